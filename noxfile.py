@@ -1,0 +1,111 @@
+"""Developer sessions: `nox` runs the usual ones, `nox -s long` the tests that take minutes.
+
+Everything after `--` goes to pytest: `nox -s tests-3.12 -- -k supervisor`.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CHECKED = ["trio_otp", "examples", "tests", "noxfile.py"]
+# Opt-in rules for the library: a checkpoint on every path of an async function. Handlers, which
+# the examples are made of, need none.
+CHECKPOINT_RULES = "ASYNC,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913"
+# 109: `timeout=` is OTP's word for a limit that also ends the wait in the server.
+# 122: concerns Trio before 0.27 only.
+ASYNC_OFF = "ASYNC109,ASYNC122"
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "demo"]
+
+
+def _output(*command: str) -> str | None:
+    """Run a command and give what it printed, or None if it is missing or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _pyenv_bin(version: str) -> Path | None:
+    """Give the directory of pyenv's newest Python of this version, which no shim may show."""
+    root = Path((_output("pyenv", "root") or "").strip() or os.devnull)
+    found = [path for path in root.glob(f"versions/{version}.*/bin") if path.is_dir()]
+    return max(
+        found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.name)], default=None
+    )
+
+
+def _installed(version: str) -> bool:
+    """Say whether this Python is there, and put it on PATH if only pyenv has it."""
+    if _output(f"python{version}", "-c", "") is not None:
+        return True
+    directory = _pyenv_bin(version)
+    if directory is None or _output(str(directory / f"python{version}"), "-c", "") is None:
+        return False
+    os.environ["PATH"] = f"{directory}{os.pathsep}{os.environ['PATH']}"
+    return True
+
+
+PYTHONS = [version for version in nox.project.python_versions(PROJECT) if _installed(version)]
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    session.install("-q", "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the short tests on every Python that is installed, with branch coverage."""
+    _install(session, "test")
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Run the tests that take minutes."""
+    _install(session, "test")
+    session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, likely bugs and the rules of async code."""
+    session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", *CHECKED)
+    session.run("ruff", "format", "--check", *CHECKED)
+    _flake8_async(session, "trio_otp", f"--enable={CHECKPOINT_RULES}")
+    _flake8_async(session, "examples")
+
+
+def _flake8_async(session: nox.Session, directory: str, *options: str) -> None:
+    files = sorted(str(path) for path in Path(directory).rglob("*.py"))
+    session.run("flake8-async", *options, f"--disable={ASYNC_OFF}", *files)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the library, the examples and the type tests with two checkers."""
+    _install(session, "test", "typing")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", _venv_python(session))
+
+
+def _venv_python(session: nox.Session) -> str:
+    return session.run("python", "-c", "import sys; print(sys.executable)", silent=True).strip()
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the demonstration that the README shows."""
+    session.install("-q", "-e", ".")
+    session.run("trio-otp", "demo")
