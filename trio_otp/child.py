@@ -1,0 +1,346 @@
+"""Child specifications: one way to say what can be started, and the functions that start it.
+
+>>> import trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     def __init__(self, limit: int = 1000) -> None:
+...         self.limit = limit
+>>> otp.child(Cache, limit=10).having(name="cache", restart="transient", shutdown=2.0)
+<child Cache(limit=10) name='cache' restart='transient' shutdown=2.0>
+
+A child is a behaviour class, or any Trio async function, with its arguments. A bare class stands
+for itself without arguments. Follows: Elixir's `Supervisor`, section "Child specification".
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import dataclass, field, replace
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    overload,
+)
+
+from .behaviour import Behaviour
+from .exits import SpecError, bounded
+from .names import check_name
+from .request import check_timeout
+from .start import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .home import Home
+    from .process import Process
+
+P = ParamSpec("P")
+B = TypeVar("B", bound=Behaviour)
+S_co = TypeVar("S_co", covariant=True)
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+Shutdown: TypeAlias = "float | Literal['brutal_kill'] | None"
+ChildType: TypeAlias = Literal["worker", "supervisor"]
+_KEEP: Final[Any] = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What a supervisor knows of a child, with every default filled in.
+
+    Args:
+        id: what the child is called inside its supervisor.
+        name: the name it registers, if any.
+        restart: `permanent` always, `transient` after a crash, `temporary` never.
+        shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
+        significant: whether its end can end the supervisor, see `auto_shutdown`.
+        timeout: seconds its init may take; None for ever.
+        type: `worker` or `supervisor`.
+    """
+
+    id: Any
+    name: Any = None
+    restart: Restart = "permanent"
+    shutdown: Shutdown = 5.0
+    significant: bool = False
+    timeout: float | None = None
+    type: ChildType = "worker"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Child(Generic[S_co]):
+    """What can be started: a target with its arguments, and options. `otp.child` makes one."""
+
+    target: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def having(
+        self,
+        *,
+        name: Any = _KEEP,
+        id: Any = _KEEP,
+        restart: Restart = _KEEP,
+        shutdown: Shutdown = _KEEP,
+        significant: bool = _KEEP,
+        timeout: float | None = _KEEP,
+        type: ChildType = _KEEP,
+    ) -> Child[S_co]:
+        """Give the same child with other options; those left out stay as they are.
+
+        Args:
+            name: an atom or via tuple that the process registers before its init.
+            id: what its supervisor calls it; else the name, or the name of class or function.
+            restart: `permanent` always, `transient` after a crash, `temporary` never.
+            shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
+            significant: whether its end can end the supervisor, see `auto_shutdown`.
+            timeout: seconds its init may take; None for ever.
+            type: `worker` or `supervisor`.
+
+        Raises:
+            SpecError: an option has a value that is not accepted.
+        """
+        given = {
+            "name": name,
+            "id": id,
+            "restart": restart,
+            "shutdown": shutdown,
+            "significant": significant,
+            "timeout": timeout,
+            "type": type,
+        }
+        given = {key: value for key, value in given.items() if value is not _KEEP}
+        _check_options(given)
+        return replace(self, options={**self.options, **given})
+
+    @property
+    def spec(self) -> ChildSpec:
+        """What a supervisor makes of it: the options with every default filled in."""
+        options = {**_defaults(self.target), **self.options}
+        options.setdefault("id", options.get("name") or label_of(self.target))
+        return ChildSpec(**options)
+
+    def __repr__(self) -> str:
+        shown = [bounded(arg, 60) for arg in self.args]
+        shown += [f"{key}={bounded(value, 60)}" for key, value in self.kwargs.items()]
+        options = "".join(f" {key}={value!r}" for key, value in self.options.items())
+        return f"<child {label_of(self.target)}({', '.join(shown)}){options}>"
+
+
+@overload
+def child(target: Callable[P, B], /, *args: P.args, **kwargs: P.kwargs) -> Child[B]: ...
+@overload
+def child(
+    target: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+) -> Child[None]: ...
+def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
+    """Say what can be started, without starting it.
+
+    Args:
+        target: a behaviour class, or any Trio async function. A function that takes
+            `task_status` has started when it calls `task_status.started(value)`.
+        *args: positional arguments of its constructor or call.
+        **kwargs: keyword arguments; options are given by `.having(...)`, so no word is reserved.
+
+    Raises:
+        TypeError: the target is neither, or does not take the arguments.
+
+    Follows: `Supervisor.child_spec/2`.
+    """
+    if isinstance(target, Child):
+        raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
+    if not callable(target):
+        raise TypeError(
+            f"target={target!r}: accepted is a behaviour class or an async function; "
+            "write child(fn, *args), not child(fn(*args))"
+        )
+    if isinstance(target, type) and not issubclass(target, Behaviour):
+        raise TypeError(f"target={target!r} is no GenServer, Supervisor or other behaviour")
+    _check_arguments(target, args, kwargs)
+    return Child(target, args, kwargs)
+
+
+AnyChild: TypeAlias = "Child[B] | type[B]"
+
+
+def as_child(what: Any) -> Child[Any]:
+    """Turn whatever stands for a child into a `Child`: a bare class stands for itself."""
+    if isinstance(what, Child):
+        return what
+    if isinstance(what, type) and issubclass(what, Behaviour):
+        return child(what)
+    raise SpecError(
+        f"{bounded(what)} is no child; accepted is otp.child(target, *args) or a behaviour class"
+    )
+
+
+def label_of(target: Any) -> str:
+    """Give the short name of a class or function."""
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
+def launch_of(
+    child: Child[Any],
+    home: Home,
+    *,
+    starter: Process | None,
+    link: bool,
+    supervisor: Process | None = None,
+    extra_arguments: tuple[Any, ...] = (),
+) -> Launch:
+    """Say how a child is started in a home."""
+    spec = child.spec
+    target = child.target
+    is_class = isinstance(target, type)
+    return Launch(
+        body=_body(child, extra_arguments),
+        label=label_of(target),
+        home=home,
+        parent=starter if link else None,
+        starter=starter,
+        link=link,
+        name=spec.name,
+        behaviour=target if isinstance(target, type) else None,
+        hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]
+        timeout=spec.timeout,
+        shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
+        supervisor=supervisor,
+    )
+
+
+def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awaitable[object]]:
+    target, args, kwargs = child.target, (*extra, *child.args), child.kwargs
+    if isinstance(target, type):
+        behaviour: type[Behaviour] = target
+
+        async def run_behaviour(process: Process) -> None:
+            await behaviour.run_process(process, lambda: target(*args, **kwargs))
+
+        return run_behaviour
+
+    async def run_function(process: Process) -> None:
+        await _run_function(process, target, args, kwargs)
+
+    return run_function
+
+
+async def _run_function(
+    process: Process, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    assert process.starting is not None
+    if "task_status" in kwargs or not _takes_task_status(target):
+        process.starting.ack()
+        await target(*args, **kwargs)
+        return
+    await target(*args, **kwargs, task_status=_TaskStatus(process))
+    if process.starting is not None:
+        raise RuntimeError(f"{label_of(target)} ended without calling task_status.started()")
+
+
+class _TaskStatus:
+    """What a function child gets as `task_status`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def started(self, value: Any = None) -> None:
+        """Tell that the child has started."""
+        starting = self._process.starting
+        if starting is None:
+            raise RuntimeError("task_status.started() was called twice")
+        self._process.started = value
+        starting.ack()
+
+
+def _takes_task_status(target: Callable[..., Any]) -> bool:
+    try:
+        return "task_status" in inspect.signature(target).parameters
+    except (TypeError, ValueError):  # a callable without a signature, as some builtins
+        return False
+
+
+def _defaults(target: Any) -> dict[str, Any]:
+    if not isinstance(target, type):
+        return {}
+    behaviour: type[Behaviour] = target
+    options = dict(behaviour.child_options)
+    if behaviour.child_type == "supervisor":
+        options.setdefault("shutdown", None)
+    return {**options, "type": behaviour.child_type}
+
+
+def _check_arguments(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return
+    status = {} if "task_status" in kwargs else {"task_status": None}
+    parameters = signature.parameters if "task_status" in signature.parameters else {}
+    try:
+        signature.bind(*args, **kwargs, **(status if parameters else {}))
+    except TypeError as exc:
+        raise TypeError(f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}") from None
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for key, value in options.items():
+        _CHECKS[key](key, value)
+
+
+def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
+    def check(key: str, value: Any) -> None:
+        if value not in choices:
+            raise SpecError(f"{key}={value!r}: accepted are {', '.join(map(repr, choices))}")
+
+    return check
+
+
+def _check_shutdown(key: str, value: Any) -> None:
+    if value is None or value == "brutal_kill":
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= math.inf:
+        accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
+        raise SpecError(f"{key}={value!r}: accepted is {accepted}")
+
+
+def _check_bool(key: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise SpecError(f"{key}={value!r}: accepted is True or False")
+
+
+def _check_init_timeout(key: str, value: Any) -> None:
+    try:
+        check_timeout(key, value)
+    except ValueError as exc:
+        raise SpecError(str(exc)) from None
+
+
+def _check_id(key: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError:
+        raise SpecError(f"{key}={value!r}: accepted is any hashable value") from None
+
+
+def _check_name(key: str, value: Any) -> None:
+    if value is not None:
+        check_name(value)
+
+
+_CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
+    "name": _check_name,
+    "id": _check_id,
+    "restart": _check_choice(get_args(Restart)),
+    "shutdown": _check_shutdown,
+    "significant": _check_bool,
+    "timeout": _check_init_timeout,
+    "type": _check_choice(get_args(ChildType)),
+}

@@ -1,0 +1,322 @@
+"""Typed methods over a GenServer: a decorated method is a message, sent from anywhere.
+
+>>> import trio, trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     def __init__(self) -> None:
+...         self.data: dict[str, bytes] = {}
+...     @otp.on_call
+...     async def get(self, key: str) -> bytes | None:
+...         return self.data.get(key)
+...     @otp.on_cast
+...     async def put(self, key: str, value: bytes) -> None:
+...         self.data[key] = value
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
+...         cache = Cache.at("cache")
+...         cache.put("k", b"v")
+...         print(await cache.get("k"), await Cache.get("cache", "missing"))
+>>> trio.run(main)
+b'v' None
+
+A decorated name always means *send a message*: on a client, on the class, and on `self`, where a
+call is refused with `CallingSelf` and a cast comes back as a later message. Logic that is shared
+lives in undecorated methods. Dispatch is by name on the instance, so overrides work.
+
+Follows: the "client API" functions of an Elixir GenServer module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+
+import outcome
+
+from .exits import NotAProcess, WrongServer, bounded
+from .names import find, need
+from .request import From, check_timeout
+from .runtime import own_process, runtime
+from .server_loop import Cast, Handled, NoReply, Reply, Stop
+from .signature import argument_checker
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .names import Ref
+    from .process import Pid, Process
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any]")
+DEFAULT_TIMEOUT: Final = 5.0  # seconds, as of otp.call
+
+
+class Message(Handled):
+    """A call or cast of a decorated method, on its way."""
+
+    __slots__ = ("args", "kwargs", "method")
+
+    def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        shown = [bounded(value) for value in self.args]
+        shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
+        return f"{self.method.name}({', '.join(shown)})"
+
+    def handle_call(self, server: Any, from_: From[Any]) -> Any:
+        """Run the method and make its value the reply."""
+        return self.method.answer(server, from_, self)
+
+    def handle_cast(self, server: Any) -> Any:
+        """Run the method."""
+        return self.method.function_of(server)(server, *self.args, **self.kwargs)
+
+
+class _Method:
+    """What a decorated name is: the function, and how to send it as a message."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.owner: type[Any] = object
+        self.check = argument_checker(function)
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.owner = owner
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
+
+    def bind(self, ref: Ref) -> Callable[..., Any]:
+        """Give the method with the server filled in."""
+        return partial(self, ref)  # type: ignore[arg-type]
+
+    def function_of(self, server: Any) -> Callable[..., Any]:
+        """Find the function by name on the class of the server, so that overrides work."""
+        found = getattr(type(server), self.name)
+        return found.function if isinstance(found, _Method) else found
+
+    def check_server(self, ref: Ref, process: Process) -> None:
+        """Refuse, in the caller, a server that does not have the method."""
+        actual = process.behaviour
+        if actual is None or not issubclass(actual, self.owner):
+            name = "plain process" if actual is None else actual.__name__
+            raise WrongServer(f"{self.owner.__name__}.{self.name}", ref, name)
+
+    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function for a call; a cast method has no answer."""
+        raise WrongServer(self.name, server, f"server that takes {self.name} as a cast")
+
+
+class CallMethod(_Method, Generic[P, R]):
+    """A method that `on_call` made a call."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        timeout: float | None,
+        raises: tuple[type[Exception], ...],
+    ) -> None:
+        super().__init__(function)
+        check_timeout("timeout", timeout)
+        self.timeout = timeout
+        self.raises = raises
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
+    @overload
+    def __get__(
+        self, instance: object, owner: type[Any]
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    async def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+        self.check(None, *args, **kwargs)
+        message = Message(self, args, kwargs)
+        process = need(ref, message)
+        self.check_server(ref, process)
+        answer: R = await From(process, ref, message, self.timeout).wait()
+        return answer
+
+    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function and make its value a reply; errors of `raises` go to the caller."""
+        try:
+            value = self.function_of(server)(server, *message.args, **message.kwargs)
+            if isinstance(value, CoroutineType):
+                value = await value
+        except self.raises as exc:
+            return Reply(outcome.Error(exc))
+        return value if isinstance(value, Reply | Stop | NoReply) else Reply(value)
+
+
+class DeferredMethod(CallMethod[P, R]):
+    """A method that `on_call_deferred` made a call that is answered later."""
+
+    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
+        super().__init__(function, timeout, ())
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        super().__set_name__(owner, name)
+        full = self.check
+        self.check = lambda server, *args, **kwargs: full(server, None, *args, **kwargs)
+
+    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function; whoever has `from_` answers."""
+        value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
+        if isinstance(value, CoroutineType):
+            value = await value
+        return value if isinstance(value, Reply | Stop | NoReply) else NoReply()
+
+
+class CastMethod(_Method, Generic[P]):
+    """A method that `on_cast` made a cast."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CastMethod[P]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> Callable[P, None]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
+        self.check(None, *args, **kwargs)
+        message = Message(self, args, kwargs)
+        process = find(ref)
+        if process is None:
+            runtime().drop(ref, message, "cast to a dead server")
+            return
+        self.check_server(ref, process)
+        process.mailbox.put(Cast(message))
+
+
+class _InfoMethod:
+    """Enters a function into its class's table of info handlers, and then gives way to it."""
+
+    def __init__(self, function: Callable[..., Any], types: tuple[type[Any], ...]) -> None:
+        self.function = function
+        self.types = types
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        owner.info_methods = {**owner.info_methods, **dict.fromkeys(self.types, name)}
+        setattr(owner, name, self.function)
+
+
+def _own_pid(instance: object) -> Pid[Any]:
+    process = own_process()
+    if process is None or process.behaviour is not type(instance):
+        name = type(instance).__name__
+        raise NotAProcess(f"a {name} object is the inside of a server; write {name}.at(ref)")
+    return process.pid
+
+
+@overload
+def on_call(
+    fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R | Reply[R] | Stop]], /
+) -> CallMethod[P, R]: ...
+@overload
+def on_call(fn: Callable[Concatenate[Any, P], R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+@overload
+def on_call(
+    *, timeout: float | None = DEFAULT_TIMEOUT, raises: tuple[type[Exception], ...] = ()
+) -> _OnCall: ...
+def on_call(
+    fn: Any = None,
+    /,
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    raises: tuple[type[Exception], ...] = (),
+) -> Any:
+    """Make a method of a GenServer a call.
+
+    The method returns the answer itself, or `Reply(value, ...)`, or `Stop(reason, reply=)`.
+
+    Args:
+        fn: the method, `def` or `async def`.
+        timeout: seconds the client waits; None leaves the limit to its cancel scope.
+        raises: exceptions that go to the caller; any other one crashes the server.
+
+    Raises:
+        TypeError: in the caller, for arguments the method does not take.
+        WrongServer: in the caller, if the server is not of the class.
+
+    Follows: `GenServer.call/3` inside a client function.
+    """
+    decorate = _OnCall(timeout, raises)
+    return decorate if fn is None else decorate(fn)
+
+
+class _OnCall:
+    """What `on_call(...)` with options returns."""
+
+    def __init__(self, timeout: float | None, raises: tuple[type[Exception], ...]) -> None:
+        self.timeout = timeout
+        self.raises = raises
+
+    @overload
+    def __call__(
+        self, fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R | Reply[R] | Stop]], /
+    ) -> CallMethod[P, R]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[Concatenate[Any, P], R | Reply[R] | Stop], /
+    ) -> CallMethod[P, R]: ...
+    def __call__(self, fn: Any, /) -> Any:
+        return CallMethod(fn, self.timeout, self.raises)
+
+
+def on_call_deferred(fn: Callable[Concatenate[Any, From[R], P], object], /) -> DeferredMethod[P, R]:
+    """Make a method of a GenServer a call that is answered later, by `otp.reply(from_, ...)`.
+
+    Args:
+        fn: the method, `def` or `async def`; its first argument after self is the `From`.
+
+    Raises:
+        TypeError, WrongServer: in the caller, as `on_call`.
+
+    Follows: `{:noreply, state}` of `handle_call/3`.
+    """
+    return DeferredMethod(fn, DEFAULT_TIMEOUT)
+
+
+def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
+    """Make a method of a GenServer a cast: a message that is not answered.
+
+    Args:
+        fn: the method, `def` or `async def`; it returns None, `NoReply(...)` or `Stop(reason)`.
+
+    Raises:
+        TypeError, WrongServer: in the caller, as `on_call`.
+
+    Follows: `GenServer.cast/2` inside a client function.
+    """
+    return CastMethod(fn)
+
+
+def on_info(*types: type[Any]) -> Callable[[F], F]:
+    """Let a method of a GenServer handle plain messages of some types.
+
+    A class that overrides `handle_info` handles all of them there.
+
+    Args:
+        *types: the types, as `otp.Down`; of several that fit the nearest base counts.
+
+    Follows: clauses of `handle_info/2`.
+    """
+    if not types or not all(isinstance(kind, type) for kind in types):
+        raise TypeError(f"on_info{types!r}: accepted are classes; write @on_info(otp.Down)")
+
+    def decorate(fn: F) -> F:
+        marked: Any = _InfoMethod(fn, types)
+        return marked  # type: ignore[no-any-return]
+
+    return decorate

@@ -1,0 +1,161 @@
+"""Hook slots on which logs, metrics and observers hang, and the reports that pass through them.
+
+Each run has its own `Events`. A slot is None while nobody listens, so that the hot path pays one
+attribute test:
+
+    if (hook := events.handle_start) is not None:
+        hook(pid, "call", message)
+
+Listeners run synchronously in the task that causes the event and must not block. One that raises
+is detached and logged; it never hurts the process that emitted. Follows: Elixir's telemetry,
+`:telemetry.attach/4`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EventName: TypeAlias = Literal[
+    "process_start",  # (pid)
+    "process_exit",  # (pid, reason)
+    "handle_start",  # (pid, kind, message); kind: call, cast, info, continue, timeout
+    "handle_stop",  # (pid, kind, message)
+    "dropped",  # (server reference, message, why)
+    "crash",  # (CrashReport)
+    "supervisor",  # (SupervisorReport)
+    "progress",  # (ProgressReport)
+    "application",  # (ApplicationReport)
+    "notice",  # (NoticeReport)
+]
+EVENT_NAMES: Final[tuple[str, ...]] = get_args(EventName)
+Listener: TypeAlias = "Callable[..., object]"
+
+_log = logging.getLogger("trio_otp.events")
+# Listeners that every run starts with; `reports` puts the log here.
+defaults: list[tuple[str, Listener]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class CrashReport:
+    """A process ended with a reason that is not quiet: who, why, with what in hand."""
+
+    pid: Any
+    name: object
+    label: str
+    reason: object
+    last_message: str | None = None
+    state: str | None = None
+    client: str | None = None
+    handled: int = 0
+    queue_len: int = 0
+    ancestors: tuple[object, ...] = ()
+    links: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorReport:
+    """What a supervisor has to tell; `context` is one of OTP's four."""
+
+    supervisor: object
+    context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
+    reason: object
+    child_id: object
+    pid: Any = None
+    restart: str = ""
+    shutdown: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """A supervisor has started a child."""
+
+    supervisor: object
+    child_id: object
+    pid: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationReport:
+    """An application has started or ended; `phase` says which."""
+
+    application: str
+    phase: Literal["started", "stopped", "exited"]
+    reason: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeReport:
+    """What a person should know and is no crash: an unknown message, a stuck child."""
+
+    pid: Any
+    text: str
+    level: int = logging.ERROR
+    detail: dict[str, object] = field(default_factory=dict)
+
+
+class _Dispatch:
+    """What stands in an occupied slot: calls each listener, detaches one that raises."""
+
+    def __init__(self, events: Events, event: str, listeners: tuple[Listener, ...]) -> None:
+        self.events = events
+        self.event = event
+        self.listeners = listeners
+
+    def __call__(self, *args: object) -> None:
+        for listener in self.listeners:
+            try:
+                listener(*args)
+            except Exception:
+                self.events.detach(self.event, listener)
+                _log.exception("listener %r of %s raised and was detached", listener, self.event)
+
+
+class Events:
+    """The hook slots of one run."""
+
+    __slots__ = EVENT_NAMES
+
+    process_start: _Dispatch | None
+    process_exit: _Dispatch | None
+    handle_start: _Dispatch | None
+    handle_stop: _Dispatch | None
+    dropped: _Dispatch | None
+    crash: _Dispatch | None
+    supervisor: _Dispatch | None
+    progress: _Dispatch | None
+    application: _Dispatch | None
+    notice: _Dispatch | None
+
+    def __init__(self) -> None:
+        for name in EVENT_NAMES:
+            setattr(self, name, None)
+        for name, listener in defaults:
+            self.attach(name, listener)
+
+    def attach(self, event: str, listener: Listener) -> None:
+        """Add a listener; adding it twice is one listener."""
+        rest = self._listeners(event)
+        if listener not in rest:
+            setattr(self, event, _Dispatch(self, event, (*rest, listener)))
+
+    def detach(self, event: str, listener: Listener) -> None:
+        """Remove a listener; an unknown one is ignored."""
+        rest = tuple(known for known in self._listeners(event) if known != listener)
+        setattr(self, event, _Dispatch(self, event, rest) if rest else None)
+
+    def emit(self, event: str, *args: object) -> None:
+        """Tell the listeners of a slot that is off the hot path."""
+        slot = getattr(self, event)
+        if slot is not None:
+            slot(*args)
+
+    def _listeners(self, event: str) -> tuple[Listener, ...]:
+        if event not in EVENT_NAMES:
+            raise ValueError(f"event={event!r}: accepted are {', '.join(EVENT_NAMES)}")
+        slot = getattr(self, event)
+        return () if slot is None else slot.listeners

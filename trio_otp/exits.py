@@ -1,0 +1,341 @@
+"""Exit reasons, and the errors a caller can meet.
+
+An exit reason is plain data: `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILL`, `KILLED`, `NOPROC`,
+`TIMEOUT`, the exception instance of a crash, or any object given to `otp.exit`. Reasons can be
+matched:
+
+>>> from trio_otp import NORMAL, SHUTDOWN, Shutdown
+>>> def describe(reason):
+...     match reason:
+...         case NORMAL | SHUTDOWN: return "quiet"
+...         case Shutdown(detail): return f"quiet: {detail}"
+...         case Exception(): return "crash"
+>>> [describe(r) for r in (NORMAL, Shutdown("deploy"), ValueError("bad"))]
+['quiet', 'quiet: deploy', 'crash']
+
+Follows: Erlang reference manual, "Processes", section "Termination".
+"""
+
+from __future__ import annotations
+
+import enum
+import reprlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Reason(enum.Enum):
+    """The exit reasons that have a name; use the constants `NORMAL`, `SHUTDOWN`, ..."""
+
+    NORMAL = "normal"
+    SHUTDOWN = "shutdown"
+    KILL = "kill"
+    KILLED = "killed"
+    NOPROC = "noproc"
+    TIMEOUT = "timeout"
+
+    def __repr__(self) -> str:
+        """Give the name of the constant."""
+        return self.name
+
+    __str__ = __repr__
+
+
+NORMAL: Final = Reason.NORMAL
+SHUTDOWN: Final = Reason.SHUTDOWN
+KILL: Final = Reason.KILL
+KILLED: Final = Reason.KILLED
+NOPROC: Final = Reason.NOPROC
+TIMEOUT: Final = Reason.TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """A quiet exit reason that carries a detail, like `{:shutdown, term}`."""
+
+    detail: object = None
+
+
+def is_quiet(reason: object) -> bool:
+    """Tell whether a reason is an expected end: NORMAL, SHUTDOWN or `Shutdown(...)`.
+
+    >>> is_quiet(SHUTDOWN), is_quiet(KILLED)
+    (True, False)
+    """
+    return reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
+
+
+class ProcessExit(BaseException):
+    """Private carrier of `otp.exit(reason)`: no `except Exception` can swallow it."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def unwrap(exc: BaseException) -> BaseException:
+    """Strip exception groups of one, which every Trio nursery adds."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
+
+
+def reason_of(exc: BaseException) -> object:
+    """Turn what ended a process body into its exit reason."""
+    cause = unwrap(exc)
+    return cause.reason if isinstance(cause, ProcessExit) else cause
+
+
+def passes_through(exc: BaseException) -> bool:
+    """Tell whether an exception is not ours: Ctrl-C, SystemExit, a foreign `Cancelled`."""
+    if isinstance(exc, BaseExceptionGroup):
+        return any(passes_through(e) for e in exc.exceptions)
+    return not isinstance(exc, Exception | ProcessExit)
+
+
+class OtpError(Exception):
+    """The base of every error of this library."""
+
+
+class NotInRun(OtpError, RuntimeError):
+    """A function was used where no Trio run is going on, for instance in a worker thread."""
+
+
+class NotAProcess(OtpError, RuntimeError):
+    """A function that needs a process of its own was used in plain Trio code."""
+
+
+class BadReturn(OtpError, TypeError):
+    """A callback returned something it may not return; it crashes the server, as in OTP."""
+
+    def __init__(self, callback: str, value: object, accepted: str) -> None:
+        super().__init__(f"{callback} returned {value!r}; accepted: {accepted}")
+        self.callback = callback
+        self.value = value
+
+
+class NoCallback(OtpError):
+    """A server got a message and has no callback for it; it crashes the server, as in OTP."""
+
+    def __init__(self, callback: str, server: object, message: object) -> None:
+        super().__init__(f"{type(server).__name__} got {bounded(message)} and has no {callback}")
+        self.callback = callback
+        self.message = message
+
+
+class StartError(OtpError):
+    """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
+
+    def __init__(self, reason: object, what: object = None) -> None:
+        super().__init__(f"{what or 'process'} did not start: {reason!r}")
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class AlreadyStarted(StartError):
+    """The name or child id is taken by a living process, `pid`."""
+
+    def __init__(self, pid: Any, what: object = None) -> None:
+        super().__init__(f"already started as {pid!r}", what)
+        self.pid = pid
+        self.reason = self
+
+
+class AlreadyRegistered(OtpError):
+    """The name or unique key belongs to a living process, `pid`."""
+
+    def __init__(self, key: object, pid: Any) -> None:
+        super().__init__(f"{key!r} is registered by {pid!r}")
+        self.key = key
+        self.pid = pid
+
+
+class FailedToStartChild(OtpError):
+    """The detail of a supervisor's `Shutdown` reason when a child did not start."""
+
+    def __init__(self, child_id: object, reason: object) -> None:
+        super().__init__(f"child {child_id!r} failed to start: {reason!r}")
+        self.child_id = child_id
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class CallError(OtpError):
+    """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
+
+    def __init__(
+        self, text: str, server: object, message: object = None, elapsed: float = 0.0
+    ) -> None:
+        super().__init__(text)
+        self.server = server
+        self.message = message
+        self.elapsed = elapsed
+
+
+class NoProcess(CallError):
+    """Nobody is behind the reference: the process is dead or the name is free."""
+
+    def __init__(self, server: object, message: object = None) -> None:
+        super().__init__(f"no process behind {server!r}{_about(message)}", server, message)
+        self.reason = NOPROC
+
+
+class CallTimeout(CallError, trio.TooSlowError):
+    """The server did not answer in time; the request may still be handled, its reply is dropped."""
+
+    def __init__(self, server: object, message: object, elapsed: float) -> None:
+        text = f"{server!r} did not answer within {elapsed:g} s{_about(message)}"
+        super().__init__(text, server, message, elapsed)
+        self.reason = TIMEOUT
+
+
+class ServerExited(CallError):
+    """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
+
+    def __init__(
+        self, server: object, reason: object, message: object = None, elapsed: float = 0.0
+    ) -> None:
+        super().__init__(
+            f"{server!r} exited: {reason!r}{_about(message)}", server, message, elapsed
+        )
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class CallingSelf(CallError):
+    """A process called itself and would have waited for ever."""
+
+    def __init__(self, server: object, message: object = None) -> None:
+        text = (
+            f"{server!r} called itself{_about(message)}; share the logic in an undecorated method"
+        )
+        super().__init__(text, server, message)
+
+
+class DeadlockError(CallError):
+    """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
+
+    def __init__(self, server: object, message: object, cycle: Sequence[object]) -> None:
+        path = " -> ".join(map(repr, [*cycle, cycle[0]]))
+        super().__init__(f"deadlock: {path}{_about(message)}", server, message)
+        self.cycle = tuple(cycle)
+
+
+class WrongServer(OtpError, TypeError):
+    """A client method was sent to a server whose class does not have it."""
+
+    def __init__(self, method: str, server: object, actual: str) -> None:
+        super().__init__(f"{method} was called on {server!r}, which is a {actual}")
+
+
+class MaxChildren(OtpError):
+    """A dynamic supervisor has as many children as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"max_children={limit} reached")
+        self.limit = limit
+
+
+class ChildError(OtpError):
+    """A management call of a supervisor does not fit the state of the child."""
+
+    def __init__(self, child_id: object, text: str) -> None:
+        super().__init__(f"child {child_id!r} {text}")
+        self.child_id = child_id
+
+
+class ChildNotFound(ChildError):
+    """The supervisor has no such child."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "not found")
+
+
+class ChildRunning(ChildError):
+    """The child runs; `terminate_child` it first."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is running; terminate_child it first")
+
+
+class ChildRestarting(ChildError):
+    """The child is being restarted."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is being restarted")
+
+
+class ChildAlreadyPresent(ChildError):
+    """A child that does not run has this id; `restart_child` or `delete_child` it."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is present but not running; restart_child or delete_child it")
+
+
+class SpecError(OtpError, ValueError):
+    """A specification is wrong; the text names the field, the value and what is accepted."""
+
+
+class ProcessExited(OtpError):
+    """An exit signal ended the block of `otp.open_process`."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"exit signal: {reason!r}")
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class SupervisorExited(OtpError):
+    """A supervisor gave up; `history` has `(time, child id, reason)` of its last restarts."""
+
+    def __init__(
+        self, reason: object, history: Sequence[tuple[float, object, object]] = ()
+    ) -> None:
+        text = "".join(f"\n  at {t:.3f}: child {i!r}: {r!r}" for t, i, r in history)
+        super().__init__(f"supervisor exited: {reason!r}{text}")
+        self.reason = reason
+        self.history = tuple(history)
+        last = history[-1][2] if history else reason
+        if isinstance(last, BaseException):
+            self.__cause__ = last
+
+
+def _about(message: object) -> str:
+    return "" if message is None else f" (request {bounded(message)})"
+
+
+def bounded(value: object, limit: int = 200) -> str:
+    """Render any value in at most `limit` characters, also when its repr raises or is huge.
+
+    >>> bounded([1] * 1000, 20)
+    '[1, 1, 1, 1, 1, 1...'
+    """
+    try:
+        text = _short.repr(value)
+    except Exception as exc:  # a broken __repr__ must not break a report
+        text = f"<{type(value).__name__}: repr raised {type(exc).__name__}>"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _make_short() -> Any:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 200
+    short.maxlist = short.maxtuple = short.maxset = short.maxdict = 12
+    return short
+
+
+_short = _make_short()
+
+
+def exit_self(reason: object) -> NoReturn:
+    """Raise the private carrier that ends the running process with `reason`."""
+    raise ProcessExit(reason)

@@ -1,0 +1,335 @@
+"""GenServer: a process that keeps state and answers calls, one message at a time.
+
+>>> import trio, trio_otp as otp
+>>> class Counter(otp.GenServer):
+...     def __init__(self, start: int = 0) -> None:
+...         self.count = start
+...     def handle_call(self, request, from_):
+...         self.count += request
+...         return otp.Reply(self.count)
+>>> async def main():
+...     async with otp.open_process():
+...         counter = await otp.start_link(otp.child(Counter, 10))
+...         print(await otp.call(counter, 5))
+>>> trio.run(main)
+15
+
+The instance is the state, and only the server's own task touches it. Callbacks are `def` or
+`async def`. The module `client` puts typed methods over this layer.
+
+Follows: Elixir's `GenServer`, Erlang's `gen_server`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+
+import outcome
+import trio
+
+from .behaviour import Behaviour
+from .exits import NORMAL, CallTimeout, NoCallback, ServerExited
+from .names import check_reference, find, need
+from .request import From, check_timeout, enter_wait, leave_wait
+from .runtime import need_process, runtime
+from .server_loop import (
+    IGNORE,
+    Cast,
+    NoReply,
+    Reply,
+    ServerLoop,
+    Stop,
+    Terminate,
+    Timeout,
+    log_unexpected,
+)
+from .start import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .names import Ref
+    from .process import Pid, Process
+
+T = TypeVar("T")
+__all__ = [
+    "IGNORE",
+    "Cast",
+    "GenServer",
+    "NoReply",
+    "Reply",
+    "Stop",
+    "Timeout",
+    "call",
+    "cast",
+    "reply",
+    "reply_from_task",
+    "stop",
+]
+
+
+class GenServer(Behaviour):
+    """The base class of servers; override the callbacks you need.
+
+    The constructor runs in the new process, before `init`, at every start and restart. It and
+    every callback may be `def` or, but for the constructor, `async def`.
+
+    A callback that raises crashes the server: `terminate` is called, every caller waiting for it
+    gets `ServerExited`, and the supervisor restarts it from its constructor.
+    """
+
+    info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
+
+    @classmethod
+    def at(cls, ref: Ref | None = None) -> Self:
+        """Give a typed client: the decorated methods of the class, sent to `ref`.
+
+        Args:
+            ref: the server; the class itself, as a name, if left out.
+        """
+        client: Any = Client(cls, cls if ref is None else ref)
+        return client  # type: ignore[no-any-return]
+
+    def init(self) -> Any:
+        """Prepare; the starter waits until it is over.
+
+        Returns:
+            None, `NoReply(timeout=, continue_=)`, `Stop(reason)` or `IGNORE`.
+        """
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Answer `otp.call`.
+
+        Args:
+            request: what the caller sent.
+            from_: the caller, to keep for `otp.reply` if the answer comes later.
+
+        Returns:
+            `Reply(value)`, `Stop(reason, reply=)`, or `NoReply()` if `otp.reply` answers later.
+        """
+        raise NoCallback("handle_call", self, request)
+
+    def handle_cast(self, message: Any) -> Any:
+        """Take what `otp.cast` sent.
+
+        Returns:
+            None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
+        """
+        raise NoCallback("handle_cast", self, message)
+
+    def handle_info(self, message: Any) -> Any:
+        """Take a plain message: of `otp.send`, or `Down`, `Exit`, `Timeout`.
+
+        A server that does not override it logs what it did not expect and lives.
+
+        Returns:
+            None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
+        """
+        for kind in type(message).__mro__:
+            if kind in self.info_methods:
+                return getattr(self, self.info_methods[kind])(message)
+        log_unexpected(need_process("handle_info"), message)
+        return None
+
+    def handle_continue(self, token: Any) -> Any:
+        """Go on after a callback that returned `continue_=token`, before any message.
+
+        Returns:
+            None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
+        """
+        raise NoCallback("handle_continue", self, token)
+
+    def terminate(self, reason: object) -> Any:
+        """Clean up. Called once: on Stop, a crash, `otp.stop`, a supervisor's or outer shutdown.
+
+        Not called on a kill, on another exit signal that is not trapped, or if init failed.
+
+        Args:
+            reason: why the server ends.
+        """
+
+    def format_status(self) -> object:
+        """Give what reports show of the state; override it to leave secrets out."""
+        return self.__dict__
+
+    @classmethod
+    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        await ServerLoop(process).run(make)
+
+
+class Client:
+    """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
+
+    __slots__ = ("_class", "ref")
+
+    def __init__(self, server_class: type[GenServer], ref: Ref) -> None:
+        check_reference(ref)
+        self._class = server_class
+        self.ref = ref
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._class, name, None)
+        if isinstance(method, Sendable):
+            return method.bind(self.ref)
+        known = [key for key in dir(self._class) if isinstance(getattr(self._class, key), Sendable)]
+        raise AttributeError(
+            f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<client of {self._class.__name__} at {self.ref!r}>"
+
+
+@runtime_checkable
+class Sendable(Protocol):
+    """A decorated method: it can be bound to a server and then sent."""
+
+    def bind(self, ref: Ref) -> Callable[..., Any]:
+        """Give the method with the server filled in."""
+
+
+async def call(ref: Ref, request: Any, timeout: float | None = 5.0) -> Any:
+    """Ask a server and wait for its answer.
+
+    Args:
+        ref: the server.
+        request: what its `handle_call` gets.
+        timeout: seconds; None leaves the limit to the cancel scope around the call.
+
+    Returns:
+        What the server replied.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+        CallTimeout: there was no answer in time. The request may still be handled; a late answer
+            is dropped.
+        ServerExited: the server ended first.
+        CallingSelf: a server called itself.
+        DeadlockError: the server waits, over others perhaps, for the caller.
+
+    Follows: `GenServer.call/3`.
+    """
+    if timeout is not None:
+        check_timeout("timeout", timeout)
+    return await From(need(ref, request), ref, request, timeout).wait()
+
+
+def cast(ref: Ref, message: Any) -> None:
+    """Send a message that is not answered. It never blocks and never fails on a dead server.
+
+    Args:
+        ref: the server; if nobody is behind it the message is counted as dropped.
+        message: what its `handle_cast` gets.
+
+    Raises:
+        TypeError: `ref` is no reference.
+
+    Follows: `GenServer.cast/2`.
+    """
+    process = find(ref)
+    if process is None:
+        runtime().drop(ref, message, "cast to a dead server")
+    else:
+        process.mailbox.put(Cast(message))
+
+
+def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
+    """Answer a call, from any process, at any time.
+
+    Args:
+        from_: the caller, as `handle_call` got it.
+        value: the answer; an `outcome.Error(exc)` raises `exc` in the caller.
+
+    Returns:
+        Whether the caller was still waiting; a second or late reply is counted and dropped.
+
+    Follows: `GenServer.reply/2`.
+    """
+    if not isinstance(from_, From):
+        raise TypeError(f"from_={from_!r}: accepted is the From that handle_call got")
+    result = value if isinstance(value, outcome.Value | outcome.Error) else outcome.Value(value)
+    if from_.finish(result):
+        return True
+    from_.server.runtime.drop(from_, value, "reply to a caller that is gone")
+    return False
+
+
+async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
+    """Let a server end, after what is queued before, and wait until it is dead.
+
+    A plain process, which handles no such message, is cancelled instead.
+
+    Args:
+        ref: the server.
+        reason: the exit reason it shall have.
+        timeout: seconds to wait; None waits for ever. The server ends also after a time-out.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+        CallTimeout: it did not end in time.
+        ServerExited: it ended with another reason.
+        CallingSelf, DeadlockError: as `call`.
+
+    Follows: `GenServer.stop/3`.
+    """
+    check_timeout("timeout", timeout)
+    process = need(ref)
+    edge = enter_wait(process, ref, None)
+    try:
+        _ask_to_end(process, reason)
+        with trio.move_on_after(math.inf if timeout is None else timeout):
+            await process.wait_dead()
+    finally:
+        leave_wait(edge)
+    if not process.dead:
+        raise CallTimeout(ref, None, timeout or 0.0)
+    if process.exit_reason != reason:
+        raise ServerExited(ref, process.exit_reason)
+
+
+def _ask_to_end(process: Process, reason: object) -> None:
+    if process.behaviour is None:
+        process.condemn(reason, orderly=True)
+    else:
+        process.mailbox.put(Terminate(reason))
+
+
+def reply_from_task(from_: From[T], fn: Callable[..., Awaitable[T]], *args: Any) -> Pid[Any]:
+    """Let a helper process answer a call, so that the server can go on.
+
+    What the helper returns is the answer. If it raises, or ends in any other way, the caller gets
+    `ServerExited` with that reason, and the server lives. When the server ends, so does the helper.
+
+    Args:
+        from_: the caller, as `handle_call` got it; the handler then returns `NoReply()`.
+        fn: the async function.
+        *args: what it is called with.
+
+    Returns:
+        The pid of the helper.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: the `Task` and `GenServer.reply/2` idiom of Elixir.
+    """
+    server = need_process("otp.reply_from_task")
+
+    async def body(_: Process) -> None:
+        reply(from_, await fn(*args))
+
+    label = f"reply:{getattr(fn, '__name__', type(fn).__name__)}"
+    helper = Launch(body=body, label=label, home=server.home, starter=server).create()
+    helper.watchers[lambda dead: from_.server_died(dead.exit_reason)] = None
+    _end_with(server, helper)
+    return helper.pid
+
+
+def _end_with(server: Process, helper: Process) -> None:
+    def end(_: Process) -> None:
+        helper.condemn(server.exit_reason)
+
+    server.watchers[end] = None
+    helper.watchers[lambda _: server.watchers.pop(end, None)] = None

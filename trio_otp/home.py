@@ -1,0 +1,118 @@
+"""A home: one nursery and the processes that live in it, oldest first.
+
+Trio cancels the tasks of a nursery all at once and in random order. Processes shield themselves
+from that, and their home stops them one by one, newest first, each within its own limit. Nothing
+is orphaned: a nursery with a home does not close before the last of its processes is dead.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from .events import NoticeReport
+from .exits import KILLED, SHUTDOWN
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .process import Process
+    from .runtime import Runtime
+
+STUCK_AFTER = 1.0  # seconds after its kill at which a child that has not died is reported
+
+
+class Home:
+    """The processes of one nursery."""
+
+    __slots__ = ("_empty", "nursery", "processes", "runtime")
+
+    def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
+        self.runtime = runtime
+        self.nursery = nursery
+        self.processes: dict[Process, None] = {}  # oldest first
+        self._empty: trio.Event | None = None
+
+    def add(self, process: Process) -> None:
+        """Start the task of a process here, in a blank context: nothing surprising is inherited."""
+        context = contextvars.Context()
+        context.run(self.nursery.start_soon, process.run, name=f"<otp {process.label}>")
+        self.processes[process] = None
+
+    def remove(self, process: Process) -> None:
+        """Forget a process that died."""
+        self.processes.pop(process, None)
+        if self._empty is not None and not self.processes:
+            self._empty.set()
+
+    async def close(self) -> None:
+        """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
+        with trio.CancelScope(shield=True):
+            while self.processes:
+                process = next(reversed(self.processes))
+                await stop(process, SHUTDOWN, process.shutdown, now=True)
+
+    async def guard(self) -> None:
+        """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
+        try:
+            while self.processes:
+                self._empty = trio.Event()
+                await self._empty.wait()
+        finally:
+            self.runtime.homes.pop(self.nursery, None)
+            await self.close()
+
+
+def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
+    """Give the home of a user's nursery, with a guard that stops its processes in order."""
+    home = runtime.homes.get(nursery)
+    if home is None:
+        home = runtime.homes[nursery] = Home(runtime, nursery)
+        contextvars.Context().run(nursery.start_soon, home.guard, name="<otp guard>")
+    return home
+
+
+async def stop(process: Process, reason: object, limit: float | None, *, now: bool = False) -> None:
+    """Ask a process to end, and kill it when its time is over.
+
+    Args:
+        process: whom to stop.
+        reason: its exit reason, if it ends as asked.
+        limit: seconds it gets; None waits for ever.
+        now: a supervisor breaks off what it is doing, as the start of a child.
+    """
+    sender = process.supervisor or process.parent or process
+    process.request_shutdown(sender.pid, reason, now=now)
+    with trio.move_on_after(math.inf if limit is None else limit) as scope:
+        await process.wait_dead()
+    if scope.cancelled_caught:
+        await kill(process)
+
+
+async def kill(process: Process) -> None:
+    """Kill a process and wait for its end; name it with its stack if it does not die."""
+    process.condemn(KILLED)
+    with trio.move_on_after(STUCK_AFTER) as scope:
+        await process.wait_dead()
+    if scope.cancelled_caught:
+        report_stuck(process)
+        await process.wait_dead()
+
+
+def report_stuck(process: Process) -> None:
+    """Name a child that will not die, with the stack where it sits."""
+    where = [
+        f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in stack_of(process)
+    ]
+    text = f"{process.pid!r} was killed {STUCK_AFTER:g} s ago and does not end; it sits in:\n  "
+    report = NoticeReport(process.pid, text + "\n  ".join(where), detail={"stack": where})
+    process.runtime.events.emit("notice", report)
+
+
+def stack_of(process: Process) -> list[tuple[FrameType, int]]:
+    """List the frames of a waiting process, outermost first."""
+    return [] if process.task is None else list(process.task.iter_await_frames())

@@ -1,0 +1,239 @@
+"""Names: atoms, the via protocol, and how a reference becomes a process.
+
+A reference is a `Pid`, an atom (a str, an enum member or a class), or a via tuple `("via",
+registry, key)`. Names resolve anew at every use and are gone before anyone learns of a death.
+Follows: Erlang's `erlang:register/2`, and the `{:via, module, term}` of Elixir's GenServer,
+section "Name registration".
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+from .exits import AlreadyRegistered, NoProcess
+from .process import Pid
+from .runtime import runtime
+
+if TYPE_CHECKING:
+    import trio
+
+    from .process import Process
+
+RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
+Atom: TypeAlias = "str | enum.Enum | type[Any]"
+Via: TypeAlias = tuple[str, Any, Any]
+Ref: TypeAlias = "Pid[Any] | Atom | Via | HasPid"
+
+
+@runtime_checkable
+class HasPid(Protocol):
+    """A handle that stands for a process, as that of `otp.open_supervisor`."""
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """The process."""
+
+
+@runtime_checkable
+class ViaModule(Protocol):
+    """What stands in the middle of a via tuple: the four functions of OTP's via protocol."""
+
+    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+        """Take the key for a process; False if it is taken."""
+
+    def unregister_name(self, key: Any) -> object:
+        """Free the key."""
+
+    def whereis_name(self, key: Any) -> Pid[Any] | None:
+        """Tell who has the key."""
+
+    def send(self, key: Any, message: Any) -> object:
+        """Send a plain message to whoever has the key."""
+
+
+def is_atom(value: object) -> bool:
+    """Tell whether a value can be a local name."""
+    return isinstance(value, str | enum.Enum | type)
+
+
+def check_name(name: object) -> None:
+    """Refuse what cannot be a name, saying what can."""
+    accepted = 'a str, an enum member, a class or ("via", registry, key)'
+    if is_via(name):
+        return
+    if not is_atom(name):
+        raise TypeError(f"name={name!r}: accepted is {accepted}")
+    if isinstance(name, str) and name in RESERVED:
+        raise ValueError(
+            f"name={name!r} is reserved; accepted is {accepted}, other than {sorted(RESERVED)}"
+        )
+
+
+def is_via(value: object) -> bool:
+    """Tell whether a value is a via tuple."""
+    return isinstance(value, tuple) and len(value) == 3 and value[0] == "via"
+
+
+def find(ref: object) -> Process | None:
+    """Give the living process behind a reference, or None."""
+    process: Process | None
+    tables = runtime()
+    if isinstance(ref, Pid):
+        process = ref._process
+        if process is not None and process.runtime is not tables:
+            return None
+    elif is_via(ref):
+        process = _find_via(ref)
+    elif is_atom(ref):
+        process = tables.names.get(ref)
+    elif isinstance(ref, HasPid):
+        return find(ref.pid)
+    else:
+        check_reference(ref)
+        return None
+    return process if process is not None and process.alive else None
+
+
+def check_reference(ref: object) -> None:
+    """Refuse what cannot be a reference, saying what can."""
+    if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
+        accepted = 'a Pid, a name or ("via", registry, key)'
+        raise TypeError(f"{ref!r} is no reference to a process; accepted is {accepted}")
+
+
+def need(ref: object, message: object = None) -> Process:
+    """Give the living process behind a reference, or raise `NoProcess`."""
+    process = find(ref)
+    if process is None:
+        raise NoProcess(ref, message)
+    return process
+
+
+def _find_via(ref: Any) -> Process | None:
+    module = via_module(ref[1])
+    pid = None if module is None else module.whereis_name(ref[2])
+    return None if pid is None else pid._process
+
+
+def via_module(module: object) -> ViaModule | None:
+    """Give the four functions behind a via tuple: an object or module that has them, or an atom."""
+    if not is_atom(module) and isinstance(module, ViaModule):
+        return module
+    process = find(module)
+    if process is None:
+        return None
+    if not isinstance(process.instance, ViaModule):
+        raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
+    return process.instance
+
+
+def holder(name: object) -> Process | None:
+    """Give the process that has a name, also one that is about to die."""
+    if is_via(name):
+        return _find_via(name)
+    return runtime().names.get(name)
+
+
+def take_name(process: Process, name: Any) -> bool:
+    """Give a process a name, atom or via; False if a process has it already."""
+    if is_via(name):
+        module = via_module(name[1])
+        if module is None:
+            raise NoProcess(name[1])
+        taken = module.register_name(name[2], process.pid)
+        if taken and process.pid._name is None:
+            process.pid._name = name[2]
+        _free_at_death(process, module, name[2])
+        return taken
+    if process.runtime.names.setdefault(name, process) is not process:
+        return False
+    process.name = process.pid._name = name
+    return True
+
+
+def _free_at_death(process: Process, module: ViaModule, key: Any) -> None:
+    if not getattr(module, "frees_names", False):  # a Registry keeps track of its entries itself
+        process.entries[lambda _: module.unregister_name(key)] = None
+
+
+def register(name: Atom, pid: Pid[Any]) -> None:
+    """Give a living process a local name.
+
+    Args:
+        name: a str, an enum member or a class that no process has.
+        pid: a living process without a name.
+
+    Raises:
+        AlreadyRegistered: the name belongs to a living process.
+        ValueError: the process has a name already, or the name is reserved.
+        TypeError: the name is none.
+        NoProcess: the process is dead.
+
+    Follows: `Process.register/2`.
+    """
+    check_name(name)
+    process = need(pid)
+    if is_via(name) or process.name is not None:
+        raise ValueError(
+            f"{pid!r} has the name {process.name!r}; a process has at most one local name"
+        )
+    if not take_name(process, name):
+        raise AlreadyRegistered(name, runtime().names[name].pid)
+
+
+def unregister(name: Atom) -> None:
+    """Free a local name; raise `NoProcess` if nobody has it. Follows: `Process.unregister/1`."""
+    process = runtime().names.pop(name, None)
+    if process is None:
+        raise NoProcess(name)
+    process.name = process.pid._name = None
+
+
+def registered() -> list[Atom]:
+    """List the local names in use, oldest first. Follows: `Process.registered/0`."""
+    return list(runtime().names)
+
+
+def whereis(ref: Ref) -> Pid[Any] | None:
+    """Tell which living process is behind a reference of any kind; None if there is none.
+
+    Raises:
+        TypeError: the value is no reference.
+
+    Follows: `GenServer.whereis/1`.
+    """
+    process = find(ref)
+    return None if process is None else process.pid
+
+
+def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
+    """Hand out a clone of the send end of a mailbox, for code that wants a Trio channel.
+
+    What is sent arrives as plain messages. Sending raises `trio.BrokenResourceError` once the
+    process is dead.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+    """
+    return need(ref).mailbox.inbox.clone()
+
+
+def send(ref: Ref, message: Any) -> None:
+    """Send a plain message; it never blocks.
+
+    To a dead pid it does nothing; to a name or via tuple that nobody has it raises `NoProcess`, as
+    in OTP. A server gets it in `handle_info`, a plain process by `receive`.
+
+    Raises:
+        NoProcess: the reference is a name and nobody has it.
+
+    Follows: `Kernel.send/2`.
+    """
+    process = find(ref)
+    if process is not None:
+        process.mailbox.put(message)
+    elif isinstance(ref, Pid):
+        runtime().drop(ref, message, "send to a dead process")
+    else:
+        raise NoProcess(ref, message)

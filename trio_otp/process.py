@@ -1,0 +1,377 @@
+"""A process: a Trio task with a mailbox, links, monitors and an end that everybody hears of.
+
+The life of a process is `create` -> its task runs the body -> `die`. Rules this file keeps:
+
+* The body runs in a scope that shields it from outside cancellation; only exit signals and
+supervisors end it.
+* `die`, the epilogue, has no checkpoint: names and registry entries go first, then the callers
+that wait are
+  answered, then exits go to links, then DOWN to monitors. So a name is free before anyone hears of
+  the death.
+* A process with an exit signal on its way (`doomed`) counts as dead for everybody but its
+supervisor, as in OTP;
+  it dies when its body has unwound.
+* A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
+the nursery has
+  drained; what is left in the nursery is then shut down newest first.
+
+Follows: Erlang reference manual, "Processes".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .events import CrashReport
+from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through, reason_of, unwrap
+from .home import Home
+from .mailbox import Mailbox
+from .runtime import current_process
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .request import From
+    from .runtime import Runtime
+    from .start import Starting
+
+S_co = TypeVar("S_co", covariant=True)
+UNSET: Final = object()
+
+
+class Pid(Generic[S_co]):
+    """One incarnation of a process: opaque, hashable, never used again."""
+
+    __slots__ = ("__weakref__", "_label", "_name", "_number", "_process")
+
+    def __init__(self, number: int, label: str, process: Process) -> None:
+        self._number = number
+        self._label = label
+        self._name: object = None
+        self._process: Process | None = process
+
+    def __repr__(self) -> str:
+        name = "" if self._name is None else f" {self._name!r}"
+        return f"<Pid {self._number} {self._label}{name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """What a process that traps exits gets in place of an exit signal.
+
+    `pid` is None if plain Trio code sent it.
+    """
+
+    pid: Pid[Any] | None
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
+
+    ref: Monitor
+    pid: object
+    reason: object
+
+
+class Monitor:
+    """The handle of one `otp.monitor`."""
+
+    __slots__ = ("target", "watcher", "what")
+
+    def __init__(self, watcher: Process, target: Process | None, what: object) -> None:
+        self.watcher = watcher
+        self.target = target
+        self.what = what
+
+    def __repr__(self) -> str:
+        return f"<Monitor of {self.what!r}>"
+
+
+@dataclass(slots=True)
+class Links:
+    """Who hears of the end of a process. Kept apart, because most processes have few of these."""
+
+    peers: dict[Process, None] = field(default_factory=dict)
+    watched_by: dict[Monitor, None] = field(default_factory=dict)
+    watches: dict[Monitor, None] = field(default_factory=dict)
+
+
+class Process:
+    """The inside of a process; users hold its `Pid`."""
+
+    __slots__ = (
+        "ancestors",
+        "behaviour",
+        "body",
+        "callers",
+        "children_home",
+        "current",
+        "dead",
+        "dictionary",
+        "doom",
+        "ended",
+        "entries",
+        "exit_reason",
+        "handled",
+        "home",
+        "hosts",
+        "instance",
+        "label",
+        "links",
+        "mailbox",
+        "name",
+        "order",
+        "orderly",
+        "parent",
+        "pid",
+        "reprieve",
+        "requests",
+        "runtime",
+        "scope",
+        "shutdown",
+        "since",
+        "started",
+        "starting",
+        "supervisor",
+        "task",
+        "timers",
+        "trap_exit",
+        "waits_for",
+        "watchers",
+    )
+
+    def __init__(
+        self, runtime: Runtime, home: Home, body: Callable[[Process], Awaitable[object]], label: str
+    ) -> None:
+        self.runtime = runtime
+        self.home = home
+        self.body = body
+        self.label = label
+        self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
+        self.name: object = None
+        self.mailbox = Mailbox()
+        self.scope = trio.CancelScope(shield=True)
+        self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
+        self.task: trio.lowlevel.Task | None = None
+        self.links = Links()
+        self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
+        self.entries: dict[
+            Callable[[Process], object], None
+        ] = {}  # what else to clean up: registry entries
+        self.timers: dict[Any, None] = {}  # pending send_after to us
+        self.watchers: dict[
+            Callable[[Process], object], None
+        ] = {}  # internal: told after the monitors
+        self.parent: Process | None = None
+        self.supervisor: Process | None = None
+        self.ancestors: tuple[object, ...] = ()
+        self.callers: tuple[object, ...] = ()
+        self.dictionary: dict[object, Any] = {}
+        self.trap_exit = False
+        self.hosts = False
+        self.children_home: Home | None = None
+        self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
+        self.starting: Starting | None = None
+        self.started: Any = None
+        self.behaviour: type[Any] | None = None  # the class, None for a plain process
+        self.instance: Any = None
+        self.waits_for: Process | None = None  # the wait-for edge of the deadlock check
+        self.doom: object = UNSET  # the reason of the exit signal on its way
+        self.orderly = False  # doomed by a supervisor: terminate still runs
+        self.order: Exit | None = None  # the same as a message, when the process traps exits
+        self.dead = False
+        self.exit_reason: object = UNSET
+        self.ended: trio.Event | None = None
+        self.handled = 0
+        self.current: Any = UNSET  # message in hand
+        self.since = 0.0  # and since when
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid!r}>"
+
+    @property
+    def alive(self) -> bool:
+        """Neither dead nor about to be."""
+        return not self.dead and self.doom is UNSET
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Be the task of the process."""
+        current_process.set(self)
+        self.task = trio.lowlevel.current_task()
+        if self.hosts:
+            await self._run_hosting()
+        else:
+            await self._run_body()
+
+    async def _run_hosting(self) -> None:
+        # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
+        # children in order. Hence the shield stands outside the nursery and the body's own scope
+        # has none.
+        self.scope.shield = False
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    self.children_home = Home(self.runtime, nursery)
+                    try:
+                        await self._run_body()
+                    finally:
+                        await self.children_home.close()
+        except BaseExceptionGroup as group:
+            raise unwrap(group) from None
+
+    async def _run_body(self) -> None:
+        try:
+            with self.scope:
+                if self.doom is UNSET:
+                    await self.body(self)
+        except BaseException as exc:
+            self._report(exc)
+            self.die(SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc))
+            if passes_through(exc):
+                raise unwrap(exc) from None
+        else:
+            self.die(NORMAL)
+
+    def _report(self, exc: BaseException) -> None:
+        # A behaviour reports its own crashes, with its last message and state, and then ends by
+        # ProcessExit.
+        cause = unwrap(exc)
+        if isinstance(cause, Exception) and self.starting is None:
+            events = self.runtime.events
+            events.emit("crash", self.crash_report(cause))
+
+    def crash_report(self, reason: object, **details: Any) -> CrashReport:
+        """Describe the process as it is at its end."""
+        return CrashReport(
+            pid=self.pid,
+            name=self.name,
+            label=self.label,
+            reason=reason,
+            handled=self.handled,
+            queue_len=len(self.mailbox),
+            ancestors=self.ancestors,
+            links=tuple(peer.pid for peer in self.links.peers),
+            **details,
+        )
+
+    # -- signals ---------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def signal(self, sender: Pid[Any] | None, reason: object, *, linked: bool = False) -> None:
+        """Take an exit signal: of `otp.exit`, or of a link that broke."""
+        if self.dead:
+            return
+        if reason is KILL and not linked:
+            self.condemn(KILLED)
+        elif self.trap_exit:
+            self.mailbox.put(Exit(sender, reason))
+        elif reason is not NORMAL:
+            self.condemn(reason)
+
+    def condemn(self, reason: object, *, orderly: bool = False) -> None:
+        """Let the process end with `reason` at its next checkpoint.
+
+        Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
+        """
+        if orderly and (self.reprieve is not None or self.doom is not UNSET):
+            return
+        if self.doom is UNSET:
+            self.doom = reason
+            self.orderly = orderly
+            self.scope.cancel(reason=f"exit signal {reason!r}")
+        elif reason is KILLED and self.orderly:
+            self.doom = reason
+            self.orderly = False
+        if self.reprieve is not None:
+            self.reprieve.cancel(reason=f"exit signal {reason!r}")
+
+    @enable_ki_protection
+    def request_shutdown(self, sender: Pid[Any], reason: object, *, now: bool = False) -> None:
+        """Ask for an orderly end, as a supervisor does.
+
+        Args:
+            sender: who asks.
+            reason: the exit reason.
+            now: a supervisor breaks off what it is doing, as the start of a child.
+        """
+        if self.dead:
+            return
+        if not self.trap_exit or (now and self.hosts):
+            self.condemn(reason, orderly=True)
+        else:
+            self.order = Exit(sender, reason)
+            self.mailbox.put(self.order)
+
+    # -- epilogue --------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def die(self, reason: object) -> None:
+        """Free the names, answer the callers, tell links and monitors. No checkpoint in here."""
+        if self.dead:
+            return
+        if self.doom is not UNSET:
+            reason = self.doom
+        self.dead = True
+        self.exit_reason = reason
+        self._let_go()
+        self._tell(reason)
+        if (hook := self.runtime.events.process_exit) is not None:
+            hook(self.pid, reason)
+        self.mailbox.close()
+
+    def _let_go(self) -> None:
+        runtime = self.runtime
+        self.pid._process = None
+        del runtime.processes[self.pid._number]
+        if self.name is not None:
+            del runtime.names[self.name]
+        for clean_up in list(self.entries):
+            clean_up(self)
+        for timer in list(self.timers):
+            runtime.timers.cancel(timer)
+        for monitor in self.links.watches:
+            if monitor.target is not None:
+                monitor.target.links.watched_by.pop(monitor, None)
+        self.home.remove(self)
+
+    def _tell(self, reason: object) -> None:
+        for request in list(self.requests):
+            request.server_died(reason)
+        if (
+            self.starting is not None
+        ):  # whoever starts it is told by an error, not by an exit signal
+            self._unlink_parent()
+            self.starting.failed(self, reason)
+        peers, self.links.peers = self.links.peers, {}
+        for peer in peers:
+            peer.links.peers.pop(self, None)
+            peer.signal(self.pid, reason, linked=True)
+        for monitor in list(self.links.watched_by):
+            monitor.watcher.links.watches.pop(monitor, None)
+            monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
+        for watcher in list(self.watchers):
+            watcher(self)
+        if self.ended is not None:
+            self.ended.set()
+
+    def _unlink_parent(self) -> None:
+        if self.parent is not None:
+            self.links.peers.pop(self.parent, None)
+            self.parent.links.peers.pop(self, None)
+
+    async def wait_dead(self) -> None:
+        """Wait until the epilogue has run."""
+        if self.dead:
+            await trio.lowlevel.checkpoint()
+            return
+        if self.ended is None:
+            self.ended = trio.Event()
+        await self.ended.wait()

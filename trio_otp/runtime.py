@@ -1,0 +1,104 @@
+"""What belongs to one Trio run: its processes, names, timers and hook slots.
+
+One `trio.run` is one node. Everything hangs on a `RunVar`, so two runs, and two tests, share
+nothing.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .events import Events
+from .exits import NotAProcess, NotInRun
+from .timers import Timers
+
+if TYPE_CHECKING:
+    from .home import Home
+    from .process import Process
+
+
+class Runtime:
+    """The tables of one run."""
+
+    __slots__ = ("_next_id", "dropped", "events", "extras", "homes", "names", "processes", "timers")
+
+    def __init__(self) -> None:
+        self.processes: dict[int, Process] = {}  # {id of a living process: process}, oldest first
+        self.names: dict[Any, Process] = {}  # {atom: process}; gone before anyone learns of a death
+        self.homes: dict[trio.Nursery, Home] = {}  # {a user's nursery: what lives in it}
+        self.timers = Timers()
+        self.events = Events()
+        self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}
+        self.dropped = 0  # replies and messages that reached nobody
+        self._next_id = 0
+
+    def next_id(self) -> int:
+        """Give an id that no process of this run has had."""
+        self._next_id += 1
+        return self._next_id
+
+    def drop(self, ref: object, message: object, why: str) -> None:
+        """Count a message that reaches nobody, and tell who listens."""
+        self.dropped += 1
+        if (hook := self.events.dropped) is not None:
+            hook(ref, message, why)
+
+
+_runtime: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("trio_otp")
+# The process a task belongs to; helper tasks inherit it, other processes start from a blank
+# context.
+current_process: ContextVar[Process] = ContextVar("trio_otp_process")
+
+
+def runtime() -> Runtime:
+    """Give the tables of the current run; raise `NotInRun` where there is none."""
+    try:
+        return _runtime.get()
+    except LookupError:
+        fresh = Runtime()
+        _runtime.set(fresh)
+        return fresh
+    except RuntimeError:
+        raise NotInRun(
+            "trio_otp works inside a Trio run; from a worker thread write "
+            "trio.from_thread.run(otp.call, ref, request)"
+        ) from None
+
+
+def own_process() -> Process | None:
+    """Give the process this code belongs to, helper tasks included; None in plain Trio code."""
+    process = current_process.get(None)
+    return None if process is None or process.dead or process.runtime is not runtime() else process
+
+
+def calling_process() -> Process | None:
+    """Give the process whose *own* task runs this code; None in helpers and in plain Trio code."""
+    process = current_process.get(None)
+    if process is None or process.dead or process.task is not trio.lowlevel.current_task():
+        return None
+    return process
+
+
+def need_process(what: str) -> Process:
+    """Give the process this code belongs to, or raise `NotAProcess` with the line to write."""
+    process = own_process()
+    if process is None:
+        raise NotAProcess(
+            f"{what} needs a process; in plain Trio code write: "
+            "async with otp.open_process() as me: ..."
+        )
+    return process
+
+
+def need_own_task(what: str) -> Process:
+    """As `need_process`, and refuse helper tasks: only a process's own task may do this."""
+    process = need_process(what)
+    if process.task is not trio.lowlevel.current_task():
+        raise NotAProcess(
+            f"{what} belongs to the own task of {process.pid!r}; "
+            "a helper task can otp.send to it instead"
+        )
+    return process

@@ -1,0 +1,107 @@
+"""Messages that arrive later.
+
+Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .names import check_reference, find
+from .process import Pid
+from .runtime import runtime
+from .timers import Timer
+
+if TYPE_CHECKING:
+    from .names import Ref
+    from .process import Process
+
+
+def send_after(dest: Ref, message: Any, delay: float) -> Timer:
+    """Send a plain message after some time.
+
+    It outlives its setter. A message to a pid is cancelled when that process dies; a name is
+    resolved when the time has come, and nobody behind it then means nothing is sent.
+
+    Args:
+        dest: who gets the message.
+        message: anything.
+        delay: seconds from now; 0 still goes through the mailbox.
+
+    Returns:
+        The handle for `cancel_timer` and `read_timer`.
+
+    Raises:
+        ValueError: the delay is negative or no finite number.
+        TypeError: `dest` is no reference.
+
+    Follows: `Process.send_after/4`.
+    """
+    _check_delay(delay)
+    check_reference(dest)
+    timer = Timer(trio.current_time() + delay, _Delivery(dest, message))
+    owner = find(dest) if isinstance(dest, Pid) else None
+    if isinstance(dest, Pid):
+        if owner is None:
+            timer.live = False
+            return timer
+        _own(timer, owner)
+    runtime().timers.add(timer)
+    return timer
+
+
+def cancel_timer(timer: Timer) -> float | None:
+    """Take a message back that has not been sent.
+
+    Returns:
+        The seconds that were left, or None if it had been sent or cancelled before.
+
+    Follows: `Process.cancel_timer/1`.
+    """
+    left = read_timer(timer)
+    runtime().timers.cancel(timer)
+    if timer.owner is not None:
+        timer.owner.timers.pop(timer, None)
+    return left
+
+
+def read_timer(timer: Timer) -> float | None:
+    """Tell the seconds that are left, or None if the message was sent or cancelled.
+
+    Follows: `Process.read_timer/1`.
+    """
+    return max(0.0, timer.deadline - trio.current_time()) if timer.live else None
+
+
+class _Delivery:
+    """What a timer does when its time has come."""
+
+    __slots__ = ("dest", "message")
+
+    def __init__(self, dest: Any, message: Any) -> None:
+        self.dest = dest
+        self.message = message
+
+    def __call__(self, timer: Timer) -> None:
+        process: Process | None = timer.owner
+        if process is None:
+            process = find(self.dest)
+        else:
+            process.timers.pop(timer, None)
+        if process is None or not process.alive:
+            runtime().drop(self.dest, self.message, "send_after to nobody")
+        else:
+            process.mailbox.put(self.message)
+
+
+def _own(timer: Timer, owner: Process) -> None:
+    timer.owner = owner
+    owner.timers[timer] = None
+
+
+def _check_delay(delay: object) -> None:
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < math.inf:
+        raise ValueError(f"delay={delay!r}: accepted is a finite number of seconds >= 0")

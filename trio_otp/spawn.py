@@ -1,0 +1,328 @@
+"""Plain processes: spawn an async function, receive messages, keep a dictionary.
+
+>>> import trio, trio_otp as otp
+>>> async def echo():
+...     sender, text = await otp.receive(tuple)
+...     otp.send(sender, text.upper())
+>>> async def main():
+...     async with otp.open_process() as me:
+...         otp.send(otp.spawn_link(echo), (me, "hello"))
+...         print(await otp.receive(str, timeout=1))
+>>> trio.run(main)
+HELLO
+
+Follows: Elixir's `Process` and `Kernel.spawn/1`, `receive/1`.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+
+import trio
+
+from .exits import (
+    NORMAL,
+    AlreadyRegistered,
+    OtpError,
+    ProcessExit,
+    ProcessExited,
+    reason_of,
+    unwrap,
+)
+from .home import Home
+from .links import monitor
+from .mailbox import SystemMessage
+from .names import check_name, find, need, take_name
+from .process import UNSET, Monitor, Pid, Process
+from .request import From, check_timeout
+from .runtime import current_process, need_own_task, need_process, own_process, runtime
+from .start import Launch, where_to_live
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from .names import Ref
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class ReceiveTimeout(OtpError, trio.TooSlowError):
+    """No message that matches arrived in time."""
+
+
+def spawn(
+    fn: Callable[[*Ts], Awaitable[object]],
+    *args: *Ts,
+    nursery: trio.Nursery | None = None,
+    label: str | None = None,
+) -> Pid[Any]:
+    """Run an async function as a process of its own, linked to nobody.
+
+    Args:
+        fn: the async function.
+        *args: what it is called with.
+        nursery: where it lives; needed in plain Trio code. Without it, it lives where its starter
+        does.
+        label: what its pid is shown as; the function's name if not given.
+
+    Raises:
+        NotAProcess: in plain Trio code without `nursery`.
+
+    Follows: `Kernel.spawn/1`.
+    """
+    return _spawn(fn, args, nursery, label, link=False).pid
+
+
+def spawn_link(
+    fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
+) -> Pid[Any]:
+    """As `spawn`, and link it to this process in the same step.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `Kernel.spawn_link/1`.
+    """
+    need_process("otp.spawn_link")
+    return _spawn(fn, args, None, label, link=True).pid
+
+
+def spawn_monitor(
+    fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
+) -> tuple[Pid[Any], Monitor]:
+    """As `spawn`, and monitor it in the same step.
+
+    Returns:
+        The pid and the monitor.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `Kernel.spawn_monitor/1`.
+    """
+    need_process("otp.spawn_monitor")
+    pid = _spawn(fn, args, None, label, link=False).pid
+    return pid, monitor(pid)
+
+
+def _spawn(
+    fn: Callable[..., Awaitable[object]],
+    args: tuple[Any, ...],
+    nursery: Any,
+    label: str | None,
+    *,
+    link: bool,
+) -> Process:
+    if not callable(fn):
+        raise TypeError(f"fn={fn!r}: accepted is an async function; write spawn(fn, *args)")
+    starter = own_process()
+
+    async def body(_: Process) -> None:
+        await fn(*args)
+
+    what = label or getattr(fn, "__name__", type(fn).__name__)
+    home = where_to_live(nursery, "otp.spawn")
+    return Launch(
+        body=body, label=what, home=home, parent=starter, starter=starter, link=link
+    ).create()
+
+
+@asynccontextmanager
+async def open_process(
+    *, name: Any = None, trap_exit: bool = False, label: str = "open_process"
+) -> AsyncGenerator[Pid[Any]]:
+    """Give plain Trio code a pid and a mailbox while the block runs.
+
+    What it starts inside lives in a nursery of the block, and is shut down newest first when the
+    block is left.
+
+    Args:
+        name: a local name or via tuple.
+        trap_exit: as `otp.trap_exit`.
+        label: what its pid is shown as.
+
+    Raises:
+        ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
+            with another reason than NORMAL.
+        AlreadyRegistered: the name is taken.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            process = _adopt(nursery, label, name)
+            process.trap_exit = trap_exit
+            token = current_process.set(process)
+            try:
+                with process.scope:
+                    yield process.pid
+                process.die(NORMAL)
+            except BaseException as exc:
+                process.die(reason_of(exc))
+                raise
+            finally:
+                current_process.reset(token)
+                await process.home.close()
+    except BaseExceptionGroup as group:
+        raise _leave_block(unwrap(group)) from None
+    except ProcessExit as exit_:
+        raise _leave_block(exit_) from None
+    if process.doom is not UNSET:
+        raise ProcessExited(process.exit_reason)
+
+
+def _leave_block(exc: BaseException) -> BaseException:
+    """What leaves the block of `open_process`: the private carrier of `otp.exit` does not."""
+    return ProcessExited(exc.reason) if isinstance(exc, ProcessExit) else exc
+
+
+def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
+    """Make the running task a process, without a task of its own."""
+    tables = runtime()
+    home = Home(tables, nursery)
+    process = Process(tables, home, _no_body, label)
+    process.children_home = home
+    process.scope = trio.CancelScope()
+    process.task = trio.lowlevel.current_task()
+    starter = own_process()
+    if starter is not None:
+        process.ancestors = (starter.name or starter.pid, *starter.ancestors)
+    if name is not None:
+        check_name(name)
+        if not take_name(process, name):
+            raise AlreadyRegistered(name, need(name).pid)
+    tables.processes[process.pid._number] = process
+    return process
+
+
+async def _no_body(_: Process) -> None:
+    raise AssertionError("a process of open_process runs in its block")
+
+
+def self() -> Pid[Any]:
+    """Give the pid of the process this code runs in.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `Kernel.self/0`.
+    """
+    return need_process("otp.self").pid
+
+
+@overload
+async def receive(match: type[T], *, timeout: float | None = None) -> T: ...
+@overload
+async def receive(
+    match: tuple[type[Any], ...] | Callable[[Any], bool] | None = None,
+    *,
+    timeout: float | None = None,
+) -> Any: ...
+async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
+    """Take the oldest message that matches out of the mailbox, waiting for one if there is none.
+
+    Messages that do not match stay, in their order. In a server it sees plain messages only,
+    never calls and casts, which its callbacks get.
+
+    Args:
+        match: a type or tuple of types, or a function that tells whether a message is wanted.
+        timeout: seconds to wait; 0 looks only at what has arrived, None waits for ever.
+
+    Raises:
+        ReceiveTimeout: nothing came in time.
+        NotAProcess: in plain Trio code, or in a helper task of a process.
+
+    Follows: `receive ... after` of Erlang.
+    """
+    process = need_own_task("otp.receive")
+    check_timeout("timeout", timeout)
+    wanted = _wanted(match, process)
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        message = process.mailbox.take_match(wanted)
+    except trio.WouldBlock:
+        return await _wait_for(process, wanted, timeout)
+    await trio.lowlevel.cancel_shielded_checkpoint()
+    return message
+
+
+async def _wait_for(process: Process, wanted: Callable[[Any], bool], timeout: float | None) -> Any:
+    with trio.move_on_after(math.inf if timeout is None else timeout):
+        return await process.mailbox.wait_match(wanted)
+    raise ReceiveTimeout(f"no message that matches within {timeout} s")
+
+
+def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
+    """Turn `match` into a test of messages."""
+    types = match if isinstance(match, type | tuple) else None
+    if process.behaviour is None:
+        if match is None:
+            return lambda _: True
+        return match if types is None else lambda message: isinstance(message, types)
+    return lambda message: (
+        not isinstance(message, From | SystemMessage)
+        and (match is None or (match(message) if types is None else isinstance(message, types)))
+    )
+
+
+def dictionary() -> dict[object, Any]:
+    """Give the dictionary of the running process, empty at first and inherited by nobody.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `Process.put/2`, `Process.get/2`.
+    """
+    return need_process("otp.dictionary").dictionary
+
+
+def ancestors() -> tuple[object, ...]:
+    """List who started this process, its starter first: names where there are, else pids.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `$ancestors` of `proc_lib`.
+    """
+    return need_process("otp.ancestors").ancestors
+
+
+def callers() -> tuple[Pid[Any], ...]:
+    """List the processes on whose behalf this one runs, the nearest first.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+
+    Follows: `$callers` of Elixir's Task.
+    """
+    return need_process("otp.callers").callers
+
+
+def set_label(label: str) -> None:
+    """Set what the pid of this process is shown as.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+        TypeError: the label is no str.
+
+    Follows: `Process.set_label/1`.
+    """
+    if not isinstance(label, str):
+        raise TypeError(f"label={label!r}: accepted is a str")
+    process = need_process("otp.set_label")
+    process.label = process.pid._label = label
+
+
+def get_label(ref: Ref) -> str | None:
+    """Tell the label of a living process; None if nobody is behind the reference.
+
+    Follows: `:proc_lib.get_label/1`.
+    """
+    process = find(ref)
+    return None if process is None else process.label
+
+
+def is_alive(ref: Ref) -> bool:
+    """Tell whether a living process is behind a reference. Follows: `Process.alive?/1`."""
+    return find(ref) is not None

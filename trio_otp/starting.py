@@ -1,0 +1,104 @@
+"""Start a child outside of a supervisor: from a process, or in a nursery of plain Trio code.
+
+Follows: `GenServer.start_link/3`, `GenServer.start/3`, Erlang's `gen_server:start_monitor/3`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .behaviour import Behaviour
+from .child import Child, as_child, launch_of
+from .links import monitor
+from .runtime import need_process, own_process
+from .start import start as start_launch
+from .start import where_to_live
+
+if TYPE_CHECKING:
+    import trio
+
+    from .process import Monitor, Pid
+
+S = TypeVar("S")
+B = TypeVar("B", bound=Behaviour)
+
+
+@overload
+async def start_link(child: type[B]) -> Pid[B]: ...
+@overload
+async def start_link(child: Child[S]) -> Pid[S]: ...
+async def start_link(child: Any) -> Any:
+    """Start a process linked to this one, and wait until its init is over.
+
+    Args:
+        child: what to start: `otp.child(...)` or a behaviour class.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        StartError: init failed or took too long; nothing is left of the process.
+        AlreadyStarted: the name is taken.
+        NotAProcess: in plain Trio code; write `otp.start(child, nursery=nursery)`.
+
+    Follows: `GenServer.start_link/3`.
+    """
+    process = need_process("otp.start_link")
+    return await _start(child, None, "otp.start_link", link=True, starter=process)
+
+
+@overload
+async def start(child: type[B], *, nursery: trio.Nursery | None = None) -> Pid[B]: ...
+@overload
+async def start(child: Child[S], *, nursery: trio.Nursery | None = None) -> Pid[S]: ...
+async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
+    """Start a process that is linked to nobody, and wait until its init is over.
+
+    Args:
+        child: what to start: `otp.child(...)` or a behaviour class.
+        nursery: where it lives; needed in plain Trio code. Cancelling the nursery shuts what
+            lives in it down, newest first.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        StartError, AlreadyStarted: as `start_link`.
+        NotAProcess: in plain Trio code without `nursery`.
+
+    Follows: `GenServer.start/3`.
+    """
+    return await _start(child, nursery, "otp.start", link=False, starter=own_process())
+
+
+@overload
+async def start_monitor(
+    child: type[B], *, nursery: trio.Nursery | None = None
+) -> tuple[Pid[B], Monitor]: ...
+@overload
+async def start_monitor(
+    child: Child[S], *, nursery: trio.Nursery | None = None
+) -> tuple[Pid[S], Monitor]: ...
+async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
+    """As `start`, and monitor the process.
+
+    Returns:
+        Its pid and the monitor, or None if its init returned IGNORE.
+
+    Raises:
+        StartError, AlreadyStarted: as `start_link`.
+        NotAProcess: in plain Trio code.
+
+    Follows: Erlang's `gen_server:start_monitor/3`.
+    """
+    need_process("otp.start_monitor")
+    pid = await start(child, nursery=nursery)
+    return None if pid is None else (pid, monitor(pid))
+
+
+async def _start(
+    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Any
+) -> Pid[Any] | None:
+    home = where_to_live(nursery, what)
+    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
+    return None if process is None else process.pid
