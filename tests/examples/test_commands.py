@@ -1,0 +1,168 @@
+"""Commands of the cache service: every request becomes a command or a Redis-style error."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from examples.cache_service.commands import (
+    Command,
+    CommandError,
+    ConfigGet,
+    DbSize,
+    Delete,
+    Echo,
+    Exists,
+    Expire,
+    Export,
+    Get,
+    Hello,
+    Increment,
+    Info,
+    Inquiry,
+    Lifetime,
+    Ping,
+    Quit,
+    Remark,
+    Select,
+    Set,
+    Ttl,
+    parse,
+)
+
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+SYNTAX = "ERR syntax error"
+
+
+def refusal(line: bytes) -> str:
+    """Give the error for the words of a line."""
+    with pytest.raises(CommandError) as caught:
+        parse(line.split())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        (b"GET k", Get(b"k")),
+        (b"get k", Get(b"k")),
+        (b"SET k v", Set(b"k", b"v")),
+        (b"SET k v ex 10", Set(b"k", b"v", Lifetime(10.0))),
+        (b"SET k v PX 1500", Set(b"k", b"v", Lifetime(1.5))),
+        (b"SET k v EXAT 2000", Set(b"k", b"v", Lifetime(2000.0, absolute=True))),
+        (b"SET k v PXAT 2500", Set(b"k", b"v", Lifetime(2.5, absolute=True))),
+        (b"SET k v NX", Set(b"k", b"v", None, "NX")),
+        (b"SET k v PX 5 xx", Set(b"k", b"v", Lifetime(0.005), "XX")),
+        (b"SET k v NX NX", Set(b"k", b"v", None, "NX")),
+        (b"DEL a b a", Delete((b"a", b"b", b"a"))),
+        (b"EXISTS a b", Exists((b"a", b"b"))),
+        (b"INCR n", Increment(b"n")),
+        (b"EXPIRE k 5", Expire(b"k", Lifetime(5.0))),
+        (b"EXPIRE k -1", Expire(b"k", Lifetime(-1.0))),
+        (b"PEXPIRE k 5", Expire(b"k", Lifetime(0.005))),
+        (b"PERSIST k", Expire(b"k", None)),
+        (b"TTL k", Ttl(b"k")),
+        (b"PTTL k", Ttl(b"k", 1000)),
+        (b"DBSIZE", DbSize()),
+        (b"SELECT 3", Select(3)),
+        (b"EXPORT /a/b.resp", Export("/a/b.resp")),
+        (b"PING", Ping()),
+        (b"PING hello", Ping(b"hello")),
+        (b"ECHO hello", Echo(b"hello")),
+        (b"QUIT", Quit()),
+        (b"HELLO", Hello()),
+        (b"HELLO 2", Hello()),
+        (b"INFO", Info()),
+        (b"INFO server", Info()),
+        (b"CONFIG GET save append*", ConfigGet((b"save", b"append*"))),
+        (b"COMMAND", Inquiry()),
+        (b"COMMAND DOCS", Inquiry()),
+        (b"CLIENT SETNAME me", Remark()),
+        (b"CLIENT SETINFO LIB-NAME x", Remark()),
+    ],
+)
+def test_request_becomes_command(line: bytes, command: Command) -> None:
+    """The words of a request are one typed command, whatever the case of its name."""
+    assert command == parse(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"FLY", "ERR unknown command 'FLY', with args beginning with: "),
+        (b"fly me moon", "ERR unknown command 'fly', with args beginning with: 'me' 'moon' "),
+        (b"GET", "ERR wrong number of arguments for 'get' command"),
+        (b"GET a b", "ERR wrong number of arguments for 'get' command"),
+        (b"SeT k", "ERR wrong number of arguments for 'set' command"),
+        (b"DEL", "ERR wrong number of arguments for 'del' command"),
+        (b"PING a b", "ERR wrong number of arguments for 'ping' command"),
+        (b"DBSIZE x", "ERR wrong number of arguments for 'dbsize' command"),
+        (b"SET k v FAST", SYNTAX),
+        (b"SET k v EX", SYNTAX),
+        (b"SET k v EX 1 PX 1", SYNTAX),
+        (b"SET k v NX XX", SYNTAX),
+        (b"SET k v EX ten", NOT_AN_INTEGER),
+        (b"SET k v EX 1.5", NOT_AN_INTEGER),
+        (b"SET k v EX 0", "ERR invalid expire time in 'set' command"),
+        (b"SET k v PX -5", "ERR invalid expire time in 'set' command"),
+        (b"SET k v EX 9223372036854775807", "ERR invalid expire time in 'set' command"),
+        (b"EXPIRE k soon", NOT_AN_INTEGER),
+        (b"EXPIRE k 9223372036854775807", "ERR invalid expire time in 'expire' command"),
+        (b"PEXPIRE k -9223372036854775808", "ERR invalid expire time in 'pexpire' command"),
+        (b"SELECT one", NOT_AN_INTEGER),
+        (b"SELECT 99999999999999999999", NOT_AN_INTEGER),
+        (b"HELLO 3", "NOPROTO unsupported protocol version or option"),
+        (b"HELLO 2 AUTH a b", "NOPROTO unsupported protocol version or option"),
+        (b"CONFIG SET save 1", "ERR unsupported CONFIG subcommand 'SET'"),
+        (b"CONFIG GET", "ERR unsupported CONFIG subcommand 'GET'"),
+        (b"CLIENT KILL me", "ERR unsupported CLIENT subcommand 'KILL'"),
+    ],
+)
+def test_wrong_request_is_refused_as_in_redis(line: bytes, text: str) -> None:
+    """An unknown command, a wrong number of arguments and wrong arguments each have their error."""
+    assert text == refusal(line)
+
+
+@pytest.mark.parametrize("path", [b"", b"a\0b", b"\xff"])
+def test_export_needs_a_path(path: bytes) -> None:
+    """What can be no path is refused before anything is tried with it."""
+    with pytest.raises(CommandError, match="path of an export"):
+        parse([b"EXPORT", path])
+
+
+@pytest.mark.parametrize("text", [b"", b" 1", b"1 ", b"+1", b"01", b"-0", b"1_000", b"\xd9\xa1"])
+def test_numbers_are_strict(text: bytes) -> None:
+    """What Redis takes for no number is none, also where Python would read one."""
+    with pytest.raises(CommandError, match=NOT_AN_INTEGER):
+        parse([b"SELECT", text])
+
+
+def test_error_quotes_a_little_of_the_request() -> None:
+    """However much a client sends as an unknown command, the error is short."""
+    with pytest.raises(CommandError) as caught:
+        parse([b"x" * 10_000, *[b"y" * 100] * 500])
+
+    assert len(str(caught.value)) < 500
+
+
+@given(
+    st.lists(st.binary(max_size=8), min_size=1, max_size=6)
+    | st.tuples(
+        st.sampled_from([b"SET", b"EXPIRE", b"CONFIG", b"HELLO", b"CLIENT", b"EXPORT", b"SELECT"]),
+        st.lists(
+            st.sampled_from(
+                [b"k", b"EX", b"PX", b"PXAT", b"NX", b"XX", b"1", b"-1", b"GET", b"9" * 19]
+            )
+            | st.binary(max_size=8),
+            max_size=6,
+        ),
+    ).map(lambda parts: [parts[0], *parts[1]])
+)
+def test_any_request_is_a_command_or_an_error(request: list[bytes]) -> None:
+    """No request raises anything but the error that the client gets, which is one line."""
+    try:
+        parse(request)
+    except CommandError as exc:
+        code = str(exc).split(" ")[0]
+        assert code in ("ERR", "NOPROTO")
