@@ -274,18 +274,38 @@ class _OnCall:
         return CallMethod(fn, self.timeout, self.raises)
 
 
-def on_call_deferred(fn: Callable[Concatenate[Any, From[R], P], object], /) -> DeferredMethod[P, R]:
+@overload
+def on_call_deferred(
+    fn: Callable[Concatenate[Any, From[R], P], object], /
+) -> DeferredMethod[P, R]: ...
+@overload
+def on_call_deferred(*, timeout: float | None = DEFAULT_TIMEOUT) -> _OnCallDeferred: ...
+def on_call_deferred(fn: Any = None, /, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Make a method of a GenServer a call that is answered later, by `otp.reply(from_, ...)`.
 
     Args:
         fn: the method, `def` or `async def`; its first argument after self is the `From`.
+        timeout: seconds the client waits; None leaves the limit to its cancel scope.
 
     Raises:
         TypeError, WrongServer: in the caller, as `on_call`.
 
     Follows: `{:noreply, state}` of `handle_call/3`.
     """
-    return DeferredMethod(fn, DEFAULT_TIMEOUT)
+    decorate = _OnCallDeferred(timeout)
+    return decorate if fn is None else decorate(fn)
+
+
+class _OnCallDeferred:
+    """What `on_call_deferred(...)` with options returns."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = timeout
+
+    def __call__(
+        self, fn: Callable[Concatenate[Any, From[R], P], object], /
+    ) -> DeferredMethod[P, R]:
+        return DeferredMethod(fn, self.timeout)
 
 
 def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
