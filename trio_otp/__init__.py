@@ -1,25 +1,120 @@
-"""OTP's behaviours for Trio."""
-from .child import Child, child
-from .client import on_call, on_call_deferred, on_cast, on_info
-from .exits import *
-from .gen_server import *
-from .links import demonitor, exit, link, monitor, trap_exit, unlink
-from .names import register, registered, send, send_end, unregister, whereis
-from .process import Down, Exit, Monitor, Pid
-from .request import From
-from .send_after import cancel_timer, read_timer, send_after
-from .spawn import (
-    ancestors,
-    callers,
-    dictionary,
-    get_label,
-    is_alive,
-    open_process,
-    receive,
-    self,
-    set_label,
-    spawn,
-    spawn_link,
-    spawn_monitor,
-)
-from .starting import start, start_link, start_monitor
+"""Erlang/OTP's behaviours for Trio: processes, servers, names, supervisors, applications.
+
+Use it as `import trio_otp as otp`. Modules are layered; each imports only from rows above it:
+
+0. `exits`, `events`: exit reasons and errors; hook slots for logs, metrics and observers
+1. `mailbox`, `timers`, `runtime`: what a process is built on
+2. `process`, `home`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
+3. `behaviour`, `server_loop`, `gen_server`, `client`, `registry`: servers
+4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
+   `open_supervisor`, `management`: supervision trees
+5. `application`, `introspect`, `reports`: whole systems, seen from outside
+6. `cli`: what people touch
+"""
+
+from .child import Child as Child
+from .child import ChildSpec as ChildSpec
+from .child import child as child
+from .client import on_call as on_call
+from .client import on_call_deferred as on_call_deferred
+from .client import on_cast as on_cast
+from .client import on_info as on_info
+from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .exits import KILL as KILL
+from .exits import KILLED as KILLED
+from .exits import NOPROC as NOPROC
+from .exits import NORMAL as NORMAL
+from .exits import SHUTDOWN as SHUTDOWN
+from .exits import TIMEOUT as TIMEOUT
+from .exits import AlreadyRegistered as AlreadyRegistered
+from .exits import AlreadyStarted as AlreadyStarted
+from .exits import BadReturn as BadReturn
+from .exits import CallError as CallError
+from .exits import CallingSelf as CallingSelf
+from .exits import CallTimeout as CallTimeout
+from .exits import ChildAlreadyPresent as ChildAlreadyPresent
+from .exits import ChildError as ChildError
+from .exits import ChildNotFound as ChildNotFound
+from .exits import ChildRestarting as ChildRestarting
+from .exits import ChildRunning as ChildRunning
+from .exits import DeadlockError as DeadlockError
+from .exits import FailedToStartChild as FailedToStartChild
+from .exits import MaxChildren as MaxChildren
+from .exits import NoCallback as NoCallback
+from .exits import NoProcess as NoProcess
+from .exits import NotAProcess as NotAProcess
+from .exits import NotInRun as NotInRun
+from .exits import OtpError as OtpError
+from .exits import ProcessExited as ProcessExited
+from .exits import ServerExited as ServerExited
+from .exits import Shutdown as Shutdown
+from .exits import SpecError as SpecError
+from .exits import StartError as StartError
+from .exits import SupervisorExited as SupervisorExited
+from .exits import WrongServer as WrongServer
+from .exits import is_quiet as is_quiet
+from .gen_server import GenServer as GenServer
+from .gen_server import call as call
+from .gen_server import cast as cast
+from .gen_server import reply as reply
+from .gen_server import reply_from_task as reply_from_task
+from .gen_server import stop as stop
+from .links import demonitor as demonitor
+from .links import exit as exit
+from .links import link as link
+from .links import monitor as monitor
+from .links import trap_exit as trap_exit
+from .links import unlink as unlink
+from .management import count_children as count_children
+from .management import delete_child as delete_child
+from .management import ensure_child as ensure_child
+from .management import get_childspec as get_childspec
+from .management import restart_child as restart_child
+from .management import start_child as start_child
+from .management import terminate_child as terminate_child
+from .management import which_children as which_children
+from .names import Atom as Atom
+from .names import Ref as Ref
+from .names import ViaModule as ViaModule
+from .names import register as register
+from .names import registered as registered
+from .names import send as send
+from .names import send_end as send_end
+from .names import unregister as unregister
+from .names import whereis as whereis
+from .open_supervisor import OpenSupervisor as OpenSupervisor
+from .open_supervisor import open_supervisor as open_supervisor
+from .process import Down as Down
+from .process import Exit as Exit
+from .process import Monitor as Monitor
+from .process import Pid as Pid
+from .request import From as From
+from .send_after import cancel_timer as cancel_timer
+from .send_after import read_timer as read_timer
+from .send_after import send_after as send_after
+from .server_loop import IGNORE as IGNORE
+from .server_loop import Cast as Cast
+from .server_loop import NoReply as NoReply
+from .server_loop import Reply as Reply
+from .server_loop import Stop as Stop
+from .server_loop import Timeout as Timeout
+from .spawn import ReceiveTimeout as ReceiveTimeout
+from .spawn import ancestors as ancestors
+from .spawn import callers as callers
+from .spawn import dictionary as dictionary
+from .spawn import get_label as get_label
+from .spawn import is_alive as is_alive
+from .spawn import open_process as open_process
+from .spawn import receive as receive
+from .spawn import self as self
+from .spawn import set_label as set_label
+from .spawn import spawn as spawn
+from .spawn import spawn_link as spawn_link
+from .spawn import spawn_monitor as spawn_monitor
+from .start import start as start
+from .start import start_link as start_link
+from .start import start_monitor as start_monitor
+from .supervision import ChildInfo as ChildInfo
+from .supervision import Counts as Counts
+from .supervisor import Supervisor as Supervisor
+from .timers import Timer as Timer

@@ -31,9 +31,9 @@ from typing import (
 
 from .behaviour import Behaviour
 from .exits import SpecError, bounded
+from .launch import Launch
 from .names import check_name
 from .request import check_timeout
-from .start import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

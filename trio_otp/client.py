@@ -27,7 +27,6 @@ Follows: the "client API" functions of an Elixir GenServer module.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
@@ -42,7 +41,7 @@ from .server_loop import Cast, Handled, NoReply, Reply, Stop
 from .signature import argument_checker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from .names import Ref
     from .process import Pid, Process

@@ -30,6 +30,7 @@ import trio
 
 from .behaviour import Behaviour
 from .exits import NORMAL, CallTimeout, NoCallback, ServerExited
+from .launch import Launch
 from .names import check_reference, find, need
 from .request import From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
@@ -44,7 +45,6 @@ from .server_loop import (
     Timeout,
     log_unexpected,
 )
-from .start import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,10 +13,10 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
+from .launch import connect
 from .names import Ref, find
 from .process import Down, Exit, Monitor, Pid
 from .runtime import calling_process, need_process, own_process
-from .start import connect
 
 if TYPE_CHECKING:
     from .process import Process

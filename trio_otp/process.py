@@ -35,9 +35,9 @@ from .runtime import current_process
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .launch import Starting
     from .request import From
     from .runtime import Runtime
-    from .start import Starting
 
 S_co = TypeVar("S_co", covariant=True)
 UNSET: Final = object()

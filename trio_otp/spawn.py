@@ -32,13 +32,13 @@ from .exits import (
     unwrap,
 )
 from .home import Home
+from .launch import Launch, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
 from .names import check_name, find, need, take_name
 from .process import UNSET, Monitor, Pid, Process
 from .request import From, check_timeout
 from .runtime import current_process, need_own_task, need_process, own_process, runtime
-from .start import Launch, where_to_live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

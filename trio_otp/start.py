@@ -1,180 +1,104 @@
-"""How a process comes to life: created at once; a behaviour is waited for until its init is over.
+"""Start a child outside of a supervisor: from a process, or in a nursery of plain Trio code.
 
-Whoever starts a process waits for one of three things: `ack` (init is over), the death of the
-process (init failed, and by then its name is free), or its own cancellation or time-out (the
-process is killed and its end awaited). So a failed start leaves nothing: no process, no name, no
-message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
+Follows: `GenServer.start_link/3`, `GenServer.start/3`, Erlang's `gen_server:start_monitor/3`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import outcome
-import trio
-from trio.lowlevel import Abort, reschedule, wait_task_rescheduled
-
-from .exits import KILLED, SHUTDOWN, TIMEOUT, AlreadyStarted, NotAProcess, StartError
-from .home import Home, home_of, stop
-from .names import check_name, holder, take_name
-from .process import Process
-from .request import enter_wait, leave_wait
-from .runtime import own_process, runtime
+from .behaviour import Behaviour
+from .child import Child, as_child, launch_of
+from .launch import start as start_launch
+from .launch import where_to_live
+from .links import monitor
+from .runtime import need_process, own_process
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import trio
+
+    from .process import Monitor, Pid
+
+S = TypeVar("S")
+B = TypeVar("B", bound=Behaviour)
 
 
-@dataclass(slots=True, kw_only=True)
-class Launch:
-    """Everything there is to say about a process that is to be started."""
+@overload
+async def start_link(child: type[B]) -> Pid[B]: ...
+@overload
+async def start_link(child: Child[S]) -> Pid[S]: ...
+async def start_link(child: Any) -> Any:
+    """Start a process linked to this one, and wait until its init is over.
 
-    body: Callable[[Process], Awaitable[object]]
-    label: str
-    home: Home
-    parent: Process | None = None
-    starter: Process | None = None
-    link: bool = False
-    name: object = None
-    behaviour: type[Any] | None = None
-    hosts: bool = False
-    timeout: float | None = None
-    shutdown: float | None = 5.0
-    supervisor: Process | None = None
+    Args:
+        child: what to start: `otp.child(...)` or a behaviour class.
 
-    def create(self) -> Process:
-        """Make the process and its task, with its name and link, at once."""
-        process = Process(self.home.runtime, self.home, self.body, self.label)
-        process.behaviour = self.behaviour
-        process.hosts = self.hosts
-        process.shutdown = self.shutdown
-        process.supervisor = self.supervisor
-        _inherit(process, self.parent if self.link else None, self.starter)
-        self.home.add(process)
-        process.runtime.processes[process.pid._number] = process
-        if self.link and self.parent is not None:
-            connect(process, self.parent)
-        process.runtime.events.emit("process_start", process.pid)
-        return process
-
-
-class Starting:
-    """What the starter of a process waits on."""
-
-    __slots__ = ("done", "ignored", "process", "task", "timed_out")
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.task: trio.lowlevel.Task | None = None
-        self.done = False
-        self.ignored = False
-        self.timed_out = False
-
-    async def wait(self, timeout: float | None) -> Process | None:
-        """Wait until the process has started; None if it wants to be ignored."""
-        self.task = trio.lowlevel.current_task()
-        if timeout is not None:
-            self.process.runtime.timers.limit(self, timeout)
-        result: Process | None = await wait_task_rescheduled(self._abort)
-        return result
-
-    def ack(self) -> None:
-        """Init is over."""
-        self.process.starting = None
-        self._finish(outcome.Value(self.process))
-
-    def failed(self, process: Process, reason: object) -> None:
-        """The process died in init."""
-        if self.ignored:
-            self._finish(outcome.Value(None))
-        else:
-            self._finish(
-                outcome.Error(StartError(TIMEOUT if self.timed_out else reason, process.label))
-            )
-
-    def expire(self) -> None:
-        """Init took too long: the process is killed, its end answers the starter."""
-        self.timed_out = True
-        self.process.condemn(KILLED)
-
-    def _finish(self, result: outcome.Outcome[Process | None]) -> None:
-        if not self.done and self.task is not None:
-            self.done = True
-            reschedule(self.task, result)
-
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
-        self.done = True
-        return Abort.SUCCEEDED
-
-
-async def start(launch: Launch) -> Process | None:
-    """Start a process and wait for its init; None if init ignores.
+    Returns:
+        Its pid, or None if its init returned IGNORE.
 
     Raises:
-        StartError: init failed, or took longer than the time-out.
+        StartError: init failed or took too long; nothing is left of the process.
         AlreadyStarted: the name is taken.
+        NotAProcess: in plain Trio code; write `otp.start(child, nursery=nursery)`.
+
+    Follows: `GenServer.start_link/3`.
     """
-    await _free_name(launch.name, launch.label)
-    process = launch.create()
-    process.starting = starting = Starting(process)
-    if launch.name is not None and not take_name(process, launch.name):
-        raise await _lost_name(process, launch)
-    edge = enter_wait(process, process.pid, None)
-    try:
-        return await starting.wait(launch.timeout)
-    except trio.Cancelled:
-        with trio.CancelScope(shield=True):
-            process.condemn(SHUTDOWN, orderly=True)
-            await stop(process, SHUTDOWN, launch.shutdown, now=True)
-        raise
-    finally:
-        leave_wait(edge)
+    process = need_process("otp.start_link")
+    return await _start(child, None, "otp.start_link", link=True, starter=process)
 
 
-async def _free_name(name: object, label: str) -> None:
-    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    if name is None:
-        return
-    check_name(name)
-    while (process := holder(name)) is not None:
-        if process.alive:
-            await trio.lowlevel.checkpoint()
-            raise AlreadyStarted(process.pid, label)
-        await process.wait_dead()
+@overload
+async def start(child: type[B], *, nursery: trio.Nursery | None = None) -> Pid[B]: ...
+@overload
+async def start(child: Child[S], *, nursery: trio.Nursery | None = None) -> Pid[S]: ...
+async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
+    """Start a process that is linked to nobody, and wait until its init is over.
+
+    Args:
+        child: what to start: `otp.child(...)` or a behaviour class.
+        nursery: where it lives; needed in plain Trio code. Cancelling the nursery shuts what
+            lives in it down, newest first.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        StartError, AlreadyStarted: as `start_link`.
+        NotAProcess: in plain Trio code without `nursery`.
+
+    Follows: `GenServer.start/3`.
+    """
+    return await _start(child, nursery, "otp.start", link=False, starter=own_process())
 
 
-async def _lost_name(process: Process, launch: Launch) -> Exception:
-    """Undo a start whose via registry refused the name."""
-    process.condemn(KILLED)
-    with trio.CancelScope(shield=True):
-        await process.wait_dead()
-    rival = holder(launch.name)
-    if rival is None:
-        return StartError(f"the registry refused {launch.name!r}", launch.label)
-    return AlreadyStarted(rival.pid, launch.label)
+@overload
+async def start_monitor(
+    child: type[B], *, nursery: trio.Nursery | None = None
+) -> tuple[Pid[B], Monitor]: ...
+@overload
+async def start_monitor(
+    child: Child[S], *, nursery: trio.Nursery | None = None
+) -> tuple[Pid[S], Monitor]: ...
+async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
+    """As `start`, and monitor the process.
+
+    Returns:
+        Its pid and the monitor, or None if its init returned IGNORE.
+
+    Raises:
+        StartError, AlreadyStarted: as `start_link`.
+        NotAProcess: in plain Trio code.
+
+    Follows: Erlang's `gen_server:start_monitor/3`.
+    """
+    need_process("otp.start_monitor")
+    pid = await start(child, nursery=nursery)
+    return None if pid is None else (pid, monitor(pid))
 
 
-def _inherit(process: Process, parent: Process | None, starter: Process | None) -> None:
-    process.parent = parent
-    if starter is not None:
-        process.ancestors = (starter.name or starter.pid, *starter.ancestors)
-        process.callers = (starter.pid, *starter.callers)
-
-
-def connect(one: Process, other: Process) -> None:
-    """Link two processes; once is enough."""
-    one.links.peers[other] = None
-    other.links.peers[one] = None
-
-
-def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:
-    """Give the home of a new process: that of its starter, or the user's nursery."""
-    if nursery is not None:
-        return home_of(runtime(), nursery)
-    process = own_process()
-    if process is None:
-        raise NotAProcess(
-            f"{what} in plain Trio code needs a nursery: {what}(..., nursery=nursery)"
-        )
-    return process.children_home if process.children_home is not None else process.home
+async def _start(
+    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Any
+) -> Pid[Any] | None:
+    home = where_to_live(nursery, what)
+    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
+    return None if process is None else process.pid

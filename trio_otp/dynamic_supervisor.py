@@ -1,0 +1,259 @@
+"""DynamicSupervisor: children that are started on demand, in any number, independent of each other.
+
+>>> import trio, trio_otp as otp
+>>> class Session(otp.GenServer, restart="temporary"):
+...     def __init__(self, user: str) -> None:
+...         self.user = user
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="s")]):
+...         await otp.start_child("s", otp.child(Session, "ada"))
+...         await otp.start_child("s", otp.child(Session, "joe"))
+...         print(await otp.count_children("s"))
+>>> trio.run(main)
+Counts(specs=2, active=2, supervisors=0, workers=2)
+
+They are stopped all at once, each within its own limit. Follows: Elixir's `DynamicSupervisor`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .behaviour import finish, ignore
+from .exits import (
+    KILLED,
+    SHUTDOWN,
+    ChildNotFound,
+    MaxChildren,
+    SpecError,
+    StartError,
+    is_quiet,
+)
+from .home import kill
+from .names import find
+from .process import Pid
+from .restart import Intensity, check_intensity
+from .server_loop import IGNORE
+from .supervision import (
+    ChildInfo,
+    RetryLater,
+    Slot,
+    SupervisorBehaviour,
+    SupervisorLoop,
+    check_spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .behaviour import Behaviour
+    from .child import Child
+    from .process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicSupervisorSpec:
+    """What the init of a dynamic supervisor returns; `DynamicSupervisor.spec` makes one."""
+
+    max_children: int | None
+    max_restarts: int
+    max_seconds: float
+    extra_arguments: tuple[Any, ...]
+
+
+class DynamicSupervisor(SupervisorBehaviour):
+    """A supervisor that starts empty; `otp.start_child` adds children.
+
+    Use it as it is, `otp.child(otp.DynamicSupervisor, max_children=100)`, or subclass it and let
+    `init` return `otp.DynamicSupervisor.spec(...)`.
+
+    Args:
+        max_children: how many children it may have; None for any number.
+        max_restarts: how many restarts there may be within `max_seconds`; one more, and the
+            supervisor stops its children and ends with SHUTDOWN.
+        max_seconds: that window; whole seconds of the clock count.
+        extra_arguments: positional arguments put before those of every child.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_children: int | None = None,
+        max_restarts: int = 3,
+        max_seconds: float = 5,
+        extra_arguments: tuple[Any, ...] = (),
+    ) -> None:
+        self._given = DynamicSupervisor.spec(
+            max_children=max_children,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+            extra_arguments=extra_arguments,
+        )
+
+    def init(self) -> Any:
+        """Give the limits; `def` or `async def`.
+
+        Returns:
+            `DynamicSupervisor.spec(...)`, or IGNORE.
+        """
+        return self._given
+
+    @staticmethod
+    def spec(
+        *,
+        max_children: int | None = None,
+        max_restarts: int = 3,
+        max_seconds: float = 5,
+        extra_arguments: tuple[Any, ...] = (),
+    ) -> DynamicSupervisorSpec:
+        """Make what `init` returns; the arguments are those of the class.
+
+        Raises:
+            SpecError: one of them is not accepted.
+
+        Follows: `DynamicSupervisor.init/1`.
+        """
+        check_intensity(max_restarts, max_seconds)
+        whole = isinstance(max_children, int) and not isinstance(max_children, bool)
+        if max_children is not None and not (whole and max_children >= 0):
+            raise SpecError(f"max_children={max_children!r}: accepted is a whole number >= 0")
+        extra = tuple(extra_arguments)
+        return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra)
+
+    @classmethod
+    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        await DynamicLoop(process).run(make)
+
+
+class DynamicLoop(SupervisorLoop):
+    """The shell of a `DynamicSupervisor`."""
+
+    summary = "dynamic"
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self.spec = DynamicSupervisor.spec()
+        self.intensity = Intensity(0, 1)
+        # {pid: child}, oldest first; a child that is being restarted stays under its old pid
+        self.slots: dict[Pid[Any], Slot] = {}
+
+    def infos(self) -> list[ChildInfo]:
+        """List the children, oldest first."""
+        return [
+            slot.info("restarting" if slot.process is None else "running", None)
+            for slot in self.slots.values()
+        ]
+
+    async def set_up(self) -> None:
+        """Take the limits."""
+        spec = await finish(self.instance.init())
+        if spec is IGNORE:
+            ignore(self.process)
+        check_spec(spec, DynamicSupervisorSpec, "DynamicSupervisor")
+        self.spec = spec
+        self.intensity = Intensity(spec.max_restarts, spec.max_seconds)
+
+    async def stop_children(self, *, now: bool) -> None:
+        """Ask all to end at once, and kill each when its own time is over."""
+        running = [slot for slot in self.slots.values() if slot.process is not None]
+        began = trio.current_time()
+        for slot in running:
+            self._ask_to_end(slot, now=now)
+        for slot in sorted(running, key=_limit):
+            await self._wait_for_end(slot, began + _limit(slot))
+        for slot in running:
+            await self._bury(slot)
+        self.slots.clear()
+
+    def _ask_to_end(self, slot: Slot, *, now: bool) -> None:
+        assert slot.process is not None
+        if slot.spec.shutdown == "brutal_kill":
+            slot.process.condemn(KILLED)
+        else:
+            slot.process.request_shutdown(self.process.pid, SHUTDOWN, now=now)
+
+    async def _wait_for_end(self, slot: Slot, deadline: float) -> None:
+        assert slot.process is not None
+        with trio.move_on_at(deadline):
+            await slot.process.wait_dead()
+        if not slot.process.dead:
+            slot.process.condemn(KILLED)
+
+    async def _bury(self, slot: Slot) -> None:
+        process = slot.process
+        assert process is not None
+        if not process.dead:
+            await kill(process)
+        self.report_stop(slot, process)
+
+    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+        """Restart a child, or forget it."""
+        slot = self.slots.get(pid)
+        if slot is None or slot.pid is not pid:
+            return
+        slot.process = None
+        restart = slot.spec.restart
+        if restart == "permanent" or not is_quiet(reason):
+            self.report("child_terminated", slot, reason, pid)
+        if restart == "permanent" or (restart == "transient" and not is_quiet(reason)):
+            await self._restart(pid, slot, reason)
+        else:
+            del self.slots[pid]
+
+    async def retry(self, key: Any) -> None:
+        """Try a failed restart again, unless the child was terminated in the meantime."""
+        slot = self.slots.get(key)
+        if slot is not None and slot.process is None:
+            await self._restart(key, slot, SHUTDOWN)
+
+    async def _restart(self, pid: Pid[Any], slot: Slot, reason: object) -> None:
+        if not self.intensity.charge(trio.current_time()):
+            del self.slots[pid]
+            raise self.give_up(slot, reason)
+        try:
+            started = await self.start_slot(slot, self.spec.extra_arguments)
+        except StartError as exc:
+            self.report("start_error", slot, exc.reason)
+            self.process.mailbox.put(RetryLater(pid))
+            return
+        del self.slots[pid]
+        slot.restarts += 1
+        if started:
+            assert slot.pid is not None
+            self.slots[slot.pid] = slot
+
+    async def do_start_child(self, child: Child[Any]) -> Pid[Any] | None:
+        """Start a child, if there may be one more."""
+        limit = self.spec.max_children
+        if limit is not None and len(self.slots) >= limit:
+            raise MaxChildren(limit)
+        if child.spec.significant:
+            raise SpecError("significant=True: a DynamicSupervisor has no significant children")
+        slot = Slot(child)
+        if await self.start_slot(slot, self.spec.extra_arguments):
+            assert slot.pid is not None
+            self.slots[slot.pid] = slot
+        return slot.pid
+
+    async def do_terminate_child(self, ref: Any) -> None:
+        """Stop a child and forget it."""
+        pid = ref if isinstance(ref, Pid) else getattr(find(ref), "pid", None)
+        slot = None if pid is None else self.slots.get(pid)
+        if slot is None or pid is None:
+            raise ChildNotFound(ref)
+        if slot.process is not None:
+            await self.stop_slot(slot, now=False)
+        del self.slots[pid]
+
+
+def _limit(slot: Slot) -> float:
+    """Give the seconds a child gets to end."""
+    limit = slot.spec.shutdown
+    if limit == "brutal_kill":
+        return 0.0
+    return math.inf if limit is None else float(limit)

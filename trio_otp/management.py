@@ -1,0 +1,206 @@
+"""The management calls of supervisors: start, stop and list children while the tree runs.
+
+They are answered between events, have no time-out of their own, and take the supervisor as any
+reference: a pid, a name, a via tuple, or what `otp.open_supervisor` gives.
+
+Follows: Elixir's `Supervisor` and `DynamicSupervisor`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import trio
+
+from .behaviour import Behaviour
+from .child import Child, as_child
+from .exits import AlreadyStarted, ChildAlreadyPresent, SpecError, WrongServer
+from .names import find, need
+from .request import From
+from .supervision import Command, SupervisorBehaviour
+
+if TYPE_CHECKING:
+    from .child import ChildSpec
+    from .names import Ref
+    from .process import Pid
+    from .supervision import ChildInfo, Counts
+
+S = TypeVar("S")
+B = TypeVar("B", bound=Behaviour)
+
+
+@overload
+async def start_child(sup: Ref, child: type[B]) -> Pid[B]: ...
+@overload
+async def start_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+async def start_child(sup: Ref, child: Any) -> Any:
+    """Start a child under a supervisor, as the last one of a `Supervisor`.
+
+    Args:
+        sup: the supervisor.
+        child: what to start: `otp.child(...)` or a behaviour class.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        SpecError: what is given is no child, or one the supervisor does not accept.
+        StartError: it did not start, and is forgotten.
+        AlreadyStarted: a child of this id, or a process of this name, runs.
+        ChildAlreadyPresent: a child of this id is down.
+        MaxChildren: the dynamic supervisor is full.
+        NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
+        WrongServer: the reference is not a supervisor's.
+
+    Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
+    """
+    return await _command(sup, "start_child", as_child(child))
+
+
+async def terminate_child(sup: Ref, child: Any) -> None:
+    """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
+
+    Args:
+        sup: the supervisor.
+        child: the id of a `Supervisor`'s child; the pid or name of a `DynamicSupervisor`'s.
+
+    Raises:
+        ChildNotFound: there is no such child.
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
+    """
+    await _command(sup, "terminate_child", child)
+
+
+async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
+    """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
+
+    Args:
+        sup: the supervisor.
+        child_id: which child.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
+        StartError: it did not start, and stays down.
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: `Supervisor.restart_child/2`.
+    """
+    pid: Pid[Any] = await _command(sup, "restart_child", child_id)
+    return pid
+
+
+async def delete_child(sup: Ref, child_id: Any) -> None:
+    """Forget a child of a `Supervisor` that is down.
+
+    Args:
+        sup: the supervisor.
+        child_id: which child.
+
+    Raises:
+        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: `Supervisor.delete_child/2`.
+    """
+    await _command(sup, "delete_child", child_id)
+
+
+async def which_children(sup: Ref) -> list[ChildInfo]:
+    """List the children of a supervisor, oldest first.
+
+    Args:
+        sup: the supervisor.
+
+    Raises:
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: `Supervisor.which_children/1`, which lists them newest first.
+    """
+    children: list[ChildInfo] = await _command(sup, "which_children")
+    return children
+
+
+async def count_children(sup: Ref) -> Counts:
+    """Count the children of a supervisor: specifications, living ones, and by type.
+
+    Args:
+        sup: the supervisor.
+
+    Raises:
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: `Supervisor.count_children/1`.
+    """
+    counts: Counts = await _command(sup, "count_children")
+    return counts
+
+
+async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
+    """Give the specification of a `Supervisor`'s child, with every default filled in.
+
+    Args:
+        sup: the supervisor.
+        child_id: which child.
+
+    Raises:
+        ChildNotFound: there is no such child.
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: Erlang's `supervisor:get_childspec/2`.
+    """
+    spec: ChildSpec = await _command(sup, "get_childspec", child_id)
+    return spec
+
+
+@overload
+async def ensure_child(sup: Ref, child: type[B]) -> Pid[B]: ...
+@overload
+async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+async def ensure_child(sup: Ref, child: Any) -> Any:
+    """Give the process that has the child's name, starting the child if there is none.
+
+    Any number of callers at a time get the same process.
+
+    Args:
+        sup: the supervisor to start it under.
+        child: `otp.child(...).having(name=...)`.
+
+    Returns:
+        The pid behind the name.
+
+    Raises:
+        SpecError: the child has no name.
+        StartError, MaxChildren, NoProcess, ServerExited, WrongServer: as `start_child`.
+    """
+    wanted = as_child(child)
+    name = wanted.spec.name
+    if name is None:
+        raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
+    process = find(name)
+    if process is not None:
+        return await _checkpoint_with(process.pid)
+    try:
+        return await _command(sup, "start_child", wanted)
+    except AlreadyStarted as exc:
+        return exc.pid
+    except ChildAlreadyPresent:
+        return await _command(sup, "restart_child", wanted.spec.id)
+
+
+async def _checkpoint_with(pid: Pid[Any]) -> Pid[Any]:
+    await trio.lowlevel.checkpoint()
+    return pid
+
+
+async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
+    process = need(sup, name)
+    behaviour = process.behaviour
+    if behaviour is None or not issubclass(behaviour, SupervisorBehaviour):
+        actual = "plain process" if behaviour is None else behaviour.__name__
+        raise WrongServer(name, sup, actual)
+    return await From(process, sup, Command(name, argument), None).wait()

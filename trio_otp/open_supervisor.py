@@ -1,0 +1,139 @@
+"""A supervisor in plain Trio code: a block that owns a tree.
+
+>>> import trio, trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     pass
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
+...         print(otp.whereis("cache") is not None)
+...     print(otp.whereis("cache"))
+>>> trio.run(main)
+True
+None
+
+Follows: `Supervisor.start_link/2`, and Trio's `open_nursery` in how it ends.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .child import child, launch_of
+from .exits import NORMAL, SHUTDOWN, SupervisorExited, unwrap
+from .home import Home, stop
+from .launch import start
+from .runtime import own_process, runtime
+from .supervision import SupervisorBehaviour
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from .process import Pid, Process
+    from .restart import AutoShutdown, Strategy
+
+
+class OpenSupervisor:
+    """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._body = trio.CancelScope()
+        self._leaving = False
+        process.watchers[self._ended] = None
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """The supervisor's process."""
+        return self._process.pid
+
+    def __repr__(self) -> str:
+        return f"<supervisor {self.pid!r} {'ended' if self._process.dead else 'running'}>"
+
+    async def wait(self) -> None:
+        """Serve on until the supervisor ends: by auto-shutdown, `otp.stop`, or giving up.
+
+        Giving up cancels this wait, and the block raises `SupervisorExited`.
+        """
+        await self._process.wait_dead()
+        await trio.lowlevel.checkpoint()  # the block may just have been cancelled
+
+    def _ended(self, _: Process) -> None:
+        if self._failed():
+            self._body.cancel(reason="its supervisor has ended")
+
+    def _failed(self) -> bool:
+        process = self._process
+        instance = process.instance
+        gave_up = isinstance(instance, SupervisorBehaviour) and bool(
+            instance.loop is not None and instance.loop.gave_up
+        )
+        quiet = process.exit_reason is NORMAL or process.exit_reason is SHUTDOWN
+        return not self._leaving and (gave_up or not quiet)
+
+    def _error(self) -> SupervisorExited:
+        loop = self._process.instance.loop
+        return SupervisorExited(self._process.exit_reason, () if loop is None else loop.history)
+
+
+@asynccontextmanager
+async def open_supervisor(
+    children: Iterable[Any] = (),
+    *,
+    strategy: Strategy = "one_for_one",
+    max_restarts: int = 3,
+    max_seconds: float = 5,
+    auto_shutdown: AutoShutdown = "never",
+    name: Any = None,
+) -> AsyncGenerator[OpenSupervisor]:
+    """Run a supervisor while the block runs.
+
+    Leaving the block stops the children one by one, newest first, each within its own limit,
+    also when the block is left by an error or a cancellation.
+
+    Args:
+        children: what to start, in this order.
+        strategy: `one_for_one`, `one_for_all` or `rest_for_one`, see `otp.Supervisor`.
+        max_restarts: how many restarts there may be within `max_seconds`.
+        max_seconds: that window.
+        auto_shutdown: see `otp.Supervisor`.
+        name: a name for the supervisor.
+
+    Raises:
+        SpecError: a flag or a child is not accepted.
+        StartError: a child did not start; those before it are stopped again.
+        AlreadyStarted: the name is taken.
+        SupervisorExited: the supervisor gave up, and the block was cancelled.
+
+    Follows: `Supervisor.start_link/2`.
+    """
+    flags: dict[str, Any] = {
+        "strategy": strategy,
+        "max_restarts": max_restarts,
+        "max_seconds": max_seconds,
+        "auto_shutdown": auto_shutdown,
+    }
+    spec = Supervisor.spec(children, **flags)
+    wanted = child(Supervisor, spec.children, **flags).having(name=name)
+    try:
+        async with trio.open_nursery() as nursery:
+            home = Home(runtime(), nursery)
+            process = await start(launch_of(wanted, home, starter=own_process(), link=False))
+            assert process is not None
+            handle = OpenSupervisor(process)
+            try:
+                with handle._body:
+                    yield handle
+            finally:
+                failed = process.dead and handle._failed()
+                handle._leaving = True
+                with trio.CancelScope(shield=True):
+                    await stop(process, SHUTDOWN, None, now=True)
+                    await home.close()
+            if failed:
+                raise handle._error()
+    except BaseExceptionGroup as group:
+        raise unwrap(group) from None

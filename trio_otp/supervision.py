@@ -1,0 +1,345 @@
+"""What both kinds of supervisor share: their life, their children, their reports.
+
+A supervisor is a process that traps exits and hosts a nursery for its children. It does one thing
+at a time, in the order of arrival: the end of a child, a management call, a retry. Rules:
+
+* It starts and stops its children itself; their crashes reach it as `Exit` messages, never raw.
+* Told to end by a message it stops its children first, then ends. Cancelled from outside it
+  breaks off what it is doing, as the start of a child, and stops them in a shielded block.
+* Killed it is dead at once; its children then die of the link, and its nursery outlives it.
+
+Follows: Erlang's `supervisor`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+import outcome
+import trio
+
+from .behaviour import Behaviour
+from .child import Child, ChildSpec, ChildType, launch_of
+from .events import ProgressReport, SupervisorReport
+from .exits import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    OtpError,
+    ProcessExit,
+    Shutdown,
+    SpecError,
+    passes_through,
+)
+from .home import kill, stop
+from .launch import start
+from .mailbox import SystemMessage
+from .process import UNSET, Exit
+from .request import From
+from .server_loop import Terminate, log_unexpected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .home import Home
+    from .process import Pid, Process
+
+HISTORY: Final = 100  # ends of children that a supervisor remembers
+Status = Literal["running", "restarting", "undefined"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One line of `which_children`.
+
+    Args:
+        id: what the supervisor calls it; None in a dynamic supervisor.
+        pid: the process, None if it does not run.
+        status: `running`, `restarting` or `undefined`, OTP's word for down.
+        type: `worker` or `supervisor`.
+        restarts: how often it was started again after an end.
+    """
+
+    id: Any
+    pid: Pid[Any] | None
+    status: Status
+    type: ChildType
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What `count_children` gives: how many specifications, living children, and of which type."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A management call on its way: the name of a `do_` method of the loop, with its argument."""
+
+    name: str
+    argument: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater(SystemMessage):
+    """A supervisor's reminder to itself that a restart has failed."""
+
+    key: Any
+
+
+class Slot:
+    """A child and its present incarnation."""
+
+    __slots__ = ("child", "process", "restarts", "spec")
+
+    def __init__(self, child: Child[Any]) -> None:
+        self.child = child
+        self.spec: ChildSpec = child.spec
+        self.process: Process | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> Pid[Any] | None:
+        """The process that runs, if any."""
+        return None if self.process is None else self.process.pid
+
+    def info(self, status: Status, child_id: Any) -> ChildInfo:
+        """Describe it."""
+        pid = self.pid if status == "running" else None
+        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
+
+
+class Ending(Exception):
+    """Leaves the loop of a supervisor: it stops its children and ends with `reason`."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SupervisorBehaviour(Behaviour):
+    """The base of `Supervisor` and `DynamicSupervisor`."""
+
+    child_type: ClassVar[str] = "supervisor"
+    hosts_children: ClassVar[bool] = True
+    loop: SupervisorLoop | None = None  # set while it runs
+
+    def children_info(self) -> list[ChildInfo]:
+        """List the children, oldest first, without asking the process."""
+        return [] if self.loop is None else self.loop.infos()
+
+    @property
+    def summary(self) -> str:
+        """Say in a word or two what kind of supervisor this is."""
+        return "supervisor" if self.loop is None else self.loop.summary
+
+
+class SupervisorLoop:
+    """The shell around a supervisor."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.instance: Any = None
+        self.gave_up = False
+        # (time, child id, reason) of children that ended or did not start, newest last
+        self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
+
+    # -- what the kinds of supervisor differ in ------------------------------------------------
+
+    summary: str = "supervisor"
+
+    async def set_up(self) -> None:
+        """Take the specification of the instance and start what is to run from the first."""
+        raise TypeError(f"{type(self).__name__} has no set_up")
+
+    async def stop_children(self, *, now: bool) -> None:
+        """Stop all children; `now` tells nested supervisors to break off what they do."""
+        raise TypeError(f"{type(self).__name__} has no stop_children")
+
+    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+        """Do what the end of a child calls for; others than children are ignored."""
+        raise TypeError(f"{type(self).__name__} has no child_exited")
+
+    async def retry(self, key: Any) -> None:
+        """Try a failed restart again."""
+        raise TypeError(f"{type(self).__name__} has no retry")
+
+    def infos(self) -> list[ChildInfo]:
+        """List the children, oldest first."""
+        raise TypeError(f"{type(self).__name__} has no infos")
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def run(self, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        process = self.process
+        process.trap_exit = True
+        try:
+            await self._live(make)
+        except BaseException:
+            if process.doom is UNSET or process.orderly:
+                with trio.CancelScope(shield=True) as process.reprieve:
+                    await self.stop_children(now=True)
+            raise
+
+    async def _live(self, make: Callable[[], Behaviour]) -> None:
+        try:
+            await self._init(make)
+            await self._serve()
+        except Ending as ending:
+            await self.stop_children(now=False)
+            raise ProcessExit(ending.reason) from None
+
+    async def _init(self, make: Callable[[], Behaviour]) -> None:
+        process = self.process
+        self.instance = process.instance = make()
+        self.instance.loop = self
+        await self.set_up()
+        assert process.starting is not None
+        process.starting.ack()
+
+    async def _serve(self) -> None:
+        process = self.process
+        while True:
+            message = await process.mailbox.take()
+            process.current = message
+            process.since = trio.current_time()
+            await self._handle(message)
+            process.handled += 1
+            process.current = UNSET
+
+    async def _handle(self, message: Any) -> None:
+        match message:
+            case Exit():
+                await self._exit(message)
+            case From():
+                await self._command(message)
+            case RetryLater():
+                await self.retry(message.key)
+            case Terminate():
+                raise Ending(message.reason)
+            case _:
+                log_unexpected(self.process, message)
+
+    async def _exit(self, message: Exit) -> None:
+        process = self.process
+        parent = process.parent
+        if message is process.order or (parent is not None and message.pid is parent.pid):
+            raise Ending(message.reason)
+        if message.pid is None:
+            return
+        if isinstance(message.reason, BaseException) and passes_through(message.reason):
+            await trio.lowlevel.checkpoint()  # Ctrl-C: the nursery is being cancelled
+        await self.child_exited(message.pid, message.reason)
+
+    async def _command(self, from_: From[Any]) -> None:
+        command = from_.message
+        handler = None
+        if isinstance(command, Command):
+            handler = getattr(self, f"do_{command.name}", None)
+        if handler is None:
+            name = type(self.instance).__name__
+            from_.finish(outcome.Error(TypeError(f"{name} does not take the call {command!r}")))
+            return
+        try:
+            value = await handler(command.argument)
+        except OtpError as exc:
+            from_.finish(outcome.Error(exc))
+        else:
+            from_.finish(outcome.Value(value))
+
+    # -- children ----------------------------------------------------------------------------
+
+    @property
+    def home(self) -> Home:
+        """Where the children live."""
+        assert self.process.children_home is not None
+        return self.process.children_home
+
+    async def start_slot(self, slot: Slot, extra_arguments: tuple[Any, ...] = ()) -> bool:
+        """Start a child; False if its init ignores. Raises `StartError`, `AlreadyStarted`."""
+        launch = launch_of(
+            slot.child,
+            self.home,
+            starter=self.process,
+            link=True,
+            supervisor=self.process,
+            extra_arguments=extra_arguments,
+        )
+        slot.process = None
+        slot.process = await start(launch)
+        return slot.process is not None
+
+    async def stop_slot(self, slot: Slot, *, now: bool) -> None:
+        """Stop a child by its own rule and wait until it is dead."""
+        process = slot.process
+        assert process is not None
+        if slot.spec.shutdown == "brutal_kill":
+            await kill(process)
+        else:
+            await stop(process, SHUTDOWN, slot.spec.shutdown, now=now)
+        self.report_stop(slot, process)
+
+    def report_stop(self, slot: Slot, process: Process) -> None:
+        """Tell of a child that did not end as it was asked to."""
+        reason = process.exit_reason
+        asked = KILLED if slot.spec.shutdown == "brutal_kill" else SHUTDOWN
+        quiet = reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
+        if reason is not asked and not (quiet and slot.spec.restart != "permanent"):
+            self.report("shutdown_error", slot, reason, process.pid)
+        slot.process = None
+
+    def report(
+        self,
+        context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"],
+        slot: Slot,
+        reason: object,
+        pid: Pid[Any] | None = None,
+    ) -> None:
+        """Emit a supervisor report and remember ends of children."""
+        spec = slot.spec
+        if context in ("start_error", "child_terminated"):
+            self.history.append((trio.current_time(), spec.id, reason))
+        self.process.runtime.events.emit(
+            "supervisor",
+            SupervisorReport(
+                self.process.pid, context, reason, spec.id, pid, spec.restart, spec.shutdown
+            ),
+        )
+
+    def report_progress(self, slot: Slot) -> None:
+        """Tell that a child was started."""
+        report = ProgressReport(self.process.pid, slot.spec.id, slot.pid)
+        self.process.runtime.events.emit("progress", report)
+
+    def give_up(self, slot: Slot, reason: object) -> Ending:
+        """Note that the restarts are too many; the caller raises what this returns."""
+        self.report("shutdown", slot, reason, slot.pid)
+        self.gave_up = True
+        return Ending(SHUTDOWN)
+
+    # -- management calls ---------------------------------------------------------------------
+
+    async def do_which_children(self, _: None) -> list[ChildInfo]:
+        """List the children."""
+        return self.infos()
+
+    async def do_count_children(self, _: None) -> Counts:
+        """Count the children."""
+        infos = self.infos()
+        supervisors = sum(info.type == "supervisor" for info in infos)
+        active = sum(info.status == "running" for info in infos)
+        return Counts(len(infos), active, supervisors, len(infos) - supervisors)
+
+
+def check_spec(spec: object, kind: type[Any], what: str) -> None:
+    """Refuse what a supervisor's init returned, unless it is a specification of this kind."""
+    if not isinstance(spec, kind):
+        raise SpecError(f"{what}.init returned {spec!r}; accepted is {what}.spec(...) or IGNORE")

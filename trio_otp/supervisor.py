@@ -1,0 +1,340 @@
+"""Supervisor: starts its children in order, restarts them by its strategy, stops them in reverse.
+
+>>> import trio, trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     pass
+>>> class Shop(otp.Supervisor):
+...     def init(self):
+...         children = [otp.child(Cache).having(name="prices"), otp.child(Cache, ).having(id=2)]
+...         return otp.Supervisor.spec(children, strategy="rest_for_one")
+>>> async def main():
+...     async with otp.open_supervisor([Shop]) as sup:
+...         print([info.id for info in await otp.which_children(sup)])
+>>> trio.run(main)
+['Shop']
+
+Follows: Elixir's `Supervisor`, Erlang's `supervisor`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .behaviour import finish, ignore
+from .child import Child, ChildSpec, as_child
+from .exits import (
+    SHUTDOWN,
+    AlreadyStarted,
+    ChildAlreadyPresent,
+    ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
+    FailedToStartChild,
+    Shutdown,
+    StartError,
+)
+from .restart import (
+    Action,
+    AutoShutdown,
+    Entry,
+    GiveUp,
+    Intensity,
+    Policy,
+    Report,
+    Retry,
+    StartChild,
+    State,
+    StopChild,
+    Strategy,
+    check_entry,
+    check_flags,
+)
+from .server_loop import IGNORE
+from .supervision import (
+    ChildInfo,
+    Ending,
+    RetryLater,
+    Slot,
+    SupervisorBehaviour,
+    SupervisorLoop,
+    check_spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .behaviour import Behaviour
+    from .process import Pid, Process
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSpec:
+    """What the init of a supervisor returns; `Supervisor.spec` makes one."""
+
+    children: tuple[Child[Any], ...]
+    strategy: Strategy
+    max_restarts: int
+    max_seconds: float
+    auto_shutdown: AutoShutdown
+
+
+class Supervisor(SupervisorBehaviour):
+    """A supervisor of children that are known from the start, in their order.
+
+    Use it as it is, `otp.child(otp.Supervisor, children, strategy=...)`, or subclass it and let
+    `init` return `otp.Supervisor.spec(children, strategy=...)`.
+
+    Args:
+        children: what to start, in this order; they are stopped in reverse.
+        strategy: what is restarted when a child ends: `one_for_one` that child, `one_for_all`
+            all, `rest_for_one` that child and those after it.
+        max_restarts: how many restarts there may be within `max_seconds`; one more, and the
+            supervisor stops its children and ends with SHUTDOWN.
+        max_seconds: that window; whole seconds of the clock count.
+        auto_shutdown: `never`, or whether the end of `any_significant` child, or of
+            `all_significant` ones, ends the supervisor.
+    """
+
+    def __init__(
+        self,
+        children: Iterable[Any] = (),
+        *,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        max_seconds: float = 5,
+        auto_shutdown: AutoShutdown = "never",
+    ) -> None:
+        self._given = Supervisor.spec(
+            children,
+            strategy=strategy,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+            auto_shutdown=auto_shutdown,
+        )
+
+    def init(self) -> Any:
+        """Say what to supervise; `def` or `async def`.
+
+        Returns:
+            `Supervisor.spec(children, strategy=...)`, or IGNORE.
+        """
+        return self._given
+
+    @staticmethod
+    def spec(
+        children: Iterable[Any],
+        *,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        max_seconds: float = 5,
+        auto_shutdown: AutoShutdown = "never",
+    ) -> SupervisorSpec:
+        """Make what `init` returns; the arguments are those of the class.
+
+        Raises:
+            SpecError: a flag or a child is not accepted, or two children have one id.
+
+        Follows: `Supervisor.init/2`.
+        """
+        check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
+        listed = tuple(as_child(child) for child in children)
+        spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown)
+        _new_policy(spec)
+        return spec
+
+    @classmethod
+    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        await StaticLoop(process).run(make)
+
+
+def _new_policy(spec: SupervisorSpec) -> Policy:
+    intensity = Intensity(spec.max_restarts, spec.max_seconds)
+    policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
+    for child in spec.children:
+        policy.add(_entry(child.spec))
+    return policy
+
+
+def _entry(spec: ChildSpec) -> Entry:
+    return Entry(spec.id, spec.restart, spec.significant)
+
+
+class StaticLoop(SupervisorLoop):
+    """The shell of a `Supervisor`: carries out what the policy decides."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self.policy: Policy
+        self.slots: dict[Any, Slot] = {}  # {child id: child}, oldest first, as in the policy
+        self.ids: dict[Pid[Any], Any] = {}  # {pid of a running child: its id}
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        """Give the strategy."""
+        return self.policy.strategy
+
+    def infos(self) -> list[ChildInfo]:
+        """List the children, oldest first."""
+        return [
+            slot.info(self.policy.table[child_id].state.value, child_id)
+            for child_id, slot in self.slots.items()
+        ]
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def set_up(self) -> None:
+        """Start the children in order; stop those that were started if one does not start."""
+        self.policy = Policy("one_for_one", Intensity(0, 1))
+        spec = await finish(self.instance.init())
+        if spec is IGNORE:
+            ignore(self.process)
+        check_spec(spec, SupervisorSpec, "Supervisor")
+        self.policy = _new_policy(spec)
+        self.slots = {child.spec.id: Slot(child) for child in spec.children}
+        for slot in list(self.slots.values()):
+            await self._start_first(slot)
+
+    async def _start_first(self, slot: Slot) -> None:
+        try:
+            await self._start(slot)
+        except StartError as exc:
+            self.report("start_error", slot, exc.reason)
+            raise Ending(Shutdown(FailedToStartChild(slot.spec.id, exc.reason))) from exc
+
+    async def stop_children(self, *, now: bool) -> None:
+        """Stop the running children one by one, newest first."""
+        for child_id in self.policy.running_newest_first():
+            await self._stop(child_id, now=now)
+
+    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+        """Let the policy decide what the end of a child calls for."""
+        child_id = self.ids.pop(pid, None)
+        if child_id is not None:
+            self.slots[child_id].process = None
+            actions = self.policy.exited(child_id, reason, trio.current_time())
+            await self._carry_out(actions, pid)
+
+    async def retry(self, key: Any) -> None:
+        """Try a failed restart again, unless it has been settled in the meantime."""
+        await self._carry_out(self.policy.retry(key, trio.current_time()))
+
+    # -- actions -----------------------------------------------------------------------------
+
+    async def _carry_out(self, actions: list[Action], pid: Pid[Any] | None = None) -> None:
+        todo = deque(actions)
+        while todo:
+            action = todo.popleft()
+            match action:
+                case StopChild():
+                    await self._stop(action.id, now=False)
+                case StartChild():
+                    if not await self._start_again(self.slots[action.id]):
+                        todo = deque(self.policy.start_failed(action.id))
+                case Retry():
+                    self.process.mailbox.put(RetryLater(action.id))
+                case Report():
+                    self.report("child_terminated", self.slots[action.id], action.reason, pid)
+                case GiveUp(why="intensity"):
+                    raise self.give_up(self.slots[action.id], action.reason)
+                case GiveUp():
+                    raise Ending(SHUTDOWN)
+        self._forget_dropped()
+
+    def _forget_dropped(self) -> None:
+        for child_id in self.slots.keys() - self.policy.table.keys():
+            del self.slots[child_id]
+
+    async def _start(self, slot: Slot) -> None:
+        if await self.start_slot(slot):
+            assert slot.pid is not None
+            self.ids[slot.pid] = slot.spec.id
+            self.policy.started(slot.spec.id)
+            self.report_progress(slot)
+        else:
+            self.policy.ignored(slot.spec.id)
+            self._forget_dropped()
+
+    async def _start_again(self, slot: Slot) -> bool:
+        try:
+            await self._start(slot)
+        except StartError as exc:
+            self.report("start_error", slot, exc.reason)
+            return False
+        slot.restarts += 1
+        return True
+
+    async def _stop(self, child_id: Any, *, now: bool) -> None:
+        slot = self.slots[child_id]
+        pid = slot.pid
+        await self.stop_slot(slot, now=now)
+        self.ids.pop(pid, None)  # type: ignore[arg-type]
+        self.policy.stopped(child_id)
+        self._forget_dropped()
+
+    # -- management calls ---------------------------------------------------------------------
+
+    async def do_start_child(self, child: Child[Any]) -> Pid[Any] | None:
+        """Append a child and start it."""
+        spec = child.spec
+        known = self.slots.get(spec.id)
+        if known is not None:
+            if known.pid is not None:
+                raise AlreadyStarted(known.pid, f"child {spec.id!r}")
+            raise ChildAlreadyPresent(spec.id)
+        check_entry(_entry(spec), self.policy.auto_shutdown)
+        slot = self.slots[spec.id] = Slot(child)
+        self.policy.add(_entry(spec))
+        try:
+            await self._start(slot)
+        except BaseException:
+            self._forget(spec.id)
+            raise
+        return slot.pid
+
+    async def do_terminate_child(self, child_id: Any) -> None:
+        """Stop a child and keep its specification, unless it is temporary."""
+        slot = self._find(child_id)
+        if slot.process is not None:
+            await self._stop(child_id, now=False)
+        else:  # a pending retry finds it down and does nothing
+            self.policy.stopped(child_id)
+
+    async def do_restart_child(self, child_id: Any) -> Pid[Any] | None:
+        """Start a child that is down."""
+        slot = self._find_down(child_id)
+        await self._start(slot)
+        return slot.pid
+
+    async def do_delete_child(self, child_id: Any) -> None:
+        """Forget a child that is down."""
+        self._find_down(child_id)
+        self._forget(child_id)
+
+    async def do_get_childspec(self, child_id: Any) -> ChildSpec:
+        """Give the specification of a child."""
+        return self._find(child_id).spec
+
+    def _forget(self, child_id: Any) -> None:
+        self.slots.pop(child_id, None)
+        self.policy.table.pop(child_id, None)
+
+    def _find(self, child_id: Any) -> Slot:
+        try:
+            return self.slots[child_id]
+        except (KeyError, TypeError):
+            raise ChildNotFound(child_id) from None
+
+    def _find_down(self, child_id: Any) -> Slot:
+        slot = self._find(child_id)
+        match self.policy.table[child_id].state:
+            case State.RUNNING:
+                raise ChildRunning(child_id)
+            case State.RESTARTING:
+                raise ChildRestarting(child_id)
+            case State.DOWN:
+                return slot
