@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, T
 
 import outcome
 
-from .exits import NotAProcess, WrongServer, bounded
+from .bounded import bounded
+from .exits import NotAProcess, WrongServer
 from .names import find, need
 from .request import From, check_timeout
 from .runtime import own_process, runtime

@@ -19,11 +19,12 @@ Follows: Erlang reference manual, "Processes", section "Termination".
 from __future__ import annotations
 
 import enum
-import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
+
+from .bounded import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ class BadReturn(OtpError, TypeError):
     """A callback returned something it may not return; it crashes the server, as in OTP."""
 
     def __init__(self, callback: str, value: object, accepted: str) -> None:
-        super().__init__(f"{callback} returned {value!r}; accepted: {accepted}")
+        super().__init__(f"{callback} returned {bounded(value)}; accepted: {accepted}")
         self.callback = callback
         self.value = value
 
@@ -132,7 +133,7 @@ class StartError(OtpError):
     """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
 
     def __init__(self, reason: object, what: object = None) -> None:
-        super().__init__(f"{what or 'process'} did not start: {reason!r}")
+        super().__init__(f"{what or 'process'} did not start: {bounded(reason)}")
         self.reason = reason
         if isinstance(reason, BaseException):
             self.__cause__ = reason
@@ -151,7 +152,7 @@ class AlreadyRegistered(OtpError):
     """The name or unique key belongs to a living process, `pid`."""
 
     def __init__(self, key: object, pid: Any) -> None:
-        super().__init__(f"{key!r} is registered by {pid!r}")
+        super().__init__(f"{bounded(key)} is registered by {pid!r}")
         self.key = key
         self.pid = pid
 
@@ -160,7 +161,7 @@ class FailedToStartChild(OtpError):
     """The detail of a supervisor's `Shutdown` reason when a child did not start."""
 
     def __init__(self, child_id: object, reason: object) -> None:
-        super().__init__(f"child {child_id!r} failed to start: {reason!r}")
+        super().__init__(f"child {bounded(child_id)} failed to start: {bounded(reason)}")
         self.child_id = child_id
         self.reason = reason
         if isinstance(reason, BaseException):
@@ -183,7 +184,7 @@ class NoProcess(CallError):
     """Nobody is behind the reference: the process is dead or the name is free."""
 
     def __init__(self, server: object, message: object = None) -> None:
-        super().__init__(f"no process behind {server!r}{_about(message)}", server, message)
+        super().__init__(f"no process behind {bounded(server)}{_about(message)}", server, message)
         self.reason = NOPROC
 
 
@@ -191,7 +192,7 @@ class CallTimeout(CallError, trio.TooSlowError):
     """The server did not answer in time; the request may still be handled, its reply is dropped."""
 
     def __init__(self, server: object, message: object, elapsed: float) -> None:
-        text = f"{server!r} did not answer within {elapsed:g} s{_about(message)}"
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{_about(message)}"
         super().__init__(text, server, message, elapsed)
         self.reason = TIMEOUT
 
@@ -203,7 +204,10 @@ class ServerExited(CallError):
         self, server: object, reason: object, message: object = None, elapsed: float = 0.0
     ) -> None:
         super().__init__(
-            f"{server!r} exited: {reason!r}{_about(message)}", server, message, elapsed
+            f"{bounded(server)} exited: {bounded(reason)}{_about(message)}",
+            server,
+            message,
+            elapsed,
         )
         self.reason = reason
         if isinstance(reason, BaseException):
@@ -214,9 +218,8 @@ class CallingSelf(CallError):
     """A process called itself and would have waited for ever."""
 
     def __init__(self, server: object, message: object = None) -> None:
-        text = (
-            f"{server!r} called itself{_about(message)}; share the logic in an undecorated method"
-        )
+        who = f"{bounded(server)} called itself{_about(message)}"
+        text = f"{who}; share the logic in an undecorated method"
         super().__init__(text, server, message)
 
 
@@ -224,7 +227,7 @@ class DeadlockError(CallError):
     """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
 
     def __init__(self, server: object, message: object, cycle: Sequence[object]) -> None:
-        path = " -> ".join(map(repr, [*cycle, cycle[0]]))
+        path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
         super().__init__(f"deadlock: {path}{_about(message)}", server, message)
         self.cycle = tuple(cycle)
 
@@ -233,7 +236,7 @@ class WrongServer(OtpError, TypeError):
     """A client method was sent to a server whose class does not have it."""
 
     def __init__(self, method: str, server: object, actual: str) -> None:
-        super().__init__(f"{method} was called on {server!r}, which is a {actual}")
+        super().__init__(f"{method} was called on {bounded(server)}, which is a {actual}")
 
 
 class MaxChildren(OtpError):
@@ -248,7 +251,7 @@ class ChildError(OtpError):
     """A management call of a supervisor does not fit the state of the child."""
 
     def __init__(self, child_id: object, text: str) -> None:
-        super().__init__(f"child {child_id!r} {text}")
+        super().__init__(f"child {bounded(child_id)} {text}")
         self.child_id = child_id
 
 
@@ -288,7 +291,7 @@ class ProcessExited(OtpError):
     """An exit signal ended the block of `otp.open_process`."""
 
     def __init__(self, reason: object) -> None:
-        super().__init__(f"exit signal: {reason!r}")
+        super().__init__(f"exit signal: {bounded(reason)}")
         self.reason = reason
         if isinstance(reason, BaseException):
             self.__cause__ = reason
@@ -300,8 +303,8 @@ class SupervisorExited(OtpError):
     def __init__(
         self, reason: object, history: Sequence[tuple[float, object, object]] = ()
     ) -> None:
-        text = "".join(f"\n  at {t:.3f}: child {i!r}: {r!r}" for t, i, r in history)
-        super().__init__(f"supervisor exited: {reason!r}{text}")
+        text = "".join(f"\n  at {t:.3f}: child {bounded(i)}: {bounded(r)}" for t, i, r in history)
+        super().__init__(f"supervisor exited: {bounded(reason)}{text}")
         self.reason = reason
         self.history = tuple(history)
         last = history[-1][2] if history else reason
@@ -311,29 +314,6 @@ class SupervisorExited(OtpError):
 
 def _about(message: object) -> str:
     return "" if message is None else f" (request {bounded(message)})"
-
-
-def bounded(value: object, limit: int = 200) -> str:
-    """Render any value in at most `limit` characters, also when its repr raises or is huge.
-
-    >>> bounded([1] * 1000, 20)
-    '[1, 1, 1, 1, 1, 1...'
-    """
-    try:
-        text = _short.repr(value)
-    except Exception as exc:  # a broken __repr__ must not break a report
-        text = f"<{type(value).__name__}: repr raised {type(exc).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _make_short() -> Any:
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 200
-    short.maxlist = short.maxtuple = short.maxset = short.maxdict = 12
-    return short
-
-
-_short = _make_short()
 
 
 def exit_self(reason: object) -> NoReturn:

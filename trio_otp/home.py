@@ -52,8 +52,14 @@ class Home:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
         with trio.CancelScope(shield=True):
             while self.processes:
-                process = next(reversed(self.processes))
+                process = self._newest()
                 await stop(process, SHUTDOWN, process.shutdown, now=True)
+
+    def _newest(self) -> Process:
+        # `next(reversed(...))` would pass over the gaps of all that were removed before.
+        process, _ = self.processes.popitem()
+        self.processes[process] = None
+        return process
 
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""

@@ -121,7 +121,7 @@ def via_module(module: object) -> ViaModule | None:
     if not is_atom(module) and isinstance(module, ViaModule):
         return module
     process = find(module)
-    if process is None:
+    if process is None or (process.instance is None and process.starting is not None):
         return None
     if not isinstance(process.instance, ViaModule):
         raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")

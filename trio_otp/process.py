@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .events import CrashReport
 from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through, reason_of, unwrap
 from .home import Home
@@ -55,7 +56,7 @@ class Pid(Generic[S_co]):
         self._process: Process | None = process
 
     def __repr__(self) -> str:
-        name = "" if self._name is None else f" {self._name!r}"
+        name = "" if self._name is None else f" {bounded(self._name)}"
         return f"<Pid {self._number} {self._label}{name}>"
 
 
@@ -286,12 +287,12 @@ class Process:
         if self.doom is UNSET:
             self.doom = reason
             self.orderly = orderly
-            self.scope.cancel(reason=f"exit signal {reason!r}")
+            self.scope.cancel(reason=f"exit signal {bounded(reason)}")
         elif reason is KILLED and self.orderly:
             self.doom = reason
             self.orderly = False
         if self.reprieve is not None:
-            self.reprieve.cancel(reason=f"exit signal {reason!r}")
+            self.reprieve.cancel(reason=f"exit signal {bounded(reason)}")
 
     @enable_ki_protection
     def request_shutdown(self, sender: Pid[Any], reason: object, *, now: bool = False) -> None:

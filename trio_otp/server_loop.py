@@ -25,13 +25,13 @@ import outcome
 import trio
 
 from .behaviour import ignore
+from .bounded import bounded
 from .events import NoticeReport
 from .exits import (
     NORMAL,
     BadReturn,
     NoCallback,
     ProcessExit,
-    bounded,
     is_quiet,
     passes_through,
     reason_of,

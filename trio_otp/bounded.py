@@ -1,0 +1,138 @@
+"""Render any value in a few characters, whatever its repr would do.
+
+Logs, error texts and observers show values of users. Their repr may raise, and that of a table
+with 100,000 entries takes a second and fills 30 MB, so containers, dataclasses and exceptions are
+walked piece by piece, and the walk ends as soon as there is enough text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+DEPTH: Final = 8  # levels of nesting that are shown
+_BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    deque: ("deque([", "])"),
+    dict: ("{", "}"),
+}
+
+
+def bounded(value: object, limit: int = 200) -> str:
+    """Render any value in at most `limit` characters, also when its repr raises or is huge.
+
+    Args:
+        value: anything.
+        limit: characters.
+
+    >>> bounded([1] * 1000, 20)
+    '[1, 1, 1, 1, 1, 1...'
+    """
+    pieces: list[str] = []
+    size = 0
+    try:
+        for piece in _pieces(value, limit, DEPTH):
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                break
+    except Exception as exc:  # for instance a dict that another thread changes
+        pieces.append(_broken(value, exc))
+    text = "".join(pieces)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
+    """Give the text of a value in pieces."""
+    kind: type[Any] = type(value)
+    if isinstance(value, str | bytes | bytearray):
+        yield _repr(value[: limit + 1])
+    elif depth == 0:
+        yield "..."
+    elif isinstance(value, BaseException) and kind.__repr__ is BaseException.__repr__:
+        yield from _joined(f"{kind.__name__}(", _items(value.args, limit, depth), ")")
+    elif (names := _field_names(value, kind)) is not None:
+        yield from _joined(f"{kind.__name__}(", _attributes(value, names, limit, depth), ")")
+    elif (base := _container(kind)) is not None:
+        yield from _contents(value, kind, base, limit, depth)
+    else:
+        yield _repr(value)
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as exc:
+        return _broken(value, exc)
+
+
+def _broken(value: object, exc: Exception) -> str:
+    return f"<{type(value).__name__}: repr raised {type(exc).__name__}>"
+
+
+def _field_names(value: Any, kind: type[Any]) -> list[str] | None:
+    """Give what the repr of a dataclass or named tuple shows, unless it has one of its own."""
+    written = kind.__repr__
+    if dataclasses.is_dataclass(value):
+        made = getattr(getattr(written, "__wrapped__", None), "__code__", None)
+        generated = made is not None and made.co_filename == "<string>"
+        return [f.name for f in dataclasses.fields(value) if f.repr] if generated else None
+    if isinstance(value, tuple) and written.__module__ == "collections":
+        return list(kind._fields)
+    return None
+
+
+def _container(kind: type[Any]) -> type[Any] | None:
+    """Give the builtin that a class shows its contents as, as all of `collections` do."""
+    for base in _BRACKETS:
+        if issubclass(kind, base):
+            plain = kind.__repr__ is base.__repr__ or kind.__module__ == "collections"
+            return base if plain else None
+    return None
+
+
+def _contents(
+    value: Any, kind: type[Any], base: type[Any], limit: int, depth: int
+) -> Iterator[str]:
+    start, end = _BRACKETS[base]
+    if not value and base in (set, frozenset):
+        start, end = f"{base.__name__}(", ")"
+    if base is tuple and len(value) == 1:
+        end = ",)"
+    if kind is not base:
+        start, end = f"{kind.__name__}({start}", f"{end})"
+    items = _pairs(value, limit, depth) if base is dict else _items(value, limit, depth)
+    yield from _joined(start, items, end)
+
+
+def _items(values: Iterable[Any], limit: int, depth: int) -> Iterator[Iterator[str]]:
+    for value in values:
+        yield _pieces(value, limit, depth - 1)
+
+
+def _pairs(value: dict[Any, Any], limit: int, depth: int) -> Iterator[Iterator[str]]:
+    for key, held in value.items():
+        yield chain(_pieces(key, limit, depth - 1), [": "], _pieces(held, limit, depth - 1))
+
+
+def _attributes(value: object, names: list[str], limit: int, depth: int) -> Iterator[Iterator[str]]:
+    for name in names:
+        held = getattr(value, name, None)
+        yield chain([f"{name}="], _pieces(held, limit, depth - 1))
+
+
+def _joined(start: str, items: Iterator[Iterator[str]], end: str) -> Iterator[str]:
+    yield start
+    for number, item in enumerate(items):
+        if number:
+            yield ", "
+        yield from item
+    yield end
