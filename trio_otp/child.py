@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -30,7 +31,8 @@ from typing import (
 )
 
 from .behaviour import Behaviour
-from .exits import SpecError, bounded
+from .bounded import bounded
+from .exits import SpecError
 from .launch import Launch
 from .names import check_name
 from .request import check_timeout
@@ -259,11 +261,18 @@ class _TaskStatus:
         starting.ack()
 
 
-def _takes_task_status(target: Callable[..., Any]) -> bool:
+@lru_cache(maxsize=512)
+def _signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
+    """Give the signature; None for a callable without one, as some builtins."""
     try:
-        return "task_status" in inspect.signature(target).parameters
-    except (TypeError, ValueError):  # a callable without a signature, as some builtins
-        return False
+        return inspect.signature(target)
+    except (TypeError, ValueError):
+        return None
+
+
+def _takes_task_status(target: Callable[..., Any]) -> bool:
+    signature = _signature_of(target)
+    return signature is not None and "task_status" in signature.parameters
 
 
 def _defaults(target: Any) -> dict[str, Any]:
@@ -277,14 +286,12 @@ def _defaults(target: Any) -> dict[str, Any]:
 
 
 def _check_arguments(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
+    signature = _signature_of(target)
+    if signature is None:
         return
-    status = {} if "task_status" in kwargs else {"task_status": None}
-    parameters = signature.parameters if "task_status" in signature.parameters else {}
+    status = {"task_status": None} if _takes_task_status(target) else {}
     try:
-        signature.bind(*args, **kwargs, **(status if parameters else {}))
+        signature.bind(*args, **{**status, **kwargs})
     except TypeError as exc:
         raise TypeError(f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}") from None
 

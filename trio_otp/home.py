@@ -52,14 +52,10 @@ class Home:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
         with trio.CancelScope(shield=True):
             while self.processes:
-                process = self._newest()
-                await stop(process, SHUTDOWN, process.shutdown, now=True)
-
-    def _newest(self) -> Process:
-        # `next(reversed(...))` would pass over the gaps of all that were removed before.
-        process, _ = self.processes.popitem()
-        self.processes[process] = None
-        return process
+                # A copy: looking for the last key again after each removal would be quadratic.
+                for process in reversed(list(self.processes)):
+                    if not process.dead:
+                        await stop(process, SHUTDOWN, process.shutdown, now=True)
 
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""

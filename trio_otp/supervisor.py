@@ -181,8 +181,8 @@ class StaticLoop(SupervisorLoop):
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
         return [
-            slot.info(self.policy.table[child_id].state.value, child_id)
-            for child_id, slot in self.slots.items()
+            self.slots[child_id].info(entry.state.value, child_id)
+            for child_id, entry in self.policy.table.items()
         ]
 
     # -- life --------------------------------------------------------------------------------
@@ -218,6 +218,7 @@ class StaticLoop(SupervisorLoop):
             self.slots[child_id].process = None
             actions = self.policy.exited(child_id, reason, trio.current_time())
             await self._carry_out(actions, pid)
+            self._forget_if_dropped(child_id)
 
     async def retry(self, key: Any) -> None:
         """Try a failed restart again, unless it has been settled in the meantime."""
@@ -243,11 +244,11 @@ class StaticLoop(SupervisorLoop):
                     raise self.give_up(self.slots[action.id], action.reason)
                 case GiveUp():
                     raise Ending(SHUTDOWN)
-        self._forget_dropped()
 
-    def _forget_dropped(self) -> None:
-        for child_id in self.slots.keys() - self.policy.table.keys():
-            del self.slots[child_id]
+    def _forget_if_dropped(self, child_id: Any) -> None:
+        """Follow the policy, which drops temporary children that are down."""
+        if child_id not in self.policy.table:
+            self.slots.pop(child_id, None)
 
     async def _start(self, slot: Slot) -> None:
         if await self.start_slot(slot):
@@ -257,7 +258,7 @@ class StaticLoop(SupervisorLoop):
             self.report_progress(slot)
         else:
             self.policy.ignored(slot.spec.id)
-            self._forget_dropped()
+            self._forget_if_dropped(slot.spec.id)
 
     async def _start_again(self, slot: Slot) -> bool:
         try:
@@ -274,7 +275,7 @@ class StaticLoop(SupervisorLoop):
         await self.stop_slot(slot, now=now)
         self.ids.pop(pid, None)  # type: ignore[arg-type]
         self.policy.stopped(child_id)
-        self._forget_dropped()
+        self._forget_if_dropped(child_id)
 
     # -- management calls ---------------------------------------------------------------------
 
@@ -303,6 +304,7 @@ class StaticLoop(SupervisorLoop):
             await self._stop(child_id, now=False)
         else:  # a pending retry finds it down and does nothing
             self.policy.stopped(child_id)
+            self._forget_if_dropped(child_id)
 
     async def do_restart_child(self, child_id: Any) -> Pid[Any] | None:
         """Start a child that is down."""
