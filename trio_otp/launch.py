@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import outcome
 import trio
-from trio.lowlevel import Abort, reschedule, wait_task_rescheduled
+from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
 from .exits import KILLED, SHUTDOWN, TIMEOUT, AlreadyStarted, NotAProcess, StartError
 from .home import Home, home_of, stop
@@ -43,6 +43,7 @@ class Launch:
     shutdown: float | None = 5.0
     supervisor: Process | None = None
 
+    @enable_ki_protection
     def create(self) -> Process:
         """Make the process and its task, with its name and link, at once."""
         process = Process(self.home.runtime, self.home, self.body, self.label)
@@ -71,6 +72,7 @@ class Starting:
         self.ignored = False
         self.timed_out = False
 
+    @enable_ki_protection
     async def wait(self, timeout: float | None) -> Process | None:
         """Wait until the process has started; None if it wants to be ignored."""
         self.task = trio.lowlevel.current_task()

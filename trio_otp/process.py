@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bounded import bounded
-from .events import CrashReport
+from .events import CrashReport, NoticeReport
 from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through, reason_of, unwrap
 from .home import Home
 from .mailbox import Mailbox
@@ -203,14 +203,18 @@ class Process:
 
     # -- life ------------------------------------------------------------------------------------
 
+    @enable_ki_protection
     async def run(self) -> None:
-        """Be the task of the process."""
+        """Be the task of the process. Ctrl-C may break into the body, not into its end."""
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
-        if self.hosts:
-            await self._run_hosting()
-        else:
-            await self._run_body()
+        try:
+            if self.hosts:
+                await self._run_hosting()
+            else:
+                await self._run_body()
+        finally:
+            self.die(SHUTDOWN)  # in case none of the ways out above has
 
     async def _run_hosting(self) -> None:
         # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
@@ -226,20 +230,27 @@ class Process:
                     finally:
                         await self.children_home.close()
         except BaseExceptionGroup as group:
+            self.die(reason_of(group))
             raise unwrap(group) from None
 
     async def _run_body(self) -> None:
         try:
             with self.scope:
                 if self.doom is UNSET:
-                    await self.body(self)
+                    await self._unprotected_body()
+        except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see _run_hosting
+            raise
         except BaseException as exc:
             self._report(exc)
-            self.die(SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc))
+            self.die(reason_of(exc))
             if passes_through(exc):
                 raise unwrap(exc) from None
         else:
             self.die(NORMAL)
+
+    @disable_ki_protection
+    async def _unprotected_body(self) -> None:
+        await self.body(self)
 
     def _report(self, exc: BaseException) -> None:
         # A behaviour reports its own crashes, with its last message and state, and then ends by
@@ -282,17 +293,17 @@ class Process:
 
         Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
         """
-        if orderly and (self.reprieve is not None or self.doom is not UNSET):
+        if self.doom is not UNSET:
+            if reason is not KILLED or not self.orderly:
+                return
+        elif orderly and self.reprieve is not None:
             return
-        if self.doom is UNSET:
-            self.doom = reason
-            self.orderly = orderly
-            self.scope.cancel(reason=f"exit signal {bounded(reason)}")
-        elif reason is KILLED and self.orderly:
-            self.doom = reason
-            self.orderly = False
+        self.doom = reason
+        self.orderly = orderly
+        why = f"exit signal {bounded(reason)}"
+        self.scope.cancel(reason=why)
         if self.reprieve is not None:
-            self.reprieve.cancel(reason=f"exit signal {bounded(reason)}")
+            self.reprieve.cancel(reason=why)
 
     @enable_ki_protection
     def request_shutdown(self, sender: Pid[Any], reason: object, *, now: bool = False) -> None:
@@ -335,7 +346,7 @@ class Process:
         if self.name is not None:
             del runtime.names[self.name]
         for clean_up in list(self.entries):
-            clean_up(self)
+            self._clean_up(clean_up)
         for timer in list(self.timers):
             runtime.timers.cancel(timer)
         for monitor in self.links.watches:
@@ -343,12 +354,18 @@ class Process:
                 monitor.target.links.watched_by.pop(monitor, None)
         self.home.remove(self)
 
+    def _clean_up(self, clean_up: Callable[[Process], object]) -> None:
+        """Free a name in a foreign registry; its error must not keep others from being told."""
+        try:
+            clean_up(self)
+        except Exception as exc:
+            text = f"{self.pid!r} could not free a name at its end: {bounded(exc)}"
+            self.runtime.events.emit("notice", NoticeReport(self.pid, text))
+
     def _tell(self, reason: object) -> None:
         for request in list(self.requests):
             request.server_died(reason)
-        if (
-            self.starting is not None
-        ):  # whoever starts it is told by an error, not by an exit signal
+        if self.starting is not None:  # its starter is told by an error, not by an exit signal
             self._unlink_parent()
             self.starting.failed(self, reason)
         peers, self.links.peers = self.links.peers, {}

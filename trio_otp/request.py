@@ -63,6 +63,7 @@ class From(Generic[T]):
         who = self.task.name if self.task is not None else "nobody"
         return f"<From {who!r} {'done' if self.done else 'waiting'}>"
 
+    @enable_ki_protection
     async def wait(self) -> Any:
         """Put the request into the server's mailbox and wait for the answer."""
         self.task = trio.lowlevel.current_task()

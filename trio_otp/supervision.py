@@ -237,6 +237,7 @@ class SupervisorLoop:
             return
         if isinstance(message.reason, BaseException) and passes_through(message.reason):
             await trio.lowlevel.checkpoint()  # Ctrl-C: the nursery is being cancelled
+            raise Ending(message.reason)
         await self.child_exited(message.pid, message.reason)
 
     async def _command(self, from_: From[Any]) -> None:
