@@ -330,6 +330,9 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
     Args:
         *types: the types, as `otp.Down`; of several that fit the nearest base counts.
 
+    Raises:
+        TypeError: what is given is no class.
+
     Follows: clauses of `handle_info/2`.
     """
     if not types or not all(isinstance(kind, type) for kind in types):

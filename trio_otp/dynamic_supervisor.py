@@ -112,6 +112,12 @@ class DynamicSupervisor(SupervisorBehaviour):
     ) -> DynamicSupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
 
+        Args:
+            max_children: how many children it may have; None for any number.
+            max_restarts: how many restarts there may be within `max_seconds`.
+            max_seconds: that window.
+            extra_arguments: positional arguments put before those of every child.
+
         Raises:
             SpecError: one of them is not accepted.
 

@@ -2,15 +2,15 @@
 
 An exit reason is plain data: `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILL`, `KILLED`, `NOPROC`,
 `TIMEOUT`, the exception instance of a crash, or any object given to `otp.exit`. Reasons can be
-matched:
+matched; write the constants with a dot, since a bare name in a pattern would match anything:
 
->>> from trio_otp import NORMAL, SHUTDOWN, Shutdown
+>>> import trio_otp as otp
 >>> def describe(reason):
 ...     match reason:
-...         case NORMAL | SHUTDOWN: return "quiet"
-...         case Shutdown(detail): return f"quiet: {detail}"
+...         case otp.NORMAL | otp.SHUTDOWN: return "quiet"
+...         case otp.Shutdown(detail): return f"quiet: {detail}"
 ...         case Exception(): return "crash"
->>> [describe(r) for r in (NORMAL, Shutdown("deploy"), ValueError("bad"))]
+>>> [describe(r) for r in (otp.NORMAL, otp.Shutdown("deploy"), ValueError("bad"))]
 ['quiet', 'quiet: deploy', 'crash']
 
 Follows: Erlang reference manual, "Processes", section "Termination".
@@ -64,6 +64,9 @@ class Shutdown:
 
 def is_quiet(reason: object) -> bool:
     """Tell whether a reason is an expected end: NORMAL, SHUTDOWN or `Shutdown(...)`.
+
+    Args:
+        reason: any exit reason.
 
     >>> is_quiet(SHUTDOWN), is_quiet(KILLED)
     (True, False)

@@ -107,14 +107,23 @@ class GenServer(Behaviour):
 
         Returns:
             `Reply(value)`, `Stop(reason, reply=)`, or `NoReply()` if `otp.reply` answers later.
+
+        Raises:
+            NoCallback: it is not overridden; the server crashes.
         """
         raise NoCallback("handle_call", self, request)
 
     def handle_cast(self, message: Any) -> Any:
         """Take what `otp.cast` sent.
 
+        Args:
+            message: what the sender sent.
+
         Returns:
             None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
+
+        Raises:
+            NoCallback: it is not overridden; the server crashes.
         """
         raise NoCallback("handle_cast", self, message)
 
@@ -122,6 +131,9 @@ class GenServer(Behaviour):
         """Take a plain message: of `otp.send`, or `Down`, `Exit`, `Timeout`.
 
         A server that does not override it logs what it did not expect and lives.
+
+        Args:
+            message: what arrived; a method of `on_info` gets it if its type fits.
 
         Returns:
             None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
@@ -135,8 +147,14 @@ class GenServer(Behaviour):
     def handle_continue(self, token: Any) -> Any:
         """Go on after a callback that returned `continue_=token`, before any message.
 
+        Args:
+            token: what the callback returned; any value but None.
+
         Returns:
             None, `NoReply(timeout=, continue_=)` or `Stop(reason)`.
+
+        Raises:
+            NoCallback: it is not overridden; the server crashes.
         """
         raise NoCallback("handle_continue", self, token)
 
@@ -147,6 +165,9 @@ class GenServer(Behaviour):
 
         Args:
             reason: why the server ends.
+
+        Returns:
+            Nothing; what is returned is ignored.
         """
 
     def format_status(self) -> object:
@@ -244,6 +265,9 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 
     Returns:
         Whether the caller was still waiting; a second or late reply is counted and dropped.
+
+    Raises:
+        TypeError: `from_` is something else.
 
     Follows: `GenServer.reply/2`.
     """

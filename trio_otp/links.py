@@ -52,6 +52,9 @@ def link(pid: Pid[Any]) -> None:
 def unlink(pid: Pid[Any]) -> None:
     """Remove a link, from either side. An `Exit` that has arrived already stays in the mailbox.
 
+    Args:
+        pid: the other process; dead or never linked does nothing.
+
     Raises:
         NotAProcess: in plain Trio code.
 
@@ -114,6 +117,9 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
 def trap_exit(flag: bool = True) -> bool:
     """Let exit signals arrive as `Exit(pid, reason)` messages, or as signals again.
 
+    Args:
+        flag: True for messages, False for signals.
+
     Returns:
         The old flag. It is not inherited by processes started from here.
 
@@ -136,7 +142,11 @@ def exit(first: Any, /, *rest: object) -> None:
 
     `otp.exit(reason)` ends the process this code runs in. `otp.exit(ref, reason)` signals: NORMAL
     is ignored by processes that do not trap exits, KILL cannot be trapped and the victim's reason
-    is KILLED.
+    is KILLED. A signal to nobody does nothing.
+
+    Args:
+        first: the reason, if it is the only argument; else who gets the signal.
+        *rest: the reason of the signal.
 
     Raises:
         NotAProcess: `otp.exit(reason)` in plain Trio code.

@@ -183,7 +183,16 @@ def register(name: Atom, pid: Pid[Any]) -> None:
 
 
 def unregister(name: Atom) -> None:
-    """Free a local name; raise `NoProcess` if nobody has it. Follows: `Process.unregister/1`."""
+    """Free a local name.
+
+    Args:
+        name: a name that a living process has.
+
+    Raises:
+        NoProcess: nobody has the name.
+
+    Follows: `Process.unregister/1`.
+    """
     process = runtime().names.pop(name, None)
     if process is None:
         raise NoProcess(name)
@@ -197,6 +206,9 @@ def registered() -> list[Atom]:
 
 def whereis(ref: Ref) -> Pid[Any] | None:
     """Tell which living process is behind a reference of any kind; None if there is none.
+
+    Args:
+        ref: a pid, a name, a via tuple, or a handle that has a `pid`.
 
     Raises:
         TypeError: the value is no reference.
@@ -213,6 +225,12 @@ def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
     What is sent arrives as plain messages. Sending raises `trio.BrokenResourceError` once the
     process is dead.
 
+    Args:
+        ref: the process; the channel stays with this incarnation.
+
+    Returns:
+        A memory channel without a bound; close it as any other clone.
+
     Raises:
         NoProcess: nobody is behind the reference.
     """
@@ -224,6 +242,10 @@ def send(ref: Ref, message: Any) -> None:
 
     To a dead pid it does nothing; to a name or via tuple that nobody has it raises `NoProcess`, as
     in OTP. A server gets it in `handle_info`, a plain process by `receive`.
+
+    Args:
+        ref: who gets it.
+        message: anything; the receiver gets this very object, not a copy.
 
     Raises:
         NoProcess: the reference is a name and nobody has it.

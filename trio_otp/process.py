@@ -3,17 +3,14 @@
 The life of a process is `create` -> its task runs the body -> `die`. Rules this file keeps:
 
 * The body runs in a scope that shields it from outside cancellation; only exit signals and
-supervisors end it.
+  supervisors end it.
 * `die`, the epilogue, has no checkpoint: names and registry entries go first, then the callers
-that wait are
-  answered, then exits go to links, then DOWN to monitors. So a name is free before anyone hears of
-  the death.
+  that wait are answered, then exits go to links, then DOWN to monitors. So a name is free before
+  anyone hears of the death.
 * A process with an exit signal on its way (`doomed`) counts as dead for everybody but its
-supervisor, as in OTP;
-  it dies when its body has unwound.
+  supervisor, as in OTP; it dies when its body has unwound.
 * A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
-the nursery has
-  drained; what is left in the nursery is then shut down newest first.
+  the nursery has drained; what is left in the nursery is then shut down newest first.
 
 Follows: Erlang reference manual, "Processes".
 """

@@ -56,6 +56,9 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
 def cancel_timer(timer: Timer) -> float | None:
     """Take a message back that has not been sent.
 
+    Args:
+        timer: what `send_after` returned.
+
     Returns:
         The seconds that were left, or None if it had been sent or cancelled before.
 
@@ -70,6 +73,9 @@ def cancel_timer(timer: Timer) -> float | None:
 
 def read_timer(timer: Timer) -> float | None:
     """Tell the seconds that are left, or None if the message was sent or cancelled.
+
+    Args:
+        timer: what `send_after` returned.
 
     Follows: `Process.read_timer/1`.
     """

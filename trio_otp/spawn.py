@@ -68,6 +68,9 @@ def spawn(
         does.
         label: what its pid is shown as; the function's name if not given.
 
+    Returns:
+        Its pid, at once: the function has yet to run.
+
     Raises:
         NotAProcess: in plain Trio code without `nursery`.
 
@@ -80,6 +83,11 @@ def spawn_link(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
 ) -> Pid[Any]:
     """As `spawn`, and link it to this process in the same step.
+
+    Args:
+        fn: the async function.
+        *args: what it is called with.
+        label: what its pid is shown as; the function's name if not given.
 
     Raises:
         NotAProcess: in plain Trio code.
@@ -94,6 +102,11 @@ def spawn_monitor(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
 ) -> tuple[Pid[Any], Monitor]:
     """As `spawn`, and monitor it in the same step.
+
+    Args:
+        fn: the async function.
+        *args: what it is called with.
+        label: what its pid is shown as; the function's name if not given.
 
     Returns:
         The pid and the monitor.
@@ -229,6 +242,9 @@ async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
         match: a type or tuple of types, or a function that tells whether a message is wanted.
         timeout: seconds to wait; 0 looks only at what has arrived, None waits for ever.
 
+    Returns:
+        The message.
+
     Raises:
         ReceiveTimeout: nothing came in time.
         NotAProcess: in plain Trio code, or in a helper task of a process.
@@ -302,6 +318,9 @@ def callers() -> tuple[Pid[Any], ...]:
 def set_label(label: str) -> None:
     """Set what the pid of this process is shown as.
 
+    Args:
+        label: a short description, for people.
+
     Raises:
         NotAProcess: in plain Trio code.
         TypeError: the label is no str.
@@ -317,6 +336,9 @@ def set_label(label: str) -> None:
 def get_label(ref: Ref) -> str | None:
     """Tell the label of a living process; None if nobody is behind the reference.
 
+    Args:
+        ref: the process.
+
     Follows: `:proc_lib.get_label/1`.
     """
     process = find(ref)
@@ -324,5 +346,13 @@ def get_label(ref: Ref) -> str | None:
 
 
 def is_alive(ref: Ref) -> bool:
-    """Tell whether a living process is behind a reference. Follows: `Process.alive?/1`."""
+    """Tell whether a living process is behind a reference.
+
+    A process with an exit signal on its way counts as dead, as in OTP.
+
+    Args:
+        ref: a pid, a name, a via tuple, or a handle that has a `pid`.
+
+    Follows: `Process.alive?/1`.
+    """
     return find(ref) is not None

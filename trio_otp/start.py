@@ -82,6 +82,10 @@ async def start_monitor(
 async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """As `start`, and monitor the process.
 
+    Args:
+        child: what to start: `otp.child(...)` or a behaviour class.
+        nursery: where it lives; where its starter does, if not given.
+
     Returns:
         Its pid and the monitor, or None if its init returned IGNORE.
 

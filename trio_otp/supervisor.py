@@ -5,7 +5,7 @@
 ...     pass
 >>> class Shop(otp.Supervisor):
 ...     def init(self):
-...         children = [otp.child(Cache).having(name="prices"), otp.child(Cache, ).having(id=2)]
+...         children = [otp.child(Cache).having(name="prices"), otp.child(Cache).having(id=2)]
 ...         return otp.Supervisor.spec(children, strategy="rest_for_one")
 >>> async def main():
 ...     async with otp.open_supervisor([Shop]) as sup:
@@ -134,6 +134,13 @@ class Supervisor(SupervisorBehaviour):
         auto_shutdown: AutoShutdown = "never",
     ) -> SupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
+
+        Args:
+            children: what to start, in this order.
+            strategy: `one_for_one`, `one_for_all` or `rest_for_one`.
+            max_restarts: how many restarts there may be within `max_seconds`.
+            max_seconds: that window.
+            auto_shutdown: `never`, `any_significant` or `all_significant`.
 
         Raises:
             SpecError: a flag or a child is not accepted, or two children have one id.

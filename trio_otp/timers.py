@@ -3,9 +3,8 @@
 Two kinds of deadlines:
 
 * *limits* of calls, which nearly always are met: one FIFO per distinct time-out value, because
-equal time-outs expire
-  in the order they were set. An answered call costs two deque operations and wakes nobody; entries
-  are retired lazily, so one late wake per distinct value is possible.
+  equal time-outs expire in the order they were set. An answered call costs two deque operations
+  and wakes nobody; entries are retired lazily, so one late wake per distinct value is possible.
 * *timers* (`send_after`): a heap, because their times are in no order.
 
 Invariant: the task's scope has a deadline no later than the earliest live entry.
