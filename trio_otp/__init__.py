@@ -88,6 +88,12 @@ from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
 from .process import Pid as Pid
+from .registry import NotRegistered as NotRegistered
+from .registry import Registered as Registered
+from .registry import Registry as Registry
+from .registry import Unregistered as Unregistered
+from .registry_handle import RegistryHandle as RegistryHandle
+from .registry_handle import registry as registry
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer

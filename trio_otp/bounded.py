@@ -52,12 +52,12 @@ def bounded(value: object, limit: int = 200) -> str:
 
 def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     """Give the text of a value in pieces."""
-    kind: type[Any] = type(value)
+    kind: type[Any] = value.__class__
     if isinstance(value, str | bytes | bytearray):
         yield _repr(value[: limit + 1])
     elif depth == 0:
         yield "..."
-    elif isinstance(value, BaseException) and kind.__repr__ is BaseException.__repr__:
+    elif isinstance(value, BaseException) and _repr_of(kind) is _repr_of(BaseException):
         yield from _joined(f"{kind.__name__}(", _items(value.args, limit, depth), ")")
     elif (names := _field_names(value, kind)) is not None:
         yield from _joined(f"{kind.__name__}(", _attributes(value, names, limit, depth), ")")
@@ -72,6 +72,10 @@ def _repr(value: object) -> str:
         return repr(value)
     except Exception as exc:
         return _broken(value, exc)
+
+
+def _repr_of(kind: type[Any]) -> object:
+    return kind.__repr__
 
 
 def _broken(value: object, exc: Exception) -> str:
@@ -94,7 +98,7 @@ def _container(kind: type[Any]) -> type[Any] | None:
     """Give the builtin that a class shows its contents as, as all of `collections` do."""
     for base in _BRACKETS:
         if issubclass(kind, base):
-            plain = kind.__repr__ is base.__repr__ or kind.__module__ == "collections"
+            plain = _repr_of(kind) is _repr_of(base) or kind.__module__ == "collections"
             return base if plain else None
     return None
 

@@ -1,0 +1,255 @@
+"""Registry: names of any kind for processes, one holder per key or many, with a value each.
+
+>>> import trio, trio_otp as otp
+>>> ROOMS = otp.registry("rooms")
+>>> class Room(otp.GenServer):
+...     def __init__(self, topic: str) -> None:
+...         self.topic = topic
+...     @otp.on_call
+...     def get_topic(self) -> str:
+...         return self.topic
+>>> async def main():
+...     registry = otp.child(otp.Registry, keys="unique").having(name="rooms")
+...     kitchen = otp.child(Room, "soup").having(name=ROOMS.via(("room", 1)))
+...     async with otp.open_supervisor([registry, kitchen]):
+...         print(await Room.at(ROOMS.via(("room", 1))).get_topic(), ROOMS.count())
+>>> trio.run(main)
+soup 1
+
+`otp.registry(name)` is a handle that can be made before anything runs; it finds the registry at
+every use. Its functions read and write the tables at once, without a message. A process registers
+*itself*; its entries are gone before anybody hears of its death. With `keys="duplicate"` many
+processes share a key: `ROOMS.send(topic, message)` is a local publish-subscribe.
+
+A process that has registered is linked to the registry while it holds a key: it dies with the
+registry, unless it traps exits, because a key that others rely on would be lost.
+
+When not to use it: for one well-known process a plain name is enough. Follows: Elixir's
+`Registry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
+
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .exits import AlreadyRegistered, OtpError
+from .gen_server import GenServer
+from .launch import connect
+from .names import Ref, check_reference, find
+from .process import Exit, Pid
+from .registry_table import Entry, Table, strict_key
+from .runtime import need_process, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .process import Process
+
+Keys: TypeAlias = Literal["unique", "duplicate"]
+KEYS: Final[tuple[str, ...]] = get_args(Keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a listener of a registry gets when a process has registered a key."""
+
+    registry: object
+    key: Any
+    pid: Pid[Any]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """What a listener of a registry gets when a process has given a key up, other than by death."""
+
+    registry: object
+    key: Any
+    pid: Pid[Any]
+
+
+class NotRegistered(OtpError, LookupError):
+    """The key does not belong to the process that wants to change it."""
+
+    def __init__(self, key: object, pid: Pid[Any]) -> None:
+        super().__init__(f"{bounded(key)} is not registered by {pid!r}")
+        self.key = key
+        self.pid = pid
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """The key of a via tuple that brings a value; it is shown as the key alone."""
+
+    key: Any
+    value: Any
+
+    def __repr__(self) -> str:
+        return repr(self.key)
+
+
+class Registry(GenServer):
+    """The process behind a registry; use it through `otp.registry(name)`.
+
+    Args:
+        keys: `unique`, one holder per key, or `duplicate`, any number of them.
+        listeners: references of processes that get `Registered` and `Unregistered` messages for
+            every change but those by death.
+        meta: what `RegistryHandle.meta` finds at first.
+    """
+
+    child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
+    frees_names: ClassVar[bool] = True  # it notices the deaths of its holders itself
+
+    def __init__(
+        self,
+        keys: Keys = "unique",
+        *,
+        listeners: Iterable[Ref] = (),
+        meta: Mapping[Any, Any] | None = None,
+    ) -> None:
+        if keys not in KEYS:
+            raise ValueError(f"keys={keys!r}: accepted are {', '.join(map(repr, KEYS))}")
+        self.keys = keys
+        self.listeners = tuple(listeners)
+        for listener in self.listeners:
+            check_reference(listener)
+        self.table = Table()
+        self.metadata = {strict_key(key): value for key, value in (meta or {}).items()}
+        self._linked: dict[Process, bool] = {}  # {holder of a key: whether we made the link}
+        self._process: Process
+
+    def init(self) -> None:
+        """Trap exits: the death of a holder is its holder's affair."""
+        self._process = need_process("Registry")
+        self._process.trap_exit = True
+        self._process.entries[self._close] = None
+
+    def handle_info(self, message: Any) -> Any:
+        """Pass over exit signals, as a supervisor does; log what is not expected."""
+        return None if isinstance(message, Exit) else super().handle_info(message)
+
+    def format_status(self) -> object:
+        """Show the size, not the tables."""
+        return {"keys": self.keys, "holders": len(self._linked)}
+
+    # -- the via protocol ----------------------------------------------------------------------
+
+    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+        """Take a key for a process; False if a living one has it."""
+        process = pid._process
+        if process is None:
+            return False
+        key, value = _split(self._named(key))
+        try:
+            self.add(process, key, value)
+        except AlreadyRegistered:
+            return False
+        return True
+
+    def unregister_name(self, key: Any) -> None:
+        """Give up a key of the running process."""
+        self.remove(need_process("unregister_name"), _split(self._named(key))[0])
+
+    def whereis_name(self, key: Any) -> Pid[Any] | None:
+        """Tell who has a key, also if it is about to die."""
+        entries = self.table.under(_split(self._named(key))[0])
+        pid: Pid[Any] | None = entries[0].owner.pid if entries else None
+        return pid
+
+    def send(self, key: Any, message: Any) -> int:
+        """Send a plain message to whoever has a key; tell how many they are."""
+        entries = self.living(self.table.under(_split(key)[0]))
+        for entry in entries:
+            entry.owner.mailbox.put(message)
+        return len(entries)
+
+    def _named(self, key: Any) -> Any:
+        self.need_unique("a via name")
+        return key
+
+    # -- entries -------------------------------------------------------------------------------
+
+    def need_unique(self, what: str) -> None:
+        """Refuse what only a unique registry can do."""
+        if self.keys != "unique":
+            raise ValueError(f"{what} needs a registry with keys='unique', not {self.keys!r}")
+
+    def living(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Leave out the entries of those who are about to die."""
+        return [entry for entry in entries if entry.owner.alive]
+
+    @enable_ki_protection
+    def add(self, process: Process, key: Any, value: Any) -> None:
+        """Add an entry.
+
+        Raises:
+            AlreadyRegistered: the registry is unique and a living process has the key.
+        """
+        if self.keys == "unique":
+            self._make_room(key)
+        self.table.add(process, key, value)
+        self._hold(process)
+        self._tell(Registered(self._process.name, key, process.pid, value))
+
+    @enable_ki_protection
+    def remove(
+        self, process: Process, key: Any, match: Callable[[Any], bool] | None = None
+    ) -> None:
+        """Remove entries of a process, and the link if those were its last."""
+        if self.table.take(process, key, match):
+            self._release(process)
+            self._tell(Unregistered(self._process.name, key, process.pid))
+
+    def _make_room(self, key: Any) -> None:
+        for entry in self.table.under(key):
+            if entry.owner.alive:
+                raise AlreadyRegistered(key, entry.owner.pid)
+            self.table.take(entry.owner, key)
+            self._release(entry.owner)
+
+    def _hold(self, process: Process) -> None:
+        """Watch and link a holder, once."""
+        if process in self._linked:
+            return
+        link = process is not self._process and process not in self._process.links.peers
+        self._linked[process] = link
+        if link:
+            connect(process, self._process)
+        process.entries[self._holder_died] = None
+
+    def _release(self, process: Process) -> None:
+        """Let go of a holder that has no keys left."""
+        if process in self.table or process not in self._linked:
+            return
+        process.entries.pop(self._holder_died, None)
+        if self._linked.pop(process):
+            process.links.peers.pop(self._process, None)
+            self._process.links.peers.pop(process, None)
+
+    def _holder_died(self, process: Process) -> None:
+        self.table.drop(process)
+        self._release(process)
+
+    def _close(self, _: Process) -> None:
+        """Forget all holders at the end of the registry; those that trap exits live on."""
+        for process in self._linked:
+            process.entries.pop(self._holder_died, None)
+        self._linked.clear()
+        self.table = Table()
+
+    def _tell(self, message: Registered | Unregistered) -> None:
+        for listener in self.listeners:
+            process = find(listener)
+            if process is None:
+                runtime().drop(listener, message, "listener of a registry is not there")
+            else:
+                process.mailbox.put(message)
+
+
+def _split(key: Any) -> tuple[Any, Any]:
+    return (key.key, key.value) if isinstance(key, Valued) else (key, None)
