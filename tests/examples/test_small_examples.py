@@ -1,0 +1,80 @@
+"""The small examples do what they say: each is run as a program, and what it prints is checked."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PRINTED = {
+    "cache_worker": """
+a: None
+c: b'3'
+take b: b'2'
+take b again: KeyError 'b'
+TypeError: CacheWorker.put() missing 1 required positional argument: 'value'
+c is still there: b'3'
+""",
+    "named_processes": """
+by pid:      5 EUR
+by name:     5 EUR
+by kept pid: NoProcess
+by name:     5 EUR
+another pid: True
+via:         5 JPY
+""",
+    "dynamic_workers": """
+four callers, workers: 2
+eve's items: 1
+tom has to wait: max_children=3 reached
+ada buys ['jam', 'tea']
+ada's worker: None
+tom's items: 1
+""",
+    "blocking_callback": """
+blocking:
+  pong after 4 s
+  report of 2024 after 2 s
+  report of 2025 after 4 s
+cured:
+  pong after 0 s
+  report of 2024 after 2 s
+  report of 2025 after 2 s
+""",
+    "shared_state": """
+dict: 10 took one each, 9 left
+server: 10 took one each, 0 left
+""",
+    "pub_sub": """
+reached: 2
+Ida: goal in minute 12, hallo
+Luc: goal in minute 12, salut
+Max: nothing
+reached without Luc: 1
+""",
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_prints_what_it_is_about(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A small example, run as a program, prints what its prose says."""
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+    assert PRINTED[name].lstrip() == capsys.readouterr().out
+
+
+def test_every_example_is_run() -> None:
+    """No small example is left out above, nor out of the list that readers see."""
+    names = {path.stem for path in EXAMPLES.glob("*.py")} - {"__init__"}
+    listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+    assert names == set(PRINTED)
+    assert [] == [name for name in sorted(names) if f"({name}.py)" not in listed]
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_is_small(name: str) -> None:
+    """A small example can be read in one go."""
+    assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= 80
