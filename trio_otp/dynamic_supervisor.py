@@ -34,8 +34,6 @@ from .exits import (
     is_quiet,
 )
 from .home import kill
-from .names import find
-from .process import Pid
 from .restart import Intensity, check_intensity
 from .server_loop import IGNORE
 from .supervision import (
@@ -52,7 +50,7 @@ if TYPE_CHECKING:
 
     from .behaviour import Behaviour
     from .child import Child
-    from .process import Process
+    from .process import Pid, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +226,9 @@ class DynamicLoop(SupervisorLoop):
             self.process.mailbox.put(RetryLater(pid))
             return
         del self.slots[pid]
-        slot.restarts += 1
         if started:
             assert slot.pid is not None
+            slot.restarts += 1
             self.slots[slot.pid] = slot
 
     async def do_start_child(self, child: Child[Any]) -> Pid[Any] | None:
@@ -246,12 +244,11 @@ class DynamicLoop(SupervisorLoop):
             self.slots[slot.pid] = slot
         return slot.pid
 
-    async def do_terminate_child(self, ref: Any) -> None:
+    async def do_terminate_child(self, pid: Pid[Any]) -> None:
         """Stop a child and forget it."""
-        pid = ref if isinstance(ref, Pid) else getattr(find(ref), "pid", None)
-        slot = None if pid is None else self.slots.get(pid)
-        if slot is None or pid is None:
-            raise ChildNotFound(ref)
+        slot = self.slots.get(pid)
+        if slot is None:
+            raise ChildNotFound(pid)
         if slot.process is not None:
             await self.stop_slot(slot, now=False)
         del self.slots[pid]

@@ -14,15 +14,24 @@ import trio
 
 from .behaviour import Behaviour
 from .child import Child, as_child
-from .exits import AlreadyStarted, ChildAlreadyPresent, SpecError, WrongServer
+from .dynamic_supervisor import DynamicSupervisor
+from .exits import (
+    AlreadyStarted,
+    ChildAlreadyPresent,
+    ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
+    SpecError,
+    WrongServer,
+)
 from .names import find, need
+from .process import Pid
 from .request import From
 from .supervision import Command, SupervisorBehaviour
 
 if TYPE_CHECKING:
     from .child import ChildSpec
     from .names import Ref
-    from .process import Pid
     from .supervision import ChildInfo, Counts
 
 S = TypeVar("S")
@@ -66,11 +75,25 @@ async def terminate_child(sup: Ref, child: Any) -> None:
 
     Raises:
         ChildNotFound: there is no such child.
+        TypeError: what is given to a `DynamicSupervisor` is neither pid nor name.
         NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
     """
+    if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):
+        child = await _pid_of(child)
     await _command(sup, "terminate_child", child)
+
+
+async def _pid_of(child: Any) -> Pid[Any]:
+    """Give a pid as it is, dead or alive, and the one behind another reference."""
+    if isinstance(child, Pid):
+        return child
+    process = find(child)
+    if process is None:
+        await trio.lowlevel.checkpoint()
+        raise ChildNotFound(child)
+    return process.pid
 
 
 async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
@@ -175,32 +198,40 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
 
     Raises:
         SpecError: the child has no name.
+        AlreadyStarted: a child of the same id, but another name, runs.
         StartError, MaxChildren, NoProcess, ServerExited, WrongServer: as `start_child`.
     """
     wanted = as_child(child)
     name = wanted.spec.name
     if name is None:
         raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
-    process = find(name)
-    if process is not None:
-        return await _checkpoint_with(process.pid)
-    try:
-        return await _command(sup, "start_child", wanted)
-    except AlreadyStarted as exc:
-        return exc.pid
-    except ChildAlreadyPresent:
-        return await _command(sup, "restart_child", wanted.spec.id)
-
-
-async def _checkpoint_with(pid: Pid[Any]) -> Pid[Any]:
+    while (process := find(name)) is None:
+        try:
+            return await _start_or_revive(sup, wanted)
+        except (ChildRunning, ChildRestarting, ChildNotFound):
+            pass  # another caller was faster
+        except AlreadyStarted as exc:
+            if find(exc.pid) not in (None, find(name)):
+                raise  # the id belongs to a child of another name
     await trio.lowlevel.checkpoint()
-    return pid
+    return process.pid
+
+
+async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
+    try:
+        return await _command(sup, "start_child", child)
+    except ChildAlreadyPresent:
+        return await _command(sup, "restart_child", child.spec.id)
 
 
 async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
-    process = need(sup, name)
-    behaviour = process.behaviour
+    _need_supervisor(sup, name)
+    return await From(need(sup, name), sup, Command(name, argument), None).wait()
+
+
+def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
+    behaviour = need(sup, command).behaviour
     if behaviour is None or not issubclass(behaviour, SupervisorBehaviour):
         actual = "plain process" if behaviour is None else behaviour.__name__
-        raise WrongServer(name, sup, actual)
-    return await From(process, sup, Command(name, argument), None).wait()
+        raise WrongServer(command, sup, actual)
+    return behaviour

@@ -336,7 +336,7 @@ class SupervisorLoop:
         """Count the children."""
         infos = self.infos()
         supervisors = sum(info.type == "supervisor" for info in infos)
-        active = sum(info.status == "running" for info in infos)
+        active = sum(info.pid is not None and info.pid._process is not None for info in infos)
         return Counts(len(infos), active, supervisors, len(infos) - supervisors)
 
 

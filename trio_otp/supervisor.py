@@ -176,7 +176,7 @@ class StaticLoop(SupervisorLoop):
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
-        self.policy: Policy
+        self.policy = Policy("one_for_one", Intensity(0, 1))
         self.slots: dict[Any, Slot] = {}  # {child id: child}, oldest first, as in the policy
         self.ids: dict[Pid[Any], Any] = {}  # {pid of a running child: its id}
 
@@ -196,7 +196,6 @@ class StaticLoop(SupervisorLoop):
 
     async def set_up(self) -> None:
         """Start the children in order; stop those that were started if one does not start."""
-        self.policy = Policy("one_for_one", Intensity(0, 1))
         spec = await finish(self.instance.init())
         if spec is IGNORE:
             ignore(self.process)
@@ -273,7 +272,7 @@ class StaticLoop(SupervisorLoop):
         except StartError as exc:
             self.report("start_error", slot, exc.reason)
             return False
-        slot.restarts += 1
+        slot.restarts += slot.process is not None
         return True
 
     async def _stop(self, child_id: Any, *, now: bool) -> None:
