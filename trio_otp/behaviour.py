@@ -13,7 +13,7 @@ statement, as those of `use GenServer` in Elixir:
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from .exits import NORMAL, ProcessExit, SpecError
 
@@ -52,15 +52,15 @@ class Behaviour:
 
 async def finish(result: Any) -> Any:
     """Give what a callback returned, awaited if the callback is an `async def`."""
-    return await result if isinstance(result, CoroutineType) else result
+    return await result if result.__class__ is CoroutineType else result
 
 
-def fail_init(reason: object) -> None:
+def fail_init(reason: object) -> NoReturn:
     """End a process in its init: its starter is told `reason`."""
     raise ProcessExit(reason)
 
 
-def ignore(process: Process) -> None:
+def ignore(process: Process) -> NoReturn:
     """End a process in its init without an error: its starter gets None."""
     assert process.starting is not None
     process.starting.ignored = True

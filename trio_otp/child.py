@@ -81,8 +81,8 @@ class Child(Generic[S_co]):
 
     target: Callable[..., Any]
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def having(
         self,
@@ -174,13 +174,17 @@ AnyChild: TypeAlias = "Child[B] | type[B]"
 
 def as_child(what: Any) -> Child[Any]:
     """Turn whatever stands for a child into a `Child`: a bare class stands for itself."""
-    if isinstance(what, Child):
+    if what.__class__ is Child:
         return what
-    if isinstance(what, type) and issubclass(what, Behaviour):
+    if _is_behaviour(what):
         return child(what)
     raise SpecError(
         f"{bounded(what)} is no child; accepted is otp.child(target, *args) or a behaviour class"
     )
+
+
+def _is_behaviour(what: object) -> bool:
+    return isinstance(what, type) and issubclass(what, Behaviour)
 
 
 def label_of(target: Any) -> str:
@@ -236,9 +240,10 @@ def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awai
 async def _run_function(
     process: Process, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    assert process.starting is not None
+    starting = process.starting
+    assert starting is not None
     if "task_status" in kwargs or not _takes_task_status(target):
-        process.starting.ack()
+        starting.ack()
         await target(*args, **kwargs)
         return
     await target(*args, **kwargs, task_status=_TaskStatus(process))

@@ -51,6 +51,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any]")
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, as of otp.call
+_ANSWERS: Final[Any] = (Reply, Stop, NoReply)
 
 
 class Message(Handled):
@@ -96,11 +97,15 @@ class _Method:
 
     def bind(self, ref: Ref) -> Callable[..., Any]:
         """Give the method with the server filled in."""
-        return partial(self, ref)  # type: ignore[arg-type]
+        return partial(self, ref)
+
+    def __call__(self, ref: Ref, /, *args: Any, **kwargs: Any) -> Any:
+        """Send the message."""
+        raise NotImplementedError
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
-        found = getattr(type(server), self.name)
+        found: Callable[..., Any] = getattr(server.__class__, self.name)
         return found.function if isinstance(found, _Method) else found
 
     def check_server(self, ref: Ref, process: Process) -> None:
@@ -151,11 +156,11 @@ class CallMethod(_Method, Generic[P, R]):
         """Run the function and make its value a reply; errors of `raises` go to the caller."""
         try:
             value = self.function_of(server)(server, *message.args, **message.kwargs)
-            if isinstance(value, CoroutineType):
+            if value.__class__ is CoroutineType:
                 value = await value
         except self.raises as exc:
             return Reply(outcome.Error(exc))
-        return value if isinstance(value, Reply | Stop | NoReply) else Reply(value)
+        return value if isinstance(value, _ANSWERS) else Reply(value)
 
 
 class DeferredMethod(CallMethod[P, R]):
@@ -167,14 +172,18 @@ class DeferredMethod(CallMethod[P, R]):
     def __set_name__(self, owner: type[Any], name: str) -> None:
         super().__set_name__(owner, name)
         full = self.check
-        self.check = lambda server, *args, **kwargs: full(server, None, *args, **kwargs)
+
+        def check(server: Any, *args: Any, **kwargs: Any) -> None:
+            full(server, None, *args, **kwargs)
+
+        self.check = check
 
     async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function; whoever has `from_` answers."""
         value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
-        if isinstance(value, CoroutineType):
+        if value.__class__ is CoroutineType:
             value = await value
-        return value if isinstance(value, Reply | Stop | NoReply) else NoReply()
+        return value if isinstance(value, _ANSWERS) else NoReply()
 
 
 class CastMethod(_Method, Generic[P]):
@@ -271,7 +280,8 @@ class _OnCall:
         self, fn: Callable[Concatenate[Any, P], R | Reply[R] | Stop], /
     ) -> CallMethod[P, R]: ...
     def __call__(self, fn: Any, /) -> Any:
-        return CallMethod(fn, self.timeout, self.raises)
+        method: CallMethod[..., Any] = CallMethod(fn, self.timeout, self.raises)
+        return method
 
 
 @overload

@@ -155,11 +155,10 @@ class DynamicLoop(SupervisorLoop):
 
     async def set_up(self) -> None:
         """Take the limits."""
-        spec = await finish(self.instance.init())
-        if spec is IGNORE:
+        wanted = await finish(self.instance.init())
+        if wanted is IGNORE:
             ignore(self.process)
-        check_spec(spec, DynamicSupervisorSpec, "DynamicSupervisor")
-        self.spec = spec
+        self.spec = spec = check_spec(wanted, DynamicSupervisorSpec, "DynamicSupervisor")
         self.intensity = Intensity(spec.max_restarts, spec.max_seconds)
 
     async def stop_children(self, *, now: bool) -> None:

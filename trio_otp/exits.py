@@ -84,9 +84,26 @@ class ProcessExit(BaseException):
 
 def unwrap(exc: BaseException) -> BaseException:
     """Strip exception groups of one, which every Trio nursery adds."""
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc
+    while True:
+        match exc:
+            case BaseExceptionGroup(exceptions=(only,)):
+                exc = only
+            case _:
+                return exc
+
+
+def raise_bare(group: BaseException) -> NoReturn:
+    """Raise what a nursery wrapped in a group, with its own cause and context.
+
+    `raise unwrap(group) from None` would erase the cause.
+    """
+    exc = unwrap(group)
+    context = exc.__context__
+    try:
+        raise exc
+    finally:
+        exc.__context__ = context
+        del exc, context  # else the frame and the traceback keep each other alive
 
 
 def reason_of(exc: BaseException) -> object:
@@ -97,9 +114,11 @@ def reason_of(exc: BaseException) -> object:
 
 def passes_through(exc: BaseException) -> bool:
     """Tell whether an exception is not ours: Ctrl-C, SystemExit, a foreign `Cancelled`."""
-    if isinstance(exc, BaseExceptionGroup):
-        return any(passes_through(e) for e in exc.exceptions)
-    return not isinstance(exc, Exception | ProcessExit)
+    match exc:
+        case BaseExceptionGroup(exceptions=inner):
+            return any(map(passes_through, inner))
+        case _:
+            return not isinstance(exc, Exception | ProcessExit)
 
 
 class OtpError(Exception):

@@ -25,7 +25,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
-import outcome
 import trio
 
 from .behaviour import Behaviour
@@ -43,11 +42,14 @@ from .server_loop import (
     Stop,
     Terminate,
     Timeout,
+    as_outcome,
     log_unexpected,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import outcome
 
     from .names import Ref
     from .process import Pid, Process
@@ -209,6 +211,7 @@ class Sendable(Protocol):
 
     def bind(self, ref: Ref) -> Callable[..., Any]:
         """Give the method with the server filled in."""
+        raise NotImplementedError
 
 
 async def call(ref: Ref, request: Any, timeout: float | None = 5.0) -> Any:
@@ -273,8 +276,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     """
     if not isinstance(from_, From):
         raise TypeError(f"from_={from_!r}: accepted is the From that handle_call got")
-    result = value if isinstance(value, outcome.Value | outcome.Error) else outcome.Value(value)
-    if from_.finish(result):
+    if from_.finish(as_outcome(value)):
         return True
     from_.server.runtime.drop(from_, value, "reply to a caller that is gone")
     return False
@@ -344,9 +346,12 @@ def reply_from_task(from_: From[T], fn: Callable[..., Awaitable[T]], *args: Any)
     async def body(_: Process) -> None:
         reply(from_, await fn(*args))
 
+    def died(helper: Process) -> None:
+        from_.server_died(helper.exit_reason)
+
     label = f"reply:{getattr(fn, '__name__', type(fn).__name__)}"
     helper = Launch(body=body, label=label, home=server.home, starter=server).create()
-    helper.watchers[lambda dead: from_.server_died(dead.exit_reason)] = None
+    helper.watchers[died] = None
     _end_with(server, helper)
     return helper.pid
 
@@ -355,5 +360,8 @@ def _end_with(server: Process, helper: Process) -> None:
     def end(_: Process) -> None:
         helper.condemn(server.exit_reason)
 
+    def forget(_: Process) -> None:
+        server.watchers.pop(end, None)
+
     server.watchers[end] = None
-    helper.watchers[lambda _: server.watchers.pop(end, None)] = None
+    helper.watchers[forget] = None

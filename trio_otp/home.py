@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -38,8 +39,8 @@ class Home:
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
-        context = contextvars.Context()
-        context.run(self.nursery.start_soon, process.run, name=f"<otp {process.label}>")
+        start_soon = partial(self.nursery.start_soon, process.run, name=f"<otp {process.label}>")
+        contextvars.Context().run(start_soon)
         self.processes[process] = None
 
     def remove(self, process: Process) -> None:
@@ -73,7 +74,7 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     home = runtime.homes.get(nursery)
     if home is None:
         home = runtime.homes[nursery] = Home(runtime, nursery)
-        contextvars.Context().run(nursery.start_soon, home.guard, name="<otp guard>")
+        contextvars.Context().run(partial(nursery.start_soon, home.guard, name="<otp guard>"))
     return home
 
 

@@ -9,8 +9,11 @@ section "Name registration".
 from __future__ import annotations
 
 import enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from .bounded import bounded
+from .events import NoticeReport
 from .exits import AlreadyRegistered, NoProcess
 from .process import Pid
 from .runtime import runtime
@@ -33,6 +36,7 @@ class HasPid(Protocol):
     @property
     def pid(self) -> Pid[Any]:
         """The process."""
+        raise NotImplementedError
 
 
 @runtime_checkable
@@ -41,6 +45,7 @@ class ViaModule(Protocol):
 
     def register_name(self, key: Any, pid: Pid[Any]) -> bool:
         """Take the key for a process; False if it is taken."""
+        raise NotImplementedError
 
     def unregister_name(self, key: Any) -> object:
         """Free the key."""
@@ -70,9 +75,9 @@ def check_name(name: object) -> None:
         )
 
 
-def is_via(value: object) -> bool:
+def is_via(value: Any) -> bool:
     """Tell whether a value is a via tuple."""
-    return isinstance(value, tuple) and len(value) == 3 and value[0] == "via"
+    return value.__class__ is tuple and len(value) == 3 and bool(value[0] == "via")
 
 
 def find(ref: object) -> Process | None:
@@ -121,12 +126,14 @@ def via_module(module: object) -> ViaModule | None:
     if not is_atom(module) and isinstance(module, ViaModule):
         return module
     process = find(module)
-    if process is None or (process.instance is None and process.starting is not None):
+    if process is None:
         return None
     registry: ViaModule = process.instance
-    if not hasattr(registry, "whereis_name"):  # isinstance with a protocol takes some 20 us
-        raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
-    return registry
+    if hasattr(registry, "whereis_name"):  # isinstance with a protocol takes some 20 us
+        return registry
+    if process.starting is not None:  # it may become one
+        return None
+    raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
 
 
 def holder(name: object) -> Process | None:
@@ -142,20 +149,29 @@ def take_name(process: Process, name: Any) -> bool:
         module = via_module(name[1])
         if module is None:
             raise NoProcess(name[1])
-        taken = module.register_name(name[2], process.pid)
-        if taken and process.pid._name is None:
-            process.pid._name = name[2]
-        _free_at_death(process, module, name[2])
-        return taken
+        return _take_via(process, module, name[2])
     if process.runtime.names.setdefault(name, process) is not process:
         return False
     process.name = process.pid._name = name
     return True
 
 
-def _free_at_death(process: Process, module: ViaModule, key: Any) -> None:
-    if not getattr(module, "frees_names", False):  # a Registry keeps track of its entries itself
-        process.entries[lambda _: module.unregister_name(key)] = None
+def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
+    taken = module.register_name(key, process.pid)
+    if taken:
+        process.pid._name = key if process.pid._name is None else process.pid._name
+        if not getattr(module, "frees_names", False):  # a Registry frees its entries itself
+            process.entries[partial(_free, module, key)] = None
+    return taken
+
+
+def _free(module: ViaModule, key: Any, process: Process) -> None:
+    """Free a via name in an epilogue, which no error of a user's registry may break off."""
+    try:
+        module.unregister_name(key)
+    except Exception as exc:
+        text = f"{module!r} did not free the name {bounded(key)}: {bounded(exc)}"
+        process.runtime.events.emit("notice", NoticeReport(process.pid, text))
 
 
 def register(name: Atom, pid: Pid[Any]) -> None:

@@ -17,7 +17,7 @@ Follows: Erlang reference manual, "Processes".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import trio
@@ -91,13 +91,15 @@ class Monitor:
         return f"<Monitor of {self.what!r}>"
 
 
-@dataclass(slots=True)
 class Links:
     """Who hears of the end of a process. Kept apart, because most processes have few of these."""
 
-    peers: dict[Process, None] = field(default_factory=dict)
-    watched_by: dict[Monitor, None] = field(default_factory=dict)
-    watches: dict[Monitor, None] = field(default_factory=dict)
+    __slots__ = ("peers", "watched_by", "watches")
+
+    def __init__(self) -> None:
+        self.peers: dict[Process, None] = {}
+        self.watched_by: dict[Monitor, None] = {}
+        self.watches: dict[Monitor, None] = {}
 
 
 class Process:
@@ -169,7 +171,7 @@ class Process:
         self.parent: Process | None = None
         self.supervisor: Process | None = None
         self.ancestors: tuple[object, ...] = ()
-        self.callers: tuple[object, ...] = ()
+        self.callers: tuple[Pid[Any], ...] = ()
         self.dictionary: dict[object, Any] = {}
         self.trap_exit = False
         self.hosts = False

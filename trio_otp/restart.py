@@ -129,7 +129,7 @@ class Policy:
     strategy: Strategy
     intensity: Intensity
     auto_shutdown: AutoShutdown = "never"
-    table: dict[Any, Entry] = field(default_factory=dict)
+    table: dict[Any, Entry] = field(default_factory=dict[Any, Entry])
 
     # -- the table ---------------------------------------------------------------------------
 

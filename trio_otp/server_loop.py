@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import outcome
 import trio
 
-from .behaviour import ignore
+from .behaviour import finish, ignore
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import (
@@ -177,9 +177,7 @@ class ServerLoop:
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
         self.instance = process.instance = make()
-        result = self.instance.init()
-        if isinstance(result, CoroutineType):
-            result = await result
+        result = await finish(self.instance.init())
         if result is IGNORE:
             ignore(process)
         if isinstance(result, Stop):
@@ -196,7 +194,7 @@ class ServerLoop:
             await self._terminate(stopping.reason)
         finally:
             if stopping.from_ is not None and stopping.reply is not UNSET:
-                stopping.from_.finish(_as_outcome(stopping.reply))
+                stopping.from_.finish(as_outcome(stopping.reply))
         raise ProcessExit(stopping.reason)
 
     async def _end(self, exc: BaseException) -> None:
@@ -219,9 +217,7 @@ class ServerLoop:
         deadline = math.inf if limit is None else trio.current_time() + limit
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
-                result = self.instance.terminate(reason)
-                if isinstance(result, CoroutineType):
-                    await result
+                await finish(self.instance.terminate(reason))
             except Exception as exc:
                 crash = reason_of(exc)
                 self._report(crash)
@@ -237,7 +233,7 @@ class ServerLoop:
             reason,
             last_message=None if message is UNSET else bounded(message),
             state=self._shown_state(),
-            client=repr(message) if isinstance(message, From) else None,
+            client=repr(message) if message.__class__ is From else None,
         )
         process.runtime.events.emit("crash", report)
 
@@ -322,14 +318,14 @@ class ServerLoop:
             result = request.handle_call(self.instance, from_)
         else:
             result = self.instance.handle_call(request, from_)
-        if isinstance(result, CoroutineType):
+        if result.__class__ is CoroutineType:
             result = await result
         if hook.handle_stop is not None:
             hook.handle_stop(self.process.pid, "call", request)
         if self.process.doom is not UNSET:
             return
         if result.__class__ is Reply:
-            from_.finish(_as_outcome(result.value))
+            from_.finish(as_outcome(result.value))
             self._go_on(result)
         elif isinstance(result, NoReply):
             from_.defer()
@@ -363,7 +359,7 @@ class ServerLoop:
         if events.handle_start is not None:
             events.handle_start(self.process.pid, kind, message)
         result = callback(message)
-        if isinstance(result, CoroutineType):
+        if result.__class__ is CoroutineType:
             result = await result
         if events.handle_stop is not None:
             events.handle_stop(self.process.pid, kind, message)
@@ -401,5 +397,7 @@ def log_unexpected(process: Process, message: Any) -> None:
     process.runtime.events.emit("notice", NoticeReport(process.pid, text))
 
 
-def _as_outcome(value: Any) -> outcome.Outcome[Any]:
-    return value if isinstance(value, outcome.Value | outcome.Error) else outcome.Value(value)
+def as_outcome(value: Any) -> outcome.Outcome[Any]:
+    """Give an answer as the outcome that it is or stands for."""
+    kind = value.__class__
+    return value if kind is outcome.Value or kind is outcome.Error else outcome.Value(value)

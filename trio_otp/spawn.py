@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
@@ -136,7 +137,7 @@ def _spawn(
     async def body(_: Process) -> None:
         await fn(*args)
 
-    what = label or getattr(fn, "__name__", type(fn).__name__)
+    what = label or str(getattr(fn, "__name__", type(fn).__name__))
     home = where_to_live(nursery, "otp.spawn")
     return Launch(
         body=body, label=what, home=home, parent=starter, starter=starter, link=link
@@ -271,15 +272,22 @@ async def _wait_for(process: Process, wanted: Callable[[Any], bool], timeout: fl
 
 def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
     """Turn `match` into a test of messages."""
-    types = match if isinstance(match, type | tuple) else None
+    wanted: Callable[[Any], bool] = match
+    if match is None:
+        wanted = _anything
+    elif isinstance(match, type | tuple):
+        wanted = partial(_is_of, match)
     if process.behaviour is None:
-        if match is None:
-            return lambda _: True
-        return match if types is None else lambda message: isinstance(message, types)
-    return lambda message: (
-        not isinstance(message, From | SystemMessage)
-        and (match is None or (match(message) if types is None else isinstance(message, types)))
-    )
+        return wanted
+    return lambda message: not isinstance(message, From | SystemMessage) and wanted(message)
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+def _is_of(types: Any, message: Any) -> bool:
+    return isinstance(message, types)
 
 
 def dictionary() -> dict[object, Any]:

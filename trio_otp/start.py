@@ -96,7 +96,7 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     Follows: Erlang's `gen_server:start_monitor/3`.
     """
     need_process("otp.start_monitor")
-    pid = await start(child, nursery=nursery)
+    pid = await _start(child, nursery, "otp.start_monitor", link=False, starter=own_process())
     return None if pid is None else (pid, monitor(pid))
 
 

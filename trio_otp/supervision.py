@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 import outcome
 import trio
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .home import Home
     from .process import Pid, Process
 
+T = TypeVar("T")
 HISTORY: Final = 100  # ends of children that a supervisor remembers
 Status = Literal["running", "restarting", "undefined"]
 
@@ -219,12 +220,12 @@ class SupervisorLoop:
         match message:
             case Exit():
                 await self._exit(message)
-            case From():
-                await self._command(message)
             case RetryLater():
                 await self.retry(message.key)
             case Terminate():
                 raise Ending(message.reason)
+            case _ if message.__class__ is From:
+                await self._command(message)
             case _:
                 log_unexpected(self.process, message)
 
@@ -241,13 +242,12 @@ class SupervisorLoop:
         await self.child_exited(message.pid, message.reason)
 
     async def _command(self, from_: From[Any]) -> None:
-        command = from_.message
-        handler = None
-        if isinstance(command, Command):
-            handler = getattr(self, f"do_{command.name}", None)
-        if handler is None:
+        request = from_.message
+        command = request if isinstance(request, Command) else None
+        handler = None if command is None else getattr(self, f"do_{command.name}", None)
+        if command is None or handler is None:
             name = type(self.instance).__name__
-            from_.finish(outcome.Error(TypeError(f"{name} does not take the call {command!r}")))
+            from_.finish(outcome.Error(TypeError(f"{name} does not take the call {request!r}")))
             return
         try:
             value = await handler(command.argument)
@@ -340,7 +340,8 @@ class SupervisorLoop:
         return Counts(len(infos), active, supervisors, len(infos) - supervisors)
 
 
-def check_spec(spec: object, kind: type[Any], what: str) -> None:
-    """Refuse what a supervisor's init returned, unless it is a specification of this kind."""
+def check_spec(spec: object, kind: type[T], what: str) -> T:
+    """Give what a supervisor's init returned; refuse it unless it is of this kind."""
     if not isinstance(spec, kind):
         raise SpecError(f"{what}.init returned {spec!r}; accepted is {what}.spec(...) or IGNORE")
+    return spec

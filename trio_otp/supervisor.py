@@ -196,10 +196,10 @@ class StaticLoop(SupervisorLoop):
 
     async def set_up(self) -> None:
         """Start the children in order; stop those that were started if one does not start."""
-        spec = await finish(self.instance.init())
-        if spec is IGNORE:
+        wanted = await finish(self.instance.init())
+        if wanted is IGNORE:
             ignore(self.process)
-        check_spec(spec, SupervisorSpec, "Supervisor")
+        spec = check_spec(wanted, SupervisorSpec, "Supervisor")
         self.policy = _new_policy(spec)
         self.slots = {child.spec.id: Slot(child) for child in spec.children}
         for slot in list(self.slots.values()):
