@@ -12,6 +12,14 @@ Use it as `import trio_otp as otp`. Modules are layered; each imports only from 
 6. `cli`: what people touch
 """
 
+from . import application as application
+from .application import Application as Application
+from .application_errors import ApplicationExited as ApplicationExited
+from .application_errors import ApplicationStartError as ApplicationStartError
+from .application_errors import NoController as NoController
+from .application_errors import NoSetting as NoSetting
+from .application_errors import NotStarted as NotStarted
+from .application_errors import UnknownApplication as UnknownApplication
 from .child import Child as Child
 from .child import ChildSpec as ChildSpec
 from .child import child as child
@@ -82,6 +90,8 @@ from .names import send as send
 from .names import send_end as send_end
 from .names import unregister as unregister
 from .names import whereis as whereis
+from .open_application import OpenApplication as OpenApplication
+from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
 from .process import Down as Down

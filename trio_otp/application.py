@@ -1,0 +1,278 @@
+"""Applications: what starts and stops as a whole, with its dependencies and its settings.
+
+>>> import trio, trio_otp as otp
+>>> class Store(otp.Application):
+...     pass
+>>> class Shop(otp.Application):
+...     dependencies = (Store,)
+...     environment = {"port": 80}
+...     def start(self):
+...         return otp.Supervisor.spec([])
+>>> async def main():
+...     async with otp.open_application(Shop, environment={"port": 8080}):
+...         print(otp.application.which_applications())
+...         print(otp.application.get_env(Shop, "port"))
+>>> trio.run(main)
+['store', 'shop']
+8080
+
+The functions of this module are for code that runs while such a block is open. They take an
+application by its class, or by its name once its class was used in the run.
+Follows: Elixir's `Application`, Erlang's `application`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeGuard
+
+import trio
+
+from .application_controller import controller
+from .application_errors import NoSetting
+from .exits import AlreadyStarted, SpecError
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .application_master import StartType
+
+
+class Application:
+    """What starts and stops as a whole: subclass it and let `start` return the top supervisor.
+
+    Attributes:
+        name: what it is called; if not given, the name of the class as `snake_case`.
+        dependencies: the applications that have to run while it does.
+        environment: its settings with their defaults. On an instance it is the mapping of the
+            settings in force: defaults, overridden by `put_env` and by arguments.
+    """
+
+    name: ClassVar[str] = "application"
+    dependencies: ClassVar[tuple[type[Application], ...]] = ()
+    environment: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Name it, and check what the class says of itself."""
+        super().__init_subclass__(**options)
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        _check_class(cls)
+
+    def start(self) -> Any:
+        """Say what the top of the application is; `def` or `async def`.
+
+        Returns:
+            The top supervisor: `otp.child(otp.Supervisor, [...], strategy=...)`, a supervisor
+            class, or `otp.Supervisor.spec([...])`. Unless overridden, a supervisor without
+            children, which is enough for an application that bundles others. Other processes
+            are accepted too. Raise to refuse; `raise otp.StartError(reason)` gives a reason.
+
+        Follows: `c:Application.start/2`.
+        """
+        return Supervisor.spec([])
+
+    def prep_stop(self) -> Any:
+        """Do what is to be done before the processes are stopped; `def` or `async def`.
+
+        It also runs when the top supervisor ended by itself. What it raises is reported, and the
+        application stops all the same. Follows: `c:Application.prep_stop/1`.
+        """
+
+    def stop(self) -> Any:
+        """Do what is to be done when no process of it is left; `def` or `async def`.
+
+        What it raises is reported. Follows: `c:Application.stop/1`.
+        """
+
+
+AnyApplication: TypeAlias = "type[Application] | str"
+
+
+def _check_class(cls: type[Application]) -> None:
+    what = f"class {cls.__name__}"
+    name: object = cls.name
+    if not isinstance(name, str) or not name:
+        raise SpecError(f"{what}: name={name!r}; accepted is a str")
+    needed: object = cls.dependencies
+    if not isinstance(needed, tuple) or not all(map(_is_application, needed)):
+        raise SpecError(f"{what}: dependencies={needed!r}; accepted is a tuple of applications")
+    settings: object = cls.environment
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        raise SpecError(f"{what}: environment={settings!r}; accepted is a dict with str keys")
+
+
+def _is_application(value: object) -> TypeGuard[type[Application]]:
+    return isinstance(value, type) and issubclass(value, Application)
+
+
+def check_application(value: object) -> type[Application]:
+    """Refuse what is no application class, saying what is accepted."""
+    if _is_application(value):
+        return value
+    raise TypeError(f"{value!r} is no application; accepted is a subclass of otp.Application")
+
+
+def _find(ref: AnyApplication) -> type[Application]:
+    return controller().find_class(ref if isinstance(ref, str) else check_application(ref))
+
+
+def _name(ref: AnyApplication) -> str:
+    return ref if isinstance(ref, str) else controller().load(check_application(ref))
+
+
+# -- start and stop ------------------------------------------------------------------------------
+
+
+async def start(
+    application: AnyApplication,
+    *,
+    environment: Mapping[str, Any] | None = None,
+    type: StartType = "temporary",
+) -> None:
+    """Start an application whose dependencies run; wait until its tree is up.
+
+    It lives in the oldest block of `open_application` that is open, and is stopped with it. If it
+    is being started already, that start is awaited.
+
+    Args:
+        application: its class or name.
+        environment: arguments that override its defaults until it ends.
+        type: what follows when it ends by itself: `temporary` nothing, `permanent` the block ends
+            with `ApplicationExited`, `transient` the same unless it ended well: by
+            auto-shutdown, or with a quiet reason without having given up.
+
+    Raises:
+        NotStarted: an application it depends on does not run.
+        AlreadyStarted: it runs.
+        ApplicationStartError: it did not start; nothing is left of it.
+        SpecError: an argument is not among its settings, or the type is none.
+        UnknownApplication: nothing of this name was used in this run.
+        NoController: no block is open.
+
+    Follows: `Application.start/2`.
+    """
+    await controller().start(_find(application), environment, type)
+
+
+async def ensure_started(application: AnyApplication, *, type: StartType = "temporary") -> None:
+    """As `start`, and do nothing if it runs. Follows: `Application.ensure_started/2`.
+
+    Args:
+        application: its class or name.
+        type: as of `start`.
+
+    Raises:
+        NotStarted, ApplicationStartError, SpecError, UnknownApplication, NoController: as `start`.
+    """
+    try:
+        await start(application, type=type)
+    except AlreadyStarted:
+        await trio.lowlevel.checkpoint()
+
+
+async def ensure_all_started(
+    applications: AnyApplication | Iterable[AnyApplication], *, type: StartType = "temporary"
+) -> list[str]:
+    """Start applications and all they depend on, dependencies first.
+
+    If one fails, those that this call has started are stopped in reverse order; those that ran
+    before go on.
+
+    Args:
+        applications: a class or name, or several.
+        type: as of `start`, for all that are newly started.
+
+    Returns:
+        The names of those that did not run before, in the order of their start.
+
+    Raises:
+        ApplicationStartError: one did not start; its `name` says which.
+        SpecError: they depend on each other in a circle.
+        UnknownApplication, NoController: as `start`.
+
+    Follows: `Application.ensure_all_started/2`.
+    """
+    masters = await controller().start_all(map(_find, _listed(applications)), type)
+    await trio.lowlevel.checkpoint()
+    return [master.name for master in masters]
+
+
+def _listed(
+    applications: AnyApplication | Iterable[AnyApplication],
+) -> Iterable[AnyApplication]:
+    if isinstance(applications, str | type):
+        return [applications]
+    return applications
+
+
+async def stop(application: AnyApplication) -> None:
+    """Stop an application: `prep_stop`, its tree, `stop`. What depends on it goes on.
+
+    Args:
+        application: its class or name.
+
+    Raises:
+        NotStarted: it does not run.
+
+    Follows: `Application.stop/1`.
+    """
+    await controller().stop(_name(application))
+
+
+def which_applications() -> list[str]:
+    """List the names of the running applications in start order.
+
+    Follows: `Application.started_applications/0`.
+    """
+    return [name for name, master in controller().masters.items() if master.running]
+
+
+# -- environment ---------------------------------------------------------------------------------
+
+
+def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
+    """Give a setting, or the default if there is none. Follows: `Application.get_env/3`."""
+    return controller().environment(_name(application)).get(key, default)
+
+
+def fetch_env(application: AnyApplication, key: str) -> Any:
+    """Give a setting.
+
+    Raises:
+        NoSetting: there is none; it is a `KeyError`.
+
+    Follows: `Application.fetch_env!/2`.
+    """
+    name = _name(application)
+    environment = controller().environment(name)
+    if key not in environment:
+        raise NoSetting(name, key, list(environment))
+    return environment[key]
+
+
+def get_all_env(application: AnyApplication) -> dict[str, Any]:
+    """Give all settings. Follows: `Application.get_all_env/1`."""
+    return dict(controller().environment(_name(application)))
+
+
+def put_env(application: AnyApplication, key: str, value: Any) -> None:
+    """Set a setting for the rest of the run, before or after the start; any key is accepted.
+
+    Follows: `Application.put_env/3`.
+    """
+    controller().environment(_name(application)).put(key, value)
+
+
+def put_all_env(settings: Mapping[AnyApplication, Mapping[str, Any]]) -> None:
+    """Set settings of several applications. Follows: `Application.put_all_env/1`."""
+    for application, values in settings.items():
+        for key, value in values.items():
+            put_env(application, key, value)
+
+
+def delete_env(application: AnyApplication, key: str) -> None:
+    """Take a setting away, a default too. Follows: `Application.delete_env/2`."""
+    controller().environment(_name(application)).delete(key)

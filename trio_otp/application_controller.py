@@ -1,0 +1,281 @@
+"""Which applications a run has: their order, their blocks, their environments.
+
+There is one controller per run. A *block*, `open_application` or `open_controller`, owns the
+nursery in which applications live and stops them in reverse start order when it is left.
+`application.start` uses the oldest block. Follows: Erlang's `application_controller`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .application_errors import NoController, NotStarted, UnknownApplication
+from .application_master import START_TYPES, Master
+from .environment import Environment, check_arguments
+from .exits import AlreadyStarted, SpecError, raise_bare
+from .runtime import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Mapping
+
+    from .application import Application
+    from .application_master import StartType
+
+
+class Block:
+    """What one block has started, oldest first."""
+
+    nursery: trio.Nursery
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.body = trio.CancelScope()
+        self.masters: dict[Master, None] = {}
+        self.failed: Master | None = None
+        self.leave = trio.Event()
+        self.clean = True  # no callback failed, nothing was cut short
+
+    def add(self, master: Master) -> None:
+        """Start the task of an application, in a blank context."""
+        self.masters[master] = None
+        self.controller.masters[master.name] = master
+        start_soon = partial(self.nursery.start_soon, master.run, name=f"<app {master.name}>")
+        contextvars.Context().run(start_soon)
+
+    def forget(self, master: Master) -> None:
+        """Forget an application that is gone."""
+        del self.masters[master]
+        del self.controller.masters[master.name]
+        self.controller.environment(master.name).give({})
+
+    def fail(self, master: Master) -> None:
+        """End the block, because it cannot go on without this application."""
+        if self.failed is None and not self.leave.is_set():
+            self.failed = master
+            self.body.cancel(reason=f"application {master.name!r} has ended")
+
+    @enable_ki_protection
+    async def close(self, timeout: float | None) -> None:
+        """Wait until the block is left; then stop what runs in reverse start order.
+
+        A task of its own does this: a Ctrl-C that hits the main task does not break it off.
+
+        Args:
+            timeout: seconds after which what is left is killed.
+        """
+        with trio.CancelScope(shield=True):
+            await self.leave.wait()
+            with trio.move_on_after(math.inf if timeout is None else timeout) as limit:
+                await self._stop_all()
+            if limit.cancelled_caught:
+                self.cut()
+                await self._stop_all()
+
+    async def _stop_all(self) -> None:
+        while self.masters:
+            await next(reversed(self.masters)).end()
+
+    def cut(self) -> None:
+        """Kill what is left."""
+        self.clean = False
+        for master in reversed(list(self.masters)):
+            master.cut()
+
+
+class Controller:
+    """The applications of one run."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.masters: dict[str, Master] = {}
+        self.classes: dict[str, type[Application]] = {}
+        self._environments: dict[str, Environment] = {}
+
+    # -- who is meant ------------------------------------------------------------------------
+
+    def load(self, application: type[Application]) -> str:
+        """Make an application known in this run, and give its name."""
+        name = application.name
+        if self.classes.get(name) is not application:
+            self.classes[name] = application
+            self.environment(name).load(application.environment)
+        return name
+
+    def find_class(self, ref: type[Application] | str) -> type[Application]:
+        """Give the class behind a reference."""
+        if isinstance(ref, str):
+            if ref not in self.classes:
+                raise UnknownApplication(ref, list(self.classes))
+            return self.classes[ref]
+        self.load(ref)
+        return ref
+
+    def environment(self, name: str) -> Environment:
+        """Give the environment of an application, known or not."""
+        found = self._environments.get(name)
+        if found is None:
+            found = self._environments[name] = Environment(name)
+        return found
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether an application has started and is not on its way to its end."""
+        master = self.masters.get(name)
+        return master is not None and master.running
+
+    # -- start and stop ----------------------------------------------------------------------
+
+    async def start(
+        self,
+        application: type[Application],
+        arguments: Mapping[str, Any] | None,
+        kind: StartType,
+        block: Block | None = None,
+    ) -> Master | None:
+        """Start an application whose dependencies run; None if another task has started it."""
+        name = self.load(application)
+        given = check_arguments(name, self.environment(name), arguments)
+        if kind not in START_TYPES:
+            raise SpecError(f"type={kind!r}: accepted are {', '.join(map(repr, START_TYPES))}")
+        if await self._join_start(name):
+            return None
+        for needed in application.dependencies:
+            if not self.is_running(self.load(needed)):
+                raise NotStarted(needed.name, name)
+        return await self._start(application, given, kind, block or self._host())
+
+    async def _join_start(self, name: str) -> bool:
+        """Wait for a start or an end of the same application; True if it has started now."""
+        while (master := self.masters.get(name)) is not None:
+            if master.running:
+                assert master.top is not None
+                await trio.lowlevel.checkpoint()
+                raise AlreadyStarted(master.top.pid, f"application {name!r}")
+            if not master.settled.is_set():
+                await master.wait_started()
+                return True
+            await master.gone.wait()
+        return False
+
+    async def _start(
+        self,
+        application: type[Application],
+        given: dict[str, Any],
+        kind: StartType,
+        block: Block,
+    ) -> Master:
+        environment = self.environment(application.name)
+        environment.give(given)
+        instance = application()
+        instance.__dict__["environment"] = environment
+        master = Master(block, instance, kind)
+        block.add(master)
+        try:
+            await master.wait_started()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await master.end()
+            raise
+        return master
+
+    def _host(self) -> Block:
+        for block in self.blocks:
+            if not block.leave.is_set():
+                return block
+        raise NoController(
+            "no application can be started here; write: async with otp.open_application(App): ..."
+        )
+
+    async def start_all(
+        self,
+        applications: Iterable[type[Application]],
+        kind: StartType,
+        block: Block | None = None,
+    ) -> list[Master]:
+        """Start applications with their dependencies, those first; undo that if one fails.
+
+        Returns:
+            Those that did not run before, in start order.
+        """
+        started: list[Master] = []
+        try:
+            for application in self._in_order(applications):
+                if not self.is_running(application.name):
+                    master = await self.start(application, None, kind, block)
+                    started += [] if master is None else [master]
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                for master in reversed(started):
+                    await master.end()
+            raise
+        return started
+
+    def _in_order(self, applications: Iterable[type[Application]]) -> list[type[Application]]:
+        """List applications with their dependencies, depth first, dependencies before dependents.
+
+        Raises:
+            SpecError: they depend on each other in a circle.
+        """
+        ordered: dict[type[Application], None] = {}
+
+        def visit(application: type[Application], path: tuple[type[Application], ...]) -> None:
+            if application in path:
+                names = [each.name for each in (*path, application)]
+                raise SpecError(f"dependencies={' -> '.join(names)} is a circle")
+            self.load(application)
+            for needed in application.dependencies:
+                visit(needed, (*path, application))
+            ordered[application] = None
+
+        for application in applications:
+            visit(application, ())
+        return list(ordered)
+
+    async def stop(self, name: str) -> None:
+        """Stop an application that has started."""
+        master = self.masters.get(name)
+        if master is None or not master.running:
+            raise NotStarted(name)
+        await master.end()
+
+
+def controller() -> Controller:
+    """Give the controller of the run."""
+    extras = runtime().extras
+    if Controller not in extras:
+        extras[Controller] = Controller()
+    found: Controller = extras[Controller]
+    return found
+
+
+@asynccontextmanager
+async def open_block(shutdown_timeout: float | None = None) -> AsyncGenerator[Block]:
+    """Let applications be started while the block runs; leaving it stops them.
+
+    Raises:
+        ApplicationExited: one that the block needs ended by itself, and the block was cancelled.
+    """
+    owner = controller()
+    block = Block(owner)
+    owner.blocks.append(block)
+    try:
+        async with trio.open_nursery() as nursery:
+            block.nursery = nursery
+            nursery.start_soon(block.close, shutdown_timeout)
+            try:
+                with block.body:
+                    yield block
+            finally:
+                block.leave.set()
+    except BaseExceptionGroup as group:
+        raise_bare(group)
+    finally:
+        owner.blocks.remove(block)
+    if block.failed is not None:
+        raise block.failed.error()

@@ -1,0 +1,75 @@
+"""The errors of applications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .bounded import bounded
+from .exits import OtpError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NoController(OtpError, RuntimeError):
+    """No application may be started here: no block of `open_application` is open in this run."""
+
+
+class UnknownApplication(OtpError, LookupError):
+    """No application of this name was used in this run before; pass its class."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        have = ", ".join(map(repr, known)) or "none"
+        super().__init__(f"no application {name!r} in this run, pass its class; known are: {have}")
+        self.name = name
+
+
+class NotStarted(OtpError):
+    """The application `name` is not started."""
+
+    def __init__(self, name: str, needed_by: str | None = None) -> None:
+        why = "" if needed_by is None else f", and {needed_by!r} depends on it"
+        hint = "" if needed_by is None else "; use ensure_all_started to start both"
+        super().__init__(f"application {name!r} is not started{why}{hint}")
+        self.name = name
+
+
+class ApplicationStartError(StartError):
+    """The application `name` did not start: `reason` is an exit reason, a crash also the cause."""
+
+    def __init__(self, name: str, reason: object) -> None:
+        super().__init__(reason, f"application {name!r}")
+        self.name = name
+
+
+class ApplicationExited(OtpError):
+    """The application `name` ended by itself.
+
+    `reason` is that of its top process, `history` has `(time, child id, reason)` of the last
+    children that ended.
+    """
+
+    def __init__(
+        self, name: str, reason: object, history: Sequence[tuple[float, Any, object]] = ()
+    ) -> None:
+        lines = [f"\n  at {t:.3f}: child {bounded(i)}: {bounded(r)}" for t, i, r in history]
+        super().__init__(f"application {name!r} exited: {bounded(reason)}{''.join(lines)}")
+        self.name = name
+        self.reason = reason
+        self.history = tuple(history)
+        last = history[-1][2] if history else reason
+        if isinstance(last, BaseException):
+            self.__cause__ = last
+
+
+class NoSetting(OtpError, KeyError):
+    """The environment of the application `name` has no such key."""
+
+    def __init__(self, name: str, key: str, known: Sequence[str]) -> None:
+        super().__init__(key)
+        self.name = name
+        self.key = key
+        self._known = ", ".join(map(repr, known)) or "none"
+
+    def __str__(self) -> str:
+        return f"application {self.name!r} has no setting {self.key!r}; set are: {self._known}"

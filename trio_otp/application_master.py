@@ -1,0 +1,258 @@
+"""One application from its start to its end: its top process, its callbacks, their order.
+
+Each application runs in a task and a nursery of its own, in the nursery of the block that started
+it. That task is shielded: only its block and `application.stop` end it, so that several
+applications stop one after another also when all of them are cancelled. Order of an end:
+
+1. `prep_stop`, unless the top process ended by itself: then that came first
+2. the top process with all that is below it, children newest first
+3. whatever else lives in the nursery of the application
+4. `stop`: no process of the application is left that could use what it takes down
+
+Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
+
+from .application_errors import ApplicationExited, ApplicationStartError
+from .behaviour import Behaviour, finish
+from .child import Child, as_child, child, launch_of
+from .events import ApplicationReport, CrashReport
+from .exits import (
+    KILLED,
+    SHUTDOWN,
+    BadReturn,
+    StartError,
+    is_quiet,
+    raise_bare,
+)
+from .home import Home
+from .home import stop as stop_process
+from .launch import start
+from .process import UNSET
+from .runtime import runtime
+from .supervision import SupervisorBehaviour
+from .supervisor import Supervisor, SupervisorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .application import Application
+    from .application_controller import Block
+    from .process import Process
+
+StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
+START_TYPES: tuple[str, ...] = get_args(StartType)
+
+
+class Master:
+    """The life of one application; `block` hosts it, `kind` says what its own end means."""
+
+    def __init__(self, block: Block, application: Application, kind: StartType) -> None:
+        self.block = block
+        self.application = application
+        self.name = application.name
+        self.kind = kind
+        self.top: Process | None = None
+        self.running = False
+        self.failure: object = UNSET  # the reason why it did not start
+        self.unplanned = False
+        self.was_cut = False
+        self.settled = trio.Event()  # started, or failed and nothing left of it
+        self.gone = trio.Event()
+        self._over = trio.Event()  # it is to end, or its top process has ended
+        self._starting = trio.CancelScope()
+        self._callback: trio.CancelScope | None = None
+        self._nursery: trio.Nursery | None = None
+
+    # -- what others ask of it -----------------------------------------------------------------
+
+    async def wait_started(self) -> None:
+        """Wait until it has started.
+
+        Raises:
+            ApplicationStartError: it did not start.
+        """
+        await self.settled.wait()
+        if self.failure is not UNSET:
+            raise ApplicationStartError(self.name, self.failure)
+
+    async def end(self) -> None:
+        """Let it end, or give up its start, and wait until nothing is left of it."""
+        self.running = False
+        self._starting.cancel(reason="the application is to end")
+        self._over.set()
+        await self.gone.wait()
+
+    def cut(self) -> None:
+        """Kill what is left of it; a callback that runs is cancelled."""
+        self.was_cut = True
+        self._starting.cancel(reason="cut short")
+        self._over.set()
+        if self._callback is not None:
+            self._callback.cancel(reason="cut short")
+        for process in list(runtime().processes.values()):
+            if self._hosts(process.home.nursery):
+                process.condemn(KILLED)
+
+    def error(self) -> ApplicationExited:
+        """Say that it ended by itself, and what came before that."""
+        assert self.top is not None
+        loop = _supervisor_loop(self.top)
+        history = () if loop is None else loop.history
+        return ApplicationExited(self.name, self.top.exit_reason, list(history))
+
+    def _hosts(self, nursery: trio.Nursery | None) -> bool:
+        """Tell whether a nursery is the one of this application, or inside it."""
+        while nursery is not None and nursery is not self._nursery:
+            nursery = nursery.parent_task.parent_nursery
+        return nursery is not None and nursery is self._nursery
+
+    # -- life ------------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def run(self) -> None:
+        """Be its task. Ctrl-C may break into a callback, not into the order of the end."""
+        try:
+            with trio.CancelScope(shield=True):
+                await self._live()
+        except BaseExceptionGroup as group:
+            self._fail(group)
+            raise_bare(group)
+        except BaseException as exc:
+            self._fail(exc)
+            raise
+        finally:
+            self.running = False
+            self.block.forget(self)
+            self.settled.set()
+            self.gone.set()
+
+    def _fail(self, exc: BaseException) -> None:
+        if not self.settled.is_set() and self.failure is UNSET:
+            self.failure = exc
+
+    async def _live(self) -> None:
+        try:
+            async with trio.open_nursery() as self._nursery:
+                home = Home(runtime(), self._nursery)
+                await self._start(home)
+                if self.top is not None:
+                    await self._serve(self.top, home)
+        finally:
+            if self.top is not None:
+                await self._call_back(self.application.stop)
+                self._report_end(self.top.exit_reason)
+            elif self.failure is not UNSET:
+                self._report_end(self.failure)
+
+    async def _start(self, home: Home) -> None:
+        with self._starting:
+            try:
+                self.top = await self._start_top(home)
+            except StartError as exc:
+                self.failure = exc.reason
+            except Exception as exc:
+                self.failure = exc
+        if self._starting.cancelled_caught:
+            self.failure = SHUTDOWN
+
+    async def _start_top(self, home: Home) -> Process:
+        wanted = _as_top(self.application, await _unprotected(self.application.start))
+        top = await start(launch_of(wanted, home, starter=None, link=False))
+        if top is None:
+            what = f"{type(self.application).__name__}.start: init of {wanted!r}"
+            raise BadReturn(what, "IGNORE", "anything else for the top of an application")
+        return top
+
+    async def _serve(self, top: Process, home: Home) -> None:
+        self.running = True
+        self._emit("started")
+        self.settled.set()
+        top.watchers[self._top_ended] = None
+        if top.dead:
+            self._top_ended(top)
+        try:
+            await self._over.wait()
+        finally:
+            self.running = False
+            with trio.CancelScope(shield=True):
+                await self._wind_down(top, home)
+
+    async def _wind_down(self, top: Process, home: Home) -> None:
+        try:
+            await self._call_back(self.application.prep_stop)
+        finally:
+            await stop_process(top, SHUTDOWN, top.shutdown, now=True)
+            await home.close()
+
+    @enable_ki_protection
+    def _top_ended(self, top: Process) -> None:
+        if self._over.is_set():
+            return
+        self.running = False
+        self.unplanned = True
+        self._over.set()
+        if self.kind == "permanent" or (self.kind == "transient" and not _ended_well(top)):
+            self.block.fail(self)
+
+    # -- callbacks and reports -------------------------------------------------------------------
+
+    async def _call_back(self, callback: Callable[[], Any]) -> None:
+        with trio.CancelScope(shield=True) as self._callback:
+            if self.was_cut:
+                self._callback.cancel(reason="cut short")
+            try:
+                await _unprotected(callback)
+            except Exception as exc:
+                self._report_crash(callback.__name__, exc)
+        if self._callback.cancelled_caught:
+            self.block.clean = False
+        self._callback = None
+
+    def _report_crash(self, callback: str, exc: Exception) -> None:
+        self.block.clean = False
+        pid = None if self.top is None else self.top.pid
+        label = f"{self.name}.{callback}"
+        runtime().events.emit("crash", CrashReport(pid, self.name, label, exc))
+
+    def _report_end(self, reason: object) -> None:
+        if self.unplanned or self.top is None:
+            self._emit("exited", reason)
+        else:
+            self._emit("stopped", reason)
+
+    def _emit(self, phase: Literal["started", "stopped", "exited"], reason: object = None) -> None:
+        runtime().events.emit("application", ApplicationReport(self.name, phase, reason))
+
+
+@disable_ki_protection
+async def _unprotected(callback: Callable[[], Any]) -> Any:
+    return await finish(callback())
+
+
+def _as_top(application: Application, result: object) -> Child[Any]:
+    """Turn what `start` returned into the child that is the top process."""
+    if isinstance(result, SupervisorSpec):
+        flags = {name: getattr(result, name) for name in SupervisorSpec.__slots__}
+        return child(Supervisor, **flags)
+    if isinstance(result, Child) or (isinstance(result, type) and issubclass(result, Behaviour)):
+        return as_child(result)
+    accepted = "otp.child(otp.Supervisor, ...), a Supervisor class or otp.Supervisor.spec(...)"
+    raise BadReturn(f"{type(application).__name__}.start", result, accepted)
+
+
+def _supervisor_loop(top: Process) -> Any:
+    instance = top.instance
+    return instance.loop if isinstance(instance, SupervisorBehaviour) else None
+
+
+def _ended_well(top: Process) -> bool:
+    """Tell an auto-shutdown or a stop from a supervisor that gave up: SHUTDOWN may be any."""
+    loop = _supervisor_loop(top)
+    return is_quiet(top.exit_reason) and not (loop is not None and loop.gave_up)

@@ -1,0 +1,97 @@
+"""The environment of an application: its defaults, below what was put, below its arguments.
+
+>>> import trio, trio_otp as otp
+>>> class Shop(otp.Application):
+...     environment = {"port": 80, "greeting": "hello"}
+>>> async def main():
+...     async with otp.open_application(Shop, environment={"port": 8080}) as shop:
+...         print(dict(shop.environment))
+>>> trio.run(main)
+{'port': 8080, 'greeting': 'hello'}
+
+Follows: Elixir's `Application`, section "The application environment".
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from .bounded import bounded
+from .exits import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DELETED: Final = object()
+
+
+class Environment(Mapping[str, Any]):
+    """The settings of one application in one run; reading it sees what is put at any time."""
+
+    def __init__(self, application: str) -> None:
+        self.application = application
+        self._defaults: dict[str, Any] = {}
+        self._put: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}  # arguments of the incarnation that runs
+
+    def load(self, defaults: Mapping[str, Any]) -> None:
+        """Take the defaults of the class; each run has a copy of its own."""
+        self._defaults = copy.deepcopy(dict(defaults))
+
+    def give(self, arguments: Mapping[str, Any]) -> None:
+        """Take the arguments of a start; they last until the application ends."""
+        self._given = dict(arguments)
+
+    def put(self, key: str, value: Any) -> None:
+        """Set a value for the rest of the run; the later of it and an argument counts."""
+        self._given.pop(key, None)
+        self._put[key] = value
+
+    def delete(self, key: str) -> None:
+        """Take a key away, a default too."""
+        self.put(key, _DELETED)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._merged()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._merged())
+
+    def __len__(self) -> int:
+        return len(self._merged())
+
+    def __repr__(self) -> str:
+        return f"<environment of {self.application}: {bounded(self._merged(), 1000)}>"
+
+    def _merged(self) -> dict[str, Any]:
+        merged = {**self._defaults, **self._put, **self._given}
+        return {key: value for key, value in merged.items() if value is not _DELETED}
+
+
+def check_arguments(
+    application: str, accepted: Mapping[str, Any], given: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Give the arguments of a start as a dict.
+
+    Raises:
+        SpecError: one is not among the defaults of the application.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"environment={bounded(given)}: accepted is a dict of settings")
+    for key in given:
+        if key not in accepted:
+            raise SpecError(unknown_key(application, accepted, key))
+    return dict(given)
+
+
+def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> str:
+    """Say that an application has no such setting, and which it has."""
+    close = difflib.get_close_matches(str(key), accepted, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    known = ", ".join(accepted) or "none at all"
+    return f"application {application!r} has no setting {key!r}; accepted are: {known}{hint}"

@@ -1,0 +1,113 @@
+"""An application in plain Trio code: a block that owns it and what it depends on."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .application import check_application
+from .application_controller import controller, open_block
+from .environment import check_arguments
+from .exits import AlreadyStarted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from .application import Application
+    from .application_controller import Block
+    from .application_master import Master, StartType
+    from .process import Pid
+
+
+class OpenApplication:
+    """The application of an `open_application` block.
+
+    It stands for its top process wherever a reference is accepted.
+    """
+
+    def __init__(self, master: Master) -> None:
+        self._master = master
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._master.name
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """Its top process."""
+        assert self._master.top is not None
+        return self._master.top.pid
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Its settings in force."""
+        return self._master.application.environment
+
+    def __repr__(self) -> str:
+        state = "running" if self._master.running else "ended"
+        return f"<application {self.name} {state} {self.pid!r}>"
+
+    async def wait(self) -> None:
+        """Serve on until the application ends: by auto-shutdown, or because it is stopped.
+
+        If it gives up or crashes, this wait is cancelled and the block raises
+        `ApplicationExited`.
+        """
+        await self._master.gone.wait()
+        await trio.lowlevel.checkpoint()  # the block may just have been cancelled
+
+
+@asynccontextmanager
+async def open_application(
+    application: type[Application],
+    *,
+    environment: Mapping[str, Any] | None = None,
+    type: StartType = "transient",
+    shutdown_timeout: float | None = None,
+) -> AsyncGenerator[OpenApplication]:
+    """Run an application, with what it depends on, while the block runs.
+
+    Dependencies are started first, depth first; those that run already are left alone. Leaving
+    the block stops all it started in reverse order, one after another, also when it is left by an
+    error or a cancellation. Inside, the functions of `otp.application` work.
+
+    Args:
+        application: the class.
+        environment: arguments that override its defaults.
+        type: what its own end, and that of a dependency started here, means: with `transient`
+            the block ends with `ApplicationExited` unless it ended well, with `permanent`
+            always, with `temporary` never. See `otp.application.start`.
+        shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
+            for ever.
+
+    Raises:
+        ApplicationStartError: it or a dependency did not start; what was started is stopped.
+        ApplicationExited: it or a dependency ended by itself, and the block was cancelled.
+        AlreadyStarted: it runs.
+        SpecError: an argument is not among its settings.
+
+    Follows: `Application.ensure_all_started/2`, and Trio's `open_nursery` in how it ends.
+    """
+    cls = check_application(application)
+    check_arguments(cls.name, cls.environment, environment)
+    async with open_block(shutdown_timeout) as block:
+        yield OpenApplication(await _start(cls, environment, type, block))
+
+
+async def _start(
+    application: type[Application],
+    environment: Mapping[str, Any] | None,
+    kind: StartType,
+    block: Block,
+) -> Master:
+    owner = controller()
+    await owner.start_all(application.dependencies, kind, block)
+    master = await owner.start(application, environment, kind, block)
+    if master is None:
+        other = owner.masters[application.name]
+        assert other.top is not None
+        raise AlreadyStarted(other.top.pid, f"application {application.name!r}")
+    return master
