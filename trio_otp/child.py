@@ -345,6 +345,7 @@ def _check_id(key: str, value: Any) -> None:
 def _check_name(key: str, value: Any) -> None:
     if value is not None:
         check_name(value)
+        _check_id(key, value)
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .events import NoticeReport
-from .exits import KILLED, SHUTDOWN
+from .exits import KILLED, SHUTDOWN, is_quiet
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,7 +56,7 @@ class Home:
                 # A copy: looking for the last key again after each removal would be quadratic.
                 for process in reversed(list(self.processes)):
                     if not process.dead:
-                        await stop(process, SHUTDOWN, process.shutdown, now=True)
+                        await stop(process, _why(process), process.shutdown, now=True)
 
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
@@ -67,6 +67,14 @@ class Home:
         finally:
             self.runtime.homes.pop(self.nursery, None)
             await self.close()
+
+
+def _why(process: Process) -> object:
+    """Give the reason for the end of what is left: a child of somebody killed dies of the link."""
+    parent = process.parent
+    if parent is None or not parent.dead or is_quiet(parent.exit_reason):
+        return SHUTDOWN
+    return parent.exit_reason
 
 
 def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:

@@ -15,7 +15,15 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .exits import KILLED, SHUTDOWN, TIMEOUT, AlreadyStarted, NotAProcess, StartError
+from .exits import (
+    KILLED,
+    SHUTDOWN,
+    TIMEOUT,
+    AlreadyStarted,
+    NotAProcess,
+    StartError,
+    passes_through,
+)
 from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
 from .process import Process
@@ -117,7 +125,8 @@ async def start(launch: Launch) -> Process | None:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
-    await _free_name(launch.name, launch.label)
+    if launch.name is not None:
+        await _free_name(launch.name, launch.label)
     process = launch.create()
     process.starting = starting = Starting(process)
     if launch.name is not None:
@@ -130,20 +139,30 @@ async def start(launch: Launch) -> Process | None:
             process.condemn(SHUTDOWN, orderly=True)
             await stop(process, SHUTDOWN, launch.shutdown, now=True)
         raise
+    except StartError as exc:
+        if isinstance(exc.reason, BaseException) and passes_through(exc.reason):
+            await trio.lowlevel.checkpoint()  # Ctrl-C in init: whoever lives in its nursery ends
+        raise
     finally:
         leave_wait(edge)
 
 
 async def _free_name(name: object, label: str) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    if name is None:
-        return
     check_name(name)
-    while (process := holder(name)) is not None:
-        if process.alive:
+    while (process := _holder(name, label)) is not None:
+        orphaned = process.supervisor is not None and process.supervisor.dead
+        if process.alive and not orphaned:
             await trio.lowlevel.checkpoint()
             raise AlreadyStarted(process.pid, label)
         await process.wait_dead()
+
+
+def _holder(name: object, label: str) -> Process | None:
+    try:
+        return holder(name)
+    except Exception as exc:  # of a via registry
+        raise StartError(exc, label) from exc
 
 
 async def _take_name(process: Process, launch: Launch) -> None:

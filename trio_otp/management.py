@@ -87,8 +87,9 @@ async def terminate_child(sup: Ref, child: Any) -> None:
 
 async def _pid_of(child: Any) -> Pid[Any]:
     """Give a pid as it is, dead or alive, and the one behind another reference."""
-    if isinstance(child, Pid):
-        return child
+    if type(child) is Pid:
+        pid: Pid[Any] = child
+        return pid
     process = find(child)
     if process is None:
         await trio.lowlevel.checkpoint()

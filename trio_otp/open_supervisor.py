@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .child import child, launch_of
-from .exits import NORMAL, SHUTDOWN, SupervisorExited, unwrap
+from .exits import SHUTDOWN, SupervisorExited, is_quiet, raise_bare
 from .home import Home, stop
 from .launch import start
 from .runtime import own_process, runtime
@@ -71,8 +71,7 @@ class OpenSupervisor:
         gave_up = isinstance(instance, SupervisorBehaviour) and bool(
             instance.loop is not None and instance.loop.gave_up
         )
-        quiet = process.exit_reason is NORMAL or process.exit_reason is SHUTDOWN
-        return not self._leaving and (gave_up or not quiet)
+        return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
 
     def _error(self) -> SupervisorExited:
         loop = self._process.instance.loop
@@ -136,4 +135,4 @@ async def open_supervisor(
             if failed:
                 raise handle._error()
     except BaseExceptionGroup as group:
-        raise unwrap(group) from None
+        raise_bare(group)

@@ -25,7 +25,16 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bounded import bounded
 from .events import CrashReport, NoticeReport
-from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through, reason_of, unwrap
+from .exits import (
+    KILL,
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    passes_through,
+    raise_bare,
+    reason_of,
+    unwrap,
+)
 from .home import Home
 from .mailbox import Mailbox
 from .runtime import current_process
@@ -230,7 +239,7 @@ class Process:
                         await self.children_home.close()
         except BaseExceptionGroup as group:
             self.die(reason_of(group))
-            raise unwrap(group) from None
+            raise_bare(group)
 
     async def _run_body(self) -> None:
         try:
@@ -240,10 +249,12 @@ class Process:
         except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see _run_hosting
             raise
         except BaseException as exc:
+            if self.hosts and passes_through(exc):
+                raise  # it ends with its nursery, lest its starter hears of it before that raises
             self._report(exc)
             self.die(reason_of(exc))
             if passes_through(exc):
-                raise unwrap(exc) from None
+                raise_bare(exc)
         else:
             self.die(NORMAL)
 

@@ -29,6 +29,7 @@ from .exits import (
     OtpError,
     ProcessExit,
     ProcessExited,
+    raise_bare,
     reason_of,
     unwrap,
 )
@@ -179,9 +180,9 @@ async def open_process(
                 current_process.reset(token)
                 await process.home.close()
     except BaseExceptionGroup as group:
-        raise _leave_block(unwrap(group)) from None
+        raise_bare(_leave_block(unwrap(group)))
     except ProcessExit as exit_:
-        raise _leave_block(exit_) from None
+        raise_bare(_leave_block(exit_))
     if process.doom is not UNSET:
         raise ProcessExited(process.exit_reason)
 
