@@ -95,7 +95,7 @@ class NoticeReport:
     pid: Any
     text: str
     level: int = logging.ERROR
-    detail: dict[str, object] = field(default_factory=dict)
+    detail: dict[str, object] = field(default_factory=dict[str, object])
 
 
 class _Dispatch:
@@ -159,3 +159,42 @@ class Events:
             raise ValueError(f"event={event!r}: accepted are {', '.join(EVENT_NAMES)}")
         slot = getattr(self, event)
         return () if slot is None else slot.listeners
+
+
+# Gives the slots of the current run; `runtime`, which knows the run, sets it.
+of_run: Callable[[], Events] = Events
+
+
+def attach(event: EventName, listener: Listener) -> None:
+    """Let a function hear of an event in this run; attaching it twice is once.
+
+    It is called in the task that causes the event and must not block. One that raises is detached
+    and logged.
+
+    Args:
+        event: the name of the event.
+        listener: called with what `EventName` lists for the event.
+
+    Raises:
+        ValueError: there is no such event.
+        NotInRun: no Trio run is going on.
+
+    Follows: `:telemetry.attach/4`.
+    """
+    of_run().attach(event, listener)
+
+
+def detach(event: EventName, listener: Listener) -> None:
+    """Let a function hear no more of an event; one that is not attached is ignored.
+
+    Args:
+        event: the name of the event.
+        listener: what was attached.
+
+    Raises:
+        ValueError: there is no such event.
+        NotInRun: no Trio run is going on.
+
+    Follows: `:telemetry.detach/1`.
+    """
+    of_run().detach(event, listener)

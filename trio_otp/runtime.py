@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from . import events
 from .events import Events
 from .exits import NotAProcess, NotInRun
 from .timers import Timers
@@ -66,6 +67,9 @@ def runtime() -> Runtime:
             "trio_otp works inside a Trio run; from a worker thread write "
             "trio.from_thread.run(otp.call, ref, request)"
         ) from None
+
+
+events.of_run = lambda: runtime().events
 
 
 def own_process() -> Process | None:
