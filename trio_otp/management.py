@@ -87,9 +87,8 @@ async def terminate_child(sup: Ref, child: Any) -> None:
 
 async def _pid_of(child: Any) -> Pid[Any]:
     """Give a pid as it is, dead or alive, and the one behind another reference."""
-    if type(child) is Pid:
-        pid: Pid[Any] = child
-        return pid
+    if child.__class__ is Pid:
+        return child
     process = find(child)
     if process is None:
         await trio.lowlevel.checkpoint()
