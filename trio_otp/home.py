@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .process import Process
     from .runtime import Runtime
 
+LINK_LIMIT = 5.0  # seconds a `brutal_kill` child gets that dies of its killed supervisor
 STUCK_AFTER = 1.0  # seconds after its kill at which a child that has not died is reported
 
 
@@ -56,7 +57,7 @@ class Home:
                 # A copy: looking for the last key again after each removal would be quadratic.
                 for process in reversed(list(self.processes)):
                     if not process.dead:
-                        await stop(process, _why(process), process.shutdown, now=True)
+                        await stop(process, _why(process), _limit(process), now=True)
 
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
@@ -75,6 +76,13 @@ def _why(process: Process) -> object:
     if parent is None or not parent.dead or is_quiet(parent.exit_reason):
         return SHUTDOWN
     return parent.exit_reason
+
+
+def _limit(process: Process) -> float | None:
+    """Give the seconds it gets: `brutal_kill` is for its supervisor, a link lets it clean up."""
+    if process.shutdown != 0.0 or _why(process) is SHUTDOWN:
+        return process.shutdown
+    return None if process.hosts else LINK_LIMIT
 
 
 def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:

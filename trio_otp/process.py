@@ -382,7 +382,8 @@ class Process:
         for peer in peers:
             peer.links.peers.pop(self, None)
             peer.signal(self.pid, reason, linked=True)
-        for monitor in list(self.links.watched_by):
+        watched_by, self.links.watched_by = self.links.watched_by, {}
+        for monitor in watched_by:
             monitor.watcher.links.watches.pop(monitor, None)
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
         for watcher in list(self.watchers):

@@ -1,0 +1,55 @@
+"""The normalisation rules: each undoes one decision of trio_otp to differ from OTP, and is counted.
+
+They are applied where the decision shows, so everything else in the trace is compared as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A decision, how the adaptor undoes it, and why a user is better off with it."""
+
+    name: str
+    decision: str
+    undone: str
+    why: str
+
+
+RULES: Final = {
+    rule.name: rule
+    for rule in (
+        Rule(
+            "terminate_without_trap",
+            "terminate also runs when a supervisor or an outer cancellation shuts down a server "
+            "that does not trap exits",
+            "that terminate does nothing and leaves no entry",
+            "clean-up code runs at every shutdown; nobody has to know of trap_exit first",
+        ),
+        Rule(
+            "failed_init_is_silent",
+            "a start_link that fails leaves nothing in any mailbox, as from OTP 26 on",
+            "a caller that traps exits sends itself the EXIT message of OTP 25",
+            "whoever handled the error need not handle a message about it as well",
+        ),
+        Rule(
+            "call_cycles",
+            "a call that would close a circle of waiting processes raises DeadlockError at once",
+            "the adaptor lets a helper process make the call again, which is in nobody's way, "
+            "and waits for it",
+            "a deadlock is found when it arises, with the names of all in it",
+        ),
+    )
+}
+
+
+class Applied(Counter[str]):
+    """How often each rule was applied in one run."""
+
+    def note(self, name: str) -> None:
+        """Count an application."""
+        self[RULES[name].name] += 1

@@ -1,0 +1,30 @@
+"""The scenarios that real OTP has run leave the same traces with trio_otp."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conformance.compare import HERE, deviations, first_difference
+from tests.conformance.rules import RULES
+from tests.conformance.runner import missing
+from tests.conformance.suite import Case, load, run_case
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CASES = [
+    case for case in load(HERE / "scenarios", HERE / "golden") if not missing(case.scenario)
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_scenario_leaves_the_trace_of_otp(case: Case) -> None:
+    """A scenario leaves the trace that OTP left, or the one a deviation names."""
+    outcome = run_case(case)
+    assert ("passed", "") == (outcome.result, outcome.reason)

@@ -1,0 +1,201 @@
+"""Neutral values and exit reasons of the scenarios, to and from those of trio_otp.
+
+Scenarios and traces know JSON values only. `Codec.encode` turns whatever a process can meet into
+one, `decode_reason` turns a reason of a scenario into an exit reason.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING, Any
+
+import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+NAMED = {
+    "normal": otp.NORMAL,
+    "shutdown": otp.SHUTDOWN,
+    "kill": otp.KILL,
+    "killed": otp.KILLED,
+    "noproc": otp.NOPROC,
+    "timeout": otp.TIMEOUT,
+}
+
+
+class Raised(Exception):
+    """The exception of the operation `raise`."""
+
+    def __init__(self, tag: Any) -> None:
+        super().__init__(tag)
+        self.tag = tag
+
+
+class Refused(Exception):
+    """A specification that trio_otp refused, with the neutral value of the refusal."""
+
+    def __init__(self, neutral: Any) -> None:
+        super().__init__(neutral)
+        self.neutral = neutral
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What a callback may not return; trio_otp takes None, which a scenario may want to return."""
+
+    value: Any
+
+
+def decode_reason(neutral: Any) -> Any:
+    """Give the exit reason that a scenario names."""
+    if isinstance(neutral, str):
+        return NAMED.get(neutral, neutral)
+    if isinstance(neutral, dict) and list(neutral) == ["shutdown"]:
+        return otp.Shutdown(decode_reason(neutral["shutdown"]))
+    return neutral
+
+
+def decode_key(value: Any) -> Any:
+    """Make a JSON value one that can be a key: lists become tuples, objects tuples of pairs."""
+    if isinstance(value, list):
+        return tuple(map(decode_key, value))
+    if isinstance(value, dict):
+        return tuple((key, decode_key(held)) for key, held in sorted(value.items()))
+    return value
+
+
+def text_of(value: Any) -> str:
+    """Give the text that lists without an order are sorted by."""
+    return json.dumps(value, sort_keys=True)
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Sort neutral values by their text."""
+    return sorted(values, key=text_of)
+
+
+class Codec:
+    """Turns what trio_otp gives into neutral values.
+
+    Args:
+        instance_of: gives the instance of a pid.
+        name_of: gives the neutral form of a local name.
+    """
+
+    def __init__(
+        self, instance_of: Callable[[otp.Pid[Any]], str], name_of: Callable[[Any], Any]
+    ) -> None:
+        self.instance_of = instance_of
+        self.name_of = name_of
+
+    @singledispatchmethod
+    def encode(self, value: Any) -> Any:
+        """Give the neutral value; a JSON value is one."""
+        return value
+
+    @encode.register(type(otp.NORMAL))
+    def _(self, value: Any) -> Any:
+        return value.value
+
+    @encode.register(list | tuple)
+    def _(self, value: Any) -> Any:
+        return [self.encode(item) for item in value]
+
+    @encode.register
+    def _(self, value: dict) -> Any:  # type: ignore[type-arg]
+        return {key: self.encode(held) for key, held in value.items()}
+
+    @encode.register(otp.Pid)
+    def _(self, value: Any) -> Any:
+        return self.instance_of(value)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    @encode.register
+    def _(self, value: otp.Exit) -> Any:
+        return {"EXIT": [self.encode(value.pid), self.encode(value.reason)]}
+
+    @encode.register
+    def _(self, value: otp.Down) -> Any:
+        who = value.pid
+        what = self.encode(who) if isinstance(who, otp.Pid) else {"name": self.name_of(who)}
+        return {"DOWN": [what, self.encode(value.reason)]}
+
+    # -- reasons and errors ------------------------------------------------------------------
+
+    @encode.register
+    def _(self, value: otp.Shutdown) -> Any:
+        return {"shutdown": self.encode(value.detail)}
+
+    @encode.register
+    def _(self, value: Garbage) -> Any:
+        return value.value
+
+    @encode.register
+    def _(self, value: Raised) -> Any:
+        return {"error": value.tag}
+
+    @encode.register
+    def _(self, value: Refused) -> Any:
+        return value.neutral
+
+    @encode.register
+    def _(self, value: otp.BadReturn) -> Any:
+        return {"bad_return": self.encode(value.value)}
+
+    @encode.register
+    def _(self, value: otp.StartError) -> Any:
+        return self.encode(value.reason)
+
+    @encode.register
+    def _(self, value: otp.AlreadyStarted) -> Any:
+        return {"already_started": self.encode(value.pid)}
+
+    @encode.register
+    def _(self, value: otp.AlreadyRegistered) -> Any:
+        return {"already_registered": self.encode(value.pid)}
+
+    @encode.register
+    def _(self, value: otp.FailedToStartChild) -> Any:
+        return {"failed_to_start_child": [value.child_id, self.encode(value.reason)]}
+
+    @encode.register
+    def _(self, value: otp.CallError) -> Any:
+        return {"in_call": self.exit_of(value)}
+
+    @encode.register
+    def _(self, _value: otp.MaxChildren) -> Any:
+        return "max_children"
+
+    @encode.register
+    def _(self, _value: otp.ChildNotFound) -> Any:
+        return "not_found"
+
+    @encode.register
+    def _(self, _value: otp.ChildRunning) -> Any:
+        return "running"
+
+    @encode.register
+    def _(self, _value: otp.ChildRestarting) -> Any:
+        return "restarting"
+
+    @encode.register
+    def _(self, _value: otp.ChildAlreadyPresent) -> Any:
+        return "already_present"
+
+    @encode.register
+    def _(self, value: BaseException) -> Any:
+        return {"error": type(value).__name__}
+
+    def exit_of(self, error: otp.CallError) -> Any:
+        """Give the reason a caller would have exited with, without what names the call."""
+        match error:
+            case otp.CallingSelf():
+                return "calling_self"
+            case otp.NoProcess() | otp.CallTimeout() | otp.ServerExited():
+                return self.encode(error.reason)
+            case _:
+                return {"error": type(error).__name__}
