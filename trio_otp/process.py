@@ -30,6 +30,7 @@ from .exits import (
     KILLED,
     NORMAL,
     SHUTDOWN,
+    ProcessExit,
     passes_through,
     raise_bare,
     reason_of,
@@ -266,9 +267,9 @@ class Process:
         # A behaviour reports its own crashes, with its last message and state, and then ends by
         # ProcessExit.
         cause = unwrap(exc)
-        if isinstance(cause, Exception) and self.starting is None:
-            events = self.runtime.events
-            events.emit("crash", self.crash_report(cause))
+        quiet = isinstance(cause, ProcessExit) or passes_through(cause)
+        if not quiet and self.starting is None:
+            self.runtime.events.emit("crash", self.crash_report(cause))
 
     def crash_report(self, reason: object, **details: Any) -> CrashReport:
         """Describe the process as it is at its end."""

@@ -1,0 +1,373 @@
+"""Processes: pids, spawn, send, ends, and what a process knows of itself."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+import trio_otp as otp
+from trio_otp.runtime import runtime
+
+surprise: contextvars.ContextVar[str] = contextvars.ContextVar("surprise")
+
+
+async def idle() -> None:
+    await trio.sleep_forever()
+
+
+async def report_to(boss: otp.Pid[Any], make: Any) -> None:
+    """Send what `make` gives in this process to `boss`."""
+    otp.send(boss, make())
+
+
+async def in_process(make: Any) -> Any:
+    """Give what `make` gives in a process of its own."""
+    otp.spawn_link(report_to, otp.self(), make)
+    return await otp.receive()
+
+
+async def end_of(body: Any, *args: Any) -> object:
+    """Give the exit reason of a process that runs `body`."""
+    _, monitor = otp.spawn_monitor(body, *args)
+    down = await otp.receive(otp.Down)
+    assert monitor is down.ref
+    return down.reason
+
+
+# -- pids ------------------------------------------------------------------------------------------
+
+
+async def test_a_pid_is_one_process_for_ever() -> None:
+    """A pid is hashable, equal to itself only, and no later process has it."""
+    async with otp.open_process():
+        pids = []
+        for _ in range(5):
+            pid, _monitor = otp.spawn_monitor(trio.lowlevel.checkpoint)
+            pids.append(pid)
+            await otp.receive(otp.Down)
+        assert 5 == len(set(pids))
+        assert 5 == len({repr(pid) for pid in pids})
+        assert not any(otp.is_alive(pid) for pid in pids)
+
+
+async def test_the_repr_of_a_pid_tells_label_and_name() -> None:
+    """A pid shows its number, what it runs, and its name; a label replaces what it runs."""
+
+    async def labelled(me: otp.Pid[Any]) -> None:
+        otp.set_label("worker 7")
+        otp.send(me, "go")
+        await trio.sleep_forever()
+
+    async with otp.open_process() as me:
+        pid = otp.spawn(idle)
+        assert repr(pid).endswith(" idle>")
+        otp.register("lazy", pid)
+        assert repr(pid).endswith(" idle 'lazy'>")
+        pid = otp.spawn(labelled, me)
+        await otp.receive("go".__eq__)
+        assert repr(pid).endswith(" worker 7>")
+        assert "worker 7" == otp.get_label(pid)
+
+
+async def test_a_label_is_a_str() -> None:
+    """`set_label` refuses what is no str and says what it takes."""
+    async with otp.open_process():
+        with pytest.raises(TypeError, match=r"label=7: accepted is a str"):
+            otp.set_label(7)
+
+
+async def test_nobody_has_no_label() -> None:
+    """The label of a dead process or an unknown name is None."""
+    async with otp.open_process():
+        pid, _ = otp.spawn_monitor(trio.lowlevel.checkpoint)
+        assert "checkpoint" == otp.get_label(pid)
+        await otp.receive(otp.Down)
+        assert otp.get_label(pid) is None
+        assert otp.get_label("nobody") is None
+
+
+# -- spawn -----------------------------------------------------------------------------------------
+
+
+async def test_spawn_needs_a_place_to_live_in_plain_code() -> None:
+    """In plain Trio code spawn asks for a nursery, and the process lives in it."""
+    with pytest.raises(otp.NotAProcess, match="nursery="):
+        otp.spawn(idle)
+    async with trio.open_nursery() as nursery:
+        pid = otp.spawn(idle, nursery=nursery)
+        assert otp.is_alive(pid)
+        nursery.cancel_scope.cancel()
+    assert not otp.is_alive(pid)
+
+
+@pytest.mark.parametrize("start", [otp.spawn_link, otp.spawn_monitor, otp.link, otp.monitor])
+async def test_what_ties_to_oneself_needs_a_process(start: Any) -> None:
+    """spawn_link, spawn_monitor, link and monitor raise NotAProcess and say what to write."""
+    with pytest.raises(otp.NotAProcess, match="open_process"):
+        start(idle)
+
+
+async def test_a_nursery_with_processes_waits_for_them(autojump_clock: Any) -> None:
+    """A user's nursery closes when the last of its processes is dead."""
+    async with trio.open_nursery() as nursery:
+        otp.spawn(trio.sleep, 3, nursery=nursery)
+        otp.spawn(trio.sleep, 7, nursery=nursery)
+    assert 7 == trio.current_time()
+    assert {} == runtime().processes
+    assert {} == runtime().homes
+
+
+async def test_spawn_refuses_a_coroutine() -> None:
+    """spawn takes a function, not the coroutine of a call, and says so."""
+    async with otp.open_process():
+        coroutine = idle()
+        with pytest.raises(TypeError, match=r"write spawn\(fn, \*args\)"):
+            otp.spawn(coroutine)
+        coroutine.close()
+
+
+async def test_fault_51_a_process_inherits_no_context() -> None:
+    """A process starts from a blank context, not from that of whoever started it."""
+    surprise.set("mine")
+    async with otp.open_process():
+        assert "unset" == await in_process(lambda: surprise.get("unset"))
+
+
+async def test_a_cancelled_nursery_stops_its_processes_newest_first() -> None:
+    """Cancelling a user's nursery ends what lives in it, one after the other."""
+    ended: list[str] = []
+
+    async def note(name: str) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for name in "abc":
+            otp.spawn(note, name, nursery=nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert ["c", "b", "a"] == ended
+
+
+# -- send ------------------------------------------------------------------------------------------
+
+
+async def test_messages_of_a_pair_keep_their_order_and_precede_the_down() -> None:
+    """What a process sent before it died arrives before its Down, in order (PR-12)."""
+
+    async def three(me: otp.Pid[Any]) -> None:
+        for number in range(3):
+            otp.send(me, number)
+        otp.exit("done")
+
+    async with otp.open_process() as me:
+        otp.spawn_monitor(three, me)
+        got = [await otp.receive() for _ in range(4)]
+    assert [0, 1, 2] == got[:3]
+    assert "done" == got[3].reason
+
+
+async def test_sending_to_a_dead_pid_is_counted_and_does_nothing_else() -> None:
+    """A message to a dead pid is dropped (PR-14), to a name of nobody it is NoProcess."""
+    async with otp.open_process():
+        pid, _ = otp.spawn_monitor(trio.lowlevel.checkpoint)
+        await otp.receive(otp.Down)
+        before = runtime().dropped
+        otp.send(pid, "hello")
+        assert before + 1 == runtime().dropped
+        with pytest.raises(otp.NoProcess, match="'nobody'"):
+            otp.send("nobody", "hello")
+
+
+async def test_a_process_can_send_to_itself() -> None:
+    """self() is the own pid; what is sent to it is received."""
+    async with otp.open_process() as me:
+        assert me is otp.self()
+        otp.send(otp.self(), "note")
+        assert "note" == await otp.receive()
+
+
+async def test_a_send_end_is_a_trio_channel_into_the_mailbox() -> None:
+    """send_end gives a Trio channel; what goes in is a plain message, after death it is broken."""
+    async with otp.open_process() as me:
+        with otp.send_end(me) as channel:
+            await channel.send("one")
+            channel.send_nowait("two")
+            assert ["one", "two"] == [await otp.receive(), await otp.receive()]
+        pid, _ = otp.spawn_monitor(idle)
+        channel = otp.send_end(pid)
+        otp.exit(pid, otp.KILL)
+        await otp.receive(otp.Down)
+        with pytest.raises(trio.BrokenResourceError):
+            channel.send_nowait("late")
+        channel.close()
+        with pytest.raises(otp.NoProcess):
+            otp.send_end(pid)
+
+
+# -- ends ------------------------------------------------------------------------------------------
+
+
+async def test_a_body_that_returns_ends_normally() -> None:
+    """The exit reason of a body that returns is NORMAL."""
+    async with otp.open_process():
+        assert otp.NORMAL is await end_of(trio.lowlevel.checkpoint)
+
+
+async def test_a_body_that_raises_ends_with_its_exception() -> None:
+    """The exit reason of a crash is the exception itself, with its traceback (GS-9)."""
+    bug = ValueError("bug")
+
+    async def crash() -> None:
+        raise bug
+
+    async with otp.open_process():
+        assert bug is await end_of(crash)
+    assert bug.__traceback__ is not None
+
+
+@pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown("x"), "any", 7, None])
+async def test_exit_ends_the_process_with_its_reason(reason: object) -> None:
+    """otp.exit(reason) ends the process with any object, and no `except Exception` stops it."""
+
+    async def leave() -> None:
+        try:
+            otp.exit(reason)
+        except Exception:
+            await trio.sleep_forever()
+
+    async with otp.open_process():
+        assert reason == await end_of(leave)
+
+
+async def test_fault_52_one_cause_is_one_exception_at_any_depth() -> None:
+    """A crash four nurseries deep is the bare exception; a group of two stays a group."""
+
+    async def crash(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("deep")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crash, depth - 1)
+
+    async def crash_twice() -> None:
+        raise ExceptionGroup("two", [ValueError(1), TypeError(2)])
+
+    async def exit_deep() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await trio.lowlevel.checkpoint()
+            otp.exit("deep")
+
+    async with otp.open_process():
+        assert isinstance(await end_of(crash, 4), ValueError)
+        assert isinstance(await end_of(crash_twice), ExceptionGroup)
+        assert "deep" == await end_of(exit_deep)
+
+
+async def test_fault_44_a_crash_before_the_first_await_is_noticed() -> None:
+    """A body that raises at once has a monitor that tells."""
+
+    async def at_once() -> None:
+        raise LookupError("first step")
+
+    async with otp.open_process():
+        assert isinstance(await end_of(at_once), LookupError)
+
+
+async def test_a_crash_is_reported_once_and_a_quiet_end_never() -> None:
+    """One crash report per crash; otp.exit, which nobody calls a crash, brings none (PR-19)."""
+    reports: list[Any] = []
+
+    async def crash() -> None:
+        raise ValueError("reported")
+
+    async with otp.open_process():
+        runtime().events.attach("crash", reports.append)
+        await end_of(crash)
+        await end_of(trio.lowlevel.checkpoint)
+        await end_of(otp.exit, "not a crash")
+    assert ["crash"] == [report.label for report in reports]
+    assert "reported" == str(reports[0].reason)
+
+
+async def test_an_exit_beside_a_crash_is_reported_too() -> None:
+    """A body that ends by a crash and an exit at once ends with both, and the crash is told."""
+    reports: list[Any] = []
+
+    async def crash() -> None:
+        raise ValueError("beside")
+
+    async def leave() -> None:
+        otp.exit("leave")
+
+    async def both() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crash)
+            nursery.start_soon(leave)
+
+    async with otp.open_process():
+        runtime().events.attach("crash", reports.append)
+        reason = await end_of(both)
+    assert isinstance(reason, BaseExceptionGroup)
+    assert ["both"] == [report.label for report in reports]
+
+
+# -- what a process knows of itself ----------------------------------------------------------------
+
+
+async def test_a_dictionary_belongs_to_one_process() -> None:
+    """The dictionary is empty at first, private, and inherited by nobody (PR-15)."""
+    async with otp.open_process():
+        otp.dictionary()["key"] = "mine"
+        assert {} == await in_process(lambda: dict(otp.dictionary()))
+        assert "mine" == otp.dictionary()["key"]
+
+
+async def test_ancestors_are_names_where_there_are_names() -> None:
+    """ancestors lists who started a process, nearest first, by name or pid (GN-12)."""
+
+    async def parent(me: otp.Pid[Any]) -> None:
+        otp.spawn_link(report_to, me, otp.ancestors)
+        await trio.sleep_forever()
+
+    async with otp.open_process(name="grandpa") as me:
+        pid = otp.spawn(parent, me)
+        assert (pid, "grandpa") == await otp.receive()
+        assert () == otp.ancestors()
+
+
+async def test_callers_are_pids() -> None:
+    """callers lists the pids on whose behalf a process runs, nearest first."""
+    async with otp.open_process(name="boss") as me:
+        assert (me,) == await in_process(otp.callers)
+        assert () == otp.callers()
+
+
+@pytest.mark.parametrize(
+    "ask", [otp.self, otp.dictionary, otp.ancestors, otp.callers, otp.trap_exit]
+)
+async def test_plain_code_knows_nothing_of_a_process(ask: Any) -> None:
+    """What asks of the own process raises NotAProcess in plain Trio code."""
+    with pytest.raises(otp.NotAProcess, match="open_process"):
+        ask()
+
+
+async def test_a_helper_task_belongs_to_its_process() -> None:
+    """A task of a nursery inside a process has its pid and dictionary, and cannot receive."""
+
+    async def helper(me: otp.Pid[Any]) -> None:
+        assert me is otp.self()
+        with pytest.raises(otp.NotAProcess, match="own task"):
+            await otp.receive()
+        otp.send(me, "helped")
+
+    async with otp.open_process() as me:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(helper, me)
+        assert "helped" == await otp.receive()
