@@ -98,6 +98,7 @@ from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
 from .process import Pid as Pid
+from .program import run as run
 from .registry import NotRegistered as NotRegistered
 from .registry import Registered as Registered
 from .registry import Registry as Registry

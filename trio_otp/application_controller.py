@@ -40,7 +40,6 @@ class Block:
         self.masters: dict[Master, None] = {}
         self.failed: Master | None = None
         self.leave = trio.Event()
-        self.clean = True  # no callback failed, nothing was cut short
 
     def add(self, master: Master) -> None:
         """Start the task of an application, in a blank context."""
@@ -84,7 +83,7 @@ class Block:
 
     def cut(self) -> None:
         """Kill what is left."""
-        self.clean = False
+        self.controller.clean = False
         for master in reversed(list(self.masters)):
             master.cut()
 
@@ -96,6 +95,7 @@ class Controller:
         self.blocks: list[Block] = []
         self.masters: dict[str, Master] = {}
         self.classes: dict[str, type[Application]] = {}
+        self.clean = True  # no callback has failed, nothing was cut short
         self._environments: dict[str, Environment] = {}
 
     # -- who is meant ------------------------------------------------------------------------

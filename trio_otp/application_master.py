@@ -20,13 +20,14 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .application_errors import ApplicationExited, ApplicationStartError
-from .behaviour import Behaviour, finish
-from .child import Child, as_child, child, launch_of
+from .behaviour import finish
+from .child import as_child, child, launch_of
 from .events import ApplicationReport, CrashReport
 from .exits import (
     KILLED,
     SHUTDOWN,
     BadReturn,
+    SpecError,
     StartError,
     is_quiet,
     raise_bare,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from .application import Application
     from .application_controller import Block
+    from .child import Child
     from .process import Process
 
 StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
@@ -212,11 +214,11 @@ class Master:
             except Exception as exc:
                 self._report_crash(callback.__name__, exc)
         if self._callback.cancelled_caught:
-            self.block.clean = False
+            self.block.controller.clean = False
         self._callback = None
 
     def _report_crash(self, callback: str, exc: Exception) -> None:
-        self.block.clean = False
+        self.block.controller.clean = False
         pid = None if self.top is None else self.top.pid
         label = f"{self.name}.{callback}"
         runtime().events.emit("crash", CrashReport(pid, self.name, label, exc))
@@ -241,10 +243,11 @@ def _as_top(application: Application, result: object) -> Child[Any]:
     if isinstance(result, SupervisorSpec):
         flags = {name: getattr(result, name) for name in SupervisorSpec.__slots__}
         return child(Supervisor, **flags)
-    if isinstance(result, Child) or (isinstance(result, type) and issubclass(result, Behaviour)):
+    try:
         return as_child(result)
-    accepted = "otp.child(otp.Supervisor, ...), a Supervisor class or otp.Supervisor.spec(...)"
-    raise BadReturn(f"{type(application).__name__}.start", result, accepted)
+    except SpecError:
+        accepted = "otp.child(otp.Supervisor, ...), a Supervisor class or otp.Supervisor.spec(...)"
+        raise BadReturn(f"{type(application).__name__}.start", result, accepted) from None
 
 
 def _supervisor_loop(top: Process) -> Any:

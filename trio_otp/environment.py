@@ -14,9 +14,12 @@ Follows: Elixir's `Application`, section "The application environment".
 
 from __future__ import annotations
 
+import ast
 import copy
 import difflib
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
@@ -26,6 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DELETED: Final = object()
+_BOOLS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+_TEXTS: Final[dict[type[Any], str]] = {
+    bool: f"one of {', '.join(_BOOLS)}",
+    int: "a whole number",
+    float: "a number",
+}
 
 
 class Environment(Mapping[str, Any]):
@@ -95,3 +109,55 @@ def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> s
     hint = f"; did you mean {close[0]!r}?" if close else ""
     known = ", ".join(accepted) or "none at all"
     return f"application {application!r} has no setting {key!r}; accepted are: {known}{hint}"
+
+
+def parse_setting(application: str, defaults: Mapping[str, Any], key: str, text: str) -> Any:
+    """Turn the text of a setting into a value of the type of its default.
+
+    Args:
+        application: its name, for the error.
+        defaults: the settings with their defaults.
+        key: which setting.
+        text: the value as text. Where the default is None, a number or a bool is recognized.
+
+    Raises:
+        SpecError: the application has no such setting, or its type does not take the text.
+
+    >>> parse_setting("shop", {"port": 80, "debug": False}, "debug", "yes")
+    True
+    """
+    if key not in defaults:
+        raise SpecError(unknown_key(application, defaults, key))
+    default: object = defaults[key]
+    if default is None:
+        return _guess(text)
+    kind = type(default)
+    try:
+        return _parse(kind, text)
+    except (ValueError, SyntaxError):
+        raise SpecError(f"{key}={text!r}: accepted is {_TEXTS.get(kind, kind.__name__)}") from None
+
+
+def _parse(kind: type[Any], text: str) -> Any:
+    if kind is bool:
+        return _parse_bool(text)
+    if kind in (int, float, str) or issubclass(kind, PurePath):
+        return kind(text)
+    value = ast.literal_eval(text)
+    if not isinstance(value, kind):
+        raise ValueError(text)
+    return value
+
+
+def _parse_bool(text: str) -> bool:
+    word = text.lower()
+    if word not in _BOOLS:
+        raise ValueError(text)
+    return _BOOLS[word]
+
+
+def _guess(text: str) -> Any:
+    for kind in (int, float, _parse_bool):
+        with suppress(ValueError):
+            return kind(text)
+    return text

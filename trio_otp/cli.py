@@ -1,0 +1,165 @@
+"""The command `trio-otp`: run an application, or the demonstration.
+
+    trio-otp run shop.app:Shop --set port=8080 --set debug=true
+    trio-otp demo --serve
+
+Exit status: that of the program (see `otp.run`); 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .application import Application
+from .environment import parse_setting
+from .exits import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEMO = "examples.cache_service.demo"
+
+
+class UsageError(Exception):
+    """The command line cannot be carried out; the text says why."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out a command line and give the exit status; without `argv` that of this process."""
+    parser = _parser()
+    given, rest = parser.parse_known_args(argv)
+    if rest and given.command is not _demo:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        status: int = given.command(given, rest)
+    except UsageError as exc:
+        print(f"trio-otp: error: {exc}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("trio-otp", description="Run applications of trio_otp.")
+    parser.add_argument("--version", action="version", version=f"trio-otp {_version()}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="run an application until it ends or Ctrl-C stops it")
+    run.add_argument("application", metavar="module:App", help="where its class is")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="key=value", help="override a setting"
+    )
+    run.set_defaults(command=_run)
+    demo = commands.add_parser("demo", help="run the demonstration, about ten seconds")
+    demo.add_argument("--serve", action="store_true", help="stay up for clients of your own")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("trio-otp")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+# -- run -----------------------------------------------------------------------------------------
+
+
+def _run(given: argparse.Namespace, _rest: list[str]) -> int:
+    from .program import run  # noqa: PLC0415  (what is not used is not imported)
+
+    _put_on_path(Path.cwd())
+    application = find_application(given.application)
+    return run(application, environment=settings_of(application, given.set))
+
+
+def _put_on_path(directory: Path) -> None:
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+
+
+def find_application(where: str) -> type[Application]:
+    """Import the class behind `module:App`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module_name, colon, path = where.partition(":")
+    if not (module_name and colon and path):
+        raise UsageError(f"{where!r}: accepted is module:App, as in shop.app:Shop")
+    found: Any = _import(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise UsageError(f"{where!r}: {found!r} has no {name!r}{_applications_in(found)}")
+        found = getattr(found, name)
+    if not (isinstance(found, type) and issubclass(found, Application)):
+        raise UsageError(f"{where!r}: {found!r} is no subclass of trio_otp.Application")
+    return found
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
+            raise  # a module that the application needs
+        raise UsageError(
+            f"no module {exc.name!r} in {Path.cwd()} or elsewhere on the path"
+        ) from None
+    except ValueError as exc:  # a name such as ".shop" or "shop..app"
+        raise UsageError(f"{name!r} is no module: {exc}") from None
+
+
+def _applications_in(module: Any) -> str:
+    members: dict[str, Any] = vars(module) if isinstance(module, ModuleType) else {}
+    names = [
+        name
+        for name, value in members.items()
+        if isinstance(value, type) and issubclass(value, Application) and value is not Application
+    ]
+    return f"; it has {', '.join(names)}" if names else ""
+
+
+def settings_of(application: type[Application], given: Sequence[str]) -> dict[str, Any]:
+    """Parse `--set key=value` arguments by the types of the defaults.
+
+    Raises:
+        UsageError: one is not accepted.
+    """
+    settings: dict[str, Any] = {}
+    for item in given:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set {item}: accepted is key=value")
+        try:
+            settings[key] = parse_setting(application.name, application.environment, key, text)
+        except SpecError as exc:
+            raise UsageError(f"--set {item}: {exc}") from None
+    return settings
+
+
+# -- demo ----------------------------------------------------------------------------------------
+
+
+def _demo(given: argparse.Namespace, rest: list[str]) -> int:
+    repository = Path(__file__).parent.parent
+    if (repository / "examples" / "cache_service").is_dir():
+        _put_on_path(repository)
+    else:
+        _put_on_path(Path.cwd())
+    try:
+        demo = importlib.import_module(DEMO)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not DEMO.startswith(exc.name):
+            raise
+        raise UsageError(
+            "the demonstration is not part of the installed package; "
+            "run trio-otp demo in a clone of the repository"
+        ) from None
+    status: int = demo.main([*(["--serve"] if given.serve else []), *rest])
+    return status

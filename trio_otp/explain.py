@@ -1,0 +1,89 @@
+"""Say in a few lines why an application did not start or ended: the reason first, no traceback.
+
+Reasons are nested: the application failed because its supervisor did, that because a child did.
+What a person wants to read first is the innermost one, and the line of their own code where it
+was raised.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .application_errors import ApplicationExited, ApplicationStartError
+from .bounded import bounded
+from .exits import FailedToStartChild, Shutdown, StartError, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Directories whose frames are not shown, each with its separator.
+LIBRARIES: Final = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, trio.__file__))
+SHOWN: Final = 5  # ends of children
+
+
+def explain(error: ApplicationStartError | ApplicationExited) -> str:
+    """Give the text for an error that ended a program.
+
+    >>> from trio_otp.exits import FailedToStartChild
+    >>> reason = Shutdown(FailedToStartChild("db", FileNotFoundError("no shop.db")))
+    >>> print(explain(ApplicationStartError("shop", reason)))
+    application 'shop' did not start: child 'db': FileNotFoundError: no shop.db
+    """
+    return "\n".join(_lines(error))
+
+
+def _lines(error: ApplicationStartError | ApplicationExited) -> Iterator[str]:
+    if isinstance(error, ApplicationStartError):
+        yield f"application {error.name!r} did not start: {_reason(error.reason)}"
+        yield from _where(error.reason)
+        return
+    yield f"application {error.name!r} exited: {_reason(error.reason)}"
+    for when, child_id, reason in error.history[-SHOWN:]:
+        yield f"  at {when:.3f} s: child {bounded(child_id)}: {_reason(reason)}"
+    yield from _where(error.history[-1][2] if error.history else error.reason)
+
+
+def _reason(reason: Any) -> str:
+    """Give the way to the innermost reason, and that in full."""
+    match reason:
+        case Shutdown(detail=FailedToStartChild() as failed):
+            return _reason(failed)
+        case FailedToStartChild():
+            return f"child {bounded(reason.child_id)}: {_reason(reason.reason)}"
+        case StartError() if reason.reason is not reason:
+            return _reason(reason.reason)
+        case BaseExceptionGroup(exceptions=inner):
+            return "; ".join(map(_reason, inner))
+        case BaseException():
+            text = "".join(traceback.format_exception_only(reason)).strip()
+            return text if len(text) < 1000 else text[:1000] + "..."
+        case _:
+            return bounded(reason)
+
+
+def _where(reason: Any) -> Iterator[str]:
+    """Give the innermost line of a user's code that a crash went through."""
+    crash = _crash(reason)
+    if crash is None:
+        return
+    frames = traceback.extract_tb(crash.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
+    for frame in own[-1:]:
+        yield f"  raised in {frame.name}, {frame.filename}:{frame.lineno}: {frame.line}"
+
+
+def _crash(reason: Any) -> BaseException | None:
+    match reason:
+        case Shutdown(detail=FailedToStartChild() as failed):
+            return _crash(failed.reason)
+        case StartError() if reason.reason is not reason:
+            return _crash(reason.reason)
+        case BaseException():
+            return unwrap(reason)
+        case _:
+            return None

@@ -1,0 +1,150 @@
+"""A whole program: run an application until it ends or a signal comes.
+
+    if __name__ == "__main__":
+        sys.exit(otp.run(MyApp))
+
+The first SIGINT or SIGTERM stops the applications in reverse start order, also in the middle of
+their start. The second kills what is left of them. The third ends the program at once, even if
+some code blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .application import check_application
+from .application_controller import controller
+from .application_errors import ApplicationExited, ApplicationStartError
+from .environment import check_arguments
+from .explain import explain
+from .open_application import open_application
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from types import FrameType
+
+    from .application import Application
+    from .application_master import StartType
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_log = logging.getLogger("trio_otp.program")
+
+
+def run(
+    application: type[Application],
+    *,
+    environment: Mapping[str, Any] | None = None,
+    type: StartType = "transient",
+    shutdown_timeout: float | None = None,
+) -> int:
+    """Run an application, with what it depends on, until it ends or a signal stops it.
+
+    It starts a Trio run of its own. SIGINT and SIGTERM are handled meanwhile if this is the main
+    thread. If the root logger has no handler, logging goes to stderr from INFO on.
+
+    Args:
+        application: the class.
+        environment: arguments that override its defaults.
+        type: see `otp.open_application`.
+        shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
+            for ever.
+
+    Returns:
+        The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
+        it gave up or crashed, `prep_stop` or `stop` raised, or something had to be killed by a
+        second signal or after `shutdown_timeout`.
+
+    Raises:
+        SpecError: an argument is not among its settings.
+        SystemExit: a process raised it; the applications have stopped in order.
+
+    Follows: a release, `System.stop/1`.
+    """
+    cls = check_application(application)
+    check_arguments(cls.name, cls.environment, environment)
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
+    options = {
+        "environment": environment,
+        "type": type,
+        "shutdown_timeout": shutdown_timeout,
+    }
+    program = _Program(cls, options)
+    with _handling(program.handle):
+        return trio.run(program.main)
+
+
+class _Program:
+    """One `otp.run`: the signals it got, and what they do to the run."""
+
+    def __init__(self, application: type[Application], options: dict[str, Any]) -> None:
+        self.application = application
+        self.options = options
+        self.scope = trio.CancelScope()
+        self.token: trio.lowlevel.TrioToken | None = None  # set while signals can reach the run
+        self.received: list[int] = []
+
+    def handle(self, signum: int, _frame: FrameType | None) -> None:
+        """Be the signal handler."""
+        self.received.append(signum)
+        if len(self.received) > 2:
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+        if self.token is not None:
+            with suppress(trio.RunFinishedError):
+                self.token.run_sync_soon(self._act, len(self.received))
+
+    def _act(self, count: int) -> None:
+        """Do in the run what a signal asks for."""
+        if count == 1:
+            _log.info("%s: stopping", _name(self.received[0]))
+            self.scope.cancel(reason=_name(self.received[0]))
+        elif count == 2:
+            _log.warning("%s: killing what is left; once more ends it", _name(self.received[1]))
+            for block in controller().blocks:
+                block.cut()
+
+    async def main(self) -> int:
+        """Be the main function of the run; give the exit status."""
+        self.token = trio.lowlevel.current_trio_token()
+        for count in range(len(self.received)):  # those that came before there was a token
+            self._act(count + 1)
+        try:
+            with self.scope:
+                async with open_application(self.application, **self.options) as app:
+                    await app.wait()
+        except (ApplicationStartError, ApplicationExited) as exc:
+            sys.stderr.write(explain(exc) + "\n")
+            return 1
+        return 0 if controller().clean else 1
+
+
+def _name(signum: int) -> str:
+    return signal.Signals(signum).name
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """Handle the signals while the block runs; give back only those that are still ours.
+
+    Not `trio.open_signal_receiver`: it would leave signals waiting while the loop is blocked, and
+    it needs a run, so that a signal just before would not be seen.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, handler) for signum in SIGNALS}
+    try:
+        yield
+    finally:
+        for signum, old in before.items():
+            if signal.getsignal(signum) == handler:
+                signal.signal(signum, signal.SIG_DFL if old is None else old)
