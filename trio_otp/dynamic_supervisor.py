@@ -27,6 +27,7 @@ from .behaviour import finish, ignore
 from .exits import (
     KILLED,
     SHUTDOWN,
+    AlreadyStarted,
     ChildNotFound,
     MaxChildren,
     SpecError,
@@ -221,6 +222,10 @@ class DynamicLoop(SupervisorLoop):
         try:
             started = await self.start_slot(slot, self.spec.extra_arguments)
         except StartError as exc:
+            if isinstance(exc, AlreadyStarted) and exc.pid in self.slots:
+                # Between the child's end and the news of it somebody has started it again here.
+                self.slots[exc.pid].restarts += self.slots.pop(pid).restarts + 1
+                return
             self.report("start_error", slot, exc.reason)
             self.process.mailbox.put(RetryLater(pid))
             return

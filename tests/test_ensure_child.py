@@ -1,0 +1,28 @@
+"""Ensuring that a child of a name runs, while the one before it is ending."""
+
+from __future__ import annotations
+
+import trio_otp as otp
+
+
+class Server(otp.GenServer, restart="transient"):
+    """A server that a dynamic supervisor restarts after a crash."""
+
+    @otp.on_call
+    def ping(self) -> str:
+        return "pong"
+
+
+async def test_child_that_is_ensured_while_it_dies_is_started_once(autojump_clock: object) -> None:
+    """Between a child's end and its restart whoever ensures it starts it, and that is all."""
+    child = otp.child(Server).having(name="server")
+    async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="sup")]):
+        sup = otp.whereis("sup")
+        for _ in range(3):
+            dying = await otp.ensure_child("sup", child)
+            otp.exit(dying, otp.KILL)
+        ensured = await otp.ensure_child("sup", child)
+
+        assert "pong" == await Server.ping("server")
+        assert [(ensured, 3)] == [(c.pid, c.restarts) for c in await otp.which_children("sup")]
+        assert sup == otp.whereis("sup")
