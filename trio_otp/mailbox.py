@@ -49,10 +49,9 @@ class Mailbox:
     async def take(self) -> Any:
         """Wait for the oldest message."""
         if self.saved:
-            message = self.saved[0]
             await trio.lowlevel.checkpoint()  # cancelled here, nothing is lost
-            self.saved.popleft()
-            return message
+            if self.saved:  # somebody may have flushed the last one
+                return self.saved.popleft()
         return await self.outlet.receive()
 
     def take_match(self, match: Match) -> Any:
@@ -71,16 +70,24 @@ class Mailbox:
         """Wait for a message that matches; `take_match` has found none so far."""
         while True:
             message = await self.outlet.receive()
-            if match(message):
+            if self._fits(message, match):
                 return message
-            self._save(message)
 
     def _scan_channel(self, match: Match) -> Any:
         while True:
             message = self._nowait()
-            if match(message):
+            if self._fits(message, match):
                 return message
-            self._save(message)
+
+    def _fits(self, message: Any, match: Match) -> bool:
+        """Save a message that does not match, also if the user's `match` raises."""
+        fits = False
+        try:
+            fits = match(message)
+        finally:
+            if not fits:
+                self._save(message)
+        return fits
 
     def _save(self, message: Any) -> None:
         if self.saved is _NOTHING:
