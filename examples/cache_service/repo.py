@@ -53,7 +53,7 @@ class _Commit:
     """A request to store something, or several of them as one."""
 
     operations: Sequence[Operation]
-    callers: Sequence[otp.From[None]]
+    callers: Sequence[otp.From[Any]]
 
     def __repr__(self) -> str:
         return f"<{len(self.operations)} operations of {len(self.callers)} callers>"
@@ -67,7 +67,7 @@ class _Load:
     """A request to read a keyspace."""
 
     keyspace: int
-    callers: Sequence[otp.From[Entries]]
+    callers: Sequence[otp.From[Any]]
 
     def carry_out(self, store: Store) -> Entries:
         return store.load(self.keyspace)
@@ -176,7 +176,7 @@ async def own_store(
     path: Path,
     clock: Callable[[], float],
     *,
-    task_status: trio.TaskStatus[None],
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Be the writer: open the store, do one job at a time, close it whatever happens.
 

@@ -30,6 +30,8 @@ OK: Final = b"+OK\r\n"
 
 _LONGEST_NUMBER: Final = 20
 _ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+_HEAD: Final = re.compile(rb"\*([1-9][0-9]{0,3})\r\n")
+_ARGUMENT: Final = re.compile(rb"\$([0-9]{1,6})\r\n")
 _SPACE: Final = re.compile(rb"\s*")
 # A word of an inline command: a bare part, then perhaps a quoted one. Possessive (`*+`), so that an
 # escaped quote is never read as the closing one.
@@ -109,11 +111,38 @@ class RequestParser:
         """
         if self._error is not None:
             raise ProtocolError(*self._error.args)
-        while self._step():
+        if (command := self._take_whole()) is not None:
+            return command
+        while self._at < len(self._buffer) and self._step():
             if self._args and not self._missing:
                 return self._take_command()
         self._compact()
         return None
+
+    def _take_whole(self) -> list[bytes] | None:
+        """Take a command that has arrived as a whole and is within the limits, as nearly all are.
+
+        It does what the steps do, only faster. For whatever is not so plain, it changes nothing.
+        """
+        buffer, limits = self._buffer, self._limits
+        head = None if self._missing else _HEAD.match(buffer, self._at)
+        if head is None or (count := int(head[1])) > limits.args:
+            return None
+        at = head.end()
+        args: list[bytes] = []
+        for _ in range(count):
+            argument = _ARGUMENT.match(buffer, at)
+            if argument is None or (length := int(argument[1])) > limits.bulk:
+                return None
+            start = argument.end()
+            at = start + length + 2
+            if not buffer.startswith(b"\r\n", at - 2):
+                return None
+            args.append(bytes(buffer[start : at - 2]))
+        if at - head.end() > limits.command:
+            return None
+        self._at = self._seen = at
+        return args
 
     def _take_command(self) -> list[bytes]:
         command, self._args, self._size = self._args, [], 0

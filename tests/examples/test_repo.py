@@ -128,8 +128,15 @@ async def test_repo_ends_when_another_takes_the_file(
     assert not otp.is_alive(repo)
 
 
-async def test_start_fails_if_the_file_is_no_database(path: Path, nursery: trio.Nursery) -> None:
-    """A repo without a store does not start, and leaves nothing behind."""
+@pytest.fixture
+def no_database(path: Path) -> Path:
     path.write_bytes(b"no database at all, by no means" * 100)
+    return path
+
+
+async def test_start_fails_if_the_file_is_no_database(
+    no_database: Path, nursery: trio.Nursery
+) -> None:
+    """A repo without a store does not start, and leaves nothing behind."""
     with pytest.raises(otp.StartError, match="file is not a database"):
-        await otp.start(otp.child(Repo, path), nursery=nursery)
+        await otp.start(otp.child(Repo, no_database), nursery=nursery)

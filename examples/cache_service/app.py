@@ -1,0 +1,88 @@
+"""The application: what is started, in which order, and what follows when a part of it ends.
+
+    trio-otp run examples.cache_service.app:CacheService --set port=6380 --set path=/tmp/cache.db
+
+The children start in this order and stop in the opposite one: whatever a child needs is there
+before it and outlives it.
+
+1. `Repo`, the durable store: without it there is nothing to serve.
+2. `Keyspaces`, the registry in which workers are found.
+3. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
+4. `Endpoint`, last: nobody can connect before the rest is there.
+
+The strategy is one_for_one, because a fault should cost as little as it can. The endpoint needs
+no certain Repo or worker, it looks them up by name for every command, so connections stay while
+these are restarted, and their clients see errors for a moment. With rest_for_one the end of the
+Repo would close every connection, the listening socket too. Workers do depend on others, on
+whether what they sent to the Repo was stored and on the registry that has their names; each of
+them sees to that itself, and costs only its own keyspace a restart: see `worker.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import trio
+
+import trio_otp as otp
+
+from .endpoint import Endpoint
+from .repo import Repo
+from .worker import KEYSPACES, WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOP: Final = "CacheSupervisor"
+ENDPOINT: Final = "Endpoint"
+
+
+class CacheService(otp.Application):
+    """A cache that Redis clients talk to.
+
+    Environment:
+        host: the address to listen on; everybody who can reach it can read, write and export.
+        port: 0 takes a free one, see `port_of`.
+        path: the database; the directory has to be there.
+        keyspaces: how many SELECT can choose from.
+        max_clients: how many connections are served at a time.
+    """
+
+    name = "cache_service"
+    environment: ClassVar[Mapping[str, Any]] = {
+        "host": "127.0.0.1",
+        "port": 6379,
+        "path": "cache.db",
+        "keyspaces": 16,
+        "max_clients": 10_000,
+    }
+
+    def start(self) -> otp.Child[otp.Supervisor]:
+        """Describe the top supervisor."""
+        env = self.environment
+        endpoint = Endpoint(keyspaces=int(env["keyspaces"]), max_clients=int(env["max_clients"]))
+        return otp.child(
+            otp.Supervisor,
+            [
+                otp.child(Repo, Path(env["path"])).having(name=Repo),
+                otp.child(otp.Registry, keys="unique").having(name=KEYSPACES.name),
+                # One death of the Repo may take a worker of every keyspace with it.
+                otp.child(otp.DynamicSupervisor, max_restarts=100).having(name=WORKERS),
+                otp.child(
+                    trio.serve_tcp, endpoint.handle, int(env["port"]), host=env["host"]
+                ).having(name=ENDPOINT),
+            ],
+            strategy="one_for_one",
+            max_restarts=10,
+        ).having(name=TOP)
+
+
+def port_of(endpoint: otp.Ref = ENDPOINT) -> int:
+    """Tell the port that the service listens on.
+
+    Raises:
+        NoProcess: it is not running.
+    """
+    listeners: list[trio.SocketListener] = otp.process_info(endpoint).started
+    return int(listeners[0].socket.getsockname()[1])

@@ -1,0 +1,281 @@
+"""The process behind one keyspace: answers reads from memory and writes when they are stored.
+
+A worker starts when its keyspace is first used, and is found by its name only:
+
+    await execute(3, [Get(b"k")])
+
+What it has in memory always agrees with the store, or it is not there at all:
+
+* It loads its keyspace from the `Repo` before it handles its first call.
+* One parcel of writes is on its way to the `Repo` at a time; those that arrive meanwhile are the
+  next one. A helper process carries it, so the worker goes on answering.
+* The `Repo` confirms: the parcel becomes what reads see, and its callers get their replies.
+* The `Repo` refuses, or is not there: nothing was stored, so its callers and those who built on
+  these writes get an error, and the worker goes on with what is confirmed.
+* The `Repo` dies with the parcel in hand: nobody knows what was stored. The worker crashes, which
+  answers all its callers, and its supervisor starts it again; it then asks the disk.
+* The registry dies, and the worker's name with it. The worker, being linked to it, dies as well:
+  somebody may start another one for the keyspace, and one of the two would be wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import outcome
+import trio
+
+import trio_otp as otp
+
+from .export import export
+from .keyspace import Keyspace, reads_only
+from .repo import Repo, StoreRefused
+from .resp import OK, error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .commands import KeyCommand
+    from .store import Entry, Operation
+
+KEYSPACES: Final = otp.registry("Keyspaces")
+WORKERS: Final = "WorkerSupervisor"
+PATIENCE: Final = 10.0  # seconds a worker tries to load its keyspace before it gives up
+SWEEP_EVERY: Final = 1.0  # seconds between two looks for entries past their end
+
+
+# The reply to a write of which nobody knows whether it is stored.
+UNKNOWN: Final = "TRYAGAIN no answer from the worker; a write may be stored or not"
+
+
+class TryAgain(Exception):
+    """The command was not carried out, or nobody knows; the text is the reply."""
+
+
+class OutcomeUnknown(Exception):
+    """The Repo ended while it had writes of a worker in hand: a worker's reason to start anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirmed:
+    """The parcel is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Nothing of the parcel is stored."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Nobody knows what of the parcel is stored."""
+
+    why: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """It is time to look for entries past their end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Thaw:
+    """There is more to put together after an export."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    """Somebody whose replies are ready, and are true once the store has confirmed the writes."""
+
+    caller: otp.From[list[bytes]]
+    replies: list[bytes]
+
+
+class CacheWorker(otp.GenServer, restart="transient"):
+    """Serves one keyspace.
+
+    Args:
+        number: what SELECT calls it.
+        clock: gives the Unix time in seconds.
+    """
+
+    def __init__(self, number: int, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._space = Keyspace(number, {}, clock)
+        self._leaving: list[_Waiter] = []
+        self._waiting: list[_Waiter] = []
+
+    def init(self) -> otp.NoReply:
+        """Be there at once, so that starting one worker does not hold up the start of others."""
+        return otp.NoReply(continue_="load")
+
+    async def handle_continue(self, token: object) -> None:
+        """Load the keyspace; calls wait in the mailbox meanwhile."""
+        self._space = Keyspace(self._space.number, await self._load(), self._clock)
+        self._sweep_later()
+
+    async def _load(self) -> dict[bytes, Entry]:
+        with trio.fail_after(PATIENCE):
+            while True:
+                try:
+                    return await Repo.load(Repo, self._space.number)
+                except (otp.NoProcess, otp.ServerExited, StoreRefused):
+                    await trio.sleep(0.02)
+
+    def format_status(self) -> object:
+        """Leave the entries themselves out of reports."""
+        return {"space": self._space, "callers": len(self._leaving) + len(self._waiting)}
+
+    # -- commands ----------------------------------------------------------------------------
+
+    @otp.on_call_deferred
+    def execute(self, from_: otp.From[list[bytes]], batch: Sequence[KeyCommand]) -> None:
+        """Carry out commands, in their order, and answer when their writes are stored.
+
+        Returns:
+            The encoded replies; fewer than commands if they are large. The rest has not been
+            carried out.
+
+        Raises:
+            TryAgain: in the caller; nothing of the batch has been stored.
+        """
+        if reads_only(batch):
+            otp.reply(from_, self._space.read(batch))
+            return
+        waiter = _Waiter(from_, self._space.write(batch))
+        if self._space.has_waiting:
+            self._waiting.append(waiter)
+            self._send_parcel()
+        elif self._space.has_leaving:
+            self._leaving.append(waiter)
+        else:
+            otp.reply(from_, waiter.replies)
+
+    def _send_parcel(self) -> None:
+        if self._space.has_waiting and not self._space.has_leaving:
+            operations = self._space.depart()
+            self._leaving, self._waiting = self._waiting, []
+            otp.spawn_link(_carry, otp.self(), operations, label="parcel")
+
+    @otp.on_info(_Confirmed)
+    def _confirmed(self, _: _Confirmed) -> None:
+        self._space.settle()
+        for waiter in self._leaving:
+            otp.reply(waiter.caller, waiter.replies)
+        self._leaving = []
+        self._send_parcel()
+
+    @otp.on_info(_Refused)
+    def _refused(self, refused: _Refused) -> None:
+        self._space.abandon()
+        for waiter in self._leaving + self._waiting:
+            otp.reply(waiter.caller, outcome.Error(TryAgain(refused.why)))
+        self._leaving, self._waiting = [], []
+
+    @otp.on_info(_Lost)
+    def _lost(self, lost: _Lost) -> otp.Stop:
+        return otp.Stop(OutcomeUnknown(f"the Repo ended: {lost.why!r}"))
+
+    # -- expiry ------------------------------------------------------------------------------
+
+    def _sweep_later(self) -> None:
+        otp.send_after(otp.self(), _Sweep(), SWEEP_EVERY)
+
+    @otp.on_info(_Sweep)
+    def _sweep(self, sweep: _Sweep) -> None:
+        if self._space.sweep():
+            otp.send(otp.self(), sweep)
+        else:
+            self._sweep_later()
+        self._send_parcel()
+
+    # -- export ------------------------------------------------------------------------------
+
+    @otp.on_call_deferred(timeout=None)
+    def export(self, from_: otp.From[bytes], path: str) -> None:
+        """Write what is confirmed now to a new file, while other commands go on.
+
+        Returns:
+            The encoded reply.
+        """
+        if self._space.is_frozen:
+            otp.reply(from_, error("ERR an export of this keyspace is in progress; try again"))
+            return
+        helper = otp.reply_from_task(
+            from_, _export, self._space.freeze(), Path(path), self._clock()
+        )
+        otp.monitor(helper)
+
+    @otp.on_info(otp.Down, _Thaw)
+    def _thaw(self, _: otp.Down | _Thaw) -> None:
+        """The export is over, in whatever way, or there is more to do after one."""
+        if not self._space.thaw():
+            otp.send(otp.self(), _Thaw())
+
+
+async def _carry(worker: otp.Pid[CacheWorker], operations: Sequence[Operation]) -> None:
+    """Bring a parcel to the Repo, and tell the worker what came of it."""
+    try:
+        await Repo.commit(Repo, operations)
+    except StoreRefused as exc:
+        otp.send(worker, _Refused(f"ERR the store refused: {exc}; try again"))
+    except otp.NoProcess:
+        otp.send(worker, _Refused("TRYAGAIN the store is being restarted; try again"))
+    except otp.ServerExited as exc:
+        otp.send(worker, _Lost(exc.reason))
+    else:
+        otp.send(worker, _Confirmed())
+
+
+async def _export(entries: Mapping[bytes, Entry], path: Path, now: float) -> bytes:
+    try:
+        await export(entries, path, now)
+    except OSError as exc:
+        return error(f"ERR cannot export to '{path}': {exc.strerror}")
+    return OK
+
+
+async def execute(number: int, batch: Sequence[KeyCommand]) -> list[bytes]:
+    """Carry out commands on a keyspace; its worker is started if there is none.
+
+    Args:
+        number: the keyspace.
+        batch: carried out in this order, as `CacheWorker.execute` says.
+
+    Raises:
+        TryAgain: the worker, the Repo, or something else that is needed ended or is starting.
+    """
+    name = KEYSPACES.via(number)
+    try:
+        try:
+            return await CacheWorker.execute(name, batch)
+        except otp.NoProcess:  # so nothing has been sent
+            return await CacheWorker.execute(await _start(number), batch)
+    except otp.OtpError as exc:
+        raise _as_reply(exc) from exc
+
+
+async def export_to(number: int, path: str) -> bytes:
+    """Export a keyspace; as `execute`, and as `CacheWorker.export` says."""
+    try:
+        return await CacheWorker.export(await _start(number), path)
+    except otp.OtpError as exc:
+        raise _as_reply(exc) from exc
+
+
+async def _start(number: int) -> otp.Pid[CacheWorker]:
+    name = KEYSPACES.via(number)
+    return await otp.ensure_child(WORKERS, otp.child(CacheWorker, number).having(name=name))
+
+
+def _as_reply(fault: otp.OtpError) -> TryAgain:
+    match fault:
+        case otp.ServerExited() | otp.CallTimeout():
+            return TryAgain(UNKNOWN)
+        case _:
+            return TryAgain("TRYAGAIN the keyspace is being started; nothing was stored")

@@ -1,0 +1,453 @@
+"""Workers: what they acknowledge is stored, and what they show agrees with the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+import trio_otp as otp
+from examples.cache_service.app import TOP
+from examples.cache_service.commands import Get, Increment, KeyCommand, Lifetime, Set
+from examples.cache_service.repo import Repo
+from examples.cache_service.worker import (
+    KEYSPACES,
+    UNKNOWN,
+    WORKERS,
+    CacheWorker,
+    TryAgain,
+    execute,
+    export_to,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Service
+
+    from examples.cache_service.client import Client
+
+OK = b"+OK\r\n"
+NIL = b"$-1\r\n"
+OLD, NEW = b"$3\r\nold\r\n", b"$3\r\nnew\r\n"
+NAME = KEYSPACES.via(0)
+
+
+@pytest.fixture
+def disk(service: Service) -> Iterator[sqlite3.Connection]:
+    """Another connection to the database, which can hold up commits by a lock."""
+    with closing(sqlite3.connect(service.path, isolation_level=None)) as connection:
+        yield connection
+
+
+def rows(disk: sqlite3.Connection) -> dict[bytes, bytes]:
+    return dict(disk.execute("SELECT key, value FROM entries WHERE keyspace = 0"))
+
+
+def files(directory: Path) -> list[Path]:
+    """List what an export may have left."""
+    return list(directory.glob("out*"))
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of."""
+    with trio.fail_after(5):
+        while not happened():  # noqa: ASYNC110  # there is no event to wait for
+            await trio.sleep(0.005)
+
+
+class Outcomes:
+    """Runs batches in tasks of their own, and notes what becomes of each."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.nursery = nursery
+        self.found: dict[int, Any] = {}
+
+    async def start(self, *batches: list[KeyCommand]) -> None:
+        for batch in batches:
+            self.nursery.start_soon(self._run, batch)
+            await trio.testing.wait_all_tasks_blocked()
+
+    async def _run(self, batch: list[KeyCommand]) -> None:
+        number = len(self.found)
+        self.found[number] = None
+        try:
+            self.found[number] = await execute(0, batch)
+        except TryAgain as exc:
+            self.found[number] = str(exc)
+
+    @property
+    def all(self) -> list[Any]:
+        return list(self.found.values())
+
+
+async def execute_at_last(*batch: KeyCommand) -> list[bytes]:
+    """Try again, as a client does, until it is carried out."""
+    with trio.fail_after(5):
+        while True:
+            try:
+                return await execute(0, batch)
+            except TryAgain:
+                await trio.sleep(0.01)
+
+
+async def kill(name: Any) -> None:
+    """Kill a process and let all who hear of it do what they do then."""
+    otp.exit(name, otp.KILL)
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def wait_for_another(pid: otp.Pid[Any] | None, name: Any) -> otp.Pid[Any] | None:
+    """Wait until a name belongs to another process than it did."""
+    await until(lambda: otp.whereis(name) not in (None, pid))
+    return otp.whereis(name)
+
+
+async def test_worker_starts_when_it_is_needed(service: Service) -> None:
+    """No keyspace has a worker before its first use; those who come together get the same one."""
+    assert 0 == (await otp.count_children(WORKERS)).active
+    replies: list[bytes] = []
+
+    async def count() -> None:
+        replies.extend(await execute(7, [Increment(b"n")]))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(count)
+
+    assert [b":%d\r\n" % n for n in range(1, 6)] == sorted(replies)
+    assert 1 == (await otp.count_children(WORKERS)).active
+    assert otp.whereis(KEYSPACES.via(7)) is not None
+
+
+async def test_ok_comes_after_the_commit(service: Service, disk: sqlite3.Connection) -> None:
+    """Until a write is stored it is not acknowledged, and reads show what was there before."""
+    await execute(0, [Set(b"k", b"old")])
+    disk.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start([Set(b"k", b"new"), Get(b"k")])
+        assert [None] == outcomes.all
+        assert [OLD] == await execute(0, [Get(b"k")])
+        disk.execute("COMMIT")
+
+    assert [[OK, NEW]] == outcomes.all
+    assert {b"k": b"new"} == rows(disk)
+    assert [NEW] == await execute(0, [Get(b"k")])
+
+
+async def test_writes_in_flight_see_each_other(service: Service, disk: sqlite3.Connection) -> None:
+    """Of many who want to be first one is, and counters count, though nothing is stored yet."""
+    await execute(0, [Set(b"n", b"10")])
+    disk.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        first = [Set(b"lock", b"me", condition="NX")]
+        await outcomes.start(first, first, [Increment(b"n")], first, [Increment(b"n")])
+        disk.execute("COMMIT")
+
+    assert [[OK], [NIL], [b":11\r\n"], [NIL], [b":12\r\n"]] == outcomes.all
+    assert {b"lock": b"me", b"n": b"12"} == rows(disk)
+
+
+async def test_refused_write_leaves_memory_as_the_disk(
+    service: Service, disk: sqlite3.Connection
+) -> None:
+    """If the store refuses, clients get an error and the worker goes on with what is stored."""
+    await execute(0, [Set(b"k", b"old")])
+    worker = otp.whereis(NAME)
+    disk.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    disk.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start([Set(b"k", b"new")], [Get(b"k"), Increment(b"n")])
+        disk.execute("COMMIT")
+
+    text = "ERR the store refused: IntegrityError: disk full; try again"
+    assert [text, text] == outcomes.all
+    assert [OLD, NIL] == await execute(0, [Get(b"k"), Get(b"n")])
+    disk.execute("DROP TRIGGER full")
+    assert [OK] == await execute(0, [Set(b"k", b"new")])
+    assert worker == otp.whereis(NAME)
+
+
+async def test_repo_killed_with_commits_pending(service: Service, disk: sqlite3.Connection) -> None:
+    """Whose commits a killed Repo had in hand gets an error; the worker comes back and agrees."""
+    await execute(0, [Set(b"n", b"10")])
+    worker = otp.whereis(NAME)
+    disk.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start(*[[Increment(b"n")]] * 20)
+        await kill(Repo)
+        assert [UNKNOWN] * 20 == outcomes.all
+        disk.execute("COMMIT")
+    await wait_for_another(worker, NAME)
+
+    (value,) = await execute(0, [Get(b"n")])
+    assert value in (b"$2\r\n10\r\n", b"$2\r\n11\r\n")
+    assert value == b"$2\r\n%b\r\n" % rows(disk)[b"n"]
+
+
+async def test_idle_worker_outlives_the_repo(service: Service) -> None:
+    """A worker that has nothing on its way to a Repo that dies knows what is stored, and stays."""
+    await execute(0, [Set(b"k", b"old")])
+    worker, repo = otp.whereis(NAME), otp.whereis(Repo)
+    otp.exit(repo, otp.KILL)
+
+    assert [OLD] == await execute(0, [Get(b"k")])
+    await wait_for_another(repo, Repo)
+    assert [OK, NEW] == await execute(0, [Set(b"k", b"new"), Get(b"k")])
+    assert worker == otp.whereis(NAME)
+
+
+async def test_without_a_repo_writes_are_refused(service: Service) -> None:
+    """While there is no Repo writes get an error that says so, and reads are served."""
+    await execute(0, [Set(b"k", b"old")])
+    await otp.terminate_child(TOP, Repo)
+
+    with pytest.raises(TryAgain, match="TRYAGAIN the store is being restarted; try again"):
+        await execute(0, [Set(b"k", b"new")])
+    assert [OLD] == await execute(0, [Get(b"k")])
+    await otp.restart_child(TOP, Repo)
+    assert [OK, NEW] == await execute(0, [Set(b"k", b"new"), Get(b"k")])
+
+
+async def test_writes_wait_for_a_repo_that_starts(
+    service: Service, disk: sqlite3.Connection
+) -> None:
+    """While the Repo opens the database writes wait, and reads are served."""
+    await execute(0, [Set(b"k", b"old")])
+    disk.execute("BEGIN IMMEDIATE")
+    await kill(Repo)
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start([Set(b"k", b"new")])
+        assert [None] == outcomes.all
+        assert [OLD] == await execute(0, [Get(b"k")])
+        disk.execute("COMMIT")
+
+    assert [[OK]] == outcomes.all
+
+
+async def test_worker_that_starts_without_a_repo_waits_for_it(
+    service: Service, disk: sqlite3.Connection
+) -> None:
+    """A worker whose Repo is being restarted answers its first callers when it has loaded."""
+    await execute(0, [Set(b"k", b"old")])
+    disk.execute("BEGIN IMMEDIATE")
+    await kill(Repo)
+    await kill(NAME)
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start([Get(b"k")])
+        assert [None] == outcomes.all
+        disk.execute("COMMIT")
+
+    assert [[OLD]] == outcomes.all
+
+
+async def test_killed_worker_comes_back_with_all_it_acknowledged(service: Service) -> None:
+    """Its supervisor starts a killed worker again, which reads its keyspace from the store."""
+    for n in range(20):
+        await execute(0, [Set(b"k%d" % n, b"old")])
+        worker = otp.whereis(NAME)
+        otp.exit(worker, otp.KILL)
+        await wait_for_another(worker, NAME)
+
+    assert [OLD] * 20 == await execute(0, [Get(b"k%d" % n) for n in range(20)])
+    (worker,) = await otp.which_children(WORKERS)
+    assert 20 == worker.restarts
+
+
+async def test_worker_killed_with_writes_pending(
+    service: Service, disk: sqlite3.Connection
+) -> None:
+    """Whose writes a killed worker had in hand gets an error; its successor sees them or not."""
+    await execute(0, [Set(b"n", b"10")])
+    disk.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        outcomes = Outcomes(nursery)
+        await outcomes.start(*[[Increment(b"n")]] * 20)
+        await kill(NAME)
+        assert [UNKNOWN] * 20 == outcomes.all
+        disk.execute("COMMIT")
+
+    # The parcel that the Repo had is stored before the successor loads; the next was never sent.
+    assert [b"$2\r\n11\r\n"] == await execute(0, [Get(b"n")])
+
+
+async def test_crash_is_not_seen_by_the_next_caller(service: Service) -> None:
+    """A worker that crashes is started again, and who asks next gets what is stored."""
+    await execute(0, [Set(b"k", b"old")])
+    worker = otp.whereis(NAME)
+    otp.cast(NAME, "nonsense")
+    await wait_for_another(worker, NAME)
+
+    assert [OLD] == await execute(0, [Get(b"k")])
+
+
+async def test_death_of_the_registry_leaves_no_worker_without_a_name(service: Service) -> None:
+    """Workers die with the registry that has their names; new ones are found under the new one."""
+    await execute(0, [Set(b"k", b"old")])
+    worker, registry = otp.whereis(NAME), otp.whereis(KEYSPACES.name)
+    assert worker is not None
+    otp.exit(registry, otp.KILL)
+    await wait_for_another(registry, KEYSPACES.name)
+
+    assert [OLD] == await execute_at_last(Get(b"k"))
+    assert not otp.is_alive(worker)
+    assert 1 == (await otp.count_children(WORKERS)).active
+
+
+async def test_fire(service: Service) -> None:
+    """Whatever is killed while clients count, every answered count is there and counted once."""
+    answered: list[int] = []
+    unknown = 0
+
+    async def count() -> None:
+        nonlocal unknown
+        for _ in range(40):
+            try:
+                (reply,) = await execute(0, [Increment(b"n")])
+                answered.append(int(reply[1:]))
+            except TryAgain as exc:
+                unknown += UNKNOWN in str(exc)
+                await trio.sleep(0.002)
+
+    async def kill_some() -> None:
+        for victim in (NAME, Repo, NAME, KEYSPACES.name, Repo, WORKERS, NAME):
+            await trio.sleep(0.05)
+            if otp.whereis(victim) is not None:
+                otp.exit(victim, otp.KILL)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kill_some)
+        for _ in range(20):
+            nursery.start_soon(count)
+    (reply,) = await execute_at_last(Increment(b"n"))
+
+    assert len(set(answered)) == len(answered)
+    assert len(answered) < int(reply[1:]) <= len(answered) + unknown + 1
+
+
+async def test_swept_entries_leave_the_disk(service: Service, disk: sqlite3.Connection) -> None:
+    """An entry past its end disappears from the database, though nobody asks for it."""
+    await execute(0, [Set(b"short", b"x", Lifetime(0.05)), Set(b"long", b"y", Lifetime(60.0))])
+    assert 2 == len(rows(disk))
+    await until(lambda: b"short" not in rows(disk))
+
+    assert [b"long"] == list(rows(disk))
+
+
+async def test_export_is_one_moment(service: Service, redis: Client, tmp_path: Path) -> None:
+    """An export holds what was confirmed when it began; what is written meanwhile is not in it."""
+    path = tmp_path / "out.resp"
+    await redis.ask_all([("SET", f"k{n}", "old") for n in range(3000)])
+    await redis.ask_all(
+        [("SET", "mortal", "m", "PXAT", 4_000_000_000_000), ("SET", "s", "", "PX", 1)]
+    )
+    await trio.sleep(0.01)
+
+    async def write() -> None:
+        async with await service.connect() as writer:
+            await writer.ask_all([("SET", f"k{n}", "new") for n in range(0, 3000, 100)])
+            await writer.ask_all([("DEL", "k1", "k2"), ("SET", "extra", "new")])
+            assert not path.exists()
+            assert [b"new", None] == await writer.ask_all([("GET", "extra"), ("GET", "k1")])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        assert await redis.ask("EXPORT", str(path)) == "OK"
+
+    async with await service.connect() as loader:
+        await loader.ask("SELECT", 1)
+        await loader.stream.send_all(path.read_bytes())
+        assert ["OK"] * 3001 == [await loader.receive() for _ in range(3001)]
+        assert [b"old", b"old", None] == await loader.ask_all(
+            [("GET", "k0"), ("GET", "k1"), ("GET", "extra")]
+        )
+        (left,) = await loader.ask_all([("TTL", "mortal")])
+        assert isinstance(left, int)
+        assert left > 1_000_000_000
+    assert [b"new", None, b"new"] == await redis.ask_all(
+        [("GET", "k0"), ("GET", "k1"), ("GET", "extra")]
+    )
+    assert [path] == files(tmp_path)
+
+
+async def test_one_export_at_a_time(service: Service, tmp_path: Path) -> None:
+    """A second export of a keyspace is refused while the first goes on, and allowed afterwards."""
+    await execute(0, [Set(b"k%d" % n, b"v") for n in range(500)])
+    replies: dict[str, bytes] = {}
+
+    async def export(name: str) -> None:
+        replies[name] = await export_to(0, str(tmp_path / name))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(export, "first")
+        await trio.sleep(0.002)
+        await export("second")
+    await export("third")
+
+    refused = b"-ERR an export of this keyspace is in progress; try again\r\n"
+    assert {"first": OK, "second": refused, "third": OK} == replies
+
+
+async def test_export_to_where_it_cannot_be_written(service: Service, tmp_path: Path) -> None:
+    """A path that is taken, in no directory or a directory is refused, and left as it is."""
+    taken = tmp_path / "taken"
+    taken.write_text("precious")
+    for path, why in [
+        (taken, "File exists"),
+        (tmp_path, "File exists"),
+        (tmp_path / "nowhere" / "out", "No such file or directory"),
+        (taken / "out", "Not a directory"),
+    ]:
+        reply = b"-ERR cannot export to '%b': %b\r\n" % (bytes(path), why.encode())
+        assert reply == await export_to(0, str(path))
+
+    assert taken.read_text() == "precious"
+
+
+async def test_killed_export_leaves_nothing(service: Service, tmp_path: Path) -> None:
+    """If the worker dies during an export, the client hears of it and no file is left."""
+    await execute(0, [Set(b"k%d" % n, b"v") for n in range(2000)])
+
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def _() -> None:
+            await trio.sleep(0.02)
+            await kill(NAME)
+
+        with pytest.raises(TryAgain, match="no answer from the worker"):
+            await export_to(0, str(tmp_path / "out"))
+    await until(lambda: files(tmp_path) == [])
+
+
+async def test_worker_started_for_a_test_of_its_own(tmp_path: Path) -> None:
+    """A worker takes any clock, so that a test can let years pass."""
+    now = 1000.0
+    async with (
+        otp.open_supervisor(
+            [
+                otp.child(Repo, tmp_path / "c.db", lambda: now).having(name=Repo),
+                otp.child(CacheWorker, 0, lambda: now).having(name="worker"),
+            ]
+        ),
+    ):
+        worker = CacheWorker.at("worker")
+        await worker.execute([Set(b"k", b"old", Lifetime(1e9))])
+        now += 9e8
+        assert [OLD] == await worker.execute([Get(b"k")])
+        now += 2e8
+        assert [NIL] == await worker.execute([Get(b"k")])
+        assert {} == await Repo.load(Repo, 0)
