@@ -78,13 +78,23 @@ class Application:
         """Do what is to be done before the processes are stopped; `def` or `async def`.
 
         It also runs when the top supervisor ended by itself. What it raises is reported, and the
-        application stops all the same. Follows: `c:Application.prep_stop/1`.
+        application stops all the same.
+
+        Returns:
+            Nothing; what is returned is ignored.
+
+        Follows: `c:Application.prep_stop/1`.
         """
 
     def stop(self) -> Any:
         """Do what is to be done when no process of it is left; `def` or `async def`.
 
-        What it raises is reported. Follows: `c:Application.stop/1`.
+        What it raises is reported.
+
+        Returns:
+            Nothing; what is returned is ignored.
+
+        Follows: `c:Application.stop/1`.
         """
 
 
@@ -234,15 +244,31 @@ def which_applications() -> list[str]:
 
 
 def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
-    """Give a setting, or the default if there is none. Follows: `Application.get_env/3`."""
+    """Give a setting, or the default if there is none.
+
+    Args:
+        application: its class or name.
+        key: which setting.
+        default: what there is instead.
+
+    Raises:
+        NoController, UnknownApplication: as `start`.
+
+    Follows: `Application.get_env/3`.
+    """
     return controller().environment(_name(application)).get(key, default)
 
 
 def fetch_env(application: AnyApplication, key: str) -> Any:
     """Give a setting.
 
+    Args:
+        application: its class or name.
+        key: which setting.
+
     Raises:
         NoSetting: there is none; it is a `KeyError`.
+        NoController, UnknownApplication: as `start`.
 
     Follows: `Application.fetch_env!/2`.
     """
@@ -254,12 +280,29 @@ def fetch_env(application: AnyApplication, key: str) -> Any:
 
 
 def get_all_env(application: AnyApplication) -> dict[str, Any]:
-    """Give all settings. Follows: `Application.get_all_env/1`."""
+    """Give all settings, in a dict of your own.
+
+    Args:
+        application: its class or name.
+
+    Raises:
+        NoController, UnknownApplication: as `start`.
+
+    Follows: `Application.get_all_env/1`.
+    """
     return dict(controller().environment(_name(application)))
 
 
 def put_env(application: AnyApplication, key: str, value: Any) -> None:
     """Set a setting for the rest of the run, before or after the start; any key is accepted.
+
+    Args:
+        application: its class or name.
+        key: which setting.
+        value: anything.
+
+    Raises:
+        NoController, UnknownApplication: as `start`.
 
     Follows: `Application.put_env/3`.
     """
@@ -267,12 +310,31 @@ def put_env(application: AnyApplication, key: str, value: Any) -> None:
 
 
 def put_all_env(settings: Mapping[AnyApplication, Mapping[str, Any]]) -> None:
-    """Set settings of several applications. Follows: `Application.put_all_env/1`."""
+    """Set settings of several applications.
+
+    Args:
+        settings: {class or name: {key: value}}.
+
+    Raises:
+        NoController, UnknownApplication: as `start`.
+
+    Follows: `Application.put_all_env/1`.
+    """
     for application, values in settings.items():
         for key, value in values.items():
             put_env(application, key, value)
 
 
 def delete_env(application: AnyApplication, key: str) -> None:
-    """Take a setting away, a default too. Follows: `Application.delete_env/2`."""
+    """Take a setting away, a default too.
+
+    Args:
+        application: its class or name.
+        key: which setting; unknown ones are ignored.
+
+    Raises:
+        NoController, UnknownApplication: as `start`.
+
+    Follows: `Application.delete_env/2`.
+    """
     controller().environment(_name(application)).delete(key)

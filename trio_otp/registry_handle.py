@@ -79,6 +79,9 @@ class RegistryHandle:
     def unregister(self, key: Any) -> None:
         """Give up a key of the running process, with all its entries; unknown keys are ignored.
 
+        Args:
+            key: a key this process has.
+
         Raises:
             NotAProcess: in plain Trio code.
 
@@ -132,6 +135,9 @@ class RegistryHandle:
     def lookup(self, key: Any) -> Entries:
         """List who has a key: `(pid, value)`, in a unique registry one pair or none.
 
+        Args:
+            key: the key.
+
         Follows: `Registry.lookup/2`.
         """
         return _pairs(self._living(key))
@@ -149,11 +155,21 @@ class RegistryHandle:
         return _pairs([entry for entry in self._living(key) if matches(entry.value)])
 
     def count_match(self, key: Any, pattern: Any) -> int:
-        """Count what `match` lists. Follows: `Registry.count_match/3`."""
+        """Count what `match` lists.
+
+        Args:
+            key: the key.
+            pattern: as in `match`.
+
+        Follows: `Registry.count_match/3`.
+        """
         return len(self.match(key, pattern))
 
     def keys(self, ref: Ref) -> list[Any]:
         """List the keys of a process; one that it has registered twice comes twice.
+
+        Args:
+            ref: the process.
 
         Follows: `Registry.keys/2`.
         """
@@ -161,7 +177,14 @@ class RegistryHandle:
         return [] if process is None else [entry.key for entry in server.table.of(process)]
 
     def values(self, key: Any, ref: Ref) -> list[Any]:
-        """List the values a process has beside a key. Follows: `Registry.values/3`."""
+        """List the values a process has beside a key.
+
+        Args:
+            key: the key.
+            ref: the process.
+
+        Follows: `Registry.values/3`.
+        """
         process, server = find(ref), self._server()
         if process is None:
             return []
@@ -225,11 +248,24 @@ class RegistryHandle:
     # -- metadata ------------------------------------------------------------------------------
 
     def put_meta(self, key: Any, value: Any) -> None:
-        """Keep a value with the registry itself, until it ends. Follows: `Registry.put_meta/3`."""
+        """Keep a value with the registry itself, until it ends.
+
+        Args:
+            key: any hashable value; keys of entries are others.
+            value: what `meta` gives.
+
+        Follows: `Registry.put_meta/3`.
+        """
         self._server().metadata[strict_key(key)] = value
 
     def meta(self, key: Any) -> Any:
-        """Give a value of `put_meta`; raise KeyError if there is none.
+        """Give a value of `put_meta`.
+
+        Args:
+            key: as of `put_meta`.
+
+        Raises:
+            KeyError: there is none.
 
         Follows: `Registry.meta/2`.
         """
@@ -239,7 +275,13 @@ class RegistryHandle:
         return metadata[strict]
 
     def delete_meta(self, key: Any) -> None:
-        """Forget a value of `put_meta`, if there is one. Follows: `Registry.delete_meta/2`."""
+        """Forget a value of `put_meta`, if there is one.
+
+        Args:
+            key: as of `put_meta`.
+
+        Follows: `Registry.delete_meta/2`.
+        """
         self._server().metadata.pop(strict_key(key), None)
 
     # -- the via protocol, so that ("via", handle, key) is a reference as well -----------------
