@@ -25,6 +25,12 @@ by name:     5 EUR
 another pid: True
 via:         5 JPY
 """,
+    "one_for_one_app": """
+Oslo: 268 K | Rome: 291 K
+Oslo crashed: division by zero
+restarts: {'Oslo': 1, 'Rome': 0}
+Oslo: nothing yet | Rome: 291 K
+""",
     "dynamic_workers": """
 four callers, workers: 2
 eve's items: 1

@@ -1,0 +1,198 @@
+"""Snippets of README and docs run and print what stands below them; links lead somewhere.
+
+The snippets of a file are one program, run from top to bottom. One with `await` outside of a
+function runs inside a Trio run of its own. A fence marked `text` right below a snippet is what the
+snippet prints. One under the marker `<!-- pytest -->` is a test file and is given to pytest.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import types
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import trio_otp as otp
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+FENCE = re.compile(
+    r"(?P<marker><!-- pytest -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
+    re.MULTILINE | re.DOTALL,
+)
+TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A fenced block of a page."""
+
+    kind: str
+    text: str
+    line: int  # of its first line of code
+    end: int  # offset in the page
+    start: int
+    is_test: bool
+
+    def run(self, page: Path, namespace: dict[str, Any]) -> None:
+        """Run it; tracebacks point to the line of the page."""
+        source = "\n" * (self.line - 1) + self.text
+        code = compile(source, str(page), "exec", flags=TOP_LEVEL_AWAIT, dont_inherit=True)
+        result = eval(code, namespace)
+        if inspect.iscoroutine(result):
+
+            async def main() -> None:
+                with trio.fail_after(10):
+                    await result
+
+            trio.run(main)
+
+
+def snippets(page: Path) -> list[Snippet]:
+    """Give the fenced blocks of a page, from top to bottom."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Snippet(
+            found["kind"],
+            found["text"],
+            text.count("\n", 0, found.start("text")) + 1,
+            found.end(),
+            found.start(),
+            found["marker"] is not None,
+        )
+        for found in FENCE.finditer(text)
+    ]
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_snippets_run_and_print_what_is_shown(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snippets of a page, run from top to bottom, print what the page says."""
+    text = page.read_text(encoding="utf-8")
+    module = types.ModuleType("snippets")
+    monkeypatch.setitem(sys.modules, "snippets", module)  # where dataclasses look for their types
+    blocks = snippets(page)
+    for block, following in zip_longest(blocks, blocks[1:]):
+        if block.kind != "python" or block.is_test:
+            continue
+        block.run(page, vars(module))
+        printed = capsys.readouterr().out
+        shown = ""
+        if following is not None and text[block.end : following.start].strip() == "":
+            shown = following.text if following.kind == "text" else ""
+        assert f"line {block.line}:\n{shown}" == f"line {block.line}:\n{printed}"
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(s.is_test for s in snippets(p))], ids=page_id
+)
+def test_snippets_that_are_tests_pass(page: Path, tmp_path: Path) -> None:
+    """What a page shows as a test file is one: pytest runs it and it passes."""
+    files = [block.text for block in snippets(page) if block.is_test]
+    for number, text in enumerate(files):
+        (tmp_path / f"test_{number}.py").write_text(text, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\ntrio_mode = true\nfilterwarnings = error\n", encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+
+
+def test_there_are_snippets() -> None:
+    """The pages hold snippets at all, so the tests above are not empty."""
+    kinds = [block.kind for page in PAGES for block in snippets(page)]
+
+    assert kinds.count("python") > 20
+    assert set(kinds) <= {"python", "text", "sh", "mermaid"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link of a page to a file or a heading of this repository leads there."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+
+    assert [] == [link for link in local if not leads_somewhere(page, link)]
+
+
+def test_the_layers_are_those_of_the_code() -> None:
+    """The table of layers names every module, and none imports from a row below its own."""
+    table = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", table, re.MULTILINE)
+    row_of = {name: int(row) for row, names in rows for name in re.findall(r"`(\w+)`", names)}
+    modules = {path.stem: path for path in (ROOT / "trio_otp").glob("*.py")}
+    del modules["__init__"]
+
+    assert sorted(row_of) == sorted(modules)
+    assert [] == [
+        f"{name} imports {used}"
+        for name, path in modules.items()
+        for used in imports_of(path)
+        if row_of[used] > row_of[name]
+    ]
+
+
+def imports_of(path: Path) -> list[str]:
+    """Give the modules of the library that a module imports when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module is not None
+    ]
+
+
+def test_every_error_is_explained() -> None:
+    """The page of errors names every error of the library that a user can meet."""
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    errors = [name for name, value in vars(otp).items() if is_error(value)]
+
+    assert len(errors) > 20
+    assert [] == [name for name in errors if f"`{name}" not in text and f"`otp.{name}`" not in text]
+
+
+def is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, otp.OtpError)
+
+
+def test_every_public_name_is_in_the_docs() -> None:
+    """What can be imported from the library is mentioned on a page."""
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    words = set(re.findall(r"\w+", text))
+
+    assert [] == sorted(name for name in vars(otp) if is_public(name) and name not in words)
+
+
+def is_public(name: str) -> bool:
+    value = getattr(otp, name)
+    return not name.startswith("_") and not isinstance(value, types.ModuleType)
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = page if name == "" else page.parent / name
+    return target.exists() and (anchor == "" or anchor in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors that a forge makes of the headings of a page."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
