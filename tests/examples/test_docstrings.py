@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.cache_service import resp, store
+from examples.cache_service import commands, keyspace, resp, store
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
 
-@pytest.mark.parametrize("module", [resp, store], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [commands, keyspace, resp, store], ids=lambda module: module.__name__
+)
 def test_docstrings_show_what_happens(module: ModuleType, tmp_path: Path) -> None:
     """Each example in a docstring gives what the docstring says."""
     failed, tried = doctest.testmod(module, extraglobs={"path": tmp_path / "cache.db"})
