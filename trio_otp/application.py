@@ -46,6 +46,8 @@ class Application:
     Attributes:
         name: what it is called; if not given, the name of the class as `snake_case`.
         dependencies: the applications that have to run while it does.
+        start_phases: names of phases; `start_phase` is called with each, in order, once the top
+            supervisor has started and before the start is over.
         environment: its settings with their defaults. On an instance it is the mapping of the
             settings in force: defaults, overridden by `put_env` and by arguments.
     """
@@ -53,6 +55,7 @@ class Application:
     name: ClassVar[str] = "application"
     dependencies: ClassVar[tuple[type[Application], ...]] = ()
     environment: ClassVar[Mapping[str, Any]] = {}
+    start_phases: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Name it, and check what the class says of itself."""
@@ -73,6 +76,26 @@ class Application:
         Follows: `c:Application.start/2`.
         """
         return Supervisor.spec([])
+
+    def start_phase(self, phase: str) -> Any:
+        """Do what a phase of `start_phases` is for, with the processes there; `def` or `async def`.
+
+        Raise to refuse the start: the processes are then stopped, without `prep_stop` and `stop`.
+
+        Args:
+            phase: the name of the phase.
+
+        Returns:
+            Anything; it is not looked at.
+
+        Raises:
+            NotImplementedError: unless overridden.
+
+        Follows: `c:Application.start_phase/3`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__}.start_phases has {phase!r}, and the class has no start_phase"
+        )
 
     def prep_stop(self) -> Any:
         """Do what is to be done before the processes are stopped; `def` or `async def`.
@@ -109,6 +132,9 @@ def _check_class(cls: type[Application]) -> None:
     needed: object = cls.dependencies
     if not isinstance(needed, tuple) or not all(map(_is_application, needed)):
         raise SpecError(f"{what}: dependencies={needed!r}; accepted is a tuple of applications")
+    phases: object = cls.start_phases
+    if not isinstance(phases, tuple) or not all(isinstance(phase, str) for phase in phases):
+        raise SpecError(f"{what}: start_phases={phases!r}; accepted is a tuple of str")
     settings: object = cls.environment
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise SpecError(f"{what}: environment={settings!r}; accepted is a dict with str keys")

@@ -14,6 +14,7 @@ Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import trio
@@ -170,6 +171,14 @@ class Master:
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
             raise BadReturn(what, "IGNORE", "anything else for the top of an application")
+        try:
+            for phase in self.application.start_phases:
+                await _unprotected(partial(self.application.start_phase, phase))
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await stop_process(top, SHUTDOWN, top.shutdown, now=True)
+                await home.close()
+            raise
         return top
 
     async def _serve(self, top: Process, home: Home) -> None:

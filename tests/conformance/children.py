@@ -10,7 +10,7 @@ from .definitions import Scripted, Server, plain_process, task
 from .programs import seconds
 from .trace import LOCAL
 from .values import Garbage, Refused, decode_key
-from .world import via
+from .world import REGISTRY, via
 
 if TYPE_CHECKING:
     from .world import World
@@ -97,6 +97,7 @@ class Pool(otp.DynamicSupervisor):
                 )
 
 
+# {kind: what is started}; other modules enter theirs.
 TARGETS: dict[str, Any] = {
     "server": Server,
     "proc": plain_process,
@@ -138,6 +139,8 @@ def _named(world: World, name: str) -> otp.Child[Any]:
     child = otp.child(TARGETS[definition["kind"]], world, name)
     if definition["kind"] in TYPE_SUPERVISOR:
         child = child.having(type="supervisor", shutdown=None)
+    if definition["kind"] == "registry":
+        child = child.having(name=REGISTRY + name)
     if "register" in definition:
         child = child.having(name=LOCAL + definition["register"])
     if "via" in definition:

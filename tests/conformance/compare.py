@@ -33,7 +33,9 @@ def first_difference(expected: Any, got: Any, where: str = "trace") -> Differenc
     """Give the first difference of two JSON values, None if they are equal."""
     if isinstance(expected, dict) and isinstance(got, dict):
         keys = sorted(expected.keys() | got.keys())
-        pairs = [(f"{where}.{key}", expected.get(key, NOTHING), got.get(key, NOTHING)) for key in keys]
+        pairs = [
+            (f"{where}.{key}", expected.get(key, NOTHING), got.get(key, NOTHING)) for key in keys
+        ]
     elif isinstance(expected, list) and isinstance(got, list) and _is_log(expected, got):
         pairs = [
             (f"{where}[{index}]", _at(expected, index), _at(got, index))

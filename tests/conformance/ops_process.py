@@ -157,9 +157,7 @@ async def _reply_to(env: Env, key: str, value: Any) -> Any:
 
 
 @operation("call_start")
-async def _call_start(
-    env: Env, key: str, target: Any, message: Any, options: Any = None
-) -> Any:
+async def _call_start(env: Env, key: str, target: Any, message: Any, options: Any = None) -> Any:
     world = env.world
     ref = world.ref(target)
     timeout = seconds((options or {}).get("timeout"), CALL_TIMEOUT)

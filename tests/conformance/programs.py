@@ -11,8 +11,8 @@ from .world import Env, NeverStarted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-RETURNS: Final = frozenset(
-    "reply noreply quit ok ignore fail ret garbage done".split()  # of the kinds there are
+RETURNS: Final = frozenset(  # of the kinds there are
+    ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
 )
 TAKE_PROGRAMS: Final = frozenset(["reg_update"])
 NOTHING: Final = object()  # the result of an operation that has none
@@ -48,6 +48,16 @@ async def run(program: list[list[Any]], env: Env) -> Returned | None:
         if returned is not None:
             return returned
     return None
+
+
+def run_at_once(program: list[list[Any]], env: Env) -> Returned | None:
+    """Run a program of which no operation waits."""
+    try:
+        run(program, env).send(None)
+    except StopIteration as end:
+        returned: Returned | None = end.value
+        return returned
+    raise ValueError(f"{program!r} waits; accepted are programs that do not")
 
 
 async def drive(steps: list[list[Any]], env: Env) -> None:

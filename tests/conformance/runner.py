@@ -19,7 +19,7 @@ from .world import Env, World
 if TYPE_CHECKING:
     from .rules import Applied
 
-for _module in ("ops_process", "ops_supervisor"):
+for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application"):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
@@ -42,6 +42,10 @@ class Result:
     rules: Applied
 
 
+class Ground(otp.Application):
+    """What the block is opened with in which the applications of a scenario live."""
+
+
 class StepLimit(trio.abc.Instrument):
     """Cancels a scope when tasks have made too many steps: something runs round in circles."""
 
@@ -49,7 +53,7 @@ class StepLimit(trio.abc.Instrument):
         self.steps = 0
         self.scope = trio.CancelScope()
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count a step."""
         self.steps += 1
         if self.steps == STEP_LIMIT:
@@ -58,7 +62,9 @@ class StepLimit(trio.abc.Instrument):
 
 def missing(scenario: dict[str, Any]) -> list[str]:
     """Name what a scenario needs and the adaptor does not have."""
-    known = {f"kind {kind}" for kind in TARGETS} | set(OPERATIONS) | RETURNS | set(CONDITIONS)
+    known = (
+        {f"kind {kind}" for kind in (*TARGETS, "app")} | set(OPERATIONS) | RETURNS | set(CONDITIONS)
+    )
     return sorted(set(features(scenario)) - known)
 
 
@@ -81,7 +87,7 @@ def run_scenario(scenario: dict[str, Any]) -> Result:
 
 async def _play(scenario: dict[str, Any], limit: StepLimit) -> Result | None:
     result = None
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery, otp.open_application(Ground):
         world = World(scenario, nursery)
         otp.events.attach("process_exit", world.record.died)
         async with otp.open_process(trap_exit=True) as driver:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
-from tests.conformance.compare import HERE, deviations, first_difference
-from tests.conformance.rules import RULES
+from tests.conformance.compare import HERE
 from tests.conformance.runner import missing
 from tests.conformance.suite import Case, load, run_case
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-CASES = [
-    case for case in load(HERE / "scenarios", HERE / "golden") if not missing(case.scenario)
-]
+CASES = [case for case in load(HERE / "scenarios", HERE / "golden") if not missing(case.scenario)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -111,7 +111,11 @@ class Recorder:
             "alive": sorted(set(self.pids) - set(self.deaths) - {"driver"}),
         }
         sups = {who: self._tidy(who, log) for who, log in self.sups.items()}
-        return trace | ({"sups": sups} if sups else {}) | ({"apps": self.apps} if self.apps else {})
+        return (
+            trace
+            | ({"sups": sups} if sups else {})
+            | ({"apps": list(self.apps)} if self.apps else {})
+        )
 
     def _tidy(self, supervisor: str, log: list[Entry]) -> list[Entry]:
         log = _fold_failed(log)

@@ -124,6 +124,15 @@ class Codec:
         what = self.encode(who) if isinstance(who, otp.Pid) else {"name": self.name_of(who)}
         return {"DOWN": [what, self.encode(value.reason)]}
 
+    @encode.register
+    def _(self, value: otp.Registered) -> Any:
+        entry = (value.key, value.pid, value.value)
+        return {"register": self.encode(entry)}
+
+    @encode.register
+    def _(self, value: otp.Unregistered) -> Any:
+        return {"unregister": self.encode((value.key, value.pid))}
+
     # -- reasons and errors ------------------------------------------------------------------
 
     @encode.register

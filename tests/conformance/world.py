@@ -9,12 +9,12 @@ import trio_otp as otp
 
 from .rules import Applied
 from .trace import LOCAL, Recorder, generation_of
+from .values import decode_key
 
 if TYPE_CHECKING:
     import trio
 
 REGISTRY = "registry:"  # what the names of registries start with
-STATE, MESSAGE, GENERATION, SELF = "$state", "$msg", "$gen", "$self"
 
 
 class NeverStarted(Exception):
@@ -38,6 +38,7 @@ class World:
         self.answers: dict[str, Any] = {}  # and what they got
         self.gauges: dict[str, int] = {}
         self.peaks: dict[str, int] = {}
+        self.applications: dict[str, Any] = {}  # {name: its class}
 
     def pid(self, target: Any) -> otp.Pid[Any] | None:
         """Give the process of a target; None if nobody has the name."""
@@ -68,9 +69,14 @@ class World:
         return None if pid is None else self.record.kind_of(self.record.instance_of(pid))
 
 
+def registry_of(name: str) -> otp.RegistryHandle:
+    """Give the handle of a definition's registry."""
+    return otp.registry(REGISTRY + name)
+
+
 def via(registry: str, key: Any, *value: Any) -> Any:
     """Give the name that stands for a key of a registry."""
-    raise NotImplementedError(registry, key, value)
+    return registry_of(registry).via(decode_key(key), *value)
 
 
 @dataclass
