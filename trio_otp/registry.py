@@ -30,7 +30,7 @@ When not to use it: for one well-known process a plain name is enough. Follows: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 from trio.lowlevel import enable_ki_protection
@@ -86,7 +86,7 @@ class Valued:
     """The key of a via tuple that brings a value; it is shown as the key alone."""
 
     key: Any
-    value: Any
+    value: Any = field(compare=False)  # the same reference, whatever its value
 
     def __repr__(self) -> str:
         return repr(self.key)
@@ -236,11 +236,9 @@ class Registry(GenServer):
         self._release(process)
 
     def _close(self, _: Process) -> None:
-        """Forget all holders at the end of the registry; those that trap exits live on."""
+        """Let go of all holders at the end of the registry; those that trap exits live on."""
         for process in self._linked:
             process.entries.pop(self._holder_died, None)
-        self._linked.clear()
-        self.table = Table()
 
     def _tell(self, message: Registered | Unregistered) -> None:
         for listener in self.listeners:
