@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -91,11 +92,13 @@ class System:
     async def register(self, who: int, key: Any, value: int) -> None:
         if who in self.pids:
             holder = self.model.register(who, key, value)
-            try:
-                await otp.call(self.pids[who], lambda: REG.register(key, value))
-                assert holder is None
-            except otp.AlreadyRegistered as exc:
-                assert exc.pid is self.pids[holder]  # type: ignore[index]
+            register = partial(otp.call, self.pids[who], lambda: REG.register(key, value))
+            if holder is None:
+                await register()
+            else:
+                with pytest.raises(otp.AlreadyRegistered) as caught:
+                    await register()
+                assert caught.value.pid is self.pids[holder]
 
     async def unregister(self, who: int, key: Any) -> None:
         if who in self.pids:
@@ -104,19 +107,20 @@ class System:
 
     async def unregister_match(self, who: int, key: Any, value: int) -> None:
         if who in self.pids:
-            self.model.remove(
-                lambda holder, own, v: holder == who and same(own, key) and v == value
-            )
+            gone = (who, strict_key(key), value)
+            self.model.remove(lambda holder, own, v: (holder, strict_key(own), v) == gone)
             await otp.call(self.pids[who], lambda: REG.unregister_match(key, value))
 
     async def update(self, who: int, key: Any) -> None:
         if who in self.pids and self.model.unique:
-            updated = self.model.update(who, key)
-            try:
-                await otp.call(self.pids[who], lambda: REG.update_value(key, lambda v: v + 100))
-                assert updated
-            except otp.NotRegistered:
-                assert not updated
+            update = partial(
+                otp.call, self.pids[who], lambda: REG.update_value(key, lambda v: v + 100)
+            )
+            if self.model.update(who, key):
+                await update()
+            else:
+                with pytest.raises(otp.NotRegistered):
+                    await update()
 
     async def kill(self, who: int) -> None:
         """Its entries are gone from this line on, before it has died."""
