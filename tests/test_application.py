@@ -1,0 +1,138 @@
+"""Applications: the order of start and stop, and blocks that share what runs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import trio
+from application_kit import Base, Weak, Web, Worker, down, empty_log, log, running, up
+
+import trio_otp as otp
+from trio_otp.runtime import runtime
+
+__all__ = ["empty_log"]
+
+
+async def test_dependencies_start_first_and_stop_last() -> None:
+    """A block starts dependencies depth first and stops all in reverse start order (AP-5, AP-9)."""
+    async with otp.open_application(Web) as web:
+        assert ["base", "web"] == running()
+        assert "web" == web.name
+        assert otp.is_alive(web)
+    assert [*up("base"), *up("web"), *down("web"), *down("base")] == log
+    assert [] == otp.registered()
+
+
+async def test_a_deadline_stops_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    """A cancelled block stops its applications one after another (law 4)."""
+    with trio.move_on_after(3) as scope:
+        async with otp.open_application(Web):
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert [*down("web"), *down("base")] == log[6:]
+
+
+async def test_slow_ends_do_not_overlap(autojump_clock: trio.testing.MockClock) -> None:
+    """Time to end is the sum of the limits: the next application waits for the one before it."""
+
+    class Slow(otp.Application):
+        def start(self) -> Any:
+            return otp.Supervisor.spec([otp.child(Worker, "slow", math.inf)])
+
+    class Slower(Slow):
+        dependencies = (Slow,)
+
+    with trio.CancelScope() as scope:
+        async with otp.open_application(Slower):
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+    assert pytest.approx(10, abs=0.01) == trio.current_time()
+
+
+async def test_an_error_of_the_body_leaves_bare() -> None:
+    """The body's own exception leaves as it is, its cause too, after an ordered stop."""
+    with pytest.raises(ValueError, match="mine") as caught:
+        async with otp.open_application(Base):
+            raise ValueError("mine") from KeyError("cause")
+    assert "KeyError('cause')" == repr(caught.value.__cause__)
+    assert [*up("base"), *down("base")] == log
+
+
+async def test_ctrl_c_in_a_worker_stops_all_in_order() -> None:
+    """KeyboardInterrupt in a process passes through, and the other applications end in order."""
+
+    async def program() -> None:
+        async with otp.open_application(Web):
+            otp.cast("web1", KeyboardInterrupt())
+            await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        await program()
+    ends = [entry for entry in log if entry[0] in {"prep_stop", "stop"}]
+    names = [entry[:2] for entry in ends]
+    assert [("prep_stop", "web"), ("stop", "web"), ("prep_stop", "base"), ("stop", "base")] == names
+    assert ("stop", "web", 0) in ends
+    assert ("stop", "base", 0) in ends
+
+
+async def test_system_exit_in_a_worker_passes_through() -> None:
+    """SystemExit in a process leaves the block with its code."""
+
+    async def program() -> None:
+        async with otp.open_application(Web):
+            otp.cast("base1", SystemExit(7))
+            await trio.sleep_forever()
+
+    with pytest.raises(SystemExit) as caught:
+        await program()
+    assert 7 == caught.value.code
+
+
+async def test_leftovers_are_gone_before_stop_runs() -> None:
+    """What the processes of an application have spawned does not outlive it (AP-5)."""
+
+    async def linger() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            log.append(("leftover", "gone"))
+
+    class Spawner(otp.GenServer):
+        def init(self) -> None:
+            otp.spawn(linger)
+
+    class Leaky(otp.Application):
+        def start(self) -> Any:
+            return otp.Supervisor.spec([Spawner])
+
+        def stop(self) -> None:
+            log.append(("stop", len(runtime().processes)))
+
+    async with otp.open_application(Leaky):
+        await trio.testing.wait_all_tasks_blocked()
+    assert [("leftover", "gone"), ("stop", 0)] == log
+
+
+async def test_nested_blocks_share_what_runs() -> None:
+    """An inner block leaves alone what an outer one has started."""
+    async with otp.open_application(Base):
+        async with otp.open_application(Web):
+            assert ["base", "web"] == running()
+        assert ["base"] == running()
+    assert [*up("base"), *up("web"), *down("web"), *down("base")] == log
+
+
+async def test_start_from_a_process_lives_in_the_block() -> None:
+    """A process may start an application; it lives in the block, not in the process."""
+
+    async def starter() -> None:
+        await otp.application.start(Weak)
+
+    async with otp.open_application(Base):
+        async with otp.open_process() as _:
+            otp.spawn(starter)
+            await trio.testing.wait_all_tasks_blocked()
+        assert ["base", "weak"] == running()
+    assert [*down("weak"), *down("base")] == log[6:]
