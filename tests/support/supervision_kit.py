@@ -6,13 +6,18 @@ over, `!a` when it fails, `-a` when its `terminate` begins, `=a` when that is ov
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
 
 
 class Journal(list[str]):
@@ -153,3 +158,14 @@ class Reports(list[Any]):
     def contexts(self) -> list[tuple[str, Any]]:
         """Give what each supervisor report is about, and which child."""
         return [(report.context, report.child_id) for report in self]
+
+
+@asynccontextmanager
+async def gives_up(
+    children: Iterable[Any] = (), **flags: Any
+) -> AsyncIterator[tuple[otp.OpenSupervisor, pytest.ExceptionInfo[otp.SupervisorExited]]]:
+    """Open a supervisor that has to give up while the block runs, and to leave nothing."""
+    with pytest.raises(otp.SupervisorExited) as caught:
+        async with otp.open_supervisor(children, **flags) as sup:
+            yield sup, caught
+    assert [] == leftovers()
