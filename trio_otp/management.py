@@ -205,14 +205,17 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
     name = wanted.spec.name
     if name is None:
         raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
-    while (process := find(name)) is None:
+    while (process := find(name)) is None or process.starting is not None:
         try:
             return await _start_or_revive(sup, wanted)
         except (ChildRunning, ChildRestarting, ChildNotFound):
             pass  # another caller was faster
         except AlreadyStarted as exc:
-            if find(exc.pid) not in (None, find(name)):
+            known = find(exc.pid)
+            if known not in (None, find(name)):
                 raise  # the id belongs to a child of another name
+            if known is not None and process is not None:
+                return exc.pid  # another starter than the supervisor is about to have it running
     await trio.lowlevel.checkpoint()
     return process.pid
 
