@@ -13,6 +13,8 @@ Use it as `import trio_otp as otp`. Modules are layered; each imports only from 
 """
 
 from . import application as application
+from . import events as events
+from . import reports as reports
 from .application import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError

@@ -14,6 +14,7 @@ is detached and logged; it never hurts the process that emitted. Follows: Elixir
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -59,7 +60,10 @@ class CrashReport:
 
 @dataclass(frozen=True, slots=True)
 class SupervisorReport:
-    """What a supervisor has to tell; `context` is one of OTP's four."""
+    """What a supervisor has to tell; `context` is one of OTP's four.
+
+    `shutdown`, that it gives up, comes with the `(time, child id, reason)` of the last ends.
+    """
 
     supervisor: object
     context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
@@ -68,6 +72,7 @@ class SupervisorReport:
     pid: Any = None
     restart: str = ""
     shutdown: object = None
+    history: tuple[tuple[float, object, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,8 @@ class _Dispatch:
                 listener(*args)
             except Exception:
                 self.events.detach(self.event, listener)
-                _log.exception("listener %r of %s raised and was detached", listener, self.event)
+                with suppress(Exception):  # a handler of the user's may raise as well
+                    _log.exception("listener %r of %s raised; it is detached", listener, self.event)
 
 
 class Events:
@@ -139,6 +145,8 @@ class Events:
 
     def attach(self, event: str, listener: Listener) -> None:
         """Add a listener; adding it twice is one listener."""
+        if not callable(listener):
+            raise TypeError(f"listener={listener!r}: accepted is a function")
         rest = self._listeners(event)
         if listener not in rest:
             setattr(self, event, _Dispatch(self, event, (*rest, listener)))
@@ -177,6 +185,7 @@ def attach(event: EventName, listener: Listener) -> None:
 
     Raises:
         ValueError: there is no such event.
+        TypeError: the listener cannot be called.
         NotInRun: no Trio run is going on.
 
     Follows: `:telemetry.attach/4`.

@@ -231,9 +231,9 @@ class ServerLoop:
         message = process.current
         report = process.crash_report(
             reason,
-            last_message=None if message is UNSET else bounded(message),
+            last_message=None if message is UNSET else shown_message(message),
             state=self._shown_state(),
-            client=repr(message) if message.__class__ is From else None,
+            client=_shown_client(message),
         )
         process.runtime.events.emit("crash", report)
 
@@ -389,6 +389,24 @@ class ServerLoop:
         if isinstance(message, Terminate):
             raise _Stopping(message.reason)
         log_unexpected(self.process, message)
+
+
+def shown_message(message: Any, limit: int = 200) -> str:
+    """Render a message of a mailbox in at most `limit` characters: what it is, what it carries."""
+    if message.__class__ is From:
+        return f"call {bounded(message.message, limit - 5)}"
+    if message.__class__ is Cast:
+        return f"cast {bounded(message.message, limit - 5)}"
+    return bounded(message, limit)
+
+
+def _shown_client(message: Any) -> str | None:
+    """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
+    if message.__class__ is not From:
+        return None
+    task = getattr(message.task, "name", None)
+    who = f"task {task!r}" if message.caller is None else repr(message.caller.pid)
+    return f"{who}, which has given up" if message.abandoned else who
 
 
 def log_unexpected(process: Process, message: Any) -> None:

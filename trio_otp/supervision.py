@@ -308,12 +308,17 @@ class SupervisorLoop:
         spec = slot.spec
         if context in ("start_error", "child_terminated"):
             self.history.append((trio.current_time(), spec.id, reason))
-        self.process.runtime.events.emit(
-            "supervisor",
-            SupervisorReport(
-                self.process.pid, context, reason, spec.id, pid, spec.restart, spec.shutdown
-            ),
+        report = SupervisorReport(
+            self.process.pid,
+            context,
+            reason,
+            spec.id,
+            pid,
+            spec.restart,
+            spec.shutdown,
+            tuple(self.history) if context == "shutdown" else (),
         )
+        self.process.runtime.events.emit("supervisor", report)
 
     def report_progress(self, slot: Slot) -> None:
         """Tell that a child was started."""
