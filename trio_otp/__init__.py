@@ -69,6 +69,10 @@ from .gen_server import cast as cast
 from .gen_server import reply as reply
 from .gen_server import reply_from_task as reply_from_task
 from .gen_server import stop as stop
+from .introspect import ProcessInfo as ProcessInfo
+from .introspect import process_count as process_count
+from .introspect import process_info as process_info
+from .introspect import processes as processes
 from .links import demonitor as demonitor
 from .links import exit as exit
 from .links import link as link
@@ -137,3 +141,4 @@ from .supervision import ChildInfo as ChildInfo
 from .supervision import Counts as Counts
 from .supervisor import Supervisor as Supervisor
 from .timers import Timer as Timer
+from .tree import tree as tree

@@ -154,6 +154,10 @@ class DynamicLoop(SupervisorLoop):
             for slot in self.slots.values()
         ]
 
+    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+        """Give a running child; None if there is no such child."""
+        return self.slots.get(pid)
+
     async def set_up(self) -> None:
         """Take the limits."""
         wanted = await finish(self.instance.init())

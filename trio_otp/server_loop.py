@@ -350,6 +350,7 @@ class ServerLoop:
     async def _do_continue(self) -> None:
         token, self._continue = self._continue, UNSET
         self.process.current = token
+        self.process.since = trio.current_time()
         result = await self._run("continue", token, self.instance.handle_continue)
         self._carry_on("handle_continue", result)
         self.process.current = UNSET

@@ -176,6 +176,10 @@ class SupervisorLoop:
         """List the children, oldest first."""
         raise TypeError(f"{type(self).__name__} has no infos")
 
+    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+        """Give a running child; None if there is no such child."""
+        raise TypeError(f"{type(self).__name__} has no slot_of")
+
     # -- life --------------------------------------------------------------------------------
 
     async def run(self, make: Callable[[], Behaviour]) -> None:

@@ -192,6 +192,10 @@ class StaticLoop(SupervisorLoop):
             for child_id, entry in self.policy.table.items()
         ]
 
+    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+        """Give a running child; None if there is no such child."""
+        return self.slots.get(self.ids[pid]) if pid in self.ids else None
+
     # -- life --------------------------------------------------------------------------------
 
     async def set_up(self) -> None:
