@@ -152,10 +152,11 @@ def test_the_layers_are_those_of_the_code() -> None:
 def imports_of(path: Path) -> list[str]:
     """Give the modules of the library that a module imports when it is imported itself."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1]
     return [
-        node.module
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module is not None
+        name
+        for node in nodes
+        for name in ([node.module] if node.module else [alias.name for alias in node.names])
     ]
 
 
