@@ -116,18 +116,15 @@ async def test_a_kill_cannot_be_trapped() -> None:
 async def test_an_own_exit_with_kill_is_an_ordinary_reason() -> None:
     """A process that calls exit(KILL) has the reason KILL, and its links can trap it (PR-4)."""
 
-    async def dies_of(link: otp.Pid[Any]) -> None:
-        otp.link(link)
+    async def linked() -> None:
+        otp.spawn_link(otp.exit, otp.KILL)
         await trio.sleep_forever()
 
     async with otp.open_process(trap_exit=True):
-        first = await ready(otp.spawn(trio.sleep, 1))
-        second, _ = otp.spawn_monitor(dies_of, first)
-        await ready(second)
-        inside(first).die(otp.KILL)
+        pid = otp.spawn_link(otp.exit, otp.KILL)
+        assert otp.Exit(pid, otp.KILL) == await otp.receive(otp.Exit)
+        otp.spawn_monitor(linked)
         assert otp.KILL is await next_down()
-        third = otp.spawn_link(otp.exit, otp.KILL)
-        assert otp.Exit(third, otp.KILL) == await otp.receive(otp.Exit)
 
 
 async def test_a_kill_outdoes_an_orderly_end() -> None:

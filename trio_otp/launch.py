@@ -8,6 +8,7 @@ message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,16 @@ class Starting:
     async def wait(self, timeout: float | None) -> Process | None:
         """Wait until the process has started; None if it wants to be ignored."""
         self.task = trio.lowlevel.current_task()
-        if timeout is not None:
-            self.process.runtime.timers.limit(self, timeout)
+        if timeout is None or timeout == math.inf:
+            return await self._wait()
+        timers = self.process.runtime.timers
+        timers.limit(self, timeout)
+        try:
+            return await self._wait()
+        finally:
+            timers.retire(timeout)
+
+    async def _wait(self) -> Process | None:
         result: Process | None = await wait_task_rescheduled(self._abort)
         return result
 
@@ -125,6 +134,7 @@ async def start(launch: Launch) -> Process | None:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
+    await trio.lowlevel.checkpoint_if_cancelled()
     if launch.name is not None:
         await _free_name(launch.name, launch.label)
     process = launch.create()

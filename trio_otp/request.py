@@ -9,7 +9,7 @@ one, wherever it is: queued, in hand or deferred.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import outcome
 import trio
@@ -66,8 +66,11 @@ class From(Generic[T]):
     @enable_ki_protection
     async def wait(self) -> Any:
         """Put the request into the server's mailbox and wait for the answer."""
+        await trio.lowlevel.checkpoint_if_cancelled()  # else it would be sent all the same
         self.task = trio.lowlevel.current_task()
         self._enter()
+        if self.timeout == 0:
+            await self._give_up_at_once()
         try:
             return await wait_task_rescheduled(self._abort)
         finally:
@@ -81,8 +84,15 @@ class From(Generic[T]):
         self.caller = enter_wait(server, self.ref, self.message)
         server.requests[self] = None
         server.mailbox.put(self)
-        if self.timeout is not None and self.timeout != math.inf:
+        if self.timeout and self.timeout != math.inf:
             server.runtime.timers.limit(self, self.timeout)
+
+    async def _give_up_at_once(self) -> NoReturn:
+        """Leave a request that has no time to be answered in the mailbox, where it is handled."""
+        self.abandoned = True
+        self._leave()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise CallTimeout(self.ref, self.message, 0.0)
 
     @enable_ki_protection
     def finish(self, result: outcome.Outcome[Any]) -> bool:

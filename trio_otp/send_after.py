@@ -9,7 +9,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
+from .events import NoticeReport
 from .names import check_reference, find
 from .process import Pid
 from .runtime import runtime
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 
+@enable_ki_protection
 def send_after(dest: Ref, message: Any, delay: float) -> Timer:
     """Send a plain message after some time.
 
@@ -42,6 +46,7 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
     """
     _check_delay(delay)
     check_reference(dest)
+    timers = runtime().timers
     timer = Timer(trio.current_time() + delay, _Delivery(dest, message))
     owner = find(dest) if isinstance(dest, Pid) else None
     if isinstance(dest, Pid):
@@ -49,10 +54,11 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
             timer.live = False
             return timer
         _own(timer, owner)
-    runtime().timers.add(timer)
+    timers.add(timer)
     return timer
 
 
+@enable_ki_protection
 def cancel_timer(timer: Timer) -> float | None:
     """Take a message back that has not been sent.
 
@@ -79,6 +85,7 @@ def read_timer(timer: Timer) -> float | None:
 
     Follows: `Process.read_timer/1`.
     """
+    runtime()  # NotInRun where there is none
     return max(0.0, timer.deadline - trio.current_time()) if timer.live else None
 
 
@@ -94,13 +101,22 @@ class _Delivery:
     def __call__(self, timer: Timer) -> None:
         process: Process | None = timer.owner
         if process is None:
-            process = find(self.dest)
+            process = self._find()
         else:
             process.timers.pop(timer, None)
         if process is None or not process.alive:
             runtime().drop(self.dest, self.message, "send_after to nobody")
         else:
             process.mailbox.put(self.message)
+
+    def _find(self) -> Process | None:
+        """Resolve a name; the error of a user's registry must not end the timer service."""
+        try:
+            return find(self.dest)
+        except Exception as exc:
+            text = f"send_after could not resolve {bounded(self.dest)}: {bounded(exc)}"
+            runtime().events.emit("notice", NoticeReport(None, text))
+            return None
 
 
 def _own(timer: Timer, owner: Process) -> None:

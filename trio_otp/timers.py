@@ -117,6 +117,8 @@ class Timers:
             scope = self._scope = trio.CancelScope(deadline=self._armed)
             with scope:
                 await trio.sleep_forever()
+            # Whoever else wakes at this moment goes first: a reply then wins over its time-out.
+            await trio.lowlevel.cancel_shielded_checkpoint()
             self._fire_due(trio.current_time())
             self._armed = self._earliest()
 
