@@ -113,7 +113,7 @@ async def test_timeout_zero_looks_at_what_has_arrived() -> None:
 async def test_a_wrong_timeout_is_refused(timeout: Any) -> None:
     """A time-out is a number of seconds from 0 up, or None."""
     async with otp.open_process():
-        with pytest.raises(ValueError, match="timeout=.*accepted is"):
+        with pytest.raises(ValueError, match=r"timeout=.*accepted is"):
             await otp.receive(timeout=timeout)
 
 
@@ -155,7 +155,7 @@ async def test_a_match_that_raises_while_waiting_loses_nothing() -> None:
 
 async def test_receive_needs_a_process() -> None:
     """In plain Trio code receive raises NotAProcess with the line to write."""
-    with pytest.raises(otp.NotAProcess, match="async with otp.open_process"):
+    with pytest.raises(otp.NotAProcess, match=r"async with otp\.open_process"):
         await otp.receive()
 
 

@@ -186,8 +186,7 @@ async def _take_name(process: Process, launch: Launch) -> None:
             error = AlreadyStarted(rival.pid, launch.label)
     except Exception as exc:
         error = StartError(exc, launch.label)
-    process.starting = None
-    process.condemn(KILLED)
+    process.condemn(KILLED)  # it is still starting, so its end is no signal to its starter
     with trio.CancelScope(shield=True):
         await process.wait_dead()
     raise error
