@@ -221,6 +221,8 @@ class ServerLoop:
             except Exception as exc:
                 crash = reason_of(exc)
                 self._report(crash)
+                if self.process.orderly:  # it did not end as it was asked to
+                    self.process.doom = crash
                 raise ProcessExit(crash) from exc
         await trio.lowlevel.checkpoint_if_cancelled()
 
