@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import signal
 from typing import Any
 
 import pytest
 import trio
-from application_kit import Base, Weak, Web, Worker, down, empty_log, log, running, up
+from application_kit import Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
@@ -75,6 +76,30 @@ async def test_ctrl_c_in_a_worker_stops_all_in_order() -> None:
     assert [("prep_stop", "web"), ("stop", "web"), ("prep_stop", "base"), ("stop", "base")] == names
     assert ("stop", "web", 0) in ends
     assert ("stop", "base", 0) in ends
+
+
+def test_ctrl_c_twice_in_plain_trio_code() -> None:
+    """A second Ctrl-C, which hits the main task while it waits for the end, breaks nothing off."""
+
+    @trio.lowlevel.enable_ki_protection
+    def press_again() -> None:
+        signal.raise_signal(signal.SIGINT)  # delivered to the main task at its next checkpoint
+
+    class Pressed(Traced):
+        dependencies = (Base,)
+
+        async def stop(self) -> None:
+            press_again()
+            await trio.sleep(0.01)
+            log.append(("stop", self.name))
+
+    async def program() -> None:
+        async with otp.open_application(Pressed):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(program)
+    assert [("stop", "pressed"), *down("base")] == log[-5:]
 
 
 async def test_system_exit_in_a_worker_passes_through() -> None:

@@ -68,7 +68,7 @@ class Master:
         self.was_cut = False
         self.settled = trio.Event()  # started, or failed and nothing left of it
         self.gone = trio.Event()
-        self._over = trio.Event()  # it is to end, or its top process has ended
+        self.over = trio.Event()  # it is to end, or its top process has ended
         self._starting = trio.CancelScope()
         self._callback: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
@@ -89,14 +89,14 @@ class Master:
         """Let it end, or give up its start, and wait until nothing is left of it."""
         self.running = False
         self._starting.cancel(reason="the application is to end")
-        self._over.set()
+        self.over.set()
         await self.gone.wait()
 
     def cut(self) -> None:
         """Kill what is left of it; a callback that runs is cancelled."""
         self.was_cut = True
         self._starting.cancel(reason="cut short")
-        self._over.set()
+        self.over.set()
         if self._callback is not None:
             self._callback.cancel(reason="cut short")
         for process in list(runtime().processes.values()):
@@ -189,7 +189,7 @@ class Master:
         if top.dead:
             self._top_ended(top)
         try:
-            await self._over.wait()
+            await self.over.wait()
         finally:
             self.running = False
             with trio.CancelScope(shield=True):
@@ -204,11 +204,11 @@ class Master:
 
     @enable_ki_protection
     def _top_ended(self, top: Process) -> None:
-        if self._over.is_set():
+        if self.over.is_set():
             return
         self.running = False
         self.unplanned = True
-        self._over.set()
+        self.over.set()
         if self.kind == "permanent" or (self.kind == "transient" and not _ended_well(top)):
             self.block.fail(self)
 

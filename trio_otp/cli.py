@@ -103,16 +103,16 @@ def find_application(where: str) -> type[Application]:
 
 
 def _import(name: str) -> Any:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"{name!r} is no name of a module; accepted is one as in shop.app:Shop")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
             raise  # a module that the application needs
-        raise UsageError(
-            f"no module {exc.name!r} in {Path.cwd()} or elsewhere on the path"
-        ) from None
-    except ValueError as exc:  # a name such as ".shop" or "shop..app"
-        raise UsageError(f"{name!r} is no module: {exc}") from None
+        hint = f"; write {name[:-3]}:App for a file" if name.endswith(".py") else ""
+        text = f"no module {exc.name!r} in {Path.cwd()} or elsewhere on the path{hint}"
+        raise UsageError(text) from None
 
 
 def _applications_in(module: Any) -> str:

@@ -43,8 +43,8 @@ def _lines(error: ApplicationStartError | ApplicationExited) -> Iterator[str]:
         yield from _where(error.reason)
         return
     yield f"application {error.name!r} exited: {_reason(error.reason)}"
-    for when, child_id, reason in error.history[-SHOWN:]:
-        yield f"  at {when:.3f} s: child {bounded(child_id)}: {_reason(reason)}"
+    for _, child_id, reason in error.history[-SHOWN:]:
+        yield f"  child {bounded(child_id)}: {_reason(reason)}"
     yield from _where(error.history[-1][2] if error.history else error.reason)
 
 

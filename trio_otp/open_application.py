@@ -59,6 +59,11 @@ class OpenApplication:
         await self._master.gone.wait()
         await trio.lowlevel.checkpoint()  # the block may just have been cancelled
 
+    async def wait_over(self) -> None:
+        """Wait until the top process has ended; `prep_stop` and `stop` may still run."""
+        await self._master.over.wait()
+        await trio.lowlevel.checkpoint()
+
 
 @asynccontextmanager
 async def open_application(

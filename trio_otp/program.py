@@ -120,7 +120,7 @@ class _Program:
         try:
             with self.scope:
                 async with open_application(self.application, **self.options) as app:
-                    await app.wait()
+                    await app.wait_over()
         except (ApplicationStartError, ApplicationExited) as exc:
             sys.stderr.write(explain(exc) + "\n")
             return 1

@@ -1,0 +1,224 @@
+"""The command `trio-otp`: what it accepts, what it says, its exit statuses."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trio_otp as otp
+from trio_otp import cli
+from trio_otp.environment import parse_setting
+
+SHOP = """
+import sys
+import trio
+import trio_otp as otp
+
+class Shop(otp.Application):
+    environment = {"port": 80, "name": "shop", "rate": 0.5, "debug": False, "limit": None}
+
+    def start(self):
+        print(dict(self.environment), flush=True)
+        if self.environment["port"] == 0:
+            raise OSError("no port")
+        job = otp.child(trio.lowlevel.checkpoint).having(significant=True, restart="temporary")
+        return otp.Supervisor.spec([job], auto_shutdown="any_significant")
+
+class Nested:
+    class Inner(Shop):
+        pass
+
+not_an_application = 5
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a directory with a program."""
+    (tmp_path / "cli_shop.py").write_text(SHOP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "cli_shop", raising=False)
+
+
+@pytest.mark.usefixtures("shop")
+def test_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """`run module:App` finds a module in the working directory and gives the program's status."""
+    assert 0 == cli.main(["run", "cli_shop:Shop"])
+    assert "'port': 80" in capsys.readouterr().out
+    assert 0 == cli.main(["run", "cli_shop:Nested.Inner"])
+
+
+@pytest.mark.usefixtures("shop")
+def test_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--set key=value` overrides settings, each value taken as the type of its default."""
+    arguments = ["port=8080", "name=a=b", "rate=2", "debug=yes", "limit=7"]
+    options = [word for argument in arguments for word in ("--set", argument)]
+    assert 0 == cli.main(["run", "cli_shop:Shop", *options])
+    expected = {"port": 8080, "name": "a=b", "rate": 2.0, "debug": True, "limit": 7}
+    assert f"{expected}\n" == capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_program_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its status is 1, and the reason comes first."""
+    assert 1 == cli.main(["run", "cli_shop:Shop", "--set", "port=0"])
+    said = capsys.readouterr().err.splitlines()
+    assert "application 'shop' did not start: OSError: no port" == said[0]
+    assert "cli_shop.py" in said[1]
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cli_shop"], "accepted is module:App"),
+        (["cli_shop:"], "accepted is module:App"),
+        (["cli_nowhere:Shop"], "no module 'cli_nowhere'"),
+        (["cli_shop.deeper:Shop"], "no module 'cli_shop.deeper'"),
+        ([".cli_shop:Shop"], "no name of a module"),
+        (["cli_shop.py:Shop"], "write cli_shop:App for a file"),
+        (["cli_shop:Shp"], "has no 'Shp'; it has Shop"),
+        (["cli_shop:Shop.Inner"], "has no 'Inner'"),
+        (["cli_shop:not_an_application"], "5 is no subclass of trio_otp.Application"),
+        (["cli_shop:Nested"], "is no subclass of trio_otp.Application"),
+        (["cli_shop:Shop", "--set", "port"], "accepted is key=value"),
+        (["cli_shop:Shop", "--set", "prot=1"], "did you mean 'port'?"),
+        (["cli_shop:Shop", "--set", "port=x"], "port='x': accepted is a whole number"),
+    ],
+)
+def test_wrong_command_lines(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be carried out has status 2 and one line that says why."""
+    assert 2 == cli.main(["run", *words])
+    error = capsys.readouterr().err
+    assert said in error
+    assert 1 == len(error.splitlines())
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["frobnicate"], ["run", "a:B", "--bogus"]])
+def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What the parser refuses has status 2 and shows the usage."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert 2 == caught.value.code
+    assert "usage: trio-otp" in capsys.readouterr().err
+
+
+def test_a_bug_in_the_module_shows_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that needs another one that is missing is no wrong command line."""
+    (tmp_path / "cli_needy.py").write_text("import cli_missing_dependency\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(ModuleNotFoundError, match="cli_missing_dependency"):
+        cli.main(["run", "cli_needy:App"])
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        (True, "off", False),
+        (1, "-3", -3),
+        (1.5, "1e3", 1000.0),
+        ("x", "5", "5"),
+        (Path("a"), "b/c", Path("b/c")),
+        ([1], "[2, 3]", [2, 3]),
+        ({"a": 1}, "{'b': 2}", {"b": 2}),
+        (None, "5", 5),
+        (None, "5.5", 5.5),
+        (None, "true", True),
+        (None, "red", "red"),
+    ],
+)
+def test_values_of_settings(default: Any, text: str, value: Any) -> None:
+    """The default says what a text is; where it is None the text itself does."""
+    parsed = parse_setting("shop", {"key": default}, "key", text)
+    assert (value, type(value)) == (parsed, type(parsed))
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "said"),
+    [
+        (True, "maybe", "accepted is one of true"),
+        (1, "1.5", "accepted is a whole number"),
+        (1.5, "x", "accepted is a number"),
+        ([1], "{1}", "accepted is list"),
+        ([1], "[", "accepted is list"),
+    ],
+)
+def test_values_that_are_refused(default: Any, text: str, said: str) -> None:
+    """A text that is no value of the default's type is refused, saying what is."""
+    with pytest.raises(otp.SpecError, match=said):
+        parse_setting("shop", {"key": default}, "key", text)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints that of the installed package."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert 0 == caught.value.code
+    assert f"trio-otp {importlib.metadata.version('trio-otp')}\n" == capsys.readouterr().out
+
+
+def run_python(*words: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(path)}
+    return subprocess.run(
+        [sys.executable, *words],
+        check=False,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_demo_without_the_repository(tmp_path: Path) -> None:
+    """An installed package has no demonstration and says where it is."""
+    library = tmp_path / "site"
+    library.mkdir()
+    (library / "trio_otp").symlink_to(Path(otp.__file__).parent)
+    code = (
+        "import sys; sys.path[:] = [p for p in sys.path if p != sys.argv[1]]; "
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
+        "from trio_otp.cli import main; sys.exit(main(['demo']))"
+    )
+    repository = str(Path(otp.__file__).parent.parent)
+    done = run_python("-c", code, repository, cwd=tmp_path, path=library)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "in a clone of the repository" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_in_the_repository(tmp_path: Path) -> None:
+    """In a clone the demonstration is found from any working directory; it has its own options."""
+    repository = Path(otp.__file__).parent.parent
+    done = run_python("-m", "trio_otp", "demo", "--bogus", cwd=tmp_path, path=repository)
+    assert 2 == done.returncode
+    assert "trio-otp demo" in done.stderr
+    assert "--bogus" in done.stderr
+
+
+def test_python_m(tmp_path: Path) -> None:
+    """`python -m trio_otp` is the command."""
+    repository = Path(otp.__file__).parent.parent
+    done = run_python("-m", "trio_otp", "run", "nowhere:App", cwd=tmp_path, path=repository)
+    assert 2 == done.returncode
+    assert "no module 'nowhere'" in done.stderr
+
+
+def test_console_script_is_declared() -> None:
+    """The installed package has the command `trio-otp`."""
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="trio-otp")
+    assert cli.main is script.load()
+    assert Path(sysconfig.get_path("scripts")).is_dir()

@@ -1,0 +1,248 @@
+"""Programs as OS processes: signals at every moment, exit statuses, what is printed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PROGRAM = Path(__file__).parent / "support" / "signalled.py"
+LIMIT = 20  # seconds for a program, most of which a busy machine takes to import Trio
+
+
+class Running:
+    """A program that runs, and the lines it has printed."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.errors = ""
+        self._rest = b""
+
+    async def read_until(self, line: str) -> None:
+        """Read what it prints until a line comes."""
+        assert self.process.stdout is not None
+        while line not in self.lines:
+            chunk = await self.process.stdout.receive_some()
+            assert chunk, f"{line!r} never came; {self.lines}"
+            self._split(chunk)
+
+    async def end(self) -> int:
+        """Wait for its end, read the rest, give its exit status."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        async for chunk in self.process.stdout:
+            self._split(chunk)
+        async for chunk in self.process.stderr:
+            self.errors += chunk.decode()
+        return await self.process.wait()
+
+    def _split(self, chunk: bytes) -> None:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self.lines += [line.decode() for line in lines]
+
+
+@asynccontextmanager
+async def program(name: str) -> AsyncIterator[Running]:
+    """Start an application of `signalled.py`; kill it if it has not ended by itself."""
+    repository = str(Path(otp.__file__).parent.parent)
+    process = await trio.lowlevel.open_process(
+        [sys.executable, str(PROGRAM), name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": repository},
+    )
+    try:
+        with trio.fail_after(LIMIT):
+            yield Running(process)
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
+    """SIGINT and SIGTERM stop trees and applications in reverse order; status 0."""
+    async with program("Plain") as run:
+        await run.read_until("up plain2")
+        run.process.send_signal(signum)
+        assert 0 == await run.end()
+    ends = ["down plain2", "down plain1", "stop plain", "down base2", "down base1", "stop base"]
+    assert ["up base1", "up base2", "up plain1", "up plain2", *ends] == run.lines
+    assert f"{signum.name}: stopping" in run.errors
+    assert "Traceback" not in run.errors
+
+
+async def test_during_start() -> None:
+    """A signal breaks off a start that hangs, and what ran is stopped; status 0."""
+    async with program("HangsInStart") as run:
+        await run.read_until("hanging")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    ends = ["broken off", "down hangs_in_start1", "down base2", "down base1", "stop base"]
+    assert ends == run.lines[4:]
+
+
+async def test_in_a_handler() -> None:
+    """A signal interrupts a handler that waits; its terminate runs all the same."""
+    async with program("InHandler") as run:
+        await run.read_until("busy")
+        run.process.send_signal(signal.SIGINT)
+        assert 0 == await run.end()
+    assert ["down busy", "down in_handler1", "stop in_handler"] == run.lines[2:]
+
+
+@pytest.mark.parametrize(("name", "line"), [("SlowEnd", "ending"), ("SlowStop", "stopping")])
+async def test_a_second_signal_cuts_it_short(name: str, line: str) -> None:
+    """While a terminate or a stop callback waits, a second signal kills what is left; status 1."""
+    async with program(name) as run:
+        await run.read_until("up slow_stop2" if name == "SlowStop" else "up slow")
+        run.process.send_signal(signal.SIGTERM)
+        await run.read_until(line)
+        run.process.send_signal(signal.SIGINT)
+        assert 1 == await run.end()
+    assert "cut" in run.lines
+    assert "down base1" not in run.lines
+    assert "SIGINT: killing what is left" in run.errors
+
+
+async def test_a_third_signal_ends_a_program_whose_loop_is_blocked() -> None:
+    """A callback that blocks the event loop cannot keep a program alive: the third one ends it."""
+    async with program("BlocksTheLoop") as run:
+        await run.read_until("blocking")
+        while run.process.poll() is None:  # two that are pending at a time count as one
+            run.process.send_signal(signal.SIGTERM)
+            await trio.sleep(0.1)
+        assert -signal.SIGTERM == await run.end()
+
+
+async def test_a_failed_start() -> None:
+    """It says the reason and the line first, without a traceback of its own; status 1."""
+    async with program("Fails") as run:
+        assert 1 == await run.end()
+    assert ["down fails1", "down base2", "down base1", "stop base"] == run.lines[3:]
+    (text,) = [line for line in run.errors.splitlines() if line.startswith("application 'fails'")]
+    assert "application 'fails' did not start: child 'Failing': OSError: address in use" == text
+    assert 'raise OSError("address in use")' in run.errors
+
+
+async def test_giving_up() -> None:
+    """An application that gives up stops the others; status 1, and what ended last is said."""
+    async with program("GivesUp") as run:
+        assert 1 == await run.end()
+    assert ["stop gives_up", "down base2", "down base1", "stop base"] == run.lines[-4:]
+    assert "application 'gives_up' exited: SHUTDOWN" in run.errors
+    assert "child 'Crashes': RuntimeError: boom" in run.errors
+
+
+async def test_system_exit() -> None:
+    """SystemExit raised in a process is the exit status, after an ordered stop."""
+    async with program("Exits") as run:
+        assert 7 == await run.end()
+    assert ["stop exits", "down base2", "down base1", "stop base"] == run.lines[-4:]
+
+
+async def test_an_end_of_its_own() -> None:
+    """A program whose work is done ends with status 0, by auto-shutdown."""
+    async with program("Batch") as run:
+        assert 0 == await run.end()
+    assert ["stop batch"] == run.lines
+
+
+async def test_a_stop_callback_that_raises() -> None:
+    """A program that could not clean up does not claim to have ended well; status 1."""
+    async with program("ClumsyStop") as run:
+        assert 1 == await run.end()
+
+
+# -- in this process -----------------------------------------------------------------------------
+
+
+class Nothing(otp.Application):
+    """Ends at once."""
+
+    environment = {"signals": 0}  # noqa: RUF012
+
+    def start(self) -> otp.Child[otp.Supervisor]:
+        for _ in range(self.environment["signals"]):
+            signal.raise_signal(signal.SIGINT)
+        job = otp.child(trio.lowlevel.checkpoint).having(significant=True, restart="temporary")
+        return otp.child(otp.Supervisor, [job], auto_shutdown="any_significant")
+
+
+def test_handlers_are_given_back() -> None:
+    """Only our own signal handlers are removed: what others set meanwhile stays."""
+
+    def mine(*_: object) -> None:
+        raise AssertionError("unreachable")
+
+    class Meddler(Nothing):
+        def stop(self) -> None:
+            signal.signal(signal.SIGTERM, mine)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert 0 == otp.run(Nothing)
+        assert before == {number: signal.getsignal(number) for number in before}
+        assert 0 == otp.run(Meddler)
+        assert before[signal.SIGINT] == signal.getsignal(signal.SIGINT)
+        assert mine is signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+
+
+@pytest.mark.parametrize(("signals", "status"), [(1, 0), (2, 1)])
+def test_signals_in_the_start_callback(signals: int, status: int) -> None:
+    """Signals that come while the loop is busy are acted upon as soon as it is not."""
+    assert status == otp.run(Nothing, environment={"signals": signals})
+
+
+def test_a_shutdown_timeout() -> None:
+    """What is left when the time to stop is over is killed, which is no good end; status 1."""
+
+    class SlowStop(Nothing):
+        async def stop(self) -> None:
+            await trio.sleep_forever()
+
+    assert 1 == otp.run(SlowStop, shutdown_timeout=0.01)
+
+
+def test_in_another_thread() -> None:
+    """Without the main thread there are no signal handlers, and run works all the same."""
+    statuses: list[int] = []
+    thread = threading.Thread(target=lambda: statuses.append(otp.run(Nothing)))
+    thread.start()
+    thread.join(LIMIT)
+    assert [0] == statuses
+
+
+def test_wrong_arguments_raise() -> None:
+    """A mistyped setting, or what is no application, is the caller's error, not an exit status."""
+    with pytest.raises(otp.SpecError, match="'port'; accepted are: signals"):
+        otp.run(Nothing, environment={"port": 1})
+    with pytest.raises(TypeError, match="subclass"):
+        otp.run(otp.GenServer)  # type: ignore[arg-type]
+
+
+def test_a_configured_root_logger_is_left_alone() -> None:
+    """Logging is configured only if nobody has done so (pytest has)."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    assert before
+    assert 0 == otp.run(Nothing)
+    assert before == root.handlers
