@@ -58,7 +58,7 @@ async def test_a_key_has_one_holder() -> None:
 
         assert (a, "k") == (caught.value.pid, caught.value.key)
         assert [(a, 1)] == REG.lookup("k")
-        assert REG.count() == 1
+        assert 1 == REG.count()
 
 
 async def test_not_even_the_holder_registers_twice() -> None:
@@ -80,7 +80,7 @@ async def test_unregister_frees_the_key() -> None:
         await otp.call(a, lambda: REG.register("k"))
         await otp.call(a, lambda: REG.unregister("k"))
 
-        assert REG.lookup("k") == []
+        assert [] == REG.lookup("k")
         REG.register("k", 2)
         assert [(me, 2)] == REG.lookup("k")
         assert otp.is_alive(a)
@@ -105,9 +105,9 @@ async def test_keys_and_values_of_a_process() -> None:
         REG.register("k", 1)
         REG.register("l", 2)
 
-        assert REG.keys(me) == ["k", "l"]
-        assert REG.values("l", me) == [2]
-        assert REG.keys(a) == REG.values("l", a) == []
+        assert ["k", "l"] == REG.keys(me)
+        assert [2] == REG.values("l", me)
+        assert [] == REG.keys(a) == REG.values("l", a)
 
 
 async def test_select_lists_everything_or_what_is_wanted() -> None:
@@ -128,7 +128,7 @@ async def test_match_by_value_or_by_function() -> None:
 
         assert [(me, (1, "x"))] == REG.match("k", (1, "x"))
         assert [(me, (1, "x"))] == REG.match("k", lambda value: value[0] == 1)
-        assert REG.match("k", lambda value: value[0] == 2) == []
+        assert [] == REG.match("k", lambda value: value[0] == 2)
         assert (1, 0) == (REG.count_match("k", (1, "x")), REG.count_match("k", (1, "y")))
 
 
@@ -137,7 +137,7 @@ async def test_update_value_gives_new_and_old() -> None:
     async with running() as me:
         REG.register("k", 1)
 
-        assert REG.update_value("k", lambda value: value + 5) == (6, 1)
+        assert (6, 1) == REG.update_value("k", lambda value: value + 5)
         assert [(me, 6)] == REG.lookup("k")
 
 
@@ -168,11 +168,11 @@ async def test_duplicate_keys_have_any_number_of_holders() -> None:
         assert sorted([(me, 1), (a, 2), (me, 3)], key=lambda e: e[1]) == sorted(
             REG.lookup("k"), key=lambda e: e[1]
         )
-        assert REG.keys(me) == ["k", "k"]
-        assert REG.values("k", me) == [1, 3]
+        assert ["k", "k"] == REG.keys(me)
+        assert [1, 3] == REG.values("k", me)
         REG.unregister("k")
         assert [(a, 2)] == REG.lookup("k")
-        assert REG.keys(me) == []
+        assert [] == REG.keys(me)
 
 
 async def test_unregister_match_takes_ones_own_entries_that_match() -> None:
@@ -220,8 +220,8 @@ async def test_send_is_a_local_publish_subscribe() -> None:
             await otp.receive(str)
             monitors = [otp.monitor(first), otp.monitor(second)]
 
-            assert REG.send("topic", 42) == 2
-            assert REG.send("silence", 42) == 0
+            assert 2 == REG.send("topic", 42)
+            assert 0 == REG.send("silence", 42)
             for _ in monitors:
                 await otp.receive(otp.Down)
             assert otp.is_alive(b)
@@ -250,7 +250,7 @@ async def test_what_dispatch_raises_is_raised_in_the_caller() -> None:
         with pytest.raises(ZeroDivisionError):
             REG.dispatch("k", lambda entries: len(entries) // 0)
 
-        assert REG.count() == 1
+        assert 1 == REG.count()
 
 
 async def test_dispatch_refuses_an_async_function() -> None:
@@ -306,7 +306,7 @@ async def test_a_key_has_to_be_hashable() -> None:
         with pytest.raises(TypeError, match=r"key=\[1\]: accepted is any hashable value"):
             REG.lookup(("room", [1]))
 
-        assert REG.count() == 0
+        assert 0 == REG.count()
 
 
 # -- death -----------------------------------------------------------------------------------------
@@ -318,9 +318,9 @@ async def test_entries_are_gone_when_the_death_is_heard() -> None:
         a = await otp.start(Holder)
         await otp.call(a, lambda: (REG.register("k"), REG.register("l")))
 
-        assert await killed(a) is otp.KILLED
+        assert otp.KILLED is await killed(a)
 
-        assert REG.select() == []
+        assert [] == REG.select()
         REG.register("k", 2)
         assert [(me, 2)] == REG.lookup("k")
 
@@ -360,8 +360,8 @@ async def test_a_holder_that_is_about_to_die_holds_nothing() -> None:
 
         otp.exit(a, otp.KILL)
 
-        assert REG.lookup("k") == REG.select() == REG.keys(a) == REG.values("k", a) == []
-        assert REG.count() == REG.send("k", "hello") == 0
+        assert [] == REG.lookup("k") == REG.select() == REG.keys(a) == REG.values("k", a)
+        assert 0 == REG.count() == REG.send("k", "hello")
         REG.register("k", 2)
         await trio.testing.wait_all_tasks_blocked()
         assert [("k", me, 2)] == REG.select()
@@ -374,7 +374,7 @@ async def test_a_name_of_one_about_to_die_is_waited_for() -> None:
         old = await otp.start(child)
 
         otp.exit(old, otp.KILL)
-        assert otp.whereis(REG.via("n")) is None
+        assert None is otp.whereis(REG.via("n"))
         new = await otp.start(child)
 
         assert new is not old
@@ -396,7 +396,7 @@ async def test_a_registry_that_is_killed_takes_its_holders_along() -> None:
         assert otp.Down(watch, a, otp.KILLED) == await otp.receive(otp.Down, timeout=1)
         assert otp.is_alive(b)
         REG.register("mine")
-        assert REG.count() == 1
+        assert 1 == REG.count()
 
 
 async def test_a_registry_that_ends_quietly_spares_its_holders() -> None:
@@ -410,10 +410,10 @@ async def test_a_registry_that_ends_quietly_spares_its_holders() -> None:
         await otp.start(otp.child(otp.Registry, "duplicate").having(name="reg"))
 
         assert otp.is_alive(a)
-        assert REG.select() == []
+        assert [] == REG.select()
         await otp.call(a, lambda: REG.register("k"))
-        assert await killed(a) is otp.KILLED
-        assert REG.count() == 0
+        assert otp.KILLED is await killed(a)
+        assert 0 == REG.count()
 
 
 async def test_giving_up_the_last_key_keeps_a_link_of_ones_own() -> None:
@@ -449,7 +449,7 @@ async def test_a_dead_holder_leaves_nothing_behind() -> None:
         await killed(a)
         gc.collect()
 
-        assert things[0]() is None
+        assert None is things[0]()
 
 
 async def test_a_dead_registry_is_not_kept_by_its_holders() -> None:
@@ -462,7 +462,7 @@ async def test_a_dead_registry_is_not_kept_by_its_holders() -> None:
         watch = weakref.ref(await killed_registry())
         gc.collect()
 
-        assert watch() is None
+        assert None is watch()
 
 
 async def killed_registry() -> Any:
@@ -486,7 +486,7 @@ async def test_the_registry_outlives_its_holders() -> None:
             await trio.testing.wait_all_tasks_blocked()
 
         assert registry is otp.whereis("reg")
-        assert REG.count() == 0
+        assert 0 == REG.count()
 
 
 # -- via names -------------------------------------------------------------------------------------
@@ -494,7 +494,7 @@ async def test_the_registry_outlives_its_holders() -> None:
 
 def test_a_via_reference_is_plain_data() -> None:
     """It can be made before anything runs, and is the tuple a reader expects."""
-    assert otp.registry("reg").via("k") == ("via", "reg", "k")
+    assert ("via", "reg", "k") == otp.registry("reg").via("k")
 
 
 async def test_a_process_is_started_and_reached_by_its_key() -> None:
@@ -502,9 +502,9 @@ async def test_a_process_is_started_and_reached_by_its_key() -> None:
     async with running():
         a = await otp.start(otp.child(Holder).having(name=REG.via("k")))
 
-        assert await otp.call(REG.via("k"), otp.self) is a
-        assert otp.whereis(REG.via("k")) is a
-        assert REG.keys(a) == ["k"]
+        assert a is await otp.call(REG.via("k"), otp.self)
+        assert a is otp.whereis(REG.via("k"))
+        assert ["k"] == REG.keys(a)
         assert repr(a).endswith("Holder 'k'>")
 
 
@@ -526,7 +526,7 @@ async def test_a_via_name_brings_its_value() -> None:
         a = await otp.start(otp.child(Holder).having(name=name))
 
         assert [(a, {"colour": "red"})] == REG.lookup("k")
-        assert otp.whereis(name) is otp.whereis(REG.via("k")) is a
+        assert a is otp.whereis(name) is otp.whereis(REG.via("k"))
         assert repr(a).endswith("Holder 'k'>")
 
 
@@ -541,7 +541,7 @@ async def test_a_failed_init_frees_the_key() -> None:
         with pytest.raises(otp.StartError):
             await otp.start(otp.child(Failing).having(name=REG.via("k")))
 
-        assert REG.select() == []
+        assert [] == REG.select()
 
 
 async def test_after_its_death_a_via_name_is_nobody() -> None:
@@ -550,7 +550,7 @@ async def test_after_its_death_a_via_name_is_nobody() -> None:
         a = await otp.start(otp.child(Holder).having(name=REG.via("k")))
         await otp.stop(a)
 
-        assert otp.whereis(REG.via("k")) is None
+        assert None is otp.whereis(REG.via("k"))
         with pytest.raises(otp.NoProcess):
             await otp.call(REG.via("k"), otp.self)
         with pytest.raises(otp.NoProcess):
@@ -561,14 +561,14 @@ async def test_after_its_death_a_via_name_is_nobody() -> None:
 async def test_a_handle_in_a_via_tuple_means_its_registry() -> None:
     """The object in the middle may be the handle in place of the name."""
     name: Any = ("via", REG, "k")
-    assert otp.whereis(name) is None
+    assert None is otp.whereis(name)
 
     async with running():
         a = await otp.start(otp.child(Holder).having(name=name))
 
-        assert otp.whereis(name) is otp.whereis(REG.via("k")) is a
+        assert a is otp.whereis(name) is otp.whereis(REG.via("k"))
         await otp.call(a, lambda: REG.unregister_name("k"))
-        assert otp.whereis(name) is None
+        assert None is otp.whereis(name)
 
 
 async def test_a_name_in_an_unknown_registry_refuses_a_start() -> None:
@@ -579,7 +579,7 @@ async def test_a_name_in_an_unknown_registry_refuses_a_start() -> None:
         with pytest.raises(otp.NoProcess):
             await otp.call(REG.via("k"), "hello")
 
-        assert otp.whereis(REG.via("k")) is None
+        assert None is otp.whereis(REG.via("k"))
 
 
 async def test_a_registry_can_have_a_via_name_itself() -> None:
@@ -589,8 +589,8 @@ async def test_a_registry_can_have_a_via_name_itself() -> None:
         by_name, by_pid = otp.registry(REG.via("inner")), otp.registry(inner)
         by_name.register("k", 1)
 
-        assert by_pid.lookup("k") == by_name.lookup("k") != []
-        assert otp.whereis(by_pid.via("k")) is otp.self()
+        assert [(otp.self(), 1)] == by_pid.lookup("k") == by_name.lookup("k")
+        assert otp.self() is otp.whereis(by_pid.via("k"))
 
 
 # -- who may register ------------------------------------------------------------------------------
@@ -609,7 +609,7 @@ async def test_plain_trio_code_cannot_register() -> None:
             with pytest.raises(otp.NotAProcess, match=r"async with otp\.open_process\(\) as me"):
                 use()
 
-        assert REG.lookup("k") == []
+        assert [] == REG.lookup("k")
 
 
 async def test_a_helper_task_registers_its_process() -> None:
@@ -661,16 +661,16 @@ async def test_a_handle_of_something_else_says_so() -> None:
         with pytest.raises(TypeError, match="name='reg': accepted is the name of a registry"):
             REG.count()
     with pytest.raises(TypeError, match="no reference to a process"):
-        otp.registry(1)  # type: ignore[arg-type]
+        otp.registry(1)
 
 
 async def test_keys_is_checked() -> None:
     """A kind of keys that does not exist fails the start and names what does."""
     async with otp.open_process():
         with pytest.raises(otp.StartError) as caught:
-            await otp.start(otp.child(otp.Registry, "many").having(name="reg"))  # type: ignore[arg-type]
+            await otp.start(otp.child(otp.Registry, "many").having(name="reg"))
 
-    assert str(caught.value.__cause__) == "keys='many': accepted are 'unique', 'duplicate'"
+    assert "keys='many': accepted are 'unique', 'duplicate'" == str(caught.value.__cause__)
 
 
 async def test_a_registry_is_started_like_a_supervisor() -> None:
