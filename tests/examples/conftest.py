@@ -43,9 +43,10 @@ class Service:
 
 
 @pytest.fixture
-async def stopped(tmp_path: Path) -> AsyncIterator[Service]:
-    """The service before its start; the test may take 20 seconds."""
-    with trio.fail_after(20):
+async def stopped(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Service]:
+    """The service before its start; the test may take 20 seconds, or 120 if it is a slow one."""
+    slow = request.node.get_closest_marker("slow") is not None
+    with trio.fail_after(120 if slow else 20):
         yield Service(tmp_path / "cache.db")
 
 
