@@ -33,8 +33,10 @@ def bounded(value: object, limit: int = 200) -> str:
         value: anything.
         limit: characters.
 
-    >>> bounded([1] * 1000, 20)
-    '[1, 1, 1, 1, 1, 1...'
+    Classes are shown by their name alone, since as names of processes they are read often.
+
+    >>> bounded([1] * 1000, 20), bounded({int: 1})
+    ('[1, 1, 1, 1, 1, 1...', '{int: 1}')
     """
     pieces: list[str] = []
     size = 0
@@ -57,6 +59,8 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
         yield _repr(value[: limit + 1])
     elif depth == 0:
         yield "..."
+    elif isinstance(value, type) and _repr_of(kind) is _repr_of(type):
+        yield value.__qualname__
     elif isinstance(value, BaseException) and _repr_of(kind) is _repr_of(BaseException):
         yield from _joined(f"{kind.__name__}(", _items(value.args, limit, depth), ")")
     elif (names := _field_names(value, kind)) is not None:
@@ -89,7 +93,7 @@ def _field_names(value: Any, kind: type[Any]) -> list[str] | None:
         made = getattr(getattr(written, "__wrapped__", None), "__code__", None)
         generated = made is not None and made.co_filename == "<string>"
         return [f.name for f in dataclasses.fields(value) if f.repr] if generated else None
-    if isinstance(value, tuple) and written.__module__ == "collections":
+    if isinstance(value, tuple) and getattr(written, "__module__", "") == "collections":
         return list(kind._fields)
     return None
 

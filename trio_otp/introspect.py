@@ -10,7 +10,7 @@
 >>> trio.run(main)
 2 idle
 <Pid 1 Supervisor 'top'> supervisor one_for_one, idle
-└─ 'cache' <Pid 2 Cache 'cache'> worker, idle
+└─ <Pid 2 Cache 'cache'> worker, idle
 
 Nothing here waits or asks the process, so a process that is stuck is shown as well as any other.
 Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `observer`.

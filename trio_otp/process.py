@@ -63,7 +63,8 @@ class Pid(Generic[S_co]):
         self._process: Process | None = process
 
     def __repr__(self) -> str:
-        name = "" if self._name is None else f" {bounded(self._name)}"
+        shown = self._label if self._name is None else bounded(self._name)
+        name = "" if shown == self._label else f" {shown}"
         return f"<Pid {self._number} {self._label}{name}>"
 
 

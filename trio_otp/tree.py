@@ -21,9 +21,9 @@ DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last 
 def tree(ref: Ref | None = None) -> str:
     """Draw processes as an indented tree, one line each.
 
-    Children of a supervisor stand under it with their id, pid, type, status and restarts, those
-    that are down as well. Processes started with a link stand under their starter. What belongs to
-    no supervisor comes last.
+    Children of a supervisor stand under it with their id (if it is not their name), pid, type,
+    status and restarts, those that are down as well. Processes started with a link stand under
+    their starter. What belongs to no supervisor comes last.
 
     Args:
         ref: the process whose tree to draw; None for all.
@@ -112,11 +112,15 @@ def _text(node: _Node) -> str:
         status = "ended" if info.status == "running" else info.status
         return _said(f"{_id(info)}{info.type}", status, info.restarts)
     restarts = 0 if info is None else info.restarts
-    return _said(f"{_id(info)}{process.pid!r} {_kind(process, info)}", status_of(process), restarts)
+    what = f"{_id(info, process.name)}{process.pid!r} {_kind(process, info)}"
+    return _said(what, status_of(process), restarts)
 
 
-def _id(info: ChildInfo | None) -> str:
-    return "" if info is None or info.id is None else f"{bounded(info.id)} "
+def _id(info: ChildInfo | None, name: object = None) -> str:
+    """Give the id of a child, unless its pid is shown with the same name."""
+    if info is None or info.id is None or info.id is name:
+        return ""
+    return f"{bounded(info.id)} "
 
 
 def _kind(process: Process, info: ChildInfo | None) -> str:
