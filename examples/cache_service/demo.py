@@ -1,0 +1,133 @@
+"""The command `trio-otp demo`: watch a supervised service lose processes and lose no data.
+
+    trio-otp demo
+    trio-otp demo --serve --port 6380
+
+It starts the cache service in this process, with a database in a temporary directory, and is
+itself one of its clients. The demonstration is in `show.py`, its faults are in `faults.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+import trio_otp as otp
+
+from .folding import folded_logs
+from .screen import Screen
+from .show import demonstrate
+from .stage import HOST, Stage, fill_all
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+FILLERS: Final = 8  # clients that store the records before others are served
+INTERRUPTED: Final = 130  # exit status, as that of a program that Ctrl-C ends
+HINTS: Final = """\
+   redis-cli -p {port} get airport:JFK
+   redis-cli -p {port} set greeting hello ex 60
+   redis-benchmark -p {port} -q -t ping,set,get,incr
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the demonstration.
+
+    Args:
+        argv: the arguments of the command line, without the name of the program.
+
+    Returns:
+        The exit status: 0 if all went as promised, 1 if not, 130 after Ctrl-C.
+    """
+    options = parse(argv)
+    screen = Screen.of(sys.stdout)
+    with tempfile.TemporaryDirectory(prefix="trio-otp-demo-") as name, folded_logs(screen) as logs:
+        port = options.port or free_port()
+        stage = Stage(port, Path(name) / "cache.db", logs, screen, seconds=options.seconds)
+        status = run(partial(serve if options.serve else demonstrate, stage))
+    if status is None:
+        screen.line("Stopped in order." if options.serve else "Interrupted, and stopped in order.")
+        return 0 if options.serve else INTERRUPTED
+    return status
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; exit with a hint if it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="trio-otp demo",
+        description="Watch a supervised cache service serve real traffic, lose processes, and "
+        "lose no data. Takes about ten seconds.",
+    )
+    parser.add_argument("--seconds", type=_seconds, default=8.0, help="of load (default: 8)")
+    parser.add_argument("--serve", action="store_true", help="serve your own clients until Ctrl-C")
+    parser.add_argument("--port", type=_port, default=0, help="to listen on (default: a free one)")
+    return parser.parse_args(argv)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text}: accepted are more than 0 and at most 3600")
+    return seconds
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text}: accepted are 0 to 65535")
+    return port
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on; an Endpoint that is restarted needs the same again."""
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def run(work: Callable[[], Awaitable[int]]) -> int | None:
+    """Do something until it is done, or until Ctrl-C or SIGTERM; then the result is None."""
+    try:
+        return trio.run(_until_signal, work)
+    except KeyboardInterrupt:  # a second Ctrl-C
+        return None
+
+
+async def _until_signal(work: Callable[[], Awaitable[int]]) -> int | None:
+    status = None
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_at_signal, signals, nursery.cancel_scope)
+            status = await work()
+            nursery.cancel_scope.cancel()
+    return status
+
+
+async def _cancel_at_signal(signals: AsyncIterable[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+        return
+
+
+async def serve(stage: Stage) -> int:
+    """Serve the reader's own clients until cancelled; return only if the service fails."""
+    try:
+        async with stage.running() as application:
+            async with stage.sessions(FILLERS, 1) as sessions:
+                await fill_all(sessions, stage.shares(FILLERS))
+            stage.show_tree(f"A supervised cache, with {stage.journal.writes:,} airports in it")
+            stage.screen.line(f"It listens on {HOST}:{stage.port} until Ctrl-C. Try elsewhere:\n")
+            stage.screen.line(HINTS.format(port=stage.port))
+            await application.wait()
+    except otp.OtpError as exc:
+        stage.screen.line(f"FAILED: {exc}", "bad")
+    return 1
