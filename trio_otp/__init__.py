@@ -1,14 +1,17 @@
 """Erlang/OTP's behaviours for Trio: processes, servers, names, supervisors, applications.
 
-Use it as `import trio_otp as otp`. Modules are layered; each imports only from rows above it:
+Use it as `import trio_otp as otp`. Modules are layered; each imports only from its own row and from
+rows above it:
 
-0. `exits`, `events`: exit reasons and errors; hook slots for logs, metrics and observers
+0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
-2. `process`, `home`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `server_loop`, `gen_server`, `client`, `registry`: servers
-4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
-   `open_supervisor`, `management`: supervision trees
-5. `application`, `introspect`, `reports`: whole systems, seen from outside
+2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
+3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `registry_table`, `registry`,
+   `registry_handle`: servers and the registry
+4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
+   `open_supervisor`: supervision trees
+5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
+   whole systems, run and seen from outside
 6. `cli`: what people touch
 """
 
