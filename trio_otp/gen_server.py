@@ -276,9 +276,10 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     """
     if not isinstance(from_, From):
         raise TypeError(f"from_={from_!r}: accepted is the From that handle_call got")
-    if from_.finish(as_outcome(value)):
+    here = runtime()
+    if from_.server.runtime is here and from_.finish(as_outcome(value)):
         return True
-    from_.server.runtime.drop(from_, value, "reply to a caller that is gone")
+    here.drop(from_, value, "reply to a caller that is gone")
     return False
 
 

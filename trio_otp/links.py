@@ -16,7 +16,7 @@ from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
 from .names import Ref, find
 from .process import Down, Exit, Monitor, Pid
-from .runtime import calling_process, need_process, own_process
+from .runtime import calling_process, need_process, own_process, runtime
 
 if TYPE_CHECKING:
     from .process import Process
@@ -106,6 +106,8 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
 
     Follows: `Process.demonitor/2`.
     """
+    if handle.watcher.runtime is not runtime():
+        return False
     handle.watcher.links.watches.pop(handle, None)
     found = handle.target is not None and handle.target.links.watched_by.pop(handle, handle) is None
     if flush and not found and not handle.watcher.dead:

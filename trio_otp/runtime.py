@@ -74,8 +74,9 @@ events.of_run = lambda: runtime().events
 
 def own_process() -> Process | None:
     """Give the process this code belongs to, helper tasks included; None in plain Trio code."""
+    here = runtime()
     process = current_process.get(None)
-    return None if process is None or process.dead or process.runtime is not runtime() else process
+    return None if process is None or process.dead or process.runtime is not here else process
 
 
 def calling_process() -> Process | None:

@@ -19,12 +19,13 @@ from __future__ import annotations
 import math
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 
 from .exits import (
     NORMAL,
+    SHUTDOWN,
     AlreadyRegistered,
     OtpError,
     ProcessExit,
@@ -37,8 +38,8 @@ from .home import Home
 from .launch import Launch, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
-from .names import check_name, find, need, take_name
-from .process import UNSET, Monitor, Pid, Process
+from .names import check_name, find, holder, take_name
+from .process import Monitor, Pid, Process
 from .request import From, check_timeout
 from .runtime import current_process, need_own_task, need_process, own_process, runtime
 
@@ -174,22 +175,30 @@ async def open_process(
                     yield process.pid
                 process.die(NORMAL)
             except BaseException as exc:
-                process.die(reason_of(exc))
+                process.die(_reason_of_block(exc))
                 raise
             finally:
                 current_process.reset(token)
                 await process.home.close()
+        reason = process.exit_reason
     except BaseExceptionGroup as group:
-        raise_bare(_leave_block(unwrap(group)))
-    except ProcessExit as exit_:
-        raise_bare(_leave_block(exit_))
-    if process.doom is not UNSET:
-        raise ProcessExited(process.exit_reason)
+        reason = _reason_of_exit(group)
+    if reason is not NORMAL:
+        raise ProcessExited(reason)
 
 
-def _leave_block(exc: BaseException) -> BaseException:
-    """What leaves the block of `open_process`: the private carrier of `otp.exit` does not."""
-    return ProcessExited(exc.reason) if isinstance(exc, ProcessExit) else exc
+def _reason_of_block(exc: BaseException) -> object:
+    """Turn what ended a block into its exit reason; a cancellation from outside is a shutdown."""
+    if isinstance(exc, BaseExceptionGroup):
+        _, rest = cast("BaseExceptionGroup[BaseException]", exc).split(trio.Cancelled)
+        return SHUTDOWN if rest is None else reason_of(rest)
+    return SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc)
+
+
+def _reason_of_exit(group: BaseException) -> object:
+    """Give the reason of the `otp.exit` that ended a block; raise anything else bare."""
+    exc = unwrap(group)
+    return exc.reason if isinstance(exc, ProcessExit) else raise_bare(group)
 
 
 def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
@@ -206,8 +215,10 @@ def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     if name is not None:
         check_name(name)
         if not take_name(process, name):
-            raise AlreadyRegistered(name, need(name).pid)
+            rival = holder(name)
+            raise AlreadyRegistered(name, None if rival is None else rival.pid)
     tables.processes[process.pid._number] = process
+    tables.events.emit("process_start", process.pid)
     return process
 
 
