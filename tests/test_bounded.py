@@ -1,0 +1,202 @@
+"""Values of users are rendered within bounds, whatever their repr would do."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from trio_otp.bounded import bounded
+
+
+class Colour(enum.Enum):
+    """A value with a repr of its own."""
+
+    RED = 1
+
+
+class Rude:
+    """A value whose repr raises."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+class Point(NamedTuple):
+    """A named tuple of `typing`."""
+
+    x: int
+    y: Any = None
+
+
+class Masked(NamedTuple):
+    """A named tuple that shows what it likes."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Masked"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A dataclass with a field that is not shown."""
+
+    owner: Any
+    password: str = field(default="s3cr3t", repr=False)
+
+
+@dataclass
+class Quiet:
+    """A dataclass with a repr of its own."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Quiet"
+
+
+class Renamed(dict[Any, Any]):
+    """A dict that shows itself in another way."""
+
+    def __repr__(self) -> str:
+        return "renamed"
+
+
+Pair = namedtuple("Pair", "left right")  # the old kind is tested too
+PLAIN = [
+    None,
+    True,
+    1.5,
+    "text",
+    b"bytes",
+    [1, [2]],
+    (),
+    (1,),
+    (1, 2),
+    {},
+    {"a": [1, {"b": ()}]},
+    set(),
+    {1},
+    frozenset(),
+    frozenset({1}),
+    deque([1, 2]),
+    Colour.RED,
+    ValueError("x", 1),
+    KeyError("k"),
+    Point(1, [2]),
+    Pair({}, ()),
+    Masked("s"),
+    Account([Account(None)]),
+    Quiet("s"),
+    Renamed(a=1),
+    len,
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_a_small_value_is_its_repr(value: object) -> None:
+    """Nothing is cut or worded anew."""
+    assert repr(value) == bounded(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (defaultdict(int, a=1), "defaultdict({'a': 1})"),
+        (OrderedDict(a=1), "OrderedDict({'a': 1})"),
+        (Counter("aa"), "Counter({'a': 2})"),
+        ([Rude(), 1], "[<Rude: repr raised ZeroDivisionError>, 1]"),
+        (Account(Rude()), "Account(owner=<Rude: repr raised ZeroDivisionError>)"),
+        (int, "int"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_other_values_are_shown_alike(value: object, text: str) -> None:
+    """Contents come in the same way; what cannot be shown says so in its place."""
+    assert text == bounded(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 10_000,
+        b"x" * 10_000,
+        list(range(10_000)),
+        {number: [number] * 1000 for number in range(1000)},
+        Account(list(range(10_000))),
+        Point(1, "x" * 10_000),
+        ValueError(["x"] * 10_000),
+        Counter(range(10_000)),
+        [[["x" * 100] * 50] * 50] * 10,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("limit", [20, 200, 2000])
+def test_a_huge_value_is_cut(value: object, limit: int) -> None:
+    """The text has exactly the limit, and its end says that there is more."""
+    text = bounded(value, limit)
+
+    assert limit == len(text)
+    assert text.endswith("...")
+    assert repr(value)[: limit - 3] == text[:-3] or isinstance(value, Counter)
+
+
+def test_the_walk_ends_with_the_text() -> None:
+    """Of a million items only those are looked at that are shown."""
+    seen: list[int] = []
+
+    class Watched:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __repr__(self) -> str:
+            seen.append(self.number)
+            return "item"
+
+    bounded([Watched(number) for number in range(1000)], 100)
+
+    assert len(seen) < 25
+
+
+def test_a_value_that_contains_itself_ends() -> None:
+    """Nesting is shown to some depth."""
+    value: list[Any] = []
+    value.append(value)
+
+    assert "[[[[[[[[...]]]]]]]]" == bounded(value)
+
+
+def test_a_table_that_changes_meanwhile_does_not_hurt() -> None:
+    """As it may when a repr adds to the table it is in."""
+    table: dict[int, Any] = {}
+
+    class Growing:
+        def __repr__(self) -> str:
+            table[len(table)] = None
+            return "growing"
+
+    table[0] = Growing()
+    table[1] = 1
+
+    assert "{0: growing<dict: repr raised RuntimeError>" == bounded(table)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.binary() | st.floats(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+    ),
+    st.integers(4, 60),
+)
+def test_any_value_is_its_repr_or_the_start_of_it(value: object, limit: int) -> None:
+    """Whatever is not cut is the repr, and no text is longer than its limit."""
+    text = bounded(value, limit)
+
+    assert len(text) <= limit
+    assert text == repr(value) or text.endswith("...") or "...]" in text
