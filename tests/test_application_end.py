@@ -268,3 +268,73 @@ async def test_a_top_that_was_killed() -> None:
         await program()
     assert otp.KILLED is caught.value.reason
     assert ("stop", "base", 0) == log[-1]
+
+
+async def test_a_stop_does_not_wait_for_a_hanging_restart(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A supervisor that is stuck in the start of a child breaks that off at an end."""
+    starts: list[str] = []
+
+    class Once(otp.GenServer):
+        async def init(self) -> None:
+            starts.append("start")
+            if len(starts) > 1:
+                await trio.sleep_forever()
+
+    class App(otp.Application):
+        def start(self) -> Any:
+            return otp.Supervisor.spec([otp.child(Once).having(name="once")])
+
+    async with otp.open_application(App):
+        otp.exit("once", otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["start", "start"] == starts
+    assert pytest.approx(0) == trio.current_time()
+
+
+async def test_only_processes_of_the_application_are_killed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When the time to stop is over, all in its nursery is killed, also in nurseries of its own."""
+
+    async def owner() -> None:
+        async with trio.open_nursery() as nursery:
+            inner = otp.child(Worker, "inner", 1000.0).having(name="inner")
+            await otp.start(inner, nursery=nursery)
+
+    class App(otp.Application):
+        def start(self) -> Any:
+            return otp.Supervisor.spec([otp.child(owner).having(shutdown=None)])
+
+    async with otp.open_process() as me:
+        async with otp.open_application(App, shutdown_timeout=1):
+            await trio.testing.wait_all_tasks_blocked()
+            assert otp.is_alive("inner")
+        assert pytest.approx(1) == trio.current_time()
+        assert not otp.is_alive("inner")
+        assert otp.is_alive(me)
+
+
+async def test_system_exit_in_a_callback_passes_through() -> None:
+    """What is not ours leaves also from stop and prep_stop, after all else has stopped."""
+
+    class Leaving(Traced):
+        dependencies = (Base,)
+
+        def prep_stop(self) -> None:
+            raise SystemExit(3)
+
+        async def stop(self) -> None:
+            await super().stop()
+            raise SystemExit(4)
+
+    async def program() -> None:
+        async with otp.open_application(Leaving):
+            pass
+
+    with pytest.raises(SystemExit) as caught:
+        await program()
+    assert 4 == caught.value.code
+    ends = [("down", "leaving2"), ("down", "leaving1"), ("stop", "leaving", 0), *down("base")]
+    assert ends == log[6:]

@@ -263,3 +263,72 @@ async def test_references() -> None:
                 await otp.application.start(wrong)  # type: ignore[arg-type]
         with pytest.raises(otp.SpecError, match="'permanent'"):
             await otp.application.start(Weak, type="forever")  # type: ignore[arg-type]
+
+
+async def test_system_exit_while_starting_passes_through() -> None:
+    """What is not ours leaves bare also from start and from an init, after an ordered stop."""
+
+    class InStart(Traced):
+        dependencies = (Base,)
+
+        def start(self) -> Any:
+            raise SystemExit(3)
+
+    class InInit(InStart):
+        def start(self) -> Any:
+            return otp.Supervisor.spec([otp.child(Worker, "first"), Leaving])
+
+    class Leaving(otp.GenServer):
+        def init(self) -> None:
+            raise SystemExit(4)
+
+    for application, code in ((InStart, 3), (InInit, 4)):
+        log.clear()
+        with pytest.raises(SystemExit) as caught:
+            async with otp.open_application(application):
+                raise AssertionError("unreachable")
+        assert code == caught.value.code
+        assert down("base") == log[-4:]
+        assert ("down", "first") in log or application is InStart
+
+
+async def test_a_dependency_that_ends_well_during_the_start() -> None:
+    """A dependency that is gone before its dependent starts is why that fails."""
+
+    class Brief(otp.Application):
+        def start(self) -> Any:
+            job = otp.child(trio.lowlevel.checkpoint)
+            job = job.having(significant=True, restart="temporary")
+            return otp.Supervisor.spec([job], auto_shutdown="any_significant")
+
+    class Between(otp.Application):
+        async def start(self) -> Any:
+            await trio.testing.wait_all_tasks_blocked()
+            return otp.Supervisor.spec([])
+
+    class Needy(otp.Application):
+        dependencies = (Brief, Between)
+
+    with pytest.raises(otp.ApplicationStartError, match="'needy' depends on it") as caught:
+        async with otp.open_application(Needy):
+            raise AssertionError("unreachable")
+    assert "brief" == caught.value.reason.name
+
+
+async def test_a_block_for_what_another_task_is_starting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A block owns its application, so it cannot take over a start that another has begun."""
+
+    class Slow(otp.Application):
+        async def start(self) -> Any:
+            await trio.sleep(1)
+            return otp.Supervisor.spec([])
+
+    async with open_block(), trio.open_nursery() as nursery:
+        nursery.start_soon(otp.application.start, Slow)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(otp.AlreadyStarted, match="slow"):
+            async with otp.open_application(Slow):
+                raise AssertionError("unreachable")
+        assert ["slow"] == running()

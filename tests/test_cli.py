@@ -183,18 +183,23 @@ def run_python(*words: str, cwd: Path, path: Path) -> subprocess.CompletedProces
     )
 
 
-def test_demo_without_the_repository(tmp_path: Path) -> None:
-    """An installed package has no demonstration and says where it is."""
-    library = tmp_path / "site"
+def run_without_repository(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where the package is importable, and not its examples."""
+    library = directory / "site"
     library.mkdir()
     (library / "trio_otp").symlink_to(Path(otp.__file__).parent)
     code = (
-        "import sys; sys.path[:] = [p for p in sys.path if p != sys.argv[1]]; "
-        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
-        "from trio_otp.cli import main; sys.exit(main(['demo']))"
+        "import sys; repository, *words = sys.argv[1:]; "
+        "sys.path[:] = [path for path in sys.path if path != repository]; "
+        "from trio_otp.cli import main; sys.exit(main(words))"
     )
     repository = str(Path(otp.__file__).parent.parent)
-    done = run_python("-c", code, repository, cwd=tmp_path, path=library)
+    return run_python("-c", code, repository, *words, cwd=directory, path=library)
+
+
+def test_demo_without_the_repository(tmp_path: Path) -> None:
+    """An installed package has no demonstration and says where it is."""
+    done = run_without_repository(tmp_path, "demo")
     assert (2, "") == (done.returncode, done.stdout)
     assert "in a clone of the repository" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .application_errors import NoController, NotStarted, UnknownApplication
+from .application_errors import (
+    ApplicationStartError,
+    NoController,
+    NotStarted,
+    UnknownApplication,
+)
 from .application_master import START_TYPES, Master
 from .environment import Environment, check_arguments
 from .exits import AlreadyStarted, SpecError, raise_bare
@@ -147,8 +152,22 @@ class Controller:
             return None
         for needed in application.dependencies:
             if not self.is_running(self.load(needed)):
+                await trio.lowlevel.checkpoint()  # its end may have cancelled this start
                 raise NotStarted(needed.name, name)
         return await self._start(application, given, kind, block or self._host())
+
+    async def start_next(
+        self,
+        application: type[Application],
+        arguments: Mapping[str, Any] | None,
+        kind: StartType,
+        block: Block | None,
+    ) -> Master | None:
+        """As `start`, after its dependencies: if one has ended since, that is why it fails."""
+        try:
+            return await self.start(application, arguments, kind, block)
+        except NotStarted as exc:
+            raise ApplicationStartError(application.name, exc) from exc
 
     async def _join_start(self, name: str) -> bool:
         """Wait for a start or an end of the same application; True if it has started now."""
@@ -207,7 +226,7 @@ class Controller:
         try:
             for application in self._in_order(applications):
                 if not self.is_running(application.name):
-                    master = await self.start(application, None, kind, block)
+                    master = await self.start_next(application, None, kind, block)
                     started += [] if master is None else [master]
         except BaseException:
             with trio.CancelScope(shield=True):

@@ -31,7 +31,9 @@ from .exits import (
     SpecError,
     StartError,
     is_quiet,
+    passes_through,
     raise_bare,
+    unwrap,
 )
 from .home import Home
 from .home import stop as stop_process
@@ -82,6 +84,8 @@ class Master:
             ApplicationStartError: it did not start.
         """
         await self.settled.wait()
+        if isinstance(self.failure, BaseException) and passes_through(self.failure):
+            await trio.lowlevel.checkpoint()  # it leaves by the block, which is being cancelled
         if self.failure is not UNSET:
             raise ApplicationStartError(self.name, self.failure)
 
@@ -138,7 +142,7 @@ class Master:
 
     def _fail(self, exc: BaseException) -> None:
         if not self.settled.is_set() and self.failure is UNSET:
-            self.failure = exc
+            self.failure = unwrap(exc)
 
     async def _live(self) -> None:
         try:

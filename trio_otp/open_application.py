@@ -110,7 +110,7 @@ async def _start(
 ) -> Master:
     owner = controller()
     await owner.start_all(application.dependencies, kind, block)
-    master = await owner.start(application, environment, kind, block)
+    master = await owner.start_next(application, environment, kind, block)
     if master is None:
         other = owner.masters[application.name]
         assert other.top is not None
