@@ -46,12 +46,12 @@ class Heard(list[tuple[Any, ...]]):
 async def test_starts_and_ends_of_processes() -> None:
     """The pid is told, at the end with the reason."""
     starts, ends = Heard("process_start"), Heard("process_exit")
-    async with otp.open_process():
+    async with otp.open_process() as me:
         a = await otp.start(Server)
         await otp.stop(a, otp.Shutdown("enough"))
 
-        assert [(a,)] == starts
-        assert [(a, otp.Shutdown("enough"))] == ends
+    assert [(me,), (a,)] == starts
+    assert [(a, otp.Shutdown("enough")), (me, otp.NORMAL)] == ends
 
 
 async def test_the_end_is_told_when_everybody_else_knows() -> None:
@@ -191,9 +191,9 @@ async def test_a_listener_may_detach_itself() -> None:
         heard.append("once")
         otp.events.detach("process_start", once)
 
-    otp.events.attach("process_start", once)
-    otp.events.attach("process_start", lambda _: heard.append("always"))
     async with otp.open_process():
+        otp.events.attach("process_start", once)
+        otp.events.attach("process_start", lambda _: heard.append("always"))
         await otp.start(Server)
         await otp.start(Server)
 

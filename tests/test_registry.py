@@ -399,21 +399,24 @@ async def test_a_registry_that_is_killed_takes_its_holders_along() -> None:
         assert 1 == REG.count()
 
 
-async def test_a_registry_that_ends_quietly_spares_its_holders() -> None:
-    """The link carries NORMAL, which processes ignore; their entries are gone."""
-    async with otp.open_process():
-        await otp.start(otp.child(otp.Registry).having(name="reg"))
-        a = await otp.start(Holder)
+async def test_a_registry_that_is_stopped_takes_its_holders_along() -> None:
+    """However quiet its end, they are told SHUTDOWN, as by the partitions of OTP's registry."""
+    async with otp.open_process(trap_exit=True) as me:
+        registry = await otp.start(otp.child(otp.Registry).having(name="reg"))
+        a, b = await otp.start(Holder), await otp.start(Holder)
+        REG.register("mine")
         await otp.call(a, lambda: REG.register("k"))
+        watch = otp.monitor(a)
 
         await otp.stop("reg")
-        await otp.start(otp.child(otp.Registry, "duplicate").having(name="reg"))
 
-        assert otp.is_alive(a)
+        assert otp.Exit(registry, otp.SHUTDOWN) == await otp.receive(otp.Exit, timeout=1)
+        assert otp.Down(watch, a, otp.SHUTDOWN) == await otp.receive(otp.Down, timeout=1)
+        assert otp.is_alive(b)
+        await otp.start(otp.child(otp.Registry, "duplicate").having(name="reg"))
         assert [] == REG.select()
-        await otp.call(a, lambda: REG.register("k"))
-        assert otp.KILLED is await killed(a)
-        assert 0 == REG.count()
+        REG.register("mine")
+        assert [(me, None)] == REG.lookup("mine")
 
 
 async def test_giving_up_the_last_key_keeps_a_link_of_ones_own() -> None:
