@@ -54,8 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="key=value", help="override a setting"
     )
     run.set_defaults(command=_run)
-    demo = commands.add_parser("demo", help="run the demonstration, about ten seconds")
-    demo.add_argument("--serve", action="store_true", help="stay up for clients of your own")
+    # The demonstration has options of its own, and a --help that knows them.
+    what = "run the demonstration, about ten seconds"
+    demo = commands.add_parser("demo", help=what, add_help=False)
     demo.set_defaults(command=_demo)
     return parser
 
@@ -146,7 +147,7 @@ def settings_of(application: type[Application], given: Sequence[str]) -> dict[st
 # -- demo ----------------------------------------------------------------------------------------
 
 
-def _demo(given: argparse.Namespace, rest: list[str]) -> int:
+def _demo(_given: argparse.Namespace, rest: list[str]) -> int:
     repository = Path(__file__).parent.parent
     if (repository / "examples" / "cache_service").is_dir():
         _put_on_path(repository)
@@ -161,5 +162,5 @@ def _demo(given: argparse.Namespace, rest: list[str]) -> int:
             "the demonstration is not part of the installed package; "
             "run trio-otp demo in a clone of the repository"
         ) from None
-    status: int = demo.main([*(["--serve"] if given.serve else []), *rest])
+    status: int = demo.main(rest)
     return status

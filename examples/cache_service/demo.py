@@ -52,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     screen = Screen.of(sys.stdout)
     with tempfile.TemporaryDirectory(prefix="trio-otp-demo-") as name, folded_logs(screen) as logs:
-        port = options.port or free_port()
-        stage = Stage(port, Path(name) / "cache.db", logs, screen, seconds=options.seconds)
+        database = Path(name) / "cache.db"
+        stage = Stage(options.port, database, logs, screen, seconds=options.seconds)
         status = run(partial(serve if options.serve else demonstrate, stage))
     if status is None:
         screen.line("Stopped in order." if options.serve else "Interrupted, and stopped in order.")
@@ -68,29 +68,39 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Watch a supervised cache service serve real traffic, lose processes, and "
         "lose no data. Takes about ten seconds.",
     )
-    parser.add_argument("--seconds", type=_seconds, default=8.0, help="of load (default: 8)")
+    parser.add_argument("--seconds", type=seconds, default=8.0, help="of load (default: 8)")
     parser.add_argument("--serve", action="store_true", help="serve your own clients until Ctrl-C")
-    parser.add_argument("--port", type=_port, default=0, help="to listen on (default: a free one)")
+    parser.add_argument("--port", type=port, default="0", help="to listen on (default: a free one)")
     return parser.parse_args(argv)
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
+def seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 3600:
         raise argparse.ArgumentTypeError(f"{text}: accepted are more than 0 and at most 3600")
-    return seconds
+    return number
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{text}: accepted are 0 to 65535")
-    return port
+    try:
+        return free_port(number)
+    except OSError as exc:
+        raise argparse.ArgumentTypeError(f"{text}: {exc.strerror}") from None
 
 
-def free_port() -> int:
-    """Find a port that nobody listens on; an Endpoint that is restarted needs the same again."""
-    with socket.create_server((HOST, 0)) as listener:
+def free_port(number: int = 0) -> int:
+    """Find a port that can be listened on: an Endpoint that is restarted needs the same again.
+
+    Args:
+        number: the port; 0 means any.
+
+    Raises:
+        OSError: somebody has it.
+    """
+    with socket.create_server((HOST, number)) as listener:
         return int(listener.getsockname()[1])
 
 

@@ -133,8 +133,9 @@ async def recovery(stage: Stage, keyspaces: Iterable[int]) -> None:
     """
     began, retries = trio.current_time(), stage.journal.retries
     with trio.move_on_after(PATIENCE) as scope:
-        for keyspace in keyspaces:
-            await _probe(stage, keyspace)
+        async with trio.open_nursery() as nursery:
+            for keyspace in keyspaces:
+                nursery.start_soon(_probe, stage, keyspace)
     if scope.cancelled_caught:
         raise Trouble(f"writes were not acknowledged again within {PATIENCE:g} s of a fault")
     took = milliseconds(trio.current_time() - began)

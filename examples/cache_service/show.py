@@ -81,6 +81,7 @@ async def _fill(
     began = trio.current_time()
     await fill_all(sessions, shares)
     seconds = trio.current_time() - began
+    stage.filled = await Repo.stats(Repo)
     stage.screen.line(
         f"{len(sessions)} clients stored {stage.journal.writes:,} airports "
         f"in {stage.keyspaces} keyspaces in {seconds:.1f} s, {PIPELINE} at a time.\n"
@@ -121,11 +122,11 @@ def _show_figures(stage: Stage, seconds: float) -> None:
     times = {"writes": journal.write_times, "reads": journal.read_times}
     stage.screen.line("As clients saw it, retries included\n", "title")
     stage.screen.line(table(times, seconds, indent=3) + "\n")
-    commits = sum(stats.commits for stats in stage.repos)
-    writes = sum(stats.operations for stats in stage.repos)
+    commits = sum(stats.commits for stats in stage.repos) - stage.filled.commits
+    writes = sum(stats.operations for stats in stage.repos) - stage.filled.operations
     stage.screen.line(
         f"{writes:,} writes took {commits:,} commits, each forced to the disk: "
-        f"{writes / max(commits, 1):.0f} share one."
+        f"{writes / max(commits, 1):.1f} share one."
     )
 
 

@@ -13,6 +13,7 @@ import trio_otp as otp
 from .app import CacheService
 from .data import records
 from .load import Journal, Session, fill
+from .repo import Stats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from .folding import Folder
     from .load import Record
-    from .repo import Stats
     from .screen import Screen
 
 HOST: Final = "127.0.0.1"
@@ -51,7 +51,8 @@ class Stage:
     records: Sequence[Record] = field(default_factory=lambda: list(records()))
     journal: Journal = field(default_factory=Journal)
     hits: int = 0  # faults that hit a pending commit
-    repos: list[Stats] = field(default_factory=list["Stats"])  # what each incarnation has done
+    filled: Stats = field(default_factory=lambda: Stats(0, 0, 0))  # when all records were stored
+    repos: list[Stats] = field(default_factory=list[Stats])  # what each incarnation has done
     complaints: list[str] = field(default_factory=list[str])
 
     @asynccontextmanager

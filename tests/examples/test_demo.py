@@ -7,6 +7,7 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from examples.cache_service.screen import Screen
 from examples.cache_service.show import demonstrate
 from examples.cache_service.stage import Stage
 from examples.cache_service.worker import KEYSPACES
+from trio_otp import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,12 +136,14 @@ def test_lines_are_plain_and_fit_80_columns(shown: list[str]) -> None:
     assert position(shown, r"\d s +[\d,]+ writes acknowledged +[\d,]+ reads")
 
 
-async def perform(tmp_path: Path, clients: int = 8, **options: Any) -> tuple[int, str]:
+async def perform(
+    tmp_path: Path, clients: int = 8, port: int = 0, **options: Any
+) -> tuple[int, str]:
     """Give the exit status of a very short demonstration with few records, and what it printed."""
     screen = Screen(file := io.StringIO())
     with folded_logs(screen) as folder, trio.fail_after(20):
         stage = Stage(
-            port=free_port(),
+            port=port or free_port(),
             database=tmp_path / "cache.db",
             folder=folder,
             screen=screen,
@@ -190,6 +194,43 @@ async def test_it_fails_if_there_is_a_crash_that_it_did_not_cause(tmp_path: Path
     assert "compact yourself" in shown
     assert "NoCallback" in shown
     assert "WRONG: unexpected log: " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--help"], 0, "--seconds SECONDS"),
+        (["--seconds", "0"], 2, "argument --seconds: 0: accepted are more than 0"),
+        (["--port", "65536"], 2, "argument --port: 65536: accepted are 0 to 65535"),
+        (["--port", "http"], 2, "argument --port: invalid port value: 'http'"),
+    ],
+)
+def test_its_options_are_explained(
+    arguments: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--help names them, and a wrong one is answered by what is accepted."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["demo", *arguments])
+
+    assert status == ended.value.code
+    assert said in "".join(capsys.readouterr())
+
+
+def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(SystemExit):
+        cli.main(["demo", "--port", str(listener.getsockname()[1])])
+
+    assert "Address already in use" in capsys.readouterr().err
+
+
+async def test_it_fails_if_the_service_does_not_start(tmp_path: Path) -> None:
+    """If somebody took the port in the meantime it says why, and the exit status is 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        status, shown = await perform(tmp_path, port=listener.getsockname()[1])
+
+    assert 1 == status
+    assert re.search("WRONG: .*cache_service.*Address already in use", shown)
 
 
 def test_serve_stays_up_for_other_clients(tmp_path: Path) -> None:
