@@ -149,6 +149,7 @@ class SupervisorLoop:
         self.process = process
         self.instance: Any = None
         self.gave_up = False
+        self.starting: Slot | None = None  # the child whose init it waits for
         # (time, child id, reason) of children that ended or did not start, newest last
         self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
 
@@ -279,7 +280,11 @@ class SupervisorLoop:
             extra_arguments=extra_arguments,
         )
         slot.process = None
-        slot.process = await start(launch)
+        self.starting = slot
+        try:
+            slot.process = await start(launch)
+        finally:
+            self.starting = None
         return slot.process is not None
 
     async def stop_slot(self, slot: Slot, *, now: bool) -> None:

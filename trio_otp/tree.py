@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .bounded import bounded
 from .introspect import look, loop_of, status_of
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .names import Ref
     from .process import Process
-    from .supervision import ChildInfo
+    from .supervision import ChildInfo, SupervisorLoop
 
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
 
@@ -96,13 +96,23 @@ def _below(process: Process | None, under: dict[Process | None, list[Process]]) 
         return
     loop = loop_of(process)
     infos: Iterable[ChildInfo] = () if loop is None else loop.infos()
-    known: set[Any] = set()
+    others = dict.fromkeys(under.get(process, ()))
+    starting = next((o for o in others if o.supervisor is process and o.starting), None)
     for info in infos:
-        known.add(info.pid)
-        yield _Node(None if info.pid is None else info.pid._process, info)
-    for other in under.get(process, ()):
-        if other.pid not in known:
-            yield _Node(other)
+        child = None if info.pid is None else info.pid._process
+        if child is None and starting is not None and _is_starting(loop, info):
+            child = starting
+        if child is not None:
+            others.pop(child, None)
+        yield _Node(child, info)
+    for other in others:
+        yield _Node(other)
+
+
+def _is_starting(loop: SupervisorLoop | None, info: ChildInfo) -> bool:
+    """Tell whether a supervisor waits for the init of this child."""
+    slot = None if loop is None else loop.starting
+    return slot is not None and info.id is not None and info.id == slot.spec.id
 
 
 def _text(node: _Node) -> str:
@@ -130,6 +140,8 @@ def _kind(process: Process, info: ChildInfo | None) -> str:
         return f"supervisor {loop.summary}"
     if info is not None:
         return info.type
+    if process.supervisor is not None:  # a dynamic child in its init
+        return "worker" if process.behaviour is None else process.behaviour.child_type
     return "linked" if process.parent is not None else "process"
 
 
