@@ -163,12 +163,13 @@ async def test_no_limit_waits_as_long_as_it_takes(autojump_clock: Any, limit: An
 
 
 async def test_limit_zero_is_no_time_at_all() -> None:
-    """It is killed like one of `brutal_kill`, only that this was not asked for, so it is told."""
+    """Neither terminate runs: one that traps exits is killed before it hears, which is reported."""
     journal = Journal()
-    async with otp.open_supervisor([worker("a", journal).having(shutdown=0)]):
+    children = [worker("a", journal), worker("b", journal, trap=True)]
+    async with otp.open_supervisor([each.having(shutdown=0) for each in children]):
         reports = Reports()
-    assert ["+a"] == journal
-    assert [("shutdown_error", "a")] == reports.contexts
+    assert ["+a", "+b"] == journal
+    assert [("shutdown_error", "b")] == reports.contexts
 
 
 async def test_the_time_to_end_is_at_most_the_sum_of_the_limits(autojump_clock: Any) -> None:

@@ -246,6 +246,7 @@ async def test_a_child_that_is_dead_is_not_counted_as_active(autojump_clock: Any
         nursery.start_soon(otp.start_child, sup, worker("slow", journal, init_takes=1))
         await settle()
         nursery.start_soon(count)
+        await settle()  # the question comes before the end of "a"
         await kill("a")
         await trio.sleep(2)
         counts.append(await otp.count_children(sup))

@@ -185,8 +185,8 @@ async def test_the_failure_of_a_nested_supervisor_names_the_path_to_the_child() 
         (otp.child(otp.Supervisor, ["junk"]), otp.SpecError),
         (otp.child(otp.Supervisor, strategy="one"), otp.SpecError),
         (otp.child(otp.DynamicSupervisor, max_children=-1), otp.SpecError),
-        (Wrong, otp.SpecError),
-        (WrongDynamic, otp.SpecError),
+        (Wrong, otp.BadReturn),
+        (WrongDynamic, otp.BadReturn),
     ],
 )
 async def test_the_reason_of_a_failed_start_is_the_childs_own(child: Any, expected: Any) -> None:

@@ -104,10 +104,14 @@ async def stop(process: Process, reason: object, limit: float | None, *, now: bo
         now: a supervisor breaks off what it is doing, as the start of a child.
     """
     sender = process.supervisor or process.parent or process
-    process.request_shutdown(sender.pid, reason, now=now)
-    with trio.move_on_after(math.inf if limit is None else limit) as scope:
-        await process.wait_dead()
-    if scope.cancelled_caught:
+    if limit == 0 and not process.trap_exit:
+        process.condemn(reason)  # there is no time for terminate
+    else:
+        process.request_shutdown(sender.pid, reason, now=now)
+    if limit is None or limit > 0:
+        with trio.move_on_after(math.inf if limit is None else limit):
+            await process.wait_dead()
+    if not process.dead:
         await kill(process)
 
 

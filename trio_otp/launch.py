@@ -27,9 +27,9 @@ from .exits import (
 )
 from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
-from .process import Process
+from .process import UNSET, Process
 from .request import enter_wait, leave_wait
-from .runtime import own_process, runtime
+from .runtime import calling_process, own_process, runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -145,9 +145,10 @@ async def start(launch: Launch) -> Process | None:
     try:
         return await starting.wait(launch.timeout)
     except trio.Cancelled:
-        with trio.CancelScope(shield=True):
-            process.condemn(SHUTDOWN, orderly=True)
-            await stop(process, SHUTDOWN, launch.shutdown, now=True)
+        if not _starter_dies():
+            with trio.CancelScope(shield=True):
+                process.condemn(SHUTDOWN, orderly=True)
+                await stop(process, SHUTDOWN, launch.shutdown, now=True)
         raise
     except StartError as exc:
         if isinstance(exc.reason, BaseException) and passes_through(exc.reason):
@@ -166,6 +167,19 @@ async def _free_name(name: object, label: str) -> None:
             await trio.lowlevel.checkpoint()
             raise AlreadyStarted(process.pid, label)
         await process.wait_dead()
+def _starter_dies() -> bool:
+    """Tell whether a start is cancelled because its starter dies: then their link settles it.
+
+    A supervisor that is shut down takes the start back as if its scope had been cancelled.
+    """
+    starter = calling_process()
+    return (
+        starter is not None
+        and starter.doom is not UNSET
+        and not (starter.orderly and starter.hosts)
+    )
+
+
 
 
 def _holder(name: object, label: str) -> Process | None:

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
-from .exits import AlreadyRegistered, OtpError
+from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
 from .launch import connect
 from .names import Ref, check_reference, find
@@ -132,6 +132,14 @@ class Registry(GenServer):
     def handle_info(self, message: Any) -> Any:
         """Pass over exit signals, as a supervisor does; log what is not expected."""
         return None if isinstance(message, Exit) else super().handle_info(message)
+
+    def terminate(self, reason: object) -> None:
+        """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
+        for process, linked in list(self._linked.items()):
+            if linked:
+                process.links.peers.pop(self._process, None)
+                self._process.links.peers.pop(process, None)
+                process.signal(self._process.pid, SHUTDOWN, linked=True)
 
     def format_status(self) -> object:
         """Show the size, not the tables."""

@@ -189,6 +189,8 @@ class ServerLoop:
         process.starting.ack()
 
     async def _stop(self, stopping: _Stopping) -> None:
+        if self.process.doom is not UNSET and not self.process.orderly:
+            await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
             self._report(stopping.reason)
             await self._terminate(stopping.reason)

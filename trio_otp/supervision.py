@@ -27,10 +27,10 @@ from .exits import (
     KILLED,
     NORMAL,
     SHUTDOWN,
+    BadReturn,
     OtpError,
     ProcessExit,
     Shutdown,
-    SpecError,
     passes_through,
 )
 from .home import kill, stop
@@ -357,5 +357,5 @@ class SupervisorLoop:
 def check_spec(spec: object, kind: type[T], what: str) -> T:
     """Give what a supervisor's init returned; refuse it unless it is of this kind."""
     if not isinstance(spec, kind):
-        raise SpecError(f"{what}.init returned {spec!r}; accepted is {what}.spec(...) or IGNORE")
+        raise BadReturn(f"{what}.init", spec, f"{what}.spec(...) or IGNORE")
     return spec

@@ -9,8 +9,8 @@ import trio_otp as otp
 from .definitions import Scripted, Server, plain_process, task
 from .programs import seconds
 from .trace import LOCAL
-from .values import Garbage, Refused, decode_key
-from .world import REGISTRY, via
+from .values import REGISTRY, Garbage, Refused, decode_key
+from .world import via
 
 if TYPE_CHECKING:
     from .world import World

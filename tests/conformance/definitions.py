@@ -70,10 +70,11 @@ class Scripted:
         return self.definition.get(key, {})  # type: ignore[no-any-return]
 
     async def run(self, program: list[Any], **more: Any) -> Returned | None:
-        """Run a program; what it does to the state counts if it does not raise."""
+        """Run a program; what it does to the state counts if it returns something accepted."""
         env = self.env(**more)
         returned = await run(program, env)
-        self.state = env.state
+        if returned is None or returned[0] != "garbage":
+            self.state = env.state
         return returned
 
     async def run_init(self) -> Returned | None:

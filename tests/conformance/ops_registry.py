@@ -9,15 +9,13 @@ import trio_otp as otp
 from .children import TARGETS
 from .programs import operation, run_at_once
 from .trace import LOCAL
-from .values import Raised, decode_key, in_order
+from .values import BADARG, Raised, decode_key, in_order
 from .world import registry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .world import Env, World
-
-BADARG = ["raise", "badarg"]
 
 
 class Names(otp.Registry):

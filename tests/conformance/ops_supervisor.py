@@ -34,18 +34,23 @@ async def _start_link(env: Env, name: str) -> Any:
     before = env.world.record.counts[name]
     result = await caught(env, _started(env, otp.start_link(child_of(env.world, name))))
     if env.world.record.counts[name] > before and result[0] != "ok":
-        _tell_of_failed_init(env, name, result)
+        _deliver_signal_of_failed_init(env, name, result)
     return result
 
 
-def _tell_of_failed_init(env: Env, name: str, result: Any) -> None:
-    """Undo that a failed start leaves no message; after a time-out OTP leaves none either."""
+def _deliver_signal_of_failed_init(env: Env, name: str, result: Any) -> None:
+    """Undo that a failed start is told by its error alone; a time-out is so in OTP as well."""
+    if result == ["error", "timeout"]:
+        return
     record = env.world.record
-    if traps_exits() and result != ["error", "timeout"]:
-        instance = record.latest[name]
-        message = otp.Exit(record.pids[instance], record.deaths[instance])
-        otp.send(otp.self(), message)
+    pid = record.pids[record.latest[name]]
+    reason = record.reasons[pid]
+    if traps_exits():
         env.world.rules.note("failed_init_is_silent")
+        otp.send(otp.self(), otp.Exit(pid, reason))
+    elif reason is not otp.NORMAL:
+        env.world.rules.note("failed_init_is_silent")
+        otp.exit(otp.self(), reason)
 
 
 async def _started(env: Env, work: Awaitable[Any], ignored: Any = "ignore") -> Any:
@@ -80,13 +85,14 @@ async def _done(work: Awaitable[object]) -> Any:
 async def _which_children(env: Env, target: Any) -> Any:
     async def listed() -> Any:
         infos = await otp.which_children(env.world.ref(target))
-        return in_order([[info.id, _child(env, info), info.type] for info in infos])
+        return in_order([[*_line(env, info), info.type] for info in infos])
 
     return await caught(env, listed())
 
 
-def _child(env: Env, info: otp.ChildInfo) -> Any:
-    return info.status if info.pid is None else env.world.codec.encode(info.pid)
+def _line(env: Env, info: otp.ChildInfo) -> list[Any]:
+    who = info.status if info.pid is None else info.pid
+    return [env.world.codec.encode(info.id), env.world.codec.encode(who)]
 
 
 @operation("count_children")
@@ -110,7 +116,7 @@ async def _tree_of(env: Env, pid: Any) -> Any:
         return []
     lines = []
     for info in await otp.which_children(pid):
-        line = [info.id, _child(env, info)]
+        line = _line(env, info)
         if info.pid is not None and info.type == "supervisor":
             line.append(await _tree_of(env, info.pid))
         lines.append(line)
@@ -151,7 +157,7 @@ async def _delete_child(env: Env, target: Any, child_id: Any) -> Any:
 async def _get_childspec(env: Env, target: Any, child_id: Any) -> Any:
     async def described() -> Any:
         spec = await otp.get_childspec(env.world.ref(target), decode_key(child_id))
-        return ["ok", _description(spec)]
+        return ["ok", env.world.codec.encode(_description(spec))]
 
     return await caught(env, described())
 

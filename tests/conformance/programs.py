@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio_otp as otp
 
+from .values import BADARG, is_bad_argument
 from .world import Env, NeverStarted
 
 if TYPE_CHECKING:
@@ -83,9 +84,15 @@ async def caught(env: Env, work: Awaitable[Any]) -> Any:
     codec = env.world.codec
     try:
         return await work
-    except otp.CallError as exc:
-        return ["exit", codec.exit_of(exc)]
-    except (otp.StartError, otp.ChildError, otp.MaxChildren) as exc:
+    except (otp.CallError, otp.StartError, ValueError) as exc:
+        if is_bad_argument(exc):
+            return BADARG
+        if isinstance(exc, otp.CallError):
+            return ["exit", codec.exit_of(exc)]
+        if isinstance(exc, otp.StartError):
+            return ["error", codec.encode(exc)]
+        raise
+    except (otp.ChildError, otp.MaxChildren) as exc:
         return ["error", codec.encode(exc)]
 
 

@@ -32,9 +32,11 @@ RULES: Final = {
         ),
         Rule(
             "failed_init_is_silent",
-            "a start_link that fails leaves nothing in any mailbox, as from OTP 26 on",
-            "a caller that traps exits sends itself the EXIT message of OTP 25",
-            "whoever handled the error need not handle a message about it as well",
+            "a start_link that fails is told to its caller by the error alone: nothing is left in "
+            "any mailbox, as from OTP 26 on",
+            "the caller is sent the exit signal of the process that failed, as OTP 25 does: a "
+            "message if it traps exits, else its end",
+            "whoever handled the error need not handle a message about it as well, nor die of it",
         ),
         Rule(
             "call_cycles",

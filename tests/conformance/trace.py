@@ -20,7 +20,7 @@ class Recorder:
 
     def __init__(self, defs: dict[str, Any]) -> None:
         self.defs = defs
-        self.codec = Codec(self.instance_of, self.name_of)
+        self.codec = Codec(self.instance_of, self.name_of, self.is_inner)
         self.driver_log: list[Entry] = []
         self.procs: defaultdict[str, list[Entry]] = defaultdict(list)
         self.sups: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -31,6 +31,8 @@ class Recorder:
         self.parents: dict[str, str] = {}  # {instance: the supervisor's instance}
         self.failed: set[str] = set()  # instances whose init failed
         self.deaths: dict[str, object] = {}  # {instance: neutral reason}
+        self.reasons: dict[otp.Pid[Any], object] = {}  # {pid: exit reason, of all the dead}
+        self.starters: dict[str, object] = {}  # {instance: who started it}
         self._instances: dict[otp.Pid[Any], str] = {}
 
     # -- instances ---------------------------------------------------------------------------
@@ -42,6 +44,14 @@ class Recorder:
     def name_of(self, name: Any) -> Any:
         """Give a local name as scenarios write it."""
         return name.removeprefix(LOCAL) if isinstance(name, str) else name
+
+    def is_inner(self, pid: otp.Pid[Any] | None) -> bool:
+        """Tell whether the running process is linked to a process that OTP has inside another.
+
+        Whoever has a key of a registry is linked to a part of it that is no instance.
+        """
+        instance = "" if pid is None else self.instance_of(pid)
+        return self.kind_of(instance) == "registry" and self.starters[instance] is not otp.self()
 
     def kind_of(self, instance: str) -> str | None:
         """Give the kind of an instance's definition."""
@@ -64,6 +74,7 @@ class Recorder:
 
     def _note_parent(self, instance: str) -> None:
         starter: Any = next(iter(otp.ancestors()), None)
+        self.starters[instance] = starter
         pid = starter if isinstance(starter, otp.Pid | None) else otp.whereis(starter)
         parent = "" if pid is None else self.instance_of(pid)
         if self.kind_of(parent) in SUPERVISORS:
@@ -84,6 +95,7 @@ class Recorder:
 
     def died(self, pid: otp.Pid[Any], reason: object) -> None:
         """Write down the end of a process; the listener of the event `process_exit`."""
+        self.reasons[pid] = reason
         instance = self._instances.get(pid)
         if instance is None or instance == "driver":
             return

@@ -26,6 +26,10 @@ NAMED = {
 }
 
 
+REGISTRY = "registry:"  # what the names of registries start with
+BADARG = ["raise", "badarg"]
+
+
 class Raised(Exception):
     """The exception of the operation `raise`."""
 
@@ -77,19 +81,40 @@ def in_order(values: Iterable[Any]) -> list[Any]:
     return sorted(values, key=text_of)
 
 
+def is_bad_argument(exc: object) -> bool:
+    """Tell the errors of via names for which Elixir's Registry raises an ArgumentError.
+
+    These are: the registry does not run, or its keys are not unique.
+    """
+    match exc:
+        case otp.StartError():
+            return exc.reason is not exc and is_bad_argument(exc.reason)
+        case otp.NoProcess(server=("via", registry, _)):
+            return otp.whereis(registry) is None
+        case otp.NoProcess(server=str(name)):
+            return name.startswith(REGISTRY)
+        case _:
+            return type(exc) is ValueError
+
+
 class Codec:
     """Turns what trio_otp gives into neutral values.
 
     Args:
         instance_of: gives the instance of a pid.
         name_of: gives the neutral form of a local name.
+        is_inner: tells whether the sender of an exit signal is no instance in OTP.
     """
 
     def __init__(
-        self, instance_of: Callable[[otp.Pid[Any]], str], name_of: Callable[[Any], Any]
+        self,
+        instance_of: Callable[[otp.Pid[Any]], str],
+        name_of: Callable[[Any], Any],
+        is_inner: Callable[[otp.Pid[Any] | None], bool],
     ) -> None:
         self.instance_of = instance_of
         self.name_of = name_of
+        self.is_inner = is_inner
 
     @singledispatchmethod
     def encode(self, value: Any) -> Any:
@@ -116,7 +141,8 @@ class Codec:
 
     @encode.register
     def _(self, value: otp.Exit) -> Any:
-        return {"EXIT": [self.encode(value.pid), self.encode(value.reason)]}
+        sender = "raw:pid" if self.is_inner(value.pid) else self.encode(value.pid)
+        return {"EXIT": [sender, self.encode(value.reason)]}
 
     @encode.register
     def _(self, value: otp.Down) -> Any:
@@ -153,7 +179,9 @@ class Codec:
 
     @encode.register
     def _(self, value: otp.BadReturn) -> Any:
-        return {"bad_return": self.encode(value.value)}
+        returned = self.encode(value.value)
+        of_supervisor = value.callback in ("Supervisor.init", "DynamicSupervisor.init")
+        return {"bad_return": ["init", returned] if of_supervisor else returned}
 
     @encode.register
     def _(self, value: otp.StartError) -> Any:
@@ -169,7 +197,10 @@ class Codec:
 
     @encode.register
     def _(self, value: otp.FailedToStartChild) -> Any:
-        return {"failed_to_start_child": [value.child_id, self.encode(value.reason)]}
+        reason = self.encode(value.reason)
+        if is_bad_argument(value.reason):  # Erlang's supervisor catches what a start raises
+            reason = {"crashed": {"error": "badarg"}}
+        return {"failed_to_start_child": [self.encode(value.child_id), reason]}
 
     @encode.register
     def _(self, value: otp.CallError) -> Any:

@@ -9,12 +9,10 @@ import trio_otp as otp
 
 from .rules import Applied
 from .trace import LOCAL, Recorder, generation_of
-from .values import decode_key
+from .values import REGISTRY, decode_key
 
 if TYPE_CHECKING:
     import trio
-
-REGISTRY = "registry:"  # what the names of registries start with
 
 
 class NeverStarted(Exception):
