@@ -144,11 +144,8 @@ async def recovery(stage: Stage, keyspaces: Iterable[int]) -> None:
 
 
 async def _probe(stage: Stage, keyspace: int) -> None:
-    session = Session(stage.port, keyspace, stage.journal)
-    try:
+    async with Session(stage.port, keyspace, stage.journal) as session:
         await session.store([(b"probe", b"%d" % stage.journal.writes)])
-    finally:
-        await session.close()
 
 
 FAULTS: Final[tuple[Fault, ...]] = (

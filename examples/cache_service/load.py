@@ -13,7 +13,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import trio
 
@@ -85,7 +85,7 @@ def _shown(place: Place) -> str:
 
 
 class Session:
-    """A client that does not give up: it tries again and connects anew.
+    """A client that does not give up: it tries again and connects anew; `async with` closes it.
 
     Args:
         port: of the service.
@@ -98,6 +98,12 @@ class Session:
         self.journal = journal
         self._port = port
         self._redis: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
         """Send commands together, and those that fail again, until each has a good reply."""
@@ -128,7 +134,7 @@ class Session:
             self.journal.wrong.append(complaint)
         return trio.current_time() - began
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connection, if there is one."""
         redis, self._redis = self._redis, None
         if redis is not None:
@@ -142,7 +148,7 @@ class Session:
             return [exc] * len(commands)
         except (OSError, EOFError, trio.BrokenResourceError):
             self.journal.closed += self._redis is not None
-            await self.close()
+            await self.aclose()
             return [LOST] * len(commands)
 
     async def _connected(self) -> Client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -70,11 +70,10 @@ class Stage:
     async def sessions(self, count: int, keyspaces: int) -> AsyncGenerator[list[Session]]:
         """Give clients, spread over the first keyspaces."""
         sessions = [Session(self.port, i % keyspaces, self.journal) for i in range(count)]
-        try:
-            yield sessions
-        finally:
+        async with AsyncExitStack() as stack:
             for session in sessions:
-                await session.close()
+                await stack.enter_async_context(session)
+            yield sessions
 
     def shares(self, count: int) -> list[Sequence[Record]]:
         """Deal out the records to clients."""
