@@ -195,7 +195,8 @@ class ServerLoop:
             self._report(stopping.reason)
             await self._terminate(stopping.reason)
         finally:
-            if stopping.from_ is not None and stopping.reply is not UNSET:
+            killed = self.process.doom is not UNSET  # then the callers learn of that
+            if stopping.from_ is not None and stopping.reply is not UNSET and not killed:
                 stopping.from_.finish(as_outcome(stopping.reply))
         raise ProcessExit(stopping.reason)
 
@@ -264,7 +265,7 @@ class ServerLoop:
             self._deadline = None
             await self._handle(message)
             process.handled += 1
-            process.current = UNSET
+            message = process.current = UNSET  # while it waits it holds nothing
 
     async def _next(self) -> Any:
         """Take the next message, with a checkpoint now and then."""

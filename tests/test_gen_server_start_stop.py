@@ -1,0 +1,343 @@
+"""The beginning and the end of a server: init, names, time-outs, stop, terminate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+import trio_otp as otp
+from trio_otp.runtime import runtime
+
+Pages = list[Any]
+
+
+class Noted(otp.GenServer):
+    """Notes its terminate; init and terminate do what they are told."""
+
+    def __init__(self, pages: Pages, init: Any = None, end: Any = None) -> None:
+        self.pages = pages
+        self.on_init = init
+        self.on_end = end
+
+    async def init(self) -> Any:
+        return await do(self.on_init)
+
+    async def handle_cast(self, message: Any) -> Any:
+        self.pages.append(message)
+        if callable(message):
+            await do(message)
+
+    async def terminate(self, reason: object) -> None:
+        self.pages.append(("terminate", reason))
+        await do(self.on_end)
+        self.pages.append("terminated")
+
+
+async def do(what: Any) -> Any:
+    """Call a function and wait for it; give anything else as it is."""
+    if not callable(what):
+        return what
+    result = what()
+    return await result if hasattr(result, "__await__") else result
+
+
+def raises(exc: BaseException) -> Any:
+    def raise_it() -> None:
+        raise exc
+
+    return raise_it
+
+
+async def nothing_left() -> None:
+    """Check that no process but the own one, no name and no message is left."""
+    assert [otp.self()] == [process.pid for process in runtime().processes.values()]
+    assert {} == runtime().names
+    assert {} == runtime().processes[otp.self()._number].links.peers
+    with pytest.raises(otp.ReceiveTimeout):
+        await otp.receive(timeout=0)
+
+
+# -- start -----------------------------------------------------------------------------------------
+
+
+async def test_a_start_returns_after_init(autojump_clock: Any) -> None:
+    """The starter waits until init is over; messages sent meanwhile queue up (GS-1, GN-1)."""
+    pages: Pages = []
+
+    async def slow_init() -> None:
+        pages.append("begin")
+        await trio.sleep(5)
+        pages.append("end")
+
+    async def early() -> None:
+        await trio.sleep(1)
+        otp.cast("server", "early")
+
+    async with otp.open_process(), trio.open_nursery() as nursery:
+        nursery.start_soon(early)
+        await otp.start_link(otp.child(Noted, pages, slow_init).having(name="server"))
+        assert 5 == trio.current_time()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["begin", "end", "early"] == pages
+
+
+async def test_the_constructor_runs_in_the_new_process() -> None:
+    """In __init__ self() is the new process, and its name is taken already."""
+    seen: list[Any] = []
+
+    class Curious(otp.GenServer):
+        def __init__(self) -> None:
+            seen.extend([otp.self(), otp.whereis("curious"), otp.ancestors()])
+
+    async with otp.open_process(name="boss"):
+        pid = await otp.start_link(otp.child(Curious).having(name="curious"))
+        assert [pid, pid, ("boss",)] == seen
+
+
+@pytest.mark.parametrize("start", [otp.start_link, otp.start, otp.start_monitor])
+@pytest.mark.parametrize(
+    "init",
+    [
+        raises(ValueError("bad")),
+        lambda: otp.exit("left"),
+        lambda: otp.Stop("stopped"),
+        lambda: 7,
+        lambda: otp.Reply(1),
+    ],
+)
+async def test_fault_17_a_failed_init_is_an_error_and_leaves_nothing(start: Any, init: Any) -> None:
+    """init that raises, exits, stops or returns nonsense is StartError with the reason (GS-3,4)."""
+    pages: Pages = []
+    crashes: list[Any] = []
+    async with otp.open_process(trap_exit=True):
+        runtime().events.attach("crash", crashes.append)
+        child = otp.child(Noted, pages, init).having(name="server")
+        with pytest.raises(otp.StartError, match="Noted did not start") as caught:
+            await start(child)
+        reason = caught.value.reason
+        assert reason in ("left", "stopped") or isinstance(reason, ValueError | otp.BadReturn)
+        if isinstance(reason, BaseException):
+            assert reason is caught.value.__cause__
+            assert reason.__traceback__ is not None
+        await nothing_left()
+    assert [] == pages
+    assert [] == crashes
+
+
+async def test_fault_19_a_constructor_that_raises_leaves_nothing() -> None:
+    """An error of __init__ is a StartError, a monitor of the name hears of the end."""
+
+    class Broken(otp.GenServer):
+        def __init__(self) -> None:
+            otp.send("boss", otp.self())
+            raise LookupError("constructor")
+
+    async with otp.open_process(name="boss"):
+        with pytest.raises(otp.StartError, match="constructor") as caught:
+            await otp.start_link(otp.child(Broken).having(name="broken"))
+        assert isinstance(caught.value.__cause__, LookupError)
+        pid = await otp.receive(otp.Pid)
+        assert not otp.is_alive(pid)
+        otp.unregister("boss")
+        await nothing_left()
+
+
+async def test_a_wrong_argument_is_the_starters_type_error() -> None:
+    """otp.child refuses arguments that the constructor does not take, before anything starts."""
+    with pytest.raises(TypeError, match=r"Noted: .*'pages'; it is Noted\(pages: "):
+        otp.child(Noted, pagse=[])
+
+
+@pytest.mark.parametrize("start", [otp.start_link, otp.start, otp.start_monitor])
+async def test_ignore_is_none(start: Any) -> None:
+    """An init that returns IGNORE makes the start return None, and leaves nothing (GS-4)."""
+    pages: Pages = []
+    async with otp.open_process(trap_exit=True):
+        assert await start(otp.child(Noted, pages, otp.IGNORE).having(name="server")) is None
+        await nothing_left()
+    assert [] == pages
+
+
+async def test_fault_18_an_init_that_takes_too_long_is_killed(autojump_clock: Any) -> None:
+    """After timeout= seconds the child is killed and the error is StartError(TIMEOUT) (GN-3)."""
+    pages: Pages = []
+    child = otp.child(Noted, pages, trio.sleep_forever).having(name="server", timeout=3)
+    async with otp.open_process(trap_exit=True):
+        for start in (otp.start_link, otp.start, otp.start_monitor):
+            began = trio.current_time()
+            with pytest.raises(otp.StartError) as caught:
+                await start(child)
+            assert otp.TIMEOUT is caught.value.reason
+            assert began + 3 == trio.current_time()
+            await nothing_left()
+    assert [] == pages
+
+
+@pytest.mark.parametrize("timeout", [math.inf, None, 5.0])
+async def test_an_init_in_time_leaves_no_timer(autojump_clock: Any, timeout: Any) -> None:
+    """A start time-out that is met, or infinite, leaves nothing with the timer service."""
+    child = otp.child(Noted, []).having(timeout=timeout)
+    async with otp.open_process():
+        await otp.start_link(child)
+        assert not any(runtime().timers._fifos.values())
+
+
+async def test_a_name_that_is_taken_is_already_started() -> None:
+    """A second start under a name raises AlreadyStarted, and its init never runs (GN-1)."""
+    ran: list[str] = []
+    async with otp.open_process():
+        child = otp.child(Noted, [], lambda: ran.append("init")).having(name="server")
+        pid = await otp.start_link(child)
+        with pytest.raises(otp.AlreadyStarted) as caught:
+            await otp.start_link(child)
+        assert pid is caught.value.pid
+        assert isinstance(caught.value, otp.StartError)
+    assert ["init"] == ran
+
+
+async def test_a_start_waits_for_the_end_of_a_dying_holder(autojump_clock: Any) -> None:
+    """The name of a process that is about to end is waited for, not refused."""
+
+    async def slow_end() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(4)
+
+    async with otp.open_process():
+        dying = otp.spawn(slow_end)
+        otp.register("server", dying)
+        await trio.testing.wait_all_tasks_blocked()
+        otp.exit(dying, "slowly")
+        pid = await otp.start_link(otp.child(Noted, []).having(name="server"))
+        assert 4 == trio.current_time()
+        assert pid is otp.whereis("server")
+
+
+async def test_a_monitor_of_a_start_misses_nothing() -> None:
+    """start_monitor tells the reason also of a server that ends right after its init."""
+    async with otp.open_process():
+        for _ in range(20):
+            child = otp.child(Noted, [], otp.NoReply(continue_="x"))
+            pid, monitor = await otp.start_monitor(child)
+            message = await otp.receive(otp.Down, timeout=1)
+            assert (monitor, pid) == (message.ref, message.pid)
+            assert isinstance(message.reason, otp.NoCallback)
+
+
+async def test_starts_in_plain_code_need_a_nursery() -> None:
+    """start_link and start_monitor need a process, start a nursery; the errors say so."""
+    with pytest.raises(otp.NotAProcess, match="open_process"):
+        await otp.start_link(Noted)
+    with pytest.raises(otp.NotAProcess, match="open_process"):
+        await otp.start_monitor(Noted)
+    with pytest.raises(otp.NotAProcess, match="nursery=nursery"):
+        await otp.start(otp.child(Noted, []))
+
+
+async def test_a_function_child_has_started_when_it_says_so() -> None:
+    """A function with task_status is started at started(value), kept with the process."""
+
+    async def service(name: str, *, task_status: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        task_status.started(f"port of {name}")
+        await trio.sleep_forever()
+
+    async def never(*, task_status: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def twice(*, task_status: Any) -> None:
+        task_status.started()
+        task_status.started()
+
+    async with otp.open_process():
+        pid = await otp.start(otp.child(service, "web"))
+        process = pid._process
+        assert process is not None
+        assert "port of web" == process.started
+        with pytest.raises(otp.StartError, match=r"without calling task_status\.started\(\)"):
+            await otp.start(otp.child(never))
+        pid, _ = await otp.start_monitor(otp.child(twice))
+        assert "called twice" in str((await otp.receive(otp.Down)).reason)
+
+
+# -- stop ------------------------------------------------------------------------------------------
+
+
+async def test_stop_handles_what_is_queued_first() -> None:
+    """stop ends the server after the messages before it, and waits for its end (GN-11)."""
+    pages: Pages = []
+    async with otp.open_process():
+        pid = await otp.start(otp.child(Noted, pages))
+        for number in range(3):
+            otp.cast(pid, number)
+        assert await otp.stop(pid) is None
+        assert not otp.is_alive(pid)
+        assert [0, 1, 2, ("terminate", otp.NORMAL), "terminated"] == pages
+
+
+@pytest.mark.parametrize("reason", [otp.SHUTDOWN, otp.Shutdown("x"), "any", None])
+async def test_stop_with_a_reason(reason: object) -> None:
+    """The reason given to stop is that of the end and of terminate."""
+    pages: Pages = []
+    async with otp.open_process():
+        pid, _ = await otp.start_monitor(otp.child(Noted, pages))
+        await otp.stop(pid, reason)
+        assert reason == (await otp.receive(otp.Down)).reason
+    assert [("terminate", reason), "terminated"] == pages
+
+
+async def test_stop_that_takes_too_long_still_ends_the_server(autojump_clock: Any) -> None:
+    """After a time-out the order stays in the mailbox, and the server ends later (GN-11)."""
+    async with otp.open_process():
+        pid, _ = await otp.start_monitor(otp.child(Noted, []))
+        otp.cast(pid, lambda: trio.sleep(10))
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(otp.CallTimeout):
+            await otp.stop(pid, otp.SHUTDOWN, timeout=2)
+        assert 2 == trio.current_time()
+        assert otp.SHUTDOWN is (await otp.receive(otp.Down)).reason
+        assert 10 == trio.current_time()
+
+
+async def test_stop_of_nobody_is_no_process() -> None:
+    """stop of a dead server or a free name raises NoProcess."""
+    async with otp.open_process():
+        pid = await otp.start(otp.child(Noted, []))
+        await otp.stop(pid)
+        for ref in (pid, "nobody"):
+            with pytest.raises(otp.NoProcess):
+                await otp.stop(ref)
+
+
+async def test_stop_tells_if_the_server_ends_otherwise() -> None:
+    """A server that ends with another reason than asked for is ServerExited with that."""
+    bug = ValueError("in terminate")
+    async with otp.open_process():
+        pid = await otp.start(otp.child(Noted, [], None, raises(bug)))
+        with pytest.raises(otp.ServerExited) as caught:
+            await otp.stop(pid)
+        assert bug is caught.value.reason
+
+
+async def test_stop_ends_plain_processes_and_functions_too() -> None:
+    """A process that handles no stop message is cancelled with the reason."""
+    async with otp.open_process():
+        pid, _ = otp.spawn_monitor(trio.sleep_forever)
+        await otp.stop(pid, "done")
+        assert "done" == (await otp.receive(otp.Down)).reason
+
+
+@pytest.mark.parametrize("timeout", [-1, math.nan, "1"])
+async def test_a_wrong_stop_timeout_is_refused(timeout: Any) -> None:
+    """A time-out that is none is a ValueError, and the server lives."""
+    async with otp.open_process():
+        pid = await otp.start(otp.child(Noted, []))
+        with pytest.raises(ValueError, match=r"timeout=.*accepted is"):
+            await otp.stop(pid, timeout=timeout)
+        assert otp.is_alive(pid)
