@@ -285,14 +285,17 @@ class Keyspace:
         self._frozen = True
         return MappingProxyType(self._settled)
 
-    def thaw(self) -> bool:
+    def thaw(self, limit: int = THAW_LIMIT) -> bool:
         """Put some of what was confirmed in the meantime where it belongs.
+
+        Args:
+            limit: how many entries at most.
 
         Returns:
             Whether that was all; else call it again.
         """
         self._frozen = False
-        for key in list(islice(self._fresh, THAW_LIMIT)):
+        for key in list(islice(self._fresh, limit)):
             _put(self._settled, key, self._fresh.pop(key))
         return not self._fresh
 

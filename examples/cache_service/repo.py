@@ -171,7 +171,7 @@ class Repo(otp.GenServer):
         return {"path": self._path, "current": self._current, "queued": len(self._queue)}
 
 
-async def own_store(
+async def own_store(  # noqa: ASYNC114  (a child is started by what otp.child makes of it)
     repo: otp.Pid[Repo],
     path: Path,
     clock: Callable[[], float],

@@ -149,6 +149,7 @@ async def test_writes_in_flight_see_each_other(service: Service, disk: sqlite3.C
         outcomes = Outcomes(nursery)
         first = [Set(b"lock", b"me", condition="NX")]
         await outcomes.start(first, first, [Increment(b"n")], first, [Increment(b"n")])
+        assert [None] * 5 == outcomes.all
         disk.execute("COMMIT")
 
     assert [[OK], [NIL], [b":11\r\n"], [NIL], [b":12\r\n"]] == outcomes.all
