@@ -408,6 +408,19 @@ outside of supervisors:
         assert "<Pid open_process> process, running" == shown(otp.tree(me)).splitlines()[0]
 
 
+async def test_who_outlives_its_starter_stands_by_itself() -> None:
+    """A starter that ended normally leaves the process it was linked to alive."""
+
+    async def start_and_end() -> None:
+        otp.spawn_link(main_tree)
+
+    async with otp.open_process():
+        otp.spawn(start_and_end)
+        await wait_all_tasks_blocked()
+
+        assert "<Pid main_tree> linked, running" == shown(otp.tree()).splitlines()[-1]
+
+
 async def test_part_of_the_tree() -> None:
     """A reference gives the tree below it."""
     children = [otp.child(otp.DynamicSupervisor).having(name="workers")]

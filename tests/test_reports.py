@@ -183,20 +183,22 @@ async def test_a_failed_init_is_the_error_of_its_starter(caplog: Records) -> Non
     assert [] == caplog.records
 
 
-async def test_a_client_in_plain_trio_code_is_named_by_its_task(caplog: Records) -> None:
+async def test_a_client_in_plain_trio_code_is_named_by_its_task(
+    caplog: Records, autojump_clock: Any
+) -> None:
     """And it is said if it has given up."""
 
     class Late(otp.GenServer):
         async def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
-            await trio.sleep(0.01)
+            await trio.sleep(2)
             raise Boom
 
     async with trio.open_nursery() as nursery:
-        for timeout in (1, 0.001):
+        for timeout in (5, 1):
             a = await otp.start(Late, nursery=nursery)
             with pytest.raises(otp.CallError):
                 await otp.call(a, "hello", timeout)
-        await trio.sleep(0.05)
+        await trio.sleep(5)
 
     clients = [record.otp_client for record in of(caplog, "crash")]
     assert f"task {trio.lowlevel.current_task().name!r}" == clients[0]

@@ -276,6 +276,8 @@ class ServerLoop:
             except trio.WouldBlock:
                 pass
         message = await self._wait()
+        if self.process.doom is not UNSET:  # the signal came while the message was handed over
+            await trio.lowlevel.checkpoint()
         self._burst = 0
         self._until = trio.current_time() + BURST_SECONDS
         return message
