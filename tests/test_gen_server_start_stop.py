@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -296,7 +297,7 @@ async def test_stop_that_takes_too_long_still_ends_the_server(autojump_clock: An
     """After a time-out the order stays in the mailbox, and the server ends later (GN-11)."""
     async with otp.open_process():
         pid, _ = await otp.start_monitor(otp.child(Noted, []))
-        otp.cast(pid, lambda: trio.sleep(10))
+        otp.cast(pid, partial(trio.sleep, 10))
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(otp.CallTimeout):
             await otp.stop(pid, otp.SHUTDOWN, timeout=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import outcome
@@ -107,7 +108,7 @@ async def test_fault_20_terminate_runs_once_at_a_cancellation(
     """So does the cancellation of the nursery a server lives in; its awaits are shielded."""
     pages: Pages = []
     async with trio.open_nursery() as nursery:
-        await otp.start(otp.child(Noted, pages, lambda: trio.sleep(1), trap=trap), nursery=nursery)
+        await otp.start(otp.child(Noted, pages, partial(trio.sleep, 1), trap=trap), nursery=nursery)
         nursery.cancel_scope.cancel()
     assert ran_once(otp.SHUTDOWN) == pages
     assert 1 == trio.current_time()
@@ -116,7 +117,7 @@ async def test_fault_20_terminate_runs_once_at_a_cancellation(
 async def test_a_shutdown_during_terminate_does_not_begin_it_again(autojump_clock: Any) -> None:
     """A supervisor that stops a server that is ending already lets its terminate finish."""
     pages: Pages = []
-    async with otp.open_supervisor([otp.child(Noted, pages, lambda: trio.sleep(2))]) as sup:
+    async with otp.open_supervisor([otp.child(Noted, pages, partial(trio.sleep, 2))]) as sup:
         (info,) = await otp.which_children(sup)
         otp.cast(info.pid, lambda: otp.Stop("own"))
         await trio.sleep(1)
@@ -226,7 +227,7 @@ async def test_a_doomed_server_answers_nobody_and_takes_no_message(autojump_cloc
 # -- Stop with a reply -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [lambda: trio.sleep(0.1), raises(LookupError("in terminate"))])
+@pytest.mark.parametrize("end", [partial(trio.sleep, 0.1), raises(LookupError("in terminate"))])
 async def test_a_stop_answers_after_terminate(autojump_clock: Any, end: Any) -> None:
     """Stop(reason, reply=) runs terminate first, then answers, also if terminate crashes (GS-8)."""
     pages: Pages = []
