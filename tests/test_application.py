@@ -115,22 +115,30 @@ async def test_system_exit_in_a_worker_passes_through() -> None:
     assert 7 == caught.value.code
 
 
-async def test_leftovers_are_gone_before_stop_runs() -> None:
+async def linger() -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        log.append(("leftover", "gone"))
+
+
+class Spawner(otp.GenServer):
+    """Leaves a process behind that nobody supervises."""
+
+    def init(self) -> None:
+        otp.spawn(linger)
+
+    def handle_cast(self, message: BaseException) -> None:
+        raise message
+
+
+@pytest.mark.parametrize("top", [otp.child(otp.Supervisor, [Spawner]), otp.child(Spawner)])
+async def test_leftovers_are_gone_before_stop_runs(top: otp.Child[object]) -> None:
     """What the processes of an application have spawned does not outlive it (AP-5)."""
 
-    async def linger() -> None:
-        try:
-            await trio.sleep_forever()
-        finally:
-            log.append(("leftover", "gone"))
-
-    class Spawner(otp.GenServer):
-        def init(self) -> None:
-            otp.spawn(linger)
-
     class Leaky(otp.Application):
-        def start(self) -> Any:
-            return otp.Supervisor.spec([Spawner])
+        def start(self) -> otp.Child[object]:
+            return top
 
         def stop(self) -> None:
             log.append(("stop", len(runtime().processes)))
@@ -138,6 +146,22 @@ async def test_leftovers_are_gone_before_stop_runs() -> None:
     async with otp.open_application(Leaky):
         await trio.testing.wait_all_tasks_blocked()
     assert [("leftover", "gone"), ("stop", 0)] == log
+
+
+async def test_leftovers_of_a_top_that_ctrl_c_hit() -> None:
+    """They are gone too when KeyboardInterrupt ends the top process itself."""
+
+    class Leaky(otp.Application):
+        def start(self) -> otp.Child[Spawner]:
+            return otp.child(Spawner).having(name="spawner")
+
+    with pytest.raises(KeyboardInterrupt):
+        async with otp.open_application(Leaky):
+            otp.cast("spawner", KeyboardInterrupt())
+    assert [("leftover", "gone")] == log
+
+
+# -- blocks --------------------------------------------------------------------------------------
 
 
 async def test_nested_blocks_share_what_runs() -> None:
@@ -161,3 +185,29 @@ async def test_start_from_a_process_lives_in_the_block() -> None:
             await trio.testing.wait_all_tasks_blocked()
         assert ["base", "weak"] == running()
     assert [*down("weak"), *down("base")] == log[6:]
+
+
+async def test_what_ends_an_inner_block_does_not_end_the_outer_one() -> None:
+    """An application lives in the block that started it: SystemExit leaves by that one."""
+    async with otp.open_application(Base):
+        with pytest.raises(SystemExit):
+            async with otp.open_application(Web):
+                otp.cast("web1", SystemExit(1))
+        await trio.lowlevel.checkpoint()
+        assert ["base"] == running()
+
+
+async def test_callbacks_belong_to_no_process() -> None:
+    """An application started from a process inherits nothing of it."""
+
+    class Plain(otp.Application):
+        def start(self) -> object:
+            with pytest.raises(otp.NotAProcess):
+                otp.self()
+            log.append(("checked",))
+            return otp.Supervisor.spec([])
+
+    async with otp.open_application(Base), otp.open_process():
+        log.clear()
+        await otp.application.start(Plain)
+    assert ("checked",) == log[0]

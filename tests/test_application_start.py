@@ -214,6 +214,12 @@ async def test_a_failed_ensure_all_started_is_rolled_back() -> None:
         assert ("bad", "no_config") == (caught.value.name, caught.value.reason)
         assert ["base"] == running()
         assert [*up("base"), *up("web"), ("start", "bad"), *down("web")] == log
+    log.clear()
+    async with open_block():
+        with pytest.raises(otp.ApplicationStartError):
+            await otp.application.ensure_all_started(Bad)
+        assert [] == running()
+        assert [("start", "bad"), *down("web"), *down("base")] == log[6:]
 
 
 async def test_a_cancelled_ensure_all_started_is_rolled_back(
