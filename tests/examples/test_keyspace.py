@@ -226,7 +226,7 @@ class AgainstModel(RuleBasedStateMachine):
 
 
 TestAgainstModel = AgainstModel.TestCase
-TestAgainstModel.settings = settings(max_examples=80, stateful_step_count=40)
+TestAgainstModel.settings = settings(max_examples=50, stateful_step_count=40)
 
 
 @given(st.lists(reads | writes, max_size=30))

@@ -80,7 +80,7 @@ if shutil.which("redis-benchmark"):
     @pytest.mark.parametrize("pipeline", ["1", "16"])
     async def test_redis_benchmark(service: Service, pipeline: str) -> None:
         """Its 50 clients are served to the end, without a warning or an error."""
-        arguments = ["-t", "ping,set,get,incr", "-n", "1000", "-P", pipeline, "--csv"]
+        arguments = ["-t", "ping,set,get,incr", "-n", "500", "-P", pipeline, "--csv"]
         output = await run_tool(service, "redis-benchmark", *arguments)
 
         names = [line.partition(",")[0].strip('"') for line in output.splitlines()]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trio.testing
+from worker_kit import NAME, OK, Outcomes, execute_at_last, kill, until, wait_for_another
 
 import trio_otp as otp
 from examples.cache_service.app import TOP
-from examples.cache_service.commands import Get, Increment, KeyCommand, Lifetime, Set
+from examples.cache_service.commands import Get, Increment, Lifetime, Set
 from examples.cache_service.repo import Repo
 from examples.cache_service.worker import (
     KEYSPACES,
@@ -21,21 +22,17 @@ from examples.cache_service.worker import (
     CacheWorker,
     TryAgain,
     execute,
-    export_to,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Service
 
-    from examples.cache_service.client import Client
 
-OK = b"+OK\r\n"
 NIL = b"$-1\r\n"
 OLD, NEW = b"$3\r\nold\r\n", b"$3\r\nnew\r\n"
-NAME = KEYSPACES.via(0)
 
 
 @pytest.fixture
@@ -47,65 +44,6 @@ def disk(service: Service) -> Iterator[sqlite3.Connection]:
 
 def rows(disk: sqlite3.Connection) -> dict[bytes, bytes]:
     return dict(disk.execute("SELECT key, value FROM entries WHERE keyspace = 0"))
-
-
-def files(directory: Path) -> list[Path]:
-    """List what an export may have left."""
-    return list(directory.glob("out*"))
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for what nobody tells of."""
-    with trio.fail_after(5):
-        while not happened():  # noqa: ASYNC110  # there is no event to wait for
-            await trio.sleep(0.005)
-
-
-class Outcomes:
-    """Runs batches in tasks of their own, and notes what becomes of each."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.nursery = nursery
-        self.found: dict[int, Any] = {}
-
-    async def start(self, *batches: list[KeyCommand]) -> None:
-        for batch in batches:
-            self.nursery.start_soon(self._run, batch)
-            await trio.testing.wait_all_tasks_blocked()
-
-    async def _run(self, batch: list[KeyCommand]) -> None:
-        number = len(self.found)
-        self.found[number] = None
-        try:
-            self.found[number] = await execute(0, batch)
-        except TryAgain as exc:
-            self.found[number] = str(exc)
-
-    @property
-    def all(self) -> list[Any]:
-        return list(self.found.values())
-
-
-async def execute_at_last(*batch: KeyCommand) -> list[bytes]:
-    """Try again, as a client does, until it is carried out."""
-    with trio.fail_after(5):
-        while True:
-            try:
-                return await execute(0, batch)
-            except TryAgain:
-                await trio.sleep(0.01)
-
-
-async def kill(name: Any) -> None:
-    """Kill a process and let all who hear of it do what they do then."""
-    otp.exit(name, otp.KILL)
-    await trio.testing.wait_all_tasks_blocked()
-
-
-async def wait_for_another(pid: otp.Pid[Any] | None, name: Any) -> otp.Pid[Any] | None:
-    """Wait until a name belongs to another process than it did."""
-    await until(lambda: otp.whereis(name) not in (None, pid))
-    return otp.whereis(name)
 
 
 async def test_worker_starts_when_it_is_needed(service: Service) -> None:
@@ -346,92 +284,6 @@ async def test_swept_entries_leave_the_disk(service: Service, disk: sqlite3.Conn
     await until(lambda: b"short" not in rows(disk))
 
     assert [b"long"] == list(rows(disk))
-
-
-async def test_export_is_one_moment(service: Service, redis: Client, tmp_path: Path) -> None:
-    """An export holds what was confirmed when it began; what is written meanwhile is not in it."""
-    path = tmp_path / "out.resp"
-    await redis.ask_all([("SET", f"k{n}", "old") for n in range(3000)])
-    await redis.ask_all(
-        [("SET", "mortal", "m", "PXAT", 4_000_000_000_000), ("SET", "s", "", "PX", 1)]
-    )
-    await trio.sleep(0.01)
-
-    async def write() -> None:
-        async with await service.connect() as writer:
-            await writer.ask_all([("SET", f"k{n}", "new") for n in range(0, 3000, 100)])
-            await writer.ask_all([("DEL", "k1", "k2"), ("SET", "extra", "new")])
-            assert not path.exists()
-            assert [b"new", None] == await writer.ask_all([("GET", "extra"), ("GET", "k1")])
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write)
-        assert await redis.ask("EXPORT", str(path)) == "OK"
-
-    async with await service.connect() as loader:
-        await loader.ask("SELECT", 1)
-        await loader.stream.send_all(path.read_bytes())
-        assert ["OK"] * 3001 == [await loader.receive() for _ in range(3001)]
-        assert [b"old", b"old", None] == await loader.ask_all(
-            [("GET", "k0"), ("GET", "k1"), ("GET", "extra")]
-        )
-        (left,) = await loader.ask_all([("TTL", "mortal")])
-        assert isinstance(left, int)
-        assert left > 1_000_000_000
-    assert [b"new", None, b"new"] == await redis.ask_all(
-        [("GET", "k0"), ("GET", "k1"), ("GET", "extra")]
-    )
-    assert [path] == files(tmp_path)
-
-
-async def test_one_export_at_a_time(service: Service, tmp_path: Path) -> None:
-    """A second export of a keyspace is refused while the first goes on, and allowed afterwards."""
-    await execute(0, [Set(b"k%d" % n, b"v") for n in range(500)])
-    replies: dict[str, bytes] = {}
-
-    async def export(name: str) -> None:
-        replies[name] = await export_to(0, str(tmp_path / name))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(export, "first")
-        await trio.sleep(0.002)
-        await export("second")
-    await export("third")
-
-    refused = b"-ERR an export of this keyspace is in progress; try again\r\n"
-    assert {"first": OK, "second": refused, "third": OK} == replies
-
-
-async def test_export_to_where_it_cannot_be_written(service: Service, tmp_path: Path) -> None:
-    """A path that is taken, in no directory or a directory is refused, and left as it is."""
-    taken = tmp_path / "taken"
-    taken.write_text("precious")
-    for path, why in [
-        (taken, "File exists"),
-        (tmp_path, "File exists"),
-        (tmp_path / "nowhere" / "out", "No such file or directory"),
-        (taken / "out", "Not a directory"),
-    ]:
-        reply = b"-ERR cannot export to '%b': %b\r\n" % (bytes(path), why.encode())
-        assert reply == await export_to(0, str(path))
-
-    assert taken.read_text() == "precious"
-
-
-async def test_killed_export_leaves_nothing(service: Service, tmp_path: Path) -> None:
-    """If the worker dies during an export, the client hears of it and no file is left."""
-    await execute(0, [Set(b"k%d" % n, b"v") for n in range(2000)])
-
-    async with trio.open_nursery() as nursery:
-
-        @nursery.start_soon
-        async def _() -> None:
-            await trio.sleep(0.02)
-            await kill(NAME)
-
-        with pytest.raises(TryAgain, match="no answer from the worker"):
-            await export_to(0, str(tmp_path / "out"))
-    await until(lambda: files(tmp_path) == [])
 
 
 async def test_worker_started_for_a_test_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What tests of the workers of the cache service share: killing, waiting, trying again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+
+import trio_otp as otp
+from examples.cache_service.worker import KEYSPACES, TryAgain, execute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from examples.cache_service.commands import KeyCommand
+
+OK = b"+OK\r\n"
+NAME = KEYSPACES.via(0)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of."""
+    with trio.fail_after(5):
+        while not happened():  # noqa: ASYNC110  # there is no event to wait for
+            await trio.sleep(0.005)
+
+
+class Outcomes:
+    """Runs batches in tasks of their own, and notes what becomes of each."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.nursery = nursery
+        self.found: dict[int, Any] = {}
+
+    async def start(self, *batches: list[KeyCommand]) -> None:
+        for batch in batches:
+            self.nursery.start_soon(self._run, batch)
+            await trio.testing.wait_all_tasks_blocked()
+
+    async def _run(self, batch: list[KeyCommand]) -> None:
+        number = len(self.found)
+        self.found[number] = None
+        try:
+            self.found[number] = await execute(0, batch)
+        except TryAgain as exc:
+            self.found[number] = str(exc)
+
+    @property
+    def all(self) -> list[Any]:
+        return list(self.found.values())
+
+
+async def execute_at_last(*batch: KeyCommand) -> list[bytes]:
+    """Try again, as a client does, until it is carried out."""
+    with trio.fail_after(5):
+        while True:
+            try:
+                return await execute(0, batch)
+            except TryAgain:
+                await trio.sleep(0.01)
+
+
+async def kill(name: Any) -> None:
+    """Kill a process and let all who hear of it do what they do then."""
+    otp.exit(name, otp.KILL)
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def wait_for_another(pid: otp.Pid[Any] | None, name: Any) -> otp.Pid[Any] | None:
+    """Wait until a name belongs to another process than it did."""
+    await until(lambda: otp.whereis(name) not in (None, pid))
+    return otp.whereis(name)
