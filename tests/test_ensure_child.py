@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+import trio
+
 import trio_otp as otp
 
 
@@ -26,3 +31,20 @@ async def test_child_that_is_ensured_while_it_dies_is_started_once(autojump_cloc
         assert "pong" == await Server.ping("server")
         assert [(ensured, 3)] == [(c.pid, c.restarts) for c in await otp.which_children("sup")]
         assert sup == otp.whereis("sup")
+
+
+async def test_the_last_place_serves_every_caller_of_its_name() -> None:
+    """Callers at the same time get the one child that there is room for, not `MaxChildren`."""
+    pids: list[otp.Pid[Any]] = []
+
+    async def ensure() -> None:
+        pids.append(await otp.ensure_child("pool", otp.child(Server).having(name="only")))
+
+    pool = otp.child(otp.DynamicSupervisor, max_children=1).having(name="pool")
+    async with otp.open_supervisor([pool]):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ensure)
+            nursery.start_soon(ensure)
+        assert [otp.whereis("only")] * 2 == pids
+        with pytest.raises(otp.MaxChildren):
+            await otp.ensure_child("pool", otp.child(Server).having(name="other"))

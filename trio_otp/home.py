@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
+from trio_util import AsyncBool
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
@@ -36,7 +37,7 @@ class Home:
         self.runtime = runtime
         self.nursery = nursery
         self.processes: dict[Process, None] = {}  # oldest first
-        self._empty: trio.Event | None = None
+        self._empty: AsyncBool | None = None  # of the guard, if there is one
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
@@ -48,7 +49,7 @@ class Home:
         """Forget a process that died."""
         self.processes.pop(process, None)
         if self._empty is not None and not self.processes:
-            self._empty.set()
+            self._empty.value = True
 
     async def close(self) -> None:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
@@ -63,8 +64,8 @@ class Home:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
         try:
             while self.processes:
-                self._empty = trio.Event()
-                await self._empty.wait()
+                self._empty = AsyncBool()
+                await self._empty.wait_value(True)
         finally:
             self.runtime.homes.pop(self.nursery, None)
             await self.close()

@@ -21,6 +21,7 @@ from .exits import (
     ChildNotFound,
     ChildRestarting,
     ChildRunning,
+    MaxChildren,
     SpecError,
     WrongServer,
 )
@@ -210,6 +211,9 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
             return await _start_or_revive(sup, wanted)
         except (ChildRunning, ChildRestarting, ChildNotFound):
             pass  # another caller was faster
+        except MaxChildren:
+            if find(name) is None:
+                raise  # else another caller was faster, and took the last place
         except AlreadyStarted as exc:
             known = find(exc.pid)
             if known not in (None, find(name)):
