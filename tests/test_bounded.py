@@ -191,6 +191,7 @@ def test_a_table_that_changes_meanwhile_does_not_hurt() -> None:
     st.recursive(
         st.none() | st.integers() | st.text() | st.binary() | st.floats(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+        max_leaves=20,
     ),
     st.integers(4, 60),
 )

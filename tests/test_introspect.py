@@ -418,7 +418,7 @@ async def test_who_outlives_its_starter_stands_by_itself() -> None:
         otp.spawn(start_and_end)
         await wait_all_tasks_blocked()
 
-        assert "<Pid main_tree> linked, running" == shown(otp.tree()).splitlines()[-1]
+        assert "<Pid main_tree> process, running" == shown(otp.tree()).splitlines()[-1]
 
 
 async def test_part_of_the_tree() -> None:

@@ -574,6 +574,19 @@ async def test_a_handle_in_a_via_tuple_means_its_registry() -> None:
         assert None is otp.whereis(name)
 
 
+async def test_the_four_functions_of_the_via_protocol() -> None:
+    """They say who got the key, and a dead process gets none."""
+    async with running() as me:
+        a, b = await otp.start(Holder), await otp.start(Holder)
+        await otp.stop(b)
+
+        assert [True, False, False] == [REG.register_name("k", pid) for pid in (a, a, me)]
+        assert not REG.register_name("l", b)
+        assert (a, None) == (REG.whereis_name("k"), REG.whereis_name("l"))
+        REG.unregister_name("k")  # of the running process, which has none
+        assert [(a, None)] == REG.lookup("k")
+
+
 async def test_a_name_in_an_unknown_registry_refuses_a_start() -> None:
     """The cause says which registry does not run, and nothing of the process is left."""
     async with otp.open_process():
@@ -665,6 +678,20 @@ async def test_a_handle_of_something_else_says_so() -> None:
             REG.count()
     with pytest.raises(TypeError, match="no reference to a process"):
         otp.registry(1)
+
+
+async def test_a_registry_takes_no_calls_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """A call crashes it, as any server without a handler, and its report leaves the tables out."""
+    async with running():
+        REG.register("k", "value")
+        otp.trap_exit()
+        otp.send("reg", "odd")
+        with pytest.raises(otp.ServerExited):
+            await otp.call("reg", "hello")
+
+    notice, crash, *_ = [record.getMessage() for record in caplog.records]
+    assert notice.endswith("got an unexpected message: 'odd'")
+    assert "State: {'keys': 'unique', 'holders': 1}" in crash
 
 
 async def test_keys_is_checked() -> None:

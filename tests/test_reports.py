@@ -513,6 +513,15 @@ async def test_a_run_can_do_without_the_log(caplog: Records) -> None:
     assert [] == caplog.records
 
 
+async def test_a_level_that_is_off_costs_nothing(caplog: Records, autojump_clock: Any) -> None:
+    """No text is made for a record that nobody wants."""
+    caplog.set_level(logging.CRITICAL, "trio_otp")
+    async with otp.open_supervisor([otp.child(Server).having(name="a")]):
+        await crash("a", Boom())
+
+    assert [] == caplog.records
+
+
 def test_every_run_logs(caplog: Records) -> None:
     """What one run has detached is there again in the next."""
 

@@ -104,10 +104,6 @@ class Table:
         keys = self._owners.get(owner, {})
         return [entry for strict in keys for entry in self._keys[strict][owner]]
 
-    def owners(self) -> list[Any]:
-        """List who has an entry, oldest first."""
-        return list(self._owners)
-
     def __contains__(self, owner: Any) -> bool:
         return owner in self._owners
 

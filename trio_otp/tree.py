@@ -142,7 +142,7 @@ def _kind(process: Process, info: ChildInfo | None) -> str:
         return info.type
     if process.supervisor is not None:  # a dynamic child in its init
         return "worker" if process.behaviour is None else process.behaviour.child_type
-    return "linked" if process.parent is not None else "process"
+    return "process" if process.parent is None or process.parent.dead else "linked"
 
 
 def _said(what: str, status: str, restarts: int) -> str:
