@@ -8,12 +8,24 @@ from typing import Any
 
 import pytest
 import trio
-from application_kit import Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
+from application_kit import (
+    Base,
+    Traced,
+    Weak,
+    Web,
+    Worker,
+    ctrl_c,
+    down,
+    empty_log,
+    log,
+    running,
+    up,
+)
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
 
-__all__ = ["empty_log"]
+__all__ = ["ctrl_c", "empty_log"]
 
 
 async def test_dependencies_start_first_and_stop_last() -> None:
@@ -78,6 +90,7 @@ async def test_ctrl_c_in_a_worker_stops_all_in_order() -> None:
     assert ("stop", "base", 0) in ends
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_twice_in_plain_trio_code() -> None:
     """A second Ctrl-C, which hits the main task while it waits for the end, breaks nothing off."""
 

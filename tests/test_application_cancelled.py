@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 import trio.testing
-from application_kit import Traced, Weak, Web, empty_log, log, running
+from application_kit import Traced, Weak, Web, ctrl_c, empty_log, log, running
 
 import trio_otp as otp
 from trio_otp.application_controller import controller
@@ -18,7 +18,7 @@ from trio_otp.runtime import runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["empty_log"]
+__all__ = ["ctrl_c", "empty_log"]
 
 
 class AtStep(trio.abc.Instrument):
@@ -88,6 +88,7 @@ def test_cancelled_at_every_step() -> None:
         check_order()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_at_every_step() -> None:
     """Ctrl-C in plain Trio code, at any moment, stops in order what has started."""
 

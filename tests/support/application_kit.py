@@ -1,10 +1,12 @@
 """Applications that tell of their start and end, and what they should have told.
 
 `log` has the entries of the running test; `empty_log`, imported by a test file, empties it.
+`ctrl_c` is for tests that press it.
 """
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,14 @@ def empty_log() -> Iterator[None]:
     log.clear()
     yield
     log.clear()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let SIGINT be Ctrl-C, also where the tests run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Worker(otp.GenServer):
