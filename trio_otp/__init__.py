@@ -18,7 +18,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import reports as reports
-from .application import Application as Application
+from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
 from .application_errors import NoController as NoController

@@ -30,7 +30,7 @@ from .runtime import runtime
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
 
-    from .application import Application
+    from .application_base import Application
     from .application_master import StartType
 
 

@@ -46,7 +46,7 @@ from .supervisor import Supervisor, SupervisorSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .application import Application
+    from .application_base import Application
     from .application_controller import Block
     from .child import Child
     from .process import Process

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .application import Application
+from .application_base import Application
 from .environment import parse_setting
 from .exits import SpecError
 

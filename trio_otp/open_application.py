@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .application import check_application
+from .application_base import check_application
 from .application_controller import controller, open_block
 from .environment import check_arguments
 from .exits import AlreadyStarted
@@ -15,7 +15,7 @@ from .exits import AlreadyStarted
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from .application import Application
+    from .application_base import Application
     from .application_controller import Block
     from .application_master import Master, StartType
     from .process import Pid

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .application import check_application
+from .application_base import check_application
 from .application_controller import controller
 from .application_errors import ApplicationExited, ApplicationStartError
 from .environment import check_arguments
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from types import FrameType
 
-    from .application import Application
+    from .application_base import Application
     from .application_master import StartType
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
