@@ -11,7 +11,7 @@ import trio_otp as otp
 
 from .programs import run, seconds
 from .values import Garbage, decode_reason
-from .world import Env
+from .world import Env, NeverStarted
 
 if TYPE_CHECKING:
     from .programs import Returned
@@ -72,7 +72,10 @@ class Scripted:
     async def run(self, program: list[Any], **more: Any) -> Returned | None:
         """Run a program; what it does to the state counts if it returns something accepted."""
         env = self.env(**more)
-        returned = await run(program, env)
+        try:
+            returned = await run(program, env)
+        except NeverStarted:  # which breaks off a program as if it had returned this
+            return "garbage", ["never_started"]
         if returned is None or returned[0] != "garbage":
             self.state = env.state
         return returned
