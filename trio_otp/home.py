@@ -117,13 +117,28 @@ async def stop(process: Process, reason: object, limit: float | None, *, now: bo
 
 
 async def kill(process: Process) -> None:
-    """Kill a process and wait for its end; name it with its stack if it does not die."""
+    """Kill a process and wait for its end."""
     process.condemn(KILLED)
-    with trio.move_on_after(STUCK_AFTER) as scope:
-        await process.wait_dead()
-    if scope.cancelled_caught:
-        report_stuck(process)
-        await process.wait_dead()
+    await process.wait_dead()
+
+
+class Killed:
+    """A limit that a process meets by dying; one that does not is named."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        process.runtime.timers.limit(self, STUCK_AFTER)
+
+    @property
+    def done(self) -> bool:
+        """It is dead."""
+        return self._process.dead
+
+    def expire(self) -> None:
+        """It will not die."""
+        report_stuck(self._process)
 
 
 def report_stuck(process: Process) -> None:

@@ -36,7 +36,7 @@ from .exits import (
     reason_of,
     unwrap,
 )
-from .home import Home
+from .home import Home, Killed
 from .mailbox import Mailbox
 from .runtime import current_process
 
@@ -305,6 +305,8 @@ class Process:
 
         Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
         """
+        if reason is KILLED and self.doom is not KILLED:
+            Killed(self)
         if self.doom is not UNSET:
             if reason is not KILLED or not self.orderly:
                 return

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 class Limited(Protocol):
     """What a limit watches: something that may be done by then."""
 
-    done: bool
+    @property
+    def done(self) -> bool:
+        """It is done; the time is of no interest any more."""
+        raise NotImplementedError
 
     def expire(self) -> None:
         """The time is up and it was not done."""
