@@ -85,7 +85,8 @@ async def _fill(
     stage.screen.line(
         f"{len(sessions)} clients stored {stage.journal.writes:,} airports "
         f"in {stage.keyspaces} keyspaces in {seconds:.1f} s, {PIPELINE} at a time.\n"
-        f"Now each stores a new value of one, reads {READS}, and so on.\n"
+        f"Now each stores a new value of one, reads {READS}, and so on. Of a crash that was\n"
+        "announced the log shows a line, of any other all.\n"
     )
 
 
@@ -113,7 +114,7 @@ async def _tell_progress(stage: Stage, began: float) -> None:
         await trio.sleep(stage.screen.pace)
         stage.screen.progress(
             f"{trio.current_time() - began:5.1f} s{journal.writes:10,} writes acknowledged"
-            f"{len(journal.read_times):10,} reads{journal.retries:8,} retries"
+            f"{len(journal.read_times):10,} reads{journal.retries:8,} retried"
         )
 
 
@@ -122,6 +123,8 @@ def _show_figures(stage: Stage, seconds: float) -> None:
     times = {"writes": journal.write_times, "reads": journal.read_times}
     stage.screen.line("As clients saw it, retries included\n", "title")
     stage.screen.line(table(times, seconds, indent=3) + "\n")
+    retries, closed = counted(journal.retries, "command"), counted(journal.closed, "connection")
+    stage.screen.line(f"{retries} had to be sent again, {closed} to be opened anew.")
     commits = sum(stats.commits for stats in stage.repos) - stage.filled.commits
     writes = sum(stats.operations for stats in stage.repos) - stage.filled.operations
     stage.screen.line(

@@ -125,6 +125,7 @@ def test_rates_latencies_and_the_sum_are_shown(shown: list[str]) -> None:
     position(shown, r"per second +p50 +p90 +p99 +max$")
     for row in ("writes", "reads"):
         position(shown, rf"^   {row} +[\d,]+( +[\d.,]+ ms){{4}}$")
+    position(shown, r"[\d,]+ commands? had to be sent again, \d+ connections? to be opened anew")
     position(shown, r"[\d,]+ writes took [\d,]+ commits")
     position(shown, "^were read over the socket: none wrong")
     assert re.fullmatch(r"OK: 4 faults, [\d,]+ acknowledged writes, none lost\.", shown[-1])
