@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from trio_util import AsyncBool
+from trio_util import AsyncBool  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
@@ -65,7 +65,7 @@ class Home:
         try:
             while self.processes:
                 self._empty = AsyncBool()
-                await self._empty.wait_value(True)
+                await self._empty.wait_value(True)  # pyright: ignore[reportUnknownMemberType]
         finally:
             self.runtime.homes.pop(self.nursery, None)
             await self.close()
