@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
+from trio_otp.process import Process
 from trio_otp.runtime import runtime
 
 surprise: contextvars.ContextVar[str] = contextvars.ContextVar("surprise")
@@ -371,3 +373,21 @@ async def test_a_helper_task_belongs_to_its_process() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(helper, me)
         assert "helped" == await otp.receive()
+
+
+async def test_a_line_of_starters_does_not_keep_the_dead_alive() -> None:
+    """Of a hundred processes that each started the next and ended, at most the last two are kept."""
+
+    async def step(left: int) -> None:
+        if left:
+            otp.spawn_link(step, left - 1)
+        else:
+            await trio.sleep_forever()
+
+    async with otp.open_process():
+        otp.spawn(step, 100)
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        kept = [o for o in gc.get_objects() if type(o) is Process and o.label == "step"]
+
+        assert len(kept) <= 2
