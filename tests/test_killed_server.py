@@ -43,3 +43,28 @@ async def test_a_message_handed_over_with_a_kill_is_not_handled(
 
         assert not otp.is_alive(pid)
     assert [] == handled
+
+
+async def test_a_continue_does_not_run_after_a_kill(autojump_clock: object) -> None:
+    """A signal that arrives while a callback runs is the end, also before a continue."""
+    handled: list[Any] = []
+
+    class Continuing(Noting):
+        async def handle_cast(self, message: Any) -> otp.NoReply:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            return otp.NoReply(continue_="go on")
+
+        def handle_continue(self, token: Any) -> None:
+            self.handled.append(token)
+
+    async with otp.open_supervisor() as sup:
+        child = otp.child(Continuing, handled).having(restart="temporary")
+        pid = await otp.start_child(sup, child)
+        otp.cast(pid, "message")
+        await trio.testing.wait_all_tasks_blocked()
+        otp.exit(pid, otp.KILL)
+        await trio.sleep(2)
+
+        assert not otp.is_alive(pid)
+    assert [] == handled

@@ -376,7 +376,7 @@ async def test_a_helper_task_belongs_to_its_process() -> None:
 
 
 async def test_a_line_of_starters_does_not_keep_the_dead_alive() -> None:
-    """Of a hundred processes that each started the next and ended, at most the last two are kept."""
+    """Of a hundred processes that each started the next and ended, the last two are kept."""
 
     async def step(left: int) -> None:
         if left:

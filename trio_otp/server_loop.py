@@ -355,6 +355,8 @@ class ServerLoop:
         return message.handle_cast(self.instance)
 
     async def _do_continue(self) -> None:
+        if self.process.doom is not UNSET:  # the callback before it has not noticed
+            await trio.lowlevel.checkpoint()
         token, self._continue = self._continue, UNSET
         self.process.current = token
         self.process.since = trio.current_time()
