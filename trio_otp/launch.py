@@ -34,6 +34,8 @@ from .runtime import calling_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .process import Monitor
+
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
@@ -51,6 +53,7 @@ class Launch:
     timeout: float | None = None
     shutdown: float | None = 5.0
     supervisor: Process | None = None
+    monitor: Monitor | None = None  # of the starter, from the first moment on
 
     @enable_ki_protection
     def create(self) -> Process:
@@ -65,6 +68,9 @@ class Launch:
         process.runtime.processes[process.pid._number] = process
         if self.link and self.parent is not None:
             connect(process, self.parent)
+        if self.monitor is not None:
+            self.monitor.what = process.pid
+            self.monitor.attach(process)
         process.runtime.events.emit("process_start", process.pid)
         return process
 
@@ -72,10 +78,11 @@ class Launch:
 class Starting:
     """What the starter of a process waits on."""
 
-    __slots__ = ("done", "ignored", "process", "task", "timed_out")
+    __slots__ = ("done", "ignored", "monitor", "process", "task", "timed_out")
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, monitor: Monitor | None = None) -> None:
         self.process = process
+        self.monitor = monitor
         self.task: trio.lowlevel.Task | None = None
         self.done = False
         self.ignored = False
@@ -99,12 +106,15 @@ class Starting:
         return result
 
     def ack(self) -> None:
-        """Init is over."""
-        self.process.starting = None
-        self._finish(outcome.Value(self.process))
+        """Init is over, unless a signal is on its way: then the start fails by it."""
+        if self.process.doom is UNSET:
+            self.process.starting = None
+            self._finish(outcome.Value(self.process))
 
     def failed(self, process: Process, reason: object) -> None:
-        """The process died in init."""
+        """The process died in init, of which its starter hears by an error and not by a Down."""
+        if self.monitor is not None:
+            self.monitor.detach()
         if self.ignored:
             self._finish(outcome.Value(None))
         else:
@@ -138,7 +148,7 @@ async def start(launch: Launch) -> Process | None:
     if launch.name is not None:
         await _free_name(launch.name, launch.label)
     process = launch.create()
-    process.starting = starting = Starting(process)
+    process.starting = starting = Starting(process, launch.monitor)
     if launch.name is not None:
         await _take_name(process, launch)
     edge = enter_wait(process, process.pid, None)
@@ -158,15 +168,6 @@ async def start(launch: Launch) -> Process | None:
         leave_wait(edge)
 
 
-async def _free_name(name: object, label: str) -> None:
-    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    check_name(name)
-    while (process := _holder(name, label)) is not None:
-        orphaned = process.supervisor is not None and process.supervisor.dead
-        if process.alive and not orphaned:
-            await trio.lowlevel.checkpoint()
-            raise AlreadyStarted(process.pid, label)
-        await process.wait_dead()
 def _starter_dies() -> bool:
     """Tell whether a start is cancelled because its starter dies: then their link settles it.
 
@@ -180,6 +181,15 @@ def _starter_dies() -> bool:
     )
 
 
+async def _free_name(name: object, label: str) -> None:
+    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
+    check_name(name)
+    while (process := _holder(name, label)) is not None:
+        orphaned = process.supervisor is not None and process.supervisor.dead
+        if process.alive and not orphaned:
+            await trio.lowlevel.checkpoint()
+            raise AlreadyStarted(process.pid, label)
+        await process.wait_dead()
 
 
 def _holder(name: object, label: str) -> Process | None:
