@@ -93,10 +93,21 @@ class Monitor:
 
     __slots__ = ("target", "watcher", "what")
 
-    def __init__(self, watcher: Process, target: Process | None, what: object) -> None:
+    def __init__(self, watcher: Process, what: object) -> None:
         self.watcher = watcher
-        self.target = target
+        self.target: Process | None = None
         self.what = what
+
+    def attach(self, target: Process) -> None:
+        """Begin to watch a living process."""
+        self.target = target
+        target.links.watched_by[self] = None
+        self.watcher.links.watches[self] = None
+
+    def detach(self) -> bool:
+        """Watch no more; tell whether it did until now."""
+        self.watcher.links.watches.pop(self, None)
+        return self.target is not None and self.target.links.watched_by.pop(self, self) is None
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.what!r}>"
@@ -352,6 +363,7 @@ class Process:
         if (hook := self.runtime.events.process_exit) is not None:
             hook(self.pid, reason)
         self.mailbox.close()
+        self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
 
     def _let_go(self) -> None:
         runtime = self.runtime
