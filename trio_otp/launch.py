@@ -112,15 +112,20 @@ class Starting:
             self._finish(outcome.Value(self.process))
 
     def failed(self, process: Process, reason: object) -> None:
-        """The process died in init, of which its starter hears by an error and not by a Down."""
-        if self.monitor is not None:
-            self.monitor.detach()
+        """The process died in init."""
+        self.disown()
         if self.ignored:
             self._finish(outcome.Value(None))
         else:
             self._finish(
                 outcome.Error(StartError(TIMEOUT if self.timed_out else reason, process.label))
             )
+
+    def disown(self) -> None:
+        """See to it that the starter hears of the end by an error, by no Exit and no Down."""
+        self.process.unlink_parent()
+        if self.monitor is not None:
+            self.monitor.detach()
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
@@ -157,6 +162,7 @@ async def start(launch: Launch) -> Process | None:
     except trio.Cancelled:
         if not _starter_dies():
             with trio.CancelScope(shield=True):
+                starting.disown()  # it may have started at this very moment
                 process.condemn(SHUTDOWN, orderly=True)
                 await stop(process, SHUTDOWN, launch.shutdown, now=True)
         raise

@@ -307,7 +307,10 @@ class Process:
         if reason is KILL and not linked:
             self.condemn(KILLED)
         elif self.trap_exit:
-            self.mailbox.put(Exit(sender, reason))
+            message = Exit(sender, reason)
+            if linked and self.parent is not None and sender is self.parent.pid:
+                self.order = message
+            self.mailbox.put(message)
         elif reason is not NORMAL:
             self.condemn(reason)
 
@@ -343,9 +346,13 @@ class Process:
             return
         if not self.trap_exit or (now and self.hosts):
             self.condemn(reason, orderly=True)
-        else:
+        elif not self._has_order(sender, reason):  # a link may have brought it
             self.order = Exit(sender, reason)
             self.mailbox.put(self.order)
+
+    def _has_order(self, sender: Pid[Any], reason: object) -> bool:
+        order = self.order
+        return order is not None and order.pid is sender and order.reason is reason
 
     # -- epilogue --------------------------------------------------------------------------------
 
@@ -392,7 +399,6 @@ class Process:
         for request in list(self.requests):
             request.server_died(reason)
         if self.starting is not None:  # its starter is told by an error, not by an exit signal
-            self._unlink_parent()
             self.starting.failed(self, reason)
         peers, self.links.peers = self.links.peers, {}
         for peer in peers:
@@ -407,7 +413,8 @@ class Process:
         if self.ended is not None:
             self.ended.set()
 
-    def _unlink_parent(self) -> None:
+    def unlink_parent(self) -> None:
+        """Remove the link to whoever started it."""
         if self.parent is not None:
             self.links.peers.pop(self.parent, None)
             self.parent.links.peers.pop(self, None)
