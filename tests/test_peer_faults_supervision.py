@@ -33,6 +33,7 @@ from supervision_kit import (
 
 import trio_otp as otp
 from trio_otp.process import Process
+from trio_otp.runtime import runtime
 
 # -- start and stop --------------------------------------------------------------------------------
 
@@ -512,7 +513,7 @@ async def test_fault_44_a_crash_before_the_first_await_is_noticed() -> None:
     assert [Boom] * 4 == [type(why) for _, _, why in caught.value.history]
 
 
-@pytest.mark.parametrize("count", [0, 1, 1000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [0, 1, 300, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_fault_45_any_number_of_children(count: int) -> None:
     """All are listed, counted and stopped, and nothing is left."""
 
@@ -551,6 +552,7 @@ async def test_fault_45_a_supervisor_that_restarts_for_long_does_not_grow(
         await trio.sleep(60)
         await kill("a")
         gc.collect()
-        kept = [thing for thing in gc.get_objects() if isinstance(thing, Process)]
+        processes = [thing for thing in gc.get_objects() if isinstance(thing, Process)]
+        kept = [process for process in processes if process.runtime is runtime()]
         assert {otp.whereis("a"), sup.pid} == {process.pid for process in kept if process.alive}
         assert 3 >= len(kept)  # the one that died last may still be in a report
