@@ -70,7 +70,7 @@ class Launch:
             connect(process, self.parent)
         if self.monitor is not None:
             self.monitor.what = process.pid
-            self.monitor.attach(process)
+            self.monitor._attach(process)
         process.runtime.events.emit("process_start", process.pid)
         return process
 
@@ -125,7 +125,7 @@ class Starting:
         """See to it that the starter hears of the end by an error, by no Exit and no Down."""
         self.process.unlink_parent()
         if self.monitor is not None:
-            self.monitor.detach()
+            self.monitor._detach()
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
@@ -159,7 +159,7 @@ async def start(launch: Launch) -> Process | None:
     edge = enter_wait(process, process.pid, None)
     try:
         return await starting.wait(launch.timeout)
-    except trio.Cancelled:
+    except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
                 starting.disown()  # it may have started at this very moment

@@ -88,7 +88,7 @@ def monitor(ref: Ref) -> Monitor:
     if target is None:
         process.mailbox.put(Down(handle, ref, NOPROC))
     else:
-        handle.attach(target)
+        handle._attach(target)
     return handle
 
 
@@ -107,7 +107,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
     """
     if handle.watcher.runtime is not runtime():
         return False
-    found = handle.detach()
+    found = handle._detach()
     if flush and not found and not handle.watcher.dead:
         with suppress(trio.WouldBlock):
             handle.watcher.mailbox.take_match(lambda m: isinstance(m, Down) and m.ref is handle)

@@ -98,13 +98,13 @@ class Monitor:
         self.target: Process | None = None
         self.what = what
 
-    def attach(self, target: Process) -> None:
+    def _attach(self, target: Process) -> None:
         """Begin to watch a living process."""
         self.target = target
         target.links.watched_by[self] = None
         self.watcher.links.watches[self] = None
 
-    def detach(self) -> bool:
+    def _detach(self) -> bool:
         """Watch no more; tell whether it did until now."""
         self.watcher.links.watches.pop(self, None)
         return self.target is not None and self.target.links.watched_by.pop(self, self) is None
