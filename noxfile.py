@@ -78,6 +78,15 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Run made-up scenarios on real OTP, where `elixir` is there, and here: `-- COUNT`."""
+    _install(session, "test")
+    folder = Path(session.create_tmp()) / "found"
+    command = ["python", "-m", "tests.conformance.differential", "--save", str(folder)]
+    session.run(*command, *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, likely bugs and the rules of async code."""
     session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"))
