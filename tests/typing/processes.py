@@ -62,9 +62,9 @@ def check_references(pid: otp.Pid[Server]) -> None:
 def check_pids(pid: otp.Pid[Server]) -> None:
     """A pid of a class is one of its base, and not of another."""
     base: otp.Pid[otp.GenServer] = pid
-    assert base
+    otp.link(base)
     other: otp.Pid[otp.Supervisor] = pid  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
-    assert other
+    otp.link(other)
 
 
 def check_links(pid: otp.Pid[Any]) -> None:
