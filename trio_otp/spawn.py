@@ -226,7 +226,7 @@ def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     return process
 
 
-async def _no_body(_: Process) -> None:
+async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
     raise AssertionError("a process of open_process runs in its block")
 
 
