@@ -37,14 +37,14 @@ from .exits import (
     unwrap,
 )
 from .home import Home, Killed
-from .mailbox import Mailbox
+from .mailbox import Mailbox, SystemMessage
+from .request import From
 from .runtime import current_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .launch import Starting
-    from .request import From
     from .runtime import Runtime
 
 S_co = TypeVar("S_co", covariant=True)
@@ -308,7 +308,8 @@ class Process:
             self.condemn(KILLED)
         elif self.trap_exit:
             message = Exit(sender, reason)
-            if linked and self.parent is not None and sender is self.parent.pid:
+            parent = self.parent
+            if linked and self.order is None and parent is not None and sender is parent.pid:
                 self.order = message
             self.mailbox.put(message)
         elif reason is not NORMAL:
@@ -344,8 +345,10 @@ class Process:
         """
         if self.dead:
             return
-        if not self.trap_exit or (now and self.hosts):
+        if not self.trap_exit:
             self.condemn(reason, orderly=True)
+        elif now and self.hosts:  # the first order stands, and its reason
+            self.condemn(reason if self.order is None else self.order.reason, orderly=True)
         elif not self._has_order(sender, reason):  # a link may have brought it
             self.order = Exit(sender, reason)
             self.mailbox.put(self.order)
@@ -369,8 +372,16 @@ class Process:
         self._tell(reason)
         if (hook := self.runtime.events.process_exit) is not None:
             hook(self.pid, reason)
-        self.mailbox.close()
+        self._drop_what_is_left()
         self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+
+    def _drop_what_is_left(self) -> None:
+        """Close the mailbox, and count what its user sent in vain; calls have been answered."""
+        for message in self.mailbox.drain():
+            ours = isinstance(message, SystemMessage) and not message.from_user
+            if not ours and not isinstance(message, From | Exit | Down):
+                self.runtime.drop(self.pid, message, "left when the process ended")
+        self.mailbox.close()
 
     def _let_go(self) -> None:
         runtime = self.runtime
