@@ -347,8 +347,11 @@ class Process:
             return
         if not self.trap_exit:
             self.condemn(reason, orderly=True)
-        elif now and self.hosts:  # the first order stands, and its reason
-            self.condemn(reason if self.order is None else self.order.reason, orderly=True)
+        elif now and self.hosts:
+            # the death of whoever ordered its end changes nothing about that, a shutdown does
+            if self.order is not None and reason is not SHUTDOWN:
+                reason = self.order.reason
+            self.condemn(reason, orderly=True)
         elif not self._has_order(sender, reason):  # a link may have brought it
             self.order = Exit(sender, reason)
             self.mailbox.put(self.order)

@@ -200,6 +200,7 @@ class SupervisorLoop:
             await self._init(make)
             await self._serve()
         except Ending as ending:
+            self.process.order = Exit(self.process.pid, ending.reason)  # no later one counts
             await self.stop_children(now=False)
             raise ProcessExit(ending.reason) from None
 

@@ -151,7 +151,7 @@ def begin(tree: Tree) -> Act:
 
 def late_child(tree: Tree) -> dict[str, Any]:
     """Draw the specification of a child that is started later."""
-    name = tree.pick("x0", "x1")
+    name = tree.pick("x0", "x1", *(["y0"] if "y0" in tree.defs else []))
     brutal = tree.often_not(4) or is_deaf(tree.defs[name])
     spec = {"start": name, "restart": tree.pick(*RESTARTS)}
     return spec | ({"shutdown": "brutal_kill"} if brutal else {})

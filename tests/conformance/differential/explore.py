@@ -19,6 +19,7 @@ from .trial import Unfit, difference, trio_trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+REASON = 90  # characters of why a scenario is left out
 QUIETLY = settings(
     phases=[Phase.generate, Phase.shrink],
     database=None,
@@ -79,7 +80,7 @@ class Judge:
         try:
             text = self._what_is_wrong(scenario)
         except (Unfit, OracleFailed) as exc:
-            self.findings.left_out[f"{type(exc).__name__}: {exc}"] += 1
+            self.findings.left_out[f"{type(exc).__name__}: {exc}"[:REASON]] += 1
             return
         self.findings.compared += self.failure is None  # what shrinking tries counts for nothing
         if text is not None:

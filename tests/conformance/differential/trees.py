@@ -83,11 +83,13 @@ def grow(draw: DrawFn) -> Tree:
     tree.single = tree.of_kind("server", "proc")
     for _ in range(2):
         worker(tree, "x")
+    if tree.often_not(3):
+        supervisor(tree, DEPTH, "y")
     task(tree)
     return tree
 
 
-def supervisor(tree: Tree, depth: int) -> str:
+def supervisor(tree: Tree, depth: int, prefix: str = "s") -> str:
     """Draw a supervisor and what is below it."""
     definition: dict[str, Any] = {
         "kind": "supervisor",
@@ -95,7 +97,7 @@ def supervisor(tree: Tree, depth: int) -> str:
         "max_restarts": tree.pick(1, 0, 2, 3, 4),
         "max_seconds": WINDOW,
     }
-    name = tree.add("s", definition)
+    name = tree.add(prefix, definition)
     auto = tree.pick("never", "never", "never", "any_significant", "all_significant")
     if auto != "never":
         definition["auto_shutdown"] = auto
