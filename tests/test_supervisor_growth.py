@@ -89,7 +89,7 @@ def calls(way: Any, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_calls_for_n_servers_grow_with_n(way: Any) -> None:
+def test_fault_23_the_calls_for_n_servers_grow_with_n(way: Any) -> None:
     """Twice as many servers take twice as many calls, for the start and for the stop."""
     calls(way, 10)  # fills caches
     small, middle, big = (calls(way, count) for count in (20, 40, 80))
@@ -109,7 +109,7 @@ def seconds(way: Any, count: int) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_the_time_for_n_named_servers_grows_with_n(way: Any, capsys: Any) -> None:
+def test_fault_23_the_time_for_n_named_servers_grows_with_n(way: Any, capsys: Any) -> None:
     """For 10,000, 20,000 and 40,000 the time per server stays what it is."""
     seconds(way, 1000)
     measured = {count: seconds(way, count) for count in SIZES}
