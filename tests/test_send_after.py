@@ -225,6 +225,24 @@ async def test_the_service_is_parked_while_nothing_is_pending(autojump_clock: An
         assert math.inf == timers._armed
 
 
+async def test_a_thousand_distinct_timeouts_do_not_pile_up(autojump_clock: Any) -> None:
+    """Calls whose time-outs are all different, as those of a budget, leave no queue each."""
+
+    class Echo(otp.GenServer):
+        def handle_call(self, request: Any, from_: Any) -> otp.Reply[Any]:
+            return otp.Reply(request)
+
+    async with otp.open_process():
+        echo = await otp.start_link(Echo)
+        for number in range(1000):
+            assert number == await otp.call(echo, number, timeout=1 + number / 1000)
+        timers = runtime().timers
+        assert len(timers._fifos) <= 17
+        await trio.sleep(10)
+        assert {} == timers._fifos
+        assert math.inf == timers._armed
+
+
 async def test_an_earlier_timer_rearms_the_service(autojump_clock: Any) -> None:
     """A timer set later for an earlier time is not late."""
     async with otp.open_process() as me:

@@ -203,6 +203,8 @@ class Client:
         self.ref = ref
 
     def __getattr__(self, name: str) -> Any:
+        if name in Client.__slots__:  # a copy is made without its constructor
+            raise AttributeError(name)
         method = getattr(self._class, name, None)
         if isinstance(method, Sendable):
             return method.bind(self.ref)
