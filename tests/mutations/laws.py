@@ -237,7 +237,7 @@ MUTATIONS = [
         "a failed restart is tried once",
         0,
         "supervisor",
-        "                    self.process.mailbox.put(RetryLater(action.id))\n",
+        "                    self.process.mailbox.put(RetryLater(action.id, action.reason))\n",
         "                    self.policy.stopped(action.id)\n",
         "test_supervisor.py::test_a_restart_that_succeeds_in_the_end_is_all_right",
     ),
