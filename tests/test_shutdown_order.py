@@ -558,6 +558,31 @@ async def test_ctrl_c_while_a_child_is_being_stopped_stops_the_rest(autojump_clo
     assert [] == leftovers()
 
 
+@pytest.mark.parametrize("where", ["handler", "body"])
+async def test_a_crash_in_terminate_does_not_hide_ctrl_c(autojump_clock: Any, where: str) -> None:
+    """The crash is reported; what leaves the block is Ctrl-C, bare, when all are stopped."""
+    journal = Journal()
+    crashes: list[Any] = []
+    boom = Boom("last words")
+    children = [
+        worker("a", journal, slow=1),
+        worker("b", journal, slow=1, last_words=boom),
+        otp.child(Interrupted, "k", journal).having(name="k"),
+        worker("d", journal, slow=1, last_words=boom, trap=True),
+    ]
+
+    async def body() -> None:
+        async with otp.open_supervisor(children):
+            crashes.append(Reports("crash"))
+            await strike(where)
+
+    with pytest.raises(KeyboardInterrupt):
+        await body()
+    assert ["-d", "-b", "-a", "=a"] == [w for w in journal if w[0] in "-=" and w[1] != "k"]
+    assert [boom, boom] == [crash.reason for crash in crashes[0]]
+    assert [] == leftovers()
+
+
 async def test_calls_to_the_server_that_ctrl_c_hit_are_answered(autojump_clock: Any) -> None:
     """The one in hand and the one in its queue."""
     hit = KeyboardInterrupt()
