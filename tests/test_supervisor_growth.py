@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Marker = Callable[[], None]
 
-SIZES = (10_000, 20_000, 40_000)
+SIZES = (5_000, 10_000, 20_000)
 SLACK = 2.0  # a quadratic share that matters would quadruple the time per server
 
 
