@@ -232,10 +232,11 @@ async def test_fault_06_a_timeout_of_zero_sends_and_does_not_wait(autojump_clock
     async with otp.open_process():
         desk = await otp.start(Desk)
         for number in range(20):
-            with pytest.raises(otp.CallTimeout):
-                await otp.call(desk, "ping", timeout=0)
+            with trio.testing.assert_checkpoints(), pytest.raises(otp.CallTimeout):
+                await otp.call(desk, "later", timeout=0)
             await trio.testing.wait_all_tasks_blocked()
             assert number + 1 == inside(desk).served
+        assert all(from_.abandoned for from_ in inside(desk).waiting)
         assert 0 == waits_for(desk)
 
 
