@@ -79,8 +79,11 @@ async def test_the_id_of_a_child_that_is_down_is_taken_too() -> None:
     journal = Journal()
     async with otp.open_supervisor(workers("a", journal)) as sup:
         await otp.terminate_child(sup, "a")
-        with pytest.raises(otp.ChildAlreadyPresent, match="restart_child or delete_child"):
-            await otp.start_child(sup, worker("a", journal))
+        await otp.start_child(sup, worker("b", journal).having(restart="transient"))
+        await end("b", otp.NORMAL)
+        for tag in "ab":
+            with pytest.raises(otp.ChildAlreadyPresent, match="restart_child or delete_child"):
+                await otp.start_child(sup, worker(tag, journal))
 
 
 async def test_a_significant_child_is_refused_where_it_could_not_count() -> None:
@@ -89,6 +92,7 @@ async def test_a_significant_child_is_refused_where_it_could_not_count() -> None
         with pytest.raises(otp.SpecError, match="significant=True needs"):
             await otp.start_child(sup, worker("a", Journal()).having(significant=True))
         assert [] == await otp.which_children(sup)
+        await otp.start_child(sup, worker("a", Journal()))
 
 
 async def test_children_are_linked_to_their_supervisor_only() -> None:
