@@ -7,76 +7,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from server_kit import a_server, end_of, end_of_start, inside
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
-
-
-class Script(otp.GenServer):
-    """Does in each callback what the message says: a value to return, or a function to call."""
-
-    def __init__(self, init: Any = None) -> None:
-        self.first = init
-        self.log: list[Any] = []
-        self.ended: list[Any] = []
-
-    def init(self) -> Any:
-        return self.first() if callable(self.first) else self.first
-
-    async def handle_call(self, request: Any, from_: Any) -> Any:
-        self.log.append(("call", request))
-        return await self._do(request)
-
-    async def handle_cast(self, message: Any) -> Any:
-        self.log.append(("cast", message))
-        return await self._do(message)
-
-    async def handle_info(self, message: Any) -> Any:
-        self.log.append(("info", message))
-        return await self._do(message)
-
-    async def handle_continue(self, token: Any) -> Any:
-        self.log.append(("continue", token))
-        return await self._do(token)
-
-    async def _do(self, what: Any) -> Any:
-        if callable(what):
-            result = what()
-            return await result if hasattr(result, "__await__") else result
-        return what if isinstance(what, otp.Reply | otp.NoReply | otp.Stop) else None
-
-
-def inside(pid: otp.Pid[Any]) -> Script:
-    """Give the instance behind a pid."""
-    process = pid._process
-    assert process is not None
-    instance: Script = process.instance
-    return instance
-
-
-async def log_of(pid: otp.Pid[Any]) -> list[Any]:
-    """Give what a server has logged once it has nothing more to do."""
-    await trio.testing.wait_all_tasks_blocked()
-    return inside(pid).log
-
-
-async def end_of(pid: otp.Pid[Any]) -> object:
-    monitor = otp.monitor(pid)
-    down = await otp.receive(lambda m: isinstance(m, otp.Down) and m.ref is monitor)
-    return down.reason
-
-
-async def end_of_start(child: Any) -> object:
-    """Give the exit reason of a server that ends by itself after its init."""
-    _, monitor = await otp.start_monitor(child)
-    down = await otp.receive(otp.Down)
-    assert monitor is down.ref
-    return down.reason
-
-
-async def a_server(*args: Any) -> otp.Pid[Script]:
-    return await otp.start(otp.child(Script, *args))
-
 
 # -- calls and casts -------------------------------------------------------------------------------
 
@@ -199,6 +133,33 @@ async def test_fault_16_a_flood_of_casts_lets_other_tasks_run() -> None:
     assert turns > 10_000 / 66  # at most 64 in a row, after one that was waited for
 
 
+class Steps(trio.abc.Instrument):
+    """Counts the steps of one task."""
+
+    def __init__(self, task: trio.lowlevel.Task | None) -> None:
+        self.task = task
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += task is self.task
+
+
+async def test_queued_messages_are_taken_many_at_a_time(autojump_clock: Any) -> None:
+    """A server that never waits in its handlers takes up to 64 queued messages per step."""
+    async with otp.open_process():
+        pid = await a_server()
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(6400):
+            otp.cast(pid, number)
+        process = pid._process
+        assert process is not None
+        steps = Steps(process.task)
+        trio.lowlevel.add_instrument(steps)
+        await otp.call(pid, otp.Reply(None))
+        trio.lowlevel.remove_instrument(steps)
+        assert 6400 / 65 <= steps.count <= 6400 / 60
+
+
 async def test_fault_11_a_server_that_casts_to_itself_does_not_block() -> None:
     """10,000 casts of a handler to its own server are all handled, after it has returned."""
 
@@ -309,91 +270,3 @@ async def test_an_unknown_message_is_told_and_the_server_lives() -> None:
         pid = await otp.start(Strict)
         otp.send(pid, "surprise")
         assert isinstance(await end_of(pid), LookupError)
-
-
-# -- continue --------------------------------------------------------------------------------------
-
-
-async def test_continue_comes_before_any_message() -> None:
-    """continue_ of init runs before what was sent during init, and may chain (GS-2)."""
-
-    def first() -> Any:
-        for number in range(3):
-            otp.cast(otp.self(), number)
-        return otp.NoReply(continue_=lambda: otp.NoReply(continue_="second"))
-
-    async with otp.open_process():
-        pid = await a_server(first)
-        kinds = [kind for kind, _ in await log_of(pid)]
-        assert ["continue", "continue", "cast", "cast", "cast"] == kinds
-
-
-async def test_continue_after_any_callback() -> None:
-    """Reply and NoReply of call, cast and info take continue_; it runs next."""
-    async with otp.open_process():
-        pid = await a_server()
-        for send in (otp.cast, otp.send):
-            send(pid, otp.NoReply(continue_=f"after {send.__name__}"))
-        assert 1 == await otp.call(pid, otp.Reply(1, continue_="after call"))
-        tokens = [token for kind, token in await log_of(pid) if kind == "continue"]
-        assert ["after cast", "after send", "after call"] == tokens
-
-
-async def test_continue_may_stop() -> None:
-    """Stop from handle_continue ends the server with the reason."""
-    async with otp.open_process():
-        child = otp.child(Script, otp.NoReply(continue_=otp.Stop("from continue")))
-        assert "from continue" == await end_of_start(child)
-
-
-# -- idle time-outs --------------------------------------------------------------------------------
-
-
-async def test_an_idle_timeout_comes_once(autojump_clock: Any) -> None:
-    """After timeout= seconds without a message handle_info gets Timeout(), once (GS-11)."""
-    async with otp.open_process():
-        pid = await a_server(otp.NoReply(timeout=5))
-        await trio.sleep(4)
-        assert [] == inside(pid).log
-        await trio.sleep(100)
-        assert [("info", otp.Timeout())] == inside(pid).log
-
-
-async def test_any_message_cancels_an_idle_timeout(autojump_clock: Any) -> None:
-    """A message ends the wait unless its callback returns the time-out again (GS-11)."""
-    async with otp.open_process():
-        for send in (otp.cast, otp.send):
-            pid = await a_server(otp.NoReply(timeout=5))
-            await trio.sleep(3)
-            send(pid, "unrelated")
-            await trio.sleep(100)
-            assert 1 == len(inside(pid).log)
-            send(pid, otp.NoReply(timeout=5))
-            await trio.sleep(100)
-            assert ("info", otp.Timeout()) == inside(pid).log[-1]
-        assert 1 == await otp.call(pid, otp.Reply(1, timeout=5))
-        await trio.sleep(5.5)
-        assert [("info", otp.Timeout())] * 2 == [e for e in inside(pid).log if e[0] == "info"][-2:]
-
-
-async def test_a_queued_message_beats_an_idle_timeout_of_zero(autojump_clock: Any) -> None:
-    """timeout=0 fires only if the mailbox is empty (GS-11)."""
-
-    def with_a_message() -> Any:
-        otp.cast(otp.self(), "queued")
-        return otp.NoReply(timeout=0)
-
-    async with otp.open_process():
-        pid = await a_server(with_a_message)
-        assert [("cast", "queued")] == await log_of(pid)
-        pid = await a_server(otp.NoReply(timeout=0))
-        assert [("info", otp.Timeout())] == await log_of(pid)
-
-
-@pytest.mark.parametrize("timeout", [-1, "x", True, float("nan")])
-async def test_a_wrong_idle_timeout_crashes(timeout: Any) -> None:
-    """A time-out that is none crashes the server that returned it, naming what is accepted."""
-    async with otp.open_process():
-        pid = await a_server()
-        otp.cast(pid, otp.NoReply(timeout=timeout))
-        assert "accepted is a number of seconds" in str(await end_of(pid))

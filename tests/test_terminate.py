@@ -9,54 +9,10 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from server_kit import Noted, Pages, raises, ran_once
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
-
-Pages = list[Any]
-
-
-class Noted(otp.GenServer, shutdown=3.0):
-    """Notes when its terminate begins and ends; its handlers do what the message says."""
-
-    def __init__(self, pages: Pages, end: Any = None, *, trap: bool = False) -> None:
-        self.pages = pages
-        self.on_end = end
-        otp.trap_exit(trap)
-
-    async def handle_call(self, request: Any, from_: Any) -> Any:
-        return await do(request)
-
-    async def handle_cast(self, message: Any) -> Any:
-        self.pages.append(message)
-        return await do(message) if callable(message) else None
-
-    def handle_info(self, message: Any) -> Any:
-        self.pages.append(message)
-
-    async def terminate(self, reason: object) -> None:
-        self.pages.append(("begin", reason))
-        await do(self.on_end)
-        self.pages.append(("end", reason))
-
-
-async def do(what: Any) -> Any:
-    """Call a function and wait for it; give anything else as it is."""
-    if not callable(what):
-        return what
-    result = what()
-    return await result if hasattr(result, "__await__") else result
-
-
-def raises(exc: BaseException) -> Any:
-    def raise_it() -> None:
-        raise exc
-
-    return raise_it
-
-
-def ran_once(reason: object) -> Pages:
-    return [("begin", reason), ("end", reason)]
 
 
 async def next_down() -> object:
@@ -228,6 +184,29 @@ async def test_a_doomed_server_answers_nobody_and_takes_no_message(autojump_cloc
             await otp.call(pid, shielded)
         assert otp.KILLED is caught.value.reason
         assert 1 == trio.current_time()
+
+
+async def test_a_doomed_server_takes_no_more_messages(autojump_clock: Any) -> None:
+    """What is queued behind the handler in which the signal arrived is not handled."""
+    pages: Pages = []
+
+    began, go = trio.Event(), trio.Event()
+
+    async def shielded() -> None:
+        began.set()
+        with trio.CancelScope(shield=True):
+            await go.wait()
+
+    async with otp.open_process():
+        pid = await monitored(pages)
+        otp.cast(pid, shielded)
+        await began.wait()
+        for _ in range(3):
+            otp.cast(pid, "queued")
+        otp.exit(pid, "signal")
+        go.set()
+        assert "signal" == await next_down()
+    assert [shielded] == pages
 
 
 # -- Stop with a reply -----------------------------------------------------------------------------

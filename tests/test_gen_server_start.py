@@ -1,56 +1,17 @@
-"""The beginning and the end of a server: init, names, time-outs, stop, terminate."""
+"""The start of a server: init, names, time-outs, and what a failed one leaves: nothing."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from server_kit import Noted, Pages, raises
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
-
-Pages = list[Any]
-
-
-class Noted(otp.GenServer):
-    """Notes its terminate; init and terminate do what they are told."""
-
-    def __init__(self, pages: Pages, init: Any = None, end: Any = None) -> None:
-        self.pages = pages
-        self.on_init = init
-        self.on_end = end
-
-    async def init(self) -> Any:
-        return await do(self.on_init)
-
-    async def handle_cast(self, message: Any) -> Any:
-        self.pages.append(message)
-        if callable(message):
-            await do(message)
-
-    async def terminate(self, reason: object) -> None:
-        self.pages.append(("terminate", reason))
-        await do(self.on_end)
-        self.pages.append("terminated")
-
-
-async def do(what: Any) -> Any:
-    """Call a function and wait for it; give anything else as it is."""
-    if not callable(what):
-        return what
-    result = what()
-    return await result if hasattr(result, "__await__") else result
-
-
-def raises(exc: BaseException) -> Any:
-    def raise_it() -> None:
-        raise exc
-
-    return raise_it
 
 
 async def nothing_left() -> None:
@@ -80,7 +41,7 @@ async def test_a_start_returns_after_init(autojump_clock: Any) -> None:
 
     async with otp.open_process(), trio.open_nursery() as nursery:
         nursery.start_soon(early)
-        await otp.start_link(otp.child(Noted, pages, slow_init).having(name="server"))
+        await otp.start_link(otp.child(Noted, pages, init=slow_init).having(name="server"))
         assert 5 == trio.current_time()
         await trio.testing.wait_all_tasks_blocked()
         assert ["begin", "end", "early"] == pages
@@ -116,7 +77,7 @@ async def test_fault_17_a_failed_init_is_an_error_and_leaves_nothing(start: Any,
     crashes: list[Any] = []
     async with otp.open_process(trap_exit=True):
         runtime().events.attach("crash", crashes.append)
-        child = otp.child(Noted, pages, init).having(name="server")
+        child = otp.child(Noted, pages, init=init).having(name="server")
         with pytest.raises(otp.StartError, match="Noted did not start") as caught:
             await start(child)
         reason = caught.value.reason
@@ -158,7 +119,7 @@ async def test_ignore_is_none(start: Any) -> None:
     """An init that returns IGNORE makes the start return None, and leaves nothing (GS-4)."""
     pages: Pages = []
     async with otp.open_process(trap_exit=True):
-        assert await start(otp.child(Noted, pages, otp.IGNORE).having(name="server")) is None
+        assert await start(otp.child(Noted, pages, init=otp.IGNORE).having(name="server")) is None
         await nothing_left()
     assert [] == pages
 
@@ -166,7 +127,7 @@ async def test_ignore_is_none(start: Any) -> None:
 async def test_fault_18_an_init_that_takes_too_long_is_killed(autojump_clock: Any) -> None:
     """After timeout= seconds the child is killed and the error is StartError(TIMEOUT) (GN-3)."""
     pages: Pages = []
-    child = otp.child(Noted, pages, trio.sleep_forever).having(name="server", timeout=3)
+    child = otp.child(Noted, pages, init=trio.sleep_forever).having(name="server", timeout=3)
     async with otp.open_process(trap_exit=True):
         for start in (otp.start_link, otp.start, otp.start_monitor):
             began = trio.current_time()
@@ -175,6 +136,33 @@ async def test_fault_18_an_init_that_takes_too_long_is_killed(autojump_clock: An
             assert otp.TIMEOUT is caught.value.reason
             assert began + 3 == trio.current_time()
             await nothing_left()
+    assert [] == pages
+
+
+@pytest.mark.parametrize("end", ["cancelled", "killed", "timed out"])
+async def test_an_init_that_ends_too_late_has_failed(autojump_clock: Any, end: str) -> None:
+    """An init that shields itself from its end, and then succeeds, is a failed one all the same."""
+    pages: Pages = []
+
+    async def shielded() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(5)
+
+    async def kill() -> None:
+        await trio.sleep(1)
+        otp.exit("server", otp.KILL)
+
+    async with otp.open_process(trap_exit=True):
+        child = otp.child(Noted, pages, init=shielded).having(name="server")
+        if end == "killed":
+            otp.spawn(kill)
+        with trio.move_on_after(1 if end == "cancelled" else 1000) as scope:
+            with pytest.raises(otp.StartError) as caught:
+                await otp.start_link(child.having(timeout=1 if end == "timed out" else None))
+            assert (otp.TIMEOUT if end == "timed out" else otp.KILLED) is caught.value.reason
+        assert (end == "cancelled") == scope.cancelled_caught
+        assert 5 == trio.current_time()
+        await nothing_left()
     assert [] == pages
 
 
@@ -191,7 +179,7 @@ async def test_a_name_that_is_taken_is_already_started() -> None:
     """A second start under a name raises AlreadyStarted, and its init never runs (GN-1)."""
     ran: list[str] = []
     async with otp.open_process():
-        child = otp.child(Noted, [], lambda: ran.append("init")).having(name="server")
+        child = otp.child(Noted, [], init=lambda: ran.append("init")).having(name="server")
         pid = await otp.start_link(child)
         with pytest.raises(otp.AlreadyStarted) as caught:
             await otp.start_link(child)
@@ -224,7 +212,7 @@ async def test_a_monitor_of_a_start_misses_nothing() -> None:
     """start_monitor tells the reason also of a server that ends right after its init."""
     async with otp.open_process():
         for _ in range(20):
-            child = otp.child(Noted, [], otp.NoReply(continue_="x"))
+            child = otp.child(Noted, [], init=otp.NoReply(continue_="x"))
             pid, monitor = await otp.start_monitor(child)
             message = await otp.receive(otp.Down, timeout=1)
             assert (monitor, pid) == (message.ref, message.pid)
@@ -265,80 +253,3 @@ async def test_a_function_child_has_started_when_it_says_so() -> None:
             await otp.start(otp.child(never))
         pid, _ = await otp.start_monitor(otp.child(twice))
         assert "called twice" in str((await otp.receive(otp.Down)).reason)
-
-
-# -- stop ------------------------------------------------------------------------------------------
-
-
-async def test_stop_handles_what_is_queued_first() -> None:
-    """stop ends the server after the messages before it, and waits for its end (GN-11)."""
-    pages: Pages = []
-    async with otp.open_process():
-        pid = await otp.start(otp.child(Noted, pages))
-        for number in range(3):
-            otp.cast(pid, number)
-        assert await otp.stop(pid) is None
-        assert not otp.is_alive(pid)
-        assert [0, 1, 2, ("terminate", otp.NORMAL), "terminated"] == pages
-
-
-@pytest.mark.parametrize("reason", [otp.SHUTDOWN, otp.Shutdown("x"), "any", None])
-async def test_stop_with_a_reason(reason: object) -> None:
-    """The reason given to stop is that of the end and of terminate."""
-    pages: Pages = []
-    async with otp.open_process():
-        pid, _ = await otp.start_monitor(otp.child(Noted, pages))
-        await otp.stop(pid, reason)
-        assert reason == (await otp.receive(otp.Down)).reason
-    assert [("terminate", reason), "terminated"] == pages
-
-
-async def test_stop_that_takes_too_long_still_ends_the_server(autojump_clock: Any) -> None:
-    """After a time-out the order stays in the mailbox, and the server ends later (GN-11)."""
-    async with otp.open_process():
-        pid, _ = await otp.start_monitor(otp.child(Noted, []))
-        otp.cast(pid, partial(trio.sleep, 10))
-        await trio.testing.wait_all_tasks_blocked()
-        with pytest.raises(otp.CallTimeout):
-            await otp.stop(pid, otp.SHUTDOWN, timeout=2)
-        assert 2 == trio.current_time()
-        assert otp.SHUTDOWN is (await otp.receive(otp.Down)).reason
-        assert 10 == trio.current_time()
-
-
-async def test_stop_of_nobody_is_no_process() -> None:
-    """stop of a dead server or a free name raises NoProcess."""
-    async with otp.open_process():
-        pid = await otp.start(otp.child(Noted, []))
-        await otp.stop(pid)
-        for ref in (pid, "nobody"):
-            with pytest.raises(otp.NoProcess):
-                await otp.stop(ref)
-
-
-async def test_stop_tells_if_the_server_ends_otherwise() -> None:
-    """A server that ends with another reason than asked for is ServerExited with that."""
-    bug = ValueError("in terminate")
-    async with otp.open_process():
-        pid = await otp.start(otp.child(Noted, [], None, raises(bug)))
-        with pytest.raises(otp.ServerExited) as caught:
-            await otp.stop(pid)
-        assert bug is caught.value.reason
-
-
-async def test_stop_ends_plain_processes_and_functions_too() -> None:
-    """A process that handles no stop message is cancelled with the reason."""
-    async with otp.open_process():
-        pid, _ = otp.spawn_monitor(trio.sleep_forever)
-        await otp.stop(pid, "done")
-        assert "done" == (await otp.receive(otp.Down)).reason
-
-
-@pytest.mark.parametrize("timeout", [-1, math.nan, "1"])
-async def test_a_wrong_stop_timeout_is_refused(timeout: Any) -> None:
-    """A time-out that is none is a ValueError, and the server lives."""
-    async with otp.open_process():
-        pid = await otp.start(otp.child(Noted, []))
-        with pytest.raises(ValueError, match=r"timeout=.*accepted is"):
-            await otp.stop(pid, timeout=timeout)
-        assert otp.is_alive(pid)
