@@ -108,10 +108,10 @@ async def test_a_name_that_is_taken_is_told_with_its_holder() -> None:
 
 @pytest.mark.parametrize("call", [otp.restart_child, otp.delete_child, otp.get_childspec])
 async def test_calls_by_id_are_refused(call: Any) -> None:
-    """A dynamic supervisor has no ids; the caller gets a TypeError and the supervisor lives."""
+    """A dynamic supervisor has no ids; the caller gets WrongServer and the supervisor lives."""
     async with otp.open_supervisor([dynamic()]):
         before = otp.whereis("d")
-        with pytest.raises(TypeError, match="DynamicSupervisor does not take the call"):
+        with pytest.raises(otp.WrongServer, match="which is a DynamicSupervisor"):
             await call("d", "a")
         assert before is otp.whereis("d")
 

@@ -290,7 +290,7 @@ async def test_a_format_status_that_raises_does_not_hurt(caplog: Records) -> Non
         await crash(await otp.start(Clumsy), RuntimeError("real"))
 
     [record] = of(caplog, "crash")
-    assert "<format_status raised Boom: oops>" == record.otp_state
+    assert "<format_status raised Boom('oops')>" == record.otp_state
     assert "RuntimeError('real')" == record.otp_reason
 
 

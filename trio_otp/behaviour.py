@@ -55,11 +55,6 @@ async def finish(result: Any) -> Any:
     return await result if result.__class__ is CoroutineType else result
 
 
-def fail_init(reason: object) -> NoReturn:
-    """End a process in its init: its starter is told `reason`."""
-    raise ProcessExit(reason)
-
-
 def ignore(process: Process) -> NoReturn:
     """End a process in its init without an error: its starter gets None."""
     assert process.starting is not None

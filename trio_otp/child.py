@@ -14,7 +14,6 @@ for itself without arguments. Follows: Elixir's `Supervisor`, section "Child spe
 from __future__ import annotations
 
 import inspect
-import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import (
@@ -33,9 +32,9 @@ from typing import (
 from .behaviour import Behaviour
 from .bounded import bounded
 from .exits import SpecError
-from .launch import Launch
+from .launch import Launch, expect_awaitable
 from .names import check_name
-from .request import check_timeout
+from .request import check_timeout, is_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -244,9 +243,10 @@ async def _run_function(
     assert starting is not None
     if "task_status" in kwargs or not _takes_task_status(target):
         starting.ack()
-        await target(*args, **kwargs)
+        await expect_awaitable(target, target(*args, **kwargs))
         return
-    await target(*args, **kwargs, task_status=_TaskStatus(process))
+    status = _TaskStatus(process)
+    await expect_awaitable(target, target(*args, **kwargs, task_status=status))
     if process.starting is not None:
         raise RuntimeError(f"{label_of(target)} ended without calling task_status.started()")
 
@@ -317,8 +317,7 @@ def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
 def _check_shutdown(key: str, value: Any) -> None:
     if value is None or value == "brutal_kill":
         return
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= math.inf:
+    if not is_seconds(value):
         accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
         raise SpecError(f"{key}={value!r}: accepted is {accepted}")
 

@@ -46,6 +46,7 @@ import outcome
 from .bounded import bounded
 from .exits import NotAProcess, WrongServer
 from .names import find, need
+from .process import Pid
 from .request import From, check_timeout
 from .runtime import own_process, runtime
 from .server_loop import Cast, Handled, NoReply, Reply, Stop
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .names import Ref
-    from .process import Pid, Process
+    from .process import Process
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -196,7 +197,8 @@ class DeferredMethod(CallMethod[P, R]):
         value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
         if value.__class__ is CoroutineType:
             value = await value
-        return value if isinstance(value, _ANSWERS) else NoReply()
+        done = value is None or isinstance(value, bool | Pid)  # of reply, of reply_from_task
+        return NoReply() if done else value
 
 
 class CastMethod(_Method, Generic[P]):

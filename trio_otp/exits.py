@@ -157,8 +157,9 @@ class StartError(OtpError):
     def __init__(self, reason: object, what: object = None) -> None:
         super().__init__(f"{what or 'process'} did not start: {bounded(reason)}")
         self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
+        crash = reason.detail if isinstance(reason, Shutdown) else reason
+        if isinstance(crash, BaseException):
+            self.__cause__ = crash
 
 
 class AlreadyStarted(StartError):

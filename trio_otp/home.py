@@ -31,12 +31,13 @@ STUCK_AFTER = 1.0  # seconds after its kill at which a child that has not died i
 class Home:
     """The processes of one nursery."""
 
-    __slots__ = ("_empty", "nursery", "processes", "runtime")
+    __slots__ = ("_empty", "guarded", "nursery", "processes", "runtime")
 
     def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
         self.runtime = runtime
         self.nursery = nursery
         self.processes: dict[Process, None] = {}  # oldest first
+        self.guarded = False  # a user's nursery: the guard leaves when the home is empty
         self._empty: AsyncBool | None = None  # of the guard, if there is one
 
     def add(self, process: Process) -> None:
@@ -100,8 +101,10 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     """Give the home of a user's nursery, with a guard that stops its processes in order."""
     home = runtime.homes.get(nursery)
     if home is None:
-        home = runtime.homes[nursery] = Home(runtime, nursery)
+        home = Home(runtime, nursery)
+        home.guarded = True
         contextvars.Context().run(partial(nursery.start_soon, home.guard, name="<otp guard>"))
+        runtime.homes[nursery] = home
     return home
 
 

@@ -9,6 +9,7 @@ message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
+from .bounded import bounded
 from .exits import (
     KILLED,
+    NOPROC,
     SHUTDOWN,
     TIMEOUT,
     AlreadyStarted,
+    CallError,
     NotAProcess,
     StartError,
     passes_through,
@@ -32,7 +36,7 @@ from .request import enter_wait, leave_wait
 from .runtime import calling_process, own_process, runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from .process import Monitor
 
@@ -151,7 +155,7 @@ async def start(launch: Launch) -> Process | None:
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     if launch.name is not None:
-        await _free_name(launch.name, launch.label)
+        await _free_name(launch)
     process = launch.create()
     process.starting = starting = Starting(process, launch.monitor)
     if launch.name is not None:
@@ -187,15 +191,40 @@ def _starter_dies() -> bool:
     )
 
 
-async def _free_name(name: object, label: str) -> None:
+async def _free_name(launch: Launch) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    check_name(name)
-    while (process := _holder(name, label)) is not None:
-        orphaned = process.supervisor is not None and process.supervisor.dead
-        if process.alive and not orphaned:
-            await trio.lowlevel.checkpoint()
-            raise AlreadyStarted(process.pid, label)
+    check_name(launch.name)
+    with trio.move_on_after(math.inf if launch.timeout is None else launch.timeout) as scope:
+        while (process := _holder(launch.name, launch.label)) is not None:
+            orphaned = process.supervisor is not None and process.supervisor.dead
+            if process.alive and not orphaned:
+                await trio.lowlevel.checkpoint()
+                raise AlreadyStarted(process.pid, launch.label)
+            await _wait_for_end(process, launch)
+    if scope.cancelled_caught:
+        raise StartError(TIMEOUT, launch.label)
+    _check_what_changed(launch)
+
+
+async def _wait_for_end(process: Process, launch: Launch) -> None:
+    """Wait for the holder of a name, unless it waits, over others perhaps, for this very start."""
+    try:
+        edge = enter_wait(process, launch.name, None)
+    except CallError as exc:
+        raise StartError(exc, launch.label) from exc
+    try:
         await process.wait_dead()
+    finally:
+        leave_wait(edge)
+
+
+def _check_what_changed(launch: Launch) -> None:
+    """Look again at what may have ended during the wait: the guard of the home, the starter."""
+    if launch.home.guarded:
+        launch.home = home_of(launch.home.runtime, launch.home.nursery)
+    needed = launch.link or launch.monitor is not None
+    if needed and launch.starter is not None and launch.starter.dead:
+        raise StartError(NOPROC, launch.label)
 
 
 def _holder(name: object, label: str) -> Process | None:
@@ -233,6 +262,14 @@ def connect(one: Process, other: Process) -> None:
     """Link two processes; once is enough."""
     one.links.peers[other] = None
     other.links.peers[one] = None
+
+
+def expect_awaitable(function: Any, result: Any) -> Awaitable[object]:
+    """Give what an async function returned; refuse the result of any other, with its name."""
+    if isinstance(result, Awaitable):
+        return result
+    name = getattr(function, "__name__", type(function).__name__)
+    raise TypeError(f"{name} returned {bounded(result)}; accepted is an async function")
 
 
 def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
 from .names import Ref, find, find_dying
@@ -125,9 +126,12 @@ def trap_exit(flag: bool = True) -> bool:
 
     Raises:
         NotAProcess: in plain Trio code.
+        TypeError: the flag is no bool.
 
     Follows: `Process.flag(:trap_exit, boolean)`.
     """
+    if not isinstance(flag, bool):
+        raise TypeError(f"flag={bounded(flag)}: accepted is True or False")
     process = need_process("otp.trap_exit")
     old, process.trap_exit = process.trap_exit, flag
     return old

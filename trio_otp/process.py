@@ -421,7 +421,8 @@ class Process:
         watched_by, self.links.watched_by = self.links.watched_by, {}
         for monitor in watched_by:
             monitor.watcher.links.watches.pop(monitor, None)
-            monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
+            if not monitor.watcher.dead:
+                monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
         for watcher in list(self.watchers):
             watcher(self)
         if self.ended is not None:

@@ -33,6 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
+import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
@@ -43,11 +44,13 @@ from .names import Ref, check_reference, find
 from .process import Exit, Pid
 from .registry_table import Entry, Table, strict_key
 from .runtime import need_process, runtime
+from .server_loop import Reply, log_unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .process import Process
+    from .request import From
 
 Keys: TypeAlias = Literal["unique", "duplicate"]
 KEYS: Final[tuple[str, ...]] = get_args(Keys)
@@ -128,6 +131,16 @@ class Registry(GenServer):
         self._process = need_process("Registry")
         self._process.trap_exit = True
         self._process.entries[self._close] = None
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Refuse a call, as a supervisor does: it would end every holder of a key."""
+        return Reply(
+            outcome.Error(TypeError(f"Registry does not take the call {bounded(request)}"))
+        )
+
+    def handle_cast(self, message: Any) -> Any:
+        """Log a cast, as a supervisor does."""
+        log_unexpected(self._process, message)
 
     def handle_info(self, message: Any) -> Any:
         """Pass over exit signals, as a supervisor does; log what is not expected."""

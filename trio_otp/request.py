@@ -9,12 +9,14 @@ one, wherever it is: queued, in hand or deferred.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
+from .bounded import bounded
 from .exits import CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .runtime import calling_process
 
@@ -137,8 +139,16 @@ def check_timeout(name: str, value: object) -> None:
     """Refuse a time-out that is no number of seconds from 0 up, or None."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"{name}={value!r}: accepted is a number of seconds >= 0, or None")
+    if not is_seconds(value):
+        shown = bounded(value)
+        raise ValueError(f"{name}={shown}: accepted is a number of seconds >= 0, or None")
+
+
+def is_seconds(value: object) -> bool:
+    """Tell whether a value is a time that the clock can count, or infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max or value == math.inf
 
 
 def enter_wait(server: Process, ref: object, message: object) -> Process | None:

@@ -26,6 +26,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from .bounded import bounded
 from .exits import SpecError, is_quiet
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Policy:
         """Append a child; it is down until `started`."""
         check_entry(entry, self.auto_shutdown)
         if entry.id in self.table:
-            raise SpecError(f"id={entry.id!r}: there are two children of this id")
+            raise SpecError(f"id={bounded(entry.id)}: there are two children of this id")
         self.table[entry.id] = entry
 
     def started(self, id: Any) -> None:
@@ -228,13 +229,13 @@ def check_entry(entry: Entry, auto_shutdown: str) -> None:
         return
     if auto_shutdown == "never":
         raise SpecError(
-            f"child {entry.id!r}: significant=True needs a supervisor with "
+            f"child {bounded(entry.id)}: significant=True needs a supervisor with "
             "auto_shutdown='any_significant' or 'all_significant', not 'never'"
         )
     if entry.restart == "permanent":
         raise SpecError(
-            f"child {entry.id!r}: significant=True needs restart='transient' or 'temporary', "
-            "not 'permanent'"
+            f"child {bounded(entry.id)}: significant=True needs "
+            "restart='transient' or 'temporary', not 'permanent'"
         )
 
 

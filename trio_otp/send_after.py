@@ -15,6 +15,7 @@ from .bounded import bounded
 from .events import NoticeReport
 from .names import check_reference, find
 from .process import Pid
+from .request import is_seconds
 from .runtime import runtime
 from .timers import Timer
 
@@ -125,5 +126,5 @@ def _own(timer: Timer, owner: Process) -> None:
 
 
 def _check_delay(delay: object) -> None:
-    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < math.inf:
-        raise ValueError(f"delay={delay!r}: accepted is a finite number of seconds >= 0")
+    if not is_seconds(delay) or delay == math.inf:
+        raise ValueError(f"delay={bounded(delay)}: accepted is a finite number of seconds >= 0")

@@ -245,9 +245,13 @@ class ServerLoop:
 
     def _shown_state(self) -> str:
         try:
-            return bounded(self.instance.format_status(), 2000)
-        except Exception as exc:
-            return f"<format_status raised {type(exc).__name__}: {exc}>"
+            status = self.instance.format_status()
+        except (Exception, ProcessExit) as exc:
+            return f"<format_status raised {bounded(exc)}>"
+        if isinstance(status, CoroutineType):
+            status.close()
+            return "<format_status is an async def; accepted is def>"
+        return bounded(status, 2000)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -270,8 +274,7 @@ class ServerLoop:
 
     async def _next(self) -> Any:
         """Take the next message, with a checkpoint now and then."""
-        if self._burst < BURST and self.process.since < self._until:
-            self._burst += 1
+        if not self._is_burst_over():
             try:
                 return self._take_queued()
             except trio.WouldBlock:
@@ -279,9 +282,21 @@ class ServerLoop:
         message = await self._wait()
         if self.process.doom is not UNSET:  # the signal came while the message was handed over
             await trio.lowlevel.checkpoint()
+        self._begin_burst()
+        return message
+
+    def _is_burst_over(self) -> bool:
+        self._burst += 1
+        return self._burst > BURST or self.process.since >= self._until
+
+    def _begin_burst(self) -> None:
         self._burst = 0
         self._until = trio.current_time() + BURST_SECONDS
-        return message
+
+    async def _rest(self) -> None:
+        """Let others run, and an exit signal arrive."""
+        await trio.lowlevel.checkpoint()
+        self._begin_burst()
 
     def _take_queued(self) -> Any:
         if self.process.doom is not UNSET:
@@ -302,7 +317,7 @@ class ServerLoop:
 
     async def _handle(self, message: Any) -> None:
         kind = message.__class__
-        if kind is From:
+        if kind is From and message.server is self.process:
             await self._handle_call(message)
         elif kind is Cast:
             await self._handle_cast(message.message)
@@ -357,8 +372,8 @@ class ServerLoop:
         return message.handle_cast(self.instance)
 
     async def _do_continue(self) -> None:
-        if self.process.doom is not UNSET:  # the callback before it has not noticed
-            await trio.lowlevel.checkpoint()
+        if self.process.doom is not UNSET or self._is_burst_over():
+            await self._rest()
         token, self._continue = self._continue, UNSET
         self.process.current = token
         self.process.since = trio.current_time()
@@ -430,4 +445,6 @@ def log_unexpected(process: Process, message: Any) -> None:
 def as_outcome(value: Any) -> outcome.Outcome[Any]:
     """Give an answer as the outcome that it is or stands for."""
     kind = value.__class__
-    return value if kind is outcome.Value or kind is outcome.Error else outcome.Value(value)
+    if kind is outcome.Error:  # a new one each time, since an outcome serves one caller only
+        return outcome.Error(value.error)
+    return outcome.Value(value.value if kind is outcome.Value else value)

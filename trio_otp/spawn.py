@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .exits import (
     NORMAL,
     SHUTDOWN,
@@ -36,7 +37,7 @@ from .exits import (
     unwrap,
 )
 from .home import Home
-from .launch import Launch, where_to_live
+from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
 from .names import check_name, find, holder, take_name
@@ -138,7 +139,7 @@ def _spawn(
     starter = own_process()
 
     async def body(_: Process) -> None:
-        await fn(*args)
+        await expect_awaitable(fn, fn(*args))
 
     what = label or str(getattr(fn, "__name__", type(fn).__name__))
     home = where_to_live(nursery, "otp.spawn")
@@ -292,10 +293,22 @@ def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
     if match is None:
         wanted = _anything
     elif isinstance(match, type | tuple):
+        isinstance(None, match)  # its TypeError, now, if what is in the tuple are no types
         wanted = partial(_is_of, match)
+    elif not callable(match):
+        raise TypeError(
+            f"match={bounded(match)}: accepted is a type, a tuple of types or a function; "
+            f"for one value write lambda message: message == {bounded(match)}"
+        )
     if process.behaviour is None:
         return wanted
-    return lambda message: not isinstance(message, From | SystemMessage) and wanted(message)
+    return lambda message: not _is_for_loop(message, process) and wanted(message)
+
+
+def _is_for_loop(message: Any, process: Process) -> bool:
+    """Tell whether a server's loop handles a message: a call to it, or what only it knows."""
+    call = isinstance(message, From) and message.server is process
+    return call or isinstance(message, SystemMessage)
 
 
 def _anything(_: Any) -> bool:

@@ -21,6 +21,7 @@ import outcome
 import trio
 
 from .behaviour import Behaviour
+from .bounded import bounded
 from .child import Child, ChildSpec, ChildType, launch_of
 from .events import ProgressReport, SupervisorReport
 from .exits import (
@@ -28,9 +29,9 @@ from .exits import (
     NORMAL,
     SHUTDOWN,
     BadReturn,
-    OtpError,
     ProcessExit,
     Shutdown,
+    WrongServer,
     passes_through,
 )
 from .home import kill, stop
@@ -231,7 +232,7 @@ class SupervisorLoop:
                 await self.retry(message.key, message.reason)
             case Terminate():
                 raise Ending(message.reason)
-            case _ if message.__class__ is From:
+            case _ if message.__class__ is From and message.server is self.process:
                 await self._command(message)
             case _:
                 log_unexpected(self.process, message)
@@ -254,11 +255,16 @@ class SupervisorLoop:
         handler = None if command is None else getattr(self, f"do_{command.name}", None)
         if command is None or handler is None:
             name = type(self.instance).__name__
-            from_.finish(outcome.Error(TypeError(f"{name} does not take the call {request!r}")))
+            error: Exception = TypeError(f"{name} does not take the call {bounded(request)}")
+            if command is not None:
+                error = WrongServer(command.name, self.process.pid, name)
+            from_.finish(outcome.Error(error))
             return
         try:
             value = await handler(command.argument)
-        except OtpError as exc:
+        except Ending:
+            raise
+        except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
             from_.finish(outcome.Error(exc))
         else:
             from_.finish(outcome.Value(value))

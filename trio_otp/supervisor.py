@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .behaviour import finish, ignore
+from .bounded import bounded
 from .child import Child, ChildSpec, as_child
 from .exits import (
     SHUTDOWN,
@@ -35,6 +36,7 @@ from .exits import (
     ChildRunning,
     FailedToStartChild,
     Shutdown,
+    SpecError,
     StartError,
 )
 from .restart import (
@@ -148,6 +150,8 @@ class Supervisor(SupervisorBehaviour):
         Follows: `Supervisor.init/2`.
         """
         check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
+        if isinstance(children, Child | type):
+            raise SpecError(f"children={children!r}: accepted is a list; write [{children!r}]")
         listed = tuple(as_child(child) for child in children)
         spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown)
         _new_policy(spec)
@@ -296,7 +300,7 @@ class StaticLoop(SupervisorLoop):
         known = self.slots.get(spec.id)
         if known is not None:
             if known.pid is not None:
-                raise AlreadyStarted(known.pid, f"child {spec.id!r}")
+                raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
         check_entry(_entry(spec), self.policy.auto_shutdown)
         slot = self.slots[spec.id] = Slot(child)

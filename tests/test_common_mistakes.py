@@ -1,0 +1,93 @@
+"""Mistakes that are easily made: each is a clear error where it was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import trio_otp as otp
+
+
+class Server(otp.GenServer):
+    """Answers late, or forgets to."""
+
+    @otp.on_call_deferred
+    def later(self, from_: otp.From[str], how: str) -> object:
+        return otp.reply(from_, "done") if how == "reply" else "forgotten"
+
+
+@pytest.mark.parametrize("match", ["tick", 5, ("tick",)])
+async def test_receive_takes_no_plain_value(match: Any) -> None:
+    """A value in place of a type or function is refused before anything is waited for."""
+    async with otp.open_process():
+        with pytest.raises(TypeError):
+            await otp.receive(match, timeout=0)
+
+
+async def test_a_value_of_a_deferred_call_is_not_lost(autojump_clock: object) -> None:
+    """What `otp.reply` returns may be returned; an answer may not, and the caller hears of it."""
+    async with otp.open_supervisor([otp.child(Server).having(name="s")]):
+        assert "done" == await Server.at("s").later("reply")
+        with pytest.raises(otp.ServerExited) as caught:
+            await Server.at("s").later("return")
+        assert isinstance(caught.value.reason, otp.BadReturn)
+
+
+async def test_a_plain_function_is_no_child(autojump_clock: object) -> None:
+    """What returns no awaitable is refused by its name."""
+    child: Any = otp.child(len, "abc")  # type: ignore[call-overload]
+    with pytest.raises(otp.SupervisorExited) as caught:
+        async with otp.open_supervisor([child], max_restarts=0) as sup:
+            await sup.wait()
+    assert "len returned 3; accepted is an async function" in str(caught.value)
+
+
+async def test_trap_exit_takes_a_bool() -> None:
+    """Anything else would silently mean True."""
+    flag: Any = "no"
+    async with otp.open_process():
+        with pytest.raises(TypeError, match="flag='no'"):
+            otp.trap_exit(flag)
+
+
+async def test_one_child_is_no_list_of_children() -> None:
+    """The message has the corrected list."""
+    one: Any = Server
+    with pytest.raises(otp.SpecError, match=r"write \["):
+        async with otp.open_supervisor(one):
+            pass
+
+
+async def test_a_command_for_the_other_kind_of_supervisor(autojump_clock: object) -> None:
+    """A dynamic supervisor has no children by id; the caller is told so, and it lives."""
+    async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="dyn")]):
+        with pytest.raises(otp.WrongServer, match="restart_child was called on"):
+            await otp.restart_child("dyn", "child")
+        assert 0 == (await otp.count_children("dyn")).active
+
+
+async def test_a_child_that_fails_is_the_cause() -> None:
+    """The error of the child's init hangs on the error of the whole tree."""
+
+    async def fails(*, task_status: Any) -> None:
+        raise OSError("disk")
+
+    with pytest.raises(otp.StartError) as caught:
+        async with otp.open_supervisor([otp.child(fails)]):  # type: ignore[call-arg]
+            pass
+    cause = caught.value.__cause__
+    assert isinstance(cause, otp.FailedToStartChild)
+    assert isinstance(cause.__cause__, OSError)
+
+
+async def test_a_stray_message_does_not_hurt_a_registry(autojump_clock: object) -> None:
+    """A call is refused in the caller and a cast is logged; the names stay."""
+    names = otp.registry("names")
+    children = [otp.child(otp.Registry).having(name="names")]
+    async with otp.open_supervisor(children), otp.open_process() as me:
+        names.register("me")
+        otp.cast("names", "stray")
+        with pytest.raises(TypeError, match="does not take the call 'stray'"):
+            await otp.call("names", "stray")
+        assert [(me, None)] == names.lookup("me")
