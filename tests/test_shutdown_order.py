@@ -305,6 +305,23 @@ async def test_a_stop_by_hand_waits_for_the_start_under_way(autojump_clock: Any)
     assert ["+x", "+slow", "-slow", "=slow", "-x", "=x"] == journal
 
 
+async def test_a_group_restart_waits_for_the_start_under_way(autojump_clock: Any) -> None:
+    """A sibling that is a supervisor and busy with a start is stopped after that."""
+    journal = Journal()
+    children = [worker("a", journal), nested(journal, "inner", workers("x", journal))]
+    async with (
+        otp.open_supervisor(children, strategy="one_for_all"),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(otp.start_child, "inner", worker("slow", journal, init_takes=5))
+        await settle()
+        journal.clear()
+        await kill("a")
+        await trio.sleep(6)
+        stops = ["-slow", "=slow", "-x", "=x"]
+        assert ["+slow", *stops, "+a", "+x"] == journal
+
+
 # -- crashes and kills on the way ------------------------------------------------------------------
 
 
