@@ -1,4 +1,4 @@
-"""Developer sessions: `nox` runs the usual ones, `nox -s long` the tests that take minutes.
+"""Developer sessions: `nox` runs the usual ones, `nox -s long mutations` those of minutes.
 
 Everything after `--` goes to pytest: `nox -s tests-3.12 -- -k supervisor`.
 """
@@ -82,11 +82,18 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests that take minutes."""
+    """Run the tests that take minutes, one after the other: some of them compare times."""
     _install(session, "test")
     # Some take longer than the time after which a hanging short test shows its stacks.
-    patient = ["-o", "faulthandler_timeout=400"]
-    session.run("python", "-m", "pytest", "-m", "slow", *patient, *session.posargs)
+    patient = ["-m", "slow", "-o", "faulthandler_timeout=400"]
+    session.run("python", "-m", "pytest", *patient, "--ignore=tests/mutations", *session.posargs)
+
+
+@nox.session
+def mutations(session: nox.Session) -> None:
+    """Break each law in a copy of the library, and see that its test notices."""
+    _install(session, "test")
+    session.run("python", "-m", "pytest", "-m", "slow", "-n", "auto", "tests/mutations")
 
 
 @nox.session
