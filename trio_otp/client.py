@@ -197,7 +197,7 @@ class DeferredMethod(CallMethod[P, R]):
         value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
         if value.__class__ is CoroutineType:
             value = await value
-        done = value is None or isinstance(value, bool | Pid)  # of reply, of reply_from_task
+        done = value is None or value.__class__ in (bool, Pid)  # of reply, of reply_from_task
         return NoReply() if done else value
 
 

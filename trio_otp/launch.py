@@ -8,6 +8,7 @@ message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from .request import enter_wait, leave_wait
 from .runtime import calling_process, own_process, runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .process import Monitor
 
@@ -266,7 +267,7 @@ def connect(one: Process, other: Process) -> None:
 
 def expect_awaitable(function: Any, result: Any) -> Awaitable[object]:
     """Give what an async function returned; refuse the result of any other, with its name."""
-    if isinstance(result, Awaitable):
+    if inspect.isawaitable(result):
         return result
     name = getattr(function, "__name__", type(function).__name__)
     raise TypeError(f"{name} returned {bounded(result)}; accepted is an async function")
