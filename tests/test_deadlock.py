@@ -203,6 +203,47 @@ async def test_a_deferred_call_may_be_answered_while_another_waits(autojump_cloc
     assert {"by a third", "pong"} == set(got)
 
 
+@pytest.mark.parametrize("way", ["starts", "fails", "waits for the name", "stops"])
+async def test_a_start_or_stop_that_is_over_leaves_no_edge(way: str, autojump_clock: Any) -> None:
+    """Whoever was started, refused, waited for or stopped may call A afterwards."""
+    gate = trio.Event()
+
+    async def dying() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await gate.wait()
+                await trio.sleep(1)
+
+    async def starts(node: Node, from_: Any) -> Any:
+        child = otp.child(Node).having(name="child")
+        match way:
+            case "starts":
+                await otp.start(child)
+            case "fails":
+                with pytest.raises(otp.AlreadyStarted):
+                    await otp.start(child.having(name="b"))
+            case "waits for the name":
+                gate.set()
+                await otp.start(child)
+            case "stops":
+                await otp.stop("b")
+        return otp.Reply("done")
+
+    async with otp.open_process():
+        pids = await nodes("ab")
+        if way == "waits for the name":
+            pid = otp.spawn(dying)
+            otp.register("child", pid)
+            await trio.testing.wait_all_tasks_blocked()
+            otp.exit(pid, "slowly")
+        assert "done" == await otp.call("a", starts)
+        assert edges(pids)[0] is None
+        for name in {"b", "child"} & set(otp.registered()):
+            assert "pong" == await otp.call(name, calls("a"))
+
+
 async def test_helpers_and_plain_tasks_make_no_edge(autojump_clock: Any) -> None:
     """A call of a helper task is not the wait of its process; a time-out ends it as usual."""
 
