@@ -1,102 +1,17 @@
-"""The client layer: decorated methods as messages, and what refuses a wrong one in the caller."""
+"""Clients: the ways to send a decorated method, and what is refused in the caller."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-import outcome
 import pytest
 import trio
 import trio.testing
+from cache_kit import Cache, Loud, inside
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
-
-
-class Cache(otp.GenServer):
-    def __init__(self, limit: int = 1000) -> None:
-        self.limit = limit
-        self.data: dict[str, bytes] = {}
-        self.waiting: list[otp.From[bytes]] = []
-        self.notes: list[Any] = []
-
-    @otp.on_call
-    async def get(self, key: str) -> bytes | None:
-        """Give a value."""
-        return self.data.get(key)
-
-    @otp.on_call
-    def size(self) -> int:
-        return len(self.data)
-
-    @otp.on_call(raises=(KeyError,))
-    async def pop(self, key: str, *, default: bytes | None = None) -> bytes:
-        if default is not None:
-            return self.data.pop(key, default)
-        return self.data.pop(key)
-
-    @otp.on_call(timeout=1.5)
-    async def sleep(self, seconds: float) -> None:
-        await trio.sleep(seconds)
-
-    @otp.on_call
-    async def close(self, why: str) -> str:
-        return otp.Stop(why, reply=f"closed: {why}")
-
-    @otp.on_call
-    def touch(self) -> str:
-        return otp.Reply("touched", timeout=5, continue_="touch")
-
-    @otp.on_call_deferred
-    async def fetch(self, from_: otp.From[bytes], url: str) -> None:
-        self.waiting.append(from_)
-
-    @otp.on_call_deferred(timeout=60)
-    def fetch_slowly(self, from_: otp.From[bytes], url: str = "x") -> Any:
-        return otp.Reply(url.encode())
-
-    @otp.on_cast
-    async def put(self, key: str, value: bytes) -> None:
-        self.data[key] = value
-
-    @otp.on_cast
-    def clear(self) -> Any:
-        self.data.clear()
-        return otp.Stop("cleared") if self.limit == 0 else None
-
-    @otp.on_info(otp.Down, otp.Timeout)
-    def notice(self, message: Any) -> None:
-        self.notes.append(message)
-
-    @otp.on_info(str)
-    async def note_str(self, message: str) -> None:
-        self.notes.append(message)
-
-    def handle_continue(self, token: Any) -> None:
-        self.notes.append(token)
-
-
-class Loud(Cache):
-    """Overrides a decorated method, once with a decorator and once without."""
-
-    @otp.on_call
-    async def get(self, key: str) -> bytes | None:
-        return (self.data.get(key) or b"").upper()
-
-    def size(self) -> int:
-        return -1
-
-    def notice(self, message: Any) -> None:
-        self.notes.append(("loud", message))
-
-
-def inside(pid: otp.Pid[Any]) -> Cache:
-    process = pid._process
-    assert process is not None
-    instance: Cache = process.instance
-    return instance
-
 
 # -- three ways to send ----------------------------------------------------------------------------
 
@@ -182,135 +97,6 @@ async def test_a_client_can_be_copied() -> None:
     """A copy, shallow or deep, is a client of the same server."""
     for copied in (copy.copy(Cache.at("cache")), copy.deepcopy(Cache.at("cache"))):
         assert "<client of Cache at 'cache'>" == repr(copied)
-
-
-# -- returns ---------------------------------------------------------------------------------------
-
-
-async def test_an_error_of_raises_is_the_callers() -> None:
-    """Exceptions listed in raises= go to the caller, and the server lives."""
-    async with otp.open_process():
-        cache = Cache.at(await otp.start_link(Cache))
-        with pytest.raises(KeyError, match="missing"):
-            await cache.pop("missing")
-        assert b"d" == await cache.pop("missing", default=b"d")
-        assert 0 == await cache.size()
-
-
-async def test_any_other_error_is_a_crash() -> None:
-    """An error that is not listed crashes the server, and the caller gets ServerExited."""
-
-    class Fragile(otp.GenServer):
-        @otp.on_call(raises=(KeyError,))
-        async def fail(self) -> None:
-            raise LookupError("a base of KeyError, not listed")
-
-    async with otp.open_process():
-        pid = await otp.start(Fragile)
-        with pytest.raises(otp.ServerExited, match="request fail") as caught:
-            await Fragile.fail(pid)
-        assert isinstance(caught.value.__cause__, LookupError)
-        assert not otp.is_alive(pid)
-
-
-async def test_a_call_may_return_reply_or_stop(autojump_clock: Any) -> None:
-    """Reply(value, ...) answers and sets what it says; Stop(reason, reply=) ends the server."""
-    async with otp.open_process():
-        pid, _ = await otp.start_monitor(Cache)
-        assert "touched" == await Cache.touch(pid)
-        await trio.sleep(6)
-        assert ["touch", otp.Timeout()] == inside(pid).notes
-        assert "closed: tired" == await Cache.close(pid, "tired")
-        assert "tired" == (await otp.receive(otp.Down)).reason
-
-
-async def test_a_cast_may_stop() -> None:
-    """A cast method may return Stop(reason)."""
-    async with otp.open_process():
-        pid, _ = await otp.start_monitor(otp.child(Cache, limit=0))
-        Cache.clear(pid)
-        assert "cleared" == (await otp.receive(otp.Down)).reason
-
-
-async def test_a_method_has_its_own_timeout(autojump_clock: Any) -> None:
-    """timeout= of the decorator is that of the client; without it, it is 5 s."""
-    async with otp.open_process():
-        pid = await otp.start_link(Cache)
-        with pytest.raises(otp.CallTimeout, match="within 1\\.5 s"):
-            await Cache.sleep(pid, 2)
-        await trio.sleep(10)
-        with pytest.raises(otp.CallTimeout, match="within 5 s"):
-            await Cache.fetch(pid, "url")
-
-
-async def test_a_deferred_call_is_answered_later() -> None:
-    """A deferred method gets the From first; the server serves on until somebody replies."""
-    got: list[bytes] = []
-
-    async with otp.open_process(), trio.open_nursery() as nursery:
-        pid = await otp.start_link(Cache)
-
-        async def ask() -> None:
-            got.append(await Cache.fetch(pid, "url"))
-
-        nursery.start_soon(ask)
-        await trio.testing.wait_all_tasks_blocked()
-        assert 0 == await Cache.size(pid)
-        assert [] == got
-        assert otp.reply(inside(pid).waiting[0], outcome.Value(b"page"))
-    assert [b"page"] == got
-
-
-async def test_a_deferred_method_may_answer_at_once() -> None:
-    """It may return Reply(value) instead."""
-    async with otp.open_process():
-        pid = await otp.start_link(Cache)
-        assert b"url" == await Cache.fetch_slowly(pid, url="url")
-        assert b"x" == await Cache.fetch_slowly(pid)
-
-
-# -- info ------------------------------------------------------------------------------------------
-
-
-async def test_plain_messages_go_by_their_type() -> None:
-    """on_info methods get messages of their types and subtypes; others are told and dropped."""
-
-    class Text(str):
-        __slots__ = ()
-
-    notices: list[Any] = []
-    async with otp.open_process():
-        runtime().events.attach("notice", notices.append)
-        pid = await otp.start_link(Cache)
-        for message in ("a", Text("b"), 3, otp.Timeout()):
-            otp.send(pid, message)
-        await trio.testing.wait_all_tasks_blocked()
-        assert ["a", "b", otp.Timeout()] == inside(pid).notes
-        assert 1 == len(notices)
-
-
-async def test_on_info_takes_classes() -> None:
-    """on_info without a class, or with something else, is a TypeError that shows how."""
-    wrong: Any
-    for wrong in ((), (7,), ("str",)):
-        with pytest.raises(TypeError, match=r"write @on_info\(otp\.Down\)"):
-            otp.on_info(*wrong)
-
-
-# -- overrides -------------------------------------------------------------------------------------
-
-
-async def test_dispatch_is_by_name_on_the_instance() -> None:
-    """A subclass overrides a method, decorated or not; clients of the base class reach it."""
-    async with otp.open_process():
-        pid = await otp.start_link(Loud)
-        for cache in (Cache.at(pid), Loud.at(pid)):
-            cache.put("k", b"v")
-            assert b"V" == await cache.get("k")
-            assert -1 == await Cache.size(pid)
-        otp.send(pid, otp.Timeout())
-        await trio.testing.wait_all_tasks_blocked()
-        assert [("loud", otp.Timeout())] == inside(pid).notes
 
 
 # -- refused in the caller -------------------------------------------------------------------------

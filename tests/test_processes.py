@@ -1,9 +1,8 @@
-"""Processes: pids, spawn, send, ends, and what a process knows of itself."""
+"""Processes: pids, spawn and send."""
 
 from __future__ import annotations
 
 import contextvars
-import gc
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.process import Process
 from trio_otp.runtime import runtime
 
 surprise: contextvars.ContextVar[str] = contextvars.ContextVar("surprise")
@@ -30,14 +28,6 @@ async def in_process(make: Any) -> Any:
     """Give what `make` gives in a process of its own."""
     otp.spawn_link(report_to, otp.self(), make)
     return await otp.receive()
-
-
-async def end_of(body: Any, *args: Any) -> object:
-    """Give the exit reason of a process that runs `body`."""
-    _, monitor = otp.spawn_monitor(body, *args)
-    down = await otp.receive(otp.Down)
-    assert monitor is down.ref
-    return down.reason
 
 
 # -- pids ------------------------------------------------------------------------------------------
@@ -211,183 +201,3 @@ async def test_a_send_end_is_a_trio_channel_into_the_mailbox() -> None:
         channel.close()
         with pytest.raises(otp.NoProcess):
             otp.send_end(pid)
-
-
-# -- ends ------------------------------------------------------------------------------------------
-
-
-async def test_a_body_that_returns_ends_normally() -> None:
-    """The exit reason of a body that returns is NORMAL."""
-    async with otp.open_process():
-        assert otp.NORMAL is await end_of(trio.lowlevel.checkpoint)
-
-
-async def test_a_body_that_raises_ends_with_its_exception() -> None:
-    """The exit reason of a crash is the exception itself, with its traceback (GS-9)."""
-    bug = ValueError("bug")
-
-    async def crash() -> None:
-        raise bug
-
-    async with otp.open_process():
-        assert bug is await end_of(crash)
-    assert bug.__traceback__ is not None
-
-
-@pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown("x"), "any", 7, None])
-async def test_exit_ends_the_process_with_its_reason(reason: object) -> None:
-    """otp.exit(reason) ends the process with any object, and no `except Exception` stops it."""
-
-    async def leave() -> None:
-        try:
-            otp.exit(reason)
-        except Exception:
-            await trio.sleep_forever()
-
-    async with otp.open_process():
-        assert reason == await end_of(leave)
-
-
-async def test_fault_52_one_cause_is_one_exception_at_any_depth() -> None:
-    """A crash four nurseries deep is the bare exception; a group of two stays a group."""
-
-    async def crash(depth: int) -> None:
-        if depth == 0:
-            raise ValueError("deep")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(crash, depth - 1)
-
-    async def crash_twice() -> None:
-        raise ExceptionGroup("two", [ValueError(1), TypeError(2)])
-
-    async def exit_deep() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.sleep_forever)
-            await trio.lowlevel.checkpoint()
-            otp.exit("deep")
-
-    async with otp.open_process():
-        assert isinstance(await end_of(crash, 4), ValueError)
-        assert isinstance(await end_of(crash_twice), ExceptionGroup)
-        assert "deep" == await end_of(exit_deep)
-
-
-async def test_fault_44_a_crash_before_the_first_await_is_noticed() -> None:
-    """A body that raises at once has a monitor that tells."""
-
-    async def at_once() -> None:
-        raise LookupError("first step")
-
-    async with otp.open_process():
-        assert isinstance(await end_of(at_once), LookupError)
-
-
-async def test_a_crash_is_reported_once_and_a_quiet_end_never() -> None:
-    """One crash report per crash; otp.exit, which nobody calls a crash, brings none (PR-19)."""
-    reports: list[Any] = []
-
-    async def crash() -> None:
-        raise ValueError("reported")
-
-    async with otp.open_process():
-        runtime().events.attach("crash", reports.append)
-        await end_of(crash)
-        await end_of(trio.lowlevel.checkpoint)
-        await end_of(otp.exit, "not a crash")
-    assert ["crash"] == [report.label for report in reports]
-    assert "reported" == str(reports[0].reason)
-
-
-async def test_an_exit_beside_a_crash_is_reported_too() -> None:
-    """A body that ends by a crash and an exit at once ends with both, and the crash is told."""
-    reports: list[Any] = []
-
-    async def crash() -> None:
-        raise ValueError("beside")
-
-    async def leave() -> None:
-        otp.exit("leave")
-
-    async def both() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(crash)
-            nursery.start_soon(leave)
-
-    async with otp.open_process():
-        runtime().events.attach("crash", reports.append)
-        reason = await end_of(both)
-    assert isinstance(reason, BaseExceptionGroup)
-    assert ["both"] == [report.label for report in reports]
-
-
-# -- what a process knows of itself ----------------------------------------------------------------
-
-
-async def test_a_dictionary_belongs_to_one_process() -> None:
-    """The dictionary is empty at first, private, and inherited by nobody (PR-15)."""
-    async with otp.open_process():
-        otp.dictionary()["key"] = "mine"
-        assert {} == await in_process(lambda: dict(otp.dictionary()))
-        assert "mine" == otp.dictionary()["key"]
-
-
-async def test_ancestors_are_names_where_there_are_names() -> None:
-    """ancestors lists who started a process, nearest first, by name or pid (GN-12)."""
-
-    async def parent(me: otp.Pid[Any]) -> None:
-        otp.spawn_link(report_to, me, otp.ancestors)
-        await trio.sleep_forever()
-
-    async with otp.open_process(name="grandpa") as me:
-        pid = otp.spawn(parent, me)
-        assert (pid, "grandpa") == await otp.receive()
-        assert () == otp.ancestors()
-
-
-async def test_callers_are_pids() -> None:
-    """callers lists the pids on whose behalf a process runs, nearest first."""
-    async with otp.open_process(name="boss") as me:
-        assert (me,) == await in_process(otp.callers)
-        assert () == otp.callers()
-
-
-@pytest.mark.parametrize(
-    "ask", [otp.self, otp.dictionary, otp.ancestors, otp.callers, otp.trap_exit]
-)
-async def test_plain_code_knows_nothing_of_a_process(ask: Any) -> None:
-    """What asks of the own process raises NotAProcess in plain Trio code."""
-    with pytest.raises(otp.NotAProcess, match="open_process"):
-        ask()
-
-
-async def test_a_helper_task_belongs_to_its_process() -> None:
-    """A task of a nursery inside a process has its pid and dictionary, and cannot receive."""
-
-    async def helper(me: otp.Pid[Any]) -> None:
-        assert me is otp.self()
-        with pytest.raises(otp.NotAProcess, match="own task"):
-            await otp.receive()
-        otp.send(me, "helped")
-
-    async with otp.open_process() as me:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(helper, me)
-        assert "helped" == await otp.receive()
-
-
-async def test_a_line_of_starters_does_not_keep_the_dead_alive() -> None:
-    """Of a hundred processes that each started the next and ended, the last two are kept."""
-
-    async def step(left: int) -> None:
-        if left:
-            otp.spawn_link(step, left - 1)
-        else:
-            await trio.sleep_forever()
-
-    async with otp.open_process():
-        otp.spawn(step, 100)
-        await trio.testing.wait_all_tasks_blocked()
-        gc.collect()
-        kept = [o for o in gc.get_objects() if type(o) is Process and o.label == "step"]
-
-        assert len(kept) <= 2
