@@ -175,6 +175,7 @@ async def test_a_via_name_works_in_every_function() -> None:
         pid = await otp.start_link(otp.child(Server).having(name=name))
         assert pid is otp.whereis(name)
         assert {"ada": pid} == phones.numbers
+        assert repr(pid).endswith(" Server 'ada'>")
         assert ("hi", pid) == await otp.call(name, "hi")
         monitor = otp.monitor(name)
         await otp.stop(name)
