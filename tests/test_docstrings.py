@@ -33,10 +33,12 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for name, value in vars(otp.application).items():
-        own = getattr(value, "__module__", "") == otp.application.__name__
-        if own and isinstance(value, FunctionType) and not name.startswith("_"):
-            yield f"application.{name}", inspect.unwrap(value)
+    for module in (otp.application, otp.gen_event):
+        where = module.__name__.rpartition(".")[2]
+        for name, value in vars(module).items():
+            own = getattr(value, "__module__", "") == module.__name__
+            if own and isinstance(value, FunctionType) and not name.startswith("_"):
+                yield f"{where}.{name}", inspect.unwrap(value)
     for name, value in PUBLIC.items():
         if isinstance(value, FunctionType):
             yield name, inspect.unwrap(value)
@@ -48,10 +50,10 @@ def callables() -> Iterator[tuple[str, FunctionType]]:
 
 
 CALLABLES = dict(callables())
-# The inside of the library: what a behaviour, a reply or a registry does for the library, and the
-# four functions of OTP's via protocol.
+# The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
+# library, and the four functions of OTP's via protocol.
 INSIDE = re.compile(
-    r"(From|Registry|ViaModule)\.|application\.check_|.*\.(run_process|children_info|\w+_name)$"
+    r"(EventManager|From|Registry|ViaModule)\.|application\.check_|.*\.(run_process|children_info|\w+_name)$"
 )
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 

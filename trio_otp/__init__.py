@@ -17,6 +17,7 @@ rows above it:
 
 from . import application as application
 from . import events as events
+from . import gen_event as gen_event
 from . import reports as reports
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
@@ -33,6 +34,15 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .event_handler import GenEvent as GenEvent
+from .event_handler import HandlerCrashed as HandlerCrashed
+from .event_handler import HandlerExit as HandlerExit
+from .event_handler import NoHandler as NoHandler
+from .event_handler import OwnerExited as OwnerExited
+from .event_handler import RemoveHandler as RemoveHandler
+from .event_handler import SwapHandler as SwapHandler
+from .event_handler import Swapped as Swapped
+from .event_manager import EventManager as EventManager
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 RETURNS: Final = frozenset(  # of the kinds there are
-    ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
+    ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done", "remove", "swap"]
 )
 TAKE_PROGRAMS: Final = frozenset(["reg_update"])
 NOTHING: Final = object()  # the result of an operation that has none

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .rules import Applied
 
-for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application"):
+MODULES = ("ops_process", "ops_supervisor", "ops_registry", "ops_application", "ops_event")
+for _module in MODULES:
     importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
@@ -69,7 +70,10 @@ class StepLimit(trio.abc.Instrument):
 def missing(scenario: dict[str, Any]) -> list[str]:
     """Name what a scenario needs and the adaptor does not have."""
     known = (
-        {f"kind {kind}" for kind in (*TARGETS, "app")} | set(OPERATIONS) | RETURNS | set(CONDITIONS)
+        {f"kind {kind}" for kind in (*TARGETS, "app", "handler")}
+        | set(OPERATIONS)
+        | RETURNS
+        | set(CONDITIONS)
     )
     return sorted(set(features(scenario)) - known)
 
