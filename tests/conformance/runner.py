@@ -19,8 +19,8 @@ from .world import Env, World
 if TYPE_CHECKING:
     from .rules import Applied
 
-for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application"):
-    importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
+for _module in ("machines", "ops_process", "ops_supervisor", "ops_registry", "ops_application"):
+    importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
 STEP_LIMIT: Final = 500_000  # steps of tasks after which it is
