@@ -1,9 +1,9 @@
 """GenStatem: a process that is in one of several states, and does in each what that state says.
 
-**Why.** In a GenServer every handler begins with "if we are connected ..."; what comes too early has
-to be kept somewhere, and each timer needs a flag that says whether it still counts. Here the state
-decides which function handles an event, an event can be postponed until the state has changed, and
-a time-out ends with what it belongs to.
+**Why.** In a GenServer every handler begins with "if we are connected ..."; what comes too early
+has to be kept somewhere, and each timer needs a flag that says whether it still counts. Here the
+state decides which function handles an event, an event can be postponed until the state has
+changed, and a time-out ends with what it belongs to.
 
 >>> import enum, trio, trio_otp as otp
 >>> class Turnstile(otp.GenStatem["Turnstile.State"]):
@@ -58,9 +58,9 @@ the time-outs and errors of those. Postponed calls wait as long as their callers
 
 **Server side** a callback gets the kind of an event and its content. The kind of a call is the
 `otp.From` of its caller, any other is a member of `otp.Event` or a `TimeoutOf(name)`. It returns
-`NextState`, `KeepState`, `RepeatState`, `StopAndReply` or `Stop`, the first three with actions behind
-them, or None to stay; None for a call is a crash, since its caller would wait for nothing. The
-instance holds the data, and `self.state` is the state, which only results change. There are two
+`NextState`, `KeepState`, `RepeatState`, `StopAndReply` or `Stop`, the first three with actions
+behind them, or None to stay; None for a call is a crash, since its caller would wait for nothing.
+The instance holds the data, and `self.state` is the state, which only results change. There are two
 ways to write callbacks: a function for each state, by `on_state`, as above, or one `handle_event`
 for all, with any comparable value as a state. An event nobody thought of falls through the `match`;
 close it with a `case _` that does what you want then.
@@ -148,7 +148,8 @@ class GenStatem(Behaviour, Generic[S]):
                     transitions.pop(state, None)  # of a base class
         cls.state_functions = {**cls.state_functions, **own}
         cls.transitions = transitions
-        if cls.state_functions and cls.handle_event is not GenStatem.handle_event:
+        base: Any = GenStatem
+        if cls.state_functions and cls.handle_event is not base.handle_event:
             raise SpecError(
                 f"{cls.__name__} has on_state and handle_event; accepted is one of them"
             )

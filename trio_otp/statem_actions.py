@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .bounded import bounded
@@ -66,8 +66,7 @@ class _Shown:
     _quiet: Final[dict[str, Any]] = {"content": None, "absolute": False, "kind": Event.INTERNAL}
 
     def __repr__(self) -> str:
-        fields: dict[str, Any] = self.__dataclass_fields__  # type: ignore[attr-defined]
-        held = {name: getattr(self, name) for name in fields}
+        held = _fields_of(self)
         shown = [
             f"{name}={value!r}" if name in ("absolute", "kind") else bounded(value)
             for name, value in held.items()
@@ -262,6 +261,9 @@ class ChangeCallbacks(_Shown):
 
     callbacks: type[Any]
 
+    def __post_init__(self) -> None:
+        _check_callbacks(self.callbacks)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PushCallbacks(_Shown):
@@ -269,10 +271,22 @@ class PushCallbacks(_Shown):
 
     callbacks: type[Any]
 
+    def __post_init__(self) -> None:
+        _check_callbacks(self.callbacks)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PopCallbacks(_Shown):
     """Go back to the class before the last `PushCallbacks`; without one it is a crash."""
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, type) or not hasattr(callbacks, "state_functions"):
+        raise TypeError(f"callbacks={bounded(callbacks)}: accepted is a subclass of GenStatem")
+
+
+def _fields_of(instance: Any) -> dict[str, Any]:
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
 def _check_seconds(seconds: object, absolute: bool) -> None:
@@ -282,24 +296,35 @@ def _check_seconds(seconds: object, absolute: bool) -> None:
         raise ValueError(f"seconds={seconds!r}: accepted is a time of trio.current_time()")
 
 
-Action: TypeAlias = (
-    "Reply[Any] | ReplyTo | Postpone | NextEvent | StateTimeout | EventTimeout | GenericTimeout"
-    " | CancelTimeout | UpdateTimeout | ChangeCallbacks | PushCallbacks | PopCallbacks"
-)
+if TYPE_CHECKING:
+    Answering: TypeAlias = Reply[Any] | ReplyTo
+    Action: TypeAlias = (
+        Answering
+        | Postpone
+        | NextEvent
+        | StateTimeout
+        | EventTimeout
+        | GenericTimeout
+        | CancelTimeout
+        | UpdateTimeout
+        | ChangeCallbacks
+        | PushCallbacks
+        | PopCallbacks
+    )
 
 
 # -- results -------------------------------------------------------------------------------------
 
 
 class _Result:
-    """A result with any number of actions behind its own arguments."""
+    """Renders a result as the call that makes it; its actions stand behind its own arguments."""
 
-    __slots__ = ("actions",)
-    actions: tuple[Action, ...]
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        own = [name for name in self.__slots__ if name != "actions"]
-        shown = [*(bounded(getattr(self, name)) for name in own), *map(repr, self.actions)]
+        held = _fields_of(self)
+        actions = held.pop("actions")
+        shown = [*map(bounded, held.values()), *map(repr, actions)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -360,11 +385,12 @@ class StopAndReply(_Result):
     """
 
     reason: object
-    actions: tuple[Reply[Any] | ReplyTo, ...]
+    actions: tuple[Answering, ...]
 
-    def __init__(self, reason: object, *actions: Reply[Any] | ReplyTo) -> None:
+    def __init__(self, reason: object, *actions: Answering) -> None:
         object.__setattr__(self, "reason", reason)
         object.__setattr__(self, "actions", actions)
 
 
-Transition: TypeAlias = "NextState | KeepState | RepeatState | StopAndReply | Stop | None"
+if TYPE_CHECKING:
+    Transition: TypeAlias = NextState | KeepState | RepeatState | StopAndReply | Stop | None

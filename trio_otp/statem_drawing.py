@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from .bounded import bounded
 
@@ -31,14 +31,16 @@ def edges_of(targets: Targets) -> Edges:
     ([('', 'open')], [('', 'open'), ('', 'broken')])
     """
     if isinstance(targets, Mapping):
-        return [
-            (label, target)
-            for label, given in targets.items()
-            for target in (given if isinstance(given, list) else [given])
-        ]
+        named = cast("Mapping[str, Any]", targets)
+        return [(label, one) for label, given in named.items() for one in _several(given)]
     if isinstance(targets, str | enum.Enum) or not isinstance(targets, Iterable):
         return [("", targets)]
     return [("", target) for target in targets]
+
+
+def _several(given: Any) -> list[Any]:
+    several: list[Any] = given if isinstance(given, list) else [given]  # pyright: ignore[reportUnknownVariableType]
+    return several
 
 
 class Drawing:

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
 _SET: Final = (StateTimeout, EventTimeout, GenericTimeout)
 _TIMEOUTS: Final = (*_SET, CancelTimeout, UpdateTimeout)
-_RESULTS: Final = (NextState, KeepState, RepeatState)
 _ACCEPTED: Final = "NextState(state, ...), KeepState(...), RepeatState(...) or Stop(reason)"
 
 
@@ -254,7 +253,7 @@ class Engine:
         is_call = not isinstance(plan.happening.kind, Event | TimeoutOf)
         if result is None and not is_call:
             result = KeepState()
-        if not isinstance(result, _RESULTS):
+        if not isinstance(result, NextState | KeepState | RepeatState):
             hint = "; to answer later write KeepState()" if result is None else ""
             raise BadReturn(self._callback(), result, _ACCEPTED + hint)
         self._act(result.actions, effects)
@@ -271,7 +270,7 @@ class Engine:
         if result is None:
             result = KeepState()
         moves = isinstance(result, NextState) and not same(self.state, result.state)
-        if moves or not isinstance(result, _RESULTS):
+        if moves or not isinstance(result, NextState | KeepState | RepeatState):
             accepted = "KeepState(...), RepeatState(...), Stop(reason), or None"
             raise BadReturn(self._callback(), result, f"{accepted}; an enter call moves nowhere")
         self._act(result.actions, effects)
@@ -280,11 +279,12 @@ class Engine:
 
     def _stops(self, result: Any, effects: list[Effect]) -> bool:
         if isinstance(result, Stop):
-            answers = () if result.reply is UNSET else (Reply(result.reply),)
+            answers: list[Reply[Any]] = [] if result.reply is UNSET else [Reply(result.reply)]
             result = StopAndReply(result.reason, *answers)
         if not isinstance(result, StopAndReply):
             return False
-        for action in result.actions:
+        given: tuple[Any, ...] = result.actions
+        for action in given:
             if not isinstance(action, Reply | ReplyTo):
                 raise BadReturn("StopAndReply", action, "Reply(value) or ReplyTo(from_, value)")
             effects.append(self._answer(action))
@@ -323,7 +323,7 @@ class Engine:
         always = "Reply, ReplyTo, time-outs and changes of callbacks"
         return f"{always} in an enter call" if self._entering else f"Postpone, NextEvent, {always}"
 
-    def _answer(self, action: Reply[Any] | ReplyTo) -> Answer:
+    def _answer(self, action: Any) -> Answer:
         if isinstance(action, ReplyTo):
             return Answer(action.from_, action.value)
         kind = self._in_hand().happening.kind
@@ -375,7 +375,10 @@ class Engine:
         if isinstance(action, UpdateTimeout):
             self._update(which, action.content)
             return
-        seconds = None if isinstance(action, CancelTimeout) else action.seconds
+        if isinstance(action, CancelTimeout):
+            self._cancel(which, effects)
+            return
+        seconds: float | None = action.seconds
         if seconds is None or seconds == math.inf:
             self._cancel(which, effects)
         elif seconds == 0:

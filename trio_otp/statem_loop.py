@@ -186,8 +186,8 @@ class StatemLoop(ServerLoop):
     def _do(self, effect: Effect) -> None:
         match effect:
             case Consumed(happening):
-                if happening.kind.__class__ is From:
-                    happening.kind.defer()  # type: ignore[union-attr]
+                if isinstance(happening.kind, From):
+                    happening.kind.defer()
             case Answer(from_, value):
                 reply(from_, value)
             case Arm():
