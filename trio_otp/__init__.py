@@ -6,9 +6,10 @@ rows above it:
 0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `statem_actions`,
-   `statem_engine`, `statem_loop`, `statem_drawing`, `gen_statem`, `registry_table`, `registry`,
-   `registry_handle`: servers, state machines and the registry
+3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `statem_timeouts`,
+   `statem_actions`, `statem_effects`, `statem_engine`, `statem_loop`, `statem_drawing`,
+   `gen_statem`, `registry_table`, `registry`, `registry_handle`: servers, state machines, the
+   registry
 4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
    `open_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
@@ -143,11 +144,7 @@ from .spawn import spawn_monitor as spawn_monitor
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor
-from .statem_actions import CancelTimeout as CancelTimeout
 from .statem_actions import ChangeCallbacks as ChangeCallbacks
-from .statem_actions import Event as Event
-from .statem_actions import EventTimeout as EventTimeout
-from .statem_actions import GenericTimeout as GenericTimeout
 from .statem_actions import KeepState as KeepState
 from .statem_actions import NextEvent as NextEvent
 from .statem_actions import NextState as NextState
@@ -156,10 +153,14 @@ from .statem_actions import Postpone as Postpone
 from .statem_actions import PushCallbacks as PushCallbacks
 from .statem_actions import RepeatState as RepeatState
 from .statem_actions import ReplyTo as ReplyTo
-from .statem_actions import StateTimeout as StateTimeout
 from .statem_actions import StopAndReply as StopAndReply
-from .statem_actions import TimeoutOf as TimeoutOf
-from .statem_actions import UpdateTimeout as UpdateTimeout
+from .statem_timeouts import CancelTimeout as CancelTimeout
+from .statem_timeouts import Event as Event
+from .statem_timeouts import EventTimeout as EventTimeout
+from .statem_timeouts import GenericTimeout as GenericTimeout
+from .statem_timeouts import StateTimeout as StateTimeout
+from .statem_timeouts import TimeoutOf as TimeoutOf
+from .statem_timeouts import UpdateTimeout as UpdateTimeout
 from .supervision import ChildInfo as ChildInfo
 from .supervision import Counts as Counts
 from .supervisor import Supervisor as Supervisor

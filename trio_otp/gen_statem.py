@@ -94,9 +94,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .process import Process
-    from .statem_actions import Kind
     from .statem_drawing import Edges, Targets
     from .statem_engine import Engine
+    from .statem_timeouts import Kind
 
 S = TypeVar("S")
 F = TypeVar("F", bound="Callable[..., Any]")

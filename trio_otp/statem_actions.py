@@ -1,4 +1,4 @@
-"""What a callback of a GenStatem gets, and what it may return: kinds of events, results, actions.
+"""What a callback of a GenStatem may return: results, with actions behind them.
 
 Results say where the machine goes, and carry actions, which are done in their order:
 
@@ -9,74 +9,32 @@ NextState('open', StateTimeout(5.0, 'close'), NextEvent('opened'))
 All of them are plain immutable data, compared by value. A number of seconds that cannot be one is
 refused where the action is made.
 
-Follows: the types `event_type()`, `state_callback_result()` and `action()` of `gen_statem`.
+Follows: the types `state_callback_result()` and `action()` of `gen_statem`.
 """
 
 from __future__ import annotations
 
-import enum
-import math
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
-from .request import From, check_timeout
+from .request import From
+from .statem_timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
     from .server_loop import Reply, Stop
-
-
-class Event(enum.Enum):
-    """The kinds of events, but for two: a call's is its `otp.From`, a named time-out's its name.
-
-    Members: `CAST`, `INFO`, `INTERNAL` (of `NextEvent`), `ENTER` (the content is the state before),
-    `STATE_TIMEOUT` and `EVENT_TIMEOUT`. A named time-out has the kind `TimeoutOf(name)`.
-    """
-
-    CAST = "cast"
-    INFO = "info"
-    INTERNAL = "internal"
-    ENTER = "enter"
-    STATE_TIMEOUT = "state_timeout"
-    EVENT_TIMEOUT = "event_timeout"
-
-    def __repr__(self) -> str:
-        """Give the name as it is written in code."""
-        return f"Event.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class TimeoutOf:
-    """The kind of the event of a `GenericTimeout`."""
-
-    name: Any
-
-
-Which: TypeAlias = "Event | TimeoutOf"  # names a time-out
-Kind: TypeAlias = "Event | TimeoutOf | From[Any]"
-
-
-# -- actions -------------------------------------------------------------------------------------
-
-
-class _Shown:
-    """Renders an action as the call that makes it, without what has its default."""
-
-    __slots__ = ()
-    _quiet: Final[dict[str, Any]] = {"content": None, "absolute": False, "kind": Event.INTERNAL}
-
-    def __repr__(self) -> str:
-        held = _fields_of(self)
-        shown = [
-            f"{name}={value!r}" if name in ("absolute", "kind") else bounded(value)
-            for name, value in held.items()
-            if name not in self._quiet or value != self._quiet[name]
-        ]
-        return f"{type(self).__name__}({', '.join(shown)})"
+    from .statem_timeouts import (
+        CancelTimeout,
+        EventTimeout,
+        GenericTimeout,
+        Kind,
+        StateTimeout,
+        UpdateTimeout,
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ReplyTo(_Shown):
+class ReplyTo(Shown):
     """Answer a call of earlier; `otp.Reply(value)` answers the one in hand.
 
     Args:
@@ -93,7 +51,7 @@ class ReplyTo(_Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Postpone(_Shown):
+class Postpone(Shown):
     """Handle the event in hand again after the next change of state.
 
     Args:
@@ -104,7 +62,7 @@ class Postpone(_Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class NextEvent(_Shown):
+class NextEvent(Shown):
     """Handle an event before everything that waits; several keep their order.
 
     Args:
@@ -122,141 +80,7 @@ class NextEvent(_Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CancelTimeout(_Shown):
-    """Stop a time-out; one that does not run is no error."""
-
-    which: Which
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class UpdateTimeout(_Shown):
-    """Change what a running time-out delivers; one that does not run fires at once."""
-
-    which: Which
-    content: Any
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class StateTimeout(_Shown):
-    """An event after some time in the same state; leaving the state cancels it.
-
-    Args:
-        seconds: from now; 0 fires before any message that is yet to come; None cancels.
-        content: what the callback gets.
-        absolute: `seconds` is a time of `trio.current_time()`.
-    """
-
-    seconds: float | None
-    content: Any = None
-    absolute: bool = False
-
-    def __post_init__(self) -> None:
-        _check_seconds(self.seconds, self.absolute)
-
-    @property
-    def which(self) -> Which:
-        """Tell which time-out is set."""
-        return Event.STATE_TIMEOUT
-
-    @staticmethod
-    def cancel() -> CancelTimeout:
-        """Give the action that stops it."""
-        return CancelTimeout(Event.STATE_TIMEOUT)
-
-    @staticmethod
-    def update(content: Any) -> UpdateTimeout:
-        """Give the action that changes what it delivers.
-
-        Args:
-            content: what the callback gets instead.
-        """
-        return UpdateTimeout(Event.STATE_TIMEOUT, content)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class EventTimeout(_Shown):
-    """An event after some time in which no event came; any event cancels it.
-
-    Args:
-        seconds: from now; 0 fires unless another event waits; None cancels.
-        content: what the callback gets.
-        absolute: `seconds` is a time of `trio.current_time()`.
-    """
-
-    seconds: float | None
-    content: Any = None
-    absolute: bool = False
-
-    def __post_init__(self) -> None:
-        _check_seconds(self.seconds, self.absolute)
-
-    @property
-    def which(self) -> Which:
-        """Tell which time-out is set."""
-        return Event.EVENT_TIMEOUT
-
-    @staticmethod
-    def cancel() -> CancelTimeout:
-        """Give the action that stops it. Any event does."""
-        return CancelTimeout(Event.EVENT_TIMEOUT)
-
-    @staticmethod
-    def update(content: Any) -> UpdateTimeout:
-        """Give the action that lets it fire at once, as it never runs while an event is handled.
-
-        Args:
-            content: what the callback gets.
-        """
-        return UpdateTimeout(Event.EVENT_TIMEOUT, content)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class GenericTimeout(_Shown):
-    """An event after some time, whatever happens; there is one for each name.
-
-    Args:
-        name: any hashable value.
-        seconds: from now; 0 fires before any message that is yet to come; None cancels.
-        content: what the callback gets.
-        absolute: `seconds` is a time of `trio.current_time()`.
-    """
-
-    name: Any
-    seconds: float | None
-    content: Any = None
-    absolute: bool = False
-
-    def __post_init__(self) -> None:
-        hash(self.name)
-        _check_seconds(self.seconds, self.absolute)
-
-    @property
-    def which(self) -> Which:
-        """Tell which time-out is set."""
-        return TimeoutOf(self.name)
-
-    @staticmethod
-    def cancel(name: Any) -> CancelTimeout:
-        """Give the action that stops it.
-
-        Args:
-            name: which.
-        """
-        return CancelTimeout(TimeoutOf(name))
-
-    @staticmethod
-    def update(name: Any, content: Any) -> UpdateTimeout:
-        """Give the action that changes what it delivers.
-
-        Args:
-            name: which.
-            content: what the callback gets instead.
-        """
-        return UpdateTimeout(TimeoutOf(name), content)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ChangeCallbacks(_Shown):
+class ChangeCallbacks(Shown):
     """Let the methods of another class handle what comes; the instance keeps its attributes."""
 
     callbacks: type[Any]
@@ -266,7 +90,7 @@ class ChangeCallbacks(_Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PushCallbacks(_Shown):
+class PushCallbacks(Shown):
     """As `ChangeCallbacks`, and remember the class for `PopCallbacks`."""
 
     callbacks: type[Any]
@@ -276,24 +100,13 @@ class PushCallbacks(_Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PopCallbacks(_Shown):
+class PopCallbacks(Shown):
     """Go back to the class before the last `PushCallbacks`; without one it is a crash."""
 
 
 def _check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, type) or not hasattr(callbacks, "state_functions"):
         raise TypeError(f"callbacks={bounded(callbacks)}: accepted is a subclass of GenStatem")
-
-
-def _fields_of(instance: Any) -> dict[str, Any]:
-    return {field.name: getattr(instance, field.name) for field in fields(instance)}
-
-
-def _check_seconds(seconds: object, absolute: bool) -> None:
-    if seconds is None or not absolute:
-        check_timeout("seconds", seconds)
-    elif isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
-        raise ValueError(f"seconds={seconds!r}: accepted is a time of trio.current_time()")
 
 
 if TYPE_CHECKING:
@@ -322,7 +135,7 @@ class _Result:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        held = _fields_of(self)
+        held = fields_of(self)
         actions = held.pop("actions")
         shown = [*map(bounded, held.values()), *map(repr, actions)]
         return f"{type(self).__name__}({', '.join(shown)})"

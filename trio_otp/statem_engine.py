@@ -24,18 +24,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
 from .exits import BadReturn
 from .process import UNSET
 from .server_loop import Reply, Stop
 from .statem_actions import (
-    CancelTimeout,
     ChangeCallbacks,
-    Event,
-    EventTimeout,
-    GenericTimeout,
     KeepState,
     NextEvent,
     NextState,
@@ -44,98 +40,26 @@ from .statem_actions import (
     PushCallbacks,
     RepeatState,
     ReplyTo,
-    StateTimeout,
     StopAndReply,
+)
+from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening
+from .statem_timeouts import (
+    CancelTimeout,
+    Event,
+    EventTimeout,
+    GenericTimeout,
+    StateTimeout,
     TimeoutOf,
     UpdateTimeout,
 )
 
 if TYPE_CHECKING:
-    from .statem_actions import Kind, Which
+    from .statem_effects import Effect
+    from .statem_timeouts import Kind, Which
 
 _SET: Final = (StateTimeout, EventTimeout, GenericTimeout)
 _TIMEOUTS: Final = (*_SET, CancelTimeout, UpdateTimeout)
 _ACCEPTED: Final = "NextState(state, ...), KeepState(...), RepeatState(...) or Stop(reason)"
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """An event: its kind and its content."""
-
-    kind: Kind
-    content: Any
-
-    def __repr__(self) -> str:
-        return f"{label(self.kind)} {bounded(self.content)}"
-
-
-def label(kind: Kind) -> str:
-    """Give the short name of a kind."""
-    if isinstance(kind, Event):
-        return kind.value
-    return f"timeout {bounded(kind.name)}" if isinstance(kind, TimeoutOf) else "call"
-
-
-# -- effects -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer a call."""
-
-    from_: Any
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Start a timer, in place of the one of the same kind; its end goes to `fired`."""
-
-    which: Which
-    generation: int
-    seconds: float
-    absolute: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Disarm:
-    """Stop the timer of a kind."""
-
-    which: Which
-
-
-@dataclass(frozen=True, slots=True)
-class Become:
-    """Let another class handle what comes."""
-
-    callbacks: type[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Consumed:
-    """The event is over and was not postponed: if it was a call, it is answered or will be."""
-
-    happening: Happening
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """End with a reason."""
-
-    reason: object
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """End with an error of the callback; what stands before it in the list is done."""
-
-    error: Exception
-
-
-Effect: TypeAlias = Answer | Arm | Disarm | Become | Consumed | Halt | Fail
-
-
-# -- the machine ---------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

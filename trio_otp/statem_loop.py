@@ -30,19 +30,10 @@ from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From
 from .server_loop import BURST, BURST_SECONDS, Cast, ServerLoop, Stopping
-from .statem_actions import Event, KeepState, NextState
-from .statem_engine import (
-    Answer,
-    Arm,
-    Become,
-    Consumed,
-    Disarm,
-    Engine,
-    Fail,
-    Halt,
-    label,
-    same,
-)
+from .statem_actions import KeepState, NextState
+from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label
+from .statem_engine import Engine, same
+from .statem_timeouts import Event
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -50,8 +41,8 @@ if TYPE_CHECKING:
 
     from .gen_statem import GenStatem
     from .process import Process
-    from .statem_actions import Which
-    from .statem_engine import Effect, Happening
+    from .statem_effects import Effect, Happening
+    from .statem_timeouts import Which
 
 SHOWN_POSTPONED = 500  # characters of what is postponed in a report
 
