@@ -31,7 +31,7 @@ def at(log: list[Any]) -> Callable[[Any], Any]:
 
 
 async def test_the_three_kinds_of_time_outs(autojump_clock: Clock) -> None:
-    """Each fires at its time; any event cancels one, a change of state another, nothing the third."""
+    """Each fires at its time; any event cancels one, a change of state another, nothing one."""
     log: list[Any] = []
     note = at(log)
     timeouts = [
@@ -111,10 +111,13 @@ async def test_a_time_out_that_ended_during_a_callback_comes_in_its_turn(
 
 
 async def test_no_timer_outlives_its_machine(autojump_clock: Clock) -> None:
-    """At the end of the machine its timers are gone."""
+    """A timer is gone when it is cancelled, and all are at the end of the machine."""
     async with otp.open_process():
         pid = await otp.start_link(Obedient)
-        otp.cast(pid, keep(otp.StateTimeout(1), otp.GenericTimeout("n", 2)))
+        otp.cast(pid, keep(otp.StateTimeout(1), otp.GenericTimeout("n", 2), otp.EventTimeout(3)))
+        await settled()
+        assert 3 == runtime().timers.pending()
+        otp.cast(pid, keep())
         await settled()
         assert 2 == runtime().timers.pending()
         await otp.stop(pid)
