@@ -238,7 +238,9 @@ async def test_a_doomed_machine_answers_nobody() -> None:
     """An exit signal that came during a callback without a checkpoint counts before its result."""
 
     def doomed(_: object) -> Any:
-        otp.exit(pid, "signal")
+        process = pid._process
+        assert process is not None
+        process.signal(None, "signal")
         return otp.NextState("b", otp.Reply("too late"))
 
     async with otp.open_process(trap_exit=True):
