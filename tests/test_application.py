@@ -115,6 +115,42 @@ def test_ctrl_c_twice_in_plain_trio_code() -> None:
     assert [("stop", "pressed"), *down("base")] == log[-5:]
 
 
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_does_not_break_into_the_order_of_an_end() -> None:
+    """Ctrl-C while code of ours runs waits until a callback or the body can take it."""
+
+    def press(report: otp.events.ApplicationReport) -> None:
+        if report.phase == "started":
+            signal.raise_signal(signal.SIGINT)
+
+    async def program() -> None:
+        otp.events.attach("application", press)
+        async with otp.open_application(Base):
+            await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(program)
+    assert [*up("base"), *down("base")] == log
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_breaks_into_a_callback() -> None:
+    """A callback that does not come to an end can be interrupted; the rest of the end goes on."""
+
+    class Busy(Traced):
+        def prep_stop(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            log.append(("not interrupted",))
+
+    async def program() -> None:
+        async with otp.open_application(Busy):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(program)
+    assert [("down", "busy2"), ("down", "busy1"), ("stop", "busy", 0)] == log[3:]
+
+
 async def test_system_exit_in_a_worker_passes_through() -> None:
     """SystemExit in a process leaves the block with its code."""
 

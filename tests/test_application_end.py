@@ -119,6 +119,9 @@ async def test_a_shutdown_timeout_kills_what_is_left(
         async def prep_stop(self) -> None:
             await trio.sleep_forever()
 
+        async def stop(self) -> None:
+            await trio.sleep(1000)
+
     async with otp.open_application(Slow, shutdown_timeout=2):
         pass
     assert pytest.approx(2) == trio.current_time()

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 import trio.testing
 from application_kit import Traced, empty_log, log, running
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trio_otp as otp
@@ -133,6 +133,7 @@ def calls() -> list[tuple[str, str]]:
     return [entry[:2] for entry in log if entry[0] in {"start", "prep_stop", "stop"}]
 
 
+@settings(max_examples=40)
 @given(GRAPHS, OPERATIONS)
 def test_any_order_of_operations(
     graph: list[tuple[set[int], bool]], operations: list[tuple[str, int]]

@@ -196,6 +196,28 @@ async def test_two_tasks_start_one_application(autojump_clock: trio.testing.Mock
     assert pytest.approx(1) == trio.current_time()
 
 
+async def test_a_start_that_its_first_caller_gave_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who joined it is told that the application did not start."""
+
+    class Slow(otp.Application):
+        async def start(self) -> Any:
+            await trio.sleep(10)
+            return otp.Supervisor.spec([])
+
+    async def give_up() -> None:
+        with trio.move_on_after(1):
+            await otp.application.start(Slow)
+
+    async with open_block(), trio.open_nursery() as nursery:
+        nursery.start_soon(give_up)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(otp.ApplicationStartError, match="slow") as caught:
+            await otp.application.start(Slow)
+        assert otp.SHUTDOWN is caught.value.reason
+
+
 async def test_ensure_all_started_lists_what_is_new() -> None:
     """Only what did not run is started and listed, in start order; later nothing is (AP-1)."""
     async with open_block():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import outcome
@@ -175,6 +176,12 @@ async def test_an_unknown_name_on_a_client_lists_what_there_is() -> None:
     assert "<client of Cache at 'cache'>" == repr(cache)
     with pytest.raises(TypeError, match="no reference"):
         Cache.at(42)
+
+
+async def test_a_client_can_be_copied() -> None:
+    """A copy, shallow or deep, is a client of the same server."""
+    for copied in (copy.copy(Cache.at("cache")), copy.deepcopy(Cache.at("cache"))):
+        assert "<client of Cache at 'cache'>" == repr(copied)
 
 
 # -- returns ---------------------------------------------------------------------------------------

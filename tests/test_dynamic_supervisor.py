@@ -265,8 +265,15 @@ async def test_a_restart_that_fails_is_charged_each_time() -> None:
         await otp.start_child("d", worker("a", journal))
         await otp.start_child("d", worker("b", journal))
         journal.fail_inits["a"] = 100
+        reports = Reports()
         otp.exit("a", otp.KILL)
         await sup.wait()
+    told = [report for report in reports if report.child_id == "a"]
+    failed = [("start_error", "a")] * 3
+    assert [("child_terminated", "a"), *failed, ("shutdown", "a")] == [
+        (report.context, report.child_id) for report in told
+    ]
+    assert isinstance(told[-1].reason, InitFailed)
     assert ["+a", "+b", "!a", "!a", "!a", "-b", "=b"] == journal.take()
 
 

@@ -236,6 +236,31 @@ async def test_a_server_receives_plain_messages_only() -> None:
     assert ["cast"] in got
 
 
+async def test_what_a_handler_passed_over_is_handled_next_in_order(autojump_clock: Any) -> None:
+    """Casts that a receive in a callback passed over are handled after it, before later ones."""
+
+    class Looks(otp.GenServer):
+        def __init__(self) -> None:
+            self.got: list[Any] = []
+
+        async def handle_cast(self, message: Any) -> None:
+            self.got.append(message)
+            if message == "look":
+                self.got.append(await otp.receive(int, timeout=0))
+
+    async with otp.open_process():
+        server = await otp.start(Looks)
+        for number in range(4):
+            otp.cast(server, "look")
+            otp.cast(server, f"cast {number}")
+            otp.send(server, number)
+        await trio.testing.wait_all_tasks_blocked()
+        process = server._process
+        assert process is not None
+        looks = [["look", number, f"cast {number}"] for number in range(4)]
+        assert [entry for look in looks for entry in look] == process.instance.got
+
+
 async def test_fault_50_an_empty_wake_neither_spins_nor_kills() -> None:
     """A wake that brings no message for the waiter lets it wait on, without a turn of its own."""
     async with otp.open_process() as me:

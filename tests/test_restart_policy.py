@@ -245,7 +245,7 @@ def carry_out(policy: Policy, actions: list[Any], outcomes: dict[int, str]) -> l
                 elif outcome == "ignores":
                     policy.ignored(action.id)
                 else:
-                    actions = policy.start_failed(action.id)
+                    actions = policy.start_failed(action.id, "why")
     return done
 
 
@@ -311,7 +311,7 @@ def test_a_failed_start_voids_the_rest_and_asks_for_a_retry() -> None:
             else kid.state
             for n, kid in enumerate(case.kids)
         }
-        assert Retry(fails) == done[-1], case
+        assert Retry(fails, "why") == done[-1], case
         assert expected == states(policy), case
 
 
@@ -324,7 +324,18 @@ def test_a_retry_restarts_the_group_of_the_child_that_failed() -> None:
             for kid, state in zip(case.kids, states(policy).values(), strict=True)
         )
         again = Case(case.strategy, "never", before, fails, NORMAL, True)
-        assert group_restart(again) == words(policy.retry(fails, 0.0)), case
+        assert group_restart(again) == words(policy.retry(fails, "why", 0.0)), case
+
+
+def test_a_retry_that_is_once_too_often_tells_why_the_restart_failed() -> None:
+    """The reason of giving up is that of the last start, not of the first end."""
+    policy = Policy("one_for_one", Intensity(1, 5))
+    policy.add(Entry("a"))
+    policy.started("a")
+    policy.exited("a", KILLED, 0.0)
+    (retry,) = policy.start_failed("a", "disk full")
+    assert Retry("a", "disk full") == retry
+    assert [GiveUp("intensity", "a", "disk full")] == policy.retry("a", retry.reason, 0.0)
 
 
 def test_a_retry_is_charged() -> None:
@@ -336,8 +347,8 @@ def test_a_retry_is_charged() -> None:
     starts = 0
     while not isinstance(actions[-1], GiveUp):
         starts += 1
-        policy.start_failed("a")
-        actions = policy.retry("a", 0.0)
+        policy.start_failed("a", "why")
+        actions = policy.retry("a", "why", 0.0)
     assert 3 == starts
 
 
@@ -346,9 +357,9 @@ def test_a_retry_that_was_settled_in_the_meantime_does_nothing(settle: str) -> N
     """Whoever stopped, started or deleted the child made the retry void, and nothing is charged."""
     policy = Policy("one_for_one", Intensity(1, 5))
     policy.add(Entry("a"))
-    policy.start_failed("a")
+    policy.start_failed("a", "why")
     getattr(policy, settle)("a")
-    assert [] == policy.retry("a", 0.0)
+    assert [] == policy.retry("a", "why", 0.0)
     assert 1 == policy.intensity.left(0.0)
 
 
@@ -358,11 +369,11 @@ def test_a_child_that_waits_for_its_retry_is_started_with_its_group() -> None:
     for child_id in "ab":
         policy.add(Entry(child_id))
         policy.started(child_id)
-    policy.start_failed("b")
+    policy.start_failed("b", "why")
     actions = policy.exited("a", KILLED, 0.0)
     assert [("report", "a"), ("start", "a"), ("start", "b")] == words(actions)
     carry_out(policy, actions, {})
-    assert [] == policy.retry("b", 0.0)
+    assert [] == policy.retry("b", "why", 0.0)
 
 
 @pytest.mark.parametrize("restart", RESTARTS)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import signalled
 import trio
 
 import trio_otp as otp
+from trio_otp.program import _Program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -141,36 +143,36 @@ async def test_a_failed_start() -> None:
     assert 'raise OSError("address in use")' in run.errors
 
 
-async def test_giving_up() -> None:
-    """An application that gives up stops the others; status 1, and what ended last is said."""
-    async with program("GivesUp") as run:
-        assert 1 == await run.end()
-    assert ["stop gives_up", "down base2", "down base1", "stop base"] == run.lines[-4:]
-    assert "application 'gives_up' exited: SHUTDOWN" in run.errors
-    assert "child 'Crashes': RuntimeError: boom" in run.errors
-
-
-async def test_system_exit() -> None:
-    """SystemExit raised in a process is the exit status, after an ordered stop."""
-    async with program("Exits") as run:
-        assert 7 == await run.end()
-    assert ["stop exits", "down base2", "down base1", "stop base"] == run.lines[-4:]
-
-
-async def test_an_end_of_its_own() -> None:
-    """A program whose work is done ends with status 0, by auto-shutdown."""
-    async with program("Batch") as run:
-        assert 0 == await run.end()
-    assert ["stop batch"] == run.lines
-
-
-async def test_a_stop_callback_that_raises() -> None:
-    """A program that could not clean up does not claim to have ended well; status 1."""
-    async with program("ClumsyStop") as run:
-        assert 1 == await run.end()
-
-
 # -- in this process -----------------------------------------------------------------------------
+
+
+def test_giving_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """An application that gives up stops the others; status 1, and what ended last is said."""
+    assert 1 == otp.run(signalled.GivesUp)
+    said = capsys.readouterr()
+    assert ["stop gives_up", "down base2", "down base1", "stop base"] == said.out.splitlines()[-4:]
+    assert "application 'gives_up' exited: SHUTDOWN" in said.err
+    assert "child 'Crashes': RuntimeError: boom" in said.err
+
+
+def test_system_exit(capsys: pytest.CaptureFixture[str]) -> None:
+    """SystemExit raised in a process leaves the run, after an ordered stop."""
+    with pytest.raises(SystemExit) as caught:
+        otp.run(signalled.Exits)
+    assert 7 == caught.value.code
+    ends = ["stop exits", "down base2", "down base1", "stop base"]
+    assert ends == capsys.readouterr().out.splitlines()[-4:]
+
+
+def test_an_end_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program whose work is done ends with status 0, by auto-shutdown."""
+    assert 0 == otp.run(signalled.Batch)
+    assert "stop batch\n" == capsys.readouterr().out
+
+
+def test_a_stop_callback_that_raises() -> None:
+    """A program that could not clean up does not claim to have ended well; status 1."""
+    assert 1 == otp.run(signalled.ClumsyStop)
 
 
 class Nothing(otp.Application):
@@ -210,6 +212,13 @@ def test_handlers_are_given_back() -> None:
 def test_signals_in_the_start_callback(signals: int, status: int) -> None:
     """Signals that come while the loop is busy are acted upon as soon as it is not."""
     assert status == otp.run(Nothing, environment={"signals": signals})
+
+
+def test_a_signal_before_the_run_has_begun() -> None:
+    """A signal that comes before Trio runs is not lost: nothing is started, status 0."""
+    program = _Program(Nothing, {"type": "permanent"})
+    program.handle(signal.SIGTERM, None)
+    assert 0 == trio.run(program.main)
 
 
 def test_a_shutdown_timeout() -> None:

@@ -225,6 +225,48 @@ async def test_the_service_is_parked_while_nothing_is_pending(autojump_clock: An
         assert math.inf == timers._armed
 
 
+class Echo(otp.GenServer):
+    def handle_call(self, request: Any, from_: Any) -> otp.Reply[Any]:
+        return otp.Reply(request)
+
+
+class Wakes(trio.abc.Instrument):
+    """Counts how often the timer service wakes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += task.name == "<trio_otp timers>"
+
+
+async def test_answered_calls_wake_the_service_once_per_timeout(autojump_clock: Any) -> None:
+    """Of 1,000 calls that were answered in time, only one deadline per value causes a wake."""
+    async with otp.open_process():
+        echo = await otp.start_link(Echo)
+        await otp.call(echo, "first", timeout=7)
+        await trio.sleep(100)
+        wakes = Wakes()
+        trio.lowlevel.add_instrument(wakes)
+        for number in range(1000):
+            await otp.call(echo, number, timeout=5 + number % 2)
+        await trio.sleep(100)
+        assert 0 < wakes.count <= 4  # each wake is a step, and a checkpoint after it
+
+
+async def test_a_thousand_distinct_timeouts_do_not_pile_up(autojump_clock: Any) -> None:
+    """Calls whose time-outs are all different, as those of a budget, leave no queue each."""
+    async with otp.open_process():
+        echo = await otp.start_link(Echo)
+        for number in range(1000):
+            assert number == await otp.call(echo, number, timeout=1 + number / 1000)
+        timers = runtime().timers
+        assert len(timers._fifos) <= 17
+        await trio.sleep(10)
+        assert {} == timers._fifos
+        assert math.inf == timers._armed
+
+
 async def test_an_earlier_timer_rearms_the_service(autojump_clock: Any) -> None:
     """A timer set later for an earlier time is not late."""
     async with otp.open_process() as me:

@@ -8,6 +8,7 @@ import pytest
 import trio
 from supervision_kit import (
     Boom,
+    InitFailed,
     Journal,
     Reports,
     begun,
@@ -299,6 +300,7 @@ async def test_a_restart_that_fails_is_tried_again_until_the_intensity_is_used_u
     assert ["+a", "+b", "!b", "!b", "!b", "-a", "=a"] == journal.take()
     failed = [("start_error", "b")] * 3
     assert [("child_terminated", "b"), *failed, ("shutdown", "b")] == reports.contexts
+    assert isinstance(reports[-1].reason, InitFailed)
     assert 4 == len(caught.value.history)
 
 

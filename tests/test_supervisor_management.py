@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from supervision_kit import (
     Boom,
     InitFailed,
@@ -340,6 +341,21 @@ async def test_a_name_that_somebody_else_has_is_good_enough() -> None:
     async with otp.open_supervisor(workers("a", journal)), otp.open_supervisor() as other:
         assert otp.whereis("a") is await otp.ensure_child(other, worker("a", journal))
         assert [] == await otp.which_children(other)
+
+
+async def test_every_management_call_is_a_checkpoint() -> None:
+    """Also where the answer is known without the supervisor."""
+    async with otp.open_supervisor(workers("a", Journal())) as sup:
+        for call in (
+            otp.ensure_child(sup, worker("a", Journal())),
+            otp.which_children(sup),
+            otp.count_children(sup),
+            otp.get_childspec(sup, "a"),
+            otp.terminate_child(sup, "a"),
+            otp.restart_child(sup, "a"),
+        ):
+            with trio.testing.assert_checkpoints():
+                await call
 
 
 async def test_an_id_that_a_child_of_another_name_has_is_an_error() -> None:

@@ -29,7 +29,17 @@ from __future__ import annotations
 
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import outcome
 
@@ -52,6 +62,9 @@ R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any]")
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, as of otp.call
 _ANSWERS: Final[Any] = (Reply, Stop, NoReply)
+if TYPE_CHECKING:
+    _Sync: TypeAlias = Callable[Concatenate[Any, P], R]
+    _Async: TypeAlias = Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]
 
 
 class Message(Handled):
@@ -228,12 +241,17 @@ def _own_pid(instance: object) -> Pid[Any]:
     return process.pid
 
 
+# The first two of each would do, if a checker could tell `Reply[R]` alone from an R of its own.
 @overload
-def on_call(
-    fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R | Reply[R] | Stop]], /
-) -> CallMethod[P, R]: ...
+def on_call(fn: _Async[P, Stop] | _Sync[P, Stop], /) -> CallMethod[P, Any]: ...
 @overload
-def on_call(fn: Callable[Concatenate[Any, P], R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+def on_call(fn: _Async[P, Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+@overload
+def on_call(fn: _Async[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+@overload
+def on_call(fn: _Sync[P, Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+@overload
+def on_call(fn: _Sync[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
 @overload
 def on_call(
     *, timeout: float | None = DEFAULT_TIMEOUT, raises: tuple[type[Exception], ...] = ()
@@ -272,13 +290,15 @@ class _OnCall:
         self.raises = raises
 
     @overload
-    def __call__(
-        self, fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, R | Reply[R] | Stop]], /
-    ) -> CallMethod[P, R]: ...
+    def __call__(self, fn: _Async[P, Stop] | _Sync[P, Stop], /) -> CallMethod[P, Any]: ...
     @overload
-    def __call__(
-        self, fn: Callable[Concatenate[Any, P], R | Reply[R] | Stop], /
-    ) -> CallMethod[P, R]: ...
+    def __call__(self, fn: _Async[P, Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+    @overload
+    def __call__(self, fn: _Async[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+    @overload
+    def __call__(self, fn: _Sync[P, Reply[R] | Stop], /) -> CallMethod[P, R]: ...
+    @overload
+    def __call__(self, fn: _Sync[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
     def __call__(self, fn: Any, /) -> Any:
         method: CallMethod[..., Any] = CallMethod(fn, self.timeout, self.raises)
         return method

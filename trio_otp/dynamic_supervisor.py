@@ -213,11 +213,11 @@ class DynamicLoop(SupervisorLoop):
         else:
             del self.slots[pid]
 
-    async def retry(self, key: Any) -> None:
+    async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again, unless the child was terminated in the meantime."""
         slot = self.slots.get(key)
         if slot is not None and slot.process is None:
-            await self._restart(key, slot, SHUTDOWN)
+            await self._restart(key, slot, reason)
 
     async def _restart(self, pid: Pid[Any], slot: Slot, reason: object) -> None:
         if not self.intensity.charge(trio.current_time()):
@@ -231,7 +231,7 @@ class DynamicLoop(SupervisorLoop):
                 self.slots[exc.pid].restarts += self.slots.pop(pid).restarts + 1
                 return
             self.report("start_error", slot, exc.reason)
-            self.process.mailbox.put(RetryLater(pid))
+            self.process.mailbox.put(RetryLater(pid, exc.reason))
             return
         del self.slots[pid]
         if started:

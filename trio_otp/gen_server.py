@@ -23,7 +23,16 @@ Follows: Elixir's `GenServer`, Erlang's `gen_server`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    runtime_checkable,
+)
 
 import trio
 
@@ -55,6 +64,7 @@ if TYPE_CHECKING:
     from .process import Pid, Process
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 __all__ = [
     "IGNORE",
     "Cast",
@@ -193,6 +203,8 @@ class Client:
         self.ref = ref
 
     def __getattr__(self, name: str) -> Any:
+        if name in Client.__slots__:  # a copy is made without its constructor
+            raise AttributeError(name)
         method = getattr(self._class, name, None)
         if isinstance(method, Sendable):
             return method.bind(self.ref)
@@ -323,7 +335,9 @@ def _ask_to_end(process: Process, reason: object) -> None:
         process.mailbox.put(Terminate(reason))
 
 
-def reply_from_task(from_: From[T], fn: Callable[..., Awaitable[T]], *args: Any) -> Pid[Any]:
+def reply_from_task(
+    from_: From[T], fn: Callable[[*Ts], Awaitable[T | outcome.Outcome[T]]], *args: *Ts
+) -> Pid[Any]:
     """Let a helper process answer a call, so that the server can go on.
 
     What the helper returns is the answer. If it raises, or ends in any other way, the caller gets

@@ -60,6 +60,16 @@ class Home:
                     if not process.dead:
                         await stop(process, _why(process), _limit(process), now=True)
 
+    async def close_after(self, leave: trio.Event) -> None:
+        """Be the task that stops what lives here once a block is left.
+
+        A task of its own, because Ctrl-C may break into whatever the main task waits for, but for
+        the end of a nursery.
+        """
+        with trio.CancelScope(shield=True):
+            await leave.wait()
+            await self.close()
+
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
         try:

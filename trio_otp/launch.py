@@ -34,6 +34,8 @@ from .runtime import calling_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .process import Monitor
+
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
@@ -51,6 +53,7 @@ class Launch:
     timeout: float | None = None
     shutdown: float | None = 5.0
     supervisor: Process | None = None
+    monitor: Monitor | None = None  # of the starter, from the first moment on
 
     @enable_ki_protection
     def create(self) -> Process:
@@ -65,6 +68,9 @@ class Launch:
         process.runtime.processes[process.pid._number] = process
         if self.link and self.parent is not None:
             connect(process, self.parent)
+        if self.monitor is not None:
+            self.monitor.what = process.pid
+            self.monitor._attach(process)
         process.runtime.events.emit("process_start", process.pid)
         return process
 
@@ -72,10 +78,11 @@ class Launch:
 class Starting:
     """What the starter of a process waits on."""
 
-    __slots__ = ("done", "ignored", "process", "task", "timed_out")
+    __slots__ = ("done", "ignored", "monitor", "process", "task", "timed_out")
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, monitor: Monitor | None = None) -> None:
         self.process = process
+        self.monitor = monitor
         self.task: trio.lowlevel.Task | None = None
         self.done = False
         self.ignored = False
@@ -99,18 +106,26 @@ class Starting:
         return result
 
     def ack(self) -> None:
-        """Init is over."""
-        self.process.starting = None
-        self._finish(outcome.Value(self.process))
+        """Init is over, unless a signal is on its way: then the start fails by it."""
+        if self.process.doom is UNSET:
+            self.process.starting = None
+            self._finish(outcome.Value(self.process))
 
     def failed(self, process: Process, reason: object) -> None:
         """The process died in init."""
+        self.disown()
         if self.ignored:
             self._finish(outcome.Value(None))
         else:
             self._finish(
                 outcome.Error(StartError(TIMEOUT if self.timed_out else reason, process.label))
             )
+
+    def disown(self) -> None:
+        """See to it that the starter hears of the end by an error, by no Exit and no Down."""
+        self.process.unlink_parent()
+        if self.monitor is not None:
+            self.monitor._detach()
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
@@ -138,15 +153,16 @@ async def start(launch: Launch) -> Process | None:
     if launch.name is not None:
         await _free_name(launch.name, launch.label)
     process = launch.create()
-    process.starting = starting = Starting(process)
+    process.starting = starting = Starting(process, launch.monitor)
     if launch.name is not None:
         await _take_name(process, launch)
     edge = enter_wait(process, process.pid, None)
     try:
         return await starting.wait(launch.timeout)
-    except trio.Cancelled:
+    except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
+                starting.disown()  # it may have started at this very moment
                 process.condemn(SHUTDOWN, orderly=True)
                 await stop(process, SHUTDOWN, launch.shutdown, now=True)
         raise
@@ -158,15 +174,6 @@ async def start(launch: Launch) -> Process | None:
         leave_wait(edge)
 
 
-async def _free_name(name: object, label: str) -> None:
-    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    check_name(name)
-    while (process := _holder(name, label)) is not None:
-        orphaned = process.supervisor is not None and process.supervisor.dead
-        if process.alive and not orphaned:
-            await trio.lowlevel.checkpoint()
-            raise AlreadyStarted(process.pid, label)
-        await process.wait_dead()
 def _starter_dies() -> bool:
     """Tell whether a start is cancelled because its starter dies: then their link settles it.
 
@@ -180,6 +187,15 @@ def _starter_dies() -> bool:
     )
 
 
+async def _free_name(name: object, label: str) -> None:
+    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
+    check_name(name)
+    while (process := _holder(name, label)) is not None:
+        orphaned = process.supervisor is not None and process.supervisor.dead
+        if process.alive and not orphaned:
+            await trio.lowlevel.checkpoint()
+            raise AlreadyStarted(process.pid, label)
+        await process.wait_dead()
 
 
 def _holder(name: object, label: str) -> Process | None:

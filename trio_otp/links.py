@@ -84,12 +84,11 @@ def monitor(ref: Ref) -> Monitor:
     """
     process = need_process("otp.monitor")
     target = find(ref)
-    handle = Monitor(process, target, ref)
+    handle = Monitor(process, ref)
     if target is None:
         process.mailbox.put(Down(handle, ref, NOPROC))
     else:
-        target.links.watched_by[handle] = None
-        process.links.watches[handle] = None
+        handle._attach(target)
     return handle
 
 
@@ -108,8 +107,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
     """
     if handle.watcher.runtime is not runtime():
         return False
-    handle.watcher.links.watches.pop(handle, None)
-    found = handle.target is not None and handle.target.links.watched_by.pop(handle, handle) is None
+    found = handle._detach()
     if flush and not found and not handle.watcher.dead:
         with suppress(trio.WouldBlock):
             handle.watcher.mailbox.take_match(lambda m: isinstance(m, Down) and m.ref is handle)

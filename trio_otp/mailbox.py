@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import trio
 
@@ -25,6 +25,7 @@ class SystemMessage:
     """The base of what a behaviour handles itself; the callbacks of its user never see it."""
 
     __slots__ = ()
+    from_user: ClassVar = False  # whether it carries what a user sent
 
 
 class Mailbox:

@@ -12,8 +12,8 @@ import enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from .bounded import bounded
-from .events import NoticeReport
+from trio.lowlevel import enable_ki_protection
+
 from .exits import AlreadyRegistered, NoProcess
 from .process import Pid
 from .runtime import runtime
@@ -143,6 +143,7 @@ def holder(name: object) -> Process | None:
     return runtime().names.get(name)
 
 
+@enable_ki_protection
 def take_name(process: Process, name: Any) -> bool:
     """Give a process a name, atom or via; False if a process has it already."""
     if is_via(name):
@@ -165,15 +166,11 @@ def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
     return taken
 
 
-def _free(module: ViaModule, key: Any, process: Process) -> None:
-    """Free a via name in an epilogue, which no error of a user's registry may break off."""
-    try:
-        module.unregister_name(key)
-    except Exception as exc:
-        text = f"{module!r} did not free the name {bounded(key)}: {bounded(exc)}"
-        process.runtime.events.emit("notice", NoticeReport(process.pid, text))
+def _free(module: ViaModule, key: Any, _: Process) -> None:
+    module.unregister_name(key)
 
 
+@enable_ki_protection
 def register(name: Atom, pid: Pid[Any]) -> None:
     """Give a living process a local name.
 
@@ -199,6 +196,7 @@ def register(name: Atom, pid: Pid[Any]) -> None:
         raise AlreadyRegistered(name, runtime().names[name].pid)
 
 
+@enable_ki_protection
 def unregister(name: Atom) -> None:
     """Free a local name.
 

@@ -20,10 +20,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .child import child, launch_of
-from .exits import SHUTDOWN, SupervisorExited, is_quiet, raise_bare
-from .home import Home, stop
+from .exits import SupervisorExited, is_quiet, raise_bare
+from .home import Home
 from .launch import start
 from .runtime import own_process, runtime
 from .supervision import SupervisorBehaviour
@@ -79,6 +80,7 @@ class OpenSupervisor:
 
 
 @asynccontextmanager
+@enable_ki_protection
 async def open_supervisor(
     children: Iterable[Any] = (),
     *,
@@ -117,21 +119,21 @@ async def open_supervisor(
     }
     spec = Supervisor.spec(children, **flags)
     wanted = child(Supervisor, spec.children, **flags).having(name=name)
+    leave = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
             home = Home(runtime(), nursery)
-            process = await start(launch_of(wanted, home, starter=own_process(), link=False))
-            assert process is not None
-            handle = OpenSupervisor(process)
+            nursery.start_soon(home.close_after, leave)
             try:
+                process = await start(launch_of(wanted, home, starter=own_process(), link=False))
+                assert process is not None
+                handle = OpenSupervisor(process)
                 with handle._body:
                     yield handle
             finally:
-                failed = process.dead and handle._failed()
-                handle._leaving = True
-                with trio.CancelScope(shield=True):
-                    await stop(process, SHUTDOWN, None, now=True)
-                    await home.close()
+                leave.set()
+            failed = process.dead and handle._failed()
+            handle._leaving = True
             if failed:
                 raise handle._error()
     except BaseExceptionGroup as group:

@@ -37,14 +37,14 @@ from .exits import (
     unwrap,
 )
 from .home import Home, Killed
-from .mailbox import Mailbox
+from .mailbox import Mailbox, SystemMessage
+from .request import From
 from .runtime import current_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .launch import Starting
-    from .request import From
     from .runtime import Runtime
 
 S_co = TypeVar("S_co", covariant=True)
@@ -93,10 +93,21 @@ class Monitor:
 
     __slots__ = ("target", "watcher", "what")
 
-    def __init__(self, watcher: Process, target: Process | None, what: object) -> None:
+    def __init__(self, watcher: Process, what: object) -> None:
         self.watcher = watcher
-        self.target = target
+        self.target: Process | None = None
         self.what = what
+
+    def _attach(self, target: Process) -> None:
+        """Begin to watch a living process."""
+        self.target = target
+        target.links.watched_by[self] = None
+        self.watcher.links.watches[self] = None
+
+    def _detach(self) -> bool:
+        """Watch no more; tell whether it did until now."""
+        self.watcher.links.watches.pop(self, None)
+        return self.target is not None and self.target.links.watched_by.pop(self, self) is None
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.what!r}>"
@@ -296,7 +307,11 @@ class Process:
         if reason is KILL and not linked:
             self.condemn(KILLED)
         elif self.trap_exit:
-            self.mailbox.put(Exit(sender, reason))
+            message = Exit(sender, reason)
+            parent = self.parent
+            if linked and self.order is None and parent is not None and sender is parent.pid:
+                self.order = message
+            self.mailbox.put(message)
         elif reason is not NORMAL:
             self.condemn(reason)
 
@@ -330,11 +345,20 @@ class Process:
         """
         if self.dead:
             return
-        if not self.trap_exit or (now and self.hosts):
+        if not self.trap_exit:
             self.condemn(reason, orderly=True)
-        else:
+        elif now and self.hosts:
+            # the death of whoever ordered its end changes nothing about that, a shutdown does
+            if self.order is not None and reason is not SHUTDOWN:
+                reason = self.order.reason
+            self.condemn(reason, orderly=True)
+        elif not self._has_order(sender, reason):  # a link may have brought it
             self.order = Exit(sender, reason)
             self.mailbox.put(self.order)
+
+    def _has_order(self, sender: Pid[Any], reason: object) -> bool:
+        order = self.order
+        return order is not None and order.pid is sender and order.reason is reason
 
     # -- epilogue --------------------------------------------------------------------------------
 
@@ -351,6 +375,15 @@ class Process:
         self._tell(reason)
         if (hook := self.runtime.events.process_exit) is not None:
             hook(self.pid, reason)
+        self._drop_what_is_left()
+        self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+
+    def _drop_what_is_left(self) -> None:
+        """Close the mailbox, and count what its user sent in vain; calls have been answered."""
+        for message in self.mailbox.drain():
+            ours = isinstance(message, SystemMessage) and not message.from_user
+            if not ours and not isinstance(message, From | Exit | Down):
+                self.runtime.drop(self.pid, message, "left when the process ended")
         self.mailbox.close()
 
     def _let_go(self) -> None:
@@ -380,7 +413,6 @@ class Process:
         for request in list(self.requests):
             request.server_died(reason)
         if self.starting is not None:  # its starter is told by an error, not by an exit signal
-            self._unlink_parent()
             self.starting.failed(self, reason)
         peers, self.links.peers = self.links.peers, {}
         for peer in peers:
@@ -395,7 +427,8 @@ class Process:
         if self.ended is not None:
             self.ended.set()
 
-    def _unlink_parent(self) -> None:
+    def unlink_parent(self) -> None:
+        """Remove the link to whoever started it."""
         if self.parent is not None:
             self.links.peers.pop(self.parent, None)
             self.parent.links.peers.pop(self, None)

@@ -4,8 +4,8 @@ The shell (`supervisor`) feeds events in the order they happen and carries the a
 order they are given:
 
 * `exited(id, reason, now)`: a child has ended by itself.
-* `retry(id, now)`: the retry that an earlier `Retry` asked for is due.
-* `start_failed(id)`: a start of the running action list failed; the rest of that list is void.
+* `retry(id, reason, now)`: the retry that an earlier `Retry` asked for is due.
+* `start_failed(id, reason)`: a start of the running action list failed; the rest of it is void.
 
 Rules, after OTP's `supervisor`:
 
@@ -26,7 +26,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .exits import NORMAL, SpecError, is_quiet
+from .exits import SpecError, is_quiet
 
 if TYPE_CHECKING:
     from .child import Restart
@@ -71,9 +71,10 @@ class StartChild:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Feed `retry(id)` after whatever is waiting."""
+    """Feed `retry(id, reason)` after whatever is waiting."""
 
     id: Any
+    reason: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +179,17 @@ class Policy:
         self._put_down(entry)
         return [*actions, *self._auto_shutdown(entry, reason)]
 
-    def retry(self, id: Any, now: float) -> list[Action]:
+    def retry(self, id: Any, reason: object, now: float) -> list[Action]:
         """A retry is due, unless the child was stopped, restarted or deleted in the meantime."""
         entry = self.table.get(id)
         if entry is None or entry.state is not State.RESTARTING:
             return []
-        return self._restart(entry, NORMAL, now)
+        return self._restart(entry, reason, now)
 
-    def start_failed(self, id: Any) -> list[Action]:
+    def start_failed(self, id: Any, reason: object) -> list[Action]:
         """A start that belongs to a restart has failed."""
         self.table[id].state = State.RESTARTING
-        return [Retry(id)]
+        return [Retry(id, reason)]
 
     # -- decisions ---------------------------------------------------------------------------
 

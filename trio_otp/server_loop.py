@@ -69,6 +69,7 @@ class Cast(SystemMessage):
     """A message of `otp.cast` on its way."""
 
     __slots__ = ("message",)
+    from_user = True
 
     def __init__(self, message: Any) -> None:
         self.message = message
@@ -171,7 +172,7 @@ class ServerLoop:
             await self._serve()
         except Stopping as stopping:
             await self._stop(stopping)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
 
     async def _init(self, make: Callable[[], Behaviour]) -> None:
@@ -316,9 +317,10 @@ class ServerLoop:
             self._carry_on("handle_info", result)
 
     def _is_order(self, message: Exit) -> bool:
+        """Tell the parent's exit signal from others; one started without a link is its own."""
         process = self.process
-        parent = process.parent
-        return message is process.order or (parent is not None and message.pid is parent.pid)
+        parent = process.parent or process
+        return message is process.order or message.pid is parent.pid
 
     async def _handle_call(self, from_: From[Any]) -> None:
         hook = self.process.runtime.events

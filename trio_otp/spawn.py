@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast, overload
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .exits import (
     NORMAL,
@@ -147,6 +148,7 @@ def _spawn(
 
 
 @asynccontextmanager
+@enable_ki_protection
 async def open_process(
     *, name: Any = None, trap_exit: bool = False, label: str = "open_process"
 ) -> AsyncGenerator[Pid[Any]]:
@@ -165,10 +167,12 @@ async def open_process(
             with another reason than NORMAL.
         AlreadyRegistered: the name is taken.
     """
+    leave = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
             process = _adopt(nursery, label, name)
             process.trap_exit = trap_exit
+            nursery.start_soon(process.home.close_after, leave)
             token = current_process.set(process)
             try:
                 with process.scope:
@@ -179,7 +183,7 @@ async def open_process(
                 raise
             finally:
                 current_process.reset(token)
-                await process.home.close()
+                leave.set()
         reason = process.exit_reason
     except BaseExceptionGroup as group:
         reason = _reason_of_exit(group)
@@ -222,7 +226,7 @@ def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     return process
 
 
-async def _no_body(_: Process) -> None:
+async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
     raise AssertionError("a process of open_process runs in its block")
 
 

@@ -11,13 +11,13 @@ from .behaviour import Behaviour
 from .child import Child, as_child, launch_of
 from .launch import start as start_launch
 from .launch import where_to_live
-from .links import monitor
+from .process import Monitor
 from .runtime import need_process, own_process
 
 if TYPE_CHECKING:
     import trio
 
-    from .process import Monitor, Pid
+    from .process import Pid
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -95,9 +95,12 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
 
     Follows: Erlang's `gen_server:start_monitor/3`.
     """
-    need_process("otp.start_monitor")
-    pid = await _start(child, nursery, "otp.start_monitor", link=False, starter=own_process())
-    return None if pid is None else (pid, monitor(pid))
+    starter = need_process("otp.start_monitor")
+    home = where_to_live(nursery, "otp.start_monitor")
+    launch = launch_of(as_child(child), home, starter=starter, link=False)
+    launch.monitor = handle = Monitor(starter, None)
+    process = await start_launch(launch)
+    return None if process is None else (process.pid, handle)
 
 
 async def _start(

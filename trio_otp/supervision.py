@@ -93,6 +93,7 @@ class RetryLater(SystemMessage):
     """A supervisor's reminder to itself that a restart has failed."""
 
     key: Any
+    reason: object
 
 
 class Slot:
@@ -169,7 +170,7 @@ class SupervisorLoop:
         """Do what the end of a child calls for; others than children are ignored."""
         raise TypeError(f"{type(self).__name__} has no child_exited")
 
-    async def retry(self, key: Any) -> None:
+    async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again."""
         raise TypeError(f"{type(self).__name__} has no retry")
 
@@ -200,6 +201,7 @@ class SupervisorLoop:
             await self._init(make)
             await self._serve()
         except Ending as ending:
+            self.process.order = Exit(self.process.pid, ending.reason)  # no later one counts
             await self.stop_children(now=False)
             raise ProcessExit(ending.reason) from None
 
@@ -226,7 +228,7 @@ class SupervisorLoop:
             case Exit():
                 await self._exit(message)
             case RetryLater():
-                await self.retry(message.key)
+                await self.retry(message.key, message.reason)
             case Terminate():
                 raise Ending(message.reason)
             case _ if message.__class__ is From:

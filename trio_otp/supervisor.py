@@ -230,9 +230,9 @@ class StaticLoop(SupervisorLoop):
             await self._carry_out(actions, pid)
             self._forget_if_dropped(child_id)
 
-    async def retry(self, key: Any) -> None:
+    async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again, unless it has been settled in the meantime."""
-        await self._carry_out(self.policy.retry(key, trio.current_time()))
+        await self._carry_out(self.policy.retry(key, reason, trio.current_time()))
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -244,10 +244,11 @@ class StaticLoop(SupervisorLoop):
                 case StopChild():
                     await self._stop(action.id, now=False)
                 case StartChild():
-                    if not await self._start_again(self.slots[action.id]):
-                        todo = deque(self.policy.start_failed(action.id))
+                    error = await self._start_again(self.slots[action.id])
+                    if error is not None:
+                        todo = deque(self.policy.start_failed(action.id, error.reason))
                 case Retry():
-                    self.process.mailbox.put(RetryLater(action.id))
+                    self.process.mailbox.put(RetryLater(action.id, action.reason))
                 case Report():
                     self.report("child_terminated", self.slots[action.id], action.reason, pid)
                 case GiveUp(why="intensity"):
@@ -270,14 +271,14 @@ class StaticLoop(SupervisorLoop):
             self.policy.ignored(slot.spec.id)
             self._forget_if_dropped(slot.spec.id)
 
-    async def _start_again(self, slot: Slot) -> bool:
+    async def _start_again(self, slot: Slot) -> StartError | None:
         try:
             await self._start(slot)
         except StartError as exc:
             self.report("start_error", slot, exc.reason)
-            return False
+            return exc
         slot.restarts += slot.process is not None
-        return True
+        return None
 
     async def _stop(self, child_id: Any, *, now: bool) -> None:
         slot = self.slots[child_id]

@@ -15,12 +15,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+FEW: Final = 16  # distinct time-out values whose queues are kept while they are empty
 
 
 class Limited(Protocol):
@@ -82,6 +85,8 @@ class Timers:
         fifo = self._fifos.get(timeout)
         while fifo and fifo[0][1].done:
             fifo.popleft()
+        if not fifo and len(self._fifos) > FEW:
+            self._fifos.pop(timeout, None)
 
     def add(self, timer: Timer) -> None:
         """Let a timer fire at its deadline."""

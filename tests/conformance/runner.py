@@ -17,13 +17,15 @@ from .programs import OPERATIONS, RETURNS, drive
 from .world import Env, World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .rules import Applied
 
 for _module in ("machines", "ops_process", "ops_supervisor", "ops_registry", "ops_application"):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
-STEP_LIMIT: Final = 500_000  # steps of tasks after which it is
+STEP_LIMIT: Final = 30_000  # steps of tasks, and messages handled, after which it is
 
 
 class Unsupported(Exception):
@@ -47,14 +49,18 @@ class Ground(otp.Application):
 
 
 class StepLimit(trio.abc.Instrument):
-    """Cancels a scope when tasks have made too many steps: something runs round in circles."""
+    """Cancels a scope when too much has happened: something runs round in circles."""
 
     def __init__(self) -> None:
         self.steps = 0
         self.scope = trio.CancelScope()
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Count a step."""
+        """Count a step of a task."""
+        self.count()
+
+    def count(self, *_: object) -> None:
+        """Count a step, or a message that is handled: the listener of `handle_start`."""
         self.steps += 1
         if self.steps == STEP_LIMIT:
             self.scope.cancel()
@@ -68,8 +74,14 @@ def missing(scenario: dict[str, Any]) -> list[str]:
     return sorted(set(features(scenario)) - known)
 
 
-def run_scenario(scenario: dict[str, Any]) -> Result:
+def run_scenario(
+    scenario: dict[str, Any], instruments: Iterable[trio.abc.Instrument] = ()
+) -> Result:
     """Run a scenario and give its trace.
+
+    Args:
+        scenario: what to run.
+        instruments: what watches the run besides the limit of steps.
 
     Raises:
         Unsupported: it needs what the adaptor does not have.
@@ -79,9 +91,11 @@ def run_scenario(scenario: dict[str, Any]) -> Result:
         raise Unsupported(", ".join(lacking))
     limit = StepLimit()
     clock = MockClock(autojump_threshold=0)
-    result: Result | None = trio.run(_play, scenario, limit, clock=clock, instruments=[limit])
+    result: Result | None = trio.run(
+        _play, scenario, limit, clock=clock, instruments=[limit, *instruments]
+    )
     if result is None:
-        raise Broken(f"no end after {limit.steps} steps of tasks or {VIRTUAL_LIMIT:g} s")
+        raise Broken(f"no end after {limit.steps} steps or {VIRTUAL_LIMIT:g} s")
     return result
 
 
@@ -90,6 +104,7 @@ async def _play(scenario: dict[str, Any], limit: StepLimit) -> Result | None:
     async with trio.open_nursery() as nursery, otp.open_application(Ground):
         world = World(scenario, nursery)
         otp.events.attach("process_exit", world.record.died)
+        otp.events.attach("handle_start", limit.count)
         async with otp.open_process(trap_exit=True) as driver:
             world.record.bind("driver", driver)
             with limit.scope, trio.move_on_after(VIRTUAL_LIMIT):

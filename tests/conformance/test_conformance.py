@@ -8,10 +8,16 @@ from tests.conformance.compare import HERE
 from tests.conformance.runner import missing
 from tests.conformance.suite import Case, load, run_case
 
-CASES = [case for case in load(HERE / "scenarios", HERE / "golden") if not missing(case.scenario)]
+FOLDERS = {"": HERE, "more/": HERE / "more"}
+CASES = {
+    prefix + case.name: case
+    for prefix, folder in FOLDERS.items()
+    for case in load(folder / "scenarios", folder / "golden")
+    if not missing(case.scenario)
+}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_scenario_leaves_the_trace_of_otp(case: Case) -> None:
     """A scenario leaves the trace that OTP left, or the one a deviation names."""
     outcome = run_case(case)

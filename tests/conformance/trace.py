@@ -20,7 +20,7 @@ class Recorder:
 
     def __init__(self, defs: dict[str, Any]) -> None:
         self.defs = defs
-        self.codec = Codec(self.instance_of, self.name_of, self.is_inner)
+        self.codec = Codec(self._known, self.name_of, self.is_inner)
         self.driver_log: list[Entry] = []
         self.procs: defaultdict[str, list[Entry]] = defaultdict(list)
         self.sups: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -36,6 +36,10 @@ class Recorder:
         self._instances: dict[otp.Pid[Any], str] = {}
 
     # -- instances ---------------------------------------------------------------------------
+
+    def _known(self, pid: otp.Pid[Any]) -> Any:
+        """Give the instance of a pid; the pid of one that is not born yet, for `trace` to name."""
+        return self._instances.get(pid, pid)
 
     def instance_of(self, pid: otp.Pid[Any]) -> str:
         """Give the instance of a pid."""
@@ -115,7 +119,7 @@ class Recorder:
 
     def trace(self, scenario: dict[str, Any]) -> dict[str, Any]:
         """Give the trace as it is now, in its canonical form."""
-        trace = {
+        trace: dict[str, Any] = {
             "scenario": scenario["name"],
             "area": scenario["area"],
             "driver": list(self.driver_log),
@@ -123,11 +127,9 @@ class Recorder:
             "alive": sorted(set(self.pids) - set(self.deaths) - {"driver"}),
         }
         sups = {who: self._tidy(who, log) for who, log in self.sups.items()}
-        return (
-            trace
-            | ({"sups": sups} if sups else {})
-            | ({"apps": list(self.apps)} if self.apps else {})
-        )
+        trace |= {"sups": sups} if sups else {}
+        trace |= {"apps": list(self.apps)} if self.apps else {}
+        return Codec(self.instance_of, self.name_of, self.is_inner).encode(trace)  # type: ignore[no-any-return]
 
     def _tidy(self, supervisor: str, log: list[Entry]) -> list[Entry]:
         log = _fold_failed(log)

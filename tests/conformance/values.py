@@ -73,7 +73,7 @@ def decode_key(value: Any) -> Any:
 
 def text_of(value: Any) -> str:
     """Give the text that lists without an order are sorted by."""
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:

@@ -1,0 +1,244 @@
+"""What is broken on purpose, law by law, and which test has to notice.
+
+The laws are those of the design: nothing is orphaned; nobody hangs on the dead; clients cannot
+hurt a server; shutdown is ordered; what is not ours passes through; every await is a checkpoint
+and time is Trio's; isolation by run; nothing is silent. To these comes the restart policy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One change of the source, and the test that it breaks."""
+
+    name: str
+    law: int  # 0 for the restart policy
+    module: str
+    old: str  # must be there exactly once
+    new: str
+    test: str  # file::name under tests/
+
+
+MUTATIONS = [
+    # 1. Nothing is orphaned.
+    Mutation(
+        "links of the dead stay silent",
+        1,
+        "process",
+        "            peer.signal(self.pid, reason, linked=True)\n",
+        "            pass\n",
+        "test_open_supervisor.py::test_a_supervisor_that_is_killed_takes_its_children_along",
+    ),
+    Mutation(
+        "a cancelled start goes on",
+        1,
+        "launch",
+        "                process.condemn(SHUTDOWN, orderly=True)\n",
+        "                return process\n",
+        "test_supervisor_start.py::test_a_start_that_is_cancelled_leaves_nothing",
+    ),
+    Mutation(
+        "an init that takes too long goes on",
+        1,
+        "launch",
+        "        self.process.condemn(KILLED)\n",
+        "        self.failed(self.process, TIMEOUT)\n",
+        "test_peer_faults_supervision.py"
+        "::test_fault_18_an_init_that_never_returns_is_ended_by_its_time_out",
+    ),
+    # 2. Nobody hangs on the dead.
+    Mutation(
+        "calls of the dead are not answered",
+        2,
+        "process",
+        "            request.server_died(reason)\n",
+        "            del request\n",
+        "test_law2_under_fire.py::test_fault_02_a_server_that_ends_itself_answers_all_100",
+    ),
+    Mutation(
+        "the first call of the dead is forgotten",
+        2,
+        "process",
+        "        for request in list(self.requests):\n",
+        "        for request in list(self.requests)[1:]:\n",
+        "test_law2_under_fire.py::test_fault_01_a_server_that_is_ended_answers_all_100",
+    ),
+    Mutation(
+        "a helper that dies leaves its caller waiting",
+        2,
+        "gen_server",
+        "    helper.watchers[died] = None\n",
+        "",
+        "test_gen_server_replies.py::test_a_helper_that_ends_without_an_answer_answers",
+    ),
+    # 3. Clients cannot hurt a server.
+    Mutation(
+        "references are resolved in the supervisor",
+        3,
+        "management",
+        '    if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):\n',
+        "    if not sup:\n",
+        "test_dynamic_supervisor.py::test_what_is_no_reference_is_refused_in_the_caller",
+    ),
+    Mutation(
+        "a reply may come twice",
+        3,
+        "request",
+        "        if self.done:\n            return False\n        self._leave()\n",
+        "        self._leave()\n",
+        "test_gen_server_replies.py::test_fault_10_a_from_is_used_once",
+    ),
+    Mutation(
+        "methods are sent to servers of any class",
+        3,
+        "client",
+        "        if actual is None or not issubclass(actual, self.owner):\n",
+        "        if actual is None:\n",
+        "test_client.py::test_a_server_of_another_class_refuses_in_the_caller",
+    ),
+    # 4. Shutdown is ordered.
+    Mutation(
+        "children are stopped oldest first",
+        4,
+        "restart",
+        "[e.id for e in reversed(self.table.values()) if e.state is State.RUNNING]",
+        "[e.id for e in self.table.values() if e.state is State.RUNNING]",
+        "test_shutdown_order.py::test_children_are_stopped_newest_first",
+    ),
+    Mutation(
+        "the stop of a supervisor is not shielded",
+        4,
+        "supervision",
+        "                with trio.CancelScope(shield=True) as process.reprieve:\n",
+        "                with trio.CancelScope() as process.reprieve:\n",
+        "test_shutdown_order.py::test_a_deadline_outside_stops_the_tree_in_order",
+    ),
+    Mutation(
+        "what is in a nursery is stopped oldest first",
+        4,
+        "home",
+        "                for process in reversed(list(self.processes)):\n",
+        "                for process in list(self.processes):\n",
+        "test_shutdown_order.py"
+        "::test_a_cancelled_nursery_stops_what_was_started_in_it_newest_first",
+    ),
+    Mutation(
+        "limits are not kept",
+        4,
+        "home",
+        "        with trio.move_on_after(math.inf if limit is None else limit):\n",
+        "        with trio.move_on_after(math.inf):\n",
+        "test_shutdown_order.py::test_a_child_that_takes_too_long_is_killed_at_its_limit",
+    ),
+    # 5. What is not ours passes through.
+    Mutation(
+        "Ctrl-C is a crash like any other",
+        5,
+        "exits",
+        "            return not isinstance(exc, Exception | ProcessExit)\n",
+        "            return isinstance(exc, SystemExit)\n",
+        "test_peer_faults_supervision.py::test_fault_27_what_is_not_ours_is_never_restarted",
+    ),
+    Mutation(
+        "groups of one stay groups",
+        5,
+        "exits",
+        "                exc = only\n",
+        "                return exc\n",
+        "test_function_children.py::test_a_crash_in_a_nursery_of_the_function_is_told_bare",
+    ),
+    # 6. Every await is a checkpoint; time is only Trio's.
+    Mutation(
+        "a call that knows its answer is no checkpoint",
+        6,
+        "management",
+        "    await trio.lowlevel.checkpoint()\n    return process.pid\n",
+        "    return process.pid\n",
+        "test_supervisor_management.py::test_every_management_call_is_a_checkpoint",
+    ),
+    Mutation(
+        "the intensity looks at the clock on the wall",
+        6,
+        "supervisor",
+        "self.policy.exited(child_id, reason, trio.current_time())",
+        "self.policy.exited(child_id, reason, __import__('time').monotonic())",
+        "test_supervisor.py::test_restarts_are_forgotten_after_the_window",
+    ),
+    Mutation(
+        "the timer service is never parked",
+        6,
+        "timers",
+        "        return min(heads, default=math.inf)\n",
+        "        return min(heads, default=trio.current_time() + 1)\n",
+        "test_send_after.py::test_the_service_is_parked_while_nothing_is_pending",
+    ),
+    # 7. Isolation by run.
+    Mutation(
+        "all runs share their tables",
+        7,
+        "runtime",
+        '_runtime: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("trio_otp")\n',
+        "_runtime: Any = ContextVar('trio_otp', default=Runtime())\n",
+        "test_isolation.py::test_two_runs_after_each_other_share_nothing",
+    ),
+    # 8. Nothing is silent.
+    Mutation(
+        "a child that does not die is not named",
+        8,
+        "process",
+        "            Killed(self)\n",
+        "            pass\n",
+        "test_stuck_child.py::test_a_stuck_child_is_named_with_its_stack_and_waited_for",
+    ),
+    Mutation(
+        "ends of children are not told",
+        8,
+        "supervisor",
+        'self.report("child_terminated", self.slots[action.id], action.reason, pid)',
+        "pass",
+        "test_supervisor.py::test_what_the_reports_say_of_a_supervisor_that_gives_up",
+    ),
+    Mutation(
+        "crashes of servers are not told",
+        8,
+        "server_loop",
+        '        process.runtime.events.emit("crash", report)\n',
+        "        del report\n",
+        "test_reports.py::test_a_crash_is_one_record",
+    ),
+    # The restart policy: its own test notices, and so do random trees beside their model.
+    Mutation(
+        "one restart too few",
+        0,
+        "restart",
+        "        return len(self._times) <= self.limit\n",
+        "        return len(self._times) < self.limit\n",
+        "test_restart_policy.py::test_the_window_counts_whole_seconds",
+    ),
+    Mutation(
+        "temporary children come back with their group",
+        0,
+        "restart",
+        '(StartChild(e.id) for e in group if e.restart != "temporary")',
+        "(StartChild(e.id) for e in group)",
+        "test_restart_policy.py::test_every_end_of_a_child_is_answered_by_the_rules",
+    ),
+    Mutation(
+        "rest_for_one leaves the youngest alone",
+        0,
+        "restart",
+        "entries[entries.index(entry) :]",
+        "entries[entries.index(entry) : max(len(entries) - 1, entries.index(entry) + 1)]",
+        "test_supervisor_machine.py::test_a_tree_does_what_the_model_says",
+    ),
+    Mutation(
+        "a failed restart is tried once",
+        0,
+        "supervisor",
+        "                    self.process.mailbox.put(RetryLater(action.id, action.reason))\n",
+        "                    self.policy.stopped(action.id)\n",
+        "test_supervisor.py::test_a_restart_that_succeeds_in_the_end_is_all_right",
+    ),
+]

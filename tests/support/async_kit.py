@@ -1,0 +1,420 @@
+"""Every public async function of the library, with a small world in which each can be used once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+import trio.testing
+
+import trio_otp as otp
+from trio_otp.process import UNSET
+from trio_otp.runtime import runtime
+
+# Async functions with a public name that are the inside of a process, not for users to call.
+INSIDE = {"From.wait", "run_process"}
+MODULES = {"application": otp.application, "events": otp.events}
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """List the functions and methods that users call, by the name they are called by."""
+    for name, value in vars(otp).items():
+        if name.startswith("_") or inspect.ismodule(value):
+            continue
+        if inspect.isclass(value):
+            for member, function in inspect.getmembers(value, callable):
+                if not member.startswith("_") and member not in INSIDE:
+                    yield f"{name}.{member}", function
+        else:
+            yield name, value
+    for module_name, module in MODULES.items():
+        for name, value in vars(module).items():
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
+                yield f"{module_name}.{name}", value
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether a function is `async def`, or makes an async context manager."""
+    inner = getattr(function, "__wrapped__", None)
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(inner)
+
+
+PUBLIC_ASYNC = {name for name, function in public() if is_async(function)} - INSIDE
+
+
+class Slow(otp.GenServer):
+    """Has checkpoints everywhere, so that something can happen at each of them."""
+
+    def __init__(self) -> None:
+        self.kept: list[otp.From[Any]] = []
+
+    async def init(self) -> None:
+        await steps()
+
+    async def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+        await steps()
+        if request == "helper":
+            otp.reply_from_task(from_, give, "helped")
+            return otp.NoReply()
+        return otp.Reply(request)
+
+    @otp.on_call
+    async def echo(self, value: str) -> str:
+        await steps()
+        return value
+
+    async def terminate(self, reason: object) -> None:
+        await steps()
+
+
+async def steps(count: int = 3) -> None:
+    for _ in range(count):
+        await trio.lowlevel.checkpoint()
+
+
+async def give(value: Any) -> Any:
+    await steps()
+    return value
+
+
+def slow(name: str) -> otp.Child[Slow]:
+    return otp.child(Slow).having(name=name)
+
+
+class Base(otp.Application):
+    """Something to depend on."""
+
+    def start(self) -> Any:
+        return otp.Supervisor.spec([slow("base worker")])
+
+
+class App(otp.Application):
+    """An application with one worker."""
+
+    dependencies = (Base,)
+
+    def start(self) -> Any:
+        return otp.Supervisor.spec([slow("app worker")])
+
+
+class World:
+    """A process `me` beside a tree: `sup` with `up`, `down` (stopped), `dyn` with `dynamic`."""
+
+    def __init__(self, nursery: trio.Nursery, begin: Callable[[], object]) -> None:
+        self.nursery = nursery
+        self.begin = begin
+        self.before = set(runtime().processes.values())
+        self.links = set(self.me.links.peers)
+        self.returned: list[Any] = []  # pids an operation gave to its caller
+
+    @property
+    def me(self) -> Any:
+        return runtime().names["me"]
+
+    async def check(self) -> None:
+        """Fail if anything is left of an operation, or if the servers do not work any more."""
+        await trio.sleep(100)
+        for process in runtime().processes.values():
+            assert {} == process.requests, process
+            assert process.waits_for is None, process
+            assert process.starting is None, process
+            assert process.doom is UNSET, process
+        assert all(process.alive for process in runtime().names.values())
+        assert not any(runtime().timers._fifos.values())
+        assert 0 == runtime().timers.pending()
+        await self._check_own()
+
+    async def _check_own(self) -> None:
+        new = {process.pid for process in set(runtime().processes.values()) - self.before}
+        listed = {
+            info.pid
+            for sup in ("sup", "dyn")
+            for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
+        }
+        assert new <= listed | set(self.returned)
+        assert {process.pid for process in self.me.links.peers} <= {
+            *(process.pid for process in self.links),
+            *self.returned,
+        }
+        assert {} == self.me.links.watches
+        left = self.me.mailbox.drain()
+        assert [] == left, left
+        for name in ("up", "server", "dynamic", "new"):
+            if otp.whereis(name) is not None:
+                assert "works" == await otp.call(name, "works")
+
+
+@asynccontextmanager
+async def world(begin: Callable[[], object]) -> AsyncGenerator[World]:
+    """Build the world, and check that nothing of it is left at its end."""
+    children = [slow("up"), slow("down"), otp.child(otp.DynamicSupervisor).having(name="dyn")]
+    async with (
+        otp.open_supervisor(children, name="sup"),
+        otp.open_process(name="me", trap_exit=True),
+        trio.open_nursery() as nursery,
+    ):
+        await otp.terminate_child("sup", "down")
+        await otp.start_child("dyn", slow("dynamic"))
+        await otp.start(slow("server"))
+        yield World(nursery, begin)
+        nursery.cancel_scope.cancel()
+    assert {} == runtime().processes
+    assert {} == runtime().names
+    assert {} == runtime().homes
+
+
+# -- the operations --------------------------------------------------------------------------------
+
+Operation = Callable[[World], Awaitable[object]]
+CASES: dict[str, Operation] = {}
+
+
+def case(name: str) -> Callable[[Operation], Operation]:
+    """Enter an operation under the public name that it uses, and a word on how.
+
+    It calls `w.begin()` when its preparations are over.
+    """
+
+    def enter(operation: Operation) -> Operation:
+        CASES[name] = operation
+        return operation
+
+    return enter
+
+
+@case("call")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.call("server", "ping")
+
+
+@case("call: helper")
+async def _(w: World) -> None:
+    w.begin()
+    assert "helped" == await otp.call("server", "helper", timeout=30)
+
+
+@case("call: on_call")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await Slow.at("server").echo("ping")
+
+
+@case("stop")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.stop("server")
+
+
+@case("receive: there")
+async def _(w: World) -> None:
+    w.begin()
+    otp.send("me", "message")
+    try:
+        assert "message" == await otp.receive(str)
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True):
+            assert "message" == await otp.receive(str, timeout=0)
+        raise
+
+
+@case("receive: later")
+async def _(w: World) -> None:
+    w.begin()
+    timer = otp.send_after("me", "message", 1)
+    try:
+        assert "message" == await otp.receive(str, timeout=5)
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True):
+            if otp.cancel_timer(timer) is None:
+                assert "message" == await otp.receive(str, timeout=0)
+        raise
+
+
+@case("start")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.start(slow("new"), nursery=w.nursery))
+
+
+@case("start: in the process")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.start(slow("new")))
+
+
+@case("start_link")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.start_link(slow("new").having(timeout=50)))
+
+
+@case("start_link: a supervisor")
+async def _(w: World) -> None:
+    w.begin()
+    children = [slow("one"), slow("two")]
+    pid = await otp.start_link(otp.child(otp.Supervisor, children))
+    w.returned += [pid, otp.whereis("one"), otp.whereis("two")]
+
+
+@case("start_monitor")
+async def _(w: World) -> None:
+    w.begin()
+    pid, monitor = await otp.start_monitor(slow("new"))
+    otp.demonitor(monitor, flush=True)
+    w.returned.append(pid)
+
+
+@case("start_child")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.start_child("sup", slow("new"))
+
+
+@case("start_child: dynamic")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.start_child("dyn", slow("new"))
+
+
+@case("ensure_child")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.ensure_child("dyn", slow("new"))
+
+
+@case("ensure_child: there")
+async def _(w: World) -> None:
+    w.begin()
+    assert otp.whereis("up") is await otp.ensure_child("sup", slow("up"))
+
+
+@case("terminate_child")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.terminate_child("sup", "up")
+
+
+@case("terminate_child: dynamic")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.terminate_child("dyn", "dynamic")
+
+
+@case("restart_child")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.restart_child("sup", "down")
+
+
+@case("delete_child")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.delete_child("sup", "down")
+
+
+@case("which_children")
+async def _(w: World) -> None:
+    w.begin()
+    assert 3 == len(await otp.which_children("sup"))
+
+
+@case("count_children")
+async def _(w: World) -> None:
+    w.begin()
+    assert 2 == (await otp.count_children("sup")).active
+
+
+@case("get_childspec")
+async def _(w: World) -> None:
+    w.begin()
+    assert "up" == (await otp.get_childspec("sup", "up")).id
+
+
+@case("open_process")
+async def _(w: World) -> None:
+    w.begin()
+    async with otp.open_process(name="block"):
+        await otp.start_link(slow("new"))
+        await otp.start(slow("newer"))
+
+
+@case("open_process: alone")
+async def _(w: World) -> None:
+    w.begin()
+    async with otp.open_process(name="block"):
+        pass
+
+
+@case("open_supervisor")
+async def _(w: World) -> None:
+    w.begin()
+    async with otp.open_supervisor([slow("new"), slow("newer")], name="block"):
+        await steps()
+
+
+@case("OpenSupervisor.wait")
+async def _(w: World) -> None:
+    w.begin()
+    last = otp.child(steps).having(restart="temporary", significant=True)
+    async with otp.open_supervisor([slow("new"), last], auto_shutdown="any_significant") as sup:
+        await sup.wait()
+
+
+@case("open_application")
+async def _(w: World) -> None:
+    w.begin()
+    async with otp.open_application(App):
+        await steps()
+
+
+async def end(pid: otp.Pid[Any]) -> None:
+    with suppress(otp.CallError):
+        await otp.stop(pid)
+
+
+@case("OpenApplication.wait")
+async def _(w: World) -> None:
+    async with otp.open_application(App, type="temporary") as app:
+        w.begin()
+        w.nursery.start_soon(end, app.pid)
+        await app.wait()
+
+
+@case("OpenApplication.wait_over")
+async def _(w: World) -> None:
+    async with otp.open_application(App, type="temporary") as app:
+        w.begin()
+        w.nursery.start_soon(end, app.pid)
+        await app.wait_over()
+
+
+@case("application.start")
+async def _(w: World) -> None:
+    async with otp.open_application(Base):
+        w.begin()
+        await otp.application.start(App)
+
+
+@case("application.ensure_started")
+async def _(w: World) -> None:
+    async with otp.open_application(Base):
+        w.begin()
+        await otp.application.ensure_started(App)
+
+
+@case("application.ensure_all_started")
+async def _(w: World) -> None:
+    async with otp.open_application(Base):
+        w.begin()
+        assert ["app"] == await otp.application.ensure_all_started(App)
+
+
+@case("application.stop")
+async def _(w: World) -> None:
+    async with otp.open_application(App, type="temporary"):
+        w.begin()
+        await otp.application.stop(App)

@@ -1,0 +1,144 @@
+"""The faults of other libraries, by their numbers: those without a test of their own, and a count.
+
+A test whose name begins with `test_fault_NN_` is for the fault of that number; most stand in the
+file of what they are about. The tables below hold the rest.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+
+import trio_otp as otp
+from trio_otp.runtime import runtime
+
+TESTS = Path(__file__).parent
+NUMBERS = range(1, 53)
+# Tests that are for a fault, and are called after what they are about.
+OTHER_NAMES = {
+    23: "test_supervisor_growth.py::test_the_time_for_n_named_servers_grows_with_n",
+    26: "test_run.py::test_handlers_are_given_back",
+}
+WITHOUT_TEST = {
+    12: "mailboxes have no bound yet, so there is no policy for an overflow",
+    13: "mailboxes have no bound yet: send, cast and call never find one full",
+    14: "mailboxes have no priorities; system messages and others share one queue",
+    35: "restarts have no back-off yet, during which a second crash could come",
+    36: "restarts have no back-off yet that could be reset",
+}
+
+
+# -- faults that no other file is about ------------------------------------------------------------
+
+
+async def test_fault_15_what_is_left_in_a_mailbox_is_counted() -> None:
+    """Messages and casts that nobody took when a server ended are counted and told, each once."""
+
+    class Stops(otp.GenServer):
+        def handle_cast(self, message: Any) -> Any:
+            return otp.Stop("enough") if message == "stop" else None
+
+    told: list[Any] = []
+    async with otp.open_process():
+        runtime().events.attach("dropped", lambda ref, message, why: told.append(message))
+        pid, _ = await otp.start_monitor(Stops)
+        before = runtime().dropped
+        for message in ("handled", "stop", "left"):
+            otp.cast(pid, message)
+        otp.send(pid, "left too")
+        assert "enough" == (await otp.receive(otp.Down)).reason
+        assert before + 2 == runtime().dropped
+        assert ["Cast('left')", "'left too'"] == [repr(message) for message in told]
+
+
+async def test_fault_15_calls_and_notices_of_ends_are_not_counted() -> None:
+    """A call that is left is answered instead, and an Exit or Down that is left is no loss."""
+
+    async def ends(me: otp.Pid[Any]) -> None:
+        otp.trap_exit()
+        otp.monitor("nobody")
+        otp.exit(otp.spawn_link(trio.sleep_forever), "over")
+        await otp.receive(otp.From)
+        await trio.testing.wait_all_tasks_blocked()
+        process = otp.self()._process
+        assert process is not None
+        otp.send(me, len(process.mailbox))
+
+    async with otp.open_process() as me, trio.open_nursery() as nursery:
+        answers: list[object] = []
+        pid = otp.spawn(ends, me)
+
+        async def ask() -> None:
+            try:
+                await otp.call(pid, "left", timeout=None)
+            except otp.ServerExited as exc:
+                answers.append(exc.reason)
+
+        nursery.start_soon(ask)
+        nursery.start_soon(ask)
+        before = runtime().dropped
+        assert 3 == await otp.receive(int)
+        await trio.testing.wait_all_tasks_blocked()
+        assert before == runtime().dropped
+        assert [otp.NORMAL, otp.NORMAL] == answers
+
+
+async def test_fault_47_subscribers_that_die_are_removed() -> None:
+    """A topic has living subscribers only, and publishing to it costs no more than they are."""
+    topics = otp.registry("topics")
+
+    async def subscriber(me: otp.Pid[Any]) -> None:
+        topics.register("news")
+        while True:
+            otp.send(me, (otp.self(), await otp.receive(str)))
+
+    async with otp.open_process() as me:
+        await otp.start_link(otp.child(otp.Registry, keys="duplicate").having(name="topics"))
+        pids = [otp.spawn(subscriber, me) for _ in range(100)]
+        await trio.testing.wait_all_tasks_blocked()
+        assert 100 == topics.send("news", "first")
+        for pid in pids[1:]:
+            otp.exit(pid, otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [(pids[0], None)] == topics.lookup("news")
+        assert 1 == topics.count()
+        before = runtime().dropped
+        assert 1 == topics.send("news", "second")
+        assert before == runtime().dropped
+        heard = [await otp.receive(tuple) for _ in range(101)]
+        assert (pids[0], "second") == heard[-1]
+
+
+# -- all of them -----------------------------------------------------------------------------------
+
+
+def faults_tested() -> dict[int, list[str]]:
+    """List the tests of each number, from the names of all test functions."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for path in sorted(TESTS.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_test = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if is_test and node.name.startswith("test_fault_"):
+                found[int(node.name.split("_")[2])].append(f"{path.name}::{node.name}")
+    return found
+
+
+def test_every_fault_has_a_test_or_a_reason() -> None:
+    """Of the 52 numbers each is in exactly one place: a test's name, or one of the two tables."""
+    tested = faults_tested().keys()
+    assert set(NUMBERS) == tested | OTHER_NAMES.keys() | WITHOUT_TEST.keys()
+    assert set() == tested & WITHOUT_TEST.keys()
+    assert set() == OTHER_NAMES.keys() & WITHOUT_TEST.keys()
+    assert all(WITHOUT_TEST.values())
+
+
+def test_tests_of_other_names_are_there() -> None:
+    """Those that are named in the table exist."""
+    for place in OTHER_NAMES.values():
+        file_name, function = place.split("::")
+        assert f"def {function}(" in (TESTS / file_name).read_text(encoding="utf-8")
