@@ -61,7 +61,7 @@ async def test_a_start_returns_before_the_first_enter_call() -> None:
 @pytest.mark.parametrize(
     "init",
     [7, "b", otp.NoReply(), otp.RepeatState(), otp.KeepState(otp.Reply(1)), otp.Stop("bad")],
-    ids=repr,
+    ids=["number", "text", "NoReply", "RepeatState", "Reply", "Stop"],
 )
 async def test_a_bad_init_is_a_start_error(init: Any) -> None:
     """What init may not return is an error of the start, and leaves nothing (SM-19)."""

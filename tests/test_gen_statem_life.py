@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from tests.support.statem_kit import Entered, Lamp, Light, Obedient, inside, keep, settled
+from tests.support.statem_kit import Entered, Lamp, Light, Obedient, inside, keep, postpone, settled
 from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
@@ -269,6 +269,18 @@ async def test_exit_messages_of_a_machine_that_traps() -> None:
         await settled()
         assert [(otp.Event.INFO, "a")] == inside(pid).log
         assert me != stranger
+
+
+async def test_what_is_postponed_at_the_end_is_counted_as_dropped() -> None:
+    """Postponed messages that nobody handled are as those left in the mailbox (law 8)."""
+    dropped: list[Any] = []
+    async with otp.open_process():
+        otp.events.attach("dropped", lambda ref, message, why: dropped.append((ref, message)))
+        pid = await otp.start_link(Obedient)
+        otp.cast(pid, postpone)
+        otp.send(pid, postpone)
+        await otp.stop(pid)
+        assert [(pid, postpone)] * 2 == dropped
 
 
 async def test_a_restart_begins_in_the_first_state() -> None:

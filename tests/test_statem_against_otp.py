@@ -1,7 +1,7 @@
 """Random state machines that real OTP has run: here they do the same.
 
-`data/random_statems.json` holds scenarios in the language of `conformance/GRAMMAR.md`, made by
-chance of everything a machine can do with events and time-outs, each with the trace that OTP 25 left.
+`data/random_statems.json` holds scenarios in the language of `conformance/GRAMMAR.md`, made
+by chance of everything a machine can do with events and time-outs, each with the trace of OTP 25.
 """
 
 from __future__ import annotations

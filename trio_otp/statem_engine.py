@@ -156,6 +156,10 @@ class Engine:
             del self.timeouts[which]
             self._queue.append(Happening(which, running.content))
 
+    def left(self) -> list[Happening]:
+        """Give what waits, postponed or not, and came from outside or could have."""
+        return [h for h in (*self.postponed, *self._queue) if h.kind in (Event.CAST, Event.INFO)]
+
     # -- results -----------------------------------------------------------------------------
 
     def done(self, result: Any) -> list[Effect]:

@@ -27,7 +27,7 @@ from .bounded import bounded
 from .exits import BadReturn
 from .gen_server import reply
 from .mailbox import SystemMessage
-from .process import UNSET, Exit
+from .process import UNSET, Down, Exit
 from .request import From
 from .server_loop import BURST, BURST_SECONDS, Cast, ServerLoop, Stopping
 from .statem_actions import KeepState, NextState
@@ -39,6 +39,7 @@ from .timers import Timer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .behaviour import Behaviour
     from .gen_statem import GenStatem
     from .process import Process
     from .statem_effects import Effect, Happening
@@ -64,6 +65,24 @@ class StatemLoop(ServerLoop):
         super().__init__(process)
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
+
+    async def run(self, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        try:
+            await super().run(make)
+        finally:
+            self._drop_what_is_left()
+
+    def _drop_what_is_left(self) -> None:
+        """Count messages that wait in the engine, as the epilogue counts those in the mailbox."""
+        process = self.process
+        for happening in () if self.instance is None else self._left():
+            if not isinstance(happening.content, Exit | Down):
+                process.runtime.drop(process.pid, happening.content, "left when the process ended")
+
+    def _left(self) -> list[Happening]:
+        machine: Engine | None = getattr(self.instance, "_machine", None)
+        return [] if machine is None else machine.left()
 
     @property
     def _callbacks(self) -> type[GenStatem[Any]]:
