@@ -6,7 +6,7 @@ rows above it:
 0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `statem_timeouts`,
+3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `statem_timeouts`,
    `statem_actions`, `statem_effects`, `statem_engine`, `statem_loop`, `statem_drawing`,
    `gen_statem`, `registry_table`, `registry`, `registry_handle`: servers, state machines, the
    registry
@@ -20,6 +20,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import reports as reports
+from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
