@@ -21,7 +21,6 @@ TESTS = Path(__file__).parent
 NUMBERS = range(1, 53)
 # Tests that are for a fault, and are called after what they are about.
 OTHER_NAMES = {
-    23: "test_supervisor_growth.py::test_the_time_for_n_named_servers_grows_with_n",
     26: "test_run.py::test_handlers_are_given_back",
 }
 WITHOUT_TEST = {

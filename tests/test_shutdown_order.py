@@ -420,6 +420,46 @@ async def test_a_supervisor_that_is_killed_while_it_stops_is_dead_at_once(
         assert ["-c", "=c", "-b"] == journal
 
 
+@pytest.mark.parametrize("trap", [False, True])
+@pytest.mark.parametrize("by_name", [False, True])
+async def test_a_kill_reaches_a_server_in_its_terminate(
+    autojump_clock: Any, trap: bool, by_name: bool
+) -> None:
+    """Though calls and signals reach it no more; the stop goes on at once."""
+    journal = Journal()
+    child = worker("a", journal, slow=60, trap=trap).having(shutdown=100)
+    async with otp.open_supervisor([child]) as sup, trio.open_nursery() as nursery:
+        pid = otp.whereis("a")
+        assert pid is not None
+        nursery.start_soon(otp.terminate_child, sup, "a")
+        await trio.sleep(3)
+        otp.exit("a" if by_name else pid, otp.SHUTDOWN)
+        await trio.sleep(1)
+        otp.exit("a" if by_name else pid, otp.KILL)
+        assert {"a": "undefined"} == statuses(await otp.which_children(sup))
+        assert 4.0 == trio.current_time()
+    assert ["+a", "-a"] == [word for word in journal if ":" not in word]
+
+
+async def test_a_supervisor_that_is_killed_during_a_shutdown_from_outside_is_dead_at_once(
+    autojump_clock: Any,
+) -> None:
+    """What is left of its children dies of the link; the block ends without an error."""
+    journal = Journal()
+
+    async def kill_at(time: float, sup: Any) -> None:
+        await trio.sleep_until(time)
+        otp.exit(sup, otp.KILL)
+
+    async with trio.open_nursery() as nursery:
+        async with otp.open_supervisor(workers("abc", journal, slow=2)) as sup:
+            nursery.start_soon(kill_at, 3.0, sup)
+            journal.clear()
+        assert 3.0 == trio.current_time()
+    assert ["-c", "=c", "-b"] == journal
+    assert [] == leftovers()
+
+
 # -- Ctrl-C ----------------------------------------------------------------------------------------
 
 
@@ -515,6 +555,31 @@ async def test_ctrl_c_while_a_child_is_being_stopped_stops_the_rest(autojump_clo
             journal.clear()
     assert ["-c", "=c", "-b", "-a", "=a"] == journal
     assert 3.0 == trio.current_time()
+    assert [] == leftovers()
+
+
+@pytest.mark.parametrize("where", ["handler", "body"])
+async def test_a_crash_in_terminate_does_not_hide_ctrl_c(autojump_clock: Any, where: str) -> None:
+    """The crash is reported; what leaves the block is Ctrl-C, bare, when all are stopped."""
+    journal = Journal()
+    crashes: list[Any] = []
+    boom = Boom("last words")
+    children = [
+        worker("a", journal, slow=1),
+        worker("b", journal, slow=1, last_words=boom),
+        otp.child(Interrupted, "k", journal).having(name="k"),
+        worker("d", journal, slow=1, last_words=boom, trap=True),
+    ]
+
+    async def body() -> None:
+        async with otp.open_supervisor(children):
+            crashes.append(Reports("crash"))
+            await strike(where)
+
+    with pytest.raises(KeyboardInterrupt):
+        await body()
+    assert ["-d", "-b", "-a", "=a"] == [w for w in journal if w[0] in "-=" and w[1] != "k"]
+    assert [boom, boom] == [crash.reason for crash in crashes[0]]
     assert [] == leftovers()
 
 

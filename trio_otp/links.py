@@ -14,7 +14,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
-from .names import Ref, find
+from .names import Ref, find, find_dying
 from .process import Down, Exit, Monitor, Pid
 from .runtime import calling_process, need_process, own_process, runtime
 
@@ -158,6 +158,8 @@ def exit(first: Any, /, *rest: object) -> None:
         raise ProcessExit(first)
     (reason,) = rest
     target = find(first)
+    if target is None and reason is KILL:
+        target = find_dying(first)
     sender = own_process()
     if target is None:
         return

@@ -100,6 +100,14 @@ def find(ref: object) -> Process | None:
     return process if process is not None and process.alive else None
 
 
+def find_dying(ref: Ref) -> Process | None:
+    """Give the process behind a reference also if it is about to die; a kill still reaches it."""
+    if isinstance(ref, HasPid):
+        ref = ref.pid
+    process = ref._process if isinstance(ref, Pid) else holder(ref)
+    return process if process is not None and process.runtime is runtime() else None
+
+
 def check_reference(ref: object) -> None:
     """Refuse what cannot be a reference, saying what can."""
     if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):

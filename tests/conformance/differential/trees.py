@@ -155,7 +155,7 @@ def worker(tree: Tree, prefix: str) -> str:
     """Draw a server or a plain process."""
     if tree.often_not(5):
         return tree.add(prefix, {"kind": "proc"} | trapping(tree))
-    definition = {"kind": "server"} | trapping(tree) | ending(tree) | start(tree)
+    definition = {"kind": "server"} | trapping(tree) | ending(tree) | start(tree, prefix)
     if tree.named and prefix == "w":
         definition["register"] = f"n{len(tree.defs)}"
     return tree.add(prefix, definition)
@@ -166,12 +166,10 @@ def trapping(tree: Tree) -> dict[str, Any]:
     return {"trap_exit": True} if tree.draw(st.booleans()) else {}
 
 
-def start(tree: Tree) -> dict[str, Any]:
+def start(tree: Tree, prefix: str) -> dict[str, Any]:
     """Draw what init does: mostly nothing, else something at some of the starts."""
-    limit = tree.slot() if tree.often_not(2) else None
-    if limit is not None and (longer := tree.slot()) is not None:
-        program = [["sleep", longer]]
-        return {"init": [["when_gen", [2, 3], program]], "start_timeout": limit}
+    if tree.timed and tree.often_not(2) and (slow := slow_start(tree, prefix)):
+        return slow
     if not tree.often_not(4):
         return {}
     refusal = tree.pick(
@@ -179,6 +177,20 @@ def start(tree: Tree) -> dict[str, Any]:
     )
     generations = tree.pick([2], [2, 3], [1], [3, 4], [2, 3, 4, 5, 6, 7, 8, 9])
     return {"init": [["when_gen", generations, [refusal]]]}
+
+
+def slow_start(tree: Tree, prefix: str) -> dict[str, Any]:
+    """Draw an init that takes time, and its limit.
+
+    Only a first start may exceed it: OTP does not wait for the end of a process whose start has
+    timed out, so a supervisor that goes on to restart would race with it.
+    """
+    pair = sorted(slot for slot in (tree.slot(), tree.slot()) if slot is not None)
+    if len(pair) < 2:
+        return {}
+    generations, limit, duration = ([1], *pair) if prefix == "x" else ([2, 3], pair[1], pair[0])
+    program = [["when_gen", generations, [["sleep", duration]]]]
+    return {"init": program, "start_timeout": limit}
 
 
 def ending(tree: Tree) -> dict[str, Any]:
