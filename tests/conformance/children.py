@@ -136,7 +136,8 @@ def _shutdown(value: Any) -> Any:
 def _named(world: World, name: str) -> otp.Child[Any]:
     """Give a child with what its definition says of it."""
     definition = world.defs[name]
-    child = otp.child(TARGETS[definition["kind"]], world, name)
+    entered = " with enter calls" if definition.get("state_enter", False) else ""
+    child = otp.child(TARGETS[definition["kind"] + entered], world, name)
     if definition["kind"] in TYPE_SUPERVISOR:
         child = child.having(type="supervisor", shutdown=None)
     if definition["kind"] == "registry":

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 RETURNS: Final = frozenset(  # of the kinds there are
     ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
+) | {"next", "keep", "repeat_state"}
+TAKE_PROGRAMS: Final = frozenset(
+    ["reg_update", "agent_get", "agent_update", "agent_get_and_update", "agent_cast"]
 )
-TAKE_PROGRAMS: Final = frozenset(["reg_update"])
 NOTHING: Final = object()  # the result of an operation that has none
 OPERATIONS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {}
 

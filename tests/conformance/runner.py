@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
     from .rules import Applied
 
-for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application"):
-    importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
+for _module in (
+    "machines",
+    "agents",
+    "ops_process",
+    "ops_supervisor",
+    "ops_registry",
+    "ops_application",
+):
+    importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
 STEP_LIMIT: Final = 30_000  # steps of tasks, and messages handled, after which it is
