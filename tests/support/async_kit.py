@@ -15,7 +15,7 @@ from trio_otp.process import UNSET
 from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
-INSIDE = {"From.wait", "run_process"}
+INSIDE = {"Agent.init", "From.wait", "run_process"}
 MODULES = {"application": otp.application, "events": otp.events}
 
 
@@ -418,3 +418,34 @@ async def _(w: World) -> None:
     async with otp.open_application(App, type="temporary"):
         w.begin()
         await otp.application.stop(App)
+
+
+@asynccontextmanager
+async def agent(w: World) -> AsyncGenerator[otp.Pid[otp.Agent[int]]]:
+    """Start an agent whose first value is made with checkpoints."""
+    pid = await otp.start(otp.child(otp.Agent, give, 1))
+    w.returned.append(pid)
+    w.begin()
+    yield pid
+
+
+async def plus_one(value: int) -> int:
+    return 1 + await give(value)
+
+
+@case("Agent.get")
+async def _(w: World) -> None:
+    async with agent(w) as pid:
+        assert 2 == await otp.Agent.get(pid, plus_one)
+
+
+@case("Agent.update")
+async def _(w: World) -> None:
+    async with agent(w) as pid:
+        await otp.Agent.update(pid, plus_one)
+
+
+@case("Agent.get_and_update")
+async def _(w: World) -> None:
+    async with agent(w) as pid:
+        assert 1 == await otp.Agent.get_and_update(pid, lambda value: (value, value))
