@@ -248,10 +248,17 @@ class TaskStream(Generic[T]):
             return  # as in OTP, they outlive their owner; they have a supervisor
         running = [item.process for item in self._pending if item.process is not None]
         for process in running:
-            process.condemn(KILLED)
+            process.condemn(self._why(process))
         with trio.CancelScope(shield=True):
             for process in running:
                 await process.wait_dead()
+
+    def _why(self, process: Process) -> object:
+        """Give the reason of its end: killed, unless it would die of the link to its owner."""
+        owner = self._owner
+        if owner is None or not self._owner_dies() or process.trap_exit:
+            return KILLED
+        return owner.doom
 
     def _owner_dies(self) -> bool:
         owner = self._owner
