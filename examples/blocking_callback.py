@@ -1,13 +1,10 @@
 """A callback that waits, and two cures: a helper process, or a task, that replies later.
 
-A server handles one message at a time. While a callback waits for something slow, every other
-caller waits too, though their answers are at hand. The cure is to hand the slow part, with the
-caller it is for, to another process: `otp.reply_from_task(from_, fn, *args)` returns at once, and
-what `fn` returns is the answer. If the helper or the server dies, the caller is told. Elixir's way
-is a task under a supervisor that calls `otp.reply`: it outlives the server, and can be limited.
-
-The clock is virtual: a report takes two seconds of it and no real time. (For work that blocks the
-thread, not only the task, `fn` would be `trio.to_thread.run_sync`.)
+While a callback waits for something slow, every other caller of the server waits too. The cure is
+to hand the slow part, with the caller it is for, to another process. What the function given to
+`otp.reply_from_task` returns is the answer; if it or the server dies, the caller is told. Elixir's
+way is a task under a supervisor that calls `otp.reply`: it outlives the server, and can be limited.
+(What blocks the thread as well is work for `trio.to_thread.run_sync`.) The clock is virtual.
 """
 
 from __future__ import annotations
@@ -66,7 +63,7 @@ async def three_callers(what: str, server: Blocking | Cured | Supervised) -> Non
     async with trio.open_nursery() as nursery:
         for answer in (server.report(2024), server.report(2025), server.ping()):
             nursery.start_soon(measure, waits, answer)
-            await trio.testing.wait_all_tasks_blocked()  # it has been asked for
+            await trio.testing.wait_all_tasks_blocked()  # it has been asked
     print(f"{what}:", *(f"  {text} after {waits[text]:g} s" for text in sorted(waits)), sep="\n")
 
 
