@@ -67,7 +67,8 @@ class Task(Generic[T]):
         self._waiters: dict[trio.Event, None] = {}
 
     def __repr__(self) -> str:
-        return f"<Task {self.label} {'completed' if self.pid is None else self.pid!r}>"
+        runs = "completed" if self.pid is None else repr(self.pid)
+        return f"<Task {self.label} {runs}>"
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._await_result("await_one", AWAIT_TIMEOUT).__await__()
