@@ -165,7 +165,7 @@ async def test_await_gives_up_after_its_time(autojump_clock: trio.abc.Clock) -> 
     """An await that takes too long raises; the task runs on, its reply is dropped and counted."""
     async with otp.open_process():
         slow = task.start_async(give, 1, 10)
-        with pytest.raises(otp.TaskTimeout, match="has no result after 5.0 s") as caught:
+        with pytest.raises(otp.TaskTimeout, match=r"has no result after 5\.0 s") as caught:
             await slow
         assert isinstance(caught.value, trio.TooSlowError)
         assert (5.0, slow, True) == (trio.current_time(), caught.value.what, otp.is_alive(slow.pid))

@@ -25,14 +25,11 @@ async def sup() -> AsyncIterator[otp.OpenSupervisor]:
     assert [] == leftovers()
 
 
-pytestmark = pytest.mark.usefixtures("sup")
-
-
 # -- async ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", [Tasks.start_async, Tasks.start_async_nolink])
-async def test_a_supervised_task_gives_its_result(start: Any) -> None:
+async def test_a_supervised_task_gives_its_result(sup: otp.OpenSupervisor, start: Any) -> None:
     """A task under a supervisor gives its result to its owner, a process or plain code."""
     assert 3 == await (await start("tasks", give, 3))
     async with otp.open_process() as me:
@@ -45,7 +42,7 @@ async def test_a_supervised_task_gives_its_result(start: Any) -> None:
         assert otp.Down(one.ref, one.pid, otp.NORMAL) == down
 
 
-async def test_whose_child_and_on_whose_behalf() -> None:
+async def test_whose_child_and_on_whose_behalf(sup: otp.OpenSupervisor) -> None:
     """A supervised task is the supervisor's child and runs on behalf of its owner."""
 
     async def who() -> Any:
@@ -65,7 +62,9 @@ async def test_whose_child_and_on_whose_behalf() -> None:
         assert [(me,)] == pids
 
 
-async def test_async_is_linked_and_nolink_is_not(autojump_clock: trio.abc.Clock) -> None:
+async def test_async_is_linked_and_nolink_is_not(
+    sup: otp.OpenSupervisor, autojump_clock: trio.abc.Clock
+) -> None:
     """A crash crosses to the other side of async, in both directions, and of nolink in none."""
     tasks: list[otp.Task[Any]] = []
 
@@ -88,7 +87,7 @@ async def test_async_is_linked_and_nolink_is_not(autojump_clock: trio.abc.Clock)
         assert [False, True] == [otp.is_alive(t.pid) for t in tasks]
 
 
-async def test_nolink_gives_the_reason() -> None:
+async def test_nolink_gives_the_reason(sup: otp.OpenSupervisor) -> None:
     """The owner of a nolink task looks, and gets the reason of the crash."""
     async with otp.open_process():
         bad = await Tasks.start_async_nolink("tasks", leave, "why")
@@ -97,7 +96,7 @@ async def test_nolink_gives_the_reason() -> None:
             await (await Tasks.start_async_nolink("tasks", crash))
 
 
-async def test_a_full_supervisor_refuses() -> None:
+async def test_a_full_supervisor_refuses(sup: otp.OpenSupervisor) -> None:
     """At max_children every way to start a task raises in the caller, and nothing runs."""
     async with otp.open_supervisor([otp.child(Tasks, max_children=1).having(name="one")]):
         await Tasks.start_child("one", trio.sleep_forever)
@@ -110,7 +109,9 @@ async def test_a_full_supervisor_refuses() -> None:
         assert 1 == len(await Tasks.children("one"))
 
 
-async def test_stopping_the_supervisor_stops_its_tasks(autojump_clock: trio.abc.Clock) -> None:
+async def test_stopping_the_supervisor_stops_its_tasks(
+    sup: otp.OpenSupervisor, autojump_clock: trio.abc.Clock
+) -> None:
     """Tasks are asked to end all at once, each within its own limit; owners hear SHUTDOWN."""
     async with otp.open_process(trap_exit=True):
         pid = await otp.start_link(Tasks)
@@ -126,7 +127,7 @@ async def test_stopping_the_supervisor_stops_its_tasks(autojump_clock: trio.abc.
         assert [otp.SHUTDOWN, otp.KILLED, otp.KILLED] == reasons
 
 
-async def test_terminate_child_of_an_awaited_task() -> None:
+async def test_terminate_child_of_an_awaited_task(sup: otp.OpenSupervisor) -> None:
     """Ending a task takes a linked owner along, and tells a nolink owner who awaits it."""
 
     async def owner() -> None:
@@ -149,7 +150,7 @@ async def test_terminate_child_of_an_awaited_task() -> None:
 # -- start_child ---------------------------------------------------------------------------------
 
 
-async def test_start_child_runs_once() -> None:
+async def test_start_child_runs_once(sup: otp.OpenSupervisor) -> None:
     """A task of start_child is not restarted, reaches nobody, and is gone after its end."""
     async with otp.open_process(trap_exit=True):
         pid = await Tasks.start_child("tasks", crash)
@@ -160,7 +161,9 @@ async def test_start_child_runs_once() -> None:
 
 
 @pytest.mark.parametrize(("restart", "expected"), [("transient", 3), ("permanent", 4)])
-async def test_start_child_with_a_restart(restart: Any, expected: int) -> None:
+async def test_start_child_with_a_restart(
+    sup: otp.OpenSupervisor, restart: Any, expected: int
+) -> None:
     """Transient runs again after a crash, permanent always, until the restarts are too many."""
     runs: list[int] = []
 
@@ -177,7 +180,9 @@ async def test_start_child_with_a_restart(restart: Any, expected: int) -> None:
     assert [] == await Tasks.children("tasks")
 
 
-async def test_the_cure_of_a_blocking_callback(autojump_clock: trio.abc.Clock) -> None:
+async def test_the_cure_of_a_blocking_callback(
+    sup: otp.OpenSupervisor, autojump_clock: trio.abc.Clock
+) -> None:
     """A handler that starts a task and defers its reply serves others meanwhile."""
 
     class Server(otp.GenServer):
@@ -204,7 +209,7 @@ async def test_the_cure_of_a_blocking_callback(autojump_clock: trio.abc.Clock) -
 
 
 @pytest.mark.parametrize("stream", [Tasks.async_stream, Tasks.async_stream_nolink])
-async def test_streams_run_under_the_supervisor(stream: Any) -> None:
+async def test_streams_run_under_the_supervisor(sup: otp.OpenSupervisor, stream: Any) -> None:
     """Tasks of a stream are the supervisor's, and none is left when the stream is."""
 
     async def ancestor(_: int) -> Any:
@@ -212,7 +217,7 @@ async def test_streams_run_under_the_supervisor(stream: Any) -> None:
 
     async with stream("tasks", range(5), ancestor, max_concurrency=2) as results:
         assert ["tasks"] * 5 == [result.unwrap() async for result in results]
-    async with stream("tasks", range(5), lambda _: stay(), max_concurrency=2) as results:
+    async with stream("tasks", [60] * 5, trio.sleep, max_concurrency=2) as results:
         with trio.move_on_after(0):
             await anext(results)
         await settle()
@@ -220,14 +225,13 @@ async def test_streams_run_under_the_supervisor(stream: Any) -> None:
     assert [] == await Tasks.children("tasks")
 
 
-async def test_a_crash_of_a_linked_stream_takes_its_consumer() -> None:
+async def test_a_crash_of_a_linked_stream_takes_its_consumer(sup: otp.OpenSupervisor) -> None:
     """Linked items take a consumer along that does not trap exits, unlinked ones do not."""
     found: list[Any] = []
 
     async def consume(stream: Any) -> None:
         async with stream("tasks", [0, 0], crash, max_concurrency=1) as results:
-            async for result in results:
-                found.append(result)
+            found.extend([result async for result in results])
 
     async with otp.open_process():
         assert isinstance(await run_owner(lambda: consume(Tasks.async_stream)), Boom)
@@ -237,12 +241,12 @@ async def test_a_crash_of_a_linked_stream_takes_its_consumer() -> None:
 
 
 @pytest.mark.parametrize(("linked", "left"), [(True, 0), (False, 2)])
-async def test_a_killed_consumer(linked: bool, left: int) -> None:
+async def test_a_killed_consumer(sup: otp.OpenSupervisor, linked: bool, left: int) -> None:
     """Items of a killed consumer die with it if they are linked, else they outlive it."""
     stream = Tasks.async_stream if linked else Tasks.async_stream_nolink
 
     async def consume() -> None:
-        async with stream("tasks", [1, 2], lambda _: trio.sleep_forever()) as results:
+        async with stream("tasks", [60, 60], trio.sleep) as results:
             await anext(results)
 
     async with otp.open_process():
@@ -256,7 +260,7 @@ async def test_a_killed_consumer(linked: bool, left: int) -> None:
 # -- who is asked --------------------------------------------------------------------------------
 
 
-async def test_it_is_a_dynamic_supervisor() -> None:
+async def test_it_is_a_dynamic_supervisor(sup: otp.OpenSupervisor) -> None:
     """The management functions of dynamic supervisors work, with any child."""
     pid = await otp.start_child("tasks", otp.child(trio.sleep_forever).having(restart="temporary"))
 
@@ -265,7 +269,7 @@ async def test_it_is_a_dynamic_supervisor() -> None:
     assert "tasks" in otp.tree("tasks")
 
 
-async def test_what_is_refused() -> None:
+async def test_what_is_refused(sup: otp.OpenSupervisor) -> None:
     """Another server, nobody, and wrong options are refused in the caller."""
     plain = otp.child(otp.DynamicSupervisor).having(name="plain")
     async with otp.open_supervisor([plain]), otp.open_process() as me:
@@ -298,7 +302,9 @@ async def test_what_is_refused() -> None:
 
 
 @pytest.mark.parametrize("steps", range(12))
-async def test_a_start_that_is_cancelled_anywhere_leaves_no_task(steps: int) -> None:
+async def test_a_start_that_is_cancelled_anywhere_leaves_no_task(
+    sup: otp.OpenSupervisor, steps: int
+) -> None:
     """Whenever the caller of a start is cancelled, no task is left that nobody holds."""
     held: list[otp.Task[Any]] = []
     with trio.CancelScope() as scope:
@@ -310,13 +316,13 @@ async def test_a_start_that_is_cancelled_anywhere_leaves_no_task(steps: int) -> 
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cancel)
-            held.append(await Tasks.start_async("tasks", stay))
+            held.append(await Tasks.start_async("tasks", trio.sleep_forever))
             await trio.sleep_forever()
     await settle()
     assert [t.pid for t in held] == await Tasks.children("tasks")
 
 
-async def test_an_owner_that_dies_during_the_start_has_no_task() -> None:
+async def test_an_owner_that_dies_during_the_start_has_no_task(sup: otp.OpenSupervisor) -> None:
     """A task whose owner has died before it came to run does not run."""
     ran: list[Any] = []
 
