@@ -296,6 +296,17 @@ async def test_await_many_times_out(autojump_clock: trio.abc.Clock) -> None:
         assert [None, None] == [await task.yield_one(t, 0) for t in (slow, quick)]
 
 
+async def test_await_many_of_a_result_that_was_taken(autojump_clock: trio.abc.Clock) -> None:
+    """A task whose result was taken before is told of at once, not after the time-out."""
+    async with otp.open_process():
+        taken, slow = task.start_async(give, 1), task.start_async(give, 2, 50)
+        await taken
+        with pytest.raises(otp.TaskTimeout) as caught:
+            await task.await_many([taken, slow], None)
+
+        assert (0.0, [taken, slow]) == (trio.current_time(), caught.value.what)
+
+
 async def test_a_cancelled_await_many_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
     """Results that had come when the wait was cancelled can be awaited again."""
     async with otp.open_process():
@@ -415,6 +426,22 @@ async def test_functions_take_the_messages_out_again() -> None:
         await settle()
 
         assert [] == await messages()
+
+
+async def test_a_helper_that_waits_gets_the_result_and_the_server_no_reply() -> None:
+    """While a helper task of a process awaits a task, its result is no message."""
+    seen: list[int] = []
+    async with otp.open_process() as me:
+        running = task.start_async(give, 5, deliver=True)
+        otp.events.attach("process_exit", lambda pid, _: seen.append(process_mail(me)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.await_one, running)
+        otp.events.detach("process_exit", seen.append)
+        assert [1] == seen[:1]  # the Down; the reply was none
+
+
+def process_mail(pid: otp.Pid[Any]) -> int:
+    return otp.process_info(pid).message_queue_len
 
 
 async def test_without_deliver_there_are_no_messages() -> None:

@@ -12,6 +12,7 @@ from task_kit import Boom, crash, give, leave, leftovers, messages, run_owner, s
 
 import trio_otp as otp
 from trio_otp import task
+from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,6 +224,35 @@ async def test_leaving_early_leaves_nothing(autojump_clock: trio.abc.Clock) -> N
         assert ([], [otp.self()]) == (await messages(), otp.processes())
         with pytest.raises(trio.ClosedResourceError):
             await anext(results)
+
+
+async def test_leaving_early_does_not_hurt_the_consumer() -> None:
+    """A consumer that does not trap exits survives the end of the tasks that it leaves behind."""
+
+    async def consumer() -> None:
+        async with task.async_stream([0, 60], nap) as results:
+            await anext(results)
+        await trio.lowlevel.checkpoint()
+
+    async with otp.open_process():
+        assert await run_owner(consumer) is otp.NORMAL
+
+
+async def test_a_result_after_the_time_counts(autojump_clock: trio.abc.Clock) -> None:
+    """A task that cannot be broken off and gives its result late has given one."""
+
+    async def shielded(seconds: float) -> float:
+        with trio.CancelScope(shield=True):
+            return await nap(seconds)
+
+    assert oks([6.5, 1]) == await collect(task.async_stream([6.5, 1], shielded, timeout=6))
+
+
+async def test_time_outs_that_were_met_are_forgotten() -> None:
+    """The timer service does not keep an entry for each item that was in time."""
+    await collect(task.async_stream([0] * 200, nap, timeout=77))
+
+    assert len(runtime().timers._fifos[77]) < 20
 
 
 async def test_an_error_of_the_consumer_leaves_bare() -> None:

@@ -257,6 +257,24 @@ async def test_a_killed_consumer(sup: otp.OpenSupervisor, linked: bool, left: in
         assert left == len(await Tasks.children("tasks"))
 
 
+@pytest.mark.parametrize("steps", range(10))
+async def test_a_start_of_an_item_that_is_cancelled(sup: otp.OpenSupervisor, steps: int) -> None:
+    """Asking for a result can be cancelled while a task is being started: no item is lost."""
+    found: list[Any] = []
+    async with Tasks.async_stream("tasks", range(4), give, max_concurrency=1) as results:
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                found.append((await anext(results)).unwrap())
+
+            nursery.start_soon(ask)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        found.extend([result.unwrap() async for result in results])
+    assert [0, 1, 2, 3] == found
+
+
 # -- who is asked --------------------------------------------------------------------------------
 
 

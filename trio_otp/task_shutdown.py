@@ -55,11 +55,9 @@ async def shutdown(
         await trio.lowlevel.cancel_shielded_checkpoint()
     else:
         await _end(process, task, timeout)
-    known = task._open
     outcome = task._take()
     if outcome is None:  # it was let go, or its owner's server has handled what came of it
-        reason = NOPROC if process is None or known else process.exit_reason
-        outcome = Exited(reason)
+        outcome = Exited(NOPROC if process is None else process.exit_reason)
     return None if isinstance(outcome, Exited) and outcome.reason is asked else outcome
 
 

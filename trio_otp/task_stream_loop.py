@@ -95,10 +95,11 @@ class Item:
         self.result: Outcome[Any] | None = None
         self.reply: Ok[Any] | None = None
         self.timed_out = False
+        self.given_up = False  # its start was: should it come to run, it need not
 
     @property
     def _wanted(self) -> bool:
-        return not self.stream.closed
+        return not (self.given_up or self.stream.closed)
 
     def _bind(self, process: Process) -> None:
         self.process = process
@@ -220,6 +221,7 @@ class TaskStream(Generic[T]):
     def _take_back(self, item: Item) -> None:
         """Undo a start that failed; one that was cancelled after it began is a start."""
         if item.process is None:
+            item.given_up = True
             del self._pending[item]
             self._running -= 1
             self._again.append(item.value)
