@@ -428,15 +428,14 @@ async def test_functions_take_the_messages_out_again() -> None:
         assert [] == await messages()
 
 
-async def test_a_helper_that_waits_gets_the_result_and_the_server_no_reply() -> None:
+async def test_what_a_helper_waits_for_is_no_message(autojump_clock: trio.abc.Clock) -> None:
     """While a helper task of a process awaits a task, its result is no message."""
     seen: list[int] = []
     async with otp.open_process() as me:
-        running = task.start_async(give, 5, deliver=True)
+        running = task.start_async(give, 5, 1.0, deliver=True)
         otp.events.attach("process_exit", lambda pid, _: seen.append(process_mail(me)))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(task.await_one, running)
-        otp.events.detach("process_exit", seen.append)
         assert [1] == seen[:1]  # the Down; the reply was none
 
 
