@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 from task_kit import Boom, crash, give, leave, leftovers, messages, run_owner, settle
 
 import trio_otp as otp
@@ -480,6 +481,34 @@ async def test_what_is_refused() -> None:
         with pytest.raises(ValueError, match="no process runs it"):
             task.ignore(ready)
         assert 1 == await ready
+
+
+# -- checkpoints ---------------------------------------------------------------------------------
+
+
+async def test_every_wait_is_a_checkpoint() -> None:
+    """Waiting for what is there already is a checkpoint all the same, and is so when it fails."""
+    async with otp.open_process(trap_exit=True):
+        gone = task.start_async(leave, "why")
+        await settle()
+        for wait in (
+            lambda: task.await_one(task.completed(1)),
+            lambda: task.await_many([]),
+            lambda: task.yield_one(task.completed(1), 0),
+            lambda: task.yield_many([], None),
+            lambda: task.shutdown(gone),
+            lambda: task.shutdown(gone, "brutal_kill"),
+            lambda: task.shutdown(task.start_async(leave, 1)),
+        ):
+            with trio.testing.assert_checkpoints():
+                await wait()  # type: ignore[no-untyped-call]
+        with pytest.raises(otp.TaskTimeout), trio.testing.assert_checkpoints():
+            await gone
+        async with task.async_stream([1], give) as results:
+            with trio.testing.assert_checkpoints():
+                await anext(results)
+            with pytest.raises(StopAsyncIteration), trio.testing.assert_checkpoints():
+                await anext(results)
 
 
 # -- children and reports ------------------------------------------------------------------------

@@ -285,8 +285,8 @@ async def open_stream(
             try:
                 yield stream
             finally:
-                await stream.close()
-                await home.close()
+                await stream.close()  # noqa: ASYNC102 - it shields itself
+                await home.close()  # noqa: ASYNC102 - as well
     except BaseExceptionGroup as group:
         raise_bare(group)
 
@@ -294,7 +294,7 @@ async def open_stream(
 def _starter(home: Home) -> Start:
     starter = own_process()
 
-    async def start(job: Job) -> None:
+    async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
         process = Launch(body=job.run, label=job.label, home=home, starter=starter).create()
         assert job.sink is not None
         job.sink._bind(process)
