@@ -7,9 +7,9 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `registry_table`, `registry`,
-   `registry_handle`: servers and the registry
-4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
-   `open_supervisor`: supervision trees
+   `registry_handle`, `task_result` and the other parts of `task`: servers, the registry, tasks
+4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
+   `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -18,6 +18,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import reports as reports
+from . import task as task
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
@@ -143,5 +144,11 @@ from .start import start_monitor as start_monitor
 from .supervision import ChildInfo as ChildInfo
 from .supervision import Counts as Counts
 from .supervisor import Supervisor as Supervisor
+from .task_handle import Task as Task
+from .task_result import NotOwner as NotOwner
+from .task_result import TaskExited as TaskExited
+from .task_result import TaskReply as TaskReply
+from .task_result import TaskTimeout as TaskTimeout
+from .task_supervisor import TaskSupervisor as TaskSupervisor
 from .timers import Timer as Timer
 from .tree import tree as tree

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 RETURNS: Final = frozenset(  # of the kinds there are
     ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
 )
-TAKE_PROGRAMS: Final = frozenset(["reg_update"])
+TAKE_PROGRAMS: Final = frozenset(
+    [
+        "reg_update",
+        *("async", "start_task", "sup_async", "sup_async_nolink", "sup_start_child"),
+        "async_stream",
+    ]
+)
 NOTHING: Final = object()  # the result of an operation that has none
 OPERATIONS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {}
 

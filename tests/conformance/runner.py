@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .rules import Applied
 
-for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application"):
+for _module in ("ops_process", "ops_supervisor", "ops_registry", "ops_application", "ops_task"):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
