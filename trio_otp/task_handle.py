@@ -81,9 +81,8 @@ class Task(Generic[T]):
         process.watchers[self._died] = None
         owner = self._owner_process
         if self._deliver and owner is not None:
-            self.ref = ref = Monitor(owner, process, process.pid)
-            process.links.watched_by[ref] = None
-            owner.links.watches[ref] = None
+            self.ref = Monitor(owner, process.pid)
+            self.ref._attach(process)
 
     def _reply(self, value: T) -> None:
         """Take the result, unless nobody waits for it any more."""
