@@ -67,7 +67,7 @@ def tests(session: nox.Session) -> None:
     _install(session, "test")
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
     session.run("coverage", "combine", "-q")
     if not session.posargs:  # a selection of the tests covers what it covers
         session.run("coverage", "report")
@@ -77,7 +77,9 @@ def tests(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     _install(session, "test")
-    session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
+    # Some take longer than the time after which a hanging short test shows its stacks.
+    patient = ["-o", "faulthandler_timeout=400"]
+    session.run("python", "-m", "pytest", "-m", "slow", *patient, *session.posargs)
 
 
 @nox.session

@@ -117,7 +117,6 @@ FUNCTIONS: dict[str, Callable[[Stage], object]] = {
     "demonitor": lambda s: otp.demonitor(s.monitor, flush=True),
     "exit": lambda s: otp.exit(s.pid, otp.KILL),
     "spawn_link": lambda s: otp.spawn_link(trio.sleep, 1),
-    "spawn_monitor": lambda s: otp.spawn_monitor(trio.sleep, 1),
 }
 
 

@@ -196,7 +196,7 @@ async def test_fault_16_a_flood_of_casts_lets_other_tasks_run() -> None:
             await otp.call(pid, otp.Reply(None), timeout=None)
             nursery.cancel_scope.cancel()
         assert 10_001 == len(inside(pid).log)
-    assert turns >= 10_000 / 64
+    assert turns > 10_000 / 66  # at most 64 in a row, after one that was waited for
 
 
 async def test_fault_11_a_server_that_casts_to_itself_does_not_block() -> None:

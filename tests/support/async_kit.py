@@ -70,7 +70,7 @@ class Slow(otp.GenServer):
         await steps()
 
 
-async def steps(count: int = 3) -> None:
+async def steps(count: int = 2) -> None:
     for _ in range(count):
         await trio.lowlevel.checkpoint()
 
