@@ -33,12 +33,14 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for module in (otp.application, otp.gen_event):
-        where = module.__name__.rpartition(".")[2]
+    for module in (otp.application, otp.gen_event, otp.task):
+        short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
-            own = getattr(value, "__module__", "") == module.__name__
+            own = name in getattr(module, "__all__", [name]) and (
+                getattr(value, "__module__", "").startswith(module.__name__)
+            )
             if own and isinstance(value, FunctionType) and not name.startswith("_"):
-                yield f"{where}.{name}", inspect.unwrap(value)
+                yield f"{short}.{name}", inspect.unwrap(value)
     for name, value in PUBLIC.items():
         if isinstance(value, FunctionType):
             yield name, inspect.unwrap(value)
@@ -53,7 +55,8 @@ CALLABLES = dict(callables())
 # The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
 # library, and the four functions of OTP's via protocol.
 INSIDE = re.compile(
-    r"(EventManager|From|Registry|ViaModule)\.|application\.check_|.*\.(run_process|children_info|\w+_name)$"
+    r"(EventManager|From|Registry|ViaModule)\.|"
+    r"application\.check_|.*\.(run_process|children_info|\w+_name)$"
 )
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 

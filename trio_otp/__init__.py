@@ -6,10 +6,12 @@ rows above it:
 0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `registry_table`, `registry`,
-   `registry_handle`: servers and the registry
-4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
-   `open_supervisor`: supervision trees
+3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
+   parts, `gen_event` and its parts, `registry_table`, `registry`, `registry_handle`,
+   `task_result` and the other parts of `task`: servers, state machines, event managers, the
+   registry, tasks
+4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
+   `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -19,6 +21,8 @@ from . import application as application
 from . import events as events
 from . import gen_event as gen_event
 from . import reports as reports
+from . import task as task
+from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
@@ -82,6 +86,8 @@ from .gen_server import cast as cast
 from .gen_server import reply as reply
 from .gen_server import reply_from_task as reply_from_task
 from .gen_server import stop as stop
+from .gen_statem import GenStatem as GenStatem
+from .gen_statem import on_state as on_state
 from .introspect import ProcessInfo as ProcessInfo
 from .introspect import process_count as process_count
 from .introspect import process_info as process_info
@@ -150,8 +156,31 @@ from .spawn import spawn_monitor as spawn_monitor
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor
+from .statem_actions import ChangeCallbacks as ChangeCallbacks
+from .statem_actions import KeepState as KeepState
+from .statem_actions import NextEvent as NextEvent
+from .statem_actions import NextState as NextState
+from .statem_actions import PopCallbacks as PopCallbacks
+from .statem_actions import Postpone as Postpone
+from .statem_actions import PushCallbacks as PushCallbacks
+from .statem_actions import RepeatState as RepeatState
+from .statem_actions import ReplyTo as ReplyTo
+from .statem_actions import StopAndReply as StopAndReply
+from .statem_timeouts import CancelTimeout as CancelTimeout
+from .statem_timeouts import Event as Event
+from .statem_timeouts import EventTimeout as EventTimeout
+from .statem_timeouts import GenericTimeout as GenericTimeout
+from .statem_timeouts import StateTimeout as StateTimeout
+from .statem_timeouts import TimeoutOf as TimeoutOf
+from .statem_timeouts import UpdateTimeout as UpdateTimeout
 from .supervision import ChildInfo as ChildInfo
 from .supervision import Counts as Counts
 from .supervisor import Supervisor as Supervisor
+from .task_handle import Task as Task
+from .task_result import NotOwner as NotOwner
+from .task_result import TaskExited as TaskExited
+from .task_result import TaskReply as TaskReply
+from .task_result import TaskTimeout as TaskTimeout
+from .task_supervisor import TaskSupervisor as TaskSupervisor
 from .timers import Timer as Timer
 from .tree import tree as tree

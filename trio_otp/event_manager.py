@@ -171,16 +171,15 @@ class EventManager(GenServer):
     async def tell_all(self, callback: str, message: Any) -> None:
         """Call `handle_event` or `handle_info` of all handlers, newest first."""
         for entry in self.table:
-            result = await self.attempt(getattr(entry.handler, callback), message)
-            match result:
-                case None:
-                    pass
-                case RemoveHandler():
-                    await self.take_out(entry, NORMAL)
-                case SwapHandler(new=GenEvent()):
-                    await self._give_place(entry, result)
-                case _:
-                    await self._crash(entry, _why(callback, result, _GO_ON))
+            result: Any = await self.attempt(getattr(entry.handler, callback), message)
+            if result is None:
+                continue
+            if not _leaves(result):
+                await self._crash(entry, _why(callback, result, _GO_ON))
+            elif isinstance(result, SwapHandler):
+                await self._give_place(entry, result)
+            else:
+                await self.take_out(entry, NORMAL)
 
     async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
         """Let a handler answer a call.
@@ -190,30 +189,26 @@ class EventManager(GenServer):
             HandlerCrashed: it could not answer, and is not there any more.
         """
         entry = self.need(key)
-        result = await self._answer(entry, request, from_)
-        match result:
-            case Reply(timeout=None, continue_=None):
-                return _value_of(result)
-            case RemoveHandler(reply) if reply is not UNSET:
-                await self.take_out(entry, NORMAL)
-                return reply
-            case SwapHandler(new=GenEvent(), reply=reply) if reply is not UNSET:
-                await self._give_place(entry, result)
-                return reply
-            case _:
-                reason = _why("handle_call", result, _ANSWERS)
-                await self._crash(entry, reason)
-                raise HandlerCrashed(entry.key, reason)
+        result: Any = await self._answer(entry, request, from_)
+        if result.__class__ is Reply and result.timeout is result.continue_ is None:
+            return result.value
+        if not _leaves(result) or result.reply is UNSET:
+            reason = _why("handle_call", result, _ANSWERS)
+            await self._crash(entry, reason)
+            raise HandlerCrashed(entry.key, reason)
+        if isinstance(result, SwapHandler):
+            await self._give_place(entry, result)
+        else:
+            await self.take_out(entry, NORMAL)
+        return result.reply
 
     async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Any:
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
-        result = await self.attempt(request.handle_call, entry.handler, from_)
-        match result:  # a method of on_call may leave, too
-            case Reply(value=RemoveHandler() | SwapHandler() as leaving):
-                return leaving
-            case _:
-                return result
+        result: Any = await self.attempt(request.handle_call, entry.handler, from_)
+        if result.__class__ is Reply and _leaves(result.value):  # a method of on_call
+            return result.value
+        return result
 
     async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
         """Put a handler in place of another, as the newest.
@@ -305,8 +300,9 @@ def _no_maker(what: object) -> str:
     return f"handlers: {bounded(what)}; accepted are GenEvent classes, or functions{hint}"
 
 
-def _value_of(reply: Reply[Any]) -> Any:
-    return reply.value
+def _leaves(result: object) -> bool:
+    swap = isinstance(result, SwapHandler) and isinstance(result.new, GenEvent)
+    return swap or isinstance(result, RemoveHandler)
 
 
 def _swapped(new: Entry) -> Swapped:

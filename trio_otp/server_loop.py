@@ -126,7 +126,7 @@ class Stop:
     reply: Any = UNSET
 
 
-class _Stopping(Exception):
+class Stopping(Exception):
     """Carries a Stop out of the loop."""
 
     def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
@@ -170,7 +170,7 @@ class ServerLoop:
         await self._init(make)
         try:
             await self._serve()
-        except _Stopping as stopping:
+        except Stopping as stopping:
             await self._stop(stopping)
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
@@ -185,11 +185,15 @@ class ServerLoop:
             raise ProcessExit(result.reason)
         if process.doom is not UNSET:  # an init without a checkpoint has not noticed
             await trio.lowlevel.checkpoint()
-        self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
+        self._began(result)
         assert process.starting is not None
         process.starting.ack()
 
-    async def _stop(self, stopping: _Stopping) -> None:
+    def _began(self, result: Any) -> None:
+        """Do what an init that went well returned."""
+        self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
+
+    async def _stop(self, stopping: Stopping) -> None:
         if self.process.doom is not UNSET and not self.process.orderly:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
@@ -238,10 +242,13 @@ class ServerLoop:
         report = process.crash_report(
             reason,
             last_message=None if message is UNSET else shown_message(message),
-            state=shown_state(self.instance),
+            state=self._shown_state(),
             client=_shown_client(message),
         )
         process.runtime.events.emit("crash", report)
+
+    def _shown_state(self) -> str:
+        return shown_state(self.instance)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -312,7 +319,7 @@ class ServerLoop:
         elif kind is Cast:
             await self._handle_cast(message.message)
         elif kind is Exit and self._is_order(message):
-            raise _Stopping(message.reason)
+            raise Stopping(message.reason)
         else:
             result = await self._run("info", message, self.instance.handle_info)
             self._carry_on("handle_info", result)
@@ -345,7 +352,7 @@ class ServerLoop:
             from_.defer()
             self._go_on(result)
         elif isinstance(result, Stop):
-            raise _Stopping(result.reason, from_, result.reply)
+            raise Stopping(result.reason, from_, result.reply)
         else:
             hint = "; to answer None write Reply(None)" if result is None else ""
             accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
@@ -391,7 +398,7 @@ class ServerLoop:
         if isinstance(result, NoReply):
             self._go_on(result)
         elif isinstance(result, Stop):
-            raise _Stopping(result.reason)
+            raise Stopping(result.reason)
         else:
             raise BadReturn(callback, result, accepted)
 
@@ -404,7 +411,7 @@ class ServerLoop:
 
     def _system(self, message: SystemMessage) -> None:
         if isinstance(message, Terminate):
-            raise _Stopping(message.reason)
+            raise Stopping(message.reason)
         log_unexpected(self.process, message)
 
 

@@ -97,6 +97,15 @@ class Pool(otp.DynamicSupervisor):
                 )
 
 
+class TaskPool(otp.TaskSupervisor):
+    """A `task_supervisor`."""
+
+    def __init__(self, world: World, name: str) -> None:
+        definition = world.defs[name]
+        world.record.born(name)
+        super().__init__(max_children=definition.get("max_children"))
+
+
 # {kind: what is started}; other modules enter theirs.
 TARGETS: dict[str, Any] = {
     "server": Server,
@@ -104,6 +113,7 @@ TARGETS: dict[str, Any] = {
     "task": task,
     "supervisor": Tree,
     "dynamic_supervisor": Pool,
+    "task_supervisor": TaskPool,
 }
 
 
@@ -136,7 +146,8 @@ def _shutdown(value: Any) -> Any:
 def _named(world: World, name: str) -> otp.Child[Any]:
     """Give a child with what its definition says of it."""
     definition = world.defs[name]
-    child = otp.child(TARGETS[definition["kind"]], world, name)
+    entered = " with enter calls" if definition.get("state_enter", False) else ""
+    child = otp.child(TARGETS[definition["kind"] + entered], world, name)
     if definition["kind"] in TYPE_SUPERVISOR:
         child = child.having(type="supervisor", shutdown=None)
     if definition["kind"] == "registry":

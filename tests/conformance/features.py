@@ -26,6 +26,9 @@ def _of_definition(definition: dict[str, Any]) -> Iterator[str]:
     for key in TABLES:
         for program in definition.get(key, {}).values():
             yield from _of_program(program)
+    for table in (definition.get("any", {}), *definition.get("states", {}).values()):
+        for program in table.values():
+            yield from _of_program(program)
 
 
 def _of_program(program: list[list[Any]]) -> Iterator[str]:

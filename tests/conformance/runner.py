@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 
     from .rules import Applied
 
-MODULES = ("ops_process", "ops_supervisor", "ops_registry", "ops_application", "ops_event")
-for _module in MODULES:
-    importlib.import_module(f"{__package__}.{_module}")  # they enter their operations
+for _module in (
+    "machines",
+    "agents",
+    "ops_process",
+    "ops_supervisor",
+    "ops_registry",
+    "ops_application",
+    "ops_task",
+    "ops_event",
+):
+    importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 
 VIRTUAL_LIMIT: Final = 10_000.0  # seconds of virtual time after which a scenario is broken
 STEP_LIMIT: Final = 30_000  # steps of tasks, and messages handled, after which it is

@@ -1,0 +1,245 @@
+"""The loop that drives a GenStatem: the thin shell around the pure `statem_engine`.
+
+It turns messages into events, runs the callback of the state, and carries out the effects of what
+it returned: answers, timers, the end. What it shares with a GenServer, how it starts, ends, reports
+and takes messages, is that of `server_loop`, with the same rules; in particular:
+
+* A doomed machine answers nobody any more, also if its callback had no checkpoint.
+* Events that were inserted or come back are handled without a checkpoint in between, but no more of
+  them, and no longer, than messages: a machine that goes on by itself for ever starves nobody.
+* A call that is postponed keeps its caller waiting for this machine; one that was handled without
+  an answer does not, so that a circle of calls is found only where there is one.
+
+Follows: Erlang's `gen_statem`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .exits import BadReturn
+from .gen_server import reply
+from .mailbox import SystemMessage
+from .process import UNSET, Down, Exit
+from .request import From
+from .server_loop import BURST, BURST_SECONDS, Cast, ServerLoop, Stopping
+from .statem_actions import KeepState, NextState
+from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label
+from .statem_engine import Engine, same
+from .statem_timeouts import Event
+from .timers import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .behaviour import Behaviour
+    from .gen_statem import GenStatem
+    from .process import Process
+    from .statem_effects import Effect, Happening
+    from .statem_timeouts import Which
+
+SHOWN_POSTPONED = 500  # characters of what is postponed in a report
+
+
+@dataclass(frozen=True, slots=True)
+class TimerEnded(SystemMessage):
+    """A timer's end on its way; it may be out of date when it is read."""
+
+    which: Which
+    generation: int
+
+
+class StatemLoop(ServerLoop):
+    """The shell around one instance of a GenStatem."""
+
+    __slots__ = ("_timers", "engine")
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self.engine: Engine
+        self._timers: dict[Which, Timer] = {}
+
+    async def run(self, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        try:
+            await super().run(make)
+        finally:
+            self._drop_what_is_left()
+
+    def _drop_what_is_left(self) -> None:
+        """Count messages that wait in the engine, as the epilogue counts those in the mailbox."""
+        process = self.process
+        for happening in () if self.instance is None else self._left():
+            if not isinstance(happening.content, Exit | Down):
+                process.runtime.drop(process.pid, happening.content, "left when the process ended")
+
+    def _left(self) -> list[Happening]:
+        machine: Engine | None = getattr(self.instance, "_machine", None)
+        return [] if machine is None else machine.left()
+
+    @property
+    def _callbacks(self) -> type[GenStatem[Any]]:
+        callbacks: type[GenStatem[Any]] = self.instance.__class__
+        return callbacks
+
+    def _began(self, result: Any) -> None:
+        """Make the machine with the first state and the actions that init gave."""
+        callbacks = self._callbacks
+        state = result.state if isinstance(result, NextState) else callbacks.initial
+        if state is UNSET or not isinstance(result, NextState | KeepState | None):
+            accepted = "NextState(state, ...), Stop(reason) or IGNORE"
+            more = "; with a class attribute `initial` also None and KeepState(...)"
+            raise BadReturn("init", result, accepted + more)
+        self.engine = self.instance._machine = Engine(state, callbacks)
+        self._check_state()
+        self._perform(self.engine.begin(*(() if result is None else result.actions)))
+
+    def _shown_state(self) -> str:
+        shown = f"{bounded(self.engine.state)} {super()._shown_state()}"
+        kept = self.engine.postponed
+        return f"{shown}, postponed {bounded(kept, SHOWN_POSTPONED)}" if kept else shown
+
+    # -- events ------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            happening = self.engine.next_event()
+            if happening is None:
+                self._receive(await self._next())
+                happening = self.engine.next_event()
+            else:
+                await self._pause_at_times()
+            if happening is not None:
+                await self._happen(happening)
+
+    def _receive(self, message: Any) -> None:
+        if message.__class__ is From:
+            self.engine.receive(message, message.message)
+        elif message.__class__ is Cast:
+            self.engine.receive(Event.CAST, message.message)
+        elif message.__class__ is TimerEnded:
+            self.engine.fired(message.which, message.generation)
+        elif isinstance(message, SystemMessage):
+            self._system(message)
+        elif message.__class__ is Exit and self._is_order(message):
+            raise Stopping(message.reason)
+        else:
+            self.engine.receive(Event.INFO, message)
+
+    async def _pause_at_times(self) -> None:
+        """Let others run now and then, as between messages."""
+        if self._burst < BURST and trio.current_time() < self._until:
+            self._burst += 1
+            return
+        await trio.lowlevel.checkpoint()
+        self._burst = 0
+        self._until = trio.current_time() + BURST_SECONDS
+
+    async def _happen(self, happening: Happening) -> None:
+        process = self.process
+        process.current = _as_message(happening)
+        process.since = trio.current_time()
+        name = label(happening.kind)
+        result = await self._run(name, happening.content, self._callback(happening))
+        if process.doom is not UNSET:
+            await trio.lowlevel.checkpoint()
+        self._check_declared(result)
+        self._perform(self.engine.done(result))
+        if happening.kind is not Event.ENTER:
+            process.handled += 1
+        process.current = UNSET
+
+    def _callback(self, happening: Happening) -> Callable[[Any], Any]:
+        instance, state, kind = self.instance, self.engine.state, happening.kind
+        functions = self._callbacks.state_functions
+        if functions:
+            return partial(getattr(instance, functions[state]), kind)
+        return lambda content: instance.handle_event(kind, content, state)
+
+    # -- checks ------------------------------------------------------------------------------
+
+    def _check_state(self) -> None:
+        """Refuse a state without a function, where each is to have one."""
+        callbacks = self._callbacks
+        functions, state = callbacks.state_functions, self.engine.state
+        if functions and (not isinstance(state, str | enum.Enum) or state not in functions):
+            known = ", ".join(map(bounded, functions))
+            raise BadReturn(f"{callbacks.__name__}", state, f"a state of on_state: {known}")
+
+    def _check_declared(self, result: Any) -> None:
+        """Refuse a change of state that the class has not declared, if it declares any."""
+        if not isinstance(result, NextState):
+            return
+        callbacks, old = self._callbacks, self.engine.state
+        declared = callbacks.declared_from(old)
+        if declared is None or same(old, result.state):
+            return
+        if not any(same(result.state, target) for _, target in declared):
+            known = ", ".join(bounded(target) for _, target in declared) or "no other state"
+            who = f"{callbacks.__name__} in {bounded(old)}"
+            raise BadReturn(who, result, f"a declared transition, to {known}")
+
+    # -- effects -----------------------------------------------------------------------------
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            self._do(effect)
+        self._check_state()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Consumed(happening):
+                if isinstance(happening.kind, From):
+                    happening.kind.defer()
+            case Answer(from_, value):
+                reply(from_, value)
+            case Arm():
+                self._arm(effect)
+            case Disarm(which):
+                self._disarm(which)
+            case Become(callbacks):
+                self.instance.__class__ = self.process.behaviour = callbacks
+            case Halt(reason):
+                raise Stopping(reason)
+            case Fail(error):
+                raise error
+
+    @enable_ki_protection
+    def _arm(self, arm: Arm) -> None:
+        self._disarm(arm.which)
+        start = 0.0 if arm.absolute else trio.current_time()
+        ended = TimerEnded(arm.which, arm.generation)
+        timer = self._timers[arm.which] = Timer(start + arm.seconds, partial(self._fire, ended))
+        self.process.timers[timer] = None
+        self.process.runtime.timers.add(timer)
+
+    @enable_ki_protection
+    def _disarm(self, which: Which) -> None:
+        timer = self._timers.pop(which, None)
+        if timer is not None:
+            self.process.timers.pop(timer, None)
+            self.process.runtime.timers.cancel(timer)
+
+    def _fire(self, ended: TimerEnded, timer: Timer) -> None:
+        self.process.timers.pop(timer, None)
+        if self._timers.get(ended.which) is timer:
+            del self._timers[ended.which]
+        if self.process.alive:
+            self.process.mailbox.put(ended)
+
+
+def _as_message(happening: Happening) -> Any:
+    """Give an event as the message it came by, as far as there is one: reports show that."""
+    kind = happening.kind
+    if kind.__class__ is From:
+        return kind
+    if kind is Event.CAST:
+        return Cast(happening.content)
+    return happening.content if kind is Event.INFO else happening
