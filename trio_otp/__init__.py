@@ -8,8 +8,8 @@ rows above it:
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `statem_timeouts`,
    `statem_actions`, `statem_effects`, `statem_engine`, `statem_loop`, `statem_drawing`,
-   `gen_statem`, `registry_table`, `registry`, `registry_handle`: servers, state machines, the
-   registry
+   `gen_statem`, `registry_table`, `registry_lock`, `registry`, `registry_view`,
+   `registry_subscription`, `registry_handle`: servers, state machines, the registry
 4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
    `open_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
@@ -119,6 +119,7 @@ from .registry import Registry as Registry
 from .registry import Unregistered as Unregistered
 from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
+from .registry_subscription import Subscription as Subscription
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer
