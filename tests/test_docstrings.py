@@ -33,10 +33,14 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for name, value in vars(otp.application).items():
-        own = getattr(value, "__module__", "") == otp.application.__name__
-        if own and isinstance(value, FunctionType) and not name.startswith("_"):
-            yield f"application.{name}", inspect.unwrap(value)
+    for module in (otp.application, otp.task):
+        short = module.__name__.removeprefix("trio_otp.")
+        for name, value in vars(module).items():
+            own = name in getattr(module, "__all__", [name]) and (
+                getattr(value, "__module__", "").startswith(module.__name__)
+            )
+            if own and isinstance(value, FunctionType) and not name.startswith("_"):
+                yield f"{short}.{name}", inspect.unwrap(value)
     for name, value in PUBLIC.items():
         if isinstance(value, FunctionType):
             yield name, inspect.unwrap(value)

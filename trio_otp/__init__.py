@@ -6,12 +6,11 @@ rows above it:
 0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `statem_timeouts`,
-   `statem_actions`, `statem_effects`, `statem_engine`, `statem_loop`, `statem_drawing`,
-   `gen_statem`, `registry_table`, `registry`, `registry_handle`: servers, state machines, the
-   registry
-4. `child`, `start`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`, `management`,
-   `open_supervisor`: supervision trees
+3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
+   parts, `registry_table`, `registry`, `registry_handle`, `task_result` and the other parts of
+   `task`: servers, state machines, the registry, tasks
+4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
+   `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -20,6 +19,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import reports as reports
+from . import task as task
 from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
@@ -166,5 +166,11 @@ from .statem_timeouts import UpdateTimeout as UpdateTimeout
 from .supervision import ChildInfo as ChildInfo
 from .supervision import Counts as Counts
 from .supervisor import Supervisor as Supervisor
+from .task_handle import Task as Task
+from .task_result import NotOwner as NotOwner
+from .task_result import TaskExited as TaskExited
+from .task_result import TaskReply as TaskReply
+from .task_result import TaskTimeout as TaskTimeout
+from .task_supervisor import TaskSupervisor as TaskSupervisor
 from .timers import Timer as Timer
 from .tree import tree as tree

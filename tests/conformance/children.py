@@ -97,6 +97,15 @@ class Pool(otp.DynamicSupervisor):
                 )
 
 
+class TaskPool(otp.TaskSupervisor):
+    """A `task_supervisor`."""
+
+    def __init__(self, world: World, name: str) -> None:
+        definition = world.defs[name]
+        world.record.born(name)
+        super().__init__(max_children=definition.get("max_children"))
+
+
 # {kind: what is started}; other modules enter theirs.
 TARGETS: dict[str, Any] = {
     "server": Server,
@@ -104,6 +113,7 @@ TARGETS: dict[str, Any] = {
     "task": task,
     "supervisor": Tree,
     "dynamic_supervisor": Pool,
+    "task_supervisor": TaskPool,
 }
 
 

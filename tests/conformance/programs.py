@@ -16,7 +16,11 @@ RETURNS: Final = frozenset(  # of the kinds there are
     ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
 ) | {"next", "keep", "repeat_state"}
 TAKE_PROGRAMS: Final = frozenset(
-    ["reg_update", "agent_get", "agent_update", "agent_get_and_update", "agent_cast"]
+    [
+        *("reg_update", "agent_get", "agent_update", "agent_get_and_update", "agent_cast"),
+        *("async", "start_task", "sup_async", "sup_async_nolink", "sup_start_child"),
+        "async_stream",
+    ]
 )
 NOTHING: Final = object()  # the result of an operation that has none
 OPERATIONS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {}

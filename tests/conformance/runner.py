@@ -28,6 +28,7 @@ for _module in (
     "ops_supervisor",
     "ops_registry",
     "ops_application",
+    "ops_task",
 ):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 

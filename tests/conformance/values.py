@@ -159,6 +159,19 @@ class Codec:
     def _(self, value: otp.Unregistered) -> Any:
         return {"unregister": self.encode((value.key, value.pid))}
 
+    @encode.register
+    def _(self, value: otp.TaskReply) -> Any:
+        instance = self.encode(value.task.pid)
+        return {"task_reply": [instance.rpartition("#")[0], self.encode(value.value)]}
+
+    @encode.register
+    def _(self, value: otp.task.Ok) -> Any:  # type: ignore[type-arg]
+        return ["ok", self.encode(value.value)]
+
+    @encode.register
+    def _(self, value: otp.task.Exited) -> Any:
+        return ["exit", self.encode(value.reason)]
+
     # -- reasons and errors ------------------------------------------------------------------
 
     @encode.register

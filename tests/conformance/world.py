@@ -32,6 +32,7 @@ class World:
         self.froms: dict[str, otp.From[Any]] = {}
         self.monitors: dict[str, otp.Monitor] = {}
         self.timers: dict[str, otp.Timer] = {}
+        self.tasks: dict[str, otp.Task[Any]] = {}
         self.clients: dict[str, otp.Pid[Any]] = {}  # helpers that make a call
         self.answers: dict[str, Any] = {}  # and what they got
         self.gauges: dict[str, int] = {}
@@ -87,6 +88,7 @@ class Env:
     message: Any = None
     from_: otp.From[Any] | None = None
     exit_reason: Any = None  # of the operation `exit`
+    item: Any = None  # of a stream
 
     def but(self, **changes: Any) -> Env:
         """Give the same environment with some things changed."""
@@ -103,6 +105,8 @@ class Env:
                 return generation_of(self.who)
             case "$self":
                 return self.who
+            case "$item":
+                return self.item
             case {"do": _}:
                 return value
             case dict():

@@ -48,6 +48,10 @@ cured:
   pong after 0 s
   report of 2024 after 2 s
   report of 2025 after 2 s
+by a supervised task:
+  pong after 0 s
+  report of 2024 after 2 s
+  report of 2025 after 2 s
 """,
     "shared_state": """
 dict: 10 took one each, 9 left

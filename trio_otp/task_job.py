@@ -1,0 +1,71 @@
+"""What the process of a task does: call a function, hand its result on, report its crash.
+
+Follows: Elixir's `Task.Supervised`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .bounded import bounded
+from .exits import ProcessExit, passes_through, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .process import Pid, Process
+
+
+class Sink(Protocol):
+    """Who wants the result of a job: a `Task`, or an item of a stream."""
+
+    owner: Pid[Any] | None
+
+    @property
+    def _wanted(self) -> bool:
+        raise NotImplementedError
+
+    def _bind(self, process: Process) -> None: ...
+
+    def _reply(self, value: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class Job:
+    """What the process of a task runs: a function with its arguments, and who wants the result."""
+
+    fn: Callable[..., Awaitable[Any]]
+    args: tuple[Any, ...]
+    label: str = ""
+    sink: Sink | None = None
+    link: bool = False
+    callers: tuple[Pid[Any], ...] = field(default_factory=tuple["Pid[Any]", ...])
+
+    def __post_init__(self) -> None:
+        if not callable(self.fn):
+            raise TypeError(f"fn={self.fn!r}: accepted is an async function, given as fn, *args")
+        self.label = self.label or str(getattr(self.fn, "__name__", type(self.fn).__name__))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(bounded(arg, 60) for arg in self.args)
+        return f"{self.label}({shown})"
+
+    async def run(self, process: Process) -> None:
+        """Be the body of the process."""
+        try:
+            value = await self.fn(*self.args)
+        except BaseException as exc:
+            self._crash(process, unwrap(exc))
+            raise
+        if self.sink is not None:
+            self.sink._reply(value)
+
+    def _crash(self, process: Process, cause: BaseException) -> None:
+        """Report a crash with what the process was started for; then its reason is the crash."""
+        if isinstance(cause, ProcessExit) or passes_through(cause):
+            return
+        client = repr(process.callers[0]) if process.callers else None
+        report = process.crash_report(cause, last_message=repr(self), client=client)
+        process.runtime.events.emit("crash", report)
+        raise ProcessExit(cause) from cause

@@ -1,0 +1,302 @@
+"""The loop of `async_stream`: so many tasks at a time, results as they come.
+
+The consumer drives it: nothing starts before the first result is asked for, and new tasks start
+only while the consumer waits for one. A result is given when the process of its task is dead.
+
+Rules:
+
+* Running tasks are at most `max_concurrency`; results that wait behind the next one are at most
+  `max_buffer`, so a slow first task does not let the rest pile up.
+* Each task has its own time, from its own start, also while the consumer is busy.
+* Leaving the block kills what runs and waits for its end: no process, link or message is left.
+* A crash ends the consumer like a link, if it is a process that does not trap exits; all others get
+  `Exited(reason)`. No exit message reaches the consumer's mailbox.
+
+Follows: Elixir's `Task.async_stream/3`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+
+import trio
+
+from .exits import KILLED, TIMEOUT, raise_bare
+from .home import Home
+from .launch import Launch
+from .process import UNSET
+from .runtime import own_process, runtime
+from .task_job import Job
+from .task_result import Exited, Ok, Outcome, TaskTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+    from .process import Pid, Process
+
+    Start = Callable[[Job], Awaitable[object]]  # starts the process of a job
+
+T = TypeVar("T")
+MAX_CONCURRENCY: Final = 8  # processors do not matter, as all tasks share one
+ITEM_TIMEOUT: Final = 5.0  # seconds
+OnItemTimeout = Literal["exit", "kill_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a stream does, with every option checked and filled in."""
+
+    fn: Callable[..., Awaitable[Any]]
+    args: tuple[Any, ...]
+    max_concurrency: int = MAX_CONCURRENCY
+    ordered: bool = True
+    timeout: float | None = ITEM_TIMEOUT
+    on_timeout: OnItemTimeout = "exit"
+    zip_input_on_exit: bool = False
+    max_buffer: int | Literal["auto"] | None = "auto"
+    link: bool = True
+
+    def __post_init__(self) -> None:
+        Job(self.fn, ())  # refuses what is no function
+        _check_whole("max_concurrency", self.max_concurrency, 1)
+        if self.max_buffer not in ("auto", None):
+            _check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
+        number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
+        if self.timeout is not None and not (number and self.timeout > 0):
+            raise ValueError(f"timeout={self.timeout!r}: accepted is seconds > 0, or None")
+        if self.on_timeout not in ("exit", "kill_task"):
+            raise ValueError(f"on_timeout={self.on_timeout!r}: accepted are 'exit', 'kill_task'")
+
+    @property
+    def most(self) -> float:
+        """How many tasks may be started whose results have not been given."""
+        if self.max_buffer is None:
+            return float("inf")
+        held = 2 * self.max_concurrency if self.max_buffer == "auto" else self.max_buffer
+        return held + 1  # the one that is given next is not held back
+
+
+def _check_whole(name: str, value: object, least: int, more: str = "") -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}={value!r}: accepted is a whole number >= {least}{more}")
+
+
+class Item:
+    """One element of a stream: its input, its process, and what came of it."""
+
+    def __init__(self, stream: TaskStream[Any], value: Any) -> None:
+        self.stream = stream
+        self.value = value
+        self.owner = stream.owner
+        self.process: Process | None = None
+        self.result: Outcome[Any] | None = None
+        self.reply: Ok[Any] | None = None
+        self.timed_out = False
+        self.given_up = False  # its start was: should it come to run, it need not
+
+    @property
+    def _wanted(self) -> bool:
+        return not (self.given_up or self.stream.closed)
+
+    def _bind(self, process: Process) -> None:
+        self.process = process
+        process.watchers[self._died] = None
+        if self.stream.plan.timeout is not None:
+            process.runtime.timers.limit(self, self.stream.plan.timeout)
+
+    def _reply(self, value: Any) -> None:
+        self.reply = Ok(value)
+
+    @property
+    def done(self) -> bool:
+        """Its time-out is of no interest any more."""
+        return self.result is not None
+
+    def expire(self) -> None:
+        """Its time is up."""
+        self.timed_out = True
+        assert self.process is not None
+        self.process.condemn(KILLED)
+
+    def _died(self, process: Process) -> None:
+        plan = self.stream.plan
+        reason = TIMEOUT if self.timed_out else process.exit_reason
+        zipped = self.value if plan.zip_input_on_exit else None
+        self.result = self.reply or Exited(reason, zipped)
+        if plan.timeout is not None:
+            process.runtime.timers.retire(plan.timeout)
+        self.stream.item_ended(self, process, reason)
+
+
+class TaskStream(Generic[T]):
+    """The async iterator that `otp.task.async_stream` gives."""
+
+    def __init__(self, items: Iterable[Any], plan: Plan, start: Start) -> None:
+        self.plan = plan
+        self.closed = False
+        self._owner = own_process()
+        self.owner: Pid[Any] | None = None if self._owner is None else self._owner.pid
+        self._items = iter(items)
+        self._start = start
+        self._again: list[Any] = []  # an input whose start was cancelled
+        self._exhausted = False
+        self._pending: dict[Item, None] = {}  # started, and not given: oldest first
+        self._ended: deque[Item] = deque()  # of them the ended ones, in that order
+        self._running = 0
+        self._failure: TaskTimeout | None = None
+        self._news: trio.Event | None = None
+        self._busy = False
+
+    def __aiter__(self) -> TaskStream[T]:
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        if self._busy:
+            raise trio.BusyResourceError("another task waits for the next result of this stream")
+        self._busy = True
+        try:
+            await trio.lowlevel.checkpoint()
+            return await self._next()
+        finally:
+            self._busy = False
+
+    async def _next(self) -> Outcome[T]:
+        while True:
+            if self.closed:
+                raise trio.ClosedResourceError("the block of this stream has been left")
+            if self._failure is not None:
+                raise self._failure
+            if (item := self._ready()) is not None:
+                return self._give(item)
+            if await self._start_next():
+                continue
+            if not self._pending:
+                raise StopAsyncIteration
+            self._news = trio.Event()
+            await self._news.wait()
+
+    def _ready(self) -> Item | None:
+        if not self._ended:
+            return None
+        item = next(iter(self._pending)) if self.plan.ordered else self._ended[0]
+        return item if item.result is not None else None
+
+    def _give(self, item: Item) -> Outcome[T]:
+        self._ended.remove(item)
+        del self._pending[item]
+        assert item.result is not None
+        return item.result
+
+    async def _start_next(self) -> bool:
+        """Start a task if there may be one more, and an input for it."""
+        if self._running >= self.plan.max_concurrency or len(self._pending) >= self.plan.most:
+            return False
+        if (item := self._take_input()) is None:
+            return False
+        callers = () if self._owner is None else (self._owner.pid, *self._owner.callers)
+        job = Job(self.plan.fn, (item.value, *self.plan.args), sink=item, callers=callers)
+        self._pending[item] = None
+        self._running += 1
+        try:
+            await self._start(job)
+        except BaseException:
+            self._take_back(item)
+            raise
+        return True
+
+    def _take_input(self) -> Item | None:
+        if self._again:
+            return Item(self, self._again.pop())
+        if self._exhausted:
+            return None
+        try:
+            return Item(self, next(self._items))
+        except StopIteration:
+            self._exhausted = True
+            return None
+
+    def _take_back(self, item: Item) -> None:
+        """Undo a start that failed; one that was cancelled after it began is a start."""
+        if item.process is None:
+            item.given_up = True
+            del self._pending[item]
+            self._running -= 1
+            self._again.append(item.value)
+
+    def item_ended(self, item: Item, process: Process, reason: object) -> None:
+        """Take the end of a task; a link would have told the owner."""
+        self._running -= 1
+        self._ended.append(item)
+        if item.timed_out and item.reply is None and self.plan.on_timeout == "exit":
+            text = f"the task of item {item.value!r} took longer than {self.plan.timeout} s"
+            self._failure = self._failure or TaskTimeout(item.value, self.plan.timeout, text)
+        elif self.plan.link and not self.closed and not item.timed_out:
+            self._tell_owner(process, reason)
+        if self._news is not None:
+            self._news.set()
+
+    def _tell_owner(self, process: Process, reason: object) -> None:
+        owner = self._owner
+        if owner is not None and not owner.trap_exit:
+            owner.signal(process.pid, reason, linked=True)
+
+    async def close(self) -> None:
+        """Kill what runs, and wait for its end."""
+        self.closed = True
+        if not self.plan.link and self._owner_dies():
+            return  # as in OTP, they outlive their owner; they have a supervisor
+        running = [item.process for item in self._pending if item.process is not None]
+        for process in running:
+            process.condemn(self._why(process))
+        with trio.CancelScope(shield=True):
+            for process in running:
+                await process.wait_dead()
+
+    def _why(self, process: Process) -> object:
+        """Give the reason of its end: killed, unless it would die of the link to its owner."""
+        owner = self._owner
+        if owner is None or not self._owner_dies() or process.trap_exit:
+            return KILLED
+        return owner.doom
+
+    def _owner_dies(self) -> bool:
+        owner = self._owner
+        return owner is not None and owner.doom is not UNSET and not owner.orderly
+
+
+@asynccontextmanager
+async def open_stream(
+    items: Iterable[Any], plan: Plan, start: Start | None
+) -> AsyncGenerator[TaskStream[Any]]:
+    """Be the block of a stream.
+
+    Args:
+        items: the inputs.
+        plan: what is to be done with them.
+        start: starts the process of a job; if not given, it lives in a nursery of the block.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            home = Home(runtime(), nursery)
+            stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(home))
+            try:
+                yield stream
+            finally:
+                await stream.close()  # noqa: ASYNC102 - it shields itself
+                await home.close()  # noqa: ASYNC102 - as well
+    except BaseExceptionGroup as group:
+        raise_bare(group)
+
+
+def _starter(home: Home) -> Start:
+    starter = own_process()
+
+    async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
+        process = Launch(body=job.run, label=job.label, home=home, starter=starter).create()
+        assert job.sink is not None
+        job.sink._bind(process)
+
+    return start

@@ -1,0 +1,343 @@
+"""TaskSupervisor: a place for tasks to live in, apart from where their owners live.
+
+Why: a task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks are
+stopped in order with the program, can be listed and limited in number, can be run again after a
+crash, and need not be linked to whoever wants their result.
+
+>>> import trio, trio_otp as otp
+>>> async def square(number):
+...     await trio.sleep(0.01)
+...     return number * number
+>>> class Squares(otp.GenServer):
+...     @otp.on_call_deferred
+...     async def of(self, from_, number):
+...         await otp.TaskSupervisor.start_child("tasks", self.answer, from_, number)
+...     async def answer(self, from_, number):  # in the task
+...         otp.reply(from_, await square(number))
+>>> async def main():
+...     tasks = otp.child(otp.TaskSupervisor, max_children=100).having(name="tasks")
+...     squares = otp.child(Squares).having(name=Squares)
+...     async with otp.open_supervisor([tasks, squares]):
+...         task = await otp.TaskSupervisor.start_async("tasks", square, 12)
+...         print(await task, await Squares.at().of(9))
+>>> trio.run(main)
+144 81
+
+**Client and server side.** The functions below ask the supervisor and take it as any reference. The
+supervisor starts the task, the function you give runs in it, and its result goes to the owner, who
+awaits it with the functions of `otp.task`. `start_child` is for work whose result nobody takes.
+
+**How to supervise.** It is a child as any other, started before those who use it. A crash of a task
+never reaches it; only tasks of `start_child` with another `restart` than `temporary` are run again,
+and count as its restarts.
+
+**When not to use it.** For a helper that belongs to one call, `otp.reply_from_task` also tells the
+caller if the helper dies. For servers that are started on demand there is `otp.DynamicSupervisor`,
+which this is: `otp.start_child(tasks, child)` and the other management functions work as well.
+
+Follows: Elixir's `Task.Supervisor`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+
+import trio
+
+from .child import Child
+from .child import child as make_child
+from .dynamic_supervisor import DynamicLoop, DynamicSupervisor
+from .exits import NotAProcess, WrongServer
+from .launch import connect
+from .management import start_child, terminate_child, which_children
+from .names import need
+from .runtime import need_process, own_process
+from .task_handle import Task
+from .task_job import Job
+from .task_stream_loop import Plan, open_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+    from typing import Unpack
+
+    from .behaviour import Behaviour
+    from .child import Restart, Shutdown
+    from .names import Ref
+    from .process import Pid, Process
+    from .task_stream import StreamOptions
+    from .task_stream_loop import TaskStream
+
+T = TypeVar("T")
+Item_T = TypeVar("Item_T")
+Ts = TypeVarTuple("Ts")
+
+
+class TaskSupervisor(DynamicSupervisor):
+    """A dynamic supervisor whose children are tasks.
+
+    Args:
+        max_children: how many tasks it may have; None for any number.
+        max_restarts: how many restarts there may be within `max_seconds`.
+        max_seconds: that window.
+    """
+
+    def __init__(
+        self, *, max_children: int | None = None, max_restarts: int = 3, max_seconds: float = 5
+    ) -> None:
+        super().__init__(
+            max_children=max_children, max_restarts=max_restarts, max_seconds=max_seconds
+        )
+
+    @classmethod
+    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process."""
+        await TaskLoop(process).run(make)
+
+    @staticmethod
+    async def start_async(
+        sup: Ref,
+        fn: Callable[[*Ts], Awaitable[T]],
+        *args: *Ts,
+        shutdown: Shutdown = 5.0,
+        deliver: bool = False,
+    ) -> Task[T]:
+        """Start a task whose result its owner, the caller, takes later. They are linked.
+
+        Args:
+            sup: the supervisor it lives under.
+            fn: the async function.
+            *args: what it is called with.
+            shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
+            deliver: also send the owner a `TaskReply` and a `Down`.
+
+        Returns:
+            Its handle, for the functions of `otp.task`.
+
+        Raises:
+            MaxChildren: the supervisor is full.
+            NotAProcess: `deliver` in plain Trio code.
+            NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
+            WrongServer: the reference is not that of a TaskSupervisor.
+            SpecError, TypeError: `shutdown` or `fn` is not accepted.
+
+        Follows: `Task.Supervisor.async/3`.
+        """
+        return await _start(sup, fn, args, shutdown, deliver=deliver, link=True)
+
+    @staticmethod
+    async def start_async_nolink(
+        sup: Ref,
+        fn: Callable[[*Ts], Awaitable[T]],
+        *args: *Ts,
+        shutdown: Shutdown = 5.0,
+        deliver: bool = False,
+    ) -> Task[T]:
+        """As `start_async`, without the link: neither ends because the other does.
+
+        Args:
+            sup: the supervisor it lives under.
+            fn: the async function.
+            *args: what it is called with.
+            shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
+            deliver: also send the owner a `TaskReply` and a `Down`.
+
+        Raises:
+            MaxChildren, NotAProcess, NoProcess, ServerExited, WrongServer, SpecError, TypeError: as
+                `start_async`.
+
+        Follows: `Task.Supervisor.async_nolink/3`.
+        """
+        return await _start(sup, fn, args, shutdown, deliver=deliver, link=False)
+
+    @staticmethod
+    async def start_child(
+        sup: Ref,
+        fn: Callable[[*Ts], Awaitable[object]],
+        *args: *Ts,
+        restart: Restart = "temporary",
+        shutdown: Shutdown = 5.0,
+    ) -> Pid[Any]:
+        """Start a task that nobody waits for, linked to the supervisor only.
+
+        Args:
+            sup: the supervisor it lives under.
+            fn: the async function.
+            *args: what it is called with.
+            restart: `temporary` runs it once, `transient` again after a crash, `permanent` always.
+            shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
+
+        Returns:
+            Its pid.
+
+        Raises:
+            MaxChildren, NoProcess, ServerExited, WrongServer, SpecError, TypeError: as
+                `start_async`.
+
+        Follows: `Task.Supervisor.start_child/3`.
+        """
+        job = Job(fn, args, callers=_callers())
+        return cast("Pid[Any]", await _run_under(sup, job, restart, shutdown))
+
+    @staticmethod
+    def async_stream(
+        sup: Ref,
+        items: Iterable[Item_T],
+        fn: Callable[[Item_T, *Ts], Awaitable[T]],
+        *args: *Ts,
+        shutdown: Shutdown = 5.0,
+        **options: Unpack[StreamOptions],
+    ) -> AbstractAsyncContextManager[TaskStream[T]]:
+        """As `otp.task.async_stream`, with the tasks under a supervisor.
+
+        Args:
+            sup: the supervisor they live under.
+            items: the inputs, taken one by one as tasks are started.
+            fn: the async function.
+            *args: what it is called with besides the item.
+            shutdown: seconds each gets when the supervisor stops; `brutal_kill` kills at once.
+            **options: those of `otp.task.async_stream`.
+
+        Returns:
+            The block; the iterator inside it raises what `start_async` does, as `MaxChildren`.
+
+        Raises:
+            TypeError, ValueError: as `otp.task.async_stream`.
+
+        Follows: `Task.Supervisor.async_stream/4`.
+        """
+        return _stream(sup, items, Plan(fn, args, **options), shutdown)
+
+    @staticmethod
+    def async_stream_nolink(
+        sup: Ref,
+        items: Iterable[Item_T],
+        fn: Callable[[Item_T, *Ts], Awaitable[T]],
+        *args: *Ts,
+        shutdown: Shutdown = 5.0,
+        **options: Unpack[StreamOptions],
+    ) -> AbstractAsyncContextManager[TaskStream[T]]:
+        """As `async_stream`, without links: a crash is an `Exited` for every consumer.
+
+        Only a consumer that dies of an exit signal leaves the tasks running, as in OTP.
+
+        Args:
+            sup: the supervisor they live under.
+            items: the inputs, taken one by one as tasks are started.
+            fn: the async function.
+            *args: what it is called with besides the item.
+            shutdown: seconds each gets when the supervisor stops; `brutal_kill` kills at once.
+            **options: those of `otp.task.async_stream`.
+
+        Raises:
+            TypeError, ValueError: as `otp.task.async_stream`.
+
+        Follows: `Task.Supervisor.async_stream_nolink/4`.
+        """
+        return _stream(sup, items, Plan(fn, args, **options, link=False), shutdown)
+
+    @staticmethod
+    async def children(sup: Ref) -> list[Pid[Any]]:
+        """List the tasks that run, oldest first.
+
+        Args:
+            sup: the supervisor.
+
+        Raises:
+            NoProcess, ServerExited, WrongServer: as `start_async`.
+
+        Follows: `Task.Supervisor.children/1`.
+        """
+        _need_task_supervisor(sup, "children")
+        return [info.pid for info in await which_children(sup) if info.pid is not None]
+
+    @staticmethod
+    async def terminate_child(sup: Ref, pid: Pid[Any]) -> None:
+        """Stop a task within its `shutdown` limit. Whoever is linked to it gets the signal.
+
+        Args:
+            sup: the supervisor.
+            pid: which task.
+
+        Raises:
+            ChildNotFound: it is none of this supervisor.
+            NoProcess, ServerExited, WrongServer: as `start_async`.
+
+        Follows: `Task.Supervisor.terminate_child/2`.
+        """
+        _need_task_supervisor(sup, "terminate_child")
+        await terminate_child(sup, pid)
+
+
+class TaskLoop(DynamicLoop):
+    """The shell of a `TaskSupervisor`."""
+
+    summary = "tasks"
+
+
+async def run_job(job: Job) -> None:
+    """Be the function of a task under a supervisor: take the job's name, owner and callers."""
+    process = need_process("a task")
+    process.label = process.pid._label = job.label
+    trio.lowlevel.current_task().name = f"<otp {job.label}>"
+    process.callers = job.callers
+    if job.sink is not None:
+        if not job.sink._wanted:
+            return  # its owner has gone before it has come
+        job.sink._bind(process)
+        owner = None if job.sink.owner is None else job.sink.owner._process
+        if job.link and owner is not None:
+            connect(process, owner)
+    await job.run(process)
+
+
+async def _start(
+    sup: Ref,
+    fn: Callable[..., Awaitable[T]],
+    args: tuple[Any, ...],
+    shutdown: Shutdown,
+    *,
+    deliver: bool,
+    link: bool,
+) -> Task[T]:
+    owner = own_process()
+    if deliver and owner is None:
+        raise NotAProcess("deliver=True needs a process to deliver to")
+    job = Job(fn, args, link=link, callers=_callers())
+    task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
+    job.sink = task
+    try:
+        await _run_under(sup, job, "temporary", shutdown)
+    except BaseException:
+        task._abandon()
+        raise
+    return task
+
+
+async def _run_under(sup: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> object:
+    _need_task_supervisor(sup, "start_child" if job.sink is None else "start_async")
+    child: Child[None] = make_child(run_job, job)
+    return await start_child(sup, child.having(id=job.label, restart=restart, shutdown=shutdown))
+
+
+def _stream(
+    sup: Ref, items: Iterable[Any], plan: Plan, shutdown: Shutdown
+) -> AbstractAsyncContextManager[TaskStream[Any]]:
+    iter(items)
+
+    async def start(job: Job) -> None:
+        await _run_under(sup, job, "temporary", shutdown)
+
+    return open_stream(items, plan, start)
+
+
+def _callers() -> tuple[Pid[Any], ...]:
+    process = own_process()
+    return () if process is None else (process.pid, *process.callers)
+
+
+def _need_task_supervisor(sup: Ref, function: str) -> None:
+    behaviour = need(sup, function).behaviour
+    if behaviour is None or not issubclass(behaviour, TaskSupervisor):
+        actual = "plain process" if behaviour is None else behaviour.__name__
+        raise WrongServer(f"TaskSupervisor.{function}", sup, actual)
