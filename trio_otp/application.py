@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import trio
 
 from .application_base import Application, check_application
-from .application_changes import reload
+from .application_changes import reload as _reload
 from .application_controller import controller
 from .application_errors import NoSetting
-from .application_graph import included
-from .application_starts import start_all
+from .application_graph import included as _included
+from .application_starts import start_all as _start_all
 from .exits import AlreadyStarted
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ async def ensure_all_started(
     Follows: `Application.ensure_all_started/2`.
     """
     wanted = map(_find, _listed(applications))
-    masters = await start_all(controller(), wanted, type, mode=mode)
+    masters = await _start_all(controller(), wanted, type, mode=mode)
     await trio.lowlevel.checkpoint()
     return [master.name for master in masters]
 
@@ -184,7 +184,7 @@ def load(application: AnyApplication) -> str:
     Follows: `Application.load/1`.
     """
     cls = _find(application)
-    for inner in included(cls):
+    for inner in _included(cls):
         controller().load(inner)
     return cls.name
 
@@ -360,6 +360,6 @@ async def reload_config(config: Config | None = None) -> list[str]:
 
     Follows: Erlang's `c:config_change/3` after an upgrade.
     """
-    told = await reload(controller(), config)
+    told = await _reload(controller(), config)
     await trio.lowlevel.checkpoint()
     return told
