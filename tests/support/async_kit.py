@@ -16,7 +16,7 @@ from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
 INSIDE = {"Agent.init", "From.wait", "run_process"}
-MODULES = {"application": otp.application, "events": otp.events, "task": otp.task}
+MODULES = {"application": otp.application, "events": otp.events, "pg": otp.pg, "task": otp.task}
 
 
 def public() -> Iterator[tuple[str, Any]]:
