@@ -166,6 +166,9 @@ class Watcher(otp.GenServer):
         otp.pg.monitor_scope(S)
         otp.pg.join(S, "g", otp.self())
 
+    def handle_info(self, message: Any) -> None:
+        assert isinstance(message, otp.pg.Joined)
+
 
 async def test_nothing_is_kept_of_the_dead() -> None:
     """A member that follows its own group goes without a trace."""

@@ -26,6 +26,7 @@ from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
+from .application_errors import ConfigChangeError as ConfigChangeError
 from .application_errors import NoController as NoController
 from .application_errors import NoSetting as NoSetting
 from .application_errors import NotStarted as NotStarted

@@ -96,6 +96,10 @@ class App(otp.Application):
     """An application with one worker."""
 
     dependencies = (Base,)
+    environment = {"size": 1}  # noqa: RUF012  (a test class)
+
+    async def config_change(self, *_: object) -> None:
+        await steps()
 
     def start(self) -> Any:
         return otp.Supervisor.spec([slow("app worker")])
@@ -520,6 +524,13 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     async with agent(w) as pid:
         assert 1 == await otp.Agent.get_and_update(pid, lambda value: (value, value))
+
+
+@case("application.reload_config")
+async def _(w: World) -> None:
+    async with otp.open_application(App, type="temporary"):
+        w.begin()
+        assert ["app"] == await otp.application.reload_config({"app": {"size": 2}})
 
 
 @asynccontextmanager
