@@ -7,8 +7,12 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
+@@DOC
    parts, `gen_event` and its parts, `registry` and its parts, `task_result` and the other parts of
    `task`: servers, state machines, event managers, the registry, tasks
+@@OR
+   parts, `registry` and its parts, `pg` and its parts, `task_result` and the other parts of `task`:
+   servers, state machines, the registry, process groups, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
    `partition_key`, `partition_supervisor`, `partitions`, `management`, `open_supervisor`,
    `task_supervisor`: supervision trees
@@ -20,6 +24,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import gen_event as gen_event
+from . import pg as pg
 from . import reports as reports
 from . import task as task
 from .agent import Agent as Agent

@@ -23,6 +23,7 @@ MODULES = {
     "gen_event": otp.gen_event,
     "task": otp.task,
 }
+MODULES = {"application": otp.application, "events": otp.events, "pg": otp.pg, "task": otp.task}
 
 
 def public() -> Iterator[tuple[str, Any]]:
