@@ -22,9 +22,9 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
+    "pg": otp.pg,
     "task": otp.task,
 }
-MODULES = {"application": otp.application, "events": otp.events, "pg": otp.pg, "task": otp.task}
 
 
 def public() -> Iterator[tuple[str, Any]]:
