@@ -11,10 +11,10 @@ rows above it:
    parts, `gen_event` and its parts, `registry` and its parts, `task_result` and the other parts of
    `task`: servers, state machines, event managers, the registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
-   `management`, `open_supervisor`, `task_supervisor`: supervision trees
+   `partition_key`, `partition_supervisor`, `partitions`, `management`, `open_supervisor`,
+   `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`,
-   `alarm_handler`:
-   whole systems, run and seen from outside
+   `alarm_handler`: whole systems, run and seen from outside
 6. `cli`: what people touch
 """
 
@@ -125,6 +125,9 @@ from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
+from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
+from .partitions import Partitions as Partitions
+from .partitions import partitions as partitions
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor

@@ -73,7 +73,8 @@ def _pid_of(what: object) -> Pid[Any]:
     """Give a pid, also of a handle that has one; a name may belong to another process by now."""
     pid: Any = what.pid if isinstance(what, HasPid) else what
     if pid.__class__ is Pid:
-        return pid  # type: ignore[no-any-return]
+        found: Pid[Any] = pid
+        return found
     hint = f"; write otp.unlink(otp.whereis({bounded(what)}))" if is_atom(what) else ""
     raise TypeError(f"pid={bounded(what)}: accepted is a Pid{hint}")
 

@@ -163,7 +163,7 @@ class World:
         new = {process.pid for process in set(runtime().processes.values()) - self.before}
         listed = {
             info.pid
-            for sup in ("sup", "dyn")
+            for sup in ("sup", "dyn", "shop")
             for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
         }
         assert new <= listed | set(self.returned)
@@ -412,6 +412,19 @@ async def _(w: World) -> None:
     w.begin()
     async with otp.open_application(App):
         await steps()
+
+
+SHOP = otp.partitions("shop")
+
+
+@case("Partitions.resize")
+async def _(w: World) -> None:
+    child = otp.child(otp.PartitionSupervisor, Slow, partitions=2).having(name="shop")
+    w.returned.append(await otp.start(child))
+    w.begin()
+    for size in (1, 2):
+        await SHOP.resize(size)
+    assert "works" == await otp.call(SHOP.via(1), "works")
 
 
 REG = otp.registry("reg")
