@@ -89,7 +89,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_children: how many children it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN.
-        max_seconds: that window; whole seconds of the clock count.
+        max_seconds: that window, a whole number; whole seconds of the clock count.
         extra_arguments: positional arguments put before those of every child.
     """
 
@@ -129,7 +129,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         Args:
             max_children: how many children it may have; None for any number.
             max_restarts: how many restarts there may be within `max_seconds`.
-            max_seconds: that window.
+            max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
 
         Raises:
