@@ -15,7 +15,7 @@ from trio_otp.process import UNSET
 from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
-INSIDE = {"Agent.init", "From.wait", "run_process"}
+INSIDE = {"Agent.init", "From.wait", "code_change", "run_process"}
 MODULES = {"application": otp.application, "events": otp.events, "pg": otp.pg, "task": otp.task}
 
 
@@ -335,6 +335,12 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     assert 2 == (await otp.count_children("sup")).active
+
+
+@case("which_child")
+async def _(w: World) -> None:
+    w.begin()
+    assert "up" == (await otp.which_child("sup", "up")).id
 
 
 @case("get_childspec")
