@@ -7,8 +7,9 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `registry` and its parts, `pg` and its parts, `task_result` and the other parts of `task`:
-   servers, state machines, the registry, process groups, tasks
+   parts, `gen_event` and its parts, `registry` and its parts, `pg` and its parts, `task_result` and
+   the other parts of `task`: servers, state machines, event managers, the registry, process groups,
+   tasks
 4. `child`, `template`, `start`, `task`, `restart`, `supervision`, `supervisor`,
    `dynamic_supervisor`, `partition_key`, `partition_supervisor`, `partitions`, `management`,
    `open_supervisor`, `task_supervisor`: supervision trees
@@ -19,6 +20,7 @@ rows above it:
 
 from . import application as application
 from . import events as events
+from . import gen_event as gen_event
 from . import pg as pg
 from . import reports as reports
 from . import task as task
@@ -39,6 +41,15 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .event_handler import GenEvent as GenEvent
+from .event_handler import HandlerCrashed as HandlerCrashed
+from .event_handler import HandlerExit as HandlerExit
+from .event_handler import NoHandler as NoHandler
+from .event_handler import OwnerExited as OwnerExited
+from .event_handler import RemoveHandler as RemoveHandler
+from .event_handler import SwapHandler as SwapHandler
+from .event_handler import Swapped as Swapped
+from .event_manager import EventManager as EventManager
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC
