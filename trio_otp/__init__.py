@@ -17,6 +17,7 @@ rows above it. `docs/design.md` has the row of every module:
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`,
    `intervals`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
+@@DOC
    parts, `gen_event` and its parts, `registry` and its parts, `task_result` and the other parts of
    `task`: servers, state machines, event managers, the registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
@@ -24,6 +25,15 @@ rows above it. `docs/design.md` has the row of every module:
    `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`,
    `alarm_handler`: whole systems, run and seen from outside
+@@OR
+   parts, `gen_event` and its parts, `registry` and its parts, `pg` and its parts, `task_result` and
+   the other parts of `task`: servers, state machines, event managers, the registry, process groups,
+   tasks
+4. `child`, `template`, `start`, `task`, `restart`, `supervision`, `supervisor`,
+   `dynamic_supervisor`, `partition_key`, `partition_supervisor`, `partitions`, `management`,
+   `open_supervisor`, `task_supervisor`: supervision trees
+5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
+   whole systems, run and seen from outside
 6. `cli`: what people touch
 """
 
@@ -114,6 +124,7 @@ from .links import link as link
 from .links import monitor as monitor
 from .links import trap_exit as trap_exit
 from .links import unlink as unlink
+from .management import check_childspecs as check_childspecs
 from .management import count_children as count_children
 from .management import delete_child as delete_child
 from .management import ensure_child as ensure_child
@@ -121,6 +132,7 @@ from .management import get_childspec as get_childspec
 from .management import restart_child as restart_child
 from .management import start_child as start_child
 from .management import terminate_child as terminate_child
+from .management import which_child as which_child
 from .management import which_children as which_children
 from .names import Atom as Atom
 from .names import Ref as Ref
@@ -202,5 +214,6 @@ from .task_result import TaskExited as TaskExited
 from .task_result import TaskReply as TaskReply
 from .task_result import TaskTimeout as TaskTimeout
 from .task_supervisor import TaskSupervisor as TaskSupervisor
+from .template import template as template
 from .timers import Timer as Timer
 from .tree import tree as tree

@@ -106,6 +106,10 @@ class Intensity:
         self.seconds = seconds
         self._times: deque[int] = deque()
 
+    def change(self, other: Intensity) -> None:
+        """Take other limits; restarts that have been charged stay charged."""
+        self.limit, self.seconds = other.limit, other.seconds
+
     def charge(self, now: float) -> bool:
         """Enter a restart; tell whether it is within the limit.
 
@@ -160,6 +164,21 @@ class Policy:
     def remove(self, id: Any) -> None:
         """Forget a child."""
         del self.table[id]
+
+    def change(self, other: Policy) -> None:
+        """Take the flags and children of another policy, by its order; nothing is started.
+
+        What runs goes on running. Children that the other does not know stay, after the others.
+        """
+        for entry in other.table.values():
+            if entry.id in self.table:
+                entry.state = self.table[entry.id].state
+        self.table = {
+            **other.table,
+            **{k: e for k, e in self.table.items() if k not in other.table},
+        }
+        self.strategy, self.auto_shutdown = other.strategy, other.auto_shutdown
+        self.intensity.change(other.intensity)
 
     def running_newest_first(self) -> list[Any]:
         """List the ids of the running children in the order in which they are to be stopped."""
