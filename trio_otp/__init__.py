@@ -19,6 +19,7 @@ rows above it:
 from . import application as application
 from . import events as events
 from . import reports as reports
+from . import sys as sys
 from . import task as task
 from .agent import Agent as Agent
 from .application_base import Application as Application
@@ -45,6 +46,7 @@ from .exits import TIMEOUT as TIMEOUT
 from .exits import AlreadyRegistered as AlreadyRegistered
 from .exits import AlreadyStarted as AlreadyStarted
 from .exits import BadReturn as BadReturn
+from .exits import CallbackFailed as CallbackFailed
 from .exits import CallError as CallError
 from .exits import CallingSelf as CallingSelf
 from .exits import CallTimeout as CallTimeout
@@ -60,6 +62,7 @@ from .exits import NoCallback as NoCallback
 from .exits import NoProcess as NoProcess
 from .exits import NotAProcess as NotAProcess
 from .exits import NotInRun as NotInRun
+from .exits import NotSuspended as NotSuspended
 from .exits import OtpError as OtpError
 from .exits import ProcessExited as ProcessExited
 from .exits import ServerExited as ServerExited

@@ -16,7 +16,7 @@ from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
 INSIDE = {"Agent.init", "From.wait", "run_process"}
-MODULES = {"application": otp.application, "events": otp.events, "task": otp.task}
+MODULES = {"application": otp.application, "events": otp.events, "sys": otp.sys, "task": otp.task}
 
 
 def public() -> Iterator[tuple[str, Any]]:
@@ -552,3 +552,105 @@ async def _(w: World) -> None:
     w.begin()
     async with otp.task.async_stream([1, 2, 3], give, max_concurrency=2) as results:
         assert [1, 2, 3] == [result.unwrap() async for result in results]
+
+
+# -- sys -----------------------------------------------------------------------------------------
+
+
+@case("sys.get_state")
+async def _(w: World) -> None:
+    w.begin()
+    assert isinstance(await otp.sys.get_state("server"), Slow)
+
+
+@case("sys.replace_state")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.replace_state("server", give)
+
+
+@case("sys.get_status")
+async def _(w: World) -> None:
+    w.begin()
+    assert "running" == (await otp.sys.get_status("sup")).sys
+
+
+@asynccontextmanager
+async def resumed() -> AsyncGenerator[None]:
+    """See to it that the server goes on, whatever happens; it may have died."""
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True), suppress(otp.CallError):
+            await otp.sys.resume("server")
+
+
+@case("sys.suspend")
+async def _(w: World) -> None:
+    async with resumed():
+        w.begin()
+        await otp.sys.suspend("server")
+
+
+@case("sys.resume")
+async def _(w: World) -> None:
+    async with resumed():
+        await otp.sys.suspend("server")
+        w.begin()
+        await otp.sys.resume("server")
+
+
+@case("sys.terminate")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.terminate("server")
+
+
+@case("sys.change_code")
+async def _(w: World) -> None:
+    async with resumed():
+        await otp.sys.suspend("server")
+        w.begin()
+        await otp.sys.change_code("server")
+
+
+@case("sys.trace")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.trace("server", False)
+
+
+@case("sys.log")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.log("server", 5)
+
+
+@case("sys.statistics")
+async def _(w: World) -> None:
+    w.begin()
+    assert await otp.sys.statistics("server", "get") is None
+
+
+@case("sys.log_to_file")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.log_to_file("server", False)
+
+
+@case("sys.install")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.install("server", lambda state, _: state)
+
+
+@case("sys.remove")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.remove("server", "nothing")
+
+
+@case("sys.no_debug")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.no_debug("server")
