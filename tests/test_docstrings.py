@@ -45,10 +45,18 @@ def callables() -> Iterator[tuple[str, FunctionType]]:
         if isinstance(value, FunctionType):
             yield name, inspect.unwrap(value)
             continue
-        for attribute, member in vars(value).items():
+        for attribute, member in own_members(value):
             function = getattr(member, "__func__", member)
             if isinstance(function, FunctionType) and not attribute.startswith("_"):
                 yield f"{name}.{attribute}", inspect.unwrap(function)
+
+
+def own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Give what a class defines, itself or in a base that has no public name."""
+    for base in cls.__mro__:
+        ours = base.__module__.startswith("trio_otp")
+        if base is cls or (ours and base not in PUBLIC.values()):
+            yield from vars(base).items()
 
 
 CALLABLES = dict(callables())

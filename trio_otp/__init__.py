@@ -7,8 +7,8 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `registry_table`, `registry`, `registry_handle`, `task_result` and the other parts of
-   `task`: servers, state machines, the registry, tasks
+   parts, `registry` and its parts, `task_result` and the other parts of `task`: servers, state
+   machines, the registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
    `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
@@ -25,6 +25,7 @@ from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
+from .application_errors import ConfigChangeError as ConfigChangeError
 from .application_errors import NoController as NoController
 from .application_errors import NoSetting as NoSetting
 from .application_errors import NotStarted as NotStarted
@@ -122,6 +123,7 @@ from .registry import Registry as Registry
 from .registry import Unregistered as Unregistered
 from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
+from .registry_subscription import Subscription as Subscription
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer

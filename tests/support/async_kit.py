@@ -96,6 +96,10 @@ class App(otp.Application):
     """An application with one worker."""
 
     dependencies = (Base,)
+    environment = {"size": 1}  # noqa: RUF012  (a test class)
+
+    async def config_change(self, *_: object) -> None:
+        await steps()
 
     def start(self) -> Any:
         return otp.Supervisor.spec([slow("app worker")])
@@ -376,6 +380,59 @@ async def _(w: World) -> None:
         await steps()
 
 
+REG = otp.registry("reg")
+
+
+@asynccontextmanager
+async def registry(w: World) -> AsyncGenerator[None]:
+    """Start a registry, and begin."""
+    child = otp.child(otp.Registry, keys="duplicate").having(name="reg")
+    w.returned.append(await otp.start(child))
+    w.begin()
+    yield
+
+
+@case("RegistryHandle.lock")
+async def _(w: World) -> None:
+    async with registry(w):
+        for _ in range(2):
+            async with REG.lock("key"):
+                await steps()
+
+
+@case("RegistryHandle.lock: waiting")
+async def _(w: World) -> None:
+    async def other() -> None:
+        async with REG.lock("key"):
+            await steps(4)
+
+    async with registry(w), trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        async with REG.lock("key"):
+            await steps()
+
+
+@case("RegistryHandle.subscribe")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news"):
+        assert 1 == REG.send("news", "message")
+    assert [] == REG.lookup("news")
+
+
+@case("Subscription.receive")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news") as channel:
+        REG.send("news", "message")
+        assert "message" == await channel.receive()
+
+
+@case("Subscription.aclose")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news") as channel:
+        await channel.aclose()
+        assert [] == REG.lookup("news")
+
+
 async def end(pid: otp.Pid[Any]) -> None:
     with suppress(otp.CallError):
         await otp.stop(pid)
@@ -454,6 +511,13 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     async with agent(w) as pid:
         assert 1 == await otp.Agent.get_and_update(pid, lambda value: (value, value))
+
+
+@case("application.reload_config")
+async def _(w: World) -> None:
+    async with otp.open_application(App, type="temporary"):
+        w.begin()
+        assert ["app"] == await otp.application.reload_config({"app": {"size": 2}})
 
 
 @asynccontextmanager

@@ -34,6 +34,16 @@ def check_handle(pid: otp.Pid[Server]) -> None:
     REG.dispatch("k", "hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+async def check_blocks() -> None:
+    """Locks and subscriptions are context managers; a subscription is a Trio channel."""
+    async with REG.lock("k") as nothing:
+        assert_type(nothing, None)
+    async with REG.subscribe("k", max_buffer=10) as channel:
+        assert_type(channel, otp.Subscription)
+        assert_type(channel.dropped, int)
+        assert_type(await channel.receive(), Any)
+
+
 def check_info(pid: otp.Pid[Server]) -> None:
     """A picture of a process is data, and is read only."""
     info = otp.process_info(pid)
