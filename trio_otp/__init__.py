@@ -5,10 +5,11 @@ rows above it:
 
 0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
 1. `mailbox`, `timers`, `runtime`: what a process is built on
-2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `registry` and its parts, `task_result` and the other parts of `task`: servers, state
-   machines, the registry, tasks
+2. `home`, `process`, `names`, `request`, `debug`, `launch`, `links`, `spawn`, `send_after`:
+   processes
+3. `behaviour`, `signature`, `system`, `sys`, `server_loop` and its parts, `gen_server`, `client`,
+   `agent`, `gen_statem` and its parts, `registry` and its parts, `task_result` and the other parts
+   of `task`: servers, state machines, the registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
    `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
