@@ -33,7 +33,7 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for module in (otp.application, otp.task):
+    for module in (otp.application, otp.gen_event, otp.task):
         short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
             own = name in getattr(module, "__all__", [name]) and (
@@ -60,10 +60,11 @@ def own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
 
 
 CALLABLES = dict(callables())
-# The inside of the library: what a behaviour, a reply or a registry does for the library, and the
-# four functions of OTP's via protocol.
+# The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
+# library, and the four functions of OTP's via protocol.
 INSIDE = re.compile(
-    r"(From|Registry|ViaModule)\.|application\.check_|.*\.(run_process|children_info|\w+_name)$"
+    r"(EventManager|From|Registry|ViaModule)\.|"
+    r"application\.check_|.*\.(run_process|children_info|\w+_name)$"
 )
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 

@@ -122,6 +122,33 @@ async def test_replace_state_of_an_agent_takes_any_value() -> None:
         assert await otp.Agent.get(agent, lambda value: value) is None
 
 
+async def test_the_state_of_an_event_manager_is_the_list_of_its_handlers() -> None:
+    """SY-4: newest first; objects of the same classes can take their places."""
+
+    class Sum(otp.GenEvent):
+        def __init__(self, total: int = 0) -> None:
+            self.total = total
+
+        def handle_event(self, event: int) -> None:
+            self.total += event
+
+    async with otp.open_process():
+        events = await otp.start_link(otp.child(otp.EventManager, [Sum]))
+        await otp.gen_event.add_handler(events, Sum(10), id=2)
+        await otp.sys.suspend(events)
+        otp.gen_event.notify(events, 5)
+        state = await otp.sys.get_state(events)
+        assert [((Sum, 2), 10), (Sum, 0)] == [(key, handler.total) for key, handler in state]
+        await otp.sys.replace_state(events, lambda old: [(old[0][0], Sum(20)), old[1]])
+        with pytest.raises(otp.CallbackFailed) as caught:
+            await otp.sys.replace_state(events, lambda old: old[:1])
+        assert isinstance(caught.value.__cause__, otp.BadReturn)
+        await otp.sys.resume(events)
+        state = await otp.sys.get_state(events)
+        assert [((Sum, 2), 25), (Sum, 5)] == [(key, handler.total) for key, handler in state]
+        assert "gen_event" == (await otp.sys.get_status(events)).module
+
+
 async def test_replace_state_of_a_state_machine_takes_both() -> None:
     """State and data change together; what cannot be a state is refused and changes nothing."""
     async with otp.open_process():

@@ -8,10 +8,12 @@ rows above it:
 2. `home`, `process`, `names`, `request`, `debug`, `launch`, `links`, `spawn`, `send_after`:
    processes
 3. `behaviour`, `signature`, `system`, `sys`, `server_loop` and its parts, `gen_server`, `client`,
-   `agent`, `gen_statem` and its parts, `registry` and its parts, `task_result` and the other parts
-   of `task`: servers, state machines, the registry, tasks
+   `agent`, `gen_statem` and its parts, `gen_event` and its parts, `registry` and its parts,
+   `task_result` and the other parts of `task`: servers, state machines, event managers, the
+   registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
-   `management`, `open_supervisor`, `task_supervisor`: supervision trees
+   `partition_key`, `partition_supervisor`, `partitions`, `management`, `open_supervisor`,
+   `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -19,6 +21,7 @@ rows above it:
 
 from . import application as application
 from . import events as events
+from . import gen_event as gen_event
 from . import reports as reports
 from . import sys as sys
 from . import task as task
@@ -39,6 +42,15 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .event_handler import GenEvent as GenEvent
+from .event_handler import HandlerCrashed as HandlerCrashed
+from .event_handler import HandlerExit as HandlerExit
+from .event_handler import NoHandler as NoHandler
+from .event_handler import OwnerExited as OwnerExited
+from .event_handler import RemoveHandler as RemoveHandler
+from .event_handler import SwapHandler as SwapHandler
+from .event_handler import Swapped as Swapped
+from .event_manager import EventManager as EventManager
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC
@@ -113,6 +125,9 @@ from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
+from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
+from .partitions import Partitions as Partitions
+from .partitions import partitions as partitions
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor

@@ -126,6 +126,11 @@ def shown_status(instance: Any) -> Any:
     return status
 
 
+def shown_state(instance: Any) -> str:
+    """Render what the `format_status` of a server or handler gives, whatever it does."""
+    return bounded(shown_status(instance), 2000)
+
+
 class Note:
     """A text in place of a value; it is shown without quotes."""
 

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
-from .behaviour import finish, ignore, shown_status
-from .bounded import bounded
+from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
 from .mailbox import SystemMessage
 from .process import UNSET, Exit
@@ -61,6 +60,7 @@ __all__ = [
     "as_outcome",
     "log_unexpected",
     "shown_message",
+    "shown_state",
 ]
 BURST: Final = 64  # messages
 BURST_SECONDS: Final = 0.001
@@ -166,7 +166,7 @@ class ServerLoop:
         process.runtime.events.emit("crash", report)
 
     def _shown_state(self) -> str:
-        return bounded(shown_status(self.instance), 2000)
+        return shown_state(self.instance)
 
     # -- messages ----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import trio_otp as otp
 
 from .programs import caught, operation, run, seconds
-from .values import decode_reason
+from .values import decode_reason, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -24,8 +24,14 @@ def _neutral(env: Env, state: Any) -> Any:
     """Give the scripted state in what `otp.sys` takes for the state."""
     if isinstance(state, tuple) and isinstance(state[1], otp.GenStatem):
         return [env.world.codec.encode(state[0]), _neutral(env, state[1])]
+    if isinstance(state, list) and all(_is_handler(part) for part in state):
+        return in_order([handler.id, env.world.codec.encode(handler.state)] for _, handler in state)
     script = getattr(state, "script", None)
     return env.world.codec.encode(state if script is None else script.state)
+
+
+def _is_handler(part: Any) -> bool:
+    return isinstance(part, tuple) and isinstance(part[1], otp.GenEvent)
 
 
 @operation("sys_get_state")
@@ -41,7 +47,8 @@ async def _get_state(env: Env, target: Any, options: Any = None) -> Any:
 @operation("sys_replace_state")
 async def _replace_state(env: Env, target: Any, program: list[Any]) -> Any:
     async def replaced(old: Any) -> Any:
-        inner = env.but(who=env.world.record.instance_of(otp.self()), state=_neutral(env, old))
+        data = old[1] if isinstance(old, tuple) else old
+        inner = env.but(who=env.world.record.instance_of(otp.self()), state=_neutral(env, data))
         await run(program, inner)
         return _with(old, inner.state)
 
@@ -57,7 +64,7 @@ async def _replace_state(env: Env, target: Any, program: list[Any]) -> Any:
 def _with(old: Any, new: Any) -> Any:
     """Give a state as it was, but for what is scripted of it."""
     if isinstance(old, tuple) and isinstance(old[1], otp.GenStatem):
-        return new[0], _with(old[1], new[1])
+        return old[0], _with(old[1], new)
     if not hasattr(old, "script"):
         return new
     old.script.state = new
