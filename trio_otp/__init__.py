@@ -110,6 +110,9 @@ from .management import restart_child as restart_child
 from .management import start_child as start_child
 from .management import terminate_child as terminate_child
 from .management import which_children as which_children
+from .multi_call import MultiReply as MultiReply
+from .multi_call import abcast as abcast
+from .multi_call import multi_call as multi_call
 from .names import Atom as Atom
 from .names import Ref as Ref
 from .names import ViaModule as ViaModule
@@ -139,6 +142,12 @@ from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
 from .registry_subscription import Subscription as Subscription
 from .request import From as From
+from .request_ids import RequestId as RequestId
+from .request_ids import RequestIds as RequestIds
+from .request_ids import check_response as check_response
+from .request_ids import receive_response as receive_response
+from .request_ids import send_request as send_request
+from .request_ids import wait_response as wait_response
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer
 from .send_after import send_after as send_after

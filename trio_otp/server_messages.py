@@ -70,8 +70,11 @@ def shown_client(message: Any) -> str | None:
     """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
     if message.__class__ is not From:
         return None
-    task = getattr(message.task, "name", None)
-    who = f"task {task!r}" if message.caller is None else repr(message.caller.pid)
+    task: Any = message.task
+    if message.caller is not None:
+        who = repr(message.caller.pid)
+    else:
+        who = "a request id" if task is None else f"task {task.name!r}"
     return f"{who}, which has given up" if message.abandoned else who
 
 

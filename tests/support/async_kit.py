@@ -830,3 +830,55 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     await otp.sys.no_debug("server")
+
+
+# -- request ids ---------------------------------------------------------------------------------
+
+
+@case("receive_response")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.receive_response(otp.send_request("server", "ping"))
+
+
+@case("receive_response: helper")
+async def _(w: World) -> None:
+    w.begin()
+    request_id = otp.send_request("server", "helper")
+    assert "helped" == await otp.receive_response(request_id, timeout=None)
+
+
+@case("wait_response")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.wait_response(otp.send_request("server", "ping"))
+
+
+@case("RequestIds.receive")
+async def _(w: World) -> None:
+    ids = otp.RequestIds()
+    w.begin()
+    ids.send("server", "ping")
+    assert await ids.receive() is not None
+
+
+@case("RequestIds.wait")
+async def _(w: World) -> None:
+    ids = otp.RequestIds()
+    w.begin()
+    ids.send("server", "ping")
+    assert await ids.wait() is not None
+    assert await ids.wait() is None
+
+
+@case("multi_call")
+async def _(w: World) -> None:
+    w.begin()
+    replies, _ = await otp.multi_call(["server", "up", "nobody"], "ping")
+    assert [("server", "ping"), ("up", "ping")] == replies
+
+
+@case("multi_call: nobody")
+async def _(w: World) -> None:
+    w.begin()
+    assert ([], []) == await otp.multi_call([], "ping")
