@@ -50,12 +50,14 @@ NOT_CALLED = {
 }
 # What each function is called with in a process, with `up` for a server.
 SYNC: dict[str, Any] = {
+    "abcast": lambda: otp.abcast(["up", "me"], "x"),
     "ancestors": otp.ancestors,
     "apply_after": lambda: otp.apply_after(1, trio.lowlevel.checkpoint),
     "apply_interval": lambda: otp.apply_interval(1, trio.lowlevel.checkpoint),
     "callers": otp.callers,
     "cancel_timer": lambda: otp.cancel_timer(otp.send_after("up", 1, 1)),
     "cast": lambda: otp.cast("up", "x"),
+    "check_response": lambda: otp.check_response(otp.send_request("up", "x")),
     "demonitor": lambda: otp.demonitor(otp.monitor("nobody"), flush=True),
     "dictionary": otp.dictionary,
     "exit": lambda: otp.exit("up", otp.NORMAL),
@@ -71,6 +73,7 @@ SYNC: dict[str, Any] = {
     "registered": otp.registered,
     "self": otp.self,
     "send": lambda: otp.send("me", "x"),
+    "send_request": lambda: otp.send_request("up", "x"),
     "send_after": lambda: otp.send_after("me", "x", 1),
     "send_interval": lambda: otp.send_interval("me", "x", 1),
     "send_end": lambda: otp.send_end("me").close(),

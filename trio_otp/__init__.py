@@ -18,6 +18,7 @@ from . import events as events
 from . import gen_event as gen_event
 from . import pg as pg
 from . import reports as reports
+from . import sys as sys
 from . import task as task
 from .agent import Agent as Agent
 from .application_base import Application as Application
@@ -54,6 +55,7 @@ from .exits import TIMEOUT as TIMEOUT
 from .exits import AlreadyRegistered as AlreadyRegistered
 from .exits import AlreadyStarted as AlreadyStarted
 from .exits import BadReturn as BadReturn
+from .exits import CallbackFailed as CallbackFailed
 from .exits import CallError as CallError
 from .exits import CallingSelf as CallingSelf
 from .exits import CallTimeout as CallTimeout
@@ -69,6 +71,7 @@ from .exits import NoCallback as NoCallback
 from .exits import NoProcess as NoProcess
 from .exits import NotAProcess as NotAProcess
 from .exits import NotInRun as NotInRun
+from .exits import NotSuspended as NotSuspended
 from .exits import OtpError as OtpError
 from .exits import ProcessExited as ProcessExited
 from .exits import ServerExited as ServerExited
@@ -109,6 +112,9 @@ from .management import start_child as start_child
 from .management import terminate_child as terminate_child
 from .management import which_child as which_child
 from .management import which_children as which_children
+from .multi_call import MultiReply as MultiReply
+from .multi_call import abcast as abcast
+from .multi_call import multi_call as multi_call
 from .names import Atom as Atom
 from .names import Ref as Ref
 from .names import ViaModule as ViaModule
@@ -138,6 +144,12 @@ from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
 from .registry_subscription import Subscription as Subscription
 from .request import From as From
+from .request_ids import RequestId as RequestId
+from .request_ids import RequestIds as RequestIds
+from .request_ids import check_response as check_response
+from .request_ids import receive_response as receive_response
+from .request_ids import send_request as send_request
+from .request_ids import wait_response as wait_response
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer
 from .send_after import send_after as send_after

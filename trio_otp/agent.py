@@ -84,6 +84,13 @@ class Agent(GenServer, Generic[T]):
         """Give what reports show of the state: the value."""
         return self.value
 
+    def _sys_state(self) -> Any:
+        return self.value
+
+    def _sys_replace(self, state: Any) -> Agent[T]:
+        self.value = state
+        return self
+
     @overload
     @staticmethod
     async def get(

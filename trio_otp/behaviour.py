@@ -15,7 +15,8 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from .exits import NORMAL, ProcessExit, SpecError
+from .bounded import bounded
+from .exits import NORMAL, BadReturn, ProcessExit, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Behaviour:
     child_options: ClassVar[dict[str, Any]] = {}
     child_type: ClassVar[str] = "worker"
     hosts_children: ClassVar[bool] = False
+    system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Take the options of the class statement."""
@@ -49,10 +51,107 @@ class Behaviour:
         """Be the body of a process; `make` builds the instance, in the process."""
         raise TypeError(f"{cls.__name__} cannot be started; subclass GenServer or Supervisor")
 
+    def format_status(self) -> object:
+        """Give what reports and `otp.sys.get_status` show; override it to leave secrets out."""
+        return self.__dict__
+
+    def code_change(self, old_version: Any, extra: Any) -> Any:
+        """Take over what an older version of the class has left; `def` or `async def`.
+
+        `otp.sys.change_code` calls it in the suspended process, after the class has changed.
+
+        Args:
+            old_version: what the caller of `change_code` says of the old version.
+            extra: what it adds.
+
+        Returns:
+            None. What it raises is raised there, and the class is the old one again.
+        """
+
+    # -- what otp.sys asks for ---------------------------------------------------------------
+
+    def _sys_state(self) -> Any:
+        """Give what `otp.sys.get_state` gives: the instance, which is the state."""
+        return self
+
+    def _sys_replace(self, state: object) -> Behaviour:
+        """Take what the function of `replace_state` returned; give the instance that goes on."""
+        if state is not self:
+            raise BadReturn("the function", state, f"the {type(self).__name__} it was given")
+        return self
+
+    def _sys_shown(self) -> Any:
+        """Give what `get_status` shows of the state."""
+        status = shown_status(self)
+        return dict(self.__dict__) if status is self.__dict__ else status
+
+    def _sys_misc(self) -> dict[str, Any]:
+        """Give what `get_status` adds."""
+        return {}
+
+    async def _sys_code_change(
+        self, behaviour: type[Any] | None, old_version: Any, extra: Any
+    ) -> None:
+        """Change the class, if there is another one, and call `code_change`."""
+        old = self.__class__
+        if behaviour is not None:
+            check_successor(old, behaviour)
+            self.__class__ = behaviour
+        try:
+            self._sys_code_changed(await finish(self.code_change(old_version, extra)))
+        except BaseException:
+            self.__class__ = old
+            raise
+
+    def _sys_code_changed(self, result: Any) -> None:
+        """Take what `code_change` returned."""
+        if result is not None:
+            raise BadReturn("code_change", result, "None; it changes the instance in place")
+
 
 async def finish(result: Any) -> Any:
     """Give what a callback returned, awaited if the callback is an `async def`."""
     return await result if result.__class__ is CoroutineType else result
+
+
+def shown_status(instance: Any) -> Any:
+    """Give what `format_status` gives; a text about what is wrong with it, if it raises."""
+    try:
+        status = instance.format_status()
+    except (Exception, ProcessExit) as exc:
+        return Note(f"<format_status raised {bounded(exc)}>")
+    if isinstance(status, CoroutineType):
+        status.close()
+        return Note("<format_status is an async def; accepted is def>")
+    return status
+
+
+def shown_state(instance: Any) -> str:
+    """Render what the `format_status` of a server or handler gives, whatever it does."""
+    return bounded(shown_status(instance), 2000)
+
+
+class Note:
+    """A text in place of a value; it is shown without quotes."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def check_successor(old: type[Any], new: Any) -> None:
+    """Refuse a class that cannot take over from another: its loop must be the same."""
+    is_behaviour = isinstance(new, type) and issubclass(new, Behaviour)
+    if not is_behaviour or _loop_of(new) is not _loop_of(old):
+        raise TypeError(f"behaviour={new!r}: accepted is a class with the loop of {old.__name__}")
+
+
+def _loop_of(behaviour: Any) -> Any:
+    return getattr(behaviour.run_process, "__func__", None)
 
 
 def ignore(process: Process) -> NoReturn:

@@ -31,13 +31,14 @@ from typing import (
 
 from .behaviour import Behaviour
 from .bounded import bounded
+from .debug import check_debug
 from .exits import SpecError
 from .launch import Launch, expect_awaitable
 from .names import check_name
 from .request import check_timeout, is_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from .home import Home
     from .process import Process
@@ -63,6 +64,7 @@ class ChildSpec:
         significant: whether its end can end the supervisor, see `auto_shutdown`.
         timeout: seconds its init may take; None for ever.
         type: `worker` or `supervisor`.
+        debug: what of `otp.sys` is on from the start.
     """
 
     id: Any
@@ -72,6 +74,7 @@ class ChildSpec:
     significant: bool = False
     timeout: float | None = None
     type: ChildType = "worker"
+    debug: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,6 +96,7 @@ class Child(Generic[S_co]):
         significant: bool = _KEEP,
         timeout: float | None = _KEEP,
         type: ChildType = _KEEP,
+        debug: Iterable[Any] = _KEEP,
     ) -> Child[S_co]:
         """Give the same child with other options; those left out stay as they are.
 
@@ -104,6 +108,9 @@ class Child(Generic[S_co]):
             significant: whether its end can end the supervisor, see `auto_shutdown`.
             timeout: seconds its init may take; None for ever.
             type: `worker` or `supervisor`.
+            debug: a list of what of `otp.sys` is on from the start: `"trace"`, `"statistics"`,
+                `"log"`, `("log", count)`, `("trace", target)`, `("log_to_file", path)`,
+                `("install", function)`, which may have a state and an id behind it.
 
         Raises:
             SpecError: an option has a value that is not accepted.
@@ -116,6 +123,7 @@ class Child(Generic[S_co]):
             "significant": significant,
             "timeout": timeout,
             "type": type,
+            "debug": debug,
         }
         given = {key: value for key, value in given.items() if value is not _KEEP}
         _check_options(given)
@@ -125,6 +133,7 @@ class Child(Generic[S_co]):
     def spec(self) -> ChildSpec:
         """What a supervisor makes of it: the options with every default filled in."""
         options = {**_defaults(self.target), **self.options}
+        options["debug"] = tuple(options.get("debug", ()))
         options.setdefault("id", options.get("name") or label_of(self.target))
         return ChildSpec(**options)
 
@@ -223,6 +232,7 @@ def launch_of(
         hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]
         timeout=spec.timeout,
         shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
+        debug=spec.debug,
         supervisor=supervisor,
     )
 
@@ -352,6 +362,10 @@ def _check_init_timeout(key: str, value: Any) -> None:
         raise SpecError(str(exc)) from None
 
 
+def _check_debug(_: str, value: Any) -> None:
+    check_debug(value)
+
+
 def _check_id(key: str, value: Any) -> None:
     try:
         hash(value)
@@ -373,4 +387,5 @@ _CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
     "significant": _check_bool,
     "timeout": _check_init_timeout,
     "type": _check_choice(get_args(ChildType)),
+    "debug": _check_debug,
 }

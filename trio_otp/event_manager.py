@@ -14,7 +14,7 @@ Follows: Erlang's `gen_event`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import outcome
 import trio
@@ -68,6 +68,8 @@ class EventManager(GenServer):
             start lets the start of the manager fail.
     """
 
+    system_module: ClassVar[str] = "gen_event"
+
     def __init__(self, handlers: Iterable[Callable[[], GenEvent]] = ()) -> None:
         self.makers = tuple(handlers)
         for make in self.makers:
@@ -110,6 +112,22 @@ class EventManager(GenServer):
     def format_status(self) -> object:
         """Show what each handler shows."""
         return {entry.key: entry.handler.format_status() for entry in self.table}
+
+    def _sys_state(self) -> list[tuple[HandlerKey, GenEvent]]:
+        """List the handlers with what they are called, newest first."""
+        return [(entry.key, entry.handler) for entry in self.table]
+
+    def _sys_replace(self, state: Any) -> EventManager:
+        """Take such a list, with the same or other objects of the same classes in their places."""
+        entries = list(self.table)
+        given: list[Any] = state if state.__class__ is list else []
+        if [type(entry.handler) for entry in entries] != [type(pair[1]) for pair in given]:
+            raise BadReturn("the function", state, "the list it was given, class by class")
+        for entry, (_, handler) in zip(entries, given, strict=True):
+            entry.handler._is_installed = False
+            entry.handler = handler
+            handler._is_installed = True
+        return self
 
     async def _end_all(self) -> None:
         owners = self.table.owners()

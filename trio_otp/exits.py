@@ -262,6 +262,25 @@ class WrongServer(OtpError, TypeError):
         super().__init__(f"{method} was called on {bounded(server)}, which is a {actual}")
 
 
+class CallbackFailed(OtpError):
+    """A function that `otp.sys` ran in a process raised, for `reason`; the process goes on."""
+
+    def __init__(self, callback: str, reason: object) -> None:
+        super().__init__(f"{callback}: {bounded(reason)}")
+        self.callback = callback
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class NotSuspended(OtpError):
+    """The code of a process can be changed only while it is suspended; `otp.sys.suspend` it."""
+
+    def __init__(self, pid: object) -> None:
+        super().__init__(f"{pid!r} is not suspended; write await otp.sys.suspend(...) first")
+        self.pid = pid
+
+
 class MaxChildren(OtpError):
     """A dynamic supervisor has as many children as it may have."""
 

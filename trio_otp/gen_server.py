@@ -51,7 +51,7 @@ from typing import (
 import trio
 
 from .behaviour import Behaviour
-from .exits import NORMAL, CallTimeout, NoCallback, ServerExited
+from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
 from .names import check_reference, find, need
 from .request import From, check_timeout, enter_wait, leave_wait
@@ -196,9 +196,13 @@ class GenServer(Behaviour):
             Nothing; what is returned is ignored.
         """
 
-    def format_status(self) -> object:
-        """Give what reports show of the state; override it to leave secrets out."""
-        return self.__dict__
+    def _sys_replace(self, state: Any) -> Behaviour:
+        """Take the instance, or another of its class."""
+        if state.__class__ is not self.__class__:
+            hint = "; changed in place, it is returned as well" if state is None else ""
+            raise BadReturn("the function", state, f"a {type(self).__name__}{hint}")
+        instance: Behaviour = state
+        return instance
 
     @classmethod
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:

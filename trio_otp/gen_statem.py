@@ -85,10 +85,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .behaviour import Behaviour
 from .bounded import bounded
-from .exits import NoCallback, SpecError
+from .exits import BadReturn, NoCallback, SpecError
 from .process import UNSET
+from .statem_actions import NextState
 from .statem_drawing import Drawing, edges_of
-from .statem_loop import StatemLoop
+from .statem_loop import StatemLoop, check_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,6 +123,7 @@ class GenStatem(Behaviour, Generic[S]):
     __slots__ = ("_machine",)
     _machine: Engine
 
+    system_module: ClassVar[str] = "gen_statem"
     initial: ClassVar[Any] = UNSET
     state_enter: ClassVar[bool] = False
     transitions: ClassVar[Mapping[Any, Any]] = {}
@@ -198,9 +200,39 @@ class GenStatem(Behaviour, Generic[S]):
             Nothing; what is returned is ignored.
         """
 
-    def format_status(self) -> object:
-        """Give what reports show of the data; override it to leave secrets out."""
-        return self.__dict__
+    def _sys_state(self) -> Any:
+        """Give the state and the data, which is the instance."""
+        return self.state, self
+
+    def _sys_replace(self, state: Any) -> Behaviour:
+        """Take both; neither enter calls nor what was postponed come of it."""
+        match state:
+            case (new, data) if data.__class__ is self.__class__:
+                check_state(type(self), new)
+                self._machine.state = new
+                data._machine = self._machine
+                instance: Behaviour = data
+                return instance
+            case _:
+                raise BadReturn("the function", state, f"a tuple (state, {type(self).__name__})")
+
+    def _sys_misc(self) -> dict[str, Any]:
+        machine = self._machine
+        return {
+            "state": machine.state,
+            "postponed": tuple(machine.postponed),
+            "timeouts": tuple(machine.timeouts),
+        }
+
+    def _sys_code_changed(self, result: Any) -> None:
+        state = self.state
+        if isinstance(result, NextState) and not result.actions:
+            state = result.state
+        elif result is not None:
+            raise BadReturn("code_change", result, "None, or NextState(state) without actions")
+        check_state(type(self), state)
+        self._machine.state = state
+        self._machine.callbacks = type(self)
 
     @classmethod
     def declared_from(cls, state: Any) -> Edges | None:

@@ -19,6 +19,7 @@ import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
 from .bounded import bounded
+from .debug import switch_on
 from .exits import (
     KILLED,
     NOPROC,
@@ -59,6 +60,7 @@ class Launch:
     shutdown: float | None = 5.0
     supervisor: Process | None = None
     monitor: Monitor | None = None  # of the starter, from the first moment on
+    debug: tuple[Any, ...] = ()
 
     @enable_ki_protection
     def create(self) -> Process:
@@ -76,6 +78,8 @@ class Launch:
         if self.monitor is not None:
             self.monitor.what = process.pid
             self.monitor._attach(process)
+        if self.debug:
+            switch_on(process, self.debug)
         process.runtime.events.emit("process_start", process.pid)
         return process
 

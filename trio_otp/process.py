@@ -44,6 +44,7 @@ from .runtime import current_process
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .debug import Debug
     from .launch import Starting
     from .runtime import Runtime
 
@@ -135,6 +136,7 @@ class Process:
         "children_home",
         "current",
         "dead",
+        "debug",
         "dictionary",
         "doom",
         "ended",
@@ -161,6 +163,7 @@ class Process:
         "started",
         "starting",
         "supervisor",
+        "suspended",
         "task",
         "timers",
         "trap_exit",
@@ -211,6 +214,8 @@ class Process:
         self.exit_reason: object = UNSET
         self.ended: trio.Event | None = None
         self.handled = 0
+        self.debug: Debug | None = None  # what watches it, if anything does
+        self.suspended = False  # by `otp.sys`
         self.current: Any = UNSET  # message in hand
         self.since = 0.0  # and since when
 

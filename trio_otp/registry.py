@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 import outcome
 from trio.lowlevel import enable_ki_protection
 
+from .behaviour import Behaviour
 from .bounded import bounded
 from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
@@ -178,6 +179,9 @@ class Registry(GenServer):
     def format_status(self) -> object:
         """Show the size, not the tables."""
         return {"keys": self.keys, "holders": len(self._linked)}
+
+    def _sys_replace(self, state: Any) -> Behaviour:
+        return Behaviour._sys_replace(self, state)  # what holds its keys refers to this instance
 
     # -- the via protocol ----------------------------------------------------------------------
 

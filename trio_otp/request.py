@@ -37,6 +37,7 @@ class From(Generic[T]):
     __slots__ = (
         "abandoned",
         "caller",
+        "deliver",
         "done",
         "message",
         "ref",
@@ -56,6 +57,9 @@ class From(Generic[T]):
         self.task: trio.lowlevel.Task | None = None
         self.caller: Process | None = (
             None  # set while a process's own task waits: the wait-for edge
+        )
+        self.deliver: Callable[[outcome.Outcome[Any]], object] | None = (
+            None  # gets the answer if no task waits for it
         )
         self.since = 0.0
         self.done = False
@@ -97,13 +101,30 @@ class From(Generic[T]):
         raise CallTimeout(self.ref, self.message, 0.0)
 
     @enable_ki_protection
+    def post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
+        """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
+        self.deliver = deliver
+        self.since = trio.current_time()
+        self.server.requests[self] = None
+        self.server.mailbox.put(self)
+
+    @enable_ki_protection
+    def abandon(self) -> None:
+        """Give up the answer; the server handles the request all the same."""
+        if not self.done:
+            self.abandoned = True
+            self._leave()
+
+    @enable_ki_protection
     def finish(self, result: outcome.Outcome[Any]) -> bool:
         """Give the waiting caller its answer; False if it is not waiting any more."""
         if self.done:
             return False
         self._leave()
-        assert self.task is not None
-        reschedule(self.task, result)
+        if self.task is not None:
+            reschedule(self.task, result)
+        elif self.deliver is not None:
+            self.deliver(result)
         return True
 
     def defer(self) -> None:

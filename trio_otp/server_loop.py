@@ -15,31 +15,29 @@ Follows: Erlang's `gen_server`, section "Callback functions".
 
 from __future__ import annotations
 
-import enum
 import math
-from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import outcome
 import trio
 
-from .behaviour import finish, ignore
-from .bounded import bounded
-from .events import NoticeReport
-from .exits import (
-    NORMAL,
-    BadReturn,
-    NoCallback,
-    ProcessExit,
-    is_quiet,
-    passes_through,
-    reason_of,
-    unwrap,
-)
+from .behaviour import finish, ignore, shown_state
+from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
 from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From, check_timeout
+from .server_debug import handle_debugged
+from .server_messages import (
+    Cast,
+    Handled,
+    Terminate,
+    Timeout,
+    log_unexpected,
+    shown_client,
+    shown_message,
+)
+from .server_results import IGNORE, Ignore, NoReply, Reply, Stop, Stopping, as_outcome
+from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,107 +45,25 @@ if TYPE_CHECKING:
     from .behaviour import Behaviour
     from .process import Process
 
-T = TypeVar("T")
+__all__ = [
+    "IGNORE",
+    "Cast",
+    "Handled",
+    "Ignore",
+    "NoReply",
+    "Reply",
+    "ServerLoop",
+    "Stop",
+    "Stopping",
+    "Terminate",
+    "Timeout",
+    "as_outcome",
+    "log_unexpected",
+    "shown_message",
+    "shown_state",
+]
 BURST: Final = 64  # messages
 BURST_SECONDS: Final = 0.001
-
-
-class Ignore(enum.Enum):
-    """What init returns if the server does not want to run; use the constant `IGNORE`."""
-
-    IGNORE = "ignore"
-
-    def __repr__(self) -> str:
-        """Give the name of the constant."""
-        return self.name
-
-
-IGNORE: Final = Ignore.IGNORE
-
-
-class Cast(SystemMessage):
-    """A message of `otp.cast` on its way."""
-
-    __slots__ = ("message",)
-    from_user = True
-
-    def __init__(self, message: Any) -> None:
-        self.message = message
-
-    def __repr__(self) -> str:
-        return f"Cast({bounded(self.message)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Terminate(SystemMessage):
-    """The message of `otp.stop`."""
-
-    reason: object
-
-
-@dataclass(frozen=True, slots=True)
-class Timeout:
-    """The message `handle_info` gets when the `timeout=` of a return is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
-    """Answer the call; `value` may be an `outcome.Error`, which raises in the caller.
-
-    Args:
-        value: the answer.
-        timeout: seconds without a message after which `handle_info` gets `Timeout()`.
-        continue_: a token for `handle_continue`, which runs next.
-    """
-
-    value: T | outcome.Outcome[T]
-    timeout: float | None = None
-    continue_: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoReply:
-    """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
-
-    timeout: float | None = None
-    continue_: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End the server: `terminate` runs, then the call is answered if `reply` is given.
-
-    Args:
-        reason: the exit reason.
-        reply: the answer of the call in hand, an `outcome.Error` to raise there.
-    """
-
-    reason: object = NORMAL
-    reply: Any = UNSET
-
-
-class Stopping(Exception):
-    """Carries a Stop out of the loop."""
-
-    def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.from_ = from_
-        self.reply = reply
-
-
-class Handled:
-    """A request that knows its handler; the client layer sends these."""
-
-    __slots__ = ()
-
-    def handle_call(self, server: Any, from_: From[Any]) -> Any:
-        """Answer a call, as `GenServer.handle_call`."""
-        raise NoCallback("handle_call", server, self)
-
-    def handle_cast(self, server: Any) -> Any:
-        """Take a cast, as `GenServer.handle_cast`."""
-        raise NoCallback("handle_cast", server, self)
 
 
 class ServerLoop:
@@ -222,6 +138,8 @@ class ServerLoop:
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
+        if self.process.debug is not None:
+            self.process.debug.event("terminate", reason)
         deadline = math.inf if limit is None else trio.current_time() + limit
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
@@ -243,7 +161,7 @@ class ServerLoop:
             reason,
             last_message=None if message is UNSET else shown_message(message),
             state=self._shown_state(),
-            client=_shown_client(message),
+            client=shown_client(message),
         )
         process.runtime.events.emit("crash", report)
 
@@ -260,12 +178,15 @@ class ServerLoop:
                 continue
             message = await self._next()
             if isinstance(message, SystemMessage) and message.__class__ is not Cast:
-                self._system(message)
+                await self._system(message)
                 continue
             process.current = message
             process.since = trio.current_time()
             self._deadline = None
-            await self._handle(message)
+            if process.debug is None:
+                await self._handle(message)
+            else:
+                await handle_debugged(self, process.debug, message)
             process.handled += 1
             message = process.current = UNSET  # while it waits it holds nothing
 
@@ -318,13 +239,13 @@ class ServerLoop:
             await self._handle_call(message)
         elif kind is Cast:
             await self._handle_cast(message.message)
-        elif kind is Exit and self._is_order(message):
+        elif kind is Exit and self.is_order(message):
             raise Stopping(message.reason)
         else:
             result = await self._run("info", message, self.instance.handle_info)
             self._carry_on("handle_info", result)
 
-    def _is_order(self, message: Exit) -> bool:
+    def is_order(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others; one started without a link is its own."""
         process = self.process
         parent = process.parent or process
@@ -343,6 +264,10 @@ class ServerLoop:
             result = await result
         if hook.handle_stop is not None:
             hook.handle_stop(self.process.pid, "call", request)
+        self.answer(from_, result)
+
+    def answer(self, from_: From[Any], result: Any) -> None:
+        """Do what `handle_call` returned."""
         if self.process.doom is not UNSET:
             return
         if result.__class__ is Reply:
@@ -372,6 +297,8 @@ class ServerLoop:
         if self.process.doom is not UNSET or self._is_burst_over():
             await self._rest()
         token, self._continue = self._continue, UNSET
+        if self.process.debug is not None:
+            self.process.debug.event("continue", token)
         self.process.current = token
         self.process.since = trio.current_time()
         result = await self._run("continue", token, self.instance.handle_continue)
@@ -409,51 +336,16 @@ class ServerLoop:
             check_timeout("timeout", result.timeout)
             self._deadline = trio.current_time() + result.timeout
 
-    def _system(self, message: SystemMessage) -> None:
-        if isinstance(message, Terminate):
+    # -- system messages ---------------------------------------------------------------------
+
+    async def _system(self, message: SystemMessage) -> None:
+        if isinstance(message, SystemCall):
+            await handle_system(message, self)
+        elif isinstance(message, Terminate):
             raise Stopping(message.reason)
-        log_unexpected(self.process, message)
+        else:
+            log_unexpected(self.process, message)
 
-
-def shown_message(message: Any, limit: int = 200) -> str:
-    """Render a message of a mailbox in at most `limit` characters: what it is, what it carries."""
-    if message.__class__ is From:
-        return f"call {bounded(message.message, limit - 5)}"
-    if message.__class__ is Cast:
-        return f"cast {bounded(message.message, limit - 5)}"
-    return bounded(message, limit)
-
-
-def shown_state(instance: Any) -> str:
-    """Render what the `format_status` of a server or handler gives, whatever it does."""
-    try:
-        status = instance.format_status()
-    except (Exception, ProcessExit) as exc:
-        return f"<format_status raised {bounded(exc)}>"
-    if isinstance(status, CoroutineType):
-        status.close()
-        return "<format_status is an async def; accepted is def>"
-    return bounded(status, 2000)
-
-
-def _shown_client(message: Any) -> str | None:
-    """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
-    if message.__class__ is not From:
-        return None
-    task = getattr(message.task, "name", None)
-    who = f"task {task!r}" if message.caller is None else repr(message.caller.pid)
-    return f"{who}, which has given up" if message.abandoned else who
-
-
-def log_unexpected(process: Process, message: Any) -> None:
-    """Tell of a message that nobody handles."""
-    text = f"{process.pid!r} got an unexpected message: {bounded(message)}"
-    process.runtime.events.emit("notice", NoticeReport(process.pid, text))
-
-
-def as_outcome(value: Any) -> outcome.Outcome[Any]:
-    """Give an answer as the outcome that it is or stands for."""
-    kind = value.__class__
-    if kind is outcome.Error:  # a new one each time, since an outcome serves one caller only
-        return outcome.Error(value.error)
-    return outcome.Value(value.value if kind is outcome.Value else value)
+    def end(self, reason: object) -> NoReturn:
+        """Leave the loop, as `otp.sys` or a parent asks for."""
+        raise Stopping(reason)

@@ -156,6 +156,16 @@ class Engine:
             del self.timeouts[which]
             self._queue.append(Happening(which, running.content))
 
+    @property
+    def event(self) -> Happening | None:
+        """The event in hand, until its enter calls are over as well."""
+        return None if self._plan is None else self._plan.happening
+
+    @property
+    def zero(self) -> tuple[Which, ...]:
+        """The time-outs of zero seconds that wait, in their order."""
+        return tuple(self._zero)
+
     def left(self) -> list[Happening]:
         """Give what waits, postponed or not, and came from outside or could have."""
         return [h for h in (*self.postponed, *self._queue) if h.kind in (Event.CAST, Event.INFO)]

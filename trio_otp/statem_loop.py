@@ -31,6 +31,7 @@ from .process import UNSET, Down, Exit
 from .request import From
 from .server_loop import BURST, BURST_SECONDS, Cast, ServerLoop, Stopping
 from .statem_actions import KeepState, NextState
+from .statem_debug import Watched
 from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label
 from .statem_engine import Engine, same
 from .statem_timeouts import Event
@@ -98,7 +99,7 @@ class StatemLoop(ServerLoop):
             more = "; with a class attribute `initial` also None and KeepState(...)"
             raise BadReturn("init", result, accepted + more)
         self.engine = self.instance._machine = Engine(state, callbacks)
-        self._check_state()
+        check_state(self._callbacks, self.engine.state)
         self._perform(self.engine.begin(*(() if result is None else result.actions)))
 
     def _shown_state(self) -> str:
@@ -112,14 +113,14 @@ class StatemLoop(ServerLoop):
         while True:
             happening = self.engine.next_event()
             if happening is None:
-                self._receive(await self._next())
+                await self._receive(await self._next())
                 happening = self.engine.next_event()
             else:
                 await self._pause_at_times()
             if happening is not None:
                 await self._happen(happening)
 
-    def _receive(self, message: Any) -> None:
+    async def _receive(self, message: Any) -> None:
         if message.__class__ is From:
             self.engine.receive(message, message.message)
         elif message.__class__ is Cast:
@@ -127,8 +128,8 @@ class StatemLoop(ServerLoop):
         elif message.__class__ is TimerEnded:
             self.engine.fired(message.which, message.generation)
         elif isinstance(message, SystemMessage):
-            self._system(message)
-        elif message.__class__ is Exit and self._is_order(message):
+            await self._system(message)
+        elif message.__class__ is Exit and self.is_order(message):
             raise Stopping(message.reason)
         else:
             self.engine.receive(Event.INFO, message)
@@ -146,12 +147,17 @@ class StatemLoop(ServerLoop):
         process = self.process
         process.current = _as_message(happening)
         process.since = trio.current_time()
+        debug = process.debug
+        watched = None if debug is None else Watched(debug, self.engine, happening)
         name = label(happening.kind)
         result = await self._run(name, happening.content, self._callback(happening))
         if process.doom is not UNSET:
             await trio.lowlevel.checkpoint()
         self._check_declared(result)
-        self._perform(self.engine.done(result))
+        effects = self.engine.done(result)
+        if watched is not None:
+            watched.done(effects)
+        self._perform(effects)
         if happening.kind is not Event.ENTER:
             process.handled += 1
         process.current = UNSET
@@ -164,14 +170,6 @@ class StatemLoop(ServerLoop):
         return lambda content: instance.handle_event(kind, content, state)
 
     # -- checks ------------------------------------------------------------------------------
-
-    def _check_state(self) -> None:
-        """Refuse a state without a function, where each is to have one."""
-        callbacks = self._callbacks
-        functions, state = callbacks.state_functions, self.engine.state
-        if functions and (not isinstance(state, str | enum.Enum) or state not in functions):
-            known = ", ".join(map(bounded, functions))
-            raise BadReturn(f"{callbacks.__name__}", state, f"a state of on_state: {known}")
 
     def _check_declared(self, result: Any) -> None:
         """Refuse a change of state that the class has not declared, if it declares any."""
@@ -191,7 +189,7 @@ class StatemLoop(ServerLoop):
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             self._do(effect)
-        self._check_state()
+        check_state(self._callbacks, self.engine.state)
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -233,6 +231,14 @@ class StatemLoop(ServerLoop):
             del self._timers[ended.which]
         if self.process.alive:
             self.process.mailbox.put(ended)
+
+
+def check_state(callbacks: type[GenStatem[Any]], state: Any) -> None:
+    """Refuse a state without a function, where each is to have one."""
+    functions = callbacks.state_functions
+    if functions and (not isinstance(state, str | enum.Enum) or state not in functions):
+        known = ", ".join(map(bounded, functions))
+        raise BadReturn(f"{callbacks.__name__}", state, f"a state of on_state: {known}")
 
 
 def _as_message(happening: Happening) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeVar
 
 import outcome
 import trio
@@ -40,6 +40,7 @@ from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From
 from .server_loop import Terminate, log_unexpected
+from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +168,10 @@ class SupervisorBehaviour(Behaviour):
         """Say in a word or two what kind of supervisor this is."""
         return "supervisor" if self.loop is None else self.loop.summary
 
+    def format_status(self) -> object:
+        """Give what `otp.sys.get_status` shows: the strategy and the children."""
+        return {"strategy": self.summary, "children": self.children_info()}
+
 
 class SupervisorLoop:
     """The shell around a supervisor."""
@@ -248,6 +253,8 @@ class SupervisorLoop:
             message = await process.mailbox.take()
             process.current = message
             process.since = trio.current_time()
+            if process.debug is not None and not isinstance(message, SystemCall):
+                process.debug.event("in", getattr(message, "message", message))
             await self._handle(message)
             process.handled += 1
             process.current = UNSET
@@ -260,15 +267,15 @@ class SupervisorLoop:
                 await self.retry(message.key, message.reason)
             case Terminate():
                 raise Ending(message.reason)
+            case SystemCall():
+                await handle_system(message, self)
             case _ if message.__class__ is From and message.server is self.process:
                 await self._command(message)
             case _:
                 log_unexpected(self.process, message)
 
     async def _exit(self, message: Exit) -> None:
-        process = self.process
-        parent = process.parent
-        if message is process.order or (parent is not None and message.pid is parent.pid):
+        if self.is_order(message):
             raise Ending(message.reason)
         if message.pid is None:
             return
@@ -276,6 +283,16 @@ class SupervisorLoop:
             await trio.lowlevel.checkpoint()  # Ctrl-C: the nursery is being cancelled
             raise Ending(message.reason)
         await self.child_exited(message.pid, message.reason)
+
+    def is_order(self, message: Exit) -> bool:
+        """Tell the parent's exit signal from others."""
+        parent = self.process.parent
+        mine = parent is not None and message.pid is parent.pid
+        return mine or message is self.process.order
+
+    def end(self, reason: object) -> NoReturn:
+        """Leave the loop, as `otp.sys` or a parent asks for."""
+        raise Ending(reason)
 
     async def _command(self, from_: From[Any]) -> None:
         request = from_.message

@@ -19,7 +19,7 @@ TAKE_PROGRAMS: Final = frozenset(
     [
         *("reg_update", "agent_get", "agent_update", "agent_get_and_update", "agent_cast"),
         *("async", "start_task", "sup_async", "sup_async_nolink", "sup_start_child"),
-        "async_stream",
+        *("async_stream", "sys_replace_state"),
     ]
 )
 NOTHING: Final = object()  # the result of an operation that has none

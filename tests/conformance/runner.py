@@ -29,6 +29,7 @@ for _module in (
     "ops_registry",
     "ops_application",
     "ops_task",
+    "ops_sys",
     "ops_event",
 ):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations

@@ -23,6 +23,7 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
+    "sys": otp.sys,
     "pg": otp.pg,
     "task": otp.task,
 }
@@ -734,3 +735,157 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     await otp.gen_event.stop("events")
+
+
+# -- sys -----------------------------------------------------------------------------------------
+
+
+@case("sys.get_state")
+async def _(w: World) -> None:
+    w.begin()
+    assert isinstance(await otp.sys.get_state("server"), Slow)
+
+
+@case("sys.replace_state")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.replace_state("server", give)
+
+
+@case("sys.get_status")
+async def _(w: World) -> None:
+    w.begin()
+    assert "running" == (await otp.sys.get_status("sup")).sys
+
+
+@asynccontextmanager
+async def resumed() -> AsyncGenerator[None]:
+    """See to it that the server goes on, whatever happens; it may have died."""
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True), suppress(otp.CallError):
+            await otp.sys.resume("server")
+
+
+@case("sys.suspend")
+async def _(w: World) -> None:
+    async with resumed():
+        w.begin()
+        await otp.sys.suspend("server")
+
+
+@case("sys.resume")
+async def _(w: World) -> None:
+    async with resumed():
+        await otp.sys.suspend("server")
+        w.begin()
+        await otp.sys.resume("server")
+
+
+@case("sys.terminate")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.terminate("server")
+
+
+@case("sys.change_code")
+async def _(w: World) -> None:
+    async with resumed():
+        await otp.sys.suspend("server")
+        w.begin()
+        await otp.sys.change_code("server")
+
+
+@case("sys.trace")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.trace("server", False)
+
+
+@case("sys.log")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.log("server", 5)
+
+
+@case("sys.statistics")
+async def _(w: World) -> None:
+    w.begin()
+    assert await otp.sys.statistics("server", "get") is None
+
+
+@case("sys.log_to_file")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.log_to_file("server", False)
+
+
+@case("sys.install")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.install("server", lambda state, _: state)
+
+
+@case("sys.remove")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.remove("server", "nothing")
+
+
+@case("sys.no_debug")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.sys.no_debug("server")
+
+
+# -- request ids ---------------------------------------------------------------------------------
+
+
+@case("receive_response")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.receive_response(otp.send_request("server", "ping"))
+
+
+@case("receive_response: helper")
+async def _(w: World) -> None:
+    w.begin()
+    request_id = otp.send_request("server", "helper")
+    assert "helped" == await otp.receive_response(request_id, timeout=None)
+
+
+@case("wait_response")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.wait_response(otp.send_request("server", "ping"))
+
+
+@case("RequestIds.receive")
+async def _(w: World) -> None:
+    ids = otp.RequestIds()
+    w.begin()
+    ids.send("server", "ping")
+    assert await ids.receive() is not None
+
+
+@case("RequestIds.wait")
+async def _(w: World) -> None:
+    ids = otp.RequestIds()
+    w.begin()
+    ids.send("server", "ping")
+    assert await ids.wait() is not None
+    assert await ids.wait() is None
+
+
+@case("multi_call")
+async def _(w: World) -> None:
+    w.begin()
+    replies, _ = await otp.multi_call(["server", "up", "nobody"], "ping")
+    assert [("server", "ping"), ("up", "ping")] == replies
+
+
+@case("multi_call: nobody")
+async def _(w: World) -> None:
+    w.begin()
+    assert ([], []) == await otp.multi_call([], "ping")

@@ -1,0 +1,397 @@
+"""Request ids: ask a server, do something else, and take the answer later; or ask many at once.
+
+**Why.** `otp.call` waits for one answer. Who has several servers to ask, or something to do until
+the answer is there, sends requests and keeps their ids.
+
+>>> import trio, trio_otp as otp
+>>> class Shop(otp.GenServer):
+...     def __init__(self, price: int) -> None:
+...         self.price = price
+...     def handle_call(self, request, from_):
+...         return otp.Reply(self.price * request)
+>>> async def main():
+...     shops = [otp.child(Shop, 3).having(name="near"), otp.child(Shop, 2).having(name="far")]
+...     async with otp.open_supervisor(shops):
+...         apples = otp.send_request("near", 10)
+...         print(await otp.receive_response(apples))
+...         offers, prices = otp.RequestIds(), {}
+...         for shop in ("near", "far"):
+...             offers.send(shop, 10, label=shop)
+...         while (response := await offers.receive(timeout=1.0)) is not None:
+...             shop, answer = response
+...             prices[shop] = answer.unwrap()
+...         print(min(prices.items(), key=lambda offer: offer[1]))
+>>> trio.run(main)
+30
+('far', 20)
+
+**Client side.** An id is answered once: by the reply, or by an error if the server is not there or
+ends. A request makes nobody wait for the server, so circles of requests are no `DeadlockError`; a
+time-out ends them. `receive_response` gives the request up when its time is over or it is
+cancelled; after `wait_response` one can wait again. An id that nobody keeps is given up too. What
+has been given up is handled by the server all the same, and its answer dropped. Any task may take
+the answer, also one of plain Trio code.
+
+**Server side** it is a call like any other.
+
+**When not to use it.** For one answer take `otp.call`; to wait for several in parallel, calls in a
+nursery read as well. To tell something that needs no answer, cast.
+
+Follows: Erlang's `gen_server:send_request/2`, `receive_response/2`, `wait_response/2`,
+`check_response/2`, `reqids_new/0`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .exits import CallTimeout, NoProcess
+from .names import find
+from .request import From, check_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from .names import Ref
+
+    Response: TypeAlias = "tuple[Any, outcome.Outcome[Any]]"
+
+DEFAULT_TIMEOUT = 5.0  # seconds, as of otp.call
+_places = itertools.count()
+
+
+class RequestId:
+    """One request on its way; `send_request` makes it. Its answer can be taken once."""
+
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_bells",
+        "_from",
+        "_is_over",
+        "_place",
+        "message",
+        "ref",
+    )
+
+    def __init__(self, ref: Ref, message: Any) -> None:
+        self.ref = ref
+        self.message = message
+        self._from: From[Any] | None = None
+        self._answer: outcome.Outcome[Any] | None = None
+        self._bells: dict[trio.Event, None] = {}  # of those who wait
+        self._is_over = False
+        self._place = 0  # among all answers, in the order they arrived
+
+    def __repr__(self) -> str:
+        state = "over" if self._is_over else "waiting" if self._answer is None else "answered"
+        return f"<RequestId {bounded(self.message, 60)} to {bounded(self.ref, 60)}, {state}>"
+
+    def __del__(self) -> None:
+        from_: From[Any] | None = getattr(self, "_from", None)
+        if from_ is not None:
+            from_.abandon()
+
+    @enable_ki_protection
+    def _post(self) -> None:
+        process = find(self.ref)
+        if process is None:
+            self._arrived(outcome.Error(NoProcess(self.ref, self.message)))
+            return
+        self._from = From(process, self.ref, self.message, None)
+        self._from.post(_delivery(weakref.ref(self)))
+
+    def _arrived(self, answer: outcome.Outcome[Any]) -> None:
+        self._answer = answer
+        self._place = next(_places)
+        for bell in self._bells:
+            bell.set()
+
+    def _check(self) -> None:
+        if self._is_over:
+            raise ValueError(f"{self!r}: its answer has been taken, or it has been given up")
+
+    def _take(self) -> outcome.Outcome[Any] | None:
+        """Give the answer, if it is there, and be over."""
+        answer, self._answer = self._answer, None
+        self._is_over = self._is_over or answer is not None
+        return answer
+
+    def _give_up(self) -> None:
+        self._is_over = True
+        self._answer = None
+        if self._from is not None:
+            self._from.abandon()
+
+
+def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], None]:
+    """Give what takes an answer to its id, which the server does not keep alive."""
+
+    def deliver(answer: outcome.Outcome[Any]) -> None:
+        request_id = weak()
+        if request_id is not None:
+            request_id._arrived(answer)
+
+    return deliver
+
+
+def send_request(ref: Ref, request: Any) -> RequestId:
+    """Send a call without waiting for its answer.
+
+    Args:
+        ref: the server; if nobody is behind it, that is the answer.
+        request: what its `handle_call` gets.
+
+    Returns:
+        The id to take the answer with. Without an id nobody gets the answer.
+
+    Raises:
+        TypeError: `ref` is no reference.
+
+    Follows: `gen_server:send_request/2`.
+    """
+    request_id = RequestId(ref, request)
+    request_id._post()
+    return request_id
+
+
+async def receive_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+    """Wait for the answer to a request; if it takes too long, give the request up.
+
+    Args:
+        request_id: the request.
+        timeout: seconds from now; None leaves the limit to the cancel scope around it.
+
+    Returns:
+        What the server replied.
+
+    Raises:
+        CallTimeout: there was no answer in time; one that comes later is dropped.
+        NoProcess: there was nobody behind the reference.
+        ServerExited: the server ended first.
+        ValueError: the answer has been taken before, or the request given up.
+
+    Follows: `gen_server:receive_response/2`.
+    """
+    try:
+        return await wait_response(request_id, timeout)
+    except (CallTimeout, trio.Cancelled):
+        request_id._give_up()
+        raise
+
+
+async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+    """Wait for the answer to a request; if it takes too long, one can wait again.
+
+    Args:
+        request_id: the request.
+        timeout: seconds from now; None leaves the limit to the cancel scope around it.
+
+    Returns:
+        What the server replied.
+
+    Raises:
+        CallTimeout: there was no answer in time; the request goes on.
+        NoProcess, ServerExited, ValueError: as `receive_response`.
+
+    Follows: `gen_server:wait_response/2`.
+    """
+    _check_id(request_id)
+    request_id._check()
+    await _wait_for_any([request_id], timeout)
+    answer = request_id._take()
+    if answer is None:
+        request_id._check()  # somebody else was faster
+        raise CallTimeout(request_id.ref, request_id.message, timeout or 0.0)
+    return answer.unwrap()
+
+
+def check_response(request_id: RequestId) -> outcome.Outcome[Any] | None:
+    """Look whether the answer to a request is there.
+
+    Args:
+        request_id: the request.
+
+    Returns:
+        The answer, as an `outcome.Value` or an `outcome.Error` with what `receive_response` would
+        raise; None if it is not there yet.
+
+    Raises:
+        ValueError: the answer has been taken before, or the request given up.
+
+    Follows: `gen_server:check_response/2`.
+    """
+    _check_id(request_id)
+    request_id._check()
+    return request_id._take()
+
+
+async def _wait_for_any(ids: Iterable[RequestId], timeout: float | None) -> None:
+    """Wait until one of the requests is answered, or the time is over."""
+    check_timeout("timeout", timeout)
+    ids = list(ids)
+    if any(request_id._answer is not None for request_id in ids):
+        await trio.lowlevel.checkpoint()
+        return
+    bell = trio.Event()
+    for request_id in ids:
+        request_id._bells[bell] = None
+    try:
+        with trio.move_on_after(math.inf if timeout is None else timeout):
+            await bell.wait()
+    finally:
+        for request_id in ids:
+            request_id._bells.pop(bell, None)
+
+
+def _check_id(request_id: object) -> None:
+    if not isinstance(request_id, RequestId):
+        shown = bounded(request_id)
+        raise TypeError(f"request_id={shown}: accepted is what otp.send_request gives")
+
+
+def _place_of(request_id: RequestId) -> int:
+    return request_id._place
+
+
+class RequestIds:
+    """Requests with labels, of which one takes the answers as they come."""
+
+    __slots__ = ("_labels",)
+
+    def __init__(self) -> None:
+        self._labels: dict[RequestId, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __repr__(self) -> str:
+        return f"<RequestIds: {len(self)}>"
+
+    def add(self, request_id: RequestId, label: Any = None) -> None:
+        """Put a request in.
+
+        Args:
+            request_id: the request.
+            label: what comes with its answer.
+
+        Raises:
+            ValueError: it is in already, or its answer has been taken.
+            TypeError: it is no request.
+
+        Follows: `gen_server:reqids_add/3`.
+        """
+        _check_id(request_id)
+        request_id._check()
+        if request_id in self._labels:
+            raise ValueError(f"{request_id!r} is in the collection already")
+        self._labels[request_id] = label
+
+    def send(self, ref: Ref, request: Any, label: Any = None) -> RequestId:
+        """Send a request and put it in.
+
+        Args:
+            ref: the server.
+            request: what its `handle_call` gets.
+            label: what comes with its answer.
+
+        Returns:
+            The id.
+
+        Raises:
+            TypeError: `ref` is no reference.
+
+        Follows: `gen_server:send_request/4`.
+        """
+        request_id = send_request(ref, request)
+        self._labels[request_id] = label
+        return request_id
+
+    def to_list(self) -> list[tuple[RequestId, Any]]:
+        """List the requests with their labels. Follows: `gen_server:reqids_to_list/1`."""
+        return list(self._labels.items())
+
+    async def receive(
+        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
+    ) -> Response | None:
+        """Wait for an answer to any of the requests; if it takes too long, give all of them up.
+
+        Args:
+            timeout: seconds from now; None leaves the limit to the cancel scope around it.
+            delete: whether the request that is answered leaves the collection.
+
+        Returns:
+            Label and `outcome` of the request answered first; None if there is no request left
+            that could be answered.
+
+        Raises:
+            CallTimeout: there was no answer in time; those that come later are dropped.
+
+        Follows: `gen_server:receive_response/3`.
+        """
+        try:
+            return await self.wait(timeout, delete=delete)
+        except (CallTimeout, trio.Cancelled):
+            for request_id in self._labels:
+                request_id._give_up()
+            self._labels.clear()
+            raise
+
+    async def wait(
+        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
+    ) -> Response | None:
+        """Wait for an answer to any of the requests; if it takes too long, one can wait again.
+
+        Args:
+            timeout: seconds from now; None leaves the limit to the cancel scope around it.
+            delete: whether the request that is answered leaves the collection.
+
+        Returns:
+            As `receive`.
+
+        Raises:
+            CallTimeout: there was no answer in time.
+
+        Follows: `gen_server:wait_response/3`.
+        """
+        open_ids = self._open()
+        if not open_ids:
+            await trio.lowlevel.checkpoint()
+            return None
+        await _wait_for_any(open_ids, timeout)
+        response = self.check(delete=delete)
+        if response is None:
+            refs = tuple(request_id.ref for request_id in open_ids)
+            raise CallTimeout(refs, None, timeout or 0.0)
+        return response
+
+    def check(self, *, delete: bool = True) -> Response | None:
+        """Look whether any of the requests is answered.
+
+        Args:
+            delete: whether the request that is answered leaves the collection.
+
+        Returns:
+            Label and `outcome` of the request answered first; None if there is none yet.
+
+        Follows: `gen_server:check_response/3`.
+        """
+        answered = [one for one in self._open() if one._answer is not None]
+        if not answered:
+            return None
+        first = min(answered, key=_place_of)
+        answer = first._take()
+        assert answer is not None
+        return self._labels.pop(first) if delete else self._labels[first], answer
+
+    def _open(self) -> list[RequestId]:
+        return [request_id for request_id in self._labels if not request_id._is_over]

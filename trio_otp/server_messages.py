@@ -1,0 +1,84 @@
+"""What the mailbox of a server holds beside plain messages, and how messages are shown.
+
+Follows: Erlang's `gen_server`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .bounded import bounded
+from .events import NoticeReport
+from .exits import NoCallback
+from .mailbox import SystemMessage
+from .request import From
+
+if TYPE_CHECKING:
+    from .process import Process
+
+
+class Cast(SystemMessage):
+    """A message of `otp.cast` on its way."""
+
+    __slots__ = ("message",)
+    from_user = True
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"Cast({bounded(self.message)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate(SystemMessage):
+    """The message of `otp.stop`."""
+
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The message `handle_info` gets when the `timeout=` of a return is over."""
+
+
+class Handled:
+    """A request that knows its handler; the client layer sends these."""
+
+    __slots__ = ()
+
+    def handle_call(self, server: Any, from_: From[Any]) -> Any:
+        """Answer a call, as `GenServer.handle_call`."""
+        raise NoCallback("handle_call", server, self)
+
+    def handle_cast(self, server: Any) -> Any:
+        """Take a cast, as `GenServer.handle_cast`."""
+        raise NoCallback("handle_cast", server, self)
+
+
+def shown_message(message: Any, limit: int = 200) -> str:
+    """Render a message of a mailbox in at most `limit` characters: what it is, what it carries."""
+    if isinstance(message, From):
+        return f"call {bounded(message.message, limit - 5)}"
+    if message.__class__ is Cast:
+        return f"cast {bounded(message.message, limit - 5)}"
+    return bounded(message, limit)
+
+
+def shown_client(message: Any) -> str | None:
+    """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
+    if message.__class__ is not From:
+        return None
+    task: Any = message.task
+    if message.caller is not None:
+        who = repr(message.caller.pid)
+    else:
+        who = "a request id" if task is None else f"task {task.name!r}"
+    return f"{who}, which has given up" if message.abandoned else who
+
+
+def log_unexpected(process: Process, message: Any) -> None:
+    """Tell of a message that nobody handles."""
+    text = f"{process.pid!r} got an unexpected message: {bounded(message)}"
+    process.runtime.events.emit("notice", NoticeReport(process.pid, text))
