@@ -8,7 +8,8 @@ rows above it:
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
    parts, `registry_table`, `registry`, `registry_handle`, `task_result` and the other parts of
-   `task`: servers, state machines, the registry, tasks
+   `task`, `port` and its parts, `worker_thread`: servers, state machines, the registry, tasks,
+   programs of the operating system, threads
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
    `management`, `open_supervisor`, `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
@@ -108,6 +109,9 @@ from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
+from .os_process import ExitStatus as ExitStatus
+from .port import Port as Port
+from .port_output import PortLine as PortLine
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
@@ -173,3 +177,4 @@ from .task_result import TaskTimeout as TaskTimeout
 from .task_supervisor import TaskSupervisor as TaskSupervisor
 from .timers import Timer as Timer
 from .tree import tree as tree
+from .worker_thread import WorkerThread as WorkerThread

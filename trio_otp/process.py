@@ -162,6 +162,7 @@ class Process:
         "starting",
         "supervisor",
         "task",
+        "thread",
         "timers",
         "trap_exit",
         "waits_for",
@@ -181,6 +182,7 @@ class Process:
         self.scope = trio.CancelScope(shield=True)
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
+        self.thread: int | None = None  # the worker thread that runs its function, if one does
         self.links = Links()
         self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
         self.entries: dict[
