@@ -40,6 +40,7 @@ NOT_CALLED = {
     "on_cast": "decorates",
     "on_info": "decorates",
     "on_state": "decorates",
+    "partitions": "runs outside of a run",
     "registry": "runs outside of a run",
     "run": "is the whole program",
     "reply": "needs a call in hand; see test_handlers_do_not_wait",

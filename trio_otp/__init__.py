@@ -7,11 +7,12 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `registry_table`, `registry`, `registry_handle`, `task_result` and the other parts of
-   `task`, `port` and its parts, `worker_thread`: servers, state machines, the registry, tasks,
-   programs of the operating system, threads
+   parts, `gen_event` and its parts, `registry` and its parts, `task_result` and the other parts of
+   `task`, `port` and its parts, `worker_thread`: servers, state machines, event managers, the
+   registry, tasks, programs of the operating system, threads
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
-   `management`, `open_supervisor`, `task_supervisor`: supervision trees
+   `partition_key`, `partition_supervisor`, `partitions`, `management`, `open_supervisor`,
+   `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -19,12 +20,14 @@ rows above it:
 
 from . import application as application
 from . import events as events
+from . import gen_event as gen_event
 from . import reports as reports
 from . import task as task
 from .agent import Agent as Agent
 from .application_base import Application as Application
 from .application_errors import ApplicationExited as ApplicationExited
 from .application_errors import ApplicationStartError as ApplicationStartError
+from .application_errors import ConfigChangeError as ConfigChangeError
 from .application_errors import NoController as NoController
 from .application_errors import NoSetting as NoSetting
 from .application_errors import NotStarted as NotStarted
@@ -37,6 +40,15 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .event_handler import GenEvent as GenEvent
+from .event_handler import HandlerCrashed as HandlerCrashed
+from .event_handler import HandlerExit as HandlerExit
+from .event_handler import NoHandler as NoHandler
+from .event_handler import OwnerExited as OwnerExited
+from .event_handler import RemoveHandler as RemoveHandler
+from .event_handler import SwapHandler as SwapHandler
+from .event_handler import Swapped as Swapped
+from .event_manager import EventManager as EventManager
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC
@@ -110,6 +122,9 @@ from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
 from .os_process import ExitStatus as ExitStatus
+from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
+from .partitions import Partitions as Partitions
+from .partitions import partitions as partitions
 from .port import Port as Port
 from .port_output import PortLine as PortLine
 from .process import Down as Down
@@ -123,6 +138,7 @@ from .registry import Registry as Registry
 from .registry import Unregistered as Unregistered
 from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
+from .registry_subscription import Subscription as Subscription
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer

@@ -23,19 +23,25 @@ Follows: Elixir's `Application`, Erlang's `application`.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
 from .application_base import Application, check_application
+from .application_changes import reload as _reload
 from .application_controller import controller
 from .application_errors import NoSetting
+from .application_graph import included as _included
+from .application_starts import start_all as _start_all
 from .exits import AlreadyStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .application_master import StartType
+    from .application_starts import StartMode
+    from .config import Config
 
 AnyApplication: TypeAlias = "type[Application] | str"
 
@@ -99,28 +105,34 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
 
 
 async def ensure_all_started(
-    applications: AnyApplication | Iterable[AnyApplication], *, type: StartType = "temporary"
+    applications: AnyApplication | Iterable[AnyApplication],
+    *,
+    type: StartType = "temporary",
+    mode: StartMode = "serial",
 ) -> list[str]:
     """Start applications and all they depend on, dependencies first.
 
     If one fails, those that this call has started are stopped in reverse order; those that ran
-    before go on.
+    before go on. Optional applications that are there are started too.
 
     Args:
         applications: a class or name, or several.
         type: as of `start`, for all that are newly started.
+        mode: with `serial` they start one after another, with `concurrent` each when what it
+            depends on has started; then the first failure cancels the starts under way.
 
     Returns:
         The names of those that did not run before, in the order of their start.
 
     Raises:
         ApplicationStartError: one did not start; its `name` says which.
-        SpecError: they depend on each other in a circle.
+        SpecError: they depend on each other in a circle, or the type or mode is none.
         UnknownApplication, NoController: as `start`.
 
     Follows: `Application.ensure_all_started/2`.
     """
-    masters = await controller().start_all(map(_find, _listed(applications)), type)
+    wanted = map(_find, _listed(applications))
+    masters = await _start_all(controller(), wanted, type, mode=mode)
     await trio.lowlevel.checkpoint()
     return [master.name for master in masters]
 
@@ -153,6 +165,78 @@ def which_applications() -> list[str]:
     Follows: `Application.started_applications/0`.
     """
     return [name for name, master in controller().masters.items() if master.running]
+
+
+# -- what is known -------------------------------------------------------------------------------
+
+
+def load(application: AnyApplication) -> str:
+    """Make an application and those it includes known in this run, and give its name.
+
+    Its settings can then be read, put and configured before it starts. Starting it loads it too.
+
+    Args:
+        application: its class; a name is accepted if it is known already.
+
+    Raises:
+        UnknownApplication: as `start`.
+
+    Follows: `Application.load/1`.
+    """
+    cls = _find(application)
+    for inner in _included(cls):
+        controller().load(inner)
+    return cls.name
+
+
+def unload(application: AnyApplication) -> None:
+    """Forget an application that does not run, with its settings.
+
+    Args:
+        application: its class or name.
+
+    Raises:
+        AlreadyStarted: it runs.
+        UnknownApplication: it is not loaded.
+
+    Follows: `Application.unload/1`.
+    """
+    controller().unload(application if isinstance(application, str) else application.name)
+
+
+def loaded_applications() -> list[str]:
+    """List the names of the applications that are known in this run, oldest first.
+
+    Follows: `Application.loaded_applications/0`.
+    """
+    return list(controller().classes)
+
+
+def spec(application: AnyApplication) -> dict[str, Any]:
+    """Give what an application says of itself, under OTP's keys.
+
+    Args:
+        application: its class or name.
+
+    Returns:
+        A dict with `description`, `mod`, `applications`, `optional_applications`,
+        `included_applications`, `start_phases` and `env`, the settings in force.
+
+    Raises:
+        UnknownApplication: as `start`.
+
+    Follows: `Application.spec/1`.
+    """
+    cls = _find(application)
+    return {
+        "description": inspect.getdoc(cls) or "",
+        "mod": cls,
+        "applications": cls.dependencies,
+        "optional_applications": cls.optional_applications,
+        "included_applications": cls.included_applications,
+        "start_phases": cls.start_phases,
+        "env": dict(controller().environment(cls.name)),
+    }
 
 
 # -- environment ---------------------------------------------------------------------------------
@@ -253,3 +337,29 @@ def delete_env(application: AnyApplication, key: str) -> None:
     Follows: `Application.delete_env/2`.
     """
     controller().environment(_name(application)).delete(key)
+
+
+async def reload_config(config: Config | None = None) -> list[str]:
+    """Take a new configuration, and tell the running applications whose settings it changes.
+
+    It takes the place of the one before: what it does not name has its default again. Arguments
+    of a start and what was put still outrank it. If the configuration is not accepted, nothing
+    changes. `config_change` of each application that it changes is called in start order, in the
+    task that calls this.
+
+    Args:
+        config: as of `otp.open_application`; None reads the file again that the program was
+            opened with.
+
+    Returns:
+        The names of the running applications whose settings have changed.
+
+    Raises:
+        SpecError: it is not accepted, or there is none to read again.
+        ConfigChangeError: a `config_change` raised; the settings are in force all the same.
+
+    Follows: Erlang's `c:config_change/3` after an upgrade.
+    """
+    told = await _reload(controller(), config)
+    await trio.lowlevel.checkpoint()
+    return told

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
 from .exits import SpecError
 from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+A = TypeVar("A", bound="Application")
 
 
 class Application:
@@ -16,6 +21,10 @@ class Application:
     Attributes:
         name: what it is called; if not given, the name of the class as `snake_case`.
         dependencies: the applications that have to run while it does.
+        optional_applications: those that are to run first if they are there: classes, or
+            `"module:App"` for one whose module may not be installed.
+        included_applications: those whose processes are part of its own tree. They are loaded and
+            not started; `included` gives them, and their start phases run with its own.
         start_phases: names of phases; `start_phase` is called with each, in order, once the top
             supervisor has started and before the start is over.
         environment: its settings with their defaults. On an instance it is the mapping of the
@@ -24,8 +33,11 @@ class Application:
 
     name: ClassVar[str] = "application"
     dependencies: ClassVar[tuple[type[Application], ...]] = ()
+    optional_applications: ClassVar[tuple[type[Application] | str, ...]] = ()
+    included_applications: ClassVar[tuple[type[Application], ...]] = ()
     environment: ClassVar[Mapping[str, Any]] = {}
     start_phases: ClassVar[tuple[str, ...]] = ()
+    _included: Mapping[type[Application], Application] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Name it, and check what the class says of itself."""
@@ -67,6 +79,47 @@ class Application:
             f"{type(self).__name__}.start_phases has {phase!r}, and the class has no start_phase"
         )
 
+    def included(self, application: type[A]) -> A:
+        """Give an application of `included_applications`, to put what its `start` gives in a tree.
+
+        Args:
+            application: its class.
+
+        Returns:
+            Its instance, with its settings in force. Neither its `prep_stop` nor its `stop` is
+            called: what they would do belongs into those of the application that includes it.
+
+        Raises:
+            SpecError: it is not included, or this application is not being started.
+
+        Follows: Erlang/OTP's "Included Applications".
+        """
+        found = self._included.get(application)
+        if not isinstance(found, application):
+            known = ", ".join(each.__name__ for each in self._included) or "none"
+            who = f"{type(self).__name__}.included({application.__name__})"
+            raise SpecError(f"{who}: accepted are its included_applications: {known}")
+        return found
+
+    def config_change(
+        self, changed: Mapping[str, Any], new: Mapping[str, Any], removed: Sequence[str]
+    ) -> Any:
+        """Take note of settings that changed while it runs; `def` or `async def`.
+
+        `otp.application.reload_config` calls it, if anything has changed. It runs in the task of
+        whoever called that.
+
+        Args:
+            changed: {key: value} of settings that have another value now.
+            new: {key: value} of settings that were not there before.
+            removed: keys of settings that are not there any more.
+
+        Returns:
+            Nothing; what is returned is ignored.
+
+        Follows: `c:Application.config_change/3`.
+        """
+
     def prep_stop(self) -> Any:
         """Do what is to be done before the processes are stopped; `def` or `async def`.
 
@@ -92,27 +145,47 @@ class Application:
 
 
 def _check_class(cls: type[Application]) -> None:
-    what = f"class {cls.__name__}"
     name: object = cls.name
     if not isinstance(name, str) or not name:
-        raise SpecError(f"{what}: name={name!r}; accepted is a str")
-    needed: object = cls.dependencies
-    if not isinstance(needed, tuple) or not all(map(_is_application, needed)):
-        raise SpecError(f"{what}: dependencies={needed!r}; accepted is a tuple of applications")
-    phases: object = cls.start_phases
-    if not isinstance(phases, tuple) or not all(isinstance(phase, str) for phase in phases):
-        raise SpecError(f"{what}: start_phases={phases!r}; accepted is a tuple of str")
+        raise SpecError(f"class {cls.__name__}: name={name!r}; accepted is a str")
+    _check_tuple(cls, "dependencies", is_application, "applications")
+    _check_tuple(cls, "included_applications", is_application, "applications")
+    accepted = 'applications and str like "module:App"'
+    _check_tuple(cls, "optional_applications", _is_optional, accepted)
+    _check_tuple(cls, "start_phases", _is_str, "str")
     settings: object = cls.environment
-    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
-        raise SpecError(f"{what}: environment={settings!r}; accepted is a dict with str keys")
+    if not isinstance(settings, Mapping) or not all(map(_is_str, settings)):
+        accepted = "a dict with str keys"
+        raise SpecError(f"class {cls.__name__}: environment={settings!r}; accepted is {accepted}")
 
 
-def _is_application(value: object) -> TypeGuard[type[Application]]:
+def _check_tuple(
+    cls: type[Application], attribute: str, check: Callable[[object], bool], accepted: str
+) -> None:
+    value: Any = getattr(cls, attribute)
+    if value.__class__ is not tuple or not all(check(each) for each in value):
+        what = f"class {cls.__name__}: {attribute}={value!r}"
+        raise SpecError(f"{what}; accepted is a tuple of {accepted}")
+
+
+def _is_str(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_optional(value: object) -> bool:
+    if isinstance(value, str):
+        module, _, path = value.partition(":")
+        return all(map(str.isidentifier, [*module.split("."), *path.split(".")]))
+    return is_application(value)
+
+
+def is_application(value: object) -> TypeGuard[type[Application]]:
+    """Tell whether a value is an application class."""
     return isinstance(value, type) and issubclass(value, Application)
 
 
 def check_application(value: object) -> type[Application]:
     """Refuse what is no application class, saying what is accepted."""
-    if _is_application(value):
+    if is_application(value):
         return value
     raise TypeError(f"{value!r} is no application; accepted is a subclass of otp.Application")

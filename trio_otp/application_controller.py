@@ -16,22 +16,25 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .application_callback import Callback
 from .application_errors import (
     ApplicationStartError,
     NoController,
     NotStarted,
     UnknownApplication,
 )
+from .application_graph import included
 from .application_master import START_TYPES, Master
 from .environment import Environment, check_arguments
-from .exits import AlreadyStarted, SpecError, raise_bare
+from .exits import SHUTDOWN, AlreadyStarted, SpecError, raise_bare
 from .runtime import runtime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from .application_base import Application
     from .application_master import StartType
+    from .config import Config
 
 
 class Block:
@@ -39,12 +42,16 @@ class Block:
 
     nursery: trio.Nursery
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(
+        self, controller: Controller, shutdown_func: Callable[[object], object] | None = None
+    ) -> None:
         self.controller = controller
+        self.shutdown_func = shutdown_func
         self.body = trio.CancelScope()
         self.masters: dict[Master, None] = {}
         self.failed: Master | None = None
         self.leave = trio.Event()
+        self._call = Callback(controller, shield=False)  # the limit of the shutdown counts
 
     def add(self, master: Master) -> None:
         """Start the task of an application, in a blank context."""
@@ -77,10 +84,19 @@ class Block:
         with trio.CancelScope(shield=True):
             await self.leave.wait()
             with trio.move_on_after(math.inf if timeout is None else timeout) as limit:
-                await self._stop_all()
+                try:
+                    await self._announce()
+                finally:
+                    await self._stop_all()
             if limit.cancelled_caught:
                 self.cut()
                 await self._stop_all()
+
+    async def _announce(self) -> None:
+        """Call the function of the user that is to know before anything stops."""
+        if self.shutdown_func is not None:
+            reason = SHUTDOWN if self.failed is None else self.failed.error()
+            await self._call.run(partial(self.shutdown_func, reason), "shutdown_func")
 
     async def _stop_all(self) -> None:
         while self.masters:
@@ -89,6 +105,7 @@ class Block:
     def cut(self) -> None:
         """Kill what is left."""
         self.controller.clean = False
+        self._call.cut()
         for master in reversed(list(self.masters)):
             master.cut()
 
@@ -100,6 +117,7 @@ class Controller:
         self.blocks: list[Block] = []
         self.masters: dict[str, Master] = {}
         self.classes: dict[str, type[Application]] = {}
+        self.config: Config | None = None  # what the program was opened with
         self.clean = True  # no callback has failed, nothing was cut short
         self._environments: dict[str, Environment] = {}
 
@@ -189,11 +207,8 @@ class Controller:
         kind: StartType,
         block: Block,
     ) -> Master:
-        environment = self.environment(application.name)
-        environment.give(given)
-        instance = application()
-        instance.__dict__["environment"] = environment
-        master = Master(block, instance, kind)
+        self.environment(application.name).give(given)
+        master = Master(block, self._make(application), kind)
         block.add(master)
         try:
             await master.wait_started()
@@ -203,6 +218,15 @@ class Controller:
             raise
         return master
 
+    def _make(self, application: type[Application]) -> Application:
+        """Make an instance with its settings, and those of the applications it includes."""
+        instance = application()
+        inner = {each: each() for each in included(application)}
+        for each in (instance, *inner.values()):
+            each.__dict__["environment"] = self.environment(self.load(type(each)))
+            each.__dict__["_included"] = inner
+        return instance
+
     def _host(self) -> Block:
         for block in self.blocks:
             if not block.leave.is_set():
@@ -211,50 +235,15 @@ class Controller:
             "no application can be started here; write: async with otp.open_application(App): ..."
         )
 
-    async def start_all(
-        self,
-        applications: Iterable[type[Application]],
-        kind: StartType,
-        block: Block | None = None,
-    ) -> list[Master]:
-        """Start applications with their dependencies, those first; undo that if one fails.
-
-        Returns:
-            Those that did not run before, in start order.
-        """
-        started: list[Master] = []
-        try:
-            for application in self._in_order(applications):
-                if not self.is_running(application.name):
-                    master = await self.start_next(application, None, kind, block)
-                    started += [] if master is None else [master]
-        except BaseException:
-            with trio.CancelScope(shield=True):
-                for master in reversed(started):
-                    await master.end()
-            raise
-        return started
-
-    def _in_order(self, applications: Iterable[type[Application]]) -> list[type[Application]]:
-        """List applications with their dependencies, depth first, dependencies before dependents.
-
-        Raises:
-            SpecError: they depend on each other in a circle.
-        """
-        ordered: dict[type[Application], None] = {}
-
-        def visit(application: type[Application], path: tuple[type[Application], ...]) -> None:
-            if application in path:
-                names = [each.name for each in (*path, application)]
-                raise SpecError(f"dependencies={' -> '.join(names)} is a circle")
-            self.load(application)
-            for needed in application.dependencies:
-                visit(needed, (*path, application))
-            ordered[application] = None
-
-        for application in applications:
-            visit(application, ())
-        return list(ordered)
+    def unload(self, name: str) -> None:
+        """Forget an application that does not run, with all its settings."""
+        master = self.masters.get(name)
+        if master is not None:
+            pid = None if master.top is None else master.top.pid
+            raise AlreadyStarted(pid, f"application {name!r}")
+        if self.classes.pop(name, None) is None:
+            raise UnknownApplication(name, list(self.classes))
+        self._environments.pop(name, None)
 
     async def stop(self, name: str) -> None:
         """Stop an application that has started."""
@@ -274,14 +263,17 @@ def controller() -> Controller:
 
 
 @asynccontextmanager
-async def open_block(shutdown_timeout: float | None = None) -> AsyncGenerator[Block]:
+async def open_block(
+    shutdown_timeout: float | None = None,
+    shutdown_func: Callable[[object], object] | None = None,
+) -> AsyncGenerator[Block]:
     """Let applications be started while the block runs; leaving it stops them.
 
     Raises:
         ApplicationExited: one that the block needs ended by itself, and the block was cancelled.
     """
     owner = controller()
-    block = Block(owner)
+    block = Block(owner, shutdown_func)
     owner.blocks.append(block)
     try:
         async with trio.open_nursery() as nursery:

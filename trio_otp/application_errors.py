@@ -8,7 +8,7 @@ from .bounded import bounded
 from .exits import OtpError, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class NoController(OtpError, RuntimeError):
@@ -60,6 +60,19 @@ class ApplicationExited(OtpError):
         last = history[-1][2] if history else reason
         if isinstance(last, BaseException):
             self.__cause__ = last
+
+
+class ConfigChangeError(OtpError):
+    """`config_change` of an application raised: `errors` has the error of each such application.
+
+    The new settings are in force, and the other applications have been told.
+    """
+
+    def __init__(self, errors: Mapping[str, Exception]) -> None:
+        lines = [f"{name}: {bounded(error)}" for name, error in errors.items()]
+        super().__init__(f"config_change raised in application {'; '.join(lines)}")
+        self.errors = dict(errors)
+        self.__cause__ = next(iter(self.errors.values()), None)
 
 
 class NoSetting(OtpError, KeyError):

@@ -18,12 +18,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import trio
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
+from .application_callback import Callback, unprotected
 from .application_errors import ApplicationExited, ApplicationStartError
-from .behaviour import finish
 from .child import as_child, child, launch_of
-from .events import ApplicationReport, CrashReport
+from .events import ApplicationReport
 from .exits import (
     KILLED,
     SHUTDOWN,
@@ -67,12 +67,11 @@ class Master:
         self.running = False
         self.failure: object = UNSET  # the reason why it did not start
         self.unplanned = False
-        self.was_cut = False
         self.settled = trio.Event()  # started, or failed and nothing left of it
         self.gone = trio.Event()
         self.over = trio.Event()  # it is to end, or its top process has ended
         self._starting = trio.CancelScope()
-        self._callback: trio.CancelScope | None = None
+        self._callbacks = Callback(block.controller, self.name)
         self._nursery: trio.Nursery | None = None
 
     # -- what others ask of it -----------------------------------------------------------------
@@ -98,11 +97,9 @@ class Master:
 
     def cut(self) -> None:
         """Kill what is left of it; a callback that runs is cancelled."""
-        self.was_cut = True
         self._starting.cancel(reason="cut short")
         self.over.set()
-        if self._callback is not None:
-            self._callback.cancel(reason="cut short")
+        self._callbacks.cut()
         for process in list(runtime().processes.values()):
             if self._hosts(process.home.nursery):
                 process.condemn(KILLED)
@@ -170,20 +167,27 @@ class Master:
             self.failure = SHUTDOWN
 
     async def _start_top(self, home: Home) -> Process:
-        wanted = _as_top(self.application, await _unprotected(self.application.start))
+        wanted = _as_top(self.application, await unprotected(self.application.start))
         top = await start(launch_of(wanted, home, starter=None, link=False))
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
             raise BadReturn(what, "IGNORE", "anything else for the top of an application")
         try:
-            for phase in self.application.start_phases:
-                await _unprotected(partial(self.application.start_phase, phase))
+            await self._run_phases()
         except BaseException:
             with trio.CancelScope(shield=True):
                 await stop_process(top, SHUTDOWN, top.shutdown, now=True)
                 await home.close()
             raise
         return top
+
+    async def _run_phases(self) -> None:
+        """Run each phase of its own, for it and for those included applications that have it."""
+        for phase in self.application.start_phases:
+            await unprotected(partial(self.application.start_phase, phase))
+            for inner in self.application._included.values():
+                if phase in inner.start_phases:
+                    await unprotected(partial(inner.start_phase, phase))
 
     async def _serve(self, top: Process, home: Home) -> None:
         self.running = True
@@ -219,22 +223,8 @@ class Master:
     # -- callbacks and reports -------------------------------------------------------------------
 
     async def _call_back(self, callback: Callable[[], Any]) -> None:
-        with trio.CancelScope(shield=True) as self._callback:
-            if self.was_cut:
-                self._callback.cancel(reason="cut short")
-            try:
-                await _unprotected(callback)
-            except Exception as exc:
-                self._report_crash(callback.__name__, exc)
-        if self._callback.cancelled_caught:
-            self.block.controller.clean = False
-        self._callback = None
-
-    def _report_crash(self, callback: str, exc: Exception) -> None:
-        self.block.controller.clean = False
         pid = None if self.top is None else self.top.pid
-        label = f"{self.name}.{callback}"
-        runtime().events.emit("crash", CrashReport(pid, self.name, label, exc))
+        await self._callbacks.run(callback, callback.__name__, pid)
 
     def _report_end(self, reason: object) -> None:
         if self.unplanned or self.top is None:
@@ -244,11 +234,6 @@ class Master:
 
     def _emit(self, phase: Literal["started", "stopped", "exited"], reason: object = None) -> None:
         runtime().events.emit("application", ApplicationReport(self.name, phase, reason))
-
-
-@disable_ki_protection
-async def _unprotected(callback: Callable[[], Any]) -> Any:
-    return await finish(callback())
 
 
 def _as_top(application: Application, result: object) -> Child[Any]:

@@ -1,6 +1,6 @@
 """The command `trio-otp`: run an application, or the demonstration.
 
-    trio-otp run shop.app:Shop --set port=8080 --set debug=true
+    trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
     trio-otp demo --serve
 
 Exit status: that of the program (see `otp.run`); 2 for a wrong command line.
@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .application_base import Application
+from .application_graph import all_of
+from .config import read_config
 from .environment import parse_setting
 from .exits import SpecError
 
@@ -53,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--set", action="append", default=[], metavar="key=value", help="override a setting"
     )
+    what = "read settings from a TOML file, a table for each application; --set outranks it"
+    run.add_argument("--config", metavar="FILE", help=what)
     run.set_defaults(command=_run)
     # The demonstration has options of its own, and a --help that knows them.
     what = "run the demonstration, about ten seconds"
@@ -76,7 +80,19 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)
-    return run(application, environment=settings_of(application, given.set))
+    settings = settings_of(application, given.set)
+    _check_config(application, given.config)
+    return run(application, environment=settings, config=given.config)
+
+
+def _check_config(application: type[Application], config: str | None) -> None:
+    """Refuse a file that has what is not accepted, as a mistake in the command line."""
+    if config is None:
+        return
+    try:
+        read_config(config, all_of(application))
+    except SpecError as exc:
+        raise UsageError(f"--config {exc}") from None
 
 
 def _put_on_path(directory: Path) -> None:

@@ -1,4 +1,6 @@
-"""The environment of an application: its defaults, below what was put, below its arguments.
+"""The environment of an application: defaults, below the configuration, below what was put.
+
+Arguments of a start and what was put stand above both; of these two the later one counts.
 
 >>> import trio, trio_otp as otp
 >>> class Shop(otp.Application):
@@ -48,12 +50,17 @@ class Environment(Mapping[str, Any]):
     def __init__(self, application: str) -> None:
         self.application = application
         self._defaults: dict[str, Any] = {}
+        self._configured: dict[str, Any] = {}
         self._put: dict[str, Any] = {}
         self._given: dict[str, Any] = {}  # arguments of the incarnation that runs
 
     def load(self, defaults: Mapping[str, Any]) -> None:
         """Take the defaults of the class; each run has a copy of its own."""
         self._defaults = copy.deepcopy(dict(defaults))
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings of a configuration, in place of those of the one before."""
+        self._configured = dict(settings)
 
     def give(self, arguments: Mapping[str, Any]) -> None:
         """Take the arguments of a start; they last until the application ends."""
@@ -81,7 +88,7 @@ class Environment(Mapping[str, Any]):
         return f"<environment of {self.application}: {bounded(self._merged(), 1000)}>"
 
     def _merged(self) -> dict[str, Any]:
-        merged = {**self._defaults, **self._put, **self._given}
+        merged = {**self._defaults, **self._configured, **self._put, **self._given}
         return {key: value for key, value in merged.items() if value is not _DELETED}
 
 

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .application_base import check_application
+from .application_changes import configure
 from .application_controller import controller, open_block
+from .application_graph import needs
+from .application_starts import check_mode, start_all
 from .environment import check_arguments
 from .exits import AlreadyStarted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from .application_base import Application
     from .application_controller import Block
     from .application_master import Master, StartType
+    from .application_starts import StartMode
+    from .config import Config
     from .process import Pid
 
 
@@ -70,8 +75,11 @@ async def open_application(
     application: type[Application],
     *,
     environment: Mapping[str, Any] | None = None,
+    config: Config | None = None,
     type: StartType = "transient",
+    mode: StartMode = "serial",
     shutdown_timeout: float | None = None,
+    shutdown_func: Callable[[object], object] | None = None,
 ) -> AsyncGenerator[OpenApplication]:
     """Run an application, with what it depends on, while the block runs.
 
@@ -81,35 +89,50 @@ async def open_application(
 
     Args:
         application: the class.
-        environment: arguments that override its defaults.
+        environment: arguments that override its defaults and the configuration.
+        config: settings of it and of what it depends on or includes: the path of a TOML file with
+            a table for each application, or {name: {key: value}}. They stay for the rest of the
+            run; one that runs already is told by `config_change`. See
+            `otp.application.reload_config`.
         type: what its own end, and that of a dependency started here, means: with `transient`
             the block ends with `ApplicationExited` unless it ended well, with `permanent`
             always, with `temporary` never. See `otp.application.start`.
+        mode: with `serial` dependencies start one after another, with `concurrent` each when
+            what it depends on itself has started.
         shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
             for ever.
+        shutdown_func: called, and awaited if it is async, before anything is stopped, with the
+            reason: SHUTDOWN, or the `ApplicationExited` that ends the block. What it raises is
+            reported.
 
     Raises:
         ApplicationStartError: it or a dependency did not start; what was started is stopped.
         ApplicationExited: it or a dependency ended by itself, and the block was cancelled.
         AlreadyStarted: it runs.
-        SpecError: an argument is not among its settings.
+        SpecError: an argument is not among its settings, the configuration has a table, key or
+            value that is not accepted, or the mode is none.
+        ConfigChangeError: an application that runs already did not take the configuration.
 
     Follows: `Application.ensure_all_started/2`, and Trio's `open_nursery` in how it ends.
     """
     cls = check_application(application)
     check_arguments(cls.name, cls.environment, environment)
-    async with open_block(shutdown_timeout) as block:
-        yield OpenApplication(await _start(cls, environment, type, block))
+    check_mode(mode)
+    if config is not None:
+        await configure(controller(), cls, config)
+    async with open_block(shutdown_timeout, shutdown_func) as block:
+        yield OpenApplication(await _start(cls, environment, type, mode, block))
 
 
 async def _start(
     application: type[Application],
     environment: Mapping[str, Any] | None,
     kind: StartType,
+    mode: StartMode,
     block: Block,
 ) -> Master:
     owner = controller()
-    await owner.start_all(application.dependencies, kind, block)
+    await start_all(owner, needs(application), kind, block, mode)
     master = await owner.start_next(application, environment, kind, block)
     if master is None:
         other = owner.masters[application.name]

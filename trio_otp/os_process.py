@@ -106,16 +106,15 @@ def check_command(
     return Command(argv, stdout, stderr, where, None if env is None else dict(env))
 
 
-def _argv(command: object) -> tuple[str, ...]:
+def _argv(command: Any) -> tuple[str, ...]:
     if isinstance(command, str):
         raise TypeError(f"command={bounded(command)}: write a list: {bounded(command.split())}")
-    if not isinstance(command, list | tuple) or not all(
-        isinstance(word, str | os.PathLike) for word in command
-    ):
+    words: Any = command if issubclass(type(command), list | tuple) else [None]
+    if not all(isinstance(word, str | os.PathLike) for word in words):
         raise TypeError(f"command={bounded(command)}: accepted is a list of str or paths")
-    if not command:
+    if not words:
         raise ValueError("command=[]: accepted is a program with its arguments")
-    return tuple(os.fspath(word) for word in command)
+    return tuple(map(os.fspath, words))
 
 
 def _check_word(name: str, value: object, accepted: tuple[str, ...]) -> None:
@@ -125,13 +124,13 @@ def _check_word(name: str, value: object, accepted: tuple[str, ...]) -> None:
 
 
 def _subprocess() -> Any:
-    import subprocess  # noqa: PLC0415, S404 - few programs need it
+    import subprocess  # noqa: PLC0415 - few programs need it
 
     return subprocess
 
 
 def _target(word: str) -> int | None:
-    """Give the file descriptor, or the constant of `subprocess`, that a word for an output means."""
+    """Give the constant of `subprocess` that a word for an output means."""
     if word == "inherit":
         return None
     constants = {"discard": "DEVNULL", "stdout": "STDOUT"}

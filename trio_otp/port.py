@@ -1,4 +1,4 @@
-"""Port: a program of the operating system as a process, and so as a child of a supervisor.
+r"""Port: a program of the operating system as a process, and so as a child of a supervisor.
 
 **Why.** A program that is started and forgotten outlives a crash of whoever started it, and its own
 end goes unnoticed. Behind a port it is restarted by the rules of its supervisor, stopped in its
@@ -9,7 +9,7 @@ turn, and never left behind.
 ...     async with otp.open_process() as me:
 ...         program = [sys.executable, "-c", "print(input().upper())"]
 ...         port = await otp.start_link(otp.child(otp.Port, program, stdout="send", owner=me))
-...         await otp.Port.command(port, "hello\\n")
+...         await otp.Port.command(port, "hello\n")
 ...         print((await otp.receive(otp.PortLine)).text)
 >>> trio.run(main)
 HELLO
@@ -53,7 +53,7 @@ from .names import check_reference
 from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
 from .port_output import LINGER, REMEMBERED, Output
 from .process import Exit
-from .request import From  # noqa: TC001 - the decorator reads the annotations
+from .request import From
 from .runtime import need_process
 from .server_loop import ServerLoop, Stop, Terminate
 
@@ -159,7 +159,14 @@ class Port(GenServer):
         return self._owner if getattr(self._command, name) == "send" else None
 
     def handle_info(self, message: Any) -> Any:
-        """End with whoever it is linked to."""
+        """End with whoever it is linked to.
+
+        Args:
+            message: an `Exit`, or what nobody expects, which is logged.
+
+        Returns:
+            None or `Stop(reason)`.
+        """
         if isinstance(message, Exit):
             return None if message.reason is NORMAL else Stop(message.reason)
         return super().handle_info(message)
@@ -169,7 +176,11 @@ class Port(GenServer):
         return {"command": self._command.argv, "os_pid": self.os_pid, "output": list(self._last)}
 
     async def terminate(self, reason: object) -> None:
-        """Send SIGTERM, and wait as long as the child may take."""
+        """Send SIGTERM, and wait as long as the child may take.
+
+        Args:
+            reason: why the port ends.
+        """
         if self._os is None:
             return
         self._os.ask_to_end()

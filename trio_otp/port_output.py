@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import logging
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,6 +20,7 @@ from .events import NoticeReport
 from .names import find, send
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterator
 
     from .names import Ref
@@ -52,10 +52,10 @@ class PortLine:
 
 
 class Lines:
-    """Cuts bytes into lines, as they come.
+    r"""Cuts bytes into lines, as they come.
 
     >>> lines = Lines()
-    >>> list(lines.feed(b"one\\ntw")), list(lines.feed(b"o\\r\\nthr")), list(lines.end())
+    >>> list(lines.feed(b"one\ntw")), list(lines.feed(b"o\r\nthr")), list(lines.end())
     (['one'], ['two'], ['thr'])
     """
 
@@ -153,5 +153,6 @@ class Output:
         self._process.runtime.events.emit("notice", report)
 
     async def _wait_for_room(self, owner: Ref) -> None:
-        while (process := find(owner)) is not None and len(process.mailbox) >= MOST_WAITING:
+        # A mailbox tells nobody when it empties.
+        while (process := find(owner)) is not None and len(process.mailbox) >= MOST_WAITING:  # noqa: ASYNC110
             await trio.sleep(PAUSE)

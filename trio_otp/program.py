@@ -22,6 +22,9 @@ import trio
 from .application_base import check_application
 from .application_controller import controller
 from .application_errors import ApplicationExited, ApplicationStartError
+from .application_graph import all_of
+from .application_starts import check_mode
+from .config import read_config
 from .environment import check_arguments
 from .explain import explain
 from .open_application import open_application
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
     from .application_base import Application
     from .application_master import StartType
+    from .application_starts import StartMode
+    from .config import Config
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -42,8 +47,11 @@ def run(
     application: type[Application],
     *,
     environment: Mapping[str, Any] | None = None,
+    config: Config | None = None,
     type: StartType = "transient",
+    mode: StartMode = "serial",
     shutdown_timeout: float | None = None,
+    shutdown_func: Callable[[object], object] | None = None,
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
@@ -52,10 +60,14 @@ def run(
 
     Args:
         application: the class.
-        environment: arguments that override its defaults.
+        environment: arguments that override its defaults and the configuration.
+        config: the path of a TOML file with a table for each application, or {name: {key:
+            value}}. See `otp.open_application`.
         type: see `otp.open_application`.
+        mode: see `otp.open_application`.
         shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
             for ever.
+        shutdown_func: see `otp.open_application`.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -63,19 +75,26 @@ def run(
         second signal or after `shutdown_timeout`.
 
     Raises:
-        SpecError: an argument is not among its settings.
+        SpecError: an argument is not among its settings, or the configuration has a table, key or
+            value that is not accepted.
         SystemExit: a process raised it; the applications have stopped in order.
 
     Follows: a release, `System.stop/1`.
     """
     cls = check_application(application)
     check_arguments(cls.name, cls.environment, environment)
+    check_mode(mode)
+    if config is not None:
+        read_config(config, all_of(cls))  # a mistake shows before anything runs
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
     options = {
         "environment": environment,
+        "config": config,
         "type": type,
+        "mode": mode,
         "shutdown_timeout": shutdown_timeout,
+        "shutdown_func": shutdown_func,
     }
     program = _Program(cls, options)
     with _handling(program.handle):

@@ -18,8 +18,8 @@ restarted by the rules of its supervisor and asked to stop in its turn.
 **In the thread** the function reaches the library by `trio.from_thread.run(otp.call, ref, request)`
 and `trio.from_thread.run_sync(otp.send, ref, message)`.
 
-**Its end.** A return is the reason `NORMAL`, whatever is returned; an exception is a crash. A thread
-cannot be killed, so it has to look whether it is to stop, in one of three ways:
+**Its end.** A return is the reason `NORMAL`, whatever is returned; an exception is a crash. A
+thread cannot be killed, so it has to look whether it is to stop, in one of three ways:
 
 * `trio.from_thread.check_cancelled()` raises when it is; so does every `trio.from_thread.run`.
 * `WorkerThread.stop_event()` gives a `threading.Event`: `while not stop.wait(1.0): ...`
@@ -55,7 +55,7 @@ from .process import UNSET
 from .runtime import current_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from .process import Process
 
@@ -133,7 +133,8 @@ class WorkerThread(Behaviour):
     async def _run(self, process: Process) -> None:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope(shield=self._abandon) as grace:
-                nursery.start_soon(self._await_stop, process, grace)
+                # It has to be cancelled when the thread not yet is.
+                nursery.start_soon(self._await_stop, process, grace)  # noqa: ASYNC111
                 await trio.to_thread.run_sync(
                     self._in_thread,
                     process,
@@ -159,7 +160,7 @@ class WorkerThread(Behaviour):
                 self._let_stop(process, grace)
 
     def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
-        """Give a thread that may be left behind the time until the kill, if somebody waits for it."""
+        """Give a thread that may be left behind its time, until the kill, if it has any."""
         if process.orderly and process.doom is not KILLED:
             process.reprieve = grace  # the kill cancels it
         else:
@@ -178,7 +179,7 @@ class WorkerThread(Behaviour):
 
 
 @contextmanager
-def _thread_of(process: Process) -> Iterator[None]:
+def _thread_of(process: Process) -> Generator[None]:
     process.thread = threading.get_ident()
     try:
         yield

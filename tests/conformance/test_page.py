@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conformance.page import LINE, PAGE, README, line, page, run_everything
 
 
+@pytest.mark.slow  # runs every scenario once more
 def test_the_page_and_the_line_of_the_readme_are_what_the_generator_gives() -> None:
     """`python -m tests.conformance.page --write` would change nothing."""
     outcomes = run_everything()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,6 +13,7 @@ import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
 
 def python(code: str, *args: str) -> list[str]:
@@ -26,8 +26,8 @@ READY = "import os, signal, sys, time; line = open(sys.argv[1], 'w', 1); "
 OBEYS = READY + "line.write('up\\n'); signal.pause()"
 IGNORES = READY + "signal.signal(15, signal.SIG_IGN); line.write('up\\n'); signal.pause(); 1/0"
 CLEANS_UP = (
-    READY + "signal.signal(15, lambda *_: (line.write('bye\\n'), sys.exit(3)));"
-    "line.write('up\\n'); signal.pause()"
+    READY + "signal.pthread_sigmask(signal.SIG_BLOCK, [15]); line.write('up\\n');"
+    "signal.sigwait([15]); line.write('bye\\n'); sys.exit(3)"
 )
 FREEZES = READY + "line.write('up\\n'); os.kill(os.getpid(), signal.SIGSTOP)"
 FORKS = (  # the first ends on SIGTERM, the second, which it has started, ignores it
