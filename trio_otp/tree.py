@@ -58,10 +58,8 @@ def drawn(tables: Runtime, root: Process | None = None, format: TreeFormat = "te
     """
     under = _grouped(list(tables.processes.values()))
     if root is not None:
-        groups = [[_Node(root)], []]
-    else:
-        roots = [_Node(process) for process in under.get(None, [])]
-        groups = [[n for n in roots if (loop_of(n.process) is None) is alone] for alone in (False, True)]
+        alone = [root for root in roots if loop_of(root.process) is None]
+        groups = [[root for root in roots if loop_of(root.process) is not None], alone]
     if format == "text":
         return "\n".join(_text_lines(groups, under))
     draw = {"mermaid": as_mermaid, "dot": as_dot, "json": as_json}[format]

@@ -63,7 +63,7 @@ def as_mermaid(nodes: list[TreeNode]) -> str:
         nodes, counts = _folded(nodes)
     lines = ["flowchart TD"]
     for node in nodes:
-        times = [f"× {counts[node.node]}"] if counts[node.node] > 1 else []
+        times = [f"{counts[node.node]} of these"] if counts[node.node] > 1 else []
         text = "<br>".join(_escaped(part) for part in [*_parts(node), *times])
         lines.append(f'  n{node.node}["{text}"]')
     lines += [f"  n{above} --> n{node}" for above, node in _edges(nodes)]
