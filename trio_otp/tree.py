@@ -58,6 +58,9 @@ def drawn(tables: Runtime, root: Process | None = None, format: TreeFormat = "te
     """
     under = _grouped(list(tables.processes.values()))
     if root is not None:
+        groups = [[_Node(root)], []]
+    else:
+        roots = [_Node(process) for process in under.get(None, [])]
         alone = [root for root in roots if loop_of(root.process) is None]
         groups = [[root for root in roots if loop_of(root.process) is not None], alone]
     if format == "text":
