@@ -165,6 +165,7 @@ class Process:
         "supervisor",
         "suspended",
         "task",
+        "thread",
         "timers",
         "trap_exit",
         "waits_for",
@@ -184,6 +185,7 @@ class Process:
         self.scope = trio.CancelScope(shield=True)
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
+        self.thread: int | None = None  # the worker thread that runs its function, if one does
         self.links = Links()
         self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
         self.entries: dict[

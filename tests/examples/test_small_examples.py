@@ -57,6 +57,11 @@ by a supervised task:
 dict: 10 took one each, 9 left
 server: 10 took one each, 0 left
 """,
+    "programs_and_threads": """
+written down: 12 / 4 = 3
+ended with status 3
+and goes on: 9 / 3 = 3
+""",
     "pub_sub": """
 reached: 2
 Ida: goal in minute 12, hallo
