@@ -1,5 +1,8 @@
 """DynamicSupervisor: children that are started on demand, in any number, independent of each other.
 
+**Why.** A session, a connection, a job: nobody knows at the start which there will be, and one that
+fails is none of the others' business.
+
 >>> import trio, trio_otp as otp
 >>> class Session(otp.GenServer, restart="temporary"):
 ...     def __init__(self, user: str) -> None:
@@ -12,7 +15,19 @@
 >>> trio.run(main)
 Counts(specs=2, active=2, supervisors=0, workers=2)
 
-They are stopped all at once, each within its own limit. Follows: Elixir's `DynamicSupervisor`.
+**Client side** `otp.start_child(ref, child)` gives the pid, by which `otp.terminate_child` knows
+it; `otp.ensure_child` finds or starts one by its name. Those that have ended are forgotten.
+
+**Server side** there is nothing to write: `max_children`, `max_restarts` and `max_seconds` are
+arguments, and a child brings its own options.
+
+**Supervise** it as any other child. Its children are stopped all at once, each within its own
+limit.
+
+**When not to use it.** If the children are known beforehand, or depend on each other's order, list
+them with an `otp.Supervisor`. For work that ends by itself there is `otp.TaskSupervisor`.
+
+Follows: Elixir's `DynamicSupervisor`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """GenServer: a process that keeps state and answers calls, one message at a time.
 
+**Why.** What several tasks share needs an owner: somebody who changes it in one place, in the order
+of the requests, and whose end is noticed. A server is that owner, and nobody waits on a dead one.
+
 >>> import trio, trio_otp as otp
 >>> class Counter(otp.GenServer):
 ...     def __init__(self, start: int = 0) -> None:
@@ -14,8 +17,19 @@
 >>> trio.run(main)
 15
 
-The instance is the state, and only the server's own task touches it. Callbacks are `def` or
-`async def`. The module `client` puts typed methods over this layer.
+**Client side** `otp.call` waits for an answer, `otp.cast` and `otp.send` do not; `otp.stop` ends
+it. The module `client` puts typed methods over them, which is how most servers are written.
+
+**Server side** the instance is the state, and only the server's own task touches it. Callbacks are
+`def` or `async def`; while one waits, the next message does too. A long piece of work goes to a
+task, which answers for the server: `NoReply()` and `otp.reply_from_task`.
+
+**Supervise** it by listing the class, or `otp.child(Class, *args).having(name=)`, with a
+supervisor; a restart makes a new instance. Inside a process `otp.start_link` starts one that is
+linked.
+
+**When not to use it.** For work without state that others ask for, a plain async function or
+`otp.task` will do; for a value without rules there is `otp.Agent`.
 
 Follows: Elixir's `GenServer`, Erlang's `gen_server`.
 """

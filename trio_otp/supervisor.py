@@ -1,5 +1,9 @@
 """Supervisor: starts its children in order, restarts them by its strategy, stops them in reverse.
 
+**Why.** A crashed task takes its nursery along. A supervisor confines the damage: it starts the
+part that failed anew, from a state known to be good, with those that depend on it; if that does not
+help it gives up, and the next one above decides.
+
 >>> import trio, trio_otp as otp
 >>> class Cache(otp.GenServer):
 ...     pass
@@ -12,6 +16,20 @@
 ...         print([info.id for info in await otp.which_children(sup)])
 >>> trio.run(main)
 ['Shop']
+
+**Client side** are the functions of `management`: `otp.which_children`, `start_child`,
+`terminate_child`, `restart_child`, `delete_child` and others; each is answered between two events.
+
+**Server side** is a class whose `init` gives `otp.Supervisor.spec(children, strategy=...)`, or the
+same as a child: `otp.child(otp.Supervisor, children, strategy=...)`. A child is a class, an async
+function or an `otp.child(...)`; its options say when it is restarted and how long it may take to
+stop.
+
+**Supervise** it as any other child; its limit to stop is none unless it is given one. Plain Trio
+code opens the top one with `otp.open_supervisor`, a whole program with `otp.run`.
+
+**When not to use it.** For tasks that belong to one piece of work and fail with it, a nursery is
+right. Children that come and go with the load belong to an `otp.DynamicSupervisor`.
 
 Follows: Elixir's `Supervisor`, Erlang's `supervisor`.
 """
