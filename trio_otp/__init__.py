@@ -96,6 +96,9 @@ from .management import restart_child as restart_child
 from .management import start_child as start_child
 from .management import terminate_child as terminate_child
 from .management import which_children as which_children
+from .metadata import metadata as metadata
+from .metadata import reset_metadata as reset_metadata
+from .metadata import set_metadata as set_metadata
 from .names import Atom as Atom
 from .names import Ref as Ref
 from .names import ViaModule as ViaModule

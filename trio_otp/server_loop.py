@@ -40,6 +40,7 @@ from .exits import (
 from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From, check_timeout
+from .whereabouts import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +227,7 @@ class ServerLoop:
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
                 await finish(self.instance.terminate(reason))
-            except Exception as exc:
+            except (Exception, ProcessExit) as exc:
                 crash = reason_of(exc)
                 self._report(crash)
                 if self.process.orderly:  # it did not end as it was asked to
@@ -244,6 +245,7 @@ class ServerLoop:
             last_message=None if message is UNSET else shown_message(message),
             state=self._shown_state(),
             client=_shown_client(message),
+            client_place=_client_place(message),
         )
         process.runtime.events.emit("crash", report)
 
@@ -438,6 +440,12 @@ def _shown_client(message: Any) -> str | None:
     task = getattr(message.task, "name", None)
     who = f"task {task!r}" if message.caller is None else repr(message.caller.pid)
     return f"{who}, which has given up" if message.abandoned else who
+
+
+def _client_place(message: Any) -> str | None:
+    """Tell where the caller of the call in hand waits."""
+    waits = message.__class__ is From and not message.done and not message.abandoned
+    return place_of(message.task) if waits else None
 
 
 def log_unexpected(process: Process, message: Any) -> None:
