@@ -120,6 +120,9 @@ VICTIMS = {
     "start_child: dynamic": "dyn",
     "ensure_child": "dyn",
     "terminate_child: dynamic": "dynamic",
+    "RegistryHandle.lock": "reg",
+    "RegistryHandle.subscribe": "reg",
+    "Subscription.receive": "reg",
 }
 
 
@@ -162,7 +165,18 @@ def contains_interrupt(exc: BaseException) -> bool:
     return isinstance(exc, KeyboardInterrupt)
 
 
-@pytest.mark.parametrize("name", ["call", "start_link", "start_child", "open_supervisor", "stop"])
+INTERRUPTED = (
+    "call",
+    "start_link",
+    "start_child",
+    "open_supervisor",
+    "stop",
+    "RegistryHandle.lock: waiting",
+    "RegistryHandle.subscribe",
+)
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
 def test_fault_25_ctrl_c_at_every_step(name: str) -> None:
     """Whenever Ctrl-C is pressed, the run ends by it, with every process ended."""
     for step in range(STEPS):

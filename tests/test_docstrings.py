@@ -33,7 +33,7 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for module in (otp.application, otp.task):
+    for module in (otp.application, otp.gen_event, otp.task):
         short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
             own = name in getattr(module, "__all__", [name]) and (
@@ -45,17 +45,26 @@ def callables() -> Iterator[tuple[str, FunctionType]]:
         if isinstance(value, FunctionType):
             yield name, inspect.unwrap(value)
             continue
-        for attribute, member in vars(value).items():
+        for attribute, member in own_members(value):
             function = getattr(member, "__func__", member)
             if isinstance(function, FunctionType) and not attribute.startswith("_"):
                 yield f"{name}.{attribute}", inspect.unwrap(function)
 
 
+def own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Give what a class defines, itself or in a base that has no public name."""
+    for base in cls.__mro__:
+        ours = base.__module__.startswith("trio_otp")
+        if base is cls or (ours and base not in PUBLIC.values()):
+            yield from vars(base).items()
+
+
 CALLABLES = dict(callables())
-# The inside of the library: what a behaviour, a reply or a registry does for the library, and the
-# four functions of OTP's via protocol.
+# The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
+# library, and the four functions of OTP's via protocol.
 INSIDE = re.compile(
-    r"(From|Registry|ViaModule)\.|application\.check_|.*\.(run_process|children_info|\w+_name)$"
+    r"(EventManager|From|Registry|ViaModule)\.|"
+    r"application\.check_|.*\.(run_process|children_info|\w+_name)$"
 )
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 

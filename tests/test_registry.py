@@ -119,6 +119,7 @@ async def test_select_lists_everything_or_what_is_wanted() -> None:
 
         assert [("k1", me, 1), ("k2", a, 2)] == REG.select()
         assert [("k2", a, 2)] == REG.select(lambda key, pid, value: value > 1)
+        assert (2, 1) == (REG.count_select(), REG.count_select(lambda key, pid, value: pid is me))
 
 
 async def test_match_by_value_or_by_function() -> None:
@@ -705,7 +706,57 @@ async def test_keys_is_checked() -> None:
         with pytest.raises(otp.StartError) as caught:
             await otp.start(otp.child(otp.Registry, "many").having(name="reg"))
 
-    assert "keys='many': accepted are 'unique', 'duplicate'" == str(caught.value.__cause__)
+    assert str(caught.value.__cause__).startswith(
+        "keys='many': accepted are 'unique', 'duplicate', ('duplicate', 'key')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"partitions": 0}, "partitions=0: accepted is a whole number > 0"),
+        ({"partitions": True}, "partitions=True: accepted is a whole number > 0"),
+        ({"links": 1}, "links=1: accepted is True or False"),
+    ],
+)
+async def test_options_are_checked(options: dict[str, Any], error: str) -> None:
+    """A start with an option that makes no sense fails and says what is accepted."""
+    async with otp.open_process():
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(otp.child(otp.Registry, **options))
+
+    assert error == str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("keys", [("duplicate", "key"), ("duplicate", "pid")])
+async def test_how_otp_spreads_duplicate_keys_changes_nothing(keys: Any) -> None:
+    """Both are a registry with duplicate keys, with any number of partitions; so is dispatch."""
+    async with running(keys, partitions=4) as me:
+        seen: list[object] = []
+        REG.register("k", 1)
+        REG.register("k", 2)
+
+        REG.dispatch("k", seen.append, parallel=True)
+
+        assert [[(me, 1), (me, 2)]] == seen
+
+
+async def test_without_links_a_registry_dies_alone() -> None:
+    """Its holders live on and their entries are gone; they may register again."""
+    async with running(links=False) as me:
+        a = await otp.start(Holder)
+        REG.register("mine")
+        await otp.call(a, lambda: REG.register("k"))
+
+        otp.exit("reg", otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert otp.is_alive(a)
+        assert 0 == REG.count()
+        REG.register("mine")
+        otp.exit(a, otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [("mine", me, None)] == REG.select()
 
 
 async def test_a_registry_is_started_like_a_supervisor() -> None:

@@ -7,10 +7,11 @@ rows above it:
 1. `mailbox`, `timers`, `runtime`: what a process is built on
 2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
 3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `registry_table`, `registry`, `registry_handle`, `task_result` and the other parts of
-   `task`: servers, state machines, the registry, tasks
+   parts, `gen_event` and its parts, `registry` and its parts, `task_result` and the other parts of
+   `task`: servers, state machines, event managers, the registry, tasks
 4. `child`, `start`, `task`, `restart`, `supervision`, `supervisor`, `dynamic_supervisor`,
-   `management`, `open_supervisor`, `task_supervisor`: supervision trees
+   `partition_key`, `partition_supervisor`, `partitions`, `management`, `open_supervisor`,
+   `task_supervisor`: supervision trees
 5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
    whole systems, run and seen from outside
 6. `cli`: what people touch
@@ -18,6 +19,7 @@ rows above it:
 
 from . import application as application
 from . import events as events
+from . import gen_event as gen_event
 from . import reports as reports
 from . import task as task
 from .agent import Agent as Agent
@@ -37,6 +39,15 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .event_handler import GenEvent as GenEvent
+from .event_handler import HandlerCrashed as HandlerCrashed
+from .event_handler import HandlerExit as HandlerExit
+from .event_handler import NoHandler as NoHandler
+from .event_handler import OwnerExited as OwnerExited
+from .event_handler import RemoveHandler as RemoveHandler
+from .event_handler import SwapHandler as SwapHandler
+from .event_handler import Swapped as Swapped
+from .event_manager import EventManager as EventManager
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC
@@ -112,6 +123,9 @@ from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
+from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
+from .partitions import Partitions as Partitions
+from .partitions import partitions as partitions
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
@@ -123,6 +137,7 @@ from .registry import Registry as Registry
 from .registry import Unregistered as Unregistered
 from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
+from .registry_subscription import Subscription as Subscription
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer

@@ -134,8 +134,8 @@ def via_module(module: object) -> ViaModule | None:
     if not is_atom(module) and isinstance(module, ViaModule):
         return module
     process = find(module)
-    if process is None:
-        return None
+    if process is None:  # unless a class itself says how to find what its tuples name
+        return getattr(module, "via_module", None)
     registry: ViaModule = process.instance
     if hasattr(registry, "whereis_name"):  # isinstance with a protocol takes some 20 us
         return registry

@@ -19,10 +19,14 @@ soup 1
 `otp.registry(name)` is a handle that can be made before anything runs; it finds the registry at
 every use. Its functions read and write the tables at once, without a message. A process registers
 *itself*; its entries are gone before anybody hears of its death. With `keys="duplicate"` many
-processes share a key: `ROOMS.send(topic, message)` is a local publish-subscribe.
+processes share a key: `ROOMS.send(topic, message)` is a local publish-subscribe, and plain Trio
+code reads a topic in `async with ROOMS.subscribe(topic) as channel`. `async with ROOMS.lock(key)`
+lets one task at a time into a block.
 
-A process that has registered is linked to the registry while it holds a key: it dies with the
-registry, unless it traps exits, because a key that others rely on would be lost.
+To supervise it, put it before those who register. A process that has registered is linked to the
+registry while it holds a key: it dies with the registry, unless it traps exits, because a key that
+others rely on would be lost. `links=False` leaves the link away; then its entries are lost in
+silence when the registry is restarted.
 
 When not to use it: for one well-known process a plain name is enough. Follows: Elixir's
 `Registry`.
@@ -31,7 +35,7 @@ When not to use it: for one well-known process a plain name is enough. Follows: 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import outcome
 from trio.lowlevel import enable_ki_protection
@@ -42,6 +46,7 @@ from .gen_server import GenServer
 from .launch import connect
 from .names import Ref, check_reference, find
 from .process import Exit, Pid
+from .registry_lock import Locks
 from .registry_table import Entry, Table, strict_key
 from .runtime import need_process, runtime
 from .server_loop import Reply, log_unexpected
@@ -52,8 +57,15 @@ if TYPE_CHECKING:
     from .process import Process
     from .request import From
 
-Keys: TypeAlias = Literal["unique", "duplicate"]
-KEYS: Final[tuple[str, ...]] = get_args(Keys)
+Keys: TypeAlias = (
+    Literal["unique", "duplicate"] | tuple[Literal["duplicate"], Literal["key", "pid"]]
+)
+KEYS: Final[tuple[Any, ...]] = (
+    "unique",
+    "duplicate",
+    ("duplicate", "key"),
+    ("duplicate", "pid"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +111,14 @@ class Registry(GenServer):
     """The process behind a registry; use it through `otp.registry(name)`.
 
     Args:
-        keys: `unique`, one holder per key, or `duplicate`, any number of them.
+        keys: `unique`, one holder per key, or `duplicate`, any number of them. OTP's
+            `("duplicate", "key")` and `("duplicate", "pid")` are `duplicate`.
         listeners: references of processes that get `Registered` and `Unregistered` messages for
             every change but those by death.
         meta: what `RegistryHandle.meta` finds at first.
+        links: whether holders are linked to the registry while they have a key.
+        partitions: accepted for those who know it from OTP, where it spreads the load over cores.
+            Here one loop has the tables to itself, so it changes nothing.
     """
 
     child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
@@ -114,23 +130,28 @@ class Registry(GenServer):
         *,
         listeners: Iterable[Ref] = (),
         meta: Mapping[Any, Any] | None = None,
+        links: bool = True,
+        partitions: int = 1,
     ) -> None:
         if keys not in KEYS:
             raise ValueError(f"keys={keys!r}: accepted are {', '.join(map(repr, KEYS))}")
-        self.keys = keys
+        _check_options(links, partitions)
+        self.keys = "unique" if keys == "unique" else "duplicate"
+        self.links = links
         self.listeners = tuple(listeners)
         for listener in self.listeners:
             check_reference(listener)
         self.table = Table()
         self.metadata = {strict_key(key): value for key, value in (meta or {}).items()}
+        self.locks = Locks()
         self._linked: dict[Process, bool] = {}  # {holder of a key: whether we made the link}
-        self._process: Process
+        self.process: Process
 
     def init(self) -> None:
         """Trap exits: the death of a holder is its holder's affair."""
-        self._process = need_process("Registry")
-        self._process.trap_exit = True
-        self._process.entries[self._close] = None
+        self.process = need_process("Registry")
+        self.process.trap_exit = True
+        self.process.entries[self._close] = None
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call, as a supervisor does: it would end every holder of a key."""
@@ -140,7 +161,7 @@ class Registry(GenServer):
 
     def handle_cast(self, message: Any) -> Any:
         """Log a cast, as a supervisor does."""
-        log_unexpected(self._process, message)
+        log_unexpected(self.process, message)
 
     def handle_info(self, message: Any) -> Any:
         """Pass over exit signals, as a supervisor does; log what is not expected."""
@@ -150,9 +171,9 @@ class Registry(GenServer):
         """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
         for process, linked in list(self._linked.items()):
             if linked:
-                process.links.peers.pop(self._process, None)
-                self._process.links.peers.pop(process, None)
-                process.signal(self._process.pid, SHUTDOWN, linked=True)
+                process.links.peers.pop(self.process, None)
+                self.process.links.peers.pop(process, None)
+                process.signal(self.process.pid, SHUTDOWN, linked=True)
 
     def format_status(self) -> object:
         """Show the size, not the tables."""
@@ -215,7 +236,7 @@ class Registry(GenServer):
             self._make_room(key)
         self.table.add(process, key, value)
         self._hold(process)
-        self._tell(Registered(self._process.name, key, process.pid, value))
+        self._tell(Registered(self.process.name, key, process.pid, value))
 
     @enable_ki_protection
     def remove(
@@ -224,7 +245,7 @@ class Registry(GenServer):
         """Remove entries of a process, and the link if those were its last."""
         if self.table.take(process, key, match):
             self._release(process)
-            self._tell(Unregistered(self._process.name, key, process.pid))
+            self._tell(Unregistered(self.process.name, key, process.pid))
 
     def _make_room(self, key: Any) -> None:
         for entry in self.table.under(key):
@@ -237,10 +258,11 @@ class Registry(GenServer):
         """Watch and link a holder, once."""
         if process in self._linked:
             return
-        link = process is not self._process and process not in self._process.links.peers
+        known = process is self.process or process in self.process.links.peers
+        link = self.links and not known
         self._linked[process] = link
         if link:
-            connect(process, self._process)
+            connect(process, self.process)
         process.entries[self._holder_died] = None
 
     def _release(self, process: Process) -> None:
@@ -249,8 +271,8 @@ class Registry(GenServer):
             return
         process.entries.pop(self._holder_died, None)
         if self._linked.pop(process):
-            process.links.peers.pop(self._process, None)
-            self._process.links.peers.pop(process, None)
+            process.links.peers.pop(self.process, None)
+            self.process.links.peers.pop(process, None)
 
     def _holder_died(self, process: Process) -> None:
         self.table.drop(process)
@@ -260,6 +282,7 @@ class Registry(GenServer):
         """Let go of all holders at the end of the registry; those that trap exits live on."""
         for process in self._linked:
             process.entries.pop(self._holder_died, None)
+        self.locks.close(self.process.name or self.process.pid, self.process.exit_reason)
 
     def _tell(self, message: Registered | Unregistered) -> None:
         for listener in self.listeners:
@@ -272,3 +295,11 @@ class Registry(GenServer):
 
 def _split(key: Any) -> tuple[Any, Any]:
     return (key.key, key.value) if isinstance(key, Valued) else (key, None)
+
+
+def _check_options(links: object, partitions: object) -> None:
+    if not isinstance(links, bool):
+        raise ValueError(f"links={bounded(links)}: accepted is True or False")
+    whole = isinstance(partitions, int) and not isinstance(partitions, bool) and partitions > 0
+    if not whole:
+        raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number > 0")

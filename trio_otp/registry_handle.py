@@ -6,23 +6,27 @@ See `trio_otp.registry` for an example and for when to use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .exits import NoProcess
-from .names import check_reference, find
-from .registry import NotRegistered, Registry, Valued
-from .registry_table import Entry, strict_key
+from trio.lowlevel import enable_ki_protection
+
+from .names import check_reference
+from .registry import NotRegistered, Valued
+from .registry_subscription import subscription
+from .registry_table import strict_key
+from .registry_view import RegistryView, matcher
 from .runtime import need_process
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
     from .names import Ref, Via
     from .process import Pid
-
-Entries: TypeAlias = "list[tuple[Pid[Any], Any]]"
-Where: TypeAlias = Callable[[Any, "Pid[Any]", Any], bool]
+    from .registry_subscription import Subscription
+    from .registry_view import Entries
 
 
 def registry(name: Ref) -> RegistryHandle:
@@ -39,14 +43,13 @@ def registry(name: Ref) -> RegistryHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryHandle:
+class RegistryHandle(RegistryView):
     """A registry, looked up by its name at every use.
 
     Every function raises `NoProcess` if the registry does not run. Reading leaves out processes
     that are dead or about to be. Keys are hashable values; 1, 1.0 and True are three keys.
     """
 
-    name: Ref
     frees_names: ClassVar[bool] = True
 
     def via(self, key: Any, value: Any = None) -> Via:
@@ -103,7 +106,7 @@ class RegistryHandle:
         Follows: `Registry.unregister_match/3`.
         """
         process = need_process(f"otp.registry({self.name!r}).unregister_match")
-        self._server().remove(process, key, _matcher(pattern))
+        self._server().remove(process, key, matcher(pattern))
 
     def update_value(self, key: Any, change: Callable[[Any], Any]) -> tuple[Any, Any]:
         """Change the value beside a key of the running process.
@@ -130,83 +133,6 @@ class RegistryHandle:
             return entry.value, old
         raise NotRegistered(key, process.pid)
 
-    # -- reading -------------------------------------------------------------------------------
-
-    def lookup(self, key: Any) -> Entries:
-        """List who has a key: `(pid, value)`, in a unique registry one pair or none.
-
-        Args:
-            key: the key.
-
-        Follows: `Registry.lookup/2`.
-        """
-        return _pairs(self._living(key))
-
-    def match(self, key: Any, pattern: Any) -> Entries:
-        """List who has a key with a value that matches: `(pid, value)`.
-
-        Args:
-            key: the key.
-            pattern: a function that tells whether a value is wanted, or a value to be equal to.
-
-        Follows: `Registry.match/3`.
-        """
-        matches = _matcher(pattern)
-        return _pairs([entry for entry in self._living(key) if matches(entry.value)])
-
-    def count_match(self, key: Any, pattern: Any) -> int:
-        """Count what `match` lists.
-
-        Args:
-            key: the key.
-            pattern: as in `match`.
-
-        Follows: `Registry.count_match/3`.
-        """
-        return len(self.match(key, pattern))
-
-    def keys(self, ref: Ref) -> list[Any]:
-        """List the keys of a process; one that it has registered twice comes twice.
-
-        Args:
-            ref: the process.
-
-        Follows: `Registry.keys/2`.
-        """
-        process, server = find(ref), self._server()
-        return [] if process is None else [entry.key for entry in server.table.of(process)]
-
-    def values(self, key: Any, ref: Ref) -> list[Any]:
-        """List the values a process has beside a key.
-
-        Args:
-            key: the key.
-            ref: the process.
-
-        Follows: `Registry.values/3`.
-        """
-        process, server = find(ref), self._server()
-        if process is None:
-            return []
-        return [entry.value for entry in server.table.held(process, key)]
-
-    def select(self, where: Where | None = None) -> list[tuple[Any, Pid[Any], Any]]:
-        """List all entries as `(key, pid, value)`.
-
-        Args:
-            where: a function of key, pid and value that tells whether an entry is wanted.
-
-        Follows: `Registry.select/2`.
-        """
-        server = self._server()
-        found = [(e.key, e.owner.pid, e.value) for e in server.living(server.table)]
-        return found if where is None else [entry for entry in found if where(*entry)]
-
-    def count(self) -> int:
-        """Count all entries. Follows: `Registry.count/1`."""
-        server = self._server()
-        return sum(1 for entry in server.table if entry.owner.alive)
-
     # -- messages ------------------------------------------------------------------------------
 
     def send(self, key: Any, message: Any) -> int:
@@ -222,12 +148,16 @@ class RegistryHandle:
         """
         return self._server().send(key, message)
 
-    def dispatch(self, key: Any, function: Callable[[Entries], object]) -> None:
+    def dispatch(
+        self, key: Any, function: Callable[[Entries], object], *, parallel: bool = False
+    ) -> None:
         """Call a function with everybody who has a key; not at all if there is nobody.
 
         Args:
             key: the key.
             function: gets `(pid, value)` pairs; it runs here, and what it raises is raised here.
+            parallel: in OTP, a call for each partition at a time. Here a registry has one
+                partition, so it changes nothing: there is one call, with all pairs.
 
         Raises:
             TypeError: it is an `async def`; write `for pid, value in registry.lookup(key): ...`.
@@ -245,6 +175,65 @@ class RegistryHandle:
                 "for pid, value in registry.lookup(key): ..."
             )
 
+    @asynccontextmanager
+    @enable_ki_protection
+    async def subscribe(
+        self, key: Any, value: Any = None, *, max_buffer: float = 100
+    ) -> AsyncGenerator[Subscription]:
+        """Collect what is sent under a key while a block runs; for plain Trio code.
+
+        `async with REG.subscribe("news") as channel: async for message in channel: ...`
+
+        A publisher never waits: a message that finds the buffer full is dropped, and counted in
+        `channel.dropped`. The key is free again when the block is left, and what was not read is
+        dropped.
+
+        Args:
+            key: any hashable value; in a registry with unique keys nobody may have it.
+            value: what `lookup` and `dispatch` give beside the pid of the subscription.
+            max_buffer: how many messages may wait to be read; a whole number, or `math.inf`.
+
+        Returns:
+            A Trio channel to read from. Reading raises `ServerExited` once the registry has ended.
+
+        Raises:
+            AlreadyRegistered: keys are unique and a living process has it.
+            NoProcess: the registry does not run.
+            ValueError: `max_buffer` is not accepted.
+
+        Follows: `Registry.register/3` by a process that receives.
+        """
+        async with subscription(self._server(), self.name, key, value, max_buffer) as channel:
+            yield channel
+
+    # -- locks ---------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    @enable_ki_protection
+    async def lock(self, key: Any) -> AsyncGenerator[None]:
+        """Hold a lock while a block runs; others that want it wait in the order they came.
+
+        The block runs in the caller, a process or plain Trio code. The lock is given up however
+        the block is left. Locks are none of the keys of entries. When the registry ends, a block
+        that has begun runs on, and one that comes after the restart does not wait for it.
+
+        Args:
+            key: any hashable value.
+
+        Raises:
+            RuntimeError: this task holds the lock already.
+            NoProcess: the registry does not run.
+            ServerExited: it ended while this task waited.
+
+        Follows: `Registry.lock/3`.
+        """
+        locks = self._server().locks
+        await locks.acquire(key)
+        try:
+            yield
+        finally:
+            locks.release(key)
+
     # -- metadata ------------------------------------------------------------------------------
 
     def put_meta(self, key: Any, value: Any) -> None:
@@ -257,22 +246,6 @@ class RegistryHandle:
         Follows: `Registry.put_meta/3`.
         """
         self._server().metadata[strict_key(key)] = value
-
-    def meta(self, key: Any) -> Any:
-        """Give a value of `put_meta`.
-
-        Args:
-            key: as of `put_meta`.
-
-        Raises:
-            KeyError: there is none.
-
-        Follows: `Registry.meta/2`.
-        """
-        metadata, strict = self._server().metadata, strict_key(key)
-        if strict not in metadata:
-            raise KeyError(key)
-        return metadata[strict]
 
     def delete_meta(self, key: Any) -> None:
         """Forget a value of `put_meta`, if there is one.
@@ -298,35 +271,3 @@ class RegistryHandle:
         """Tell who has a key, also if it is about to die."""
         server = self._find()
         return None if server is None else server.whereis_name(key)
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _find(self) -> Registry | None:
-        process = find(self.name)
-        if process is None or (process.instance is None and process.starting is not None):
-            return None
-        if not isinstance(process.instance, Registry):
-            raise TypeError(f"name={self.name!r}: accepted is the name of a registry")
-        return process.instance
-
-    def _server(self) -> Registry:
-        server = self._find()
-        if server is None:
-            error = NoProcess(self.name)
-            error.add_note("Start it with otp.child(otp.Registry, keys=...).having(name=...).")
-            raise error
-        return server
-
-    def _living(self, key: Any) -> list[Entry]:
-        server = self._server()
-        return server.living(server.table.under(key))
-
-
-def _pairs(entries: list[Entry]) -> Entries:
-    return [(entry.owner.pid, entry.value) for entry in entries]
-
-
-def _matcher(pattern: Any) -> Callable[[Any], bool]:
-    if callable(pattern):
-        return pattern  # type: ignore[no-any-return]
-    return lambda value: bool(value == pattern)

@@ -250,14 +250,7 @@ class ServerLoop:
         process.runtime.events.emit("crash", report)
 
     def _shown_state(self) -> str:
-        try:
-            status = self.instance.format_status()
-        except (Exception, ProcessExit) as exc:
-            return f"<format_status raised {bounded(exc)}>"
-        if isinstance(status, CoroutineType):
-            status.close()
-            return "<format_status is an async def; accepted is def>"
-        return bounded(status, 2000)
+        return shown_state(self.instance)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -431,6 +424,18 @@ def shown_message(message: Any, limit: int = 200) -> str:
     if message.__class__ is Cast:
         return f"cast {bounded(message.message, limit - 5)}"
     return bounded(message, limit)
+
+
+def shown_state(instance: Any) -> str:
+    """Render what the `format_status` of a server or handler gives, whatever it does."""
+    try:
+        status = instance.format_status()
+    except (Exception, ProcessExit) as exc:
+        return f"<format_status raised {bounded(exc)}>"
+    if isinstance(status, CoroutineType):
+        status.close()
+        return "<format_status is an async def; accepted is def>"
+    return bounded(status, 2000)
 
 
 def _shown_client(message: Any) -> str | None:

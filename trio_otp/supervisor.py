@@ -225,11 +225,14 @@ class StaticLoop(SupervisorLoop):
         wanted = await finish(self.instance.init())
         if wanted is IGNORE:
             ignore(self.process)
-        spec = check_spec(wanted, SupervisorSpec, "Supervisor")
-        self.policy = _new_policy(spec)
-        self.slots = {child.spec.id: Slot(child) for child in spec.children}
+        self.take_spec(check_spec(wanted, SupervisorSpec, "Supervisor"))
         for slot in list(self.slots.values()):
             await self._start_first(slot)
+
+    def take_spec(self, spec: SupervisorSpec) -> None:
+        """Take the flags and the children, before the first of them is started."""
+        self.policy = _new_policy(spec)
+        self.slots = {child.spec.id: Slot(child) for child in spec.children}
 
     async def _start_first(self, slot: Slot) -> None:
         try:

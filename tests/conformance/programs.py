@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RETURNS: Final = frozenset(  # of the kinds there are
     ["reply", "noreply", "quit", "ok", "ignore", "fail", "ret", "garbage", "done"]
-) | {"next", "keep", "repeat_state"}
+) | {"next", "keep", "repeat_state", "remove", "swap"}
 TAKE_PROGRAMS: Final = frozenset(
     [
         *("reg_update", "agent_get", "agent_update", "agent_get_and_update", "agent_cast"),

@@ -29,6 +29,7 @@ for _module in (
     "ops_registry",
     "ops_application",
     "ops_task",
+    "ops_event",
 ):
     importlib.import_module(f"{__package__}.{_module}")  # they enter their kinds and operations
 
@@ -77,7 +78,10 @@ class StepLimit(trio.abc.Instrument):
 def missing(scenario: dict[str, Any]) -> list[str]:
     """Name what a scenario needs and the adaptor does not have."""
     known = (
-        {f"kind {kind}" for kind in (*TARGETS, "app")} | set(OPERATIONS) | RETURNS | set(CONDITIONS)
+        {f"kind {kind}" for kind in (*TARGETS, "app", "handler")}
+        | set(OPERATIONS)
+        | RETURNS
+        | set(CONDITIONS)
     )
     return sorted(set(features(scenario)) - known)
 

@@ -160,6 +160,23 @@ class Codec:
         return {"unregister": self.encode((value.key, value.pid))}
 
     @encode.register
+    def _(self, value: otp.HandlerExit) -> Any:
+        _, id = value.handler
+        return {"handler_exit": [id, self._handler_reason(value.reason)]}
+
+    def _handler_reason(self, reason: object) -> Any:
+        match reason:
+            case otp.Swapped():
+                _, id = reason.handler
+                return {"swapped": [id, self.encode(reason.owner)]}
+            case otp.BadReturn():
+                return self.encode(reason.value)
+            case otp.NORMAL | otp.SHUTDOWN:
+                return self.encode(reason)
+            case _:
+                return {"crashed": self.encode(reason)}
+
+    @encode.register
     def _(self, value: otp.TaskReply) -> Any:
         instance = self.encode(value.task.pid)
         return {"task_reply": [instance.rpartition("#")[0], self.encode(value.value)]}

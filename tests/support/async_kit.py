@@ -16,7 +16,13 @@ from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
 INSIDE = {"Agent.init", "From.wait", "run_process"}
-MODULES = {"application": otp.application, "events": otp.events, "task": otp.task}
+INSIDE_CLASSES = {"EventManager"}
+MODULES = {
+    "application": otp.application,
+    "events": otp.events,
+    "gen_event": otp.gen_event,
+    "task": otp.task,
+}
 
 
 def public() -> Iterator[tuple[str, Any]]:
@@ -25,6 +31,8 @@ def public() -> Iterator[tuple[str, Any]]:
         if name.startswith("_") or inspect.ismodule(value):
             continue
         if inspect.isclass(value):
+            if name in INSIDE_CLASSES:
+                continue
             for member, function in inspect.getmembers(value, callable):
                 if not member.startswith("_") and member not in INSIDE:
                     yield f"{name}.{member}", function
@@ -85,6 +93,24 @@ def slow(name: str) -> otp.Child[Slow]:
     return otp.child(Slow).having(name=name)
 
 
+class Listener(otp.GenEvent):
+    """A handler with checkpoints everywhere."""
+
+    async def init(self) -> None:
+        await steps()
+
+    async def handle_event(self, event: Any) -> None:
+        await steps()
+
+    async def handle_call(self, request: Any) -> Any:
+        await steps()
+        return otp.Reply(request)
+
+    async def terminate(self, reason: object) -> Any:
+        await steps()
+        return reason
+
+
 class Base(otp.Application):
     """Something to depend on."""
 
@@ -136,7 +162,7 @@ class World:
         new = {process.pid for process in set(runtime().processes.values()) - self.before}
         listed = {
             info.pid
-            for sup in ("sup", "dyn")
+            for sup in ("sup", "dyn", "shop")
             for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
         }
         assert new <= listed | set(self.returned)
@@ -147,6 +173,8 @@ class World:
         assert {} == self.me.links.watches
         left = [message for message in self.me.mailbox.drain() if not self._may_stay(message)]
         assert [] == left, left
+        if otp.whereis("events") is not None:
+            await otp.gen_event.sync_notify("events", "works")
         for name in ("up", "server", "dynamic", "new"):
             if otp.whereis(name) is not None:
                 assert "works" == await otp.call(name, "works")
@@ -159,7 +187,12 @@ class World:
 @asynccontextmanager
 async def world(begin: Callable[[], object]) -> AsyncGenerator[World]:
     """Build the world, and check that nothing of it is left at its end."""
-    children = [slow("up"), slow("down"), otp.child(otp.DynamicSupervisor).having(name="dyn")]
+    children = [
+        slow("up"),
+        slow("down"),
+        otp.child(otp.DynamicSupervisor).having(name="dyn"),
+        otp.child(otp.EventManager, [Listener]).having(name="events"),
+    ]
     async with (
         otp.open_supervisor(children, name="sup"),
         otp.open_process(name="me", trap_exit=True),
@@ -328,13 +361,13 @@ async def _(w: World) -> None:
 @case("which_children")
 async def _(w: World) -> None:
     w.begin()
-    assert 3 == len(await otp.which_children("sup"))
+    assert 4 == len(await otp.which_children("sup"))
 
 
 @case("count_children")
 async def _(w: World) -> None:
     w.begin()
-    assert 2 == (await otp.count_children("sup")).active
+    assert 3 == (await otp.count_children("sup")).active
 
 
 @case("get_childspec")
@@ -378,6 +411,72 @@ async def _(w: World) -> None:
     w.begin()
     async with otp.open_application(App):
         await steps()
+
+
+SHOP = otp.partitions("shop")
+
+
+@case("Partitions.resize")
+async def _(w: World) -> None:
+    child = otp.child(otp.PartitionSupervisor, Slow, partitions=2).having(name="shop")
+    w.returned.append(await otp.start(child))
+    w.begin()
+    for size in (1, 2):
+        await SHOP.resize(size)
+    assert "works" == await otp.call(SHOP.via(1), "works")
+
+
+REG = otp.registry("reg")
+
+
+@asynccontextmanager
+async def registry(w: World) -> AsyncGenerator[None]:
+    """Start a registry, and begin."""
+    child = otp.child(otp.Registry, keys="duplicate").having(name="reg")
+    w.returned.append(await otp.start(child))
+    w.begin()
+    yield
+
+
+@case("RegistryHandle.lock")
+async def _(w: World) -> None:
+    async with registry(w):
+        for _ in range(2):
+            async with REG.lock("key"):
+                await steps()
+
+
+@case("RegistryHandle.lock: waiting")
+async def _(w: World) -> None:
+    async def other() -> None:
+        async with REG.lock("key"):
+            await steps(4)
+
+    async with registry(w), trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        async with REG.lock("key"):
+            await steps()
+
+
+@case("RegistryHandle.subscribe")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news"):
+        assert 1 == REG.send("news", "message")
+    assert [] == REG.lookup("news")
+
+
+@case("Subscription.receive")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news") as channel:
+        REG.send("news", "message")
+        assert "message" == await channel.receive()
+
+
+@case("Subscription.aclose")
+async def _(w: World) -> None:
+    async with registry(w), REG.subscribe("news") as channel:
+        await channel.aclose()
+        assert [] == REG.lookup("news")
 
 
 async def end(pid: otp.Pid[Any]) -> None:
@@ -563,3 +662,59 @@ async def _(w: World) -> None:
     w.begin()
     async with otp.task.async_stream([1, 2, 3], give, max_concurrency=2) as results:
         assert [1, 2, 3] == [result.unwrap() async for result in results]
+
+
+@case("gen_event.sync_notify")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.gen_event.sync_notify("events", "event")
+
+
+@case("gen_event.call")
+async def _(w: World) -> None:
+    w.begin()
+    assert "ping" == await otp.gen_event.call("events", Listener, "ping")
+
+
+@case("gen_event.add_handler")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.gen_event.add_handler("events", Listener(), id="new")
+
+
+@case("gen_event.add_sup_handler")
+async def _(w: World) -> None:
+    w.returned.append(otp.whereis("events"))  # it is linked to whoever owns a handler
+    w.begin()
+    await otp.gen_event.add_sup_handler("events", Listener(), id="new")
+
+
+@case("gen_event.delete_handler")
+async def _(w: World) -> None:
+    w.begin()
+    assert "reason" == await otp.gen_event.delete_handler("events", Listener, "reason")
+
+
+@case("gen_event.swap_handler")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.gen_event.swap_handler("events", Listener, Listener(), id="new")
+
+
+@case("gen_event.swap_sup_handler")
+async def _(w: World) -> None:
+    w.returned.append(otp.whereis("events"))
+    w.begin()
+    await otp.gen_event.swap_sup_handler("events", Listener, Listener())
+
+
+@case("gen_event.which_handlers")
+async def _(w: World) -> None:
+    w.begin()
+    assert [Listener] == await otp.gen_event.which_handlers("events")
+
+
+@case("gen_event.stop")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.gen_event.stop("events")

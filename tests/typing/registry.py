@@ -34,6 +34,26 @@ def check_handle(pid: otp.Pid[Server]) -> None:
     REG.dispatch("k", "hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+async def check_blocks() -> None:
+    """Locks and subscriptions are context managers; a subscription is a Trio channel."""
+    async with REG.lock("k") as nothing:
+        assert_type(nothing, None)
+    async with REG.subscribe("k", max_buffer=10) as channel:
+        assert_type(channel, otp.Subscription)
+        assert_type(channel.dropped, int)
+        assert_type(await channel.receive(), Any)
+
+
+async def check_partitions(shop: otp.Partitions) -> None:
+    """A partition supervisor takes children of any kind, and its handle gives references."""
+    many = otp.child(otp.PartitionSupervisor, lambda number: otp.child(Server), partitions=3)
+    assert_type(many, otp.Child[otp.PartitionSupervisor])
+    otp.child(otp.PartitionSupervisor, Server)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    assert_type(otp.whereis(shop.via(1)), otp.Pid[Any] | None)
+    assert_type(shop.count(), int)
+    assert_type(await shop.resize(2), int)
+
+
 def check_info(pid: otp.Pid[Server]) -> None:
     """A picture of a process is data, and is read only."""
     info = otp.process_info(pid)

@@ -1,0 +1,325 @@
+"""The process behind `gen_event`: it runs its handlers one after another, and survives them.
+
+Rules this file keeps:
+
+* Whatever a handler raises or returns ends that handler alone: it is taken out of the table, its
+  `terminate` runs, the crash is reported, its owner is told.
+* What is not a handler's fault passes through: the end of the manager, Ctrl-C.
+* The manager traps exits. The exit of an owner ends the owner's handlers, that of its own parent
+  ends it; before it dies it lets go of the owners, so that its end is no signal to them.
+
+Follows: Erlang's `gen_event`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import outcome
+import trio
+
+from .behaviour import finish
+from .bounded import bounded
+from .event_handler import (
+    GenEvent,
+    HandlerCrashed,
+    HandlerExit,
+    HandlerKey,
+    NoHandler,
+    OwnerExited,
+    RemoveHandler,
+    SwapHandler,
+    Swapped,
+    check_handler,
+    split_key,
+)
+from .exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through, reason_of
+from .gen_server import GenServer
+from .handler_table import Entry, HandlerTable
+from .launch import connect
+from .process import UNSET, Exit
+from .runtime import need_process
+from .server_loop import Handled, Reply, Stop, log_unexpected, shown_message, shown_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .process import Process
+    from .request import From
+
+_GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"
+_ANSWERS: Final = "Reply(value), RemoveHandler(reply=value) or SwapHandler(new, reply=value)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Crash:
+    """What `EventManager.attempt` gives in place of a result."""
+
+    reason: object
+
+
+class EventManager(GenServer):
+    """The event manager, a child like any other; use it through `otp.gen_event`.
+
+    Args:
+        handlers: what makes the handlers it has from the start, oldest first: GenEvent classes, or
+            functions without arguments. They are made anew at every restart; one that refuses to
+            start lets the start of the manager fail.
+    """
+
+    def __init__(self, handlers: Iterable[Callable[[], GenEvent]] = ()) -> None:
+        self.makers = tuple(handlers)
+        for make in self.makers:
+            if not callable(make):
+                raise TypeError(_no_maker(make))
+        self.table = HandlerTable()
+        self._process: Process
+
+    def init(self) -> Any:
+        """Trap exits, and add the handlers of the start."""
+        self._process = need_process("EventManager")
+        self._process.trap_exit = True
+        return self._install()
+
+    async def _install(self) -> None:
+        for make in self.makers:
+            handler = make()
+            check_handler(handler, "handlers")
+            await self.add(Entry(handler))
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Refuse a call that is none of `gen_event`: it is for no handler in particular."""
+        text = f"EventManager does not take the call {bounded(request)}; write otp.gen_event.call"
+        return Reply(outcome.Error(TypeError(text)))
+
+    def handle_cast(self, message: Any) -> Any:
+        """Log a cast that is none of `gen_event`."""
+        log_unexpected(self._process, message)
+
+    def handle_info(self, message: Any) -> Any:
+        """Give a plain message to all handlers; an exit signal first ends those of its sender."""
+        if isinstance(message, Exit):
+            return self._take_exit(message)
+        return self.tell_all("handle_info", message)
+
+    def terminate(self, reason: object) -> Any:
+        """End all handlers, newest first, and let go of their owners."""
+        return self._end_all()
+
+    def format_status(self) -> object:
+        """Show what each handler shows."""
+        return {entry.key: entry.handler.format_status() for entry in self.table}
+
+    async def _end_all(self) -> None:
+        owners = self.table.owners()
+        for entry in self.table:
+            await self.take_out(entry, SHUTDOWN, told=SHUTDOWN)
+        for owner in owners:
+            if owner is not self._process.parent:
+                owner.links.peers.pop(self._process, None)
+                self._process.links.peers.pop(owner, None)
+
+    async def _take_exit(self, signal: Exit) -> None:
+        for entry in self.table.owned_by(signal.pid):
+            await self.take_out(entry, OwnerExited(signal.reason), told=SHUTDOWN)
+        await self.tell_all("handle_info", signal)
+
+    # -- what the commands of gen_event do -----------------------------------------------------
+
+    def need(self, key: HandlerKey) -> Entry:
+        """Give a handler, or raise `NoHandler`."""
+        entry = self.table.find(*split_key(key))
+        if entry is None:
+            raise NoHandler(key)
+        return entry
+
+    async def add(self, entry: Entry, *, place: int = 0, swapped: Any = UNSET) -> None:
+        """Start a handler and put it into the table.
+
+        Args:
+            entry: the handler, its id and owner.
+            place: where in the table; 0 is that of the newest.
+            swapped: what the handler before it left behind, if it comes by a swap.
+
+        Raises:
+            StartError: its init failed; nothing is added.
+            ValueError: a manager has this very object already.
+        """
+        handler: GenEvent = entry.handler
+        if handler._is_installed:
+            text = f"handler={bounded(handler)} is in a manager already; make a new object"
+            raise ValueError(text)
+        handler._is_installed = True
+        if swapped is UNSET:
+            result = await self.attempt(handler.init)
+        else:
+            result = await self.attempt(handler.init_swapped, swapped)
+        if result is not None:
+            handler._is_installed = False
+            raise StartError(_refusal(result), bounded(entry.key))
+        self.table.add(entry, place)
+        if entry.owner is not None:
+            self._link(entry.owner)
+
+    def _link(self, owner: Process) -> None:
+        if owner.dead:
+            self._process.mailbox.put(Exit(owner.pid, NOPROC))
+        else:
+            connect(owner, self._process)
+
+    async def tell_all(self, callback: str, message: Any) -> None:
+        """Call `handle_event` or `handle_info` of all handlers, newest first."""
+        for entry in self.table:
+            result: Any = await self.attempt(getattr(entry.handler, callback), message)
+            if result is None:
+                continue
+            if not _leaves(result):
+                await self._crash(entry, _why(callback, result, _GO_ON))
+            elif isinstance(result, SwapHandler):
+                await self._give_place(entry, result)
+            else:
+                await self.take_out(entry, NORMAL)
+
+    async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
+        """Let a handler answer a call.
+
+        Raises:
+            NoHandler: there is no such handler.
+            HandlerCrashed: it could not answer, and is not there any more.
+        """
+        entry = self.need(key)
+        result: Any = await self._answer(entry, request, from_)
+        if result.__class__ is Reply and result.timeout is result.continue_ is None:
+            return result.value
+        if not _leaves(result) or result.reply is UNSET:
+            reason = _why("handle_call", result, _ANSWERS)
+            await self._crash(entry, reason)
+            raise HandlerCrashed(entry.key, reason)
+        if isinstance(result, SwapHandler):
+            await self._give_place(entry, result)
+        else:
+            await self.take_out(entry, NORMAL)
+        return result.reply
+
+    async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Any:
+        if not isinstance(request, Handled):
+            return await self.attempt(entry.handler.handle_call, request)
+        result: Any = await self.attempt(request.handle_call, entry.handler, from_)
+        if result.__class__ is Reply and _leaves(result.value):  # a method of on_call
+            return result.value
+        return result
+
+    async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
+        """Put a handler in place of another, as the newest.
+
+        Args:
+            old: the handler that has to go; it may be absent.
+            reason: what its `terminate` gets.
+            new: the handler that comes.
+            sup: whether it comes with an owner of its own; else it has that of the old one.
+
+        Raises:
+            StartError: the new one did not start; the old one is gone all the same.
+        """
+        entry = self.table.find(*split_key(old))
+        if entry is None:
+            result: object = NoHandler(old)
+        else:
+            new.owner = new.owner if sup else entry.owner
+            result = await self.take_out(entry, reason, told=_swapped(new))
+        await self.add(new, swapped=result)
+
+    async def _give_place(self, entry: Entry, swap: SwapHandler) -> None:
+        """Put another handler in the very place of one that asked for it."""
+        new = Entry(swap.new, swap.id, entry.owner)
+        place = self.table.place_of(entry)
+        result = await self.take_out(entry, swap.reason, told=_swapped(new))
+        try:
+            await self.add(new, place=place, swapped=result)
+        except (StartError, ValueError) as exc:
+            reason = exc.reason if isinstance(exc, StartError) else exc
+            self._report(new, reason)
+            self._tell_owner(new, reason)
+
+    async def take_out(self, entry: Entry, reason: object, *, told: object = NORMAL) -> Any:
+        """Take a handler out, run its `terminate`, tell its owner.
+
+        Returns:
+            What `terminate` returned, or `HandlerCrashed`.
+        """
+        self.table.remove(entry)
+        entry.handler._is_installed = False
+        result = await self.attempt(entry.handler.terminate, reason)
+        if isinstance(result, _Crash):
+            self._report(entry, result.reason)
+            result = HandlerCrashed(entry.key, result.reason)
+        self._tell_owner(entry, told)
+        return result
+
+    async def _crash(self, entry: Entry, reason: object) -> None:
+        self._report(entry, reason)
+        await self.take_out(entry, reason, told=reason)
+
+    # -- handlers that fail --------------------------------------------------------------------
+
+    async def attempt(self, callback: Callable[..., Any], *args: Any) -> Any:
+        """Run a callback of a handler; give its result, or `_Crash` if it raised."""
+        process = self._process
+        try:
+            result = await finish(callback(*args))
+        except BaseException as exc:
+            if passes_through(exc) or process.doom is not UNSET:
+                raise
+            result = _Crash(reason_of(exc))
+        if process.doom is not UNSET:  # a callback without a checkpoint has not noticed
+            await trio.lowlevel.checkpoint()
+        return result
+
+    def _tell_owner(self, entry: Entry, reason: object) -> None:
+        owner: Process | None = entry.owner
+        if owner is not None and not owner.dead:
+            owner.mailbox.put(HandlerExit(self._process.pid, entry.key, reason))
+
+    def _report(self, entry: Entry, reason: object) -> None:
+        process = self._process
+        message = process.current
+        report = process.crash_report(
+            reason,
+            last_message=None if message is UNSET else shown_message(message),
+            state=shown_state(entry.handler),
+        )
+        label = f"handler {bounded(entry.key)} of {process.pid!r}"
+        process.runtime.events.emit("crash", replace(report, label=label))
+
+
+def _no_maker(what: object) -> str:
+    hint = ""
+    if isinstance(what, GenEvent):  # one object would be there before and after a restart
+        hint = f"; write [{type(what).__name__}] or [lambda: {type(what).__name__}(...)]"
+    return f"handlers: {bounded(what)}; accepted are GenEvent classes, or functions{hint}"
+
+
+def _leaves(result: object) -> bool:
+    swap = isinstance(result, SwapHandler) and isinstance(result.new, GenEvent)
+    return swap or isinstance(result, RemoveHandler)
+
+
+def _swapped(new: Entry) -> Swapped:
+    return Swapped(new.key, None if new.owner is None else new.owner.pid)
+
+
+def _why(callback: str, result: object, accepted: str) -> object:
+    """Give the reason of the end of a handler whose callback raised or returned nonsense."""
+    if isinstance(result, _Crash):
+        return result.reason
+    hint = "; to answer None write Reply(None)" if accepted is _ANSWERS and result is None else ""
+    return BadReturn(callback, result, accepted + hint)
+
+
+def _refusal(result: object) -> object:
+    match result:
+        case _Crash(reason) | Stop(reason):
+            return reason
+        case _:
+            return BadReturn("init", result, "None or Stop(reason)")

@@ -1,0 +1,291 @@
+"""gen_event: one process, the event manager, that gives every event to any number of handlers.
+
+A handler is an object that is put in and taken out while the program runs: a log, a counter, an
+alarm. Who notifies knows none of them, and one that crashes takes only itself out.
+
+>>> import trio, trio_otp as otp
+>>> class Ledger(otp.GenEvent):
+...     def __init__(self, currency: str) -> None:
+...         self.currency = currency
+...         self.total = 0
+...     def handle_event(self, event):
+...         match event:
+...             case ("sold", int(price)):
+...                 self.total += price
+...     @otp.on_call
+...     def report(self) -> str:
+...         return f"{self.total} {self.currency}"
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(otp.EventManager).having(name="shop")]):
+...         await otp.gen_event.add_handler("shop", Ledger("EUR"))
+...         otp.gen_event.notify("shop", ("sold", 5))
+...         otp.gen_event.notify("shop", ("sold", 7))
+...         print(await Ledger.at("shop").report())
+...         print(await otp.gen_event.which_handlers("shop"))
+>>> trio.run(main)
+12 EUR
+[<class 'trio_otp.gen_event.Ledger'>]
+
+Clients notify: `notify` does not wait, `sync_notify` waits until all handlers have had the event.
+Handlers run one after another in the process of the manager, the newest first. The handler object
+is its state. A handler is named by its class, or by `(class, id)` if it was added with an id. What
+it answers to `call` is typed if its methods are `on_call` methods and the call goes through
+`Ledger.at(manager)`.
+
+The manager is a child as any other, `otp.EventManager`. When it is restarted, the handlers that
+were added are gone with it. `otp.child(otp.EventManager, [Ledger1, Ledger2])` makes handlers at
+each start; `add_sup_handler` tells the process that added a handler, in a `HandlerExit` message,
+when that is gone.
+
+When not to use it: a slow handler holds up all others, and whoever waits in `sync_notify`. For
+subscribers that are processes of their own, take a Registry with duplicate keys.
+
+Follows: Erlang's `gen_event`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import gen_server
+from .event_commands import (
+    AddHandler,
+    CallHandler,
+    DeleteHandler,
+    Notify,
+    ReplaceHandler,
+    SyncNotify,
+    WhichHandlers,
+    check_manager,
+    send_command,
+)
+from .event_handler import check_handler, split_key
+from .exits import NORMAL, NoProcess
+from .names import find, is_atom, need
+from .runtime import need_process, runtime
+from .server_loop import Cast
+
+if TYPE_CHECKING:
+    from .event_handler import GenEvent, HandlerKey
+    from .names import Ref
+
+
+def notify(ref: Ref, event: Any) -> None:
+    """Send an event to all handlers. It never blocks.
+
+    Args:
+        ref: the event manager. If a pid or via tuple leads nowhere, the event is counted as
+            dropped.
+        event: what each `handle_event` gets, this very object.
+
+    Raises:
+        NoProcess: the reference is a name and nobody has it.
+        WrongServer: it leads to something else than an event manager.
+
+    Follows: `gen_event:notify/2`.
+    """
+    process = find(ref)
+    if process is not None:
+        check_manager(ref, process, "gen_event.notify")
+        process.mailbox.put(Cast(Notify(event)))
+    elif is_atom(ref):
+        raise NoProcess(ref, event)
+    else:
+        runtime().drop(ref, event, "notify to a dead event manager")
+
+
+async def sync_notify(ref: Ref, event: Any) -> None:
+    """Send an event to all handlers, and wait until each has had it.
+
+    Args:
+        ref: the event manager.
+        event: what each `handle_event` gets.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+        WrongServer: it leads to something else than an event manager.
+        ServerExited: the manager ended first.
+        CallingSelf: one of its handlers called.
+        DeadlockError: the manager waits, over others perhaps, for the caller.
+
+    Follows: `gen_event:sync_notify/2`.
+    """
+    await send_command(ref, SyncNotify(event))
+
+
+async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
+    """Add a handler, and wait until its init is over. Adding a second of a class is no error.
+
+    Args:
+        ref: the event manager.
+        handler: the object; one that is in a manager cannot be added again.
+        id: tells it from others of its class: it is then named `(class, id)`.
+
+    Raises:
+        TypeError: `handler` is no object of a GenEvent class.
+        ValueError: a manager has the object already.
+        StartError: its init raised, or returned `Stop(reason)`; nothing is added.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:add_handler/3`.
+    """
+    check_handler(handler)
+    await send_command(ref, AddHandler(handler, id, None))
+
+
+async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
+    """Add a handler that this process owns, and link the process to the manager.
+
+    When the handler leaves the manager, in whatever way, the owner gets a `HandlerExit` message.
+    When the owner ends, the handler is taken out.
+
+    Args:
+        ref: the event manager.
+        handler: the object.
+        id: as of `add_handler`.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+        TypeError, ValueError, StartError: as `add_handler`.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:add_sup_handler/3`.
+    """
+    check_handler(handler)
+    owner = need_process("otp.gen_event.add_sup_handler")
+    await send_command(ref, AddHandler(handler, id, owner))
+
+
+async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL) -> Any:
+    """Take a handler out.
+
+    Args:
+        ref: the event manager.
+        handler: its class, or `(class, id)`; of several, the newest.
+        reason: what its `terminate` gets.
+
+    Returns:
+        What its `terminate` returned.
+
+    Raises:
+        NoHandler: there is no such handler.
+        HandlerCrashed: its `terminate` raised; it is gone all the same.
+        TypeError: `handler` names none.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:delete_handler/3`.
+    """
+    split_key(handler)
+    return await send_command(ref, DeleteHandler(handler, reason))
+
+
+async def swap_handler(
+    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
+) -> None:
+    """Put a handler in place of another, with no event in between. It keeps the owner.
+
+    What `terminate` of the old one returns, `init_swapped` of the new one gets. If the old one is
+    not there, the new one is added all the same, told by a `NoHandler`.
+
+    Args:
+        ref: the event manager.
+        old: the handler that has to go: its class, or `(class, id)`.
+        new: the object that comes, as the newest.
+        reason: what `terminate` of the old one gets.
+        id: the id of the new one.
+
+    Raises:
+        StartError: the new one did not start; the old one is gone all the same.
+        TypeError, ValueError: as `add_handler`.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:swap_handler/3`.
+    """
+    split_key(old, "old")
+    check_handler(new, "new")
+    await send_command(ref, ReplaceHandler(old, new, reason, id, False, None))
+
+
+async def swap_sup_handler(
+    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
+) -> None:
+    """As `swap_handler`, and this process owns the new one, as after `add_sup_handler`.
+
+    Args:
+        ref: the event manager.
+        old: the handler that has to go: its class, or `(class, id)`.
+        new: the object that comes, as the newest.
+        reason: what `terminate` of the old one gets.
+        id: the id of the new one.
+
+    Raises:
+        NotAProcess: in plain Trio code.
+        StartError, TypeError, ValueError: as `swap_handler`.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:swap_sup_handler/3`.
+    """
+    split_key(old, "old")
+    check_handler(new, "new")
+    owner = need_process("otp.gen_event.swap_sup_handler")
+    await send_command(ref, ReplaceHandler(old, new, reason, id, True, owner))
+
+
+async def call(ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = 5.0) -> Any:
+    """Ask one handler and wait for its answer.
+
+    Args:
+        ref: the event manager.
+        handler: its class, or `(class, id)`; of several, the newest.
+        request: what its `handle_call` gets.
+        timeout: seconds; None leaves the limit to the cancel scope around the call.
+
+    Returns:
+        What the handler replied.
+
+    Raises:
+        NoHandler: there is no such handler.
+        HandlerCrashed: it raised, or returned what it may not, and is not there any more.
+        CallTimeout: there was no answer in time; the request may still be handled.
+        TypeError: `handler` names none.
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:call/4`.
+    """
+    split_key(handler)
+    return await send_command(ref, CallHandler(handler, request), timeout)
+
+
+async def which_handlers(ref: Ref) -> list[HandlerKey]:
+    """List the handlers, newest first: their classes, and `(class, id)` where there is an id.
+
+    Args:
+        ref: the event manager.
+
+    Raises:
+        NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
+
+    Follows: `gen_event:which_handlers/1`.
+    """
+    handlers: list[HandlerKey] = await send_command(ref, WhichHandlers())
+    return handlers
+
+
+async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
+    """Let an event manager end, after what is queued before, and wait until it is dead.
+
+    Every handler's `terminate` runs first, with SHUTDOWN.
+
+    Args:
+        ref: the event manager.
+        reason: the exit reason it shall have.
+        timeout: seconds to wait; None waits for ever.
+
+    Raises:
+        WrongServer: the reference leads to something else than an event manager.
+        NoProcess, CallTimeout, ServerExited, CallingSelf, DeadlockError: as `otp.stop`.
+
+    Follows: `gen_event:stop/3`.
+    """
+    check_manager(ref, need(ref), "gen_event.stop")
+    await gen_server.stop(ref, reason, timeout)

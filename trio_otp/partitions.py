@@ -1,0 +1,110 @@
+"""The handle of a partition supervisor: from a key to the partition that it belongs to.
+
+`otp.partitions(name)` makes one, at module level if you like; it finds the supervisor at every use.
+See `trio_otp.partition_supervisor` for an example and for when to use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .bounded import bounded
+from .exits import NoProcess
+from .names import check_reference, need
+from .partition_key import partition_of
+from .partition_supervisor import find_loop, is_whole
+from .request import From
+from .supervision import Command
+
+if TYPE_CHECKING:
+    from .names import Ref, Via
+    from .partition_supervisor import PartitionLoop
+
+
+def partitions(name: Ref) -> Partitions:
+    """Give the handle of a partition supervisor; it need not run yet.
+
+    Args:
+        name: its name, or any other reference to its process.
+
+    Raises:
+        TypeError: `name` is no reference.
+    """
+    check_reference(name)
+    return Partitions(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """A partition supervisor, looked up by its name at every use.
+
+    Every function but `via` raises `NoProcess` if it does not run.
+    """
+
+    name: Ref
+
+    def via(self, key: Any) -> Via:
+        """Give the reference to the partition of a key.
+
+        Args:
+            key: a whole number, which goes by its remainder, or what else hashes and has a `repr`
+                of its own: text, a tuple, a pid.
+
+        Follows: `{:via, PartitionSupervisor, {name, key}}`.
+        """
+        return ("via", self.name, key)
+
+    def partition_of(self, key: Any) -> int:
+        """Tell which partition a key belongs to, a number from 0.
+
+        Args:
+            key: as of `via`.
+
+        Raises:
+            ValueError: there are 0 partitions.
+            TypeError: the key does not hash, or only its address tells it apart.
+        """
+        size = self._loop().size
+        if size == 0:
+            raise ValueError(f"key={bounded(key)}: {bounded(self.name)} has 0 partitions")
+        return partition_of(key, size)
+
+    def count(self) -> int:
+        """Tell how many partitions keys are spread over. Follows: `partitions/1`."""
+        return self._loop().size
+
+    async def resize(self, partitions: int) -> int:
+        """Let fewer partitions run, or more again, at most as many as at first.
+
+        Keys are spread anew; nothing is handed over. Those that are too many are stopped after no
+        key leads to them; those that come back are started before any key leads to them.
+
+        Args:
+            partitions: how many there are to be.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            ValueError: it is no whole number from 0 to the number at first.
+            StartError: a partition did not start; there are as many as before.
+            NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
+
+        Follows: `PartitionSupervisor.resize!/2`.
+        """
+        if not is_whole(partitions) or partitions < 0:
+            await trio.lowlevel.checkpoint()
+            raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number >= 0")
+        self._loop()
+        request = Command("resize", partitions)
+        previous: int = await From(need(self.name), self.name, request, None).wait()
+        return previous
+
+    def _loop(self) -> PartitionLoop:
+        loop = find_loop(self.name)
+        if loop is None:
+            raise NoProcess(self.name)
+        return loop

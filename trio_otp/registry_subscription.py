@@ -1,0 +1,176 @@
+"""Subscriptions: what is sent under a key of a registry, as a Trio channel for plain Trio code.
+
+A subscription is a small process that holds the key; it has a pid, is found by `lookup` and gets
+what `send` and `dispatch` send. Its mailbox is a buffer with a bound, which the block reads:
+
+* A publisher never waits and is never told: what does not fit is dropped and counted.
+* The key is free before the block has been left.
+* When the registry ends, what has arrived can still be read; then reading raises `ServerExited`.
+
+Follows: the publish-subscribe of Elixir's `Registry`, section "Using as a PubSub".
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .exits import NORMAL, ServerExited, WrongServer, raise_bare
+from .home import Home
+from .launch import Launch
+from .mailbox import Mailbox
+from .request import From
+from .runtime import own_process, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .process import Pid, Process
+    from .registry import Registry
+
+
+class _Buffer(Mailbox):
+    """The mailbox of a subscription: bounded, and still readable when its process is dead."""
+
+    __slots__ = ("dropped", "owner")
+
+    def __init__(self, owner: Process, size: float) -> None:
+        super().__init__()
+        self.inbox, self.outlet = trio.open_memory_channel[Any](size)
+        self._nowait = self.outlet.receive_nowait
+        self.put = self._offer
+        self.owner = owner
+        self.dropped = 0
+
+    @enable_ki_protection
+    def _offer(self, message: Any) -> None:
+        if message.__class__ is From and message.server is self.owner:
+            wrong = WrongServer("call", self.owner.pid, "subscription")
+            message.finish(outcome.Error(wrong))
+            return
+        try:
+            self.inbox.send_nowait(message)
+        except trio.WouldBlock:
+            self.dropped += 1
+            self.owner.runtime.drop(self.owner.pid, message, "the buffer of a subscription is full")
+
+    def drain(self) -> list[Any]:
+        """Leave what has arrived to the block that reads."""
+        return []
+
+    def close(self) -> None:
+        """Let nothing more come in."""
+        self.inbox.close()
+
+
+class Subscription(trio.abc.ReceiveChannel[Any]):
+    """The channel of a `RegistryHandle.subscribe` block."""
+
+    def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:
+        self._registry = registry
+        self._ref = ref
+        self._key = key
+        self._process: Process
+        self._buffer: _Buffer
+        self._max_buffer = max_buffer
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """The process that holds the key, as `lookup` lists it."""
+        return self._process.pid
+
+    @property
+    def dropped(self) -> int:
+        """How many messages found the buffer full."""
+        return self._buffer.dropped
+
+    def __repr__(self) -> str:
+        return f"<subscription to {bounded(self._key)} of {bounded(self._ref)}>"
+
+    async def receive(self) -> Any:
+        """Wait for the next message.
+
+        Returns:
+            The message, oldest first.
+
+        Raises:
+            ServerExited: the registry has ended, and all that had arrived has been read.
+            trio.ClosedResourceError: the subscription was closed, or its block left.
+        """
+        try:
+            return await self._buffer.outlet.receive()
+        except trio.EndOfChannel:
+            raise self._error() from None
+
+    async def aclose(self) -> None:
+        """Give the key up before the block is left; reading is over."""
+        self._leave()
+        await trio.lowlevel.checkpoint()
+
+    def _error(self) -> ServerExited:
+        registry = self._registry.process
+        if registry.dead:
+            return ServerExited(self._ref, registry.exit_reason)
+        return ServerExited(self._process.pid, self._process.exit_reason)
+
+    @enable_ki_protection
+    def _enter(self, home: Home) -> None:
+        """Start the process; it has no mailbox but the buffer from its first moment on."""
+        label = f"subscription {bounded(self._key, 40)}"
+        launch = Launch(body=_wait, label=label, home=home, starter=own_process())
+        self._process = process = launch.create()
+        process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
+        self._registry.process.watchers[self._registry_died] = None
+
+    @enable_ki_protection
+    def _leave(self) -> None:
+        """Free the key at once, then let the process end; what was not read is counted."""
+        process = self._process
+        self._registry.process.watchers.pop(self._registry_died, None)
+        if not process.dead and not self._registry.process.dead:
+            self._registry.remove(process, self._key)
+        process.condemn(NORMAL)
+        for message in Mailbox.drain(self._buffer):
+            process.runtime.drop(process.pid, message, "left when the subscription ended")
+        self._buffer.outlet.close()
+
+    def _registry_died(self, registry: Process) -> None:
+        self._process.condemn(registry.exit_reason)
+
+
+async def _wait(_: Process) -> None:
+    await trio.sleep_forever()
+
+
+@asynccontextmanager
+@enable_ki_protection
+async def subscription(
+    registry: Registry, ref: object, key: Any, value: Any, max_buffer: float
+) -> AsyncGenerator[Subscription]:
+    """Hold a key while a block runs, and collect what is sent under it."""
+    check_buffer(max_buffer)
+    channel = Subscription(registry, ref, key, max_buffer)
+    try:
+        async with trio.open_nursery() as nursery:
+            channel._enter(Home(runtime(), nursery))
+            try:
+                registry.add(channel._process, key, value)
+                yield channel
+            finally:
+                channel._leave()
+    except BaseExceptionGroup as group:
+        raise_bare(group)
+
+
+def check_buffer(max_buffer: object) -> None:
+    """Refuse a size of a buffer that is not accepted."""
+    whole = isinstance(max_buffer, int) and not isinstance(max_buffer, bool) and max_buffer > 0
+    if not whole and max_buffer != math.inf:
+        shown = bounded(max_buffer)
+        raise ValueError(f"max_buffer={shown}: accepted is a whole number > 0, or math.inf")
