@@ -61,6 +61,7 @@ _notice: Final = logging.getLogger("trio_otp.notice")
 _own: Final = logging.getLogger("trio_otp.reports")
 
 REASON: Final = 500  # characters of a reason in the text of a record
+NOTHING: Final[Mapping[str, Any]] = {}
 SHOWN: Final = 10  # ends of children that are listed when a supervisor gives up
 _DOMAINS: Final = {_crash: "otp", _notice: "otp"}  # the others are of OTP's SASL
 _CONTEXTS: Final = {
@@ -239,7 +240,7 @@ def _log(
     translated = translators().translate(report, _complain)
     if translated is SKIP or not _limit().admits(report.kind):
         return
-    said, more = (text(), {}) if translated is None else translated
+    said, more = translated or (text(), NOTHING)
     record = _record(logger, level, said, cause)
     put(record, {f"otp_{name}": _flat(value) for name, value in fields.items()})
     put(record, {"otp_kind": report.kind, "otp_domain": _DOMAINS.get(logger, "otp.sasl")})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from .bounded import bounded
 from .runtime import runtime
@@ -31,6 +31,7 @@ class Skip(enum.Enum):
 
 
 SKIP: Final = Skip.SKIP
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 class Translators:
@@ -58,17 +59,16 @@ class Translators:
         return None
 
 
-def _checked(result: object) -> tuple[str, Mapping[str, Any]] | Skip | None:
-    match result:
-        case None | Skip.SKIP:
-            return result
-        case str():
-            return result, {}
-        case (str() as text, Mapping() as metadata):
-            return text, metadata
-        case _:
-            accepted = "a str, (str, dict), SKIP or None"
-            raise TypeError(f"a translator returned {bounded(result)}; accepted is {accepted}")
+def _checked(result: Any) -> tuple[str, Mapping[str, Any]] | Skip | None:
+    if result is None or result is SKIP:
+        return result
+    two = result.__class__ is tuple and len(result) == 2
+    text: Any = result[0] if two else result
+    metadata: Any = result[1] if two else _NONE
+    if isinstance(text, str) and isinstance(metadata, Mapping):
+        return text, cast("Mapping[str, Any]", metadata)
+    accepted = "a str, (str, dict), SKIP or None"
+    raise TypeError(f"a translator returned {bounded(result)}; accepted is {accepted}")
 
 
 def translators() -> Translators:
