@@ -112,6 +112,9 @@ from .management import start_child as start_child
 from .management import terminate_child as terminate_child
 from .management import which_child as which_child
 from .management import which_children as which_children
+from .metadata import metadata as metadata
+from .metadata import reset_metadata as reset_metadata
+from .metadata import set_metadata as set_metadata
 from .multi_call import MultiReply as MultiReply
 from .multi_call import abcast as abcast
 from .multi_call import multi_call as multi_call

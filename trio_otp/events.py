@@ -15,8 +15,15 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from .event_reports import ApplicationReport as ApplicationReport
+from .event_reports import CrashReport as CrashReport
+from .event_reports import Neighbour as Neighbour
+from .event_reports import NoticeReport as NoticeReport
+from .event_reports import ProgressReport as ProgressReport
+from .event_reports import Report as Report
+from .event_reports import SupervisorReport as SupervisorReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,68 +46,6 @@ Listener: TypeAlias = "Callable[..., object]"
 _log = logging.getLogger("trio_otp.events")
 # Listeners that every run starts with; `reports` puts the log here.
 defaults: list[tuple[str, Listener]] = []
-
-
-@dataclass(frozen=True, slots=True)
-class CrashReport:
-    """A process ended with a reason that is not quiet: who, why, with what in hand."""
-
-    pid: Any
-    name: object
-    label: str
-    reason: object
-    last_message: str | None = None
-    state: str | None = None
-    client: str | None = None
-    handled: int = 0
-    queue_len: int = 0
-    ancestors: tuple[object, ...] = ()
-    links: tuple[object, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorReport:
-    """What a supervisor has to tell; `context` is one of OTP's four.
-
-    `shutdown`, that it gives up, comes with the `(time, child id, reason)` of the last ends.
-    """
-
-    supervisor: object
-    context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
-    reason: object
-    child_id: object
-    pid: Any = None
-    restart: str = ""
-    shutdown: object = None
-    history: tuple[tuple[float, object, object], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressReport:
-    """A supervisor has started a child."""
-
-    supervisor: object
-    child_id: object
-    pid: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationReport:
-    """An application has started or ended; `phase` says which."""
-
-    application: str
-    phase: Literal["started", "stopped", "exited"]
-    reason: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeReport:
-    """What a person should know and is no crash: an unknown message, a stuck child."""
-
-    pid: Any
-    text: str
-    level: int = logging.ERROR
-    detail: dict[str, object] = field(default_factory=dict[str, object])
 
 
 class _Dispatch:
