@@ -14,9 +14,9 @@ is detached and logged; it never hurts the process that emitted. Follows: Elixir
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from .bounded import bounded
 from .event_reports import ApplicationReport as ApplicationReport
 from .event_reports import CrashReport as CrashReport
 from .event_reports import Neighbour as Neighbour
@@ -24,6 +24,7 @@ from .event_reports import NoticeReport as NoticeReport
 from .event_reports import ProgressReport as ProgressReport
 from .event_reports import Report as Report
 from .event_reports import SupervisorReport as SupervisorReport
+from .log_delivery import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +61,15 @@ class _Dispatch:
         for listener in self.listeners:
             try:
                 listener(*args)
-            except Exception:
+            except Exception as exc:
                 self.events.detach(self.event, listener)
-                with suppress(Exception):  # a handler of the user's may raise as well
-                    _log.exception("listener %r of %s raised; it is detached", listener, self.event)
+                _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
+
+
+def _tell(text: str, exc: Exception) -> None:
+    if _log.isEnabledFor(logging.ERROR):
+        info = (type(exc), exc, exc.__traceback__)
+        deliver(_log, _log.makeRecord(_log.name, logging.ERROR, __file__, 0, text, (), info))
 
 
 class Events:
