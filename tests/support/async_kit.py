@@ -22,6 +22,7 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
+    "pg": otp.pg,
     "task": otp.task,
 }
 

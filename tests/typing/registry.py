@@ -54,6 +54,19 @@ async def check_partitions(shop: otp.Partitions) -> None:
     assert_type(await shop.resize(2), int)
 
 
+def check_groups(pid: otp.Pid[Server]) -> None:
+    """Groups take one pid or several, and give pids."""
+    otp.pg.join("scope", "group", pid)
+    otp.pg.join("scope", ("group", 1), [pid, pid])
+    otp.pg.join("scope", "group", "pid")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(otp.pg.leave("scope", "group", (pid,)), bool)
+    assert_type(otp.pg.get_members("scope", "group"), list[otp.Pid[Any]])
+    handle, members = otp.pg.monitor("scope", "group")
+    assert_type(handle, otp.pg.GroupMonitor)
+    assert_type(members, list[otp.Pid[Any]])
+    assert_type(otp.pg.monitor_scope("scope")[1], dict[Any, list[otp.Pid[Any]]])
+
+
 def check_info(pid: otp.Pid[Server]) -> None:
     """A picture of a process is data, and is read only."""
     info = otp.process_info(pid)
