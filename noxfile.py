@@ -1,4 +1,4 @@
-"""Developer sessions: `nox` runs the usual ones, `nox -s long mutations` those of minutes.
+"""Developer sessions: `nox` runs the usual ones, `nox -s long timed` those of minutes.
 
 Everything after `--` goes to pytest: `nox -s tests-3.12 -- -k supervisor`.
 """
@@ -20,6 +20,9 @@ CHECKED = ["trio_otp", "examples", "tests", "noxfile.py"]
 # 9xx, off by default: they ask for a checkpoint in handlers and inner functions too. That every
 # public function has one is tested by running it (tests/test_checkpoints.py).
 ASYNC_OFF = ",".join(f"ASYNC{n}" for n in (102, 109, 120, 122, 900, 910, 911, 912, 913))
+
+# Some tests take longer than the time after which a hanging short one shows its stacks.
+PATIENT = ["-o", "faulthandler_timeout=400"]
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
@@ -82,18 +85,16 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests that take minutes, one after the other: some of them compare times."""
+    """Run the tests that take minutes, among them those that break each law of the library."""
     _install(session, "test")
-    # Some take longer than the time after which a hanging short test shows its stacks.
-    patient = ["-m", "slow", "-o", "faulthandler_timeout=400"]
-    session.run("python", "-m", "pytest", *patient, "--ignore=tests/mutations", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "slow and not timed", "-n", "auto", *PATIENT)
 
 
 @nox.session
-def mutations(session: nox.Session) -> None:
-    """Break each law in a copy of the library, and see that its test notices."""
+def timed(session: nox.Session) -> None:
+    """Run the tests that compare times, one after the other."""
     _install(session, "test")
-    session.run("python", "-m", "pytest", "-m", "slow", "-n", "auto", "tests/mutations")
+    session.run("python", "-m", "pytest", "-m", "timed", *PATIENT)
 
 
 @nox.session

@@ -51,6 +51,8 @@ NOT_CALLED = {
 # What each function is called with in a process, with `up` for a server.
 SYNC: dict[str, Any] = {
     "ancestors": otp.ancestors,
+    "apply_after": lambda: otp.apply_after(1, trio.lowlevel.checkpoint),
+    "apply_interval": lambda: otp.apply_interval(1, trio.lowlevel.checkpoint),
     "callers": otp.callers,
     "cancel_timer": lambda: otp.cancel_timer(otp.send_after("up", 1, 1)),
     "cast": lambda: otp.cast("up", "x"),
@@ -70,6 +72,7 @@ SYNC: dict[str, Any] = {
     "self": otp.self,
     "send": lambda: otp.send("me", "x"),
     "send_after": lambda: otp.send_after("me", "x", 1),
+    "send_interval": lambda: otp.send_interval("me", "x", 1),
     "send_end": lambda: otp.send_end("me").close(),
     "set_label": lambda: otp.set_label("x"),
     "spawn": lambda: otp.spawn(trio.lowlevel.checkpoint),

@@ -108,6 +108,7 @@ def seconds(way: Any, count: int) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.parametrize("way", WAYS)
 def test_fault_23_the_time_for_n_named_servers_grows_with_n(way: Any, capsys: Any) -> None:
     """For 5,000, 10,000 and 20,000 the time per server stays what it is."""

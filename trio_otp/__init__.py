@@ -1,23 +1,18 @@
 """Erlang/OTP's behaviours for Trio: processes, servers, names, supervisors, applications.
 
 Use it as `import trio_otp as otp`. Modules are layered; each imports only from its own row and from
-rows above it:
+rows above it. `docs/design.md` has the row of every module:
 
-0. `exits`, `bounded`, `events`: exit reasons and errors; hook slots for logs and observers
-1. `mailbox`, `timers`, `runtime`: what a process is built on
-2. `home`, `process`, `names`, `request`, `launch`, `links`, `spawn`, `send_after`: processes
-3. `behaviour`, `signature`, `server_loop`, `gen_server`, `client`, `agent`, `gen_statem` and its
-   parts, `gen_event` and its parts, `registry` and its parts, `pg` and its parts, `task_result` and
-   the other parts of `task`: servers, state machines, event managers, the registry, process groups,
-   tasks
-4. `child`, `template`, `start`, `task`, `restart`, `supervision`, `supervisor`,
-   `dynamic_supervisor`, `partition_key`, `partition_supervisor`, `partitions`, `management`,
-   `open_supervisor`, `task_supervisor`: supervision trees
-5. `application` and its parts, `open_application`, `program`, `introspect`, `tree`, `reports`:
-   whole systems, run and seen from outside
-6. `cli`: what people touch
+0. exit reasons and errors; hook slots for logs and observers
+1. mailboxes, timers: what a process is built on
+2. processes: where they live, names, links, calls
+3. behaviours, one file each, named as OTP names it, its parts beside it
+4. supervision trees
+5. whole systems, run and seen from outside
+6. what people touch
 """
 
+from . import alarm_handler as alarm_handler
 from . import application as application
 from . import events as events
 from . import gen_event as gen_event
@@ -91,6 +86,9 @@ from .gen_server import reply_from_task as reply_from_task
 from .gen_server import stop as stop
 from .gen_statem import GenStatem as GenStatem
 from .gen_statem import on_state as on_state
+from .intervals import apply_after as apply_after
+from .intervals import apply_interval as apply_interval
+from .intervals import send_interval as send_interval
 from .introspect import ProcessInfo as ProcessInfo
 from .introspect import process_count as process_count
 from .introspect import process_info as process_info

@@ -45,7 +45,7 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
 
     Follows: `Process.send_after/4`.
     """
-    _check_delay(delay)
+    check_delay(delay)
     check_reference(dest)
     timers = runtime().timers
     timer = Timer(trio.current_time() + delay, _Delivery(dest, message))
@@ -54,7 +54,7 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
         if owner is None:
             timer.live = False
             return timer
-        _own(timer, owner)
+        own(timer, owner)
     timers.add(timer)
     return timer
 
@@ -120,11 +120,13 @@ class _Delivery:
             return None
 
 
-def _own(timer: Timer, owner: Process) -> None:
+def own(timer: Timer, owner: Process) -> None:
+    """Let a timer end with a process."""
     timer.owner = owner
     owner.timers[timer] = None
 
 
-def _check_delay(delay: object) -> None:
+def check_delay(delay: object) -> None:
+    """Refuse a delay that is no finite number of seconds from 0 up."""
     if not is_seconds(delay) or delay == math.inf:
         raise ValueError(f"delay={bounded(delay)}: accepted is a finite number of seconds >= 0")

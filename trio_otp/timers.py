@@ -5,7 +5,7 @@ Two kinds of deadlines:
 * *limits* of calls, which nearly always are met: one FIFO per distinct time-out value, because
   equal time-outs expire in the order they were set. An answered call costs two deque operations
   and wakes nobody; entries are retired lazily, so one late wake per distinct value is possible.
-* *timers* (`send_after`): a heap, because their times are in no order.
+* *timers* (`send_after`, intervals): a heap, because their times are in no order.
 
 Invariant: the task's scope has a deadline no later than the earliest live entry.
 """
@@ -39,7 +39,7 @@ class Limited(Protocol):
 
 
 class Timer:
-    """One pending `send_after`; the handle for `cancel_timer` and `read_timer`."""
+    """A pending `send_after` or interval; the handle for `cancel_timer` and `read_timer`."""
 
     __slots__ = ("_fire", "deadline", "live", "owner")
 
@@ -53,7 +53,7 @@ class Timer:
         return f"<Timer at {self.deadline:.3f} {'pending' if self.live else 'done'}>"
 
     def fire(self) -> None:
-        """Do what the timer is for, once."""
+        """Do what the timer is for; an interval sets itself anew."""
         self.live = False
         self._fire(self)
 

@@ -67,6 +67,7 @@ async def test_fifty_clients_share_commits(service: Service, redis: Client) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 async def test_group_commit_is_ten_times_as_fast(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ async def test_group_commit_is_ten_times_as_fast(
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 async def test_export_leaves_readers_alone(service: Service, redis: Client, tmp_path: Path) -> None:
     """While 100,000 entries are exported, 99 of 100 GETs take at most twice as long as before."""
     best = {"before": float("inf"), "meanwhile": float("inf")}

@@ -18,6 +18,7 @@ from trio_otp.runtime import runtime
 INSIDE = {"Agent.init", "From.wait", "code_change", "run_process"}
 INSIDE_CLASSES = {"EventManager"}
 MODULES = {
+    "alarm_handler": otp.alarm_handler,
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
@@ -719,6 +720,13 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     assert [Listener] == await otp.gen_event.which_handlers("events")
+
+
+@case("alarm_handler.get_alarms")
+async def _(w: World) -> None:
+    await otp.start_child("sup", otp.alarm_handler.child())
+    w.begin()
+    assert [] == await otp.alarm_handler.get_alarms()
 
 
 @case("gen_event.stop")

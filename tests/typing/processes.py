@@ -120,3 +120,14 @@ def check_via() -> None:
     """Whatever has the four functions stands in a via tuple."""
     module: otp.ViaModule = Phones()
     assert_type(otp.whereis(("via", module, "key")), otp.Pid[Any] | None)
+
+
+async def check_intervals(pid: otp.Pid[Any]) -> None:
+    """A function that runs later takes its own arguments."""
+
+    async def work(word: str, number: int) -> None: ...
+
+    assert_type(otp.send_interval(pid, "tick", 1.5), otp.Timer)
+    assert_type(otp.apply_after(1.5, work, "word", 5), otp.Timer)
+    assert_type(otp.apply_interval(1.5, work, "word", 5), otp.Timer)
+    otp.apply_after(1.5, work, "word", "5")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

@@ -1,0 +1,160 @@
+"""alarm_handler: the alarms of a system, kept by an event manager whose handler can be replaced.
+
+>>> import trio, trio_otp as otp
+>>> async def main():
+...     async with otp.open_supervisor([otp.alarm_handler.child()]):
+...         otp.alarm_handler.set_alarm("disk", "90 % full")
+...         print(await otp.alarm_handler.get_alarms())
+...         otp.alarm_handler.clear_alarm("disk")
+...         print(await otp.alarm_handler.get_alarms())
+>>> trio.run(main)
+[('disk', '90 % full')]
+[]
+
+A part of the program that meets a condition somebody should know of sets an alarm, and clears it
+when the condition is over. `AlarmHandler`, the handler that is there from the start, keeps the
+alarms and logs what happens. Whoever wants to do more puts a handler of their own beside it, by
+`otp.gen_event.add_handler(otp.alarm_handler.NAME, ...)`, or in its place:
+
+    await otp.gen_event.swap_handler(NAME, AlarmHandler, Mailer())
+
+The `init_swapped` of the new one gets the alarms so far. Handlers take the events `SetAlarm` and
+`ClearAlarm`. `child()` goes under the top supervisor; its alarms do not survive a restart.
+
+When not to use it: an alarm is for people who run the system. What a program acts on is state of a
+server of its own.
+
+Follows: Erlang's `alarm_handler` (SASL).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from . import gen_event
+from .bounded import bounded
+from .child import child as child_of
+from .event_handler import GenEvent
+from .event_manager import EventManager
+from .events import NoticeReport
+from .runtime import need_process
+from .server_loop import Reply
+
+if TYPE_CHECKING:
+    from .child import Child
+
+Alarms: TypeAlias = "list[tuple[Any, Any]]"
+NAME: Final = "alarm_handler"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlarm:
+    """The event of an alarm that is set."""
+
+    id: Any
+    description: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAlarm:
+    """The event of an alarm that is cleared."""
+
+    id: Any
+
+
+class AlarmHandler(GenEvent):
+    """Keeps the alarms, newest first, and logs each event. A swap hands the alarms over."""
+
+    def __init__(self) -> None:
+        self.alarms: Alarms = []
+
+    def handle_event(self, event: Any) -> None:
+        """Take an alarm in, or the newest of an id out; other events are not for it."""
+        match event:
+            case SetAlarm(id, description):
+                self.alarms.insert(0, (id, description))
+                _log(f"alarm {bounded(id)} is set: {bounded(description)}", logging.WARNING)
+            case ClearAlarm(id):
+                self._clear(id)
+                _log(f"alarm {bounded(id)} is cleared", logging.INFO)
+            case _:
+                pass
+
+    def _clear(self, id: Any) -> None:
+        for index, (held, _) in enumerate(self.alarms):
+            if _same(held, id):
+                del self.alarms[index]
+                return
+
+    def handle_call(self, request: Any) -> Reply[Alarms]:
+        """Give the alarms."""
+        return Reply(list(self.alarms))
+
+    def terminate(self, reason: object) -> Alarms:
+        """Give the alarms, for whoever comes next."""
+        return self.alarms
+
+
+def child() -> Child[EventManager]:
+    """Give the child to put under a supervisor: the manager, under its name, with its handler.
+
+    Follows: the `alarm_handler` that the application SASL starts.
+    """
+    return child_of(EventManager, [AlarmHandler]).having(name=NAME)
+
+
+def set_alarm(id: Any, description: Any = None) -> None:
+    """Set an alarm. It never blocks. Setting one twice gives two, as in OTP.
+
+    Args:
+        id: what clears it.
+        description: anything that tells people more.
+
+    Raises:
+        NoProcess: the alarm handler does not run.
+
+    Follows: `alarm_handler:set_alarm/1`.
+    """
+    gen_event.notify(NAME, SetAlarm(id, description))
+
+
+def clear_alarm(id: Any) -> None:
+    """Clear an alarm, of several with this id the newest; nothing happens if there is none.
+
+    Args:
+        id: what it was set with.
+
+    Raises:
+        NoProcess: the alarm handler does not run.
+
+    Follows: `alarm_handler:clear_alarm/1`.
+    """
+    gen_event.notify(NAME, ClearAlarm(id))
+
+
+async def get_alarms() -> Alarms:
+    """List the alarms that are set, newest first: `(id, description)`.
+
+    Raises:
+        NoHandler: another handler has taken the place of `AlarmHandler`; ask that one.
+        NoProcess, CallTimeout, ServerExited, DeadlockError: as `otp.gen_event.call`.
+
+    Follows: `alarm_handler:get_alarms/0`.
+    """
+    alarms: Alarms = await gen_event.call(NAME, AlarmHandler, "get_alarms")
+    return alarms
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare ids; an `==` that raises must not end the handler of everybody's alarms."""
+    try:
+        return bool(one == other)
+    except Exception:
+        return one is other
+
+
+def _log(text: str, level: int) -> None:
+    process = need_process("alarm_handler")
+    process.runtime.events.emit("notice", NoticeReport(process.pid, text, level))
