@@ -52,8 +52,8 @@ from .exits import NoProcess, SpecError, StartError, WrongServer
 from .names import find, need
 from .partition_key import partition_of
 from .restart import State, check_flags
+from .static_loop import StaticLoop, SupervisorSpec
 from .supervision import SupervisorBehaviour
-from .supervisor import StaticLoop, SupervisorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
