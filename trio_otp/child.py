@@ -308,7 +308,15 @@ def _check_arguments(
         bind = signature.bind_partial if partial else signature.bind
         bind(*args, **{**status, **kwargs})
     except TypeError as exc:
-        raise TypeError(f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}") from None
+        text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
+        raise TypeError(text + _hint_for_options(signature, kwargs)) from None
+
+
+def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
+    """Say how options are given, if that is what was meant."""
+    meant = [key for key in kwargs if key in _CHECKS and key not in signature.parameters]
+    shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
+    return f"; for options write .having({shown})" if meant else ""
 
 
 def _check_options(options: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_children: how many children it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN.
-        max_seconds: that window; whole seconds of the clock count.
+        max_seconds: that window, a whole number; whole seconds of the clock count.
         extra_arguments: positional arguments put before those of every child.
         template: what every child is, as `otp.template` gives it, but for the arguments that
             `start_child` adds.
@@ -139,7 +139,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         Args:
             max_children: how many children it may have; None for any number.
             max_restarts: how many restarts there may be within `max_seconds`.
-            max_seconds: that window.
+            max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
             template: what every child is, but for the arguments that `start_child` adds.
 

@@ -143,7 +143,10 @@ class Policy:
         """Append a child; it is down until `started`."""
         check_entry(entry, self.auto_shutdown)
         if entry.id in self.table:
-            raise SpecError(f"id={bounded(entry.id)}: there are two children of this id")
+            raise SpecError(
+                f"id={bounded(entry.id)}: there are two children of this id; "
+                "write .having(id=...) for one of them"
+            )
         self.table[entry.id] = entry
 
     def started(self, id: Any) -> None:
@@ -276,5 +279,5 @@ def check_intensity(max_restarts: object, max_seconds: object) -> None:
     if isinstance(max_restarts, bool) or not isinstance(max_restarts, int) or max_restarts < 0:
         raise SpecError(f"max_restarts={max_restarts!r}: accepted is a whole number >= 0")
     number = isinstance(max_seconds, int | float) and not isinstance(max_seconds, bool)
-    if not number or not 0 < max_seconds < math.inf:  # type: ignore[operator]
-        raise SpecError(f"max_seconds={max_seconds!r}: accepted is a number of seconds > 0")
+    if not number or not 0 < max_seconds < math.inf or max_seconds % 1:  # type: ignore[operator]
+        raise SpecError(f"max_seconds={max_seconds!r}: accepted is a whole number of seconds > 0")

@@ -65,7 +65,7 @@ class Supervisor(SupervisorBehaviour):
             all, `rest_for_one` that child and those after it.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN.
-        max_seconds: that window; whole seconds of the clock count.
+        max_seconds: that window, a whole number; whole seconds of the clock count.
         auto_shutdown: `never`, or whether the end of `any_significant` child, or of
             `all_significant` ones, ends the supervisor.
     """
@@ -110,7 +110,7 @@ class Supervisor(SupervisorBehaviour):
             children: what to start, in this order.
             strategy: `one_for_one`, `one_for_all` or `rest_for_one`.
             max_restarts: how many restarts there may be within `max_seconds`.
-            max_seconds: that window.
+            max_seconds: that window, a whole number.
             auto_shutdown: `never`, `any_significant` or `all_significant`.
 
         Raises:
