@@ -226,6 +226,11 @@ class _Failing:
 async def handle_system(call: SystemCall, host: Host) -> None:
     """Answer a system request; return when the process is to go on, if it was suspended."""
     await _answer(call, host)
+    await stay_suspended(host)
+
+
+async def stay_suspended(host: Host) -> None:
+    """Do nothing but system requests and orders to end, as long as the process is suspended."""
     while host.process.suspended:
         await trio.lowlevel.checkpoint()
         message = await _take_what_is_for(host)

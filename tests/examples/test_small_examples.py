@@ -57,6 +57,13 @@ by a supervised task:
 dict: 10 took one each, 9 left
 server: 10 took one each, 0 left
 """,
+    "special_process": """
+started: listening
+state: [21]
+suspended [21] messages that wait: 1
+state: [21, 22]
+feed ends with [21, 22]
+""",
     "pub_sub": """
 reached: 2
 Ida: goal in minute 12, hallo
