@@ -319,6 +319,7 @@ async def test_the_server_that_was_a_process_crashes_and_is_restarted() -> None:
     async with otp.open_supervisor([otp.child(begin).having(name="server")]):
         with pytest.raises(otp.ServerExited):
             await otp.call("server", "nonsense")
+        await wait_all_tasks_blocked()
         assert 0 == await otp.call("server", "total")
     assert [ValueError, otp.SHUTDOWN] == [
         type(reason) if isinstance(reason, Exception) else reason for reason in ended

@@ -242,12 +242,15 @@ async def stay_suspended(host: Host) -> None:
 
 async def _answer(call: SystemCall, host: Host) -> None:
     request: Any = call.message
+    process = host.process
+    process.current, process.since = call, trio.current_time()
     result: outcome.Outcome[Any]
     try:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:
         result = outcome.Error(exc)
-    if host.process.doom is UNSET:
+    process.current = UNSET
+    if process.doom is UNSET:
         call.finish(result)
         if isinstance(request, End):
             host.end(request.reason)
