@@ -417,5 +417,35 @@ async def test_the_code_of_a_state_machine_changes_with_its_state() -> None:
         assert "gate half open" == await otp.call(door, "which")
 
 
+async def test_the_code_of_a_supervisor_changes_its_specification() -> None:
+    """SY-6: its init runs anew, also that of another class; one that fails changes nothing."""
+
+    class One(otp.Supervisor):
+        def init(self) -> Any:
+            return otp.Supervisor.spec([otp.child(Tally).having(id="first")])
+
+    class Two(otp.Supervisor):
+        def init(self) -> Any:
+            children = [otp.child(Tally).having(id=id) for id in ("first", "second")]
+            return otp.Supervisor.spec(children, strategy="one_for_all")
+
+    class Broken(otp.Supervisor):
+        def init(self) -> Any:
+            return "nonsense"
+
+    async with otp.open_process():
+        top = await otp.start_link(One)
+        with pytest.raises(otp.NotSuspended):
+            await otp.sys.change_code(top, Two)
+        await otp.sys.suspend(top)
+        with pytest.raises(otp.CallbackFailed):
+            await otp.sys.change_code(top, Broken)
+        assert One is type(await otp.sys.get_state(top))
+        await otp.sys.change_code(top, Two)
+        await otp.sys.resume(top)
+        assert ["first", "second"] == [info.id for info in await otp.which_children(top)]
+        assert "one_for_all" == (await otp.sys.get_status(top)).state["strategy"]
+
+
 def map_type(state: tuple[Any, Any]) -> tuple[Any, Any]:
     return state[0], type(state[1])

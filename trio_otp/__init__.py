@@ -37,6 +37,7 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .enter_loop import enter_loop as enter_loop
 from .event_handler import GenEvent as GenEvent
 from .event_handler import HandlerCrashed as HandlerCrashed
 from .event_handler import HandlerExit as HandlerExit
@@ -178,6 +179,9 @@ from .spawn import set_label as set_label
 from .spawn import spawn as spawn
 from .spawn import spawn_link as spawn_link
 from .spawn import spawn_monitor as spawn_monitor
+from .special_process import SpecialProcess as SpecialProcess
+from .special_process import init_ack as init_ack
+from .special_process import init_fail as init_fail
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor

@@ -226,6 +226,11 @@ class _Failing:
 async def handle_system(call: SystemCall, host: Host) -> None:
     """Answer a system request; return when the process is to go on, if it was suspended."""
     await _answer(call, host)
+    await stay_suspended(host)
+
+
+async def stay_suspended(host: Host) -> None:
+    """Do nothing but system requests and orders to end, as long as the process is suspended."""
     while host.process.suspended:
         await trio.lowlevel.checkpoint()
         message = await _take_what_is_for(host)
@@ -237,12 +242,15 @@ async def handle_system(call: SystemCall, host: Host) -> None:
 
 async def _answer(call: SystemCall, host: Host) -> None:
     request: Any = call.message
+    process = host.process
+    process.current, process.since = call, trio.current_time()
     result: outcome.Outcome[Any]
     try:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:
         result = outcome.Error(exc)
-    if host.process.doom is UNSET:
+    process.current = UNSET
+    if process.doom is UNSET:
         call.finish(result)
         if isinstance(request, End):
             host.end(request.reason)
