@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -22,6 +23,7 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
+    "observer": otp.observer,
     "pg": otp.pg,
     "task": otp.task,
 }
@@ -727,3 +729,9 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     await otp.gen_event.stop("events")
+
+
+@case("observer.start")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.observer.start(stream=io.StringIO()))
