@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 
 import trio_otp as otp
 
@@ -91,3 +92,92 @@ async def test_a_stray_message_does_not_hurt_a_registry(autojump_clock: object) 
         with pytest.raises(TypeError, match="does not take the call 'stray'"):
             await otp.call("names", "stray")
         assert [(me, None)] == names.lookup("me")
+
+
+async def test_a_name_is_not_unlinked() -> None:
+    """A name may belong to another process by now; a handle with a pid is as good as the pid."""
+    name: Any = "s"
+    children = [otp.child(Server).having(name="s")]
+    async with otp.open_supervisor(children) as sup, otp.open_process(trap_exit=True):
+        with pytest.raises(TypeError, match=r"pid='s': .*otp.unlink\(otp.whereis\('s'\)\)"):
+            otp.unlink(name)
+        with pytest.raises(TypeError, match=r"pid=None: accepted is a Pid$"):
+            otp.unlink(otp.whereis("nobody"))  # type: ignore[arg-type]
+        otp.link(sup.pid)
+        otp.unlink(sup)  # type: ignore[arg-type]
+        assert () == tuple(otp.process_info(otp.self()).links)
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (otp.demonitor, "handle='x': accepted is what otp.monitor returned"),
+        (otp.cancel_timer, "timer='x': accepted is what otp.send_after"),
+        (otp.read_timer, "timer='x': accepted is what otp.send_after"),
+    ],
+)
+async def test_a_handle_comes_from_its_function(use: Any, text: str) -> None:
+    """Anything else is refused by name, value and what is accepted."""
+    async with otp.open_process():
+        with pytest.raises(TypeError, match=text):
+            use("x")
+
+
+async def test_a_nursery_is_one_of_trio() -> None:
+    """Every function that starts something there says so."""
+    nursery: Any = 5
+    text = "nursery=5: accepted is a trio.Nursery"
+    with pytest.raises(TypeError, match=text):
+        await otp.start(Server, nursery=nursery)
+    with pytest.raises(TypeError, match=text):
+        otp.spawn(trio.sleep_forever, nursery=nursery)
+    assert 0 == otp.process_count()
+
+
+@pytest.mark.parametrize("decorate", [otp.on_call, otp.on_call_deferred, otp.on_cast])
+def test_a_decorator_is_given_a_method(decorate: Any) -> None:
+    """Options come by name; the text shows how."""
+    with pytest.raises(TypeError, match=r"fn='x': accepted is a method; .*timeout=10"):
+        decorate("x")
+
+
+def test_options_are_no_arguments_of_the_constructor() -> None:
+    """The text has the options as they have to be written."""
+    make: Any = otp.child
+    with pytest.raises(TypeError, match=r"; for options write \.having\(name='x', restart='a'\)$"):
+        make(Server, name="x", restart="a")
+    with pytest.raises(TypeError, match=r"it is Server\(\)$"):
+        make(Server, colour="x")
+
+
+async def test_two_children_of_one_class_need_ids() -> None:
+    """The text says what to write."""
+    with pytest.raises(otp.SpecError, match=r"id='Server': .* write \.having\(id=\.\.\.\)"):
+        async with otp.open_supervisor([Server, Server]):
+            pass
+
+
+class Shelf(otp.GenServer):
+    """Has methods whose reference is easily forgotten."""
+
+    @otp.on_call
+    def get(self, key: str, *, wait: bool = False) -> str:
+        return key
+
+    @otp.on_cast
+    def put(self, key: str) -> None:
+        pass
+
+
+async def test_a_reference_that_was_left_out() -> None:
+    """On the class the server comes first; the text has the corrected line."""
+    get: Any = Shelf.get
+    put: Any = Shelf.put
+    async with otp.open_supervisor([otp.child(Shelf).having(name="shelf")]):
+        with pytest.raises(TypeError, match=r"'key'; .*: write Shelf\.get\(ref, 'k', wait=True\)$"):
+            await get("k", wait=True)
+        with pytest.raises(TypeError, match=r": write Shelf\.put\(ref, 5\)$"):
+            put(5)
+        for arguments in (["shelf"], ["k", "l", "m"]):  # the mistake is another one
+            with pytest.raises(TypeError, match=r"^(?!.*write).*$"):
+                await get(*arguments)

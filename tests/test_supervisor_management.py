@@ -275,6 +275,64 @@ async def test_the_specification_of_a_child_has_every_default_filled_in() -> Non
             await otp.get_childspec(sup, "b")
 
 
+async def test_one_child_is_told_of_like_in_the_list() -> None:
+    """By id in a supervisor, by pid in a dynamic one, whatever it is doing."""
+    journal = Journal()
+    dyn = otp.child(otp.DynamicSupervisor).having(name="dyn")
+    async with otp.open_supervisor([*workers("ab", journal), dyn]) as sup:
+        await otp.terminate_child(sup, "b")
+        pid = await otp.start_child("dyn", worker("x", journal))
+
+        listed = [await otp.which_child(sup, child_id) for child_id in ("a", "b", "dyn")]
+        assert await otp.which_children(sup) == listed
+        assert await otp.which_children("dyn") == [await otp.which_child("dyn", pid)]
+        assert pid is (await otp.which_child("dyn", pid)).pid
+        assert "x" == (await otp.get_childspec("dyn", pid)).id
+        for where, unknown in ((sup, "c"), (sup, pid), (sup, ["a"]), ("dyn", otp.whereis("a"))):
+            with pytest.raises(otp.ChildNotFound):
+                await otp.which_child(where, unknown)
+        with pytest.raises(otp.WrongServer, match="has no ids"):
+            await otp.which_child("dyn", "x")
+
+
+def test_specifications_can_be_checked_without_starting_anything() -> None:
+    """What a supervisor would refuse is refused, outside of a run, too."""
+    a = otp.child(Worker, "a", Journal()).having(id="a")
+    otp.check_childspecs([a, otp.Registry])
+    transient = a.having(significant=True, restart="transient")
+    otp.check_childspecs([transient], auto_shutdown="any_significant")
+
+    for children, error in (
+        ([a, a], "two children of this id"),
+        ([transient], "significant=True needs a supervisor"),
+        (["a"], "'a' is no child"),
+        (a, "accepted is a list"),
+    ):
+        with pytest.raises(otp.SpecError, match=error):
+            otp.check_childspecs(children)  # type: ignore[arg-type]
+
+
+async def test_what_a_start_tells_is_seen_by_its_caller() -> None:
+    """The value of task_status.started is that of this incarnation; a restart brings its own."""
+    ports = iter((4001, 4002, 4003))
+
+    async def listener(*, task_status: Any) -> None:
+        task_status.started(next(ports))
+        await trio.sleep_forever()
+
+    dyn = otp.child(otp.DynamicSupervisor).having(name="dyn")
+    async with otp.open_supervisor([dyn]) as sup:
+        pid = await otp.start_child(sup, otp.child(listener))
+        other = await otp.start_child("dyn", otp.child(listener))
+        assert (4001, 4002) == (otp.process_info(pid).started, otp.process_info(other).started)
+        await kill(pid)
+        await settle()
+
+        again = (await otp.which_child(sup, "listener")).pid
+        assert again is not None
+        assert 4003 == otp.process_info(again).started
+
+
 async def test_children_can_be_listed_while_they_die() -> None:
     """Each list is one moment: as many children as there are, each running or not."""
     tags = [f"w{n}" for n in range(20)]

@@ -100,6 +100,7 @@ from .links import link as link
 from .links import monitor as monitor
 from .links import trap_exit as trap_exit
 from .links import unlink as unlink
+from .management import check_childspecs as check_childspecs
 from .management import count_children as count_children
 from .management import delete_child as delete_child
 from .management import ensure_child as ensure_child
@@ -107,6 +108,7 @@ from .management import get_childspec as get_childspec
 from .management import restart_child as restart_child
 from .management import start_child as start_child
 from .management import terminate_child as terminate_child
+from .management import which_child as which_child
 from .management import which_children as which_children
 from .names import Atom as Atom
 from .names import Ref as Ref
@@ -191,6 +193,7 @@ from .task_result import TaskExited as TaskExited
 from .task_result import TaskReply as TaskReply
 from .task_result import TaskTimeout as TaskTimeout
 from .task_supervisor import TaskSupervisor as TaskSupervisor
+from .template import template as template
 from .timers import Timer as Timer
 from .tree import tree as tree
 from .worker_thread import WorkerThread as WorkerThread

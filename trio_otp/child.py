@@ -155,6 +155,14 @@ def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
 
     Follows: `Supervisor.child_spec/2`.
     """
+    check_target(target, args, kwargs)
+    return Child(target, args, kwargs)
+
+
+def check_target(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
+) -> None:
+    """Refuse what cannot be started; `partial` if more arguments are to come."""
     if isinstance(target, Child):
         raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
     if not callable(target):
@@ -164,8 +172,7 @@ def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
         )
     if isinstance(target, type) and not issubclass(target, Behaviour):
         raise TypeError(f"target={target!r} is no GenServer, Supervisor or other behaviour")
-    _check_arguments(target, args, kwargs)
-    return Child(target, args, kwargs)
+    _check_arguments(target, args, kwargs, partial=partial)
 
 
 AnyChild: TypeAlias = "Child[B] | type[B]"
@@ -290,15 +297,26 @@ def _defaults(target: Any) -> dict[str, Any]:
     return {**options, "type": behaviour.child_type}
 
 
-def _check_arguments(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_arguments(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool
+) -> None:
     signature = _signature_of(target)
     if signature is None:
         return
     status = {"task_status": None} if _takes_task_status(target) else {}
     try:
-        signature.bind(*args, **{**status, **kwargs})
+        bind = signature.bind_partial if partial else signature.bind
+        bind(*args, **{**status, **kwargs})
     except TypeError as exc:
-        raise TypeError(f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}") from None
+        text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
+        raise TypeError(text + _hint_for_options(signature, kwargs)) from None
+
+
+def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
+    """Say how options are given, if that is what was meant."""
+    meant = [key for key in kwargs if key in _CHECKS and key not in signature.parameters]
+    shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
+    return f"; for options write .having({shown})" if meant else ""
 
 
 def _check_options(options: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ Follows: the "client API" functions of an Elixir GenServer module.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from types import CoroutineType
 from typing import (
@@ -96,8 +97,13 @@ class _Method:
     """What a decorated name is: the function, and how to send it as a message."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise TypeError(
+                f"fn={bounded(function)}: accepted is a method; options come by name, as in "
+                "@otp.on_call(timeout=10)"
+            )
         self.function = function
-        self.name = function.__name__
+        self.name = getattr(function, "__name__", type(function).__name__)
         self.owner: type[Any] = object
         self.check = argument_checker(function)
         self.__doc__ = function.__doc__
@@ -116,6 +122,22 @@ class _Method:
     def __call__(self, ref: Ref, /, *args: Any, **kwargs: Any) -> Any:
         """Send the message."""
         raise NotImplementedError
+
+    def explained(
+        self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> TypeError:
+        """Say what is wrong with the arguments: perhaps the reference was left out."""
+        with suppress(Exception):
+            if find(ref) is not None:
+                return error
+        try:
+            self.check(None, ref, *args, **kwargs)
+        except TypeError:
+            return error
+        shown = [bounded(value, 60) for value in (ref, *args)]
+        shown += [f"{name}={bounded(value, 60)}" for name, value in kwargs.items()]
+        line = f"{self.owner.__name__}.{self.name}(ref, {', '.join(shown)})"
+        return TypeError(f"{error}; the server comes first: write {line}")
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
@@ -159,7 +181,10 @@ class CallMethod(_Method, Generic[P, R]):
 
     async def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
-        self.check(None, *args, **kwargs)
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self.explained(exc, ref, args, kwargs) from None
         message = Message(self, args, kwargs)
         process = need(ref, message)
         self.check_server(ref, process)
@@ -213,7 +238,10 @@ class CastMethod(_Method, Generic[P]):
 
     def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
-        self.check(None, *args, **kwargs)
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self.explained(exc, ref, args, kwargs) from None
         message = Message(self, args, kwargs)
         process = find(ref)
         if process is None:

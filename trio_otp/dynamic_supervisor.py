@@ -33,7 +33,7 @@ Follows: Elixir's `DynamicSupervisor`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -47,26 +47,30 @@ from .exits import (
     MaxChildren,
     SpecError,
     StartError,
+    WrongServer,
     is_quiet,
 )
 from .home import kill
+from .process import Pid
 from .restart import Intensity, check_intensity
 from .server_loop import IGNORE
 from .supervision import (
     ChildInfo,
+    Counts,
     RetryLater,
     Slot,
     SupervisorBehaviour,
     SupervisorLoop,
     check_spec,
 )
+from .template import check_template, child_of, with_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .behaviour import Behaviour
-    from .child import Child
-    from .process import Pid, Process
+    from .child import Child, ChildSpec
+    from .process import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class DynamicSupervisorSpec:
     max_restarts: int
     max_seconds: float
     extra_arguments: tuple[Any, ...]
+    template: Child[Any] | None = None
 
 
 class DynamicSupervisor(SupervisorBehaviour):
@@ -89,8 +94,10 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_children: how many children it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN.
-        max_seconds: that window; whole seconds of the clock count.
+        max_seconds: that window, a whole number; whole seconds of the clock count.
         extra_arguments: positional arguments put before those of every child.
+        template: what every child is, as `otp.template` gives it, but for the arguments that
+            `start_child` adds.
     """
 
     def __init__(
@@ -100,12 +107,14 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_restarts: int = 3,
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
+        template: Child[Any] | None = None,
     ) -> None:
         self._given = DynamicSupervisor.spec(
             max_children=max_children,
             max_restarts=max_restarts,
             max_seconds=max_seconds,
             extra_arguments=extra_arguments,
+            template=template,
         )
 
     def init(self) -> Any:
@@ -123,14 +132,16 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_restarts: int = 3,
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
+        template: Child[Any] | None = None,
     ) -> DynamicSupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
 
         Args:
             max_children: how many children it may have; None for any number.
             max_restarts: how many restarts there may be within `max_seconds`.
-            max_seconds: that window.
+            max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
+            template: what every child is, but for the arguments that `start_child` adds.
 
         Raises:
             SpecError: one of them is not accepted.
@@ -142,7 +153,8 @@ class DynamicSupervisor(SupervisorBehaviour):
         if max_children is not None and not (whole and max_children >= 0):
             raise SpecError(f"max_children={max_children!r}: accepted is a whole number >= 0")
         extra = tuple(extra_arguments)
-        return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra)
+        check_template(template)
+        return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra, template)
 
     @classmethod
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
@@ -180,6 +192,24 @@ class DynamicLoop(SupervisorLoop):
             ignore(self.process)
         self.spec = spec = check_spec(wanted, DynamicSupervisorSpec, "DynamicSupervisor")
         self.intensity = Intensity(spec.max_restarts, spec.max_seconds)
+
+    async def specify_anew(self) -> None:
+        """Take other limits; with a template, its options and target hold for all children."""
+        wanted = await finish(self.instance.init())
+        if wanted is IGNORE:
+            return
+        spec = check_spec(wanted, DynamicSupervisorSpec, "DynamicSupervisor")
+        if spec.template is not None:
+            self._change_all(spec.template)
+        self.spec = spec
+        self.intensity.change(Intensity(spec.max_restarts, spec.max_seconds))
+
+    def _change_all(self, template: Child[Any]) -> None:
+        """Let another template hold for all children, or for none."""
+        slots = list(self.slots.values())
+        children = [with_arguments(template, slot.child.args) for slot in slots]
+        for slot, child in zip(slots, children, strict=True):
+            slot.change(child)
 
     async def stop_children(self, *, now: bool) -> None:
         """Ask all to end at once, and kill each when its own time is over."""
@@ -254,8 +284,9 @@ class DynamicLoop(SupervisorLoop):
             slot.restarts += 1
             self.slots[slot.pid] = slot
 
-    async def do_start_child(self, child: Child[Any]) -> Pid[Any] | None:
+    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
         """Start a child, if there may be one more."""
+        child = child_of(self.spec.template, wanted)
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
@@ -271,10 +302,37 @@ class DynamicLoop(SupervisorLoop):
         """Stop a child and forget it."""
         slot = self.slots.get(pid)
         if slot is None:
+            if self.spec.template is not None and pid._process is None:
+                return  # as simple_one_for_one: it is dead already
             raise ChildNotFound(pid)
         if slot.process is not None:
             await self.stop_slot(slot, now=False)
         del self.slots[pid]
+
+    async def do_count_children(self, _: None) -> Counts:
+        """Count the children; a template is one specification."""
+        counts = await super().do_count_children(None)
+        return counts if self.spec.template is None else replace(counts, specs=1)
+
+    async def do_which_child(self, child: Any) -> ChildInfo:
+        """Describe the child of a pid."""
+        slot = self._find("which_child", child)
+        return slot.info("restarting" if slot.process is None else "running", None)
+
+    async def do_get_childspec(self, child: Any) -> ChildSpec:
+        """Give the specification of the child of a pid, or the template by its id."""
+        template = self.spec.template
+        if template is not None and child.__class__ is not Pid and child == template.spec.id:
+            return template.spec
+        return self._find("get_childspec", child).spec
+
+    def _find(self, command: str, child: Any) -> Slot:
+        if child.__class__ is not Pid:
+            raise WrongServer(command, self.process.pid, "DynamicSupervisor, which has no ids")
+        slot = self.slots.get(child)
+        if slot is None:
+            raise ChildNotFound(child)
+        return slot
 
 
 def _limit(slot: Slot) -> float:

@@ -276,6 +276,8 @@ def expect_awaitable(function: Any, result: Any) -> Awaitable[object]:
 def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:
     """Give the home of a new process: that of its starter, or the user's nursery."""
     if nursery is not None:
+        if not isinstance(nursery, trio.Nursery):
+            raise TypeError(f"nursery={bounded(nursery)}: accepted is a trio.Nursery")
         return home_of(runtime(), nursery)
     process = own_process()
     if process is None:

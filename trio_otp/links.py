@@ -15,7 +15,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
-from .names import Ref, find, find_dying
+from .names import HasPid, Ref, find, find_dying, is_atom
 from .process import Down, Exit, Monitor, Pid
 from .runtime import calling_process, need_process, own_process, runtime
 
@@ -58,14 +58,25 @@ def unlink(pid: Pid[Any]) -> None:
 
     Raises:
         NotAProcess: in plain Trio code.
+        TypeError: `pid` is no pid.
 
     Follows: `Process.unlink/1`.
     """
     process = need_process("otp.unlink")
-    other = pid._process
+    other = _pid_of(pid)._process
     if other is not None:
         process.links.peers.pop(other, None)
         other.links.peers.pop(process, None)
+
+
+def _pid_of(what: object) -> Pid[Any]:
+    """Give a pid, also of a handle that has one; a name may belong to another process by now."""
+    pid: Any = what.pid if isinstance(what, HasPid) else what
+    if pid.__class__ is Pid:
+        found: Pid[Any] = pid
+        return found
+    hint = f"; write otp.unlink(otp.whereis({bounded(what)}))" if is_atom(what) else ""
+    raise TypeError(f"pid={bounded(what)}: accepted is a Pid{hint}")
 
 
 @enable_ki_protection
@@ -104,8 +115,14 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
     Returns:
         Whether the monitor was still there.
 
+    Raises:
+        TypeError: `handle` is something else.
+
     Follows: `Process.demonitor/2`.
     """
+    if not isinstance(handle, Monitor):
+        accepted = "what otp.monitor returned"
+        raise TypeError(f"handle={bounded(handle)}: accepted is {accepted}")
     if handle.watcher.runtime is not runtime():
         return False
     found = handle._detach()

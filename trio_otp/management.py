@@ -29,10 +29,15 @@ from .names import find, need
 from .process import Pid
 from .request import From
 from .supervision import Command, SupervisorBehaviour
+from .supervisor import Supervisor
+from .template import check_wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .child import ChildSpec
     from .names import Ref
+    from .restart import AutoShutdown
     from .supervision import ChildInfo, Counts
 
 S = TypeVar("S")
@@ -43,12 +48,17 @@ B = TypeVar("B", bound=Behaviour)
 async def start_child(sup: Ref, child: type[B]) -> Pid[B]: ...
 @overload
 async def start_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+@overload
+async def start_child(sup: Ref, child: list[Any] | tuple[Any, ...]) -> Pid[Any]: ...
 async def start_child(sup: Ref, child: Any) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
 
+    What an async function has passed to `task_status.started` is `process_info(pid).started`.
+
     Args:
         sup: the supervisor.
-        child: what to start: `otp.child(...)` or a behaviour class.
+        child: what to start: `otp.child(...)` or a behaviour class. For a `DynamicSupervisor` with
+            a template, the list of the arguments that come after those of the template.
 
     Returns:
         Its pid, or None if its init returned IGNORE.
@@ -64,7 +74,7 @@ async def start_child(sup: Ref, child: Any) -> Any:
 
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """
-    return await _command(sup, "start_child", as_child(child))
+    return await _command(sup, "start_child", check_wanted(child))
 
 
 async def terminate_child(sup: Ref, child: Any) -> None:
@@ -75,7 +85,7 @@ async def terminate_child(sup: Ref, child: Any) -> None:
         child: the id of a `Supervisor`'s child; the pid or name of a `DynamicSupervisor`'s.
 
     Raises:
-        ChildNotFound: there is no such child.
+        ChildNotFound: there is no such child; with a template a dead one is no error.
         TypeError: what is given to a `DynamicSupervisor` is neither pid nor name.
         NoProcess, ServerExited, WrongServer: as `start_child`.
 
@@ -149,6 +159,23 @@ async def which_children(sup: Ref) -> list[ChildInfo]:
     return children
 
 
+async def which_child(sup: Ref, child: Any) -> ChildInfo:
+    """Tell of one child of a supervisor what `which_children` tells of all.
+
+    Args:
+        sup: the supervisor.
+        child: the id of a `Supervisor`'s child, the pid of a `DynamicSupervisor`'s.
+
+    Raises:
+        ChildNotFound: there is no such child.
+        NoProcess, ServerExited, WrongServer: as `start_child`.
+
+    Follows: Erlang's `supervisor:which_child/2`.
+    """
+    info: ChildInfo = await _command(sup, "which_child", child)
+    return info
+
+
 async def count_children(sup: Ref) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
 
@@ -165,11 +192,12 @@ async def count_children(sup: Ref) -> Counts:
 
 
 async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
-    """Give the specification of a `Supervisor`'s child, with every default filled in.
+    """Give the specification of a child, with every default filled in.
 
     Args:
         sup: the supervisor.
-        child_id: which child.
+        child_id: the id of a `Supervisor`'s child; the pid of a `DynamicSupervisor`'s, or the id of
+            its template.
 
     Raises:
         ChildNotFound: there is no such child.
@@ -179,6 +207,21 @@ async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
     """
     spec: ChildSpec = await _command(sup, "get_childspec", child_id)
     return spec
+
+
+def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "never") -> None:
+    """Check what `otp.Supervisor` would accept as its children, without starting anything.
+
+    Args:
+        children: what it would start: `otp.child(...)` and behaviour classes.
+        auto_shutdown: that of the supervisor; significant children need it.
+
+    Raises:
+        SpecError: a child is not accepted, or two have one id.
+
+    Follows: Erlang's `supervisor:check_childspecs/2`.
+    """
+    Supervisor.spec(children, auto_shutdown=auto_shutdown)
 
 
 @overload

@@ -99,7 +99,7 @@ async def open_supervisor(
         children: what to start, in this order.
         strategy: `one_for_one`, `one_for_all` or `rest_for_one`, see `otp.Supervisor`.
         max_restarts: how many restarts there may be within `max_seconds`.
-        max_seconds: that window.
+        max_seconds: that window, a whole number.
         auto_shutdown: see `otp.Supervisor`.
         name: a name for the supervisor.
 

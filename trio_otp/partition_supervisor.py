@@ -98,7 +98,7 @@ class PartitionSupervisor(SupervisorBehaviour):
             and gives other arguments for it, as in OTP.
         strategy: as of `otp.Supervisor`.
         max_restarts: how many restarts there may be within `max_seconds`.
-        max_seconds: that window.
+        max_seconds: that window, a whole number.
     """
 
     via_module: ClassVar[_Routes] = _Routes()

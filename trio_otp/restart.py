@@ -106,6 +106,10 @@ class Intensity:
         self.seconds = seconds
         self._times: deque[int] = deque()
 
+    def change(self, other: Intensity) -> None:
+        """Take other limits; restarts that have been charged stay charged."""
+        self.limit, self.seconds = other.limit, other.seconds
+
     def charge(self, now: float) -> bool:
         """Enter a restart; tell whether it is within the limit.
 
@@ -139,7 +143,10 @@ class Policy:
         """Append a child; it is down until `started`."""
         check_entry(entry, self.auto_shutdown)
         if entry.id in self.table:
-            raise SpecError(f"id={bounded(entry.id)}: there are two children of this id")
+            raise SpecError(
+                f"id={bounded(entry.id)}: there are two children of this id; "
+                "write .having(id=...) for one of them"
+            )
         self.table[entry.id] = entry
 
     def started(self, id: Any) -> None:
@@ -157,6 +164,21 @@ class Policy:
     def remove(self, id: Any) -> None:
         """Forget a child."""
         del self.table[id]
+
+    def change(self, other: Policy) -> None:
+        """Take the flags and children of another policy, by its order; nothing is started.
+
+        What runs goes on running. Children that the other does not know stay, after the others.
+        """
+        for entry in other.table.values():
+            if entry.id in self.table:
+                entry.state = self.table[entry.id].state
+        self.table = {
+            **other.table,
+            **{k: e for k, e in self.table.items() if k not in other.table},
+        }
+        self.strategy, self.auto_shutdown = other.strategy, other.auto_shutdown
+        self.intensity.change(other.intensity)
 
     def running_newest_first(self) -> list[Any]:
         """List the ids of the running children in the order in which they are to be stopped."""
@@ -257,5 +279,5 @@ def check_intensity(max_restarts: object, max_seconds: object) -> None:
     if isinstance(max_restarts, bool) or not isinstance(max_restarts, int) or max_restarts < 0:
         raise SpecError(f"max_restarts={max_restarts!r}: accepted is a whole number >= 0")
     number = isinstance(max_seconds, int | float) and not isinstance(max_seconds, bool)
-    if not number or not 0 < max_seconds < math.inf:  # type: ignore[operator]
-        raise SpecError(f"max_seconds={max_seconds!r}: accepted is a number of seconds > 0")
+    if not number or not 0 < max_seconds < math.inf or max_seconds % 1:  # type: ignore[operator]
+        raise SpecError(f"max_seconds={max_seconds!r}: accepted is a whole number of seconds > 0")

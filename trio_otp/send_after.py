@@ -64,10 +64,13 @@ def cancel_timer(timer: Timer) -> float | None:
     """Take a message back that has not been sent.
 
     Args:
-        timer: what `send_after` returned.
+        timer: what `send_after`, `send_interval`, `apply_after` or `apply_interval` returned.
 
     Returns:
         The seconds that were left, or None if it had been sent or cancelled before.
+
+    Raises:
+        TypeError: `timer` is something else.
 
     Follows: `Process.cancel_timer/1`.
     """
@@ -82,10 +85,16 @@ def read_timer(timer: Timer) -> float | None:
     """Tell the seconds that are left, or None if the message was sent or cancelled.
 
     Args:
-        timer: what `send_after` returned.
+        timer: as of `cancel_timer`.
+
+    Raises:
+        TypeError: `timer` is something else.
 
     Follows: `Process.read_timer/1`.
     """
+    if not isinstance(timer, Timer):
+        accepted = "what otp.send_after or otp.send_interval returned"
+        raise TypeError(f"timer={bounded(timer)}: accepted is {accepted}")
     runtime()  # NotInRun where there is none
     return max(0.0, timer.deadline - trio.current_time()) if timer.live else None
 

@@ -108,6 +108,11 @@ class Slot:
         self.process: Process | None = None
         self.restarts = 0
 
+    def change(self, child: Child[Any]) -> None:
+        """Take another specification, for the next start and the next end."""
+        self.child = child
+        self.spec = child.spec
+
     @property
     def pid(self) -> Pid[Any] | None:
         """The process that runs, if any."""
@@ -133,6 +138,25 @@ class SupervisorBehaviour(Behaviour):
     child_type: ClassVar[str] = "supervisor"
     hosts_children: ClassVar[bool] = True
     loop: SupervisorLoop | None = None  # set while it runs
+
+    async def code_change(self, old_version: Any, extra: Any) -> None:
+        """Run `init` anew and take what it specifies; nothing is started or stopped.
+
+        Children that run keep running, and are restarted and stopped by their new specification.
+        New children are added, to be started by `restart_child`. Those that `init` does not give
+        any more are supervised as before; they come last.
+
+        Args:
+            old_version: not used.
+            extra: not used.
+
+        Raises:
+            SpecError, BadReturn: `init` gives what is not accepted; everything stays as it was.
+
+        Follows: `code_change/3` of Erlang's `supervisor`.
+        """
+        if self.loop is not None:
+            await self.loop.specify_anew()
 
     def children_info(self) -> list[ChildInfo]:
         """List the children, oldest first, without asking the process."""
@@ -162,6 +186,10 @@ class SupervisorLoop:
     async def set_up(self) -> None:
         """Take the specification of the instance and start what is to run from the first."""
         raise TypeError(f"{type(self).__name__} has no set_up")
+
+    async def specify_anew(self) -> None:
+        """Take the specification of the instance again, while children run."""
+        raise TypeError(f"{type(self).__name__} has no specify_anew")
 
     async def stop_children(self, *, now: bool) -> None:
         """Stop all children; `now` tells nested supervisors to break off what they do."""
@@ -349,6 +377,10 @@ class SupervisorLoop:
         return Ending(SHUTDOWN)
 
     # -- management calls ---------------------------------------------------------------------
+
+    async def do_which_child(self, child: Any) -> ChildInfo:
+        """Describe one child."""
+        raise TypeError(f"{type(self).__name__} has no do_which_child")
 
     async def do_which_children(self, _: None) -> list[ChildInfo]:
         """List the children."""

@@ -83,6 +83,7 @@ from .supervision import (
     SupervisorLoop,
     check_spec,
 )
+from .template import need_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,7 +115,7 @@ class Supervisor(SupervisorBehaviour):
             all, `rest_for_one` that child and those after it.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN.
-        max_seconds: that window; whole seconds of the clock count.
+        max_seconds: that window, a whole number; whole seconds of the clock count.
         auto_shutdown: `never`, or whether the end of `any_significant` child, or of
             `all_significant` ones, ends the supervisor.
     """
@@ -159,7 +160,7 @@ class Supervisor(SupervisorBehaviour):
             children: what to start, in this order.
             strategy: `one_for_one`, `one_for_all` or `rest_for_one`.
             max_restarts: how many restarts there may be within `max_seconds`.
-            max_seconds: that window.
+            max_seconds: that window, a whole number.
             auto_shutdown: `never`, `any_significant` or `all_significant`.
 
         Raises:
@@ -233,6 +234,17 @@ class StaticLoop(SupervisorLoop):
         """Take the flags and the children, before the first of them is started."""
         self.policy = _new_policy(spec)
         self.slots = {child.spec.id: Slot(child) for child in spec.children}
+
+    async def specify_anew(self) -> None:
+        """Let new specifications take the place of those of the same id."""
+        wanted = await finish(self.instance.init())
+        if wanted is IGNORE:
+            return
+        spec = check_spec(wanted, SupervisorSpec, "Supervisor")
+        self.policy.change(_new_policy(spec))
+        for child in spec.children:
+            self.slots.setdefault(child.spec.id, Slot(child)).change(child)
+        self.slots = {child_id: self.slots[child_id] for child_id in self.policy.table}
 
     async def _start_first(self, slot: Slot) -> None:
         try:
@@ -315,8 +327,9 @@ class StaticLoop(SupervisorLoop):
 
     # -- management calls ---------------------------------------------------------------------
 
-    async def do_start_child(self, child: Child[Any]) -> Pid[Any] | None:
+    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
         """Append a child and start it."""
+        child = need_child(wanted)
         spec = child.spec
         known = self.slots.get(spec.id)
         if known is not None:
@@ -352,6 +365,10 @@ class StaticLoop(SupervisorLoop):
         """Forget a child that is down."""
         self._find_down(child_id)
         self._forget(child_id)
+
+    async def do_which_child(self, child: Any) -> ChildInfo:
+        """Describe the child of an id."""
+        return self._find(child).info(self.policy.table[child].state.value, child)
 
     async def do_get_childspec(self, child_id: Any) -> ChildSpec:
         """Give the specification of a child."""

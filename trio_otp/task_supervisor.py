@@ -79,7 +79,7 @@ class TaskSupervisor(DynamicSupervisor):
     Args:
         max_children: how many tasks it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`.
-        max_seconds: that window.
+        max_seconds: that window, a whole number.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from trio_otp.process import UNSET
 from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
-INSIDE = {"Agent.init", "From.wait", "Port.init", "Port.terminate", "run_process"}
+INSIDE = {"Agent.init", "From.wait", "Port.init", "Port.terminate", "code_change", "run_process"}
 INSIDE_CLASSES = {"EventManager"}
 MODULES = {
     "alarm_handler": otp.alarm_handler,
@@ -372,6 +372,12 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     assert 3 == (await otp.count_children("sup")).active
+
+
+@case("which_child")
+async def _(w: World) -> None:
+    w.begin()
+    assert "up" == (await otp.which_child("sup", "up")).id
 
 
 @case("get_childspec")

@@ -109,3 +109,16 @@ def check_flags() -> None:
     otp.child(otp.Supervisor, [Shop], strategy="one_for_some")  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
     otp.child(otp.DynamicSupervisor, max_children="3")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
     otp.Supervisor.spec([Shop], auto_shutdown="always")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+async def check_templates(sup: otp.Ref) -> None:
+    """A template leaves arguments open; start_child adds them as a list."""
+    template = otp.template(Cache)
+    assert_type(template, otp.Child[Cache])
+    assert_type(otp.template(job), otp.Child[None])
+    assert_type(
+        otp.child(otp.DynamicSupervisor, template=template), otp.Child[otp.DynamicSupervisor]
+    )
+    assert_type(await otp.start_child(sup, ["a", 10]), otp.Pid[Any])
+    assert_type(await otp.which_child(sup, "a"), otp.ChildInfo)
+    otp.check_childspecs([otp.child(Cache, "a"), Shop], auto_shutdown="never")

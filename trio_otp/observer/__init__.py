@@ -22,8 +22,8 @@ it as a child for a supervisor, where it is `temporary`: its errors are logged a
 **What it needs.** Nothing: plain text works everywhere. With the package `rich` it has colours on
 a terminal: `pip install trio-otp[observer]`. Nothing of it is imported before it is used.
 
-**When not to use it.** It shows one run, on the terminal of the program, and takes no keys. Send log
-records to a file meanwhile, or they run across the picture.
+**When not to use it.** It shows one run, on the terminal of the program, and takes no keys. Send
+log records to a file meanwhile, or they run across the picture.
 
 Follows: Erlang's `observer`, of which it is the process and application tabs.
 """

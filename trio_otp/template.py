@@ -1,0 +1,97 @@
+"""Templates: children but for some of their arguments, which `start_child` adds.
+
+>>> import trio_otp as otp
+>>> class Session(otp.GenServer):
+...     def __init__(self, shop: str, user: str) -> None:
+...         self.shop, self.user = shop, user
+>>> otp.template(Session, "books").having(restart="temporary")
+<child Session('books') restart='temporary'>
+
+Follows: the child specification of a `simple_one_for_one` supervisor of Erlang.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .behaviour import Behaviour
+from .bounded import bounded
+from .child import Child, as_child, check_target
+from .child import child as make_child
+from .exits import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+B = TypeVar("B", bound=Behaviour)
+
+
+@overload
+def template(target: Callable[..., B], /, *args: Any, **kwargs: Any) -> Child[B]: ...
+@overload
+def template(
+    target: Callable[..., Awaitable[object]], /, *args: Any, **kwargs: Any
+) -> Child[None]: ...
+def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
+    """Say what the children of `otp.DynamicSupervisor(template=...)` are.
+
+    Args:
+        target: a behaviour class, or any Trio async function.
+        *args: its first positional arguments; `start_child` adds those that follow.
+        **kwargs: keyword arguments of every child; options are given by `.having(...)`.
+
+    Raises:
+        TypeError: the target is neither, or could not take the arguments whatever is added.
+
+    Follows: `supervisor`, `simple_one_for_one`.
+    """
+    check_target(target, args, kwargs, partial=True)
+    return Child(target, args, kwargs)
+
+
+def check_template(what: Any) -> None:
+    """Refuse what is no template, saying what is."""
+    if what is None:
+        return
+    if what.__class__ is not Child:
+        raise SpecError(f"template={bounded(what)}: accepted is otp.template(target, *args)")
+    if what.spec.significant:
+        raise SpecError(f"template={what!r}: a DynamicSupervisor has no significant children")
+
+
+def check_wanted(given: Any) -> Any:
+    """Give what `start_child` was given, a child or a list of arguments; refuse anything else."""
+    return given if given.__class__ in (list, tuple) else as_child(given)
+
+
+def with_arguments(wanted: Child[Any], args: tuple[Any, ...]) -> Child[Any]:
+    """Give the child that a template and all positional arguments make."""
+    made = make_child(wanted.target, *args, **wanted.kwargs)
+    return Child(made.target, args, wanted.kwargs, wanted.options)
+
+
+def child_of(template: Child[Any] | None, wanted: Any) -> Child[Any]:
+    """Give the child that `start_child` was asked for.
+
+    Raises:
+        SpecError: a child was given to a supervisor with a template, or arguments to one without.
+        TypeError: the target does not take the arguments.
+    """
+    if template is None:
+        return need_child(wanted)
+    if wanted.__class__ is Child:
+        raise SpecError(
+            f"{wanted!r}: all children are of {template!r}; accepted is a list of the arguments "
+            "that come after its own"
+        )
+    return with_arguments(template, (*template.args, *wanted))
+
+
+def need_child(wanted: Any) -> Child[Any]:
+    """Refuse a list of arguments where there is no template."""
+    if wanted.__class__ is not Child:
+        raise SpecError(
+            f"{bounded(wanted)} is no child; a list of arguments is for a DynamicSupervisor with "
+            "template=..."
+        )
+    return as_child(wanted)
