@@ -16,6 +16,7 @@ from . import alarm_handler as alarm_handler
 from . import application as application
 from . import events as events
 from . import gen_event as gen_event
+from . import observer as observer
 from . import pg as pg
 from . import reports as reports
 from . import sys as sys

@@ -61,6 +61,7 @@ server: 10 took one each, 0 left
 written down: 12 / 4 = 3
 ended with status 3
 and goes on: 9 / 3 = 3
+""",
     "special_process": """
 started: listening
 state: [21]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -23,6 +24,7 @@ MODULES = {
     "events": otp.events,
     "gen_event": otp.gen_event,
     "sys": otp.sys,
+    "observer": otp.observer,
     "pg": otp.pg,
     "task": otp.task,
 }
@@ -914,3 +916,9 @@ async def _(w: World) -> None:
 
     w.begin()
     w.returned.append(await otp.start(otp.child(begin).having(name="new")))
+
+
+@case("observer.start")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.observer.start(stream=io.StringIO()))
