@@ -56,6 +56,7 @@ class CrashReport:
     queue_len: int = 0
     ancestors: tuple[object, ...] = ()
     links: tuple[object, ...] = ()
+    log: tuple[object, ...] = ()  # what `otp.sys.log` has kept, oldest first
 
 
 @dataclass(frozen=True, slots=True)

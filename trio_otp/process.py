@@ -299,6 +299,7 @@ class Process:
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
             links=tuple(peer.pid for peer in self.links.peers),
+            log=() if self.debug is None else self.debug.events,
             **details,
         )
 

@@ -152,6 +152,7 @@ def _details(report: CrashReport) -> str:
         "Mailbox": None if report.state is None else mailbox,
         "Ancestors": ", ".join(map(bounded, report.ancestors)),
         "Links": ", ".join(map(bounded, report.links)),
+        "Log": "".join(f"\n    {bounded(event)}" for event in report.log),
     }
     return "".join(f"\n  {name}: {text}" for name, text in lines.items() if text)
 
