@@ -189,12 +189,11 @@ def run_without_repository(directory: Path, *words: str) -> subprocess.Completed
     library.mkdir()
     (library / "trio_otp").symlink_to(Path(otp.__file__).parent)
     code = (
-        "import sys; repository, *words = sys.argv[1:]; "
-        "sys.path[:] = [path for path in sys.path if path != repository]; "
-        "from trio_otp.cli import main; sys.exit(main(words))"
+        "import sys; from pathlib import Path; "
+        "sys.path[:] = [path for path in sys.path if not Path(path, 'examples').is_dir()]; "
+        "from trio_otp.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    repository = str(Path(otp.__file__).parent.parent)
-    return run_python("-c", code, repository, *words, cwd=directory, path=library)
+    return run_python("-c", code, *words, cwd=directory, path=library)
 
 
 def test_demo_without_the_repository(tmp_path: Path) -> None:

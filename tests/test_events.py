@@ -232,8 +232,10 @@ class Broken(logging.Handler):
         raise ZeroDivisionError
 
 
-async def test_a_listener_that_raises_while_logging_is_broken() -> None:
-    """Not even that reaches the process, in the middle of its epilogue."""
+async def test_a_listener_that_raises_while_logging_is_broken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not even that reaches the process, in the middle of its epilogue; both are told."""
 
     def broken(pid: object, reason: object) -> None:
         raise RuntimeError
@@ -248,6 +250,7 @@ async def test_a_listener_that_raises_while_logging_is_broken() -> None:
             await otp.stop(a)
 
             assert otp.Down(monitor, a, otp.NORMAL) == await otp.receive(otp.Down)
+        assert ["trio_otp.reports", "trio_otp.events"] == [r.name for r in caplog.records]
     finally:
         logger.removeHandler(handler)
 

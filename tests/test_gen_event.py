@@ -161,6 +161,20 @@ async def test_a_handler_of_the_child_that_does_not_start(autojump_clock: Any) -
             await otp.start_link(otp.child(otp.EventManager, [Refuses]))
 
 
+async def test_a_start_that_fails_ends_the_handlers_it_has_started() -> None:
+    """What their init has opened is closed by their terminate."""
+    log: list[Any] = []
+
+    class Fails(Note):
+        def init(self) -> None:
+            boom()
+
+    async with otp.open_process():
+        with pytest.raises(otp.StartError):
+            await otp.start_link(otp.child(otp.EventManager, [lambda: Note("a", log), Fails]))
+    assert [("a", "terminate", otp.SHUTDOWN)] == without_init(log)
+
+
 @pytest.mark.parametrize("handlers", [[Note()], [5], "ab"])
 async def test_one_handler_object_cannot_serve_all_restarts(handlers: Any) -> None:
     """A child takes what makes handlers, not handlers; the text has the line to write."""
@@ -417,6 +431,11 @@ async def test_a_typed_client_of_a_handler() -> None:
             words.forget()
         assert "left" == await words.leave()
         assert [] == await ge.which_handlers("events")
+        with pytest.raises(otp.WrongServer) as caught:
+            await Words.last("events")
+        assert ["A handler is asked through its client: Words.at('events').last(...)"] == (
+            caught.value.__notes__
+        )
         with pytest.raises(TypeError, match="no reference"):
             Words.at(5)  # type: ignore[arg-type]
 
@@ -510,6 +529,20 @@ async def test_a_swap_whose_new_handler_fails() -> None:
             await ge.swap_handler("events", Note, Fails())
         assert isinstance(caught.value.__cause__, ValueError)
         assert [] == await ge.which_handlers("events")
+
+
+async def test_a_swap_for_an_object_that_is_in_use_does_nothing() -> None:
+    """The old handler stays; an object may take its own place."""
+    old, used = Note("old"), Words()
+    async with otp.open_supervisor([MANAGER]):
+        await ge.add_handler("events", used)
+        await ge.add_handler("events", old)
+        for missing_or_not in (Note, (Note, "missing")):
+            with pytest.raises(ValueError, match="make a new object"):
+                await ge.swap_handler("events", missing_or_not, used)
+        assert [Note, Words] == await ge.which_handlers("events")
+        await ge.swap_handler("events", Note, old, id="again")
+        assert [(Note, "again"), Words] == await ge.which_handlers("events")
 
 
 async def test_a_handler_may_give_its_place_away() -> None:
@@ -674,6 +707,15 @@ async def test_the_end_of_a_manager_is_no_signal_to_owners() -> None:
         assert [otp.Exit(manager, otp.KILLED)] == await received()
 
 
+async def test_the_parent_of_a_manager_hears_of_its_end_as_well() -> None:
+    """An owner that is its parent keeps that link (GE-5)."""
+    async with otp.open_process(trap_exit=True):
+        manager = await otp.start_link(otp.EventManager)
+        await ge.add_sup_handler(manager, Note())
+        await ge.stop(manager, "custom")
+        assert [otp.SHUTDOWN, otp.Exit(manager, "custom")] == await received()
+
+
 async def test_plain_trio_code_owns_no_handler() -> None:
     """It has no mailbox to be told in."""
     async with otp.open_supervisor([MANAGER]):
@@ -700,6 +742,23 @@ async def test_a_supervisor_that_stops_ends_the_handlers() -> None:
         await ge.add_handler("events", Bad("b", log), id="b")
         await ge.add_handler("events", Note("c", log), id="c")
     assert [(name, "terminate", otp.SHUTDOWN) for name in "cba"] == without_init(log)
+
+
+async def test_a_manager_that_traps_no_exits_any_more_ends_all_handlers() -> None:
+    """A handler that turned trapping off cannot keep others from their terminate."""
+    log: list[Any] = []
+
+    class Meddles(Note):
+        def init(self) -> None:
+            otp.trap_exit(False)
+
+        def terminate(self, reason: object) -> None:
+            boom()
+
+    async with otp.open_supervisor([MANAGER]):
+        await ge.add_handler("events", Note("a", log))
+        await ge.add_handler("events", Meddles())
+    assert [("a", "terminate", otp.SHUTDOWN)] == without_init(log)
 
 
 @pytest.mark.parametrize("how", ["from outside", "by a handler", "at once"])

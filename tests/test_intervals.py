@@ -90,6 +90,27 @@ async def test_an_interval_ends_with_its_target(autojump_clock: Any) -> None:
         assert 0 == runtime().timers.pending()
 
 
+async def test_a_target_that_is_about_to_die_gets_nothing_more(autojump_clock: Any) -> None:
+    """So nothing is counted as lost."""
+
+    async def slow_to_die() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(5)
+
+    async with otp.open_process():
+        pid = otp.spawn(slow_to_die)
+        otp.send_interval(pid, "tick", 2)
+        await trio.sleep(1)
+        otp.exit(pid, "custom")
+        before = runtime().dropped
+        await trio.sleep(10)
+        assert before == runtime().dropped
+        assert 1 == otp.process_count()
+
+
 async def test_an_interval_outlives_who_set_it(autojump_clock: Any) -> None:
     """The end of its setter changes nothing, unless that is the target."""
     async with otp.open_process() as me:
@@ -161,6 +182,23 @@ async def test_plain_trio_code_gives_a_nursery(autojump_clock: Any) -> None:
         otp.apply_after(2, work, nursery=nursery)
         await trio.sleep(3)
     assert [2] == done
+
+
+async def test_what_runs_in_a_nursery_is_shut_down_with_it(autojump_clock: Any) -> None:
+    """Also if nothing else lived there when its time came."""
+    ends: list[float] = []
+
+    async def work() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ends.append(trio.current_time())
+
+    with trio.move_on_after(3):
+        async with trio.open_nursery() as nursery:
+            otp.apply_after(1, work, nursery=nursery)
+            await trio.sleep_forever()
+    assert [3] == ends
 
 
 async def test_a_crash_of_the_function_is_logged(

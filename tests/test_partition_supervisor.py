@@ -97,6 +97,9 @@ async def test_the_forms_of_a_reference() -> None:
         assert pid is otp.whereis(otp.partitions(shop).via("ada"))
         assert pid is otp.whereis(("via", otp.PartitionSupervisor, ("shop", "ada")))
         assert None is otp.whereis(("via", otp.PartitionSupervisor, ("nobody", "ada")))
+        for pair in ("shop", ("shop",), ["shop", 1]):
+            with pytest.raises(TypeError, match="accepted is the name of a partition supervisor"):
+                otp.whereis(("via", otp.PartitionSupervisor, pair))
 
 
 async def test_casts_and_messages_take_the_same_way() -> None:

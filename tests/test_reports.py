@@ -81,14 +81,21 @@ async def test_a_crash_is_one_record(caplog: Records) -> None:
     assert record.exc_info is not None
     assert boom is record.exc_info[1]
     assert f"{a!r} terminated: Boom('wires crossed')" == record.getMessage().splitlines()[0]
+    place = "  Client waits in: "
+    assert [f"{__file__}:64 in crash"] == [
+        line.removeprefix(place)
+        for line in record.getMessage().splitlines()
+        if line.startswith(place)
+    ]
     assert {
         "  Last message: call Boom('wires crossed')",
         f"  Client: {me!r}",
+        "  Initial call: tests.test_reports.Server",
         "  State: {'state': {'limit': 10}}",
         "  Mailbox: 0 waiting, 1 handled",
         "  Ancestors: 'client'",
         f"  Links: {me!r}",
-    } == set(record.getMessage().splitlines()[1:])
+    } == {line for line in record.getMessage().splitlines()[1:] if not line.startswith(place)}
     assert "def end" in caplog.text or "in end" in caplog.text
     assert [record] == caplog.records
 
@@ -121,7 +128,12 @@ async def test_the_record_carries_report_and_flat_fields(caplog: Records) -> Non
         "otp_queue_len": 0,
         "otp_ancestors": "('client',)",
         "otp_links": "()",
+        "otp_callers": repr(report.callers),
+        "otp_initial_call": "tests.test_reports.Server",
+        "otp_kind": "crash",
+        "otp_domain": "otp",
     } == flat
+    assert record.crash_reason is report.reason  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown("deploy")])
@@ -479,18 +491,19 @@ def broken_handler() -> Iterator[Broken]:
 async def test_a_handler_that_raises_hurts_nobody(
     caplog: Records, broken_handler: Broken, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The caller gets its answer, the child is restarted, and the next crash is logged again."""
+    """The caller gets its answer, the child is restarted, no report is lost (LG-7)."""
     async with otp.open_supervisor([otp.child(Server).having(name="a")]):
         await crash("a", Boom("one"))
-        logging.getLogger("trio_otp").removeHandler(broken_handler)
         await crash("a", Boom("two"))
         assert "pong" == await otp.call("a", "ping")
 
-    assert "Boom('two')" in [record.otp_reason for record in of(caplog, "crash")]
-    shown = capsys.readouterr().err
-    assert "ZeroDivisionError" in shown
-    assert "a logging handler raised and lost:\n<Pid" in shown
-    assert "terminated: Boom('one')" in shown
+    assert ["Boom('one')", "Boom('two')"] == [r.otp_reason for r in of(caplog, "crash")]
+    [told] = of(caplog, "reports")
+    assert f"handler {broken_handler!r} of logging raised and is removed" == told.getMessage()
+    assert told.exc_info is not None
+    assert ZeroDivisionError is told.exc_info[0]
+    assert [] == logging.getLogger("trio_otp").handlers
+    assert "" == capsys.readouterr().err
 
 
 async def test_logging_may_be_told_to_be_silent_about_its_own_errors(

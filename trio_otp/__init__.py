@@ -113,6 +113,9 @@ from .management import start_child as start_child
 from .management import terminate_child as terminate_child
 from .management import which_child as which_child
 from .management import which_children as which_children
+from .metadata import metadata as metadata
+from .metadata import reset_metadata as reset_metadata
+from .metadata import set_metadata as set_metadata
 from .multi_call import MultiReply as MultiReply
 from .multi_call import abcast as abcast
 from .multi_call import multi_call as multi_call
@@ -129,9 +132,12 @@ from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
+from .os_process import ExitStatus as ExitStatus
 from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
 from .partitions import Partitions as Partitions
 from .partitions import partitions as partitions
+from .port import Port as Port
+from .port_output import PortLine as PortLine
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
@@ -208,3 +214,4 @@ from .task_supervisor import TaskSupervisor as TaskSupervisor
 from .template import template as template
 from .timers import Timer as Timer
 from .tree import tree as tree
+from .worker_thread import WorkerThread as WorkerThread

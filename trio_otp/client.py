@@ -149,7 +149,11 @@ class _Method:
         actual = process.behaviour
         if actual is None or not issubclass(actual, self.owner):
             name = "plain process" if actual is None else actual.__name__
-            raise WrongServer(f"{self.owner.__name__}.{self.name}", ref, name)
+            error = WrongServer(f"{self.owner.__name__}.{self.name}", ref, name)
+            if getattr(self.owner, "is_handler", False):
+                line = f"{self.owner.__name__}.at({bounded(ref)}).{self.name}(...)"
+                error.add_note(f"A handler is asked through its client: {line}")
+            raise error
 
     def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function for a call; a cast method has no answer."""

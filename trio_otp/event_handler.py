@@ -31,6 +31,7 @@ class GenEvent:
     """
 
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
+    is_handler: ClassVar[bool] = True
     _is_installed = False  # while a manager has it
 
     @classmethod

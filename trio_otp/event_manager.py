@@ -85,10 +85,14 @@ class EventManager(GenServer):
         return self._install()
 
     async def _install(self) -> None:
-        for make in self.makers:
-            handler = make()
-            check_handler(handler, "handlers")
-            await self.add(Entry(handler))
+        try:
+            for make in self.makers:
+                handler = make()
+                check_handler(handler, "handlers")
+                await self.add(Entry(handler))
+        except Exception:
+            await self._end_all()
+            raise
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call that is none of `gen_event`: it is for no handler in particular."""
@@ -165,9 +169,7 @@ class EventManager(GenServer):
             ValueError: a manager has this very object already.
         """
         handler: GenEvent = entry.handler
-        if handler._is_installed:
-            text = f"handler={bounded(handler)} is in a manager already; make a new object"
-            raise ValueError(text)
+        _check_free(handler)
         handler._is_installed = True
         if swapped is UNSET:
             result = await self.attempt(handler.init)
@@ -239,8 +241,11 @@ class EventManager(GenServer):
 
         Raises:
             StartError: the new one did not start; the old one is gone all the same.
+            ValueError: a manager has the new one already; nothing is done.
         """
         entry = self.table.find(*split_key(old))
+        if entry is None or entry.handler is not new.handler:
+            _check_free(new.handler)
         if entry is None:
             result: object = NoHandler(old)
         else:
@@ -283,16 +288,21 @@ class EventManager(GenServer):
 
     async def attempt(self, callback: Callable[..., Any], *args: Any) -> Any:
         """Run a callback of a handler; give its result, or `_Crash` if it raised."""
-        process = self._process
         try:
             result = await finish(callback(*args))
         except BaseException as exc:
-            if passes_through(exc) or process.doom is not UNSET:
+            if passes_through(exc) or self._is_over():
                 raise
             result = _Crash(reason_of(exc))
-        if process.doom is not UNSET:  # a callback without a checkpoint has not noticed
+        if self._is_over():  # a callback without a checkpoint has not noticed
             await trio.lowlevel.checkpoint()
         return result
+
+    def _is_over(self) -> bool:
+        """Tell whether an exit signal ends the manager here; in an orderly end all terminate."""
+        process = self._process
+        ends_in_order = process.orderly and process.reprieve is not None
+        return process.doom is not UNSET and not ends_in_order
 
     def _tell_owner(self, entry: Entry, reason: object) -> None:
         owner: Process | None = entry.owner
@@ -309,6 +319,12 @@ class EventManager(GenServer):
         )
         label = f"handler {bounded(entry.key)} of {process.pid!r}"
         process.runtime.events.emit("crash", replace(report, label=label))
+
+
+def _check_free(handler: GenEvent) -> None:
+    if handler._is_installed:
+        text = f"handler={bounded(handler)} is in a manager already; make a new object"
+        raise ValueError(text)
 
 
 def _no_maker(what: object) -> str:

@@ -14,9 +14,17 @@ is detached and logged; it never hurts the process that emitted. Follows: Elixir
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from .bounded import bounded
+from .event_reports import ApplicationReport as ApplicationReport
+from .event_reports import CrashReport as CrashReport
+from .event_reports import Neighbour as Neighbour
+from .event_reports import NoticeReport as NoticeReport
+from .event_reports import ProgressReport as ProgressReport
+from .event_reports import Report as Report
+from .event_reports import SupervisorReport as SupervisorReport
+from .log_delivery import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,69 +49,6 @@ _log = logging.getLogger("trio_otp.events")
 defaults: list[tuple[str, Listener]] = []
 
 
-@dataclass(frozen=True, slots=True)
-class CrashReport:
-    """A process ended with a reason that is not quiet: who, why, with what in hand."""
-
-    pid: Any
-    name: object
-    label: str
-    reason: object
-    last_message: str | None = None
-    state: str | None = None
-    client: str | None = None
-    handled: int = 0
-    queue_len: int = 0
-    ancestors: tuple[object, ...] = ()
-    links: tuple[object, ...] = ()
-    log: tuple[object, ...] = ()  # what `otp.sys.log` has kept, oldest first
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorReport:
-    """What a supervisor has to tell; `context` is one of OTP's four.
-
-    `shutdown`, that it gives up, comes with the `(time, child id, reason)` of the last ends.
-    """
-
-    supervisor: object
-    context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
-    reason: object
-    child_id: object
-    pid: Any = None
-    restart: str = ""
-    shutdown: object = None
-    history: tuple[tuple[float, object, object], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressReport:
-    """A supervisor has started a child."""
-
-    supervisor: object
-    child_id: object
-    pid: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationReport:
-    """An application has started or ended; `phase` says which."""
-
-    application: str
-    phase: Literal["started", "stopped", "exited"]
-    reason: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeReport:
-    """What a person should know and is no crash: an unknown message, a stuck child."""
-
-    pid: Any
-    text: str
-    level: int = logging.ERROR
-    detail: dict[str, object] = field(default_factory=dict[str, object])
-
-
 class _Dispatch:
     """What stands in an occupied slot: calls each listener, detaches one that raises."""
 
@@ -116,10 +61,15 @@ class _Dispatch:
         for listener in self.listeners:
             try:
                 listener(*args)
-            except Exception:
+            except Exception as exc:
                 self.events.detach(self.event, listener)
-                with suppress(Exception):  # a handler of the user's may raise as well
-                    _log.exception("listener %r of %s raised; it is detached", listener, self.event)
+                _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
+
+
+def _tell(text: str, exc: Exception) -> None:
+    if _log.isEnabledFor(logging.ERROR):
+        info = (type(exc), exc, exc.__traceback__)
+        deliver(_log, _log.makeRecord(_log.name, logging.ERROR, __file__, 0, text, (), info))
 
 
 class Events:

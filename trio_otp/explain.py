@@ -7,22 +7,17 @@ was raised.
 
 from __future__ import annotations
 
-import os
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import trio
 
 from .application_errors import ApplicationExited, ApplicationStartError
 from .bounded import bounded
 from .exits import FailedToStartChild, Shutdown, StartError, unwrap
+from .whereabouts import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Directories whose frames are not shown, each with its separator.
-LIBRARIES: Final = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, trio.__file__))
 SHOWN: Final = 5  # ends of children
 
 

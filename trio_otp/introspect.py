@@ -27,6 +27,7 @@ import trio
 from .exits import NoProcess
 from .home import stack_of
 from .names import check_reference, holder, is_atom, is_via
+from .port import Port
 from .process import UNSET, Pid
 from .runtime import runtime
 from .server_loop import shown_message
@@ -56,7 +57,7 @@ class ProcessInfo:
         behaviour: its class; None for a plain process.
         status: `starting`, init is not over; `idle`, a server without a message; `handling`, a
             server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
-            process; `suspended`, by `otp.sys`; `exiting`, it is about to die.
+            process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
         started: what it gave to `task_status.started`.
         parent: who started it with a link.
         supervisor: the supervisor it belongs to.
@@ -75,9 +76,12 @@ class ProcessInfo:
         seconds: how long that has been in hand.
         waits_for: whom it waits for in a call or a start.
         dictionary: the keys of its dictionary.
-        stack: where its task waits, `file:line in function`, outermost first.
+        stack: where its task waits, `file:line in function`, outermost first; of a
+            `WorkerThread` with the frames of the thread.
         summary: the strategy, if it is a supervisor.
         history: `(time, child id, reason)` of the last ends of its children, if it is one.
+        os_pid: the number of its program in the operating system, if it is a `Port`.
+        thread: the `threading.get_ident()` of its thread, if it is a `WorkerThread`.
     """
 
     pid: Pid[Any]
@@ -106,6 +110,8 @@ class ProcessInfo:
     stack: tuple[str, ...]
     summary: str | None
     history: tuple[tuple[float, Any, object], ...]
+    os_pid: int | None = None
+    thread: int | None = None
 
 
 def process_count() -> int:
@@ -165,6 +171,8 @@ def process_info(ref: Ref) -> ProcessInfo:
         stack=tuple(_stack(process)),
         summary=None if loop is None else loop.summary,
         history=() if loop is None else tuple(loop.history),
+        os_pid=process.instance.os_pid if isinstance(process.instance, Port) else None,
+        thread=process.thread,
     )
 
 
@@ -193,7 +201,8 @@ def status_of(process: Process) -> Status:
         return "suspended"
     if process.current is not UNSET:
         return "handling"
-    return "running" if process.behaviour is None else "idle"
+    plain = process.behaviour is None or process.thread is not None
+    return "running" if plain else "idle"
 
 
 def loop_of(process: Process | None) -> SupervisorLoop | None:

@@ -52,8 +52,8 @@ from .exits import NoProcess, SpecError, StartError, WrongServer
 from .names import find, need
 from .partition_key import partition_of
 from .restart import State, check_flags
+from .static_loop import StaticLoop, SupervisorSpec
 from .supervision import SupervisorBehaviour
-from .supervisor import StaticLoop, SupervisorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,7 +71,7 @@ class _Routes:
 
     def whereis_name(self, pair: Any) -> Pid[Any] | None:
         """Tell who has a key, also if it is about to die."""
-        name, key = pair
+        name, key = _pair(pair)
         loop = find_loop(name)
         return None if loop is None else loop.route(key)
 
@@ -84,7 +84,7 @@ class _Routes:
 
     def send(self, pair: Any, message: Any) -> None:
         """Send a plain message to the partition of a key."""
-        need(("via", *pair)).mailbox.put(message)
+        need(("via", *_pair(pair))).mailbox.put(message)
 
 
 class PartitionSupervisor(SupervisorBehaviour):
@@ -213,6 +213,16 @@ def find_loop(name: Any) -> PartitionLoop | None:
         kind = "plain process" if process.behaviour is None else process.behaviour.__name__
         raise WrongServer("partitions", name, kind)
     return loop
+
+
+def _pair(pair: Any) -> tuple[Any, Any]:
+    if pair.__class__ is not tuple or len(pair) != 2:
+        raise TypeError(
+            f"{bounded(pair)}: accepted is the name of a partition supervisor and a key, as in "
+            '("via", otp.PartitionSupervisor, ("shop", key))'
+        )
+    name, key = pair
+    return name, key
 
 
 def _taken(key: object) -> ValueError:

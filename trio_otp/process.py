@@ -40,6 +40,7 @@ from .home import Home, Killed
 from .mailbox import Mailbox, SystemMessage
 from .request import From
 from .runtime import current_process
+from .whereabouts import behaviour_name, initial_call, neighbours_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -142,6 +143,7 @@ class Process:
         "ended",
         "entries",
         "exit_reason",
+        "first_label",
         "handled",
         "home",
         "hosts",
@@ -149,6 +151,7 @@ class Process:
         "label",
         "links",
         "mailbox",
+        "metadata",
         "name",
         "order",
         "orderly",
@@ -165,6 +168,7 @@ class Process:
         "supervisor",
         "suspended",
         "task",
+        "thread",
         "timers",
         "trap_exit",
         "waits_for",
@@ -177,13 +181,14 @@ class Process:
         self.runtime = runtime
         self.home = home
         self.body = body
-        self.label = label
+        self.label = self.first_label = label
         self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
         self.name: object = None
         self.mailbox = Mailbox()
         self.scope = trio.CancelScope(shield=True)
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
+        self.thread: int | None = None  # the worker thread that runs its function, if one does
         self.links = Links()
         self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
         self.entries: dict[
@@ -198,6 +203,7 @@ class Process:
         self.ancestors: tuple[object, ...] = ()
         self.callers: tuple[Pid[Any], ...] = ()
         self.dictionary: dict[object, Any] = {}
+        self.metadata: dict[str, Any] | None = None  # what its log records carry
         self.trap_exit = False
         self.hosts = False
         self.children_home: Home | None = None
@@ -300,6 +306,13 @@ class Process:
             ancestors=self.ancestors,
             links=tuple(peer.pid for peer in self.links.peers),
             log=() if self.debug is None else self.debug.events,
+            callers=self.callers,
+            behaviour=behaviour_name(self),
+            initial_call=initial_call(self),
+            dictionary=tuple(self.dictionary),
+            trap_exit=self.trap_exit,
+            metadata=dict(self.metadata or {}),
+            neighbours=neighbours_of(self),
             **details,
         )
 

@@ -27,6 +27,7 @@ from .application_starts import check_mode
 from .config import read_config
 from .environment import check_arguments
 from .explain import explain
+from .log_metadata import add_metadata
 from .open_application import open_application
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def run(
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
     It starts a Trio run of its own. SIGINT and SIGTERM are handled meanwhile if this is the main
-    thread. If the root logger has no handler, logging goes to stderr from INFO on.
+    thread. If the root logger has no handler, logging goes to stderr from INFO on, by a handler
+    with the filter `otp.reports.add_metadata`.
 
     Args:
         application: the class.
@@ -87,7 +89,7 @@ def run(
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
     if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
+        _configure_logging()
     options = {
         "environment": environment,
         "config": config,
@@ -99,6 +101,12 @@ def run(
     program = _Program(cls, options)
     with _handling(program.handle):
         return trio.run(program.main)
+
+
+def _configure_logging() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(add_metadata)
 
 
 class _Program:

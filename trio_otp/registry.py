@@ -1,5 +1,8 @@
 """Registry: names of any kind for processes, one holder per key or many, with a value each.
 
+Why: plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
+processes that have them, and with duplicate keys a topic has any number of subscribers.
+
 >>> import trio, trio_otp as otp
 >>> ROOMS = otp.registry("rooms")
 >>> class Room(otp.GenServer):
@@ -16,20 +19,22 @@
 >>> trio.run(main)
 soup 1
 
-`otp.registry(name)` is a handle that can be made before anything runs; it finds the registry at
-every use. Its functions read and write the tables at once, without a message. A process registers
-*itself*; its entries are gone before anybody hears of its death. With `keys="duplicate"` many
-processes share a key: `ROOMS.send(topic, message)` is a local publish-subscribe, and plain Trio
-code reads a topic in `async with ROOMS.subscribe(topic) as channel`. `async with ROOMS.lock(key)`
-lets one task at a time into a block.
+**Client and server side.** `otp.registry(name)` is a handle that can be made before anything runs;
+it finds the registry at every use. Most of its functions read and write the tables at once, without
+a message. A process registers *itself*; its entries are gone before anybody hears of its death.
+With `keys="duplicate"` many processes share a key: `ROOMS.send(topic, message)` is a local
+publish-subscribe, and plain Trio code reads a topic in `async with ROOMS.subscribe(topic) as
+channel`. `async with ROOMS.lock(key)` lets one task at a time into a block.
 
-To supervise it, put it before those who register. A process that has registered is linked to the
-registry while it holds a key: it dies with the registry, unless it traps exits, because a key that
-others rely on would be lost. `links=False` leaves the link away; then its entries are lost in
+**How to supervise.** Put it before those who register. A process that has registered is linked to
+the registry while it holds a key: it dies with the registry, unless it traps exits, because a key
+that others rely on would be lost. `links=False` leaves the link away; then its entries are lost in
 silence when the registry is restarted.
 
-When not to use it: for one well-known process a plain name is enough. Follows: Elixir's
-`Registry`.
+**When not to use it.** For one well-known process a plain name is enough. For sets of processes
+that others put together, and follow, there is `otp.pg`.
+
+Follows: Elixir's `Registry`.
 """
 
 from __future__ import annotations

@@ -7,14 +7,16 @@
 | `trio_otp.progress` | debug | a supervisor started a child |
 | `trio_otp.application` | info, error | an application started, stopped, or ended by itself |
 | `trio_otp.notice` | its own | what a person should know: a stuck child, an unknown message |
+| `trio_otp.reports` | warning, error | what became of the log itself: a storm, a broken handler |
 
 Nothing is configured here: without a handler of yours Python prints warnings and errors. A record
 carries its report as `record.otp_report`, one of the dataclasses of `trio_otp.events`, and its
-parts as text: `otp_pid`, `otp_name`, `otp_reason`, `otp_supervisor`, `otp_child_id` and so on.
+parts as text: `otp_kind`, `otp_domain`, `otp_pid`, `otp_name`, `otp_reason`, `otp_supervisor` and
+so on; the reason itself is `record.crash_reason`.
 
 The listeners stand in `events.defaults`, so every run logs;
-`otp.events.detach("progress", log_progress)` stops one in the run that is going on. A handler of
-yours that raises hurts neither the process nor the next report.
+`otp.events.detach("progress", log_progress)` stops one in the run that is going on. A handler or
+filter of yours that raises is removed, and hurts neither the process nor the next report.
 
 Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServer that terminates.
 """
@@ -22,17 +24,24 @@ Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServe
 from __future__ import annotations
 
 import logging
-import sys
-import traceback
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from . import events
 from .bounded import bounded
+from .elixir_text import elixir_text as elixir_text
 from .exits import is_quiet
+from .log_delivery import deliver
+from .log_metadata import add_metadata as add_metadata
+from .log_metadata import put
+from .report_limit import COUNT, SECONDS, Burst, Limit
+from .runtime import runtime
+from .translators import SKIP as SKIP
+from .translators import add_translator as add_translator
+from .translators import remove_translator as remove_translator
+from .translators import translators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .events import (
         ApplicationReport,
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
         Listener,
         NoticeReport,
         ProgressReport,
+        Report,
         SupervisorReport,
     )
 
@@ -48,9 +58,12 @@ _supervisor: Final = logging.getLogger("trio_otp.supervisor")
 _progress: Final = logging.getLogger("trio_otp.progress")
 _application: Final = logging.getLogger("trio_otp.application")
 _notice: Final = logging.getLogger("trio_otp.notice")
+_own: Final = logging.getLogger("trio_otp.reports")
 
 REASON: Final = 500  # characters of a reason in the text of a record
+NOTHING: Final[Mapping[str, Any]] = {}
 SHOWN: Final = 10  # ends of children that are listed when a supervisor gives up
+_DOMAINS: Final = {_crash: "otp", _notice: "otp"}  # the others are of OTP's SASL
 _CONTEXTS: Final = {
     "start_error": "did not start",
     "child_terminated": "terminated",
@@ -59,12 +72,39 @@ _CONTEXTS: Final = {
 }
 
 
+def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
+    """Limit how many reports this run logs in a while; what is over is counted, and that logged.
+
+    Args:
+        count: reports in that time; None for no limit.
+        seconds: the time, which begins with the first report after the one before is over.
+
+    Raises:
+        ValueError: an argument is not positive.
+        NotInRun: no Trio run is going on.
+
+    Follows: `burst_limit_max_count` and `burst_limit_window_time` of Erlang's `logger_std_h`.
+    """
+    if count is not None and not count >= 1:
+        raise ValueError(f"count={count!r}: accepted is a number >= 1, or None for no limit")
+    if not seconds > 0:
+        raise ValueError(f"seconds={seconds!r}: accepted are seconds > 0")
+    _limit().burst = Burst(count, seconds)
+
+
+def _limit() -> Limit:
+    extras = runtime().extras
+    if Limit not in extras:
+        extras[Limit] = Limit(_warn)
+    found: Limit = extras[Limit]
+    return found
+
+
+# -- listeners -----------------------------------------------------------------------------------
+
+
 def log_crash(report: CrashReport) -> None:
     """Log that a process ended badly, with what it was doing."""
-    if not _crash.isEnabledFor(logging.ERROR):
-        return
-    known = report.pid is not None and report.pid._label == report.label
-    who = repr(report.pid) if known else report.label
     fields = {
         "pid": report.pid,
         "name": report.name,
@@ -77,15 +117,20 @@ def log_crash(report: CrashReport) -> None:
         "queue_len": report.queue_len,
         "ancestors": report.ancestors,
         "links": report.links,
+        "callers": report.callers,
+        "initial_call": report.initial_call,
     }
-    text = ("%s terminated: %s%s", who, _reason(report.reason), _details(report))
-    _log(_crash, logging.ERROR, text, report, fields, cause=report.reason)
+    _log(_crash, logging.ERROR, lambda: _crash_text(report), report, fields, cause=report.reason)
+
+
+def _crash_text(report: CrashReport) -> str:
+    known = report.pid is not None and report.pid._label == report.label
+    who = repr(report.pid) if known else report.label
+    return f"{who} terminated: {_reason(report.reason)}{_details(report)}"
 
 
 def log_supervisor(report: SupervisorReport) -> None:
     """Log what a supervisor has to tell of a child, or that it gives up."""
-    if not _supervisor.isEnabledFor(logging.ERROR):
-        return
     fields = {
         "supervisor": report.supervisor,
         "context": report.context,
@@ -94,52 +139,52 @@ def log_supervisor(report: SupervisorReport) -> None:
         "reason": report.reason,
         "restart": report.restart,
     }
-    text = (
-        f"%s: child %s {_CONTEXTS[report.context]}: %s%s",
-        bounded(report.supervisor),
-        bounded(report.child_id) + ("" if report.pid is None else f" {report.pid!r}"),
-        _reason(report.reason),
-        _history(report),
-    )
     # Whoever ran has a crash record of its own, with the traceback.
     cause = report.reason if report.context == "start_error" else None
-    _log(_supervisor, logging.ERROR, text, report, fields, cause=cause)
+    _log(_supervisor, logging.ERROR, lambda: _supervisor_text(report), report, fields, cause=cause)
+
+
+def _supervisor_text(report: SupervisorReport) -> str:
+    child = bounded(report.child_id) + ("" if report.pid is None else f" {report.pid!r}")
+    what = f"{_CONTEXTS[report.context]}: {_reason(report.reason)}{_history(report)}"
+    return f"{bounded(report.supervisor)}: child {child} {what}"
 
 
 def log_progress(report: ProgressReport) -> None:
     """Log that a supervisor has started a child."""
-    if not _progress.isEnabledFor(logging.DEBUG):
-        return
     fields = {
         "supervisor": report.supervisor,
         "child_id": report.child_id,
         "pid": report.pid,
     }
-    who, child = bounded(report.supervisor), bounded(report.child_id)
-    text = ("%s: child %s started: %r", who, child, report.pid)
-    _log(_progress, logging.DEBUG, text, report, fields)
+    _log(_progress, logging.DEBUG, lambda: _progress_text(report), report, fields)
+
+
+def _progress_text(report: ProgressReport) -> str:
+    who = bounded(report.supervisor)
+    return f"{who}: child {bounded(report.child_id)} started: {report.pid!r}"
 
 
 def log_application(report: ApplicationReport) -> None:
     """Log that an application has started, was stopped, or has ended by itself."""
     bad = report.phase == "exited" and not is_quiet(report.reason)
     level = logging.ERROR if bad else logging.INFO
-    if not _application.isEnabledFor(level):
-        return
     fields = {
         "application": report.application,
         "phase": report.phase,
         "reason": report.reason,
     }
     why = "" if report.phase == "started" else f": {_reason(report.reason)}"
-    text = ("application %s %s%s", report.application, report.phase, why)
-    _log(_application, level, text, report, fields)
+    text = f"application {report.application} {report.phase}{why}"
+    _log(_application, level, lambda: text, report, fields)
 
 
 def log_notice(report: NoticeReport) -> None:
     """Log a notice at its own level."""
-    if _notice.isEnabledFor(report.level):
-        _log(_notice, report.level, ("%s", report.text), report, {"pid": report.pid})
+    _log(_notice, report.level, lambda: report.text, report, {"pid": report.pid})
+
+
+# -- text ----------------------------------------------------------------------------------------
 
 
 def _details(report: CrashReport) -> str:
@@ -148,13 +193,22 @@ def _details(report: CrashReport) -> str:
     lines = {
         "Last message": report.last_message,
         "Client": report.client,
+        "Client waits in": report.client_place,
         "State": report.state,
         "Mailbox": None if report.state is None else mailbox,
+        "Initial call": report.initial_call,
         "Ancestors": ", ".join(map(bounded, report.ancestors)),
         "Links": ", ".join(map(bounded, report.links)),
         "Log": "".join(f"\n    {bounded(event)}" for event in report.log),
+        "Metadata": report.metadata and bounded(report.metadata),
     }
-    return "".join(f"\n  {name}: {text}" for name, text in lines.items() if text)
+    text = "".join(f"\n  {name}: {text}" for name, text in lines.items() if text)
+    return text + "".join(f"\n  Ends with it: {_neighbour(each)}" for each in report.neighbours)
+
+
+def _neighbour(each: events.Neighbour) -> str:
+    place = "" if each.place is None else f", waits in {each.place}"
+    return f"{each.pid!r}, {each.message_queue_len} waiting{place}"
 
 
 def _history(report: SupervisorReport) -> str:
@@ -169,39 +223,51 @@ def _reason(reason: object) -> str:
     return bounded(reason, REASON)
 
 
+# -- records -------------------------------------------------------------------------------------
+
+
 def _log(
     logger: logging.Logger,
     level: int,
-    text: tuple[object, ...],
-    report: object,
+    text: Callable[[], str],
+    report: Report,
     fields: Mapping[str, object],
     *,
     cause: object = None,
 ) -> None:
-    """Log a text and its arguments; `cause` gives the traceback, if it is an exception."""
-    extra: dict[str, object] = {f"otp_{name}": _flat(value) for name, value in fields.items()}
-    try:
-        logger.log(
-            level,
-            *text,
-            exc_info=cause if isinstance(cause, BaseException) else None,
-            extra={**extra, "otp_report": report},
-        )
-    except Exception:
-        _complain(text)
+    """Log a report, unless nobody wants it; `cause` gives the traceback, if it is an exception."""
+    if not logger.isEnabledFor(level):
+        return
+    translated = translators().translate(report, _complain)
+    if translated is SKIP or not _limit().admits(report.kind):
+        return
+    said, more = translated or (text(), NOTHING)
+    record = _record(logger, level, said, cause)
+    put(record, {f"otp_{name}": _flat(value) for name, value in fields.items()})
+    put(record, {"otp_kind": report.kind, "otp_domain": _DOMAINS.get(logger, "otp.sasl")})
+    put(record, {"otp_report": report, "crash_reason": getattr(report, "reason", None)})
+    metadata: Mapping[str, Any] = getattr(report, "metadata", {})
+    put(record, {**metadata, **more})
+    deliver(logger, record)
+
+
+def _record(logger: logging.Logger, level: int, text: str, cause: object) -> logging.LogRecord:
+    info = (type(cause), cause, cause.__traceback__) if isinstance(cause, BaseException) else None
+    return logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), info, "trio_otp")
 
 
 def _flat(value: object) -> str | int | None:
     return value if value is None or isinstance(value, str | int) else bounded(value, REASON)
 
 
-def _complain(text: tuple[object, ...]) -> None:
-    """Say on stderr that a handler raised, and what it did not log, as `logging` itself does."""
-    if not logging.raiseExceptions:
-        return
-    with suppress(Exception):
-        lost = str(text[0]) % text[1:]
-        sys.stderr.write(f"{traceback.format_exc()}a logging handler raised and lost:\n{lost}\n")
+def _warn(text: str) -> None:
+    if _own.isEnabledFor(logging.WARNING):
+        deliver(_own, _record(_own, logging.WARNING, text, None))
+
+
+def _complain(text: str, exc: Exception) -> None:
+    if _own.isEnabledFor(logging.ERROR):
+        deliver(_own, _record(_own, logging.ERROR, f"{text}: {bounded(exc)}", exc))
 
 
 LISTENERS: Final[tuple[tuple[str, Listener], ...]] = (

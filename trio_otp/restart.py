@@ -1,6 +1,6 @@
 """The restart policy of a supervisor: a child table and events in, actions out. Pure: no Trio.
 
-The shell (`supervisor`) feeds events in the order they happen and carries the actions out in the
+The shell (`static_loop`) feeds events in the order they happen and carries the actions out in the
 order they are given:
 
 * `exited(id, reason, now)`: a child has ended by itself.

@@ -32,6 +32,7 @@ from .server_messages import (
     Handled,
     Terminate,
     Timeout,
+    client_place,
     log_unexpected,
     shown_client,
     shown_message,
@@ -152,7 +153,7 @@ class ServerLoop:
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
                 await finish(self.instance.terminate(reason))
-            except Exception as exc:
+            except (Exception, ProcessExit) as exc:
                 crash = reason_of(exc)
                 self._report(crash)
                 if self.process.orderly:  # it did not end as it was asked to
@@ -170,6 +171,7 @@ class ServerLoop:
             last_message=None if message is UNSET else shown_message(message),
             state=self._shown_state(),
             client=shown_client(message),
+            client_place=client_place(message),
         )
         process.runtime.events.emit("crash", report)
 

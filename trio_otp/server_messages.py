@@ -13,6 +13,7 @@ from .events import NoticeReport
 from .exits import NoCallback
 from .mailbox import SystemMessage
 from .request import From
+from .whereabouts import place_of
 
 if TYPE_CHECKING:
     from .process import Process
@@ -76,6 +77,12 @@ def shown_client(message: Any) -> str | None:
     else:
         who = "a request id" if task is None else f"task {task.name!r}"
     return f"{who}, which has given up" if message.abandoned else who
+
+
+def client_place(message: Any) -> str | None:
+    """Tell where the caller of the call in hand waits."""
+    waits = message.__class__ is From and not message.done and not message.abandoned
+    return place_of(message.task) if waits else None
 
 
 def log_unexpected(process: Process, message: Any) -> None:

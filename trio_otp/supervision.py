@@ -383,12 +383,13 @@ class SupervisorLoop:
             spec.restart,
             spec.shutdown,
             tuple(self.history) if context == "shutdown" else (),
+            slot.child,
         )
         self.process.runtime.events.emit("supervisor", report)
 
     def report_progress(self, slot: Slot) -> None:
         """Tell that a child was started."""
-        report = ProgressReport(self.process.pid, slot.spec.id, slot.pid)
+        report = ProgressReport(self.process.pid, slot.spec.id, slot.pid, slot.child)
         self.process.runtime.events.emit("progress", report)
 
     def give_up(self, slot: Slot, reason: object) -> Ending:

@@ -1,25 +1,31 @@
-"""The tree of processes as text: supervisors with their children, and what lives outside them."""
+"""The tree of processes: supervisors with their children, and what lives outside them.
+
+As text for people, and for other programs as JSON, Mermaid or Graphviz's DOT; see `tree_formats`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from .bounded import bounded
 from .introspect import look, loop_of, status_of
 from .runtime import runtime
+from .tree_formats import TreeNode, as_dot, as_json, as_mermaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .names import Ref
     from .process import Process
+    from .runtime import Runtime
     from .supervision import ChildInfo, SupervisorLoop
 
+TreeFormat: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
 
 
-def tree(ref: Ref | None = None) -> str:
-    """Draw processes as an indented tree, one line each.
+def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
+    """Draw processes as an indented tree, one line each, or as a graph for other programs.
 
     Children of a supervisor stand under it with their id (if it is not their name), pid, type,
     status and restarts, those that are down as well. Processes started with a link stand under
@@ -27,6 +33,8 @@ def tree(ref: Ref | None = None) -> str:
 
     Args:
         ref: the process whose tree to draw; None for all.
+        format: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, a list with
+            an object for each line of the text, where `above` is the `node` it stands under.
 
     Returns:
         The text, without a newline at its end.
@@ -34,18 +42,43 @@ def tree(ref: Ref | None = None) -> str:
     Raises:
         NoProcess: nobody is behind the reference.
         TypeError: it is none.
+        ValueError: there is no such format.
     """
-    everybody = list(runtime().processes.values())
-    under = _grouped(everybody)
-    if ref is not None:
-        return "\n".join(_lines([_Node(look(ref))], under))
-    roots = [_Node(process) for process in under.get(None, [])]
-    trees = [root for root in roots if loop_of(root.process) is not None]
-    others = [root for root in roots if loop_of(root.process) is None]
-    lines = list(_lines(trees, under))
+    if format not in get_args(TreeFormat):
+        words = ", ".join(map(repr, get_args(TreeFormat)))
+        raise ValueError(f"format={bounded(format)}: accepted are {words}")
+    root = None if ref is None else look(ref)
+    return drawn(runtime(), root, format)
+
+
+def drawn(tables: Runtime, root: Process | None = None, format: TreeFormat = "text") -> str:
+    """Draw the processes of a run; another thread may ask for it, and then has to expect anything.
+
+    What it reads may be changed meanwhile, which raises RuntimeError as a rule.
+    """
+    under = _grouped(list(tables.processes.values()))
+    if root is not None:
+        groups = [[_Node(root)], []]
+    else:
+        roots = [_Node(process) for process in under.get(None, [])]
+        alone = [root for root in roots if loop_of(root.process) is None]
+        groups = [[root for root in roots if loop_of(root.process) is not None], alone]
+    if format == "text":
+        return "\n".join(_text_lines(groups, under))
+    draw = {"mermaid": as_mermaid, "dot": as_dot, "json": as_json}[format]
+    return draw([_tree_node(pending) for pending in _walk([*groups[0], *groups[1]], under)])
+
+
+def _text_lines(
+    groups: list[list[_Node]], under: dict[Process | None, list[Process]]
+) -> Iterator[str]:
+    trees, others = groups
+    for pending in _walk(trees, under):
+        yield pending.branch + _text(pending.node)
     if others:
-        lines += ["outside of supervisors:", *_lines(others, under)]
-    return "\n".join(lines)
+        yield "outside of supervisors:"
+    for pending in _walk(others, under):
+        yield pending.branch + _text(pending.node)
 
 
 class _Node(NamedTuple):
@@ -59,6 +92,8 @@ class _Pending(NamedTuple):
     node: _Node
     branch: str  # what stands before its own line
     indent: str  # what stands before those of its children
+    above: int | None = None  # the number of the node it stands under
+    number: int = 0  # in the order of the lines
 
 
 def _grouped(processes: list[Process]) -> dict[Process | None, list[Process]]:
@@ -72,22 +107,24 @@ def _grouped(processes: list[Process]) -> dict[Process | None, list[Process]]:
     return under
 
 
-def _lines(roots: list[_Node], under: dict[Process | None, list[Process]]) -> Iterator[str]:
+def _walk(roots: list[_Node], under: dict[Process | None, list[Process]]) -> Iterator[_Pending]:
     # No recursion: a chain of links may be longer than Python's stack.
     todo = [_Pending(root, "", "") for root in reversed(roots)]
+    number = 0
     while todo:
-        node, branch, indent = todo.pop()
-        yield branch + _text(node)
-        below = list(_below(node.process, under))
-        todo += reversed(list(_branches(below, indent)))
+        pending = todo.pop()._replace(number=number)
+        yield pending
+        below = list(_below(pending.node.process, under))
+        todo += reversed(list(_branches(below, pending.indent, number)))
+        number += 1
 
 
-def _branches(nodes: list[_Node], indent: str) -> Iterator[_Pending]:
+def _branches(nodes: list[_Node], indent: str, above: int) -> Iterator[_Pending]:
     inner = indent if len(indent) >= 3 * DEEPEST else None
     for number, node in enumerate(nodes, start=1):
         last = number == len(nodes)
         deeper = f"{indent}{'   ' if last else '│  '}" if inner is None else inner
-        yield _Pending(node, f"{indent}{'└─ ' if last else '├─ '}", deeper)
+        yield _Pending(node, f"{indent}{'└─ ' if last else '├─ '}", deeper, above)
 
 
 def _below(process: Process | None, under: dict[Process | None, list[Process]]) -> Iterator[_Node]:
@@ -119,11 +156,32 @@ def _text(node: _Node) -> str:
     process, info = node
     if process is None:
         assert info is not None
-        status = "ended" if info.status == "running" else info.status
-        return _said(f"{_id(info)}{info.type}", status, info.restarts)
+        return _said(f"{_id(info)}{info.type}", _status(node), info.restarts)
     restarts = 0 if info is None else info.restarts
     what = f"{_id(info, process.name)}{process.pid!r} {_kind(process, info)}"
-    return _said(what, status_of(process), restarts)
+    return _said(what, _status(node), restarts)
+
+
+def _tree_node(pending: _Pending) -> TreeNode:
+    process, info = pending.node
+    return TreeNode(
+        node=pending.number,
+        above=pending.above,
+        pid=None if process is None else process.pid._number,
+        name=None if process is None or process.name is None else bounded(process.name),
+        label=None if process is None else process.label,
+        id=None if info is None or info.id is None else bounded(info.id),
+        kind=str(info and info.type) if process is None else _kind(process, info),
+        status=_status(pending.node),
+        restarts=0 if info is None else info.restarts,
+    )
+
+
+def _status(node: _Node) -> str:
+    if node.process is not None:
+        return status_of(node.process)
+    assert node.info is not None
+    return "ended" if node.info.status == "running" else node.info.status
 
 
 def _id(info: ChildInfo | None, name: object = None) -> str:

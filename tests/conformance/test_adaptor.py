@@ -172,11 +172,13 @@ def test_the_command_names_what_fails(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "timer/cancel_twice", "sys/dead")
     golden = folder / "golden/timer/cancel_twice.json"
     golden.write_text(golden.read_text().replace('"a#1"', '"a#7"'))
+    scenario = folder / "scenarios/sys/dead.json"
+    scenario.write_text(scenario.read_text().replace('"sys_get_state"', '"sys_what"'))
     done = command(folder, "--json", str(tmp_path / "out.json"))
     assert "0 passed, 2 failed" == done.stdout.splitlines()[-1]
     assert 1 == done.returncode
     assert re.search(r"FAILED timer/cancel_twice: at trace.*\n +expected .*\n +got ", done.stdout)
-    assert "unsupported sys/dead: sys_get_state" in done.stdout
+    assert "unsupported sys/dead: sys_what" in done.stdout
     written = json.loads((tmp_path / "out.json").read_text())
     assert ["unsupported", "failed"] == [entry["result"] for entry in written]
 

@@ -161,7 +161,7 @@ MUTATIONS = [
     Mutation(
         "the intensity looks at the clock on the wall",
         6,
-        "supervisor",
+        "static_loop",
         "self.policy.exited(child_id, reason, trio.current_time())",
         "self.policy.exited(child_id, reason, __import__('time').monotonic())",
         "test_supervisor.py::test_restarts_are_forgotten_after_the_window",
@@ -195,7 +195,7 @@ MUTATIONS = [
     Mutation(
         "ends of children are not told",
         8,
-        "supervisor",
+        "static_loop",
         'self.report("child_terminated", self.slots[action.id], action.reason, pid)',
         "pass",
         "test_supervisor.py::test_what_the_reports_say_of_a_supervisor_that_gives_up",
@@ -236,7 +236,7 @@ MUTATIONS = [
     Mutation(
         "a failed restart is tried once",
         0,
-        "supervisor",
+        "static_loop",
         "                    self.process.mailbox.put(RetryLater(action.id, action.reason))\n",
         "                    self.policy.stopped(action.id)\n",
         "test_supervisor.py::test_a_restart_that_succeeds_in_the_end_is_all_right",

@@ -15,8 +15,7 @@ from trio_otp.process import UNSET
 from trio_otp.runtime import runtime
 
 # Async functions with a public name that are the inside of a process, not for users to call.
-INSIDE = {"Agent.init", "From.wait", "run_process"}
-INSIDE = {"Agent.init", "From.wait", "code_change", "run_process"}
+INSIDE = {"Agent.init", "From.wait", "Port.init", "Port.terminate", "code_change", "run_process"}
 INSIDE_CLASSES = {"EventManager"}
 MODULES = {
     "alarm_handler": otp.alarm_handler,

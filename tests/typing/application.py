@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, assert_type
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from trio_otp.events import Report
 
 
 class Store(otp.Application):
@@ -31,6 +33,42 @@ class Shop(otp.Application):
 
     def stop(self) -> None:
         pass
+
+
+class Mall(otp.Application):
+    included_applications: ClassVar[tuple[type[otp.Application], ...]] = (Shop,)
+    optional_applications: ClassVar[tuple[type[otp.Application] | str, ...]] = ("a.b:C", Store)
+
+    async def start(self) -> type[otp.Supervisor]:
+        assert_type(self.included(Shop), Shop)
+        self.included(otp.GenServer)  # type: ignore[type-var]
+        return await self.included(Shop).start()
+
+    def config_change(
+        self, changed: Mapping[str, Any], new: Mapping[str, Any], removed: Sequence[str]
+    ) -> None:
+        otp.set_metadata(changed=len(changed))
+
+
+async def use_more() -> None:
+    async with otp.open_application(Mall, config={"shop": {"port": 1}}, mode="concurrent"):
+        assert_type(await otp.application.reload_config("app.toml"), list[str])
+        assert_type(otp.application.spec(Mall), dict[str, Any])
+        assert_type(otp.application.load(Mall), str)
+    await otp.application.ensure_all_started(Mall, mode="parallel")  # type: ignore[arg-type]
+    otp.run(Mall, config=5)  # type: ignore[arg-type]
+    assert_type(otp.metadata(), dict[str, Any])
+
+
+def word(report: Report) -> str | None:
+    return report.kind if report.kind == "crash" else otp.reports.elixir_text(report)
+
+
+def log() -> None:
+    otp.reports.add_translator(word)
+    otp.reports.add_translator(lambda report: (report.kind, {"a": 1}))
+    otp.reports.add_translator(lambda _: otp.reports.SKIP)
+    otp.reports.add_translator(lambda _: 5)  # type: ignore[arg-type, return-value]
 
 
 async def use() -> None:

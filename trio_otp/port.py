@@ -1,0 +1,259 @@
+r"""Port: a program of the operating system as a process, and so as a child of a supervisor.
+
+**Why.** A program that is started and forgotten outlives a crash of whoever started it, and its own
+end goes unnoticed. Behind a port it is restarted by the rules of its supervisor, stopped in its
+turn, and never left behind.
+
+>>> import sys, trio, trio_otp as otp
+>>> async def main():
+...     async with otp.open_process() as me:
+...         program = [sys.executable, "-c", "print(input().upper())"]
+...         port = await otp.start_link(otp.child(otp.Port, program, stdout="send", owner=me))
+...         await otp.Port.command(port, "hello\n")
+...         print((await otp.receive(otp.PortLine)).text)
+>>> trio.run(main)
+HELLO
+
+**Client side** there are `command`, which writes to its stdin, and `close_stdin`.
+`otp.process_info(port).os_pid` is its number in the operating system; `otp.stop` ends it.
+
+**Its end.** Exit status 0 is the reason `NORMAL`, any other an `otp.ExitStatus` with the last lines
+of its output, so a `transient` child is restarted after a failure and not after a success. To
+stop, it gets SIGTERM, and SIGKILL after the `shutdown` of the child; a kill is SIGKILL. Both reach
+what it has started itself, unless that has left its process group.
+
+**Its output** goes, line by line, to the log (level INFO), as `PortLine` messages to an owner, to
+our own output, or nowhere.
+
+**Supervise** it as a server: `otp.child(otp.Port, ["redis-server"]).having(name="redis")`. It has
+started when the program runs; one that is not there is a `StartError`.
+
+**When not to use it.** For a program whose result you wait for, `trio.run_process` is shorter.
+Nothing can be done if our own process is killed by SIGKILL: the program then reads the end of its
+stdin, and has to end by itself. Do not let it run in the background: it is the child.
+
+Follows: Elixir's `Port`, Erlang's `open_port/2` with `exit_status`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .client import on_call_deferred
+from .exits import KILLED, NORMAL
+from .gen_server import GenServer, reply
+from .names import check_reference
+from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
+from .port_output import LINGER, REMEMBERED, Output
+from .process import Exit
+from .request import From
+from .runtime import need_process
+from .server_loop import ServerLoop, Stop, Terminate
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .behaviour import Behaviour
+    from .names import Ref
+    from .process import Process
+
+
+class Port(GenServer):
+    """A program of the operating system, as a process.
+
+    Args:
+        command: the program and its arguments; no shell is involved.
+        stdout: where its output goes: `log`, `send` to the owner, `inherit` ours, `discard`.
+        stderr: the same, or `stdout`: together with that.
+        owner: who gets the `PortLine` messages. While 100 messages wait there, the program waits.
+        cwd: the directory it runs in; ours if left out.
+        env: its environment; ours if left out.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        stdout: Stdout = "log",
+        stderr: Stderr = "log",
+        owner: Ref | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command: Command = check_command(command, stdout, stderr, cwd, env)
+        self._owner = _check_owner(owner, stdout, stderr)
+        self._process = need_process("Port")
+        self._os: OsProcess | None = None
+        self._outputs: list[Output] = []
+        self._last: deque[str] = deque(maxlen=REMEMBERED)
+        self._gone = trio.Event()
+        self._tasks: trio.Nursery
+        self._writes, self._to_write = trio.open_memory_channel[tuple[From[None], bytes | None]](
+            math.inf  # each of its writers waits
+        )
+
+    # -- client side -----------------------------------------------------------------------------
+
+    @on_call_deferred
+    def command(self, from_: From[None], data: str | bytes) -> None:
+        """Write to the stdin of the program, and wait until it is in the pipe.
+
+        Args:
+            from_: filled in by the library.
+            data: what to write; text is encoded as UTF-8.
+
+        Raises:
+            TypeError: `data` is neither.
+            trio.BrokenResourceError: the program does not read any more.
+            trio.ClosedResourceError: `close_stdin` was before.
+            ServerExited, NoProcess, CallTimeout: as `otp.call`.
+
+        Follows: `Port.command/2`.
+        """
+        if isinstance(data, str | bytes | bytearray | memoryview):
+            raw = data.encode() if isinstance(data, str) else bytes(data)
+            self._writes.send_nowait((from_, raw))
+        else:
+            error = TypeError(f"data={bounded(data)}: accepted is str or bytes")
+            reply(from_, outcome.Error(error))
+
+    @on_call_deferred
+    def close_stdin(self, from_: From[None]) -> None:
+        """Let the program read the end of its input, after what was written before.
+
+        Args:
+            from_: filled in by the library.
+
+        Raises:
+            ServerExited, NoProcess, CallTimeout: as `otp.call`.
+        """
+        self._writes.send_nowait((from_, None))
+
+    # -- server side -----------------------------------------------------------------------------
+
+    @property
+    def os_pid(self) -> int | None:
+        """The number of the program in the operating system, while it runs."""
+        return None if self._os is None or self._os.returncode is not None else self._os.pid
+
+    async def init(self) -> None:
+        """Start the program."""
+        self._process.trap_exit = True
+        self._os = await self._command.start()
+        self._outputs = [
+            Output(self._process, name, stream, self._owner_of(name), self._last)
+            for name, stream in self._os.outputs.items()
+        ]
+        for task in (self._watch, self._write, *(output.run for output in self._outputs)):
+            self._tasks.start_soon(task)
+
+    def _owner_of(self, name: str) -> Ref | None:
+        return self._owner if getattr(self._command, name) == "send" else None
+
+    def handle_info(self, message: Any) -> Any:
+        """End with whoever it is linked to.
+
+        Args:
+            message: an `Exit`, or what nobody expects, which is logged.
+
+        Returns:
+            None or `Stop(reason)`.
+        """
+        if isinstance(message, Exit):
+            return None if message.reason is NORMAL else Stop(message.reason)
+        return super().handle_info(message)
+
+    def format_status(self) -> object:
+        """Give what reports show: the command and the last output, and not the environment."""
+        return {"command": self._command.argv, "os_pid": self.os_pid, "output": list(self._last)}
+
+    async def terminate(self, reason: object) -> None:
+        """Send SIGTERM, and wait as long as the child may take.
+
+        Args:
+            reason: why the port ends.
+        """
+        if self._os is None:
+            return
+        self._os.ask_to_end()
+        limit = self._process.shutdown
+        with trio.move_on_after(math.inf if limit is None else limit):
+            await self._gone.wait()
+        if not self._gone.is_set():
+            self._process.condemn(KILLED)
+        with trio.move_on_after(LINGER):
+            await self._handed_on()
+
+    @classmethod
+    @enable_ki_protection
+    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+        """Be the body of the process: whatever ends it, the program is gone at its end."""
+        async with trio.open_nursery() as nursery:
+            port: Port | None = None
+
+            def make_port() -> Behaviour:
+                nonlocal port
+                made = make()
+                assert isinstance(made, Port)
+                made._tasks = nursery
+                port = made
+                return made
+
+            try:
+                await ServerLoop(process).run(make_port)
+            finally:
+                nursery.cancel_scope.cancel()
+                if port is not None and port._os is not None:
+                    await port._os.finish()
+
+    # -- its tasks -------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def _watch(self) -> None:
+        """Wait for the end of the program, and end for its reason, when its output is handed on."""
+        assert self._os is not None
+        status = await self._os.wait()
+        for output in self._outputs:
+            output.expect_end()
+        self._gone.set()
+        await self._handed_on()
+        reason = NORMAL if status == 0 else ExitStatus(status, tuple(self._last))
+        self._process.mailbox.put(Terminate(reason))
+
+    async def _handed_on(self) -> None:
+        for output in self._outputs:
+            await output.over.wait()
+
+    @enable_ki_protection
+    async def _write(self) -> None:
+        """Write what was given to `command`, in its order."""
+        assert self._os is not None
+        async for from_, data in self._to_write:
+            try:
+                if data is None:
+                    await self._os.stdin.aclose()
+                else:
+                    await self._os.stdin.send_all(data)
+                reply(from_, None)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+                reply(from_, outcome.Error(exc))
+
+
+def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> Ref | None:
+    wanted = "send" in (stdout, stderr)
+    if owner is not None:
+        check_reference(owner)
+    if wanted != (owner is not None):
+        raise ValueError(
+            f"owner={bounded(owner)}, stdout={stdout!r}, stderr={stderr!r}: "
+            "accepted is an owner together with the word 'send'"
+        )
+    return owner
