@@ -241,6 +241,18 @@ async def test_the_log_keeps_the_last_events(capsys: pytest.CaptureFixture[str])
     assert 2 == len(capsys.readouterr().out.splitlines())
 
 
+async def test_the_crash_report_has_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """GS-20: what was kept of the last events comes with the crash."""
+    async with tally("log") as pid:
+        otp.cast(pid, 5)
+        with pytest.raises(otp.ServerExited):
+            await otp.call(pid, "nonsense")
+    [record] = caplog.records
+    log = record.otp_report.log  # type: ignore[attr-defined]
+    assert [("in", 5), ("noreply", None), ("in", "nonsense")] == shown(log)
+    assert record.getMessage().count("\n    DebugEvent(kind='in'") == 2
+
+
 async def test_statistics_count_what_comes_in_and_goes_out(autojump_clock: Any) -> None:
     """SY-8: from when they are switched on; None while they are off."""
     async with tally() as pid:
@@ -347,8 +359,10 @@ async def test_a_supervisor_can_be_watched() -> None:
         await wait_all_tasks_blocked()
         await otp.count_children("top")
         events = await otp.sys.log("top", "get")
-    kinds = [event.kind for event in events]
-    assert ["in", "in"] == kinds
+        kinds: list[str] = []
+        await otp.sys.install("top", lambda _, event: kinds.append(event.kind))
+    assert ["terminate"] == kinds
+    assert ["in", "in"] == [event.kind for event in events]
     assert otp.KILLED is events[0].content.reason
 
 

@@ -152,8 +152,8 @@ from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
 from .registry_subscription import Subscription as Subscription
 from .request import From as From
+from .request_collection import RequestIds as RequestIds
 from .request_ids import RequestId as RequestId
-from .request_ids import RequestIds as RequestIds
 from .request_ids import check_response as check_response
 from .request_ids import receive_response as receive_response
 from .request_ids import send_request as send_request

@@ -59,6 +59,7 @@ class ProcessInfo:
             server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
             process or thread; `exiting`, it is about to die.
             process; `suspended`, by `otp.sys`; `exiting`, it is about to die.
+            process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
         started: what it gave to `task_status.started`.
         parent: who started it with a link.
         supervisor: the supervisor it belongs to.

@@ -11,24 +11,28 @@ Follows: Erlang's `sys`, function `handle_system_msg/6`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 import outcome
 import trio
 
 from .behaviour import finish
 from .debug import debug_of
-from .exits import CallbackFailed, NotSuspended, ProcessExit, reason_of
+from .exits import CallbackFailed, NotSuspended, ProcessExit, WrongServer, reason_of
 from .mailbox import SystemMessage
+from .names import need
 from .process import UNSET, Exit
-from .request import From
+from .request import From, check_timeout
 from .server_messages import Terminate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .debug import Debug, DebugEvent
+    from .names import Ref
     from .process import Pid, Process
+
+DEFAULT_TIMEOUT: Final = 5.0  # seconds
 
 
 class SystemCall(From[Any], SystemMessage):
@@ -218,6 +222,15 @@ class _Failing:
     def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
         if isinstance(exc, Exception | ProcessExit):
             raise CallbackFailed(self._callback, reason_of(exc))
+
+
+async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
+    """Send a request to a process that answers such, and wait for the answer."""
+    check_timeout("timeout", timeout)
+    process = need(ref, request)
+    if process.behaviour is None and process.instance is None:
+        raise WrongServer("a function of otp.sys", ref, "plain process")
+    return await SystemCall(process, ref, request, timeout).wait()
 
 
 # -- the answering side --------------------------------------------------------------------------

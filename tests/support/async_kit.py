@@ -6,7 +6,7 @@ import inspect
 import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
