@@ -18,7 +18,7 @@ async def pass_on(source: trio.MemoryReceiveChannel[int], feed: otp.Pid[None]) -
         otp.send(feed, reading)
 
 
-async def feed(
+async def feed(  # noqa: ASYNC114  (a child is started by what otp.child makes of it)
     source: trio.MemoryReceiveChannel[int],
     *,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,

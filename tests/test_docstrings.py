@@ -33,6 +33,7 @@ MODULES_OF_FUNCTIONS = (
     otp.gen_event,
     otp.observer,
     otp.pg,
+    otp.sys,
     otp.task,
 )
 # A summary that starts so says itself what is returned.
@@ -42,7 +43,6 @@ GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
     for module in MODULES_OF_FUNCTIONS:
-    for module in (otp.alarm_handler, otp.application, otp.gen_event, otp.pg, otp.sys, otp.task):
         short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
             own = name in getattr(module, "__all__", [name]) and (

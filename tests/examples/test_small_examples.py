@@ -69,11 +69,6 @@ suspended [21] messages that wait: 1
 state: [21, 22]
 feed ends with [21, 22]
 """,
-    "programs_and_threads": """
-written down: 12 / 4 = 3
-ended with status 3
-and goes on: 9 / 3 = 3
-""",
     "pub_sub": """
 reached: 2
 Ida: goal in minute 12, hallo

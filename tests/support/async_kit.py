@@ -6,7 +6,7 @@ import inspect
 import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 import trio.testing
@@ -23,9 +23,9 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
-    "sys": otp.sys,
     "observer": otp.observer,
     "pg": otp.pg,
+    "sys": otp.sys,
     "task": otp.task,
 }
 
