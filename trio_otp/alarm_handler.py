@@ -40,7 +40,7 @@ from .event_handler import GenEvent
 from .event_manager import EventManager
 from .events import NoticeReport
 from .runtime import need_process
-from .server_loop import Reply
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from .child import Child

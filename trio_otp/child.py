@@ -31,6 +31,7 @@ from typing import (
 
 from .behaviour import Behaviour
 from .bounded import bounded
+from .checks import check_choice
 from .debug import check_debug
 from .exits import SpecError
 from .launch import Launch, expect_awaitable
@@ -336,8 +337,7 @@ def _check_options(options: dict[str, Any]) -> None:
 
 def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
     def check(key: str, value: Any) -> None:
-        if value not in choices:
-            raise SpecError(f"{key}={value!r}: accepted are {', '.join(map(repr, choices))}")
+        check_choice(key, value, choices, error=SpecError)
 
     return check
 

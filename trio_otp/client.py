@@ -46,11 +46,12 @@ import outcome
 
 from .bounded import bounded
 from .exits import NotAProcess, WrongServer
-from .names import find, need
+from .names import class_name, find, need
 from .process import Pid
-from .request import From, check_timeout
+from .request import DEFAULT_TIMEOUT, From, check_timeout
 from .runtime import own_process, runtime
-from .server_loop import Cast, Handled, NoReply, Reply, Stop
+from .server_messages import Cast, Handled
+from .server_results import NoReply, Reply, Stop
 from .signature import argument_checker
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any]")
-DEFAULT_TIMEOUT: Final = 5.0  # seconds, as of otp.call
 _ANSWERS: Final[Any] = (Reply, Stop, NoReply)
 if TYPE_CHECKING:
     _Sync: TypeAlias = Callable[Concatenate[Any, P], R]
@@ -148,8 +148,7 @@ class _Method:
         """Refuse, in the caller, a server that does not have the method."""
         actual = process.behaviour
         if actual is None or not issubclass(actual, self.owner):
-            name = "plain process" if actual is None else actual.__name__
-            error = WrongServer(f"{self.owner.__name__}.{self.name}", ref, name)
+            error = WrongServer(f"{self.owner.__name__}.{self.name}", ref, class_name(process))
             if getattr(self.owner, "is_handler", False):
                 line = f"{self.owner.__name__}.at({bounded(ref)}).{self.name}(...)"
                 error.add_note(f"A handler is asked through its client: {line}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import outcome
 import trio
 
-from .behaviour import finish
+from .behaviour import finish, shown_state
 from .bounded import bounded
 from .event_handler import (
     GenEvent,
@@ -40,7 +40,8 @@ from .handler_table import Entry, HandlerTable
 from .launch import connect
 from .process import UNSET, Exit
 from .runtime import need_process
-from .server_loop import Handled, Reply, Stop, log_unexpected, shown_message, shown_state
+from .server_messages import Handled, log_unexpected, shown_message
+from .server_results import Reply, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -356,8 +356,3 @@ class SupervisorExited(OtpError):
 
 def _about(message: object) -> str:
     return "" if message is None else f" (request {bounded(message)})"
-
-
-def exit_self(reason: object) -> NoReturn:
-    """Raise the private carrier that ends the running process with `reason`."""
-    raise ProcessExit(reason)

@@ -56,14 +56,15 @@ from .event_commands import (
     ReplaceHandler,
     SyncNotify,
     WhichHandlers,
-    check_manager,
     send_command,
 )
 from .event_handler import check_handler, split_key
+from .event_manager import EventManager
 from .exits import NORMAL, NoProcess
-from .names import find, is_atom, need
+from .names import check_class, find, is_atom, need
+from .request import DEFAULT_TIMEOUT
 from .runtime import need_process, runtime
-from .server_loop import Cast
+from .server_messages import Cast
 
 if TYPE_CHECKING:
     from .event_handler import GenEvent, HandlerKey
@@ -86,7 +87,7 @@ def notify(ref: Ref, event: Any) -> None:
     """
     process = find(ref)
     if process is not None:
-        check_manager(ref, process, "gen_event.notify")
+        check_class(ref, process, EventManager, "gen_event.notify")
         process.mailbox.put(Cast(Notify(event)))
     elif is_atom(ref):
         raise NoProcess(ref, event)
@@ -231,7 +232,9 @@ async def swap_sup_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, True, owner))
 
 
-async def call(ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = 5.0) -> Any:
+async def call(
+    ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = DEFAULT_TIMEOUT
+) -> Any:
     """Ask one handler and wait for its answer.
 
     Args:
@@ -287,5 +290,5 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
     Follows: `gen_event:stop/3`.
     """
-    check_manager(ref, need(ref), "gen_event.stop")
+    check_class(ref, need(ref), EventManager, "gen_event.stop")
     await gen_server.stop(ref, reason, timeout)

@@ -54,20 +54,11 @@ from .behaviour import Behaviour
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
 from .names import check_reference, find, need
-from .request import From, check_timeout, enter_wait, leave_wait
+from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
-from .server_loop import (
-    IGNORE,
-    Cast,
-    NoReply,
-    Reply,
-    ServerLoop,
-    Stop,
-    Terminate,
-    Timeout,
-    as_outcome,
-    log_unexpected,
-)
+from .server_loop import ServerLoop
+from .server_messages import Cast, Terminate, log_unexpected
+from .server_results import as_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,20 +70,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-__all__ = [
-    "IGNORE",
-    "Cast",
-    "GenServer",
-    "NoReply",
-    "Reply",
-    "Stop",
-    "Timeout",
-    "call",
-    "cast",
-    "reply",
-    "reply_from_task",
-    "stop",
-]
 
 
 class GenServer(Behaviour):
@@ -244,7 +221,7 @@ class Sendable(Protocol):
         raise NotImplementedError
 
 
-async def call(ref: Ref, request: Any, timeout: float | None = 5.0) -> Any:
+async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
 
     Args:

@@ -30,7 +30,7 @@ from .names import check_reference, holder, is_atom, is_via
 from .port import Port
 from .process import UNSET, Pid
 from .runtime import runtime
-from .server_loop import shown_message
+from .server_messages import shown_message
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:

@@ -23,9 +23,8 @@ from .exits import (
     ChildRunning,
     MaxChildren,
     SpecError,
-    WrongServer,
 )
-from .names import find, need
+from .names import check_class, find, need
 from .process import Pid
 from .request import From
 from .supervision import Command, SupervisorBehaviour
@@ -280,8 +279,4 @@ async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
-    behaviour = need(sup, command).behaviour
-    if behaviour is None or not issubclass(behaviour, SupervisorBehaviour):
-        actual = "plain process" if behaviour is None else behaviour.__name__
-        raise WrongServer(command, sup, actual)
-    return behaviour
+    return check_class(sup, need(sup, command), SupervisorBehaviour, command)

@@ -34,8 +34,8 @@ from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
 from .process import Pid
-from .request import check_timeout
-from .request_ids import DEFAULT_TIMEOUT, RequestIds
+from .request import DEFAULT_TIMEOUT, check_timeout
+from .request_ids import RequestIds
 from .runtime import calling_process
 
 if TYPE_CHECKING:

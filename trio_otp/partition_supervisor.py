@@ -46,10 +46,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .bounded import bounded
+from .checks import is_whole
 from .child import Child, as_child
 from .child import child as make_child
 from .exits import NoProcess, SpecError, StartError, WrongServer
-from .names import find, need
+from .names import class_name, find, need
 from .partition_key import partition_of
 from .restart import State, check_flags
 from .static_loop import StaticLoop, SupervisorSpec
@@ -210,8 +211,7 @@ def find_loop(name: Any) -> PartitionLoop | None:
         return None
     loop = getattr(process.instance, "loop", None)
     if not isinstance(loop, PartitionLoop):
-        kind = "plain process" if process.behaviour is None else process.behaviour.__name__
-        raise WrongServer("partitions", name, kind)
+        raise WrongServer("partitions", name, class_name(process))
     return loop
 
 
@@ -229,11 +229,6 @@ def _taken(key: object) -> ValueError:
     return ValueError(
         f"key={bounded(key)} is no name that a process could take: it leads to a partition"
     )
-
-
-def is_whole(value: object) -> bool:
-    """Tell whether a value is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _children(

@@ -55,7 +55,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .exits import CallTimeout, NoProcess
 from .names import find
-from .request import From, check_timeout
+from .request import DEFAULT_TIMEOUT, From, check_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,7 +65,6 @@ if TYPE_CHECKING:
 
     Response: TypeAlias = "tuple[Any, outcome.Outcome[Any]]"
 
-DEFAULT_TIMEOUT = 5.0  # seconds, as of otp.call
 _places = itertools.count()
 
 

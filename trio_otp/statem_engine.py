@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .bounded import bounded
 from .exits import BadReturn
 from .process import UNSET
-from .server_loop import Reply, Stop
+from .server_results import Reply, Stop
 from .statem_actions import (
     ChangeCallbacks,
     KeepState,

@@ -40,7 +40,7 @@ from .restart import (
     Strategy,
     check_entry,
 )
-from .server_loop import IGNORE
+from .server_results import IGNORE
 from .supervision import (
     ChildInfo,
     Ending,

@@ -39,7 +39,7 @@ from .launch import start
 from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From
-from .server_loop import Terminate, log_unexpected
+from .server_messages import Terminate, log_unexpected
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:

@@ -47,10 +47,10 @@ import trio
 from .child import Child
 from .child import child as make_child
 from .dynamic_supervisor import DynamicLoop, DynamicSupervisor
-from .exits import NotAProcess, WrongServer
+from .exits import NotAProcess
 from .launch import connect
 from .management import start_child, terminate_child, which_children
-from .names import need
+from .names import check_class, need
 from .runtime import need_process, own_process
 from .task_handle import Task
 from .task_job import Job
@@ -337,7 +337,4 @@ def _callers() -> tuple[Pid[Any], ...]:
 
 
 def _need_task_supervisor(sup: Ref, function: str) -> None:
-    behaviour = need(sup, function).behaviour
-    if behaviour is None or not issubclass(behaviour, TaskSupervisor):
-        actual = "plain process" if behaviour is None else behaviour.__name__
-        raise WrongServer(f"TaskSupervisor.{function}", sup, actual)
+    check_class(sup, need(sup, function), TaskSupervisor, f"TaskSupervisor.{function}")
