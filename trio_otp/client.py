@@ -1,5 +1,9 @@
 """Typed methods over a GenServer: a decorated method is a message, sent from anywhere.
 
+**Why.** `otp.call(ref, ("get", key))` is a string to mistype and an answer without a type.
+Decorated methods give each message a name, checked arguments, a typed answer and a place for its
+docstring.
+
 >>> import trio, trio_otp as otp
 >>> class Cache(otp.GenServer):
 ...     def __init__(self) -> None:
@@ -18,9 +22,16 @@
 >>> trio.run(main)
 b'v' None
 
-A decorated name always means *send a message*: on a client, on the class, and on `self`, where a
-call is refused with `CallingSelf` and a cast comes back as a later message. Logic that is shared
-lives in undecorated methods. Dispatch is by name on the instance, so overrides work.
+**Client side** a decorated name always means *send a message*: on a client, on the class, and on
+`self`, where a call is refused with `CallingSelf` and a cast comes back as a later message.
+
+**Server side** dispatch is by name on the instance, so overrides work. Logic that is shared lives
+in undecorated methods.
+
+**Supervise** the server as any other.
+
+**When not to use it.** If the messages are data that comes from elsewhere, or their kinds are not
+known beforehand, write `handle_call` and `handle_cast` of the GenServer.
 
 Follows: the "client API" functions of an Elixir GenServer module.
 """

@@ -1,6 +1,6 @@
 """PartitionSupervisor: the same child several times, and a key that says which of them is meant.
 
-Why: one process that everybody calls is a bottleneck when it waits for something, as a disk or
+**Why.** One process that everybody calls is a bottleneck when it waits for something, as a disk or
 another service. With several of them, each key still has one process, so what belongs to a key is
 handled in order.
 
@@ -31,8 +31,9 @@ key, looked up at every use. While a partition is being restarted its keys are n
 raises `NoProcess`. Whole numbers go by their remainder, so `via(0)` to `via(3)` are the partitions
 themselves; how other keys are spread is the same in every run.
 
-**How to supervise.** It is a supervisor and takes the management calls of one; the ids of its
-children are the numbers of the partitions. `await COUNTERS.resize(2)` lets fewer of them run.
+**Supervise** it as any other child. It is a supervisor and takes the management calls of one; the
+ids of its children are the numbers of the partitions. `await COUNTERS.resize(2)` lets fewer of them
+run.
 
 **When not to use it.** All partitions share one core, so more of them make nothing faster that
 computes. For a process per key there is a `DynamicSupervisor` with a `Registry`.

@@ -1,6 +1,6 @@
 """Registry: names of any kind for processes, one holder per key or many, with a value each.
 
-Why: plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
+**Why.** Plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
 processes that have them, and with duplicate keys a topic has any number of subscribers.
 
 >>> import trio, trio_otp as otp
@@ -26,10 +26,10 @@ With `keys="duplicate"` many processes share a key: `ROOMS.send(topic, message)`
 publish-subscribe, and plain Trio code reads a topic in `async with ROOMS.subscribe(topic) as
 channel`. `async with ROOMS.lock(key)` lets one task at a time into a block.
 
-**How to supervise.** Put it before those who register. A process that has registered is linked to
-the registry while it holds a key: it dies with the registry, unless it traps exits, because a key
-that others rely on would be lost. `links=False` leaves the link away; then its entries are lost in
-silence when the registry is restarted.
+**Supervise** it as any other child, put before those who register. A process that has registered is
+linked to the registry while it holds a key: it dies with the registry, unless it traps exits,
+because a key that others rely on would be lost. `links=False` leaves the link away; then its
+entries are lost in silence when the registry is restarted.
 
 **When not to use it.** For one well-known process a plain name is enough. For sets of processes
 that others put together, and follow, there is `otp.pg`.

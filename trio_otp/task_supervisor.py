@@ -1,7 +1,7 @@
 """TaskSupervisor: a place for tasks to live in, apart from where their owners live.
 
-Why: a task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks are
-stopped in order with the program, can be listed and limited in number, can be run again after a
+**Why.** A task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks
+are stopped in order with the program, can be listed and limited in number, can be run again after a
 crash, and need not be linked to whoever wants their result.
 
 >>> import trio, trio_otp as otp
@@ -27,7 +27,7 @@ crash, and need not be linked to whoever wants their result.
 supervisor starts the task, the function you give runs in it, and its result goes to the owner, who
 awaits it with the functions of `otp.task`. `start_child` is for work whose result nobody takes.
 
-**How to supervise.** It is a child as any other, started before those who use it. A crash of a task
+**Supervise** it as any other child, started before those who use it. A crash of a task
 never reaches it; only tasks of `start_child` with another `restart` than `temporary` are run again,
 and count as its restarts.
 
