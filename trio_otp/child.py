@@ -34,7 +34,7 @@ from .bounded import bounded
 from .checks import check_choice
 from .debug import check_debug
 from .exits import SpecError
-from .launch import Launch, expect_awaitable
+from .launch import Launch, acknowledge, expect_awaitable
 from .names import check_name
 from .request import check_timeout, is_seconds
 
@@ -277,11 +277,7 @@ class _TaskStatus:
 
     def started(self, value: Any = None) -> None:
         """Tell that the child has started."""
-        starting = self._process.starting
-        if starting is None:
-            raise RuntimeError("task_status.started() was called twice")
-        self._process.started = value
-        starting.ack()
+        acknowledge(self._process, value, "task_status.started() was called twice")
 
 
 @lru_cache(maxsize=512)

@@ -35,7 +35,7 @@ from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
 from .process import Pid
 from .request import DEFAULT_TIMEOUT, check_timeout
-from .request_ids import RequestIds
+from .request_collection import RequestIds
 from .runtime import calling_process
 
 if TYPE_CHECKING:

@@ -31,8 +31,9 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
-    "sys": otp.sys,
+    "observer": otp.observer,
     "pg": otp.pg,
+    "sys": otp.sys,
     "task": otp.task,
 }
 
