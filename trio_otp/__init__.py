@@ -131,6 +131,7 @@ from .names import unregister as unregister
 from .names import whereis as whereis
 from .open_application import OpenApplication as OpenApplication
 from .open_application import open_application as open_application
+from .open_process import open_process as open_process
 from .open_supervisor import OpenSupervisor as OpenSupervisor
 from .open_supervisor import open_supervisor as open_supervisor
 from .os_process import ExitStatus as ExitStatus
@@ -173,7 +174,6 @@ from .spawn import callers as callers
 from .spawn import dictionary as dictionary
 from .spawn import get_label as get_label
 from .spawn import is_alive as is_alive
-from .spawn import open_process as open_process
 from .spawn import receive as receive
 from .spawn import self as self
 from .spawn import set_label as set_label
@@ -203,8 +203,8 @@ from .statem_timeouts import GenericTimeout as GenericTimeout
 from .statem_timeouts import StateTimeout as StateTimeout
 from .statem_timeouts import TimeoutOf as TimeoutOf
 from .statem_timeouts import UpdateTimeout as UpdateTimeout
-from .supervision import ChildInfo as ChildInfo
-from .supervision import Counts as Counts
+from .supervision_data import ChildInfo as ChildInfo
+from .supervision_data import Counts as Counts
 from .supervisor import Supervisor as Supervisor
 from .task_handle import Task as Task
 from .task_result import NotOwner as NotOwner

@@ -55,15 +55,8 @@ from .home import kill
 from .process import Pid
 from .restart import Intensity, check_intensity
 from .server_results import IGNORE
-from .supervision import (
-    ChildInfo,
-    Counts,
-    RetryLater,
-    Slot,
-    SupervisorBehaviour,
-    SupervisorLoop,
-    check_spec,
-)
+from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
+from .supervision_data import ChildInfo, Counts, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from .exits import NORMAL, ProcessExit
 from .gen_server import GenServer
 from .gen_statem import GenStatem
 from .launch import acknowledge
+from .open_process import is_adopted
 from .runtime import need_own_task
-from .spawn import is_adopted
 
 if TYPE_CHECKING:
     from .server_loop import ServerLoop

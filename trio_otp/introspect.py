@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from .names import Ref
     from .process import Process
-    from .supervision import Slot, SupervisorLoop
+    from .supervision import SupervisorLoop
+    from .supervision_data import Slot
 
 Status: TypeAlias = Literal[
     "starting", "idle", "handling", "waiting", "running", "suspended", "exiting"

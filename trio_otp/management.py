@@ -27,7 +27,8 @@ from .exits import (
 from .names import check_class, find, need
 from .process import Pid
 from .request import From
-from .supervision import Command, SupervisorBehaviour
+from .supervision import SupervisorBehaviour
+from .supervision_data import Command
 from .supervisor import Supervisor
 from .template import check_wanted
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .child import ChildSpec
     from .names import Ref
     from .restart import AutoShutdown
-    from .supervision import ChildInfo, Counts
+    from .supervision_data import ChildInfo, Counts
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)

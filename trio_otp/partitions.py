@@ -18,7 +18,7 @@ from .names import check_reference, need
 from .partition_key import partition_of
 from .partition_supervisor import find_loop
 from .request import From
-from .supervision import Command
+from .supervision_data import Command
 
 if TYPE_CHECKING:
     from .names import Ref, Via

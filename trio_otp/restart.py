@@ -31,7 +31,7 @@ from .checks import check_choice, check_whole, is_number
 from .exits import SpecError, is_quiet
 
 if TYPE_CHECKING:
-    from .child import Restart
+    from .child_options import Restart
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]

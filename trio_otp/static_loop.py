@@ -41,14 +41,8 @@ from .restart import (
     check_entry,
 )
 from .server_results import IGNORE
-from .supervision import (
-    ChildInfo,
-    Ending,
-    RetryLater,
-    Slot,
-    SupervisorLoop,
-    check_spec,
-)
+from .supervision import SupervisorLoop, check_spec
+from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .behaviour import Behaviour
-    from .child import Restart, Shutdown
+    from .child_options import Restart, Shutdown
     from .names import Ref
     from .process import Pid, Process
     from .task_stream import StreamOptions

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .names import Ref
     from .process import Process
     from .runtime import Runtime
-    from .supervision import ChildInfo, SupervisorLoop
+    from .supervision import SupervisorLoop
+    from .supervision_data import ChildInfo
 
 TreeFormat: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one

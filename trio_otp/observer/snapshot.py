@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bounded import bounded
-from ..client import Message
+from ..client_methods import Message
 from ..introspect import slot_of, status_of
 from ..port import Port
 from ..process import UNSET
