@@ -117,7 +117,7 @@ MUTATIONS = [
     Mutation(
         "methods are sent to servers of any class",
         3,
-        "client",
+        "client_methods",
         "        if actual is None or not issubclass(actual, self.owner):\n",
         "        if actual is None:\n",
         "test_client.py::test_a_server_of_another_class_refuses_in_the_caller",
