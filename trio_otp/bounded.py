@@ -52,6 +52,11 @@ def bounded(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def label_of(target: Any) -> str:
+    """Give the short name of a class or function."""
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
 def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     """Give the text of a value in pieces."""
     kind: type[Any] = value.__class__

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
@@ -184,11 +184,6 @@ def as_child(what: Any) -> Child[Any]:
 
 def _is_behaviour(what: object) -> bool:
     return isinstance(what, type) and issubclass(what, Behaviour)
-
-
-def label_of(target: Any) -> str:
-    """Give the short name of a class or function."""
-    return str(getattr(target, "__name__", type(target).__name__))
 
 
 def launch_of(

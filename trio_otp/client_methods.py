@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overl
 
 import outcome
 
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
 from .process import Pid
@@ -64,7 +64,7 @@ class _Method:
                 "@otp.on_call(timeout=10)"
             )
         self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__)
+        self.name = label_of(function)
         self.owner: type[Any] = object
         self.check = argument_checker(function)
         self.__doc__ = function.__doc__

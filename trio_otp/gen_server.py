@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 import trio
 
 from .behaviour import Behaviour
+from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
 from .names import find, need
@@ -322,7 +323,7 @@ def reply_from_task(
     def died(helper: Process) -> None:
         from_.server_died(helper.exit_reason)
 
-    label = f"reply:{getattr(fn, '__name__', type(fn).__name__)}"
+    label = f"reply:{label_of(fn)}"
     helper = Launch(body=body, label=label, home=server.home, starter=server).create()
     helper.watchers[died] = None
     _end_with(server, helper)

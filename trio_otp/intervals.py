@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .home import home_of
 from .launch import Launch, expect_awaitable, where_to_live
 from .names import find, need
@@ -208,9 +208,12 @@ class _Run:
         self.what = what
         self.fn = fn
         self.args = args
-        label = str(getattr(fn, "__name__", type(fn).__name__))
-        home = where_to_live(nursery, f"otp.{what}")
-        self.launch = Launch(body=self._body, label=label, home=home, starter=own_process())
+        self.launch = Launch(
+            body=self._body,
+            label=label_of(fn),
+            home=where_to_live(nursery, f"otp.{what}"),
+            starter=own_process(),
+        )
 
     async def _body(self, _: Process) -> None:
         await expect_awaitable(self.fn, self.fn(*self.args))

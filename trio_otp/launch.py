@@ -18,7 +18,7 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .debug import switch_on
 from .exits import (
     KILLED,
@@ -282,8 +282,9 @@ def expect_awaitable(function: Any, result: Any) -> Awaitable[object]:
     """Give what an async function returned; refuse the result of any other, with its name."""
     if inspect.isawaitable(result):
         return result
-    name = getattr(function, "__name__", type(function).__name__)
-    raise TypeError(f"{name} returned {bounded(result)}; accepted is an async function")
+    raise TypeError(
+        f"{label_of(function)} returned {bounded(result)}; accepted is an async function"
+    )
 
 
 def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:

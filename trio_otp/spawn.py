@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
 
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .exits import OtpError
 from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
@@ -128,7 +128,7 @@ def _spawn(
     async def body(_: Process) -> None:
         await expect_awaitable(fn, fn(*args))
 
-    what = label or str(getattr(fn, "__name__", type(fn).__name__))
+    what = label or label_of(fn)
     home = where_to_live(nursery, "otp.spawn")
     return Launch(
         body=body, label=what, home=home, parent=starter, starter=starter, link=link

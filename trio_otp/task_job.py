@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .bounded import bounded
+from .bounded import bounded, label_of
 from .exits import ProcessExit, passes_through, unwrap
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Job:
     def __post_init__(self) -> None:
         if not callable(self.fn):
             raise TypeError(f"fn={self.fn!r}: accepted is an async function, given as fn, *args")
-        self.label = self.label or str(getattr(self.fn, "__name__", type(self.fn).__name__))
+        self.label = self.label or label_of(self.fn)
 
     def __repr__(self) -> str:
         shown = ", ".join(bounded(arg, 60) for arg in self.args)
