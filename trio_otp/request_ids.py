@@ -113,6 +113,9 @@ class RequestId:
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
         self._answer = answer
         self._place = next(_places)
+        self._ring()
+
+    def _ring(self) -> None:
         for bell in self._bells:
             bell.set()
 
@@ -131,6 +134,7 @@ class RequestId:
         self._answer = None
         if self._from is not None:
             self._from.abandon()
+        self._ring()  # another task may wait for what nobody gets any more
 
 
 def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], None]:
@@ -363,16 +367,19 @@ class RequestIds:
 
         Follows: `gen_server:wait_response/3`.
         """
-        open_ids = self._open()
-        if not open_ids:
-            await trio.lowlevel.checkpoint()
-            return None
-        await _wait_for_any(open_ids, timeout)
-        response = self.check(delete=delete)
-        if response is None:
-            refs = tuple(request_id.ref for request_id in open_ids)
-            raise CallTimeout(refs, None, timeout or 0.0)
-        return response
+        check_timeout("timeout", timeout)
+        until = math.inf if timeout is None else trio.current_time() + timeout
+        while open_ids := self._open():
+            left = max(0.0, until - trio.current_time())
+            await _wait_for_any(open_ids, left)
+            response = self.check(delete=delete)
+            if response is not None:
+                return response
+            if trio.current_time() >= until:  # else another task was faster
+                refs = tuple(request_id.ref for request_id in open_ids)
+                raise CallTimeout(refs, None, timeout or 0.0)
+        await trio.lowlevel.checkpoint()
+        return None
 
     def check(self, *, delete: bool = True) -> Response | None:
         """Look whether any of the requests is answered.

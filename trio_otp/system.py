@@ -18,7 +18,7 @@ import trio
 
 from .behaviour import finish
 from .debug import debug_of
-from .exits import CallbackFailed, NotSuspended, ProcessExit, reason_of
+from .exits import CallbackFailed, NotSuspended, passes_through, reason_of
 from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From
@@ -216,7 +216,7 @@ class _Failing:
         pass
 
     def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
-        if isinstance(exc, Exception | ProcessExit):
+        if exc is not None and not passes_through(exc):  # a group of exits as well
             raise CallbackFailed(self._callback, reason_of(exc))
 
 

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import trio
 
+from .bounded import bounded
 from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
 from .launch import Launch
 from .process import UNSET
+from .request import is_seconds
 from .runtime import own_process, runtime
 from .task_job import Job
 from .task_result import Exited, Ok, Outcome, TaskTimeout
@@ -64,9 +66,8 @@ class Plan:
         _check_whole("max_concurrency", self.max_concurrency, 1)
         if self.max_buffer not in ("auto", None):
             _check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
-        number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
-        if self.timeout is not None and not (number and self.timeout > 0):
-            raise ValueError(f"timeout={self.timeout!r}: accepted is seconds > 0, or None")
+        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
+            raise ValueError(f"timeout={bounded(self.timeout)}: accepted is seconds > 0, or None")
         if self.on_timeout not in ("exit", "kill_task"):
             raise ValueError(f"on_timeout={self.on_timeout!r}: accepted are 'exit', 'kill_task'")
 
@@ -231,7 +232,8 @@ class TaskStream(Generic[T]):
         self._running -= 1
         self._ended.append(item)
         if item.timed_out and item.reply is None and self.plan.on_timeout == "exit":
-            text = f"the task of item {item.value!r} took longer than {self.plan.timeout} s"
+            shown = bounded(item.value)
+            text = f"the task of item {shown} took longer than {self.plan.timeout} s"
             self._failure = self._failure or TaskTimeout(item.value, self.plan.timeout, text)
         elif self.plan.link and not self.closed and not item.timed_out:
             self._tell_owner(process, reason)
