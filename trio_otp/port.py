@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import outcome
 import trio
@@ -256,8 +256,7 @@ def _as_bytes(data: object) -> bytes:
             raise ValueError(f"data={bounded(data)}: accepted is text of UTF-8: {exc}") from None
     if not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data={bounded(data)}: accepted is str or bytes")
-    raw: Any = data
-    return bytes(raw)
+    return bytes(cast("bytes", data))
 
 
 def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> Ref | None:
