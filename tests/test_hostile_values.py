@@ -177,6 +177,19 @@ async def test_a_function_that_exits_twice_over_does_not_hurt_a_server() -> None
         assert server == otp.whereis("s")
 
 
+async def test_an_exit_reason_that_cannot_be_shown_may_leave_a_nursery() -> None:
+    """Trio shows what ends a nursery, and would break it if that raised."""
+    reason = BadRepr()
+
+    async def leave() -> None:
+        async with trio.open_nursery():
+            otp.exit(reason)
+
+    async with otp.open_process():
+        _, _ = otp.spawn_monitor(leave)
+        assert reason is (await otp.receive(otp.Down)).reason
+
+
 class HashesFor:
     """Can be looked up so many times."""
 

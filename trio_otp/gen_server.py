@@ -347,7 +347,7 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
 
 def _ask_to_end(process: Process, reason: object) -> None:
-    if process.behaviour is None:
+    if process.behaviour is None or not process.behaviour.reads_mailbox:
         process.condemn(reason, orderly=True)
     else:
         process.mailbox.put(Terminate(reason))

@@ -461,4 +461,6 @@ async def _ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     process = need(ref, request)
     if process.behaviour is None and process.instance is None:
         raise WrongServer("a function of otp.sys", ref, "plain process")
+    if process.behaviour is not None and not process.behaviour.reads_mailbox:
+        raise WrongServer("a function of otp.sys", ref, process.behaviour.__name__)
     return await SystemCall(process, ref, request, timeout).wait()
