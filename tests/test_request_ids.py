@@ -402,3 +402,10 @@ async def test_who_waits_hears_that_another_task_gives_up(
             with pytest.raises(otp.CallTimeout):
                 await ids.receive(timeout=1)
     assert {"one", None} == set(got)
+
+
+async def test_what_is_no_reference_is_named() -> None:
+    """multi_call takes a reference or several, and says so."""
+    wrong: Any = 3
+    with pytest.raises(TypeError, match="refs=3: accepted is a reference"):
+        await otp.multi_call(wrong, "x")

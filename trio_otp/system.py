@@ -265,6 +265,10 @@ async def _answer(call: SystemCall, host: Host) -> None:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:
         result = outcome.Error(exc)
+    except trio.Cancelled:
+        if process.doom is UNSET and not process.hosts:  # a scope of a hand-written loop: it lives
+            call.finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
+        raise
     process.current = UNSET
     if process.doom is UNSET:
         call.finish(result)
