@@ -1,5 +1,8 @@
 """alarm_handler: the alarms of a system, kept by an event manager whose handler can be replaced.
 
+**Why.** A part of the program that meets a condition somebody should know of sets an alarm, and
+clears it when the condition is over. What is done about alarms is decided elsewhere.
+
 >>> import trio, trio_otp as otp
 >>> async def main():
 ...     async with otp.open_supervisor([otp.alarm_handler.child()]):
@@ -11,18 +14,21 @@
 [('disk', '90 % full')]
 []
 
-A part of the program that meets a condition somebody should know of sets an alarm, and clears it
-when the condition is over. `AlarmHandler`, the handler that is there from the start, keeps the
-alarms and logs what happens. Whoever wants to do more puts a handler of their own beside it, by
+**Client side** `set_alarm` and `clear_alarm` do not wait; `get_alarms` asks.
+
+**Server side** `AlarmHandler`, the handler that is there from the start, keeps the alarms and logs
+what happens. Whoever wants to do more puts a handler of their own beside it, by
 `otp.gen_event.add_handler(otp.alarm_handler.NAME, ...)`, or in its place:
 
     await otp.gen_event.swap_handler(NAME, AlarmHandler, Mailer())
 
 The `init_swapped` of the new one gets the alarms so far. Handlers take the events `SetAlarm` and
-`ClearAlarm`. `child()` goes under the top supervisor; its alarms do not survive a restart.
+`ClearAlarm`.
 
-When not to use it: an alarm is for people who run the system. What a program acts on is state of a
-server of its own.
+**Supervise** it by `child()` under the top supervisor; its alarms do not survive a restart.
+
+**When not to use it.** An alarm is for people who run the system. What a program acts on is state
+of a server of its own.
 
 Follows: Erlang's `alarm_handler` (SASL).
 """
@@ -40,7 +46,7 @@ from .event_handler import GenEvent
 from .event_manager import EventManager
 from .events import NoticeReport
 from .runtime import need_process
-from .server_loop import Reply
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from .child import Child

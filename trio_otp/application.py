@@ -1,5 +1,8 @@
 """Applications: what starts and stops as a whole, with its dependencies and its settings.
 
+**Why.** A program is more than one tree: parts that others rely on have to be up before them, down
+after them, and set up from one place. An application is such a part.
+
 >>> import trio, trio_otp as otp
 >>> class Store(otp.Application):
 ...     pass
@@ -16,8 +19,19 @@
 ['store', 'shop']
 8080
 
-The functions of this module are for code that runs while such a block is open. They take an
-application by its class, or by its name once its class was used in the run.
+**Client side** the functions of this module are for code that runs while such a block is open. They
+take an application by its class, or by its name once its class was used in the run.
+
+**Server side** is a class: `dependencies` and `environment`, `start`, which gives the specification
+of a supervisor, and `prep_stop` and `stop`, which clean up.
+
+**Supervise** it not at all: it is the top. `otp.run` runs one as a whole program,
+`otp.open_application` inside another, and its type says what its end means for the rest.
+
+**When not to use it.** One tree without settings of its own is an `otp.open_supervisor` block.
+
+The file is long by the docstrings of these functions, which are the namespace `otp.application`.
+
 Follows: Elixir's `Application`, Erlang's `application`.
 """
 

@@ -17,6 +17,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checks import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,8 +99,8 @@ def check_command(
         ValueError: there is no command, or a word for an output is unknown.
     """
     argv = _argv(command)
-    _check_word("stdout", stdout, get_args(Stdout))
-    _check_word("stderr", stderr, get_args(Stderr))
+    check_choice("stdout", stdout, get_args(Stdout))
+    check_choice("stderr", stderr, get_args(Stderr))
     if env is not None and not all(isinstance(text, str) for item in env.items() for text in item):
         raise TypeError(f"env={bounded(env)}: accepted is a mapping of str to str, or None")
     where = None if cwd is None else os.fspath(cwd)
@@ -115,12 +116,6 @@ def _argv(command: Any) -> tuple[str, ...]:
     if not words:
         raise ValueError("command=[]: accepted is a program with its arguments")
     return tuple(map(os.fspath, words))
-
-
-def _check_word(name: str, value: object, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        words = ", ".join(map(repr, accepted))
-        raise ValueError(f"{name}={bounded(value)}: accepted are {words}")
 
 
 def _subprocess() -> Any:

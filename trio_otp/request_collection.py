@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .exits import CallTimeout
-from .request import check_timeout
-from .request_ids import DEFAULT_TIMEOUT, RequestId, check_id, send_request, wait_for_any
+from .request import DEFAULT_TIMEOUT, check_timeout
+from .request_ids import RequestId, check_id, send_request, wait_for_any
 
 if TYPE_CHECKING:
     from typing import TypeAlias

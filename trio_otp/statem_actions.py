@@ -22,7 +22,7 @@ from .request import From
 from .statem_timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
-    from .server_loop import Reply, Stop
+    from .server_results import Reply, Stop
     from .statem_timeouts import (
         CancelTimeout,
         EventTimeout,
