@@ -360,3 +360,27 @@ async def test_a_block_for_what_another_task_is_starting(
             async with otp.open_application(Slow):
                 raise AssertionError("unreachable")
         assert ["slow"] == running()
+
+
+@pytest.mark.parametrize("mode", ["serial", "concurrent"])
+async def test_a_callback_does_not_wait_for_its_own_application(mode: Any) -> None:
+    """Law 2: neither a start that starts itself nor an end that starts itself again hangs."""
+    refused: list[str] = []
+
+    class Snake(otp.Application):
+        async def start(self) -> Any:
+            await self._bite("start")
+            return otp.Supervisor.spec([])
+
+        async def stop(self) -> None:
+            await self._bite("stop")
+
+        async def _bite(self, where: str) -> None:
+            with pytest.raises(RuntimeError, match="'snake' would wait for itself"):
+                await otp.application.ensure_all_started([Snake], mode=mode)
+            refused.append(where)
+
+    with trio.fail_after(5):
+        async with otp.open_application(Snake):
+            assert ["snake"] == running()
+    assert ["start", "stop"] == refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import outcome
@@ -86,6 +87,8 @@ async def test_a_time_that_no_clock_can_count_is_refused(autojump_clock: object)
             await otp.call("s", "slow", timeout=10**400)
         with pytest.raises(ValueError, match="delay=1000"):
             otp.send_after("s", "x", 10**400)
+        with pytest.raises(ValueError, match="timeout=1000"):
+            otp.task.async_stream([1], asleep, timeout=10**400)
         with pytest.raises(otp.SpecError, match="shutdown=1000"):
             otp.child(Server).having(shutdown=10**400)
         await trio.sleep(2)
@@ -124,6 +127,125 @@ async def test_a_caller_that_is_sent_on_is_a_plain_message(autojump_clock: objec
     children = [otp.child(Worker).having(name="worker"), otp.child(Boss).having(name="boss")]
     async with otp.open_supervisor(children):
         assert "as info" == await otp.call("boss", "x")
+
+
+async def test_a_machine_takes_a_sent_caller_as_a_plain_message() -> None:
+    """As a server does: it is no call of the machine, which may answer it."""
+
+    class Worker(otp.GenStatem[str]):
+        initial = "idle"
+
+        def handle_event(self, kind: Any, content: Any, state: str) -> None:
+            otp.reply(content, kind)
+
+    class Boss(otp.GenServer):
+        def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+            otp.send("worker", from_)
+            return otp.NoReply()
+
+    children = [otp.child(Worker).having(name="worker"), otp.child(Boss).having(name="boss")]
+    async with otp.open_supervisor(children):
+        assert otp.Event.INFO is await otp.call("boss", "x")
+
+
+async def test_an_item_that_cannot_be_shown_may_time_out(autojump_clock: object) -> None:
+    """The consumer of a stream gets the time-out, and nobody else gets anything."""
+    async with otp.task.async_stream([BadRepr()], asleep, timeout=1) as results:
+        with pytest.raises(otp.TaskTimeout, match="repr raised"):
+            await anext(results)
+
+
+async def asleep(_: object) -> None:
+    await trio.sleep_forever()
+
+
+async def test_a_function_that_exits_twice_over_does_not_hurt_a_server() -> None:
+    """A group of exits out of the function of replace_state is the caller's error."""
+
+    async def leave(_: Any) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave_alone)
+            nursery.start_soon(leave_alone)
+
+    async def leave_alone() -> None:
+        otp.exit("why")
+
+    async with otp.open_supervisor([otp.child(Server).having(name="s")]):
+        server = otp.whereis("s")
+        with pytest.raises(otp.CallbackFailed):
+            await otp.sys.replace_state("s", leave)
+        assert server == otp.whereis("s")
+
+
+async def test_an_exit_reason_that_cannot_be_shown_may_leave_a_nursery() -> None:
+    """Trio shows what ends a nursery, and would break it if that raised."""
+    reason = BadRepr()
+
+    async def leave() -> None:
+        async with trio.open_nursery():
+            otp.exit(reason)
+
+    async with otp.open_process():
+        _, _ = otp.spawn_monitor(leave)
+        assert reason is (await otp.receive(otp.Down)).reason
+
+
+class HashesFor:
+    """Can be looked up so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __hash__(self) -> int:
+        self.times -= 1
+        if self.times < 0:
+            raise ValueError("hash")
+        return 1
+
+
+async def test_a_key_that_ceases_to_hash_does_not_hold_a_subscription() -> None:
+    """The block is left with the error of its key, whenever that comes."""
+    registry = otp.registry("registry")
+    times = 0
+    async with otp.open_supervisor([otp.child(otp.Registry, "duplicate").having(name="registry")]):
+        key = HashesFor(-1)
+        while key.times < 0:
+            times += 1
+            key = HashesFor(times)
+            with suppress(ValueError, TypeError):
+                async with registry.subscribe(key):
+                    pass
+    assert times > 3
+
+
+class Unfindable:
+    """A registry of names that cannot find any."""
+
+    def register_name(self, key: Any, pid: otp.Pid[Any]) -> bool:
+        return True
+
+    def unregister_name(self, key: Any) -> None:
+        pass
+
+    def whereis_name(self, key: Any) -> otp.Pid[Any] | None:
+        raise ValueError("whereis")
+
+    def send(self, key: Any, message: Any) -> None:
+        pass
+
+
+async def test_a_listener_that_cannot_be_found_does_not_hurt_who_registers() -> None:
+    """It is as one that is not there, and told as a notice."""
+    notices: list[otp.NoticeReport] = []
+    otp.events.attach("notice", notices.append)
+    listeners = [("via", Unfindable(), "ear")]
+    registry = otp.registry("registry")
+    child = otp.child(otp.Registry, listeners=listeners).having(name="registry")
+    async with otp.open_supervisor([child]):
+        async with registry.subscribe("key"):
+            assert 1 == registry.count()
+        assert 0 == registry.count()
+    assert 2 == len([notice for notice in notices if "whereis" in notice.text])
 
 
 def raises_badly(_: Any) -> Any:

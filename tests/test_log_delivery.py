@@ -76,6 +76,29 @@ async def test_a_filter_that_raises_is_removed(caplog: pytest.LogCaptureFixture)
     assert ["one", "two"] == [r.getMessage() for r in caplog.records if "notice" in r.name]
 
 
+async def test_a_filter_that_cannot_be_shown_is_removed_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is told as what it is, and does not end the log of the run."""
+
+    class Broken:
+        def __call__(self, record: logging.LogRecord) -> bool:
+            raise LookupError
+
+        def __repr__(self) -> str:
+            raise ValueError("repr")
+
+    keeper = Keeper()
+    keeper.addFilter(Broken())
+    logging.getLogger("trio_otp").addHandler(keeper)
+    tell("one")
+    tell("two")
+
+    assert ["one", "two"] == keeper.texts
+    [told] = removed(caplog)
+    assert "repr raised ValueError" in told
+
+
 async def test_a_filter_of_a_logger_that_raises_is_removed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -293,6 +293,18 @@ async def test_more_partitions_again() -> None:
         assert 3 == await number_of(3)
 
 
+async def test_temporary_partitions_come_back_too() -> None:
+    """A temporary child that has ended is forgotten; growing starts its partition anew."""
+    child = lambda number: till(number).having(restart="temporary")  # noqa: E731
+    async with running(child=child):
+        otp.exit(otp.whereis(SHOP.via(2)), otp.KILL)  # type: ignore[arg-type]
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.whereis(SHOP.via(2)) is None
+        assert 3 == await SHOP.resize(1)
+        assert 1 == await SHOP.resize(3)
+        assert [0, 1, 2] == [await number_of(key) for key in range(3)]
+
+
 async def test_no_partition_at_all() -> None:
     """Then no key leads anywhere, and the error says why."""
     async with running():

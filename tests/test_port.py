@@ -169,6 +169,16 @@ async def test_where_and_with_what_environment_it_runs(tmp_path: Path) -> None:
         assert f"{where} tea" == (await otp.receive(otp.PortLine)).text
 
 
+@pytest.mark.parametrize("data", ["\ud800", 7])
+async def test_what_cannot_be_written_is_the_callers_error(data: Any) -> None:
+    """Half a character, or no text at all, does not end the program."""
+    async with otp.open_process():
+        pid = await otp.start_link(otp.child(otp.Port, ["cat"], stdout="discard"))
+        with pytest.raises((TypeError, ValueError), match=r"data=.*: accepted is"):
+            await otp.Port.command(pid, data)
+        await otp.Port.command(pid, "still there")
+
+
 async def test_it_reads_what_is_written_to_it() -> None:
     """command writes, in the order of the calls; close_stdin ends the input."""
     async with otp.open_process() as me:

@@ -96,6 +96,8 @@ async def test_there_may_be_no_limit(caplog: Records) -> None:
         ((0,), r"count=0: accepted is a number >= 1, or None for no limit"),
         ((5, 0), r"seconds=0: accepted are seconds > 0"),
         ((5, float("nan")), r"seconds=nan: accepted"),
+        ((5, float("inf")), r"seconds=inf: accepted"),
+        ((5, 10**400), r"seconds=1000.*: accepted"),
     ],
 )
 async def test_a_wrong_limit_is_refused(arguments: Any, said: str) -> None:

@@ -355,3 +355,57 @@ async def test_requests_work_from_threads(desk: otp.Pid[Desk]) -> None:
         return trio.from_thread.run(otp.receive_response, request_id)
 
     assert "one" == await trio.to_thread.run_sync(worker)
+
+
+# -- several tasks that wait -----------------------------------------------------------------------
+
+
+async def test_two_tasks_share_a_collection(
+    desk: otp.Pid[Desk], autojump_clock: trio.testing.MockClock
+) -> None:
+    """Each gets one of the answers; who was not first waits on for the next."""
+    ids = otp.RequestIds()
+    for seconds in (1, 2):
+        ids.send(desk, ("sleep", seconds))
+    got: list[Any] = []
+
+    async def take() -> None:
+        got.append(await ids.receive(timeout=10))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take)
+        nursery.start_soon(take)
+    assert [(None, outcome.Value(1)), (None, outcome.Value(2))] == got
+
+
+async def test_who_waits_hears_that_another_task_gives_up(
+    desk: otp.Pid[Desk], autojump_clock: trio.testing.MockClock
+) -> None:
+    """A request given up in one task keeps no other waiting for ever."""
+    ids = otp.RequestIds()
+    request_id = ids.send(desk, "defer")
+    got: list[Any] = []
+
+    async def wait_for_one() -> None:
+        with pytest.raises(ValueError, match="given up"):
+            await otp.wait_response(request_id, timeout=None)
+        got.append("one")
+
+    async def wait_for_any() -> None:
+        got.append(await ids.receive(timeout=None))
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_for_one)
+            nursery.start_soon(wait_for_any)
+            await wait_all_tasks_blocked()
+            with pytest.raises(otp.CallTimeout):
+                await ids.receive(timeout=1)
+    assert {"one", None} == set(got)
+
+
+async def test_what_is_no_reference_is_named() -> None:
+    """multi_call takes a reference or several, and says so."""
+    wrong: Any = 3
+    with pytest.raises(TypeError, match="refs=3: accepted is a reference"):
+        await otp.multi_call(wrong, "x")

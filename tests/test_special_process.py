@@ -153,6 +153,53 @@ async def test_a_receive_that_is_cancelled_loses_no_request(autojump_clock: Any)
     assert [1] == seen
 
 
+async def test_a_request_of_a_suspended_process_is_cancelled_as_any_other(
+    autojump_clock: Any,
+) -> None:
+    """What it was doing while it was suspended is told to the caller, who would wait for ever."""
+
+    async def loop() -> None:
+        me = otp.SpecialProcess(0)
+        with trio.move_on_after(10):
+            await me.receive(int)
+        await me.receive(int)
+
+    async def slow(state: int) -> int:
+        await trio.sleep(60)
+        return state
+
+    async with trio.open_nursery() as nursery:
+        pid = otp.spawn(loop, nursery=nursery)
+        await wait_all_tasks_blocked()
+        await otp.sys.suspend(pid)
+        with pytest.raises(otp.CallbackFailed, match="cancelled"):
+            await otp.sys.replace_state(pid, slow, timeout=1000)
+        await otp.sys.resume(pid)
+        otp.send(pid, 1)
+
+
+async def test_a_request_in_hand_at_the_end_is_answered_by_that(autojump_clock: Any) -> None:
+    """Law 2: who waits for a state that is being replaced gets the reason of the end."""
+
+    async def loop() -> None:
+        await otp.SpecialProcess(0).receive(int)
+
+    async def slow(state: int) -> int:
+        await trio.sleep(60)
+        return state
+
+    async def end() -> None:
+        await trio.sleep(1)
+        otp.exit(pid, "enough")
+
+    async with trio.open_nursery() as nursery:
+        pid = otp.spawn(loop, nursery=nursery)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(end)
+        with pytest.raises(otp.ServerExited, match="enough"):
+            await otp.sys.replace_state(pid, slow)
+
+
 async def test_a_request_in_the_mailbox_at_the_end_is_answered() -> None:
     """Law 2: a loop that does not look any more, and ends, answers by its end."""
 

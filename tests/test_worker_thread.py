@@ -332,6 +332,33 @@ async def test_a_thread_takes_no_token_of_the_others() -> None:
         gate.leave.set()
 
 
+async def test_stop_ends_it_and_sys_refuses_it() -> None:
+    """A thread reads no mailbox: it is told to stop by a cancellation, and not kept waiting for."""
+    gate = Gate()
+    async with otp.open_process():
+        pid = await otp.start(thread(gate.obey))
+        await gate.wait_entered()
+        with pytest.raises(otp.WrongServer, match="WorkerThread"):
+            await otp.sys.get_state(pid)
+        await otp.stop(pid, "enough", timeout=10)
+    assert ["told"] == gate.seen
+
+
+async def test_a_crash_that_cannot_be_shown_is_a_crash_like_any_other() -> None:
+    """Trio shows what ends a nursery; an error that cannot be shown must not come there."""
+
+    class Unshowable(Exception):
+        def __repr__(self) -> str:
+            raise ValueError("repr")
+
+    def work() -> None:
+        raise Unshowable
+
+    async with otp.open_process():
+        _, _ = await otp.start_monitor(thread(work))
+        assert isinstance((await otp.receive(otp.Down)).reason, Unshowable)
+
+
 ENDS = ["return", "raise", "kill", "signal", "shutdown"]
 
 

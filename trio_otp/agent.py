@@ -253,7 +253,7 @@ class _Apply(Handled):
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         if not callable(function):
-            raise TypeError(f"function={function!r}: accepted is a function of the value")
+            raise TypeError(f"function={bounded(function)}: accepted is a function of the value")
         self.function = function
 
     def __repr__(self) -> str:

@@ -96,6 +96,7 @@ async def start(
         SpecError: an argument is not among its settings, or the type is none.
         UnknownApplication: nothing of this name was used in this run.
         NoController: no block is open.
+        RuntimeError: a callback of the application itself asks, and would wait for itself.
 
     Follows: `Application.start/2`.
     """

@@ -194,6 +194,9 @@ class Controller:
                 assert master.top is not None
                 await trio.lowlevel.checkpoint()
                 raise AlreadyStarted(master.top.pid, f"application {name!r}")
+            if master.calls_from(trio.lowlevel.current_task()):
+                await trio.lowlevel.checkpoint()
+                raise RuntimeError(f"a callback of application {name!r} would wait for itself")
             if not master.settled.is_set():
                 await master.wait_started()
                 return True

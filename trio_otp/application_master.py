@@ -73,6 +73,7 @@ class Master:
         self._starting = trio.CancelScope()
         self._callbacks = Callback(block.controller, self.name)
         self._nursery: trio.Nursery | None = None
+        self._task: trio.lowlevel.Task | None = None
 
     # -- what others ask of it -----------------------------------------------------------------
 
@@ -111,6 +112,15 @@ class Master:
         history = () if loop is None else loop.history
         return ApplicationExited(self.name, self.top.exit_reason, list(history))
 
+    def calls_from(self, task: trio.lowlevel.Task) -> bool:
+        """Tell whether a task runs its callbacks, or was opened by one; its processes do not."""
+        while task is not self._task:
+            nursery = task.parent_nursery
+            if nursery is None or nursery is self._nursery:
+                return False
+            task = nursery.parent_task
+        return True
+
     def _hosts(self, nursery: trio.Nursery | None) -> bool:
         """Tell whether a nursery is the one of this application, or inside it."""
         while nursery is not None and nursery is not self._nursery:
@@ -122,6 +132,7 @@ class Master:
     @enable_ki_protection
     async def run(self) -> None:
         """Be its task. Ctrl-C may break into a callback, not into the order of the end."""
+        self._task = trio.lowlevel.current_task()
         try:
             with trio.CancelScope(shield=True):
                 await self._live()

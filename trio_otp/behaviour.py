@@ -33,6 +33,7 @@ class Behaviour:
     child_options: ClassVar[dict[str, Any]] = {}
     child_type: ClassVar[str] = "worker"
     hosts_children: ClassVar[bool] = False
+    reads_mailbox: ClassVar[bool] = True  # and with it what otp.stop and otp.sys send
     system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
 
     def __init_subclass__(cls, **options: Any) -> None:

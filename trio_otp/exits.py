@@ -83,6 +83,9 @@ class ProcessExit(BaseException):
         super().__init__(reason)
         self.reason = reason
 
+    def __repr__(self) -> str:
+        return f"ProcessExit({bounded(self.reason)})"  # Trio shows what ends a nursery
+
 
 def unwrap(exc: BaseException) -> BaseException:
     """Strip exception groups of one, which every Trio nursery adds."""

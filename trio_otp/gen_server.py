@@ -288,7 +288,9 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
 
 def _ask_to_end(process: Process, reason: object) -> None:
-    if process.behaviour is None and process.instance is None:
+    behaviour = process.behaviour
+    plain = process.instance is None if behaviour is None else not behaviour.reads_mailbox
+    if plain:
         process.condemn(reason, orderly=True)
     else:
         process.mailbox.put(Terminate(reason))

@@ -13,6 +13,8 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from .bounded import bounded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,11 +82,11 @@ class _Culprit:
         if self._filter is not None:
             owner, function = self._filter
             owner.removeFilter(function)
-            _tell(f"filter {function!r} of {owner!r}", self.exc)
+            _tell(f"filter {bounded(function)} of {bounded(owner)}", self.exc)
         elif self._handler is not None:
             for each in _loggers(logger):
                 each.removeHandler(self._handler)
-            _tell(f"handler {self._handler!r}", self.exc)
+            _tell(f"handler {bounded(self._handler)}", self.exc)
 
 
 def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:

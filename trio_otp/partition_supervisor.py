@@ -161,12 +161,18 @@ class PartitionLoop(StaticLoop):
     """The shell of a `PartitionSupervisor`: a static supervisor that knows the way to a key."""
 
     size = 0  # how many partitions keys are spread over
-    maximum = 0
+    given: tuple[Child[Any], ...] = ()  # what the partitions run
+
+    @property
+    def maximum(self) -> int:
+        """How many partitions there may be."""
+        return len(self.given)
 
     def take_spec(self, spec: SupervisorSpec) -> None:
         """Take the partitions, before the first of them is started."""
         super().take_spec(spec)
-        self.size = self.maximum = len(spec.children)
+        self.given = spec.children
+        self.size = len(spec.children)
 
     def route(self, key: Any) -> Pid[Any] | None:
         """Give the partition of a key; None while it is down."""
@@ -192,17 +198,24 @@ class PartitionLoop(StaticLoop):
 
     async def _stop_from(self, first: int) -> None:
         for number in reversed(range(first, self.maximum)):
-            await self.do_terminate_child(number)
+            if number in self.slots:
+                await self.do_terminate_child(number)
 
     async def _start_up_to(self, partitions: int) -> None:
         try:
             for number in range(self.size, partitions):
-                if self.policy.table[number].state is State.DOWN:
-                    await self.do_restart_child(number)
+                await self._start_partition(number)
         except StartError:
             await self._stop_from(self.size)
             raise
         self.size = partitions
+
+    async def _start_partition(self, number: int) -> None:
+        """Start a partition, unless it runs; a temporary one that has ended is forgotten."""
+        if number not in self.slots:
+            await self.do_start_child(self.given[number])
+        elif self.policy.table[number].state is State.DOWN:
+            await self.do_restart_child(number)
 
 
 def find_loop(name: Any) -> PartitionLoop | None:

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import outcome
 import trio
@@ -114,18 +114,19 @@ class Port(GenServer):
 
         Raises:
             TypeError: `data` is neither.
+            ValueError: it is text that cannot be encoded.
             trio.BrokenResourceError: the program does not read any more.
             trio.ClosedResourceError: `close_stdin` was before.
             ServerExited, NoProcess, CallTimeout: as `otp.call`.
 
         Follows: `Port.command/2`.
         """
-        if isinstance(data, str | bytes | bytearray | memoryview):
-            raw = data.encode() if isinstance(data, str) else bytes(data)
-            self._writes.send_nowait((from_, raw))
+        try:
+            raw = _as_bytes(data)
+        except Exception as exc:  # the caller's mistake
+            reply(from_, outcome.Error(exc))
         else:
-            error = TypeError(f"data={bounded(data)}: accepted is str or bytes")
-            reply(from_, outcome.Error(error))
+            self._writes.send_nowait((from_, raw))
 
     @on_call_deferred
     def close_stdin(self, from_: From[None]) -> None:
@@ -247,6 +248,17 @@ class Port(GenServer):
                 reply(from_, None)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
                 reply(from_, outcome.Error(exc))
+
+
+def _as_bytes(data: object) -> bytes:
+    if isinstance(data, str):
+        try:
+            return data.encode()
+        except UnicodeEncodeError as exc:  # of half a surrogate pair
+            raise ValueError(f"data={bounded(data)}: accepted is text of UTF-8: {exc}") from None
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"data={bounded(data)}: accepted is str or bytes")
+    return bytes(cast("bytes", data))
 
 
 def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> Ref | None:

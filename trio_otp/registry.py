@@ -48,6 +48,7 @@ from trio.lowlevel import enable_ki_protection
 from .behaviour import Behaviour
 from .bounded import bounded
 from .checks import check_choice, is_whole
+from .events import NoticeReport
 from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
 from .launch import connect
@@ -296,11 +297,21 @@ class Registry(GenServer):
 
     def _tell(self, message: Registered | Unregistered) -> None:
         for listener in self.listeners:
-            process = find(listener)
+            process = _find_listener(listener)
             if process is None:
                 runtime().drop(listener, message, "listener of a registry is not there")
             else:
                 process.mailbox.put(message)
+
+
+def _find_listener(listener: Ref) -> Process | None:
+    """Resolve a listener; the error of a foreign registry must not hurt whoever registers."""
+    try:
+        return find(listener)
+    except Exception as exc:
+        text = f"a registry could not resolve its listener {bounded(listener)}: {bounded(exc)}"
+        runtime().events.emit("notice", NoticeReport(None, text))
+        return None
 
 
 def _split(key: Any) -> tuple[Any, Any]:

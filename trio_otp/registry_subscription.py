@@ -134,9 +134,11 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
         """Free the key at once, then let the process end; what was not read is counted."""
         process = self._process
         self._registry.process.watchers.pop(self._registry_died, None)
-        if not process.dead and not self._registry.process.dead:
-            self._registry.remove(process, self._key)
-        process.condemn(NORMAL)
+        try:
+            if not process.dead and not self._registry.process.dead:
+                self._registry.remove(process, self._key)
+        finally:  # whatever its key does, the block must end
+            process.condemn(NORMAL)
         for message in Mailbox.drain(self._buffer):
             process.runtime.drop(process.pid, message, "left when the subscription ended")
         self._buffer.outlet.close()

@@ -24,6 +24,7 @@ Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServe
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from . import events
@@ -34,6 +35,7 @@ from .log_delivery import deliver
 from .log_metadata import add_metadata as add_metadata
 from .log_metadata import put
 from .report_limit import COUNT, SECONDS, Burst, Limit
+from .request import is_seconds
 from .runtime import runtime
 from .translators import SKIP as SKIP
 from .translators import add_translator as add_translator
@@ -87,8 +89,8 @@ def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
     """
     if count is not None and not count >= 1:
         raise ValueError(f"count={count!r}: accepted is a number >= 1, or None for no limit")
-    if not seconds > 0:
-        raise ValueError(f"seconds={seconds!r}: accepted are seconds > 0")
+    if not is_seconds(seconds) or not 0 < seconds < math.inf:
+        raise ValueError(f"seconds={bounded(seconds)}: accepted are seconds > 0")
     _limit().burst = Burst(count, seconds)
 
 

@@ -5,12 +5,13 @@ See `trio_otp.request_ids` for an example. Follows: `gen_server:reqids_new/0` an
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from .exits import CallTimeout
-from .request import DEFAULT_TIMEOUT
+from .request import DEFAULT_TIMEOUT, check_timeout
 from .request_ids import RequestId, check_id, send_request, wait_for_any
 
 if TYPE_CHECKING:
@@ -127,16 +128,18 @@ class RequestIds:
 
         Follows: `gen_server:wait_response/3`.
         """
-        open_ids = self._open()
-        if not open_ids:
-            await trio.lowlevel.checkpoint()
-            return None
-        await wait_for_any(open_ids, timeout)
-        response = self.check(delete=delete)
-        if response is None:
-            refs = tuple(request_id.ref for request_id in open_ids)
-            raise CallTimeout(refs, None, timeout or 0.0)
-        return response
+        check_timeout("timeout", timeout)
+        until = math.inf if timeout is None else trio.current_time() + timeout
+        while open_ids := self._open():
+            await wait_for_any(open_ids, max(0.0, until - trio.current_time()))
+            response = self.check(delete=delete)
+            if response is not None:
+                return response
+            if trio.current_time() >= until:  # else another task was faster
+                refs = tuple(request_id.ref for request_id in open_ids)
+                raise CallTimeout(refs, None, timeout or 0.0)
+        await trio.lowlevel.checkpoint()
+        return None
 
     def check(self, *, delete: bool = True) -> Response | None:
         """Look whether any of the requests is answered.

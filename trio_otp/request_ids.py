@@ -109,6 +109,9 @@ class RequestId:
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
         self._answer = answer
         self._place = next(_places)
+        self._ring()
+
+    def _ring(self) -> None:
         for bell in self._bells:
             bell.set()
 
@@ -127,6 +130,7 @@ class RequestId:
         self._answer = None
         if self._from is not None:
             self._from.abandon()
+        self._ring()  # another task may wait for what nobody gets any more
 
 
 def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], None]:

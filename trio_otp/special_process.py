@@ -49,11 +49,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-import outcome
 import trio
 
 from .behaviour import ignore
-from .exits import CallbackFailed, NotAProcess, ProcessExit
+from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
 from .process import Exit
 from .request import check_timeout
@@ -171,11 +170,7 @@ class SpecialProcess:
     async def _handle_system(self, message: Any) -> None:
         if not isinstance(message, SystemCall):
             self.end(message.reason)
-        try:
-            await handle_system(message, self)
-        except trio.Cancelled:  # of a scope around `receive`: the process may live on
-            message.finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
-            raise
+        await handle_system(message, self)
 
     # -- for otp.sys -------------------------------------------------------------------------
 

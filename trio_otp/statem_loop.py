@@ -130,7 +130,7 @@ class StatemLoop(ServerLoop):
                 await self._happen(happening)
 
     async def _receive(self, message: Any) -> None:
-        if message.__class__ is From:
+        if message.__class__ is From and message.server is self.process:
             self.engine.receive(message, message.message)
         elif message.__class__ is Cast:
             self.engine.receive(Event.CAST, message.message)

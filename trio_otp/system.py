@@ -18,7 +18,7 @@ import trio
 
 from .behaviour import finish
 from .debug import debug_of
-from .exits import CallbackFailed, NotSuspended, ProcessExit, WrongServer, reason_of
+from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through, reason_of
 from .mailbox import SystemMessage
 from .names import need
 from .process import UNSET, Exit
@@ -139,7 +139,8 @@ class ChangeCode(Request):
             raise NotSuspended(process.pid)
         with _Failing("code_change"):
             await host.instance._sys_code_change(self.behaviour, self.old_version, self.extra)
-            process.behaviour = host.instance.__class__
+            if process.behaviour is not None:  # a hand-written loop has none
+                process.behaviour = host.instance.__class__
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class _Failing:
         pass
 
     def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
-        if isinstance(exc, Exception | ProcessExit):
+        if exc is not None and not passes_through(exc):  # a group of exits as well
             raise CallbackFailed(self._callback, reason_of(exc))
 
 
@@ -228,6 +229,8 @@ async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     process = need(ref, request)
     if process.behaviour is None and process.instance is None:
         raise WrongServer("a function of otp.sys", ref, "plain process")
+    if process.behaviour is not None and not process.behaviour.reads_mailbox:
+        raise WrongServer("a function of otp.sys", ref, process.behaviour.__name__)
     return await SystemCall(process, ref, request, timeout).wait()
 
 
@@ -260,6 +263,10 @@ async def _answer(call: SystemCall, host: Host) -> None:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:
         result = outcome.Error(exc)
+    except trio.Cancelled:
+        if process.doom is UNSET and not process.hosts:  # a scope of a hand-written loop: it lives
+            call.finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
+        raise
     process.current = UNSET
     if process.doom is UNSET:
         call.finish(result)

@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 
 import trio
 
-from .checks import check_choice, check_whole, is_number
+from .bounded import bounded
+from .checks import check_choice, check_whole
 from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
 from .launch import Launch
 from .process import UNSET
+from .request import is_seconds
 from .runtime import own_process, runtime
 from .task_job import Job
 from .task_result import Exited, Ok, Outcome, TaskTimeout
@@ -65,8 +67,8 @@ class Plan:
         check_whole("max_concurrency", self.max_concurrency, 1)
         if self.max_buffer not in ("auto", None):
             check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
-        if self.timeout is not None and not (is_number(self.timeout) and self.timeout > 0):
-            raise ValueError(f"timeout={self.timeout!r}: accepted is seconds > 0, or None")
+        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
+            raise ValueError(f"timeout={bounded(self.timeout)}: accepted is seconds > 0, or None")
         check_choice("on_timeout", self.on_timeout, get_args(OnItemTimeout))
 
     @property
@@ -225,7 +227,8 @@ class TaskStream(Generic[T]):
         self._running -= 1
         self._ended.append(item)
         if item.timed_out and item.reply is None and self.plan.on_timeout == "exit":
-            text = f"the task of item {item.value!r} took longer than {self.plan.timeout} s"
+            shown = bounded(item.value)
+            text = f"the task of item {shown} took longer than {self.plan.timeout} s"
             self._failure = self._failure or TaskTimeout(item.value, self.plan.timeout, text)
         elif self.plan.link and not self.closed and not item.timed_out:
             self._tell_owner(process, reason)

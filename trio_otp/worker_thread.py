@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -69,6 +69,8 @@ class WorkerThread(Behaviour):
         abandon_on_cancel: whether a thread that does not stop in time is left behind. Then only
             the event and `on_stop` tell it to stop; `check_cancelled` raises when it is too late.
     """
+
+    reads_mailbox: ClassVar[bool] = False
 
     def __init__(
         self, fn: Callable[..., object], *args: Any, abandon_on_cancel: bool = False
@@ -131,11 +133,12 @@ class WorkerThread(Behaviour):
 
     @enable_ki_protection
     async def _run(self, process: Process) -> None:
+        crash: Exception | None = None
         async with trio.open_nursery() as nursery:
             with trio.CancelScope(shield=self._abandon) as grace:
                 # It has to be cancelled when the thread not yet is.
                 nursery.start_soon(self._await_stop, process, grace)  # noqa: ASYNC111
-                await trio.to_thread.run_sync(
+                crash = await trio.to_thread.run_sync(
                     self._in_thread,
                     process,
                     limiter=trio.CapacityLimiter(1),  # it may take for ever; others need the tokens
@@ -144,10 +147,17 @@ class WorkerThread(Behaviour):
             if grace.cancelled_caught and process.thread is not None:
                 report_stack(process, "does not stop and is left behind; its thread sits in")
             nursery.cancel_scope.cancel()
+        if crash is not None:
+            raise crash
 
-    def _in_thread(self, process: Process) -> None:
+    def _in_thread(self, process: Process) -> Exception | None:
+        """Run the function; give its crash, as a nursery must not see one that cannot be shown."""
         with _thread_of(process):
-            self._fn(*self._args)
+            try:
+                self._fn(*self._args)
+            except Exception as exc:
+                return exc
+        return None
 
     @enable_ki_protection
     async def _await_stop(self, process: Process, grace: trio.CancelScope) -> None:
