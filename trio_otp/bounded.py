@@ -52,6 +52,18 @@ def bounded(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def article(name: str) -> str:
+    """Give the article that goes before a name.
+
+    Args:
+        name: a word.
+
+    >>> article("Agent"), article("Task")
+    ('an', 'a')
+    """
+    return "an" if name[:1].upper() in "AEIO" else "a"
+
+
 def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     """Give the text of a value in pieces."""
     kind: type[Any] = value.__class__

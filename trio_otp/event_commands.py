@@ -135,7 +135,7 @@ async def send_command(ref: Ref, command: Command, timeout: float | None = None)
     """
     check_timeout("timeout", timeout)
     process = need(ref, command)
-    check_manager(ref, process, type(command).__name__)
+    check_manager(ref, process, "a function of gen_event")
     return await From(process, ref, command, timeout).wait()
 
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import outcome
 import trio
 
+from .bounded import bounded
 from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
@@ -137,4 +138,8 @@ def _listed(refs: Any) -> list[Any]:
     """Give a list of references; a single one is one, also if it could be iterated over."""
     if isinstance(refs, Pid | HasPid) or is_atom(refs) or is_via(refs):
         return [refs]
-    return list(refs)
+    try:
+        return list(refs)
+    except TypeError:
+        accepted = "references to processes, or one of them"
+        raise TypeError(f"refs={bounded(refs)}: accepted are {accepted}") from None

@@ -39,6 +39,7 @@ Follows: Elixir's `Registry`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
@@ -58,7 +59,7 @@ from .runtime import need_process, runtime
 from .server_loop import Reply, log_unexpected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from .process import Process
     from .request import From
@@ -144,6 +145,11 @@ class Registry(GenServer):
         _check_options(links, partitions)
         self.keys = "unique" if keys == "unique" else "duplicate"
         self.links = links
+        if isinstance(listeners, str) or not isinstance(listeners, Iterable):
+            raise TypeError(
+                f"listeners={bounded(listeners)}: accepted is a list of references; "
+                f"write [{bounded(listeners)}]"
+            )
         self.listeners = tuple(listeners)
         for listener in self.listeners:
             check_reference(listener)

@@ -34,6 +34,7 @@ from .log_delivery import deliver
 from .log_metadata import add_metadata as add_metadata
 from .log_metadata import put
 from .report_limit import COUNT, SECONDS, Burst, Limit
+from .request import is_seconds
 from .runtime import runtime
 from .translators import SKIP as SKIP
 from .translators import add_translator as add_translator
@@ -85,9 +86,9 @@ def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
 
     Follows: `burst_limit_max_count` and `burst_limit_window_time` of Erlang's `logger_std_h`.
     """
-    if count is not None and not count >= 1:
+    if count is not None and not (is_seconds(count) and count >= 1):
         raise ValueError(f"count={count!r}: accepted is a number >= 1, or None for no limit")
-    if not seconds > 0:
+    if not (is_seconds(seconds) and seconds > 0):
         raise ValueError(f"seconds={seconds!r}: accepted are seconds > 0")
     _limit().burst = Burst(count, seconds)
 

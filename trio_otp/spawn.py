@@ -44,6 +44,7 @@ from .names import check_name, find, holder, take_name
 from .process import Monitor, Pid, Process
 from .request import From, check_timeout
 from .runtime import current_process, need_own_task, need_process, own_process, runtime
+from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -136,6 +137,7 @@ def _spawn(
 ) -> Process:
     if not callable(fn):
         raise TypeError(f"fn={fn!r}: accepted is an async function; write spawn(fn, *args)")
+    check_positional(fn, args)
     starter = own_process()
 
     async def body(_: Process) -> None:

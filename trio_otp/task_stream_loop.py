@@ -29,7 +29,7 @@ from .home import Home
 from .launch import Launch
 from .process import UNSET
 from .runtime import own_process, runtime
-from .task_job import Job
+from .task_job import Job, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 
 if TYPE_CHECKING:
@@ -60,13 +60,16 @@ class Plan:
     link: bool = True
 
     def __post_init__(self) -> None:
-        Job(self.fn, ())  # refuses what is no function
+        check_function(self.fn, (None, *self.args))  # None stands for an item
         _check_whole("max_concurrency", self.max_concurrency, 1)
         if self.max_buffer not in ("auto", None):
             _check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
         number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
         if self.timeout is not None and not (number and self.timeout > 0):
             raise ValueError(f"timeout={self.timeout!r}: accepted is seconds > 0, or None")
+        for name in ("ordered", "zip_input_on_exit"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"{name}={value!r}: accepted is True or False")
         if self.on_timeout not in ("exit", "kill_task"):
             raise ValueError(f"on_timeout={self.on_timeout!r}: accepted are 'exit', 'kill_task'")
 
