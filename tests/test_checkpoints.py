@@ -35,6 +35,8 @@ async def test_async_functions_are_checkpoints(name: str, autojump_clock: Any) -
 NOT_CALLED = {
     "check_childspecs": "runs outside of a run",
     "child": "runs outside of a run",
+    "init_ack": "needs a process that starts; see test_special_process",
+    "init_fail": "needs a process that starts; see test_special_process",
     "is_quiet": "is pure",
     "on_call": "decorates",
     "on_call_deferred": "decorates",

@@ -27,13 +27,22 @@ PUBLIC = {
     for name, value in vars(otp).items()
     if not name.startswith("_") and isinstance(value, type | FunctionType)
 }
+MODULES_OF_FUNCTIONS = (
+    otp.alarm_handler,
+    otp.application,
+    otp.gen_event,
+    otp.observer,
+    otp.pg,
+    otp.sys,
+    otp.task,
+)
 # A summary that starts so says itself what is returned.
 GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `")
 
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
     """Give the public functions, and the public methods of public classes, by name."""
-    for module in (otp.alarm_handler, otp.application, otp.gen_event, otp.pg, otp.task):
+    for module in MODULES_OF_FUNCTIONS:
         short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
             own = name in getattr(module, "__all__", [name]) and (

@@ -13,3 +13,10 @@ def test_old_and_new_pip_install_the_same_test_tools() -> None:
     extra = PROJECT["project"]["optional-dependencies"]["test"]
 
     assert extra == PROJECT["dependency-groups"]["test"]
+
+
+def test_the_tests_have_what_is_optional() -> None:
+    """What an extra of the library brings is there when its tests run."""
+    extras = PROJECT["project"]["optional-dependencies"]
+
+    assert set(extras["observer"]) <= set(extras["test"])

@@ -430,6 +430,34 @@ async def test_the_status_of_a_state_machine_lists_what_is_postponed() -> None:
         assert (otp.Event.STATE_TIMEOUT,) == (await otp.sys.get_status(door)).misc["timeouts"]
 
 
+async def test_it_is_seen_from_outside_what_otp_sys_does() -> None:
+    """`process_info` and the tree say that a process is suspended, or busy with a request."""
+
+    async def stuck(state: Tally) -> Tally:
+        await trio.sleep_forever()
+        return state
+
+    async with otp.open_supervisor([otp.child(Tally).having(name="tally")]) as sup:
+        await otp.sys.suspend("tally")
+        assert "suspended" == otp.process_info("tally").status
+        assert "worker, suspended" in otp.tree()
+        await otp.sys.suspend(sup)
+        assert "suspended" == otp.process_info(sup).status
+        await otp.sys.resume(sup)
+        await otp.sys.resume("tally")
+        assert ("idle", None) == seen("tally")
+        with trio.move_on_after(0.01):
+            await otp.sys.replace_state("tally", stuck)
+        status, message = seen("tally")
+        assert "handling" == status
+        assert "ReplaceState" in str(message)
+
+
+def seen(ref: Any) -> tuple[str, str | None]:
+    info = otp.process_info(ref)
+    return info.status, info.message
+
+
 async def test_a_format_status_that_raises_does_not_break_the_status() -> None:
     """GS-21: there is a note in its place."""
 

@@ -241,6 +241,18 @@ async def test_the_log_keeps_the_last_events(capsys: pytest.CaptureFixture[str])
     assert 2 == len(capsys.readouterr().out.splitlines())
 
 
+async def test_the_crash_report_has_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """GS-20: what was kept of the last events comes with the crash."""
+    async with tally("log") as pid:
+        otp.cast(pid, 5)
+        with pytest.raises(otp.ServerExited):
+            await otp.call(pid, "nonsense")
+    [record] = caplog.records
+    log = record.otp_report.log  # type: ignore[attr-defined]
+    assert [("in", 5), ("noreply", None), ("in", "nonsense")] == shown(log)
+    assert record.getMessage().count("\n    DebugEvent(kind='in'") == 2
+
+
 async def test_statistics_count_what_comes_in_and_goes_out(autojump_clock: Any) -> None:
     """SY-8: from when they are switched on; None while they are off."""
     async with tally() as pid:
@@ -347,8 +359,10 @@ async def test_a_supervisor_can_be_watched() -> None:
         await wait_all_tasks_blocked()
         await otp.count_children("top")
         events = await otp.sys.log("top", "get")
-    kinds = [event.kind for event in events]
-    assert ["in", "in"] == kinds
+        kinds: list[str] = []
+        await otp.sys.install("top", lambda _, event: kinds.append(event.kind))
+    assert ["terminate"] == kinds
+    assert ["in", "in"] == [event.kind for event in events]
     assert otp.KILLED is events[0].content.reason
 
 
@@ -415,6 +429,36 @@ async def test_the_code_of_a_state_machine_changes_with_its_state() -> None:
         await otp.sys.change_code(door, Gate, extra=otp.NextState("half open"))
         await otp.sys.resume(door)
         assert "gate half open" == await otp.call(door, "which")
+
+
+async def test_the_code_of_a_supervisor_changes_its_specification() -> None:
+    """SY-6: its init runs anew, also that of another class; one that fails changes nothing."""
+
+    class One(otp.Supervisor):
+        def init(self) -> Any:
+            return otp.Supervisor.spec([otp.child(Tally).having(id="first")])
+
+    class Two(otp.Supervisor):
+        def init(self) -> Any:
+            children = [otp.child(Tally).having(id=id) for id in ("first", "second")]
+            return otp.Supervisor.spec(children, strategy="one_for_all")
+
+    class Broken(otp.Supervisor):
+        def init(self) -> Any:
+            return "nonsense"
+
+    async with otp.open_process():
+        top = await otp.start_link(One)
+        with pytest.raises(otp.NotSuspended):
+            await otp.sys.change_code(top, Two)
+        await otp.sys.suspend(top)
+        with pytest.raises(otp.CallbackFailed):
+            await otp.sys.change_code(top, Broken)
+        assert One is type(await otp.sys.get_state(top))
+        await otp.sys.change_code(top, Two)
+        await otp.sys.resume(top)
+        assert ["first", "second"] == [info.id for info in await otp.which_children(top)]
+        assert "one_for_all" == (await otp.sys.get_status(top)).state["strategy"]
 
 
 def map_type(state: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from . import alarm_handler as alarm_handler
 from . import application as application
 from . import events as events
 from . import gen_event as gen_event
+from . import observer as observer
 from . import pg as pg
 from . import reports as reports
 from . import sys as sys
@@ -37,6 +38,7 @@ from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
 from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+from .enter_loop import enter_loop as enter_loop
 from .event_handler import GenEvent as GenEvent
 from .event_handler import HandlerCrashed as HandlerCrashed
 from .event_handler import HandlerExit as HandlerExit
@@ -150,8 +152,8 @@ from .registry_handle import RegistryHandle as RegistryHandle
 from .registry_handle import registry as registry
 from .registry_subscription import Subscription as Subscription
 from .request import From as From
+from .request_collection import RequestIds as RequestIds
 from .request_ids import RequestId as RequestId
-from .request_ids import RequestIds as RequestIds
 from .request_ids import check_response as check_response
 from .request_ids import receive_response as receive_response
 from .request_ids import send_request as send_request
@@ -178,6 +180,9 @@ from .spawn import set_label as set_label
 from .spawn import spawn as spawn
 from .spawn import spawn_link as spawn_link
 from .spawn import spawn_monitor as spawn_monitor
+from .special_process import SpecialProcess as SpecialProcess
+from .special_process import init_ack as init_ack
+from .special_process import init_fail as init_fail
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor

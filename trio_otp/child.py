@@ -33,7 +33,7 @@ from .behaviour import Behaviour
 from .bounded import bounded
 from .debug import check_debug
 from .exits import SpecError
-from .launch import Launch, expect_awaitable
+from .launch import Launch, acknowledge, expect_awaitable
 from .names import check_name
 from .request import check_timeout, is_seconds
 
@@ -276,11 +276,7 @@ class _TaskStatus:
 
     def started(self, value: Any = None) -> None:
         """Tell that the child has started."""
-        starting = self._process.starting
-        if starting is None:
-            raise RuntimeError("task_status.started() was called twice")
-        self._process.started = value
-        starting.ack()
+        acknowledge(self._process, value, "task_status.started() was called twice")
 
 
 @lru_cache(maxsize=512)

@@ -295,7 +295,7 @@ class EventManager(GenServer):
         """Run a callback of a handler; give its result, or `_Crash` if it raised."""
         try:
             result = await finish(callback(*args))
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if passes_through(exc) or self._is_over():
                 raise
             result = _Crash(reason_of(exc))

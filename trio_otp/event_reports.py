@@ -69,6 +69,7 @@ class CrashReport:
         queue_len: messages that wait in its mailbox.
         ancestors: who started it, its starter first.
         links: whom it is linked to.
+        log: the last events, if `otp.sys.log` keeps them, oldest first.
         callers: on whose behalf it runs, the nearest first.
         behaviour: what kind of process it is: `GenServer`, `Process` and so on.
         initial_call: its class or function.
@@ -90,6 +91,7 @@ class CrashReport:
     queue_len: int = 0
     ancestors: tuple[object, ...] = ()
     links: tuple[object, ...] = ()
+    log: tuple[object, ...] = ()
     callers: tuple[object, ...] = ()
     behaviour: str = "Process"
     initial_call: str = ""

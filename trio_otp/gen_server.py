@@ -207,7 +207,12 @@ class GenServer(Behaviour):
     @classmethod
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
-        await ServerLoop(process).run(make)
+        await cls._new_loop(process).run(make)
+
+    @classmethod
+    def _new_loop(cls, process: Process) -> ServerLoop:
+        """Make what drives an instance in a process."""
+        return ServerLoop(process)
 
 
 class Client:
@@ -347,7 +352,7 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
 
 def _ask_to_end(process: Process, reason: object) -> None:
-    if process.behaviour is None:
+    if process.behaviour is None and process.instance is None:
         process.condemn(reason, orderly=True)
     else:
         process.mailbox.put(Terminate(reason))

@@ -265,7 +265,12 @@ class GenStatem(Behaviour, Generic[S]):
     @classmethod
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
-        await StatemLoop(process).run(make)
+        await cls._new_loop(process).run(make)
+
+    @classmethod
+    def _new_loop(cls, process: Process) -> StatemLoop:
+        """Make what drives an instance in a process."""
+        return StatemLoop(process)
 
 
 @dataclass(frozen=True)

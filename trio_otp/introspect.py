@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from .process import Process
     from .supervision import Slot, SupervisorLoop
 
-Status: TypeAlias = Literal["starting", "idle", "handling", "waiting", "running", "exiting"]
+Status: TypeAlias = Literal[
+    "starting", "idle", "handling", "waiting", "running", "suspended", "exiting"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class ProcessInfo:
         status: `starting`, init is not over; `idle`, a server without a message; `handling`, a
             server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
             process or thread; `exiting`, it is about to die.
+            process; `suspended`, by `otp.sys`; `exiting`, it is about to die.
+            process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
         started: what it gave to `task_status.started`.
         parent: who started it with a link.
         supervisor: the supervisor it belongs to.
@@ -195,6 +199,8 @@ def status_of(process: Process) -> Status:
         return "starting"
     if process.waits_for is not None:
         return "waiting"
+    if process.suspended:
+        return "suspended"
     if process.current is not UNSET:
         return "handling"
     plain = process.behaviour is None or process.thread is not None

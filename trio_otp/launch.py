@@ -151,6 +151,15 @@ class Starting:
         return Abort.SUCCEEDED
 
 
+def acknowledge(process: Process, value: Any, why_not: str) -> None:
+    """Tell the starter of a plain process that it has started, and keep the value it gives."""
+    starting = process.starting
+    if starting is None:
+        raise RuntimeError(why_not)
+    process.started = value
+    starting.ack()
+
+
 async def start(launch: Launch) -> Process | None:
     """Start a process and wait for its init; None if init ignores.
 

@@ -305,6 +305,7 @@ class Process:
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
             links=tuple(peer.pid for peer in self.links.peers),
+            log=() if self.debug is None else self.debug.events,
             callers=self.callers,
             behaviour=behaviour_name(self),
             initial_call=initial_call(self),

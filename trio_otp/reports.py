@@ -200,6 +200,7 @@ def _details(report: CrashReport) -> str:
         "Initial call": report.initial_call,
         "Ancestors": ", ".join(map(bounded, report.ancestors)),
         "Links": ", ".join(map(bounded, report.links)),
+        "Log": "".join(f"\n    {bounded(event)}" for event in report.log),
         "Metadata": report.metadata and bounded(report.metadata),
     }
     text = "".join(f"\n  {name}: {text}" for name, text in lines.items() if text)

@@ -59,11 +59,8 @@ from .request import From, check_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TypeAlias
 
     from .names import Ref
-
-    Response: TypeAlias = "tuple[Any, outcome.Outcome[Any]]"
 
 DEFAULT_TIMEOUT = 5.0  # seconds, as of otp.call
 _places = itertools.count()
@@ -205,9 +202,9 @@ async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_T
 
     Follows: `gen_server:wait_response/2`.
     """
-    _check_id(request_id)
+    check_id(request_id)
     request_id._check()
-    await _wait_for_any([request_id], timeout)
+    await wait_for_any([request_id], timeout)
     answer = request_id._take()
     if answer is None:
         request_id._check()  # somebody else was faster
@@ -230,12 +227,12 @@ def check_response(request_id: RequestId) -> outcome.Outcome[Any] | None:
 
     Follows: `gen_server:check_response/2`.
     """
-    _check_id(request_id)
+    check_id(request_id)
     request_id._check()
     return request_id._take()
 
 
-async def _wait_for_any(ids: Iterable[RequestId], timeout: float | None) -> None:
+async def wait_for_any(ids: Iterable[RequestId], timeout: float | None) -> None:
     """Wait until one of the requests is answered, or the time is over."""
     check_timeout("timeout", timeout)
     ids = list(ids)
@@ -253,145 +250,8 @@ async def _wait_for_any(ids: Iterable[RequestId], timeout: float | None) -> None
             request_id._bells.pop(bell, None)
 
 
-def _check_id(request_id: object) -> None:
+def check_id(request_id: object) -> None:
+    """Refuse what is no request id."""
     if not isinstance(request_id, RequestId):
         shown = bounded(request_id)
         raise TypeError(f"request_id={shown}: accepted is what otp.send_request gives")
-
-
-def _place_of(request_id: RequestId) -> int:
-    return request_id._place
-
-
-class RequestIds:
-    """Requests with labels, of which one takes the answers as they come."""
-
-    __slots__ = ("_labels",)
-
-    def __init__(self) -> None:
-        self._labels: dict[RequestId, Any] = {}
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __repr__(self) -> str:
-        return f"<RequestIds: {len(self)}>"
-
-    def add(self, request_id: RequestId, label: Any = None) -> None:
-        """Put a request in.
-
-        Args:
-            request_id: the request.
-            label: what comes with its answer.
-
-        Raises:
-            ValueError: it is in already, or its answer has been taken.
-            TypeError: it is no request.
-
-        Follows: `gen_server:reqids_add/3`.
-        """
-        _check_id(request_id)
-        request_id._check()
-        if request_id in self._labels:
-            raise ValueError(f"{request_id!r} is in the collection already")
-        self._labels[request_id] = label
-
-    def send(self, ref: Ref, request: Any, label: Any = None) -> RequestId:
-        """Send a request and put it in.
-
-        Args:
-            ref: the server.
-            request: what its `handle_call` gets.
-            label: what comes with its answer.
-
-        Returns:
-            The id.
-
-        Raises:
-            TypeError: `ref` is no reference.
-
-        Follows: `gen_server:send_request/4`.
-        """
-        request_id = send_request(ref, request)
-        self._labels[request_id] = label
-        return request_id
-
-    def to_list(self) -> list[tuple[RequestId, Any]]:
-        """List the requests with their labels. Follows: `gen_server:reqids_to_list/1`."""
-        return list(self._labels.items())
-
-    async def receive(
-        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
-    ) -> Response | None:
-        """Wait for an answer to any of the requests; if it takes too long, give all of them up.
-
-        Args:
-            timeout: seconds from now; None leaves the limit to the cancel scope around it.
-            delete: whether the request that is answered leaves the collection.
-
-        Returns:
-            Label and `outcome` of the request answered first; None if there is no request left
-            that could be answered.
-
-        Raises:
-            CallTimeout: there was no answer in time; those that come later are dropped.
-
-        Follows: `gen_server:receive_response/3`.
-        """
-        try:
-            return await self.wait(timeout, delete=delete)
-        except (CallTimeout, trio.Cancelled):
-            for request_id in self._labels:
-                request_id._give_up()
-            self._labels.clear()
-            raise
-
-    async def wait(
-        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
-    ) -> Response | None:
-        """Wait for an answer to any of the requests; if it takes too long, one can wait again.
-
-        Args:
-            timeout: seconds from now; None leaves the limit to the cancel scope around it.
-            delete: whether the request that is answered leaves the collection.
-
-        Returns:
-            As `receive`.
-
-        Raises:
-            CallTimeout: there was no answer in time.
-
-        Follows: `gen_server:wait_response/3`.
-        """
-        open_ids = self._open()
-        if not open_ids:
-            await trio.lowlevel.checkpoint()
-            return None
-        await _wait_for_any(open_ids, timeout)
-        response = self.check(delete=delete)
-        if response is None:
-            refs = tuple(request_id.ref for request_id in open_ids)
-            raise CallTimeout(refs, None, timeout or 0.0)
-        return response
-
-    def check(self, *, delete: bool = True) -> Response | None:
-        """Look whether any of the requests is answered.
-
-        Args:
-            delete: whether the request that is answered leaves the collection.
-
-        Returns:
-            Label and `outcome` of the request answered first; None if there is none yet.
-
-        Follows: `gen_server:check_response/3`.
-        """
-        answered = [one for one in self._open() if one._answer is not None]
-        if not answered:
-            return None
-        first = min(answered, key=_place_of)
-        answer = first._take()
-        assert answer is not None
-        return self._labels.pop(first) if delete else self._labels[first], answer
-
-    def _open(self) -> list[RequestId]:
-        return [request_id for request_id in self._labels if not request_id._is_over]

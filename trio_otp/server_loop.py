@@ -85,6 +85,14 @@ class ServerLoop:
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
         await self._init(make)
+        await self._live()
+
+    async def enter(self, result: Any) -> None:
+        """Go on as the body of a process that runs already; `result` is as of init."""
+        self._began(result)
+        await self._live()
+
+    async def _live(self) -> None:
         try:
             await self._serve()
         except Stopping as stopping:

@@ -229,6 +229,11 @@ def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     return process
 
 
+def is_adopted(process: Process) -> bool:
+    """Tell whether a process is the block of `open_process`."""
+    return process.body is _no_body
+
+
 async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
     raise AssertionError("a process of open_process runs in its block")
 
@@ -273,7 +278,11 @@ async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
     """
     process = need_own_task("otp.receive")
     check_timeout("timeout", timeout)
-    wanted = _wanted(match, process)
+    return await take(process, _wanted(match, process), timeout)
+
+
+async def take(process: Process, wanted: Callable[[Any], bool], timeout: float | None) -> Any:
+    """Take the oldest message that is wanted, waiting for one if there is none."""
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         message = process.mailbox.take_match(wanted)
@@ -290,6 +299,16 @@ async def _wait_for(process: Process, wanted: Callable[[Any], bool], timeout: fl
 
 
 def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
+    """Turn `match` into a test of messages that leaves alone what is for the process's loop."""
+    wanted = wanted_by(match)
+    if process.behaviour is not None:
+        return lambda message: not _is_for_loop(message, process) and wanted(message)
+    if process.instance is not None:  # a SpecialProcess
+        return lambda message: not _is_system(message) and wanted(message)
+    return wanted
+
+
+def wanted_by(match: Any) -> Callable[[Any], bool]:
     """Turn `match` into a test of messages."""
     wanted: Callable[[Any], bool] = match
     if match is None:
@@ -302,9 +321,11 @@ def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
             f"match={bounded(match)}: accepted is a type, a tuple of types or a function; "
             f"for one value write lambda message: message == {bounded(match)}"
         )
-    if process.behaviour is None:
-        return wanted
-    return lambda message: not _is_for_loop(message, process) and wanted(message)
+    return wanted
+
+
+def _is_system(message: Any) -> bool:
+    return isinstance(message, SystemMessage) and not message.from_user
 
 
 def _is_for_loop(message: Any, process: Process) -> bool:

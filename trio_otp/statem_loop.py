@@ -74,6 +74,13 @@ class StatemLoop(ServerLoop):
         finally:
             self._drop_what_is_left()
 
+    async def enter(self, result: Any) -> None:
+        """Go on as the body of a process that runs already; `result` is as of init."""
+        try:
+            await super().enter(result)
+        finally:
+            self._drop_what_is_left()
+
     def _drop_what_is_left(self) -> None:
         """Count messages that wait in the engine, as the epilogue counts those in the mailbox."""
         process = self.process

@@ -226,6 +226,8 @@ class SupervisorLoop:
             await self._live(make)
         except BaseException:
             if process.doom is UNSET or process.orderly:
+                if process.debug is not None and process.orderly:
+                    process.debug.event("terminate", process.doom)
                 with trio.CancelScope(shield=True) as process.reprieve:
                     await self.stop_children(now=True)
             raise
@@ -236,6 +238,8 @@ class SupervisorLoop:
             await self._serve()
         except Ending as ending:
             self.process.order = Exit(self.process.pid, ending.reason)  # no later one counts
+            if self.process.debug is not None:
+                self.process.debug.event("terminate", ending.reason)
             await self.stop_children(now=False)
             raise ProcessExit(ending.reason) from None
 

@@ -11,24 +11,28 @@ Follows: Erlang's `sys`, function `handle_system_msg/6`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 import outcome
 import trio
 
 from .behaviour import finish
 from .debug import debug_of
-from .exits import CallbackFailed, NotSuspended, ProcessExit, reason_of
+from .exits import CallbackFailed, NotSuspended, ProcessExit, WrongServer, reason_of
 from .mailbox import SystemMessage
+from .names import need
 from .process import UNSET, Exit
-from .request import From
+from .request import From, check_timeout
 from .server_messages import Terminate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .debug import Debug, DebugEvent
+    from .names import Ref
     from .process import Pid, Process
+
+DEFAULT_TIMEOUT: Final = 5.0  # seconds
 
 
 class SystemCall(From[Any], SystemMessage):
@@ -220,12 +224,26 @@ class _Failing:
             raise CallbackFailed(self._callback, reason_of(exc))
 
 
+async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
+    """Send a request to a process that answers such, and wait for the answer."""
+    check_timeout("timeout", timeout)
+    process = need(ref, request)
+    if process.behaviour is None and process.instance is None:
+        raise WrongServer("a function of otp.sys", ref, "plain process")
+    return await SystemCall(process, ref, request, timeout).wait()
+
+
 # -- the answering side --------------------------------------------------------------------------
 
 
 async def handle_system(call: SystemCall, host: Host) -> None:
     """Answer a system request; return when the process is to go on, if it was suspended."""
     await _answer(call, host)
+    await stay_suspended(host)
+
+
+async def stay_suspended(host: Host) -> None:
+    """Do nothing but system requests and orders to end, as long as the process is suspended."""
     while host.process.suspended:
         await trio.lowlevel.checkpoint()
         message = await _take_what_is_for(host)
@@ -237,12 +255,15 @@ async def handle_system(call: SystemCall, host: Host) -> None:
 
 async def _answer(call: SystemCall, host: Host) -> None:
     request: Any = call.message
+    process = host.process
+    process.current, process.since = call, trio.current_time()
     result: outcome.Outcome[Any]
     try:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:
         result = outcome.Error(exc)
-    if host.process.doom is UNSET:
+    process.current = UNSET
+    if process.doom is UNSET:
         call.finish(result)
         if isinstance(request, End):
             host.end(request.reason)

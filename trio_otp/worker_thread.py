@@ -51,7 +51,7 @@ from .behaviour import Behaviour
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import KILLED, NotAProcess
-from .home import report_stack
+from .home import LINK_LIMIT, report_stack
 from .process import UNSET
 from .runtime import current_process
 from .signature import check_positional
@@ -169,10 +169,13 @@ class WorkerThread(Behaviour):
 
     def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
         """Give a thread that may be left behind its time, until the kill, if it has any."""
-        if process.orderly and process.doom is not KILLED:
-            process.reprieve = grace  # the kill cancels it
-        else:
+        if process.doom is KILLED:
             grace.cancel()
+        elif process.orderly:
+            process.reprieve = grace  # the kill cancels it
+        else:  # a signal of a stranger, who does not kill
+            limit = LINK_LIMIT if process.shutdown is None else process.shutdown
+            grace.deadline = trio.current_time() + limit
 
     def _tell(self, process: Process) -> None:
         with self._lock:

@@ -62,6 +62,13 @@ written down: 12 / 4 = 3
 ended with status 3
 and goes on: 9 / 3 = 3
 """,
+    "special_process": """
+started: listening
+state: [21]
+suspended [21] messages that wait: 1
+state: [21, 22]
+feed ends with [21, 22]
+""",
     "pub_sub": """
 reached: 2
 Ida: goal in minute 12, hallo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -22,8 +23,9 @@ MODULES = {
     "application": otp.application,
     "events": otp.events,
     "gen_event": otp.gen_event,
-    "sys": otp.sys,
+    "observer": otp.observer,
     "pg": otp.pg,
+    "sys": otp.sys,
     "task": otp.task,
 }
 
@@ -888,3 +890,35 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     w.begin()
     assert ([], []) == await otp.multi_call([], "ping")
+
+
+# -- special processes ---------------------------------------------------------------------------
+
+
+@case("SpecialProcess.receive")
+async def _(w: World) -> None:
+    special = otp.SpecialProcess()
+    w.begin()
+    otp.send("me", "message")
+    try:
+        assert "message" == await special.receive(str)
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True):
+            assert "message" == await otp.receive(str, timeout=0)
+        raise
+
+
+@case("enter_loop")
+async def _(w: World) -> None:
+    async def begin(*, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        await steps()
+        await otp.enter_loop(Slow())
+
+    w.begin()
+    w.returned.append(await otp.start(otp.child(begin).having(name="new")))
+
+
+@case("observer.start")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append(await otp.observer.start(stream=io.StringIO()))

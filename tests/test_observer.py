@@ -1,0 +1,388 @@
+"""The observer, on streams and on a pseudo terminal, beside real trees; by the real clock."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+from supervision_kit import Reports, statuses
+
+import trio_otp as otp
+from trio_otp.observer import pictures
+from trio_otp.observer.snapshot import Row, Snapshot, take
+from trio_otp.observer.watchdog import Watchdog
+from trio_otp.runtime import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAST = 0.01  # seconds between two pictures
+ESCAPES = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
+
+
+class Server(otp.GenServer):
+    """Waits for what it is told to wait for."""
+
+    @otp.on_call
+    async def wait(self, event: trio.Event) -> None:
+        await event.wait()
+
+    @otp.on_call
+    async def ask(self, other: str, event: trio.Event) -> None:
+        await Server.at(other).wait(event)
+
+
+CHILDREN = [otp.child(Server).having(name="shop"), otp.child(Server).having(name="till")]
+
+
+async def wait_for(shown: Any, *words: str) -> str:
+    """Wait for the next picture with all of these words in one line."""
+    with trio.fail_after(10):
+        while True:
+            picture: str = shown.getvalue()
+            for line in reversed(picture.splitlines()):
+                if all(word in line for word in words):
+                    return line
+            await trio.sleep(FAST)
+
+
+async def test_it_shows_the_tree_and_a_line_for_each_process() -> None:
+    """With what the process does, whom it waits for, its queue and its links."""
+    shown, event = io.StringIO(), trio.Event()
+    async with otp.open_supervisor(CHILDREN, name="top"), trio.open_nursery() as nursery:
+        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST)
+        assert "├─ <Pid 2 Server 'shop'> worker, idle" == await wait_for(shown, "├─", "'shop'")
+        nursery.start_soon(Server.ask, "shop", "till", event)
+        for _ in range(3):
+            nursery.start_soon(Server.wait, "till", event)
+        line = await wait_for(shown, "'shop'", "Server", "waiting", "3 'till'")
+        assert re.match(r"  2  'shop' +Server +0 +1  waiting +3 'till' +0  call ask for", line)
+        await wait_for(shown, "'till'", "handling", "call wait for")
+        line = await wait_for(shown, "4 processes, 3 messages waiting, 0 restarts, 0 dropped")
+        event.set()
+        await wait_for(shown, "4 processes, 0 messages waiting")
+        await otp.start(otp.child(otp.Port, ["cat"]), nursery=nursery)
+        await wait_for(shown, "Port", "os pid")
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_shows_restarts_and_ends_with_its_process() -> None:
+    """What a supervisor has restarted is counted; nothing is drawn after the end."""
+    shown = io.StringIO()
+    children = [*CHILDREN, otp.observer.child(stream=shown, interval=FAST)]
+    async with otp.open_supervisor(children) as sup:
+        await wait_for(shown, "Observer", "running", "in its thread")
+        otp.exit("shop", otp.KILL)
+        await wait_for(shown, "'shop'", "1 restart")
+        await wait_for(shown, "0 messages waiting, 1 restarts")
+        notices = Reports("notice")
+        await otp.terminate_child(sup, "Observer")
+        assert [] == notices
+        length = len(shown.getvalue())
+        await trio.sleep(5 * FAST)
+        assert length == len(shown.getvalue())
+
+
+async def test_it_shows_since_when_the_loop_is_stuck_and_where() -> None:
+    """The line that keeps the loop is in the stack, and it is shown while the loop is kept."""
+    shown, seen = io.StringIO(), threading.Event()
+
+    def look() -> None:
+        while "in block" not in shown.getvalue():
+            time.sleep(0.01)
+        seen.set()
+
+    class Blocked(otp.GenServer):
+        @otp.on_call
+        async def block(self) -> None:
+            assert seen.wait(10)
+
+    async with (
+        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        trio.open_nursery() as nursery,
+    ):
+        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST)
+        threading.Thread(target=look, daemon=True).start()
+        await Blocked.block("b")
+        assert "THE LOOP HAS NOT ANSWERED FOR" in shown.getvalue()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_virtual_clock_and_idle_loops_do_not_notice_it(autojump_clock: Any) -> None:
+    """It wakes nobody: hours pass in no time, and the loop is seen to be idle."""
+    shown = io.StringIO()
+    async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST)
+        began = time.monotonic()
+        for _ in range(5):
+            await trio.sleep(3600)
+            await trio.testing.wait_all_tasks_blocked(0.02)
+        assert time.monotonic() - began < 5
+        assert 5 * 3600 == trio.current_time()
+        nursery.cancel_scope.cancel()
+
+
+class Broken(io.StringIO):
+    """A stream that has gone away after some pictures."""
+
+    def write(self, text: str) -> int:
+        if len(self.getvalue()) > 1000:
+            raise OSError("terminal has gone away")
+        return super().write(text)
+
+
+async def test_its_errors_are_logged_and_end_only_the_observer() -> None:
+    """It is not restarted, and its supervisor and its siblings go on."""
+    crashes = Reports("crash")
+    children = [*CHILDREN, otp.observer.child(stream=Broken(), interval=0.1)]
+    async with otp.open_supervisor(children, max_restarts=0) as sup:
+        pid = otp.whereis("shop")
+        failed = trio.Event()
+        otp.events.attach("crash", lambda _: failed.set())
+        await failed.wait()
+        assert {"shop": "running", "till": "running"} == statuses(await otp.which_children(sup))
+        assert pid is otp.whereis("shop")
+    [crash] = crashes
+    assert "terminal has gone away" in str(crash.reason)
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"interval": 0}, "interval=0: accepted are seconds > 0"),
+    ({"interval": "1"}, "interval='1': accepted are seconds > 0"),
+    ({"style": "blue"}, "style='blue': accepted are 'auto', 'plain', 'rich'"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), WRONG)
+async def test_wrong_options_are_named(options: dict[str, Any], text: str) -> None:
+    """The start fails; an option that does not exist is refused before."""
+    async with otp.open_process():
+        with pytest.raises(otp.StartError) as caught:
+            await otp.observer.start(stream=io.StringIO(), **options)
+        assert text in str(caught.value.__cause__)
+        with pytest.raises(TypeError, match="colour"):
+            await otp.observer.start(colour="red")
+    with pytest.raises(otp.NotAProcess):
+        await otp.observer.start(stream=io.StringIO())
+
+
+# -- with and without rich -------------------------------------------------------------------------
+
+
+@contextmanager
+def terminal(columns: int, lines: int) -> Iterator[tuple[Any, int]]:
+    """Open a pseudo terminal of that size; give the stream into it, and where to read it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    os.set_blocking(ours, False)
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        yield stream, ours
+    os.close(ours)
+
+
+class Reader:
+    """What has come out of a pseudo terminal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._data = b""
+
+    def getvalue(self) -> str:
+        """Give everything so far, without escape sequences."""
+        return ESCAPES.sub("", self.raw())
+
+    def raw(self) -> str:
+        try:
+            while data := os.read(self._descriptor, 65536):
+                self._data += data
+        except OSError:  # nothing more for now
+            pass
+        return self._data.decode(errors="ignore")
+
+
+@pytest.mark.parametrize("with_rich", [True, False])
+async def test_on_a_terminal_it_draws_over_the_last_picture(
+    with_rich: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the size of the terminal, on a screen of its own that it gives back."""
+    if not with_rich:
+        monkeypatch.setitem(sys.modules, "rich", None)
+    with terminal(60, 12) as (stream, descriptor):
+        shown = Reader(descriptor)
+        async with otp.open_supervisor(CHILDREN, name="top") as sup:
+            child = otp.observer.child(stream=stream, interval=FAST).having(id="o")
+            await otp.start_child(sup, child)
+            await wait_for(shown, "'shop'", "idle")
+            await otp.terminate_child(sup, "o")
+        text = shown.raw()
+    assert text.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+    assert text.endswith("\x1b[?25h\x1b[?1049l")
+    assert with_rich is ("\x1b[1m" in text)
+    for picture in text.split("\x1b[H")[1:]:
+        lines = ESCAPES.sub("", picture).replace("\r", "").split("\n")
+        assert len(lines) <= 12
+        assert all(len(line) <= 60 for line in lines)
+
+
+async def test_rich_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for it by name is told what to install."""
+    monkeypatch.setitem(sys.modules, "rich", None)
+    async with otp.open_process():
+        with pytest.raises(otp.StartError, match=r"pip install trio-otp\[observer\]"):
+            await otp.observer.start(stream=io.StringIO(), style="rich")
+
+
+async def test_rich_on_a_stream_that_is_no_terminal() -> None:
+    """It is used when it is asked for, else plain text is written there."""
+    shown = io.StringIO()
+    async with otp.open_process(), trio.open_nursery() as nursery:
+        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST, style="rich")
+        await wait_for(shown, "processes")
+        assert "\x1b[1m" in shown.getvalue()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_terminal_that_does_not_take_it_keeps_nobody_waiting() -> None:
+    """The loop goes on; at its end the thread is left behind, and named."""
+    with terminal(200, 60) as (stream, descriptor):
+        async with otp.open_supervisor(CHILDREN) as sup:
+            child = otp.observer.child(stream=stream, interval=0.001, style="plain")
+            await otp.start_child(sup, child.having(id="o", shutdown=0.1))
+            sits = 0
+            while sits < 20:  # until the thread is stuck in its write
+                await trio.sleep(FAST)
+                await Server.wait("shop", _set())
+                there = "in _write" in otp.process_info(_pid(sup, "o")).stack[-1]
+                sits = sits + 1 if there else 0
+            notices = Reports("notice")
+            await otp.terminate_child(sup, "o")
+            assert "is left behind; its thread sits in" in notices[0].text
+            assert "in _write" in notices[0].text
+        reader = Reader(descriptor)
+        while any("in _write" in line for line in _stacks()):  # lets the thread go
+            reader.raw()
+            await trio.sleep(FAST)
+
+
+def _pid(sup: otp.OpenSupervisor, child_id: str) -> Any:
+    process = sup.pid._process
+    assert process is not None
+    return next(i.pid for i in process.instance.children_info() if i.id == child_id)
+
+
+def _set() -> trio.Event:
+    event = trio.Event()
+    event.set()
+    return event
+
+
+def _stacks() -> list[str]:
+    frames = sys._current_frames().values()
+    return [f"{f.f_code.co_filename} in {f.f_code.co_name}" for f in frames]
+
+
+def test_nothing_is_imported_before_it_is_used() -> None:
+    """Importing the library imports neither the parts of the observer nor rich."""
+    code = (
+        "import sys, trio_otp; print([m for m in sys.modules if 'rich' in m or 'observer.' in m])"
+    )
+    root = str(Path(otp.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert "[]\n" == done.stdout
+
+
+# -- its parts -------------------------------------------------------------------------------------
+
+
+async def test_a_thread_reads_while_processes_come_and_go() -> None:
+    """A snapshot is taken whatever happens meanwhile, and a row is whole or missing."""
+    tables, stop = runtime(), threading.Event()
+    taken: list[Snapshot] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            taken.append(take(tables, 0.0, None))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, read)
+        for _ in range(150):
+            async with otp.open_supervisor(CHILDREN):
+                otp.exit("shop", otp.KILL)
+                await trio.lowlevel.checkpoint()
+        stop.set()
+    assert 10 < len(taken)
+    assert {"-", "Server", "Supervisor"} >= {row.behaviour for one in taken for row in one.rows}
+
+
+def test_a_loop_that_is_busy_and_answers_is_not_stuck() -> None:
+    """Two looks at a busy loop make a heartbeat; only one that is not answered in time counts."""
+    beats: list[Any] = []
+    watchdog = Watchdog(threading.get_ident(), beats.append)
+    for look in (0.0, 0.1):
+        watchdog.look(look)
+    assert 1 == len(beats)
+    assert None is watchdog.stuck(0.5)
+    seconds, stack = watchdog.stuck(0.7) or (0.0, ())
+    assert 0.6 == pytest.approx(seconds)
+    assert "in test_a_loop_that_is_busy_and_answers_is_not_stuck" in "".join(stack)
+    beats[0]()
+    assert None is watchdog.stuck(0.8)
+
+
+WORD = st.text("ab c'├", max_size=70)
+ROWS = st.builds(
+    Row,
+    pid=st.integers(1, 10**7),
+    who=WORD,
+    behaviour=WORD,
+    queue=st.integers(0, 10**6),
+    links=st.integers(0, 99),
+    status=st.sampled_from(["idle", "waiting", "exiting"]),
+    waits_for=WORD,
+    restarts=st.integers(0, 1000),
+    doing=WORD,
+)
+SNAPSHOTS = st.builds(
+    Snapshot,
+    rows=st.lists(ROWS, max_size=30).map(tuple),
+    tree=st.lists(WORD, max_size=30).map(tuple),
+    dropped=st.integers(0, 9),
+    stuck=st.none() | st.tuples(st.floats(0, 99), st.lists(WORD, max_size=12).map(tuple)),
+)
+
+
+@pytest.mark.parametrize("picture", [pictures.plain, pictures.rich])
+@given(snapshot=SNAPSHOTS, width=st.integers(20, 150), height=st.integers(5, 50))
+def test_a_picture_fits_its_screen(
+    picture: Any, snapshot: Snapshot, width: int, height: int
+) -> None:
+    """Whatever there is to show, it has the size of the screen, and its most important lines."""
+    lines = [ESCAPES.sub("", line) for line in picture(snapshot, width, height)]
+    assert len(lines) <= height
+    assert all(len(line) <= width for line in lines)
+    assert f"{len(snapshot.rows)} processes"[:width] in lines[0]
+    if snapshot.stuck is not None:
+        assert "THE LOOP HAS NOT" in lines[1]
