@@ -1,5 +1,8 @@
 """alarm_handler: the alarms of a system, kept by an event manager whose handler can be replaced.
 
+**Why.** A part of the program that meets a condition somebody should know of sets an alarm, and
+clears it when the condition is over. Who is told, and how, is decided in one place.
+
 >>> import trio, trio_otp as otp
 >>> async def main():
 ...     async with otp.open_supervisor([otp.alarm_handler.child()]):
@@ -11,17 +14,20 @@
 [('disk', '90 % full')]
 []
 
-A part of the program that meets a condition somebody should know of sets an alarm, and clears it
-when the condition is over. `AlarmHandler`, the handler that is there from the start, keeps the
-alarms and logs what happens. Whoever wants to do more puts a handler of their own beside it, by
+**Client side** there are `set_alarm`, `clear_alarm` and `get_alarms`.
+
+**Server side** `AlarmHandler`, the handler that is there from the start, keeps the alarms and logs
+what happens. Whoever wants to do more puts a handler of their own beside it, by
 `otp.gen_event.add_handler(otp.alarm_handler.NAME, ...)`, or in its place:
 
     await otp.gen_event.swap_handler(NAME, AlarmHandler, Mailer())
 
 The `init_swapped` of the new one gets the alarms so far. Handlers take the events `SetAlarm` and
-`ClearAlarm`. `child()` goes under the top supervisor; its alarms do not survive a restart.
+`ClearAlarm`.
 
-When not to use it: an alarm is for people who run the system. What a program acts on is state of a
+**How to supervise.** `child()` goes under the top supervisor; its alarms do not survive a restart.
+
+**When not to use it.** An alarm is for people who run the system. What a program acts on is state of a
 server of its own.
 
 Follows: Erlang's `alarm_handler` (SASL).

@@ -1,5 +1,9 @@
 """Applications: what starts and stops as a whole, with its dependencies and its settings.
 
+**Why.** A program is more than its tree: other parts have to run before it, it has settings, it has
+something to do before it stops, and somebody has to say what its end means. An application says all
+of that in one class, so that it can be run as a program, in a test, or as a part of another one.
+
 >>> import trio, trio_otp as otp
 >>> class Store(otp.Application):
 ...     pass
@@ -16,8 +20,19 @@
 ['store', 'shop']
 8080
 
-The functions of this module are for code that runs while such a block is open. They take an
-application by its class, or by its name once its class was used in the run.
+**Client side** are the functions of this module. They take an application by its class, or by its
+name once its class was used in the run. What is started needs a place to live: an open block as
+above, or `otp.run`.
+
+**Server side** is the class: `start` gives the top of the tree, `dependencies` and `environment`
+say what it needs, and `start_phase`, `prep_stop`, `stop` and `config_change` are called in their turn.
+
+**How to supervise.** Nothing stands above an application: `type` says what its own end means. A
+program is `otp.run(Shop)`, or `trio-otp run module:Shop` in a shell.
+
+**When not to use it.** A tree without settings and dependencies is a `Supervisor`, opened by
+`otp.open_supervisor`.
+
 Follows: Elixir's `Application`, Erlang's `application`.
 """
 

@@ -1,7 +1,8 @@
 """gen_event: one process, the event manager, that gives every event to any number of handlers.
 
-A handler is an object that is put in and taken out while the program runs: a log, a counter, an
-alarm. Who notifies knows none of them, and one that crashes takes only itself out.
+**Why.** Who knows that something has happened should not have to know who wants to hear of it: a
+log, a counter, an alarm. Each of them is a handler, an object that is put in and taken out while
+the program runs. One that crashes takes only itself out.
 
 >>> import trio, trio_otp as otp
 >>> class Ledger(otp.GenEvent):
@@ -26,18 +27,20 @@ alarm. Who notifies knows none of them, and one that crashes takes only itself o
 12 EUR
 [<class 'trio_otp.gen_event.Ledger'>]
 
-Clients notify: `notify` does not wait, `sync_notify` waits until all handlers have had the event.
-Handlers run one after another in the process of the manager, the newest first. The handler object
-is its state. A handler is named by its class, or by `(class, id)` if it was added with an id. What
-it answers to `call` is typed if its methods are `on_call` methods and the call goes through
-`Ledger.at(manager)`.
+**Client side.** `notify` does not wait, `sync_notify` waits until all handlers have had the event.
+A handler is named by its class, or by `(class, id)` if it was added with an id. `call` asks one of
+them; the call is typed if it goes to an `on_call` method through `Ledger.at(manager)`.
 
-The manager is a child as any other, `otp.EventManager`. When it is restarted, the handlers that
-were added are gone with it. `otp.child(otp.EventManager, [Ledger1, Ledger2])` makes handlers at
-each start; `add_sup_handler` tells the process that added a handler, in a `HandlerExit` message,
-when that is gone.
+**Server side.** Handlers run one after another in the process of the manager, the newest first. The
+handler object is its state. A callback returns None to go on, `RemoveHandler` to leave,
+`SwapHandler` to hand over.
 
-When not to use it: a slow handler holds up all others, and whoever waits in `sync_notify`. For
+**How to supervise.** The manager is a child as any other, `otp.EventManager`. When it is restarted,
+the handlers that were added are gone with it. `otp.child(otp.EventManager, [Ledger1, Ledger2])`
+makes handlers at each start; `add_sup_handler` tells the process that added a handler, in a
+`HandlerExit` message, when that is gone.
+
+**When not to use it.** A slow handler holds up all others, and whoever waits in `sync_notify`. For
 subscribers that are processes of their own, take a Registry with duplicate keys.
 
 Follows: Erlang's `gen_event`.

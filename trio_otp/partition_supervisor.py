@@ -1,6 +1,6 @@
 """PartitionSupervisor: the same child several times, and a key that says which of them is meant.
 
-Why: one process that everybody calls is a bottleneck when it waits for something, as a disk or
+**Why.** One process that everybody calls is a bottleneck when it waits for something, as a disk or
 another service. With several of them, each key still has one process, so what belongs to a key is
 handled in order.
 

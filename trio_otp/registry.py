@@ -1,6 +1,6 @@
 """Registry: names of any kind for processes, one holder per key or many, with a value each.
 
-Why: plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
+**Why.** Plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
 processes that have them, and with duplicate keys a topic has any number of subscribers.
 
 >>> import trio, trio_otp as otp

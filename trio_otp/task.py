@@ -1,7 +1,7 @@
 """Tasks: run a function beside what you do now, and take its result later.
 
-Why: a server that waits serves nobody meanwhile. A task does the waiting, or one job of many, in a
-process of its own; `otp.task` holds the functions, as `Task` does in Elixir.
+**Why.** A server that waits serves nobody meanwhile. A task does the waiting, or one job of many,
+in a process of its own; `otp.task` holds the functions, as `Task` does in Elixir.
 
 >>> import trio, trio_otp as otp
 >>> async def area(width, height):

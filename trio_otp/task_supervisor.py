@@ -1,7 +1,7 @@
 """TaskSupervisor: a place for tasks to live in, apart from where their owners live.
 
-Why: a task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks are
-stopped in order with the program, can be listed and limited in number, can be run again after a
+**Why.** A task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks
+are stopped in order with the program, can be listed and limited in number, can be run again after a
 crash, and need not be linked to whoever wants their result.
 
 >>> import trio, trio_otp as otp
