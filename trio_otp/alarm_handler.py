@@ -27,8 +27,8 @@ The `init_swapped` of the new one gets the alarms so far. Handlers take the even
 
 **How to supervise.** `child()` goes under the top supervisor; its alarms do not survive a restart.
 
-**When not to use it.** An alarm is for people who run the system. What a program acts on is state of a
-server of its own.
+**When not to use it.** An alarm is for people who run the system. What a program acts on is state
+of a server of its own.
 
 Follows: Erlang's `alarm_handler` (SASL).
 """

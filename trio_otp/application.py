@@ -25,7 +25,7 @@ name once its class was used in the run. What is started needs a place to live: 
 above, or `otp.run`.
 
 **Server side** is the class: `start` gives the top of the tree, `dependencies` and `environment`
-say what it needs, and `start_phase`, `prep_stop`, `stop` and `config_change` are called in their turn.
+say what it needs; `start_phase`, `prep_stop`, `stop` and `config_change` are called in their turn.
 
 **How to supervise.** Nothing stands above an application: `type` says what its own end means. A
 program is `otp.run(Shop)`, or `trio-otp run module:Shop` in a shell.
