@@ -172,7 +172,7 @@ def test_a_decorated_name_keeps_its_documentation() -> None:
 
 def test_a_message_shows_its_arguments_within_bounds() -> None:
     """What logs show of a message is method and arguments, each shortened."""
-    from trio_otp.client import Message
+    from trio_otp.client_methods import Message
 
     text = repr(Message(Cache.put, ("k" * 10_000,), {"value": b"v"}))
     assert text.startswith("put('kkk")

@@ -480,8 +480,8 @@ FLAGS: dict[str, Any] = {
     "auto_shutdown": "never",
 }
 BAD_FLAGS = [
-    ("strategy", "simple_one_for_one", "one_for_one, one_for_all, rest_for_one"),
-    ("strategy", None, "one_for_one, one_for_all, rest_for_one"),
+    ("strategy", "simple_one_for_one", "'one_for_one', 'one_for_all', 'rest_for_one'"),
+    ("strategy", None, "'one_for_one', 'one_for_all', 'rest_for_one'"),
     ("max_restarts", -1, "a whole number >= 0"),
     ("max_restarts", 1.5, "a whole number >= 0"),
     ("max_restarts", True, "a whole number >= 0"),
@@ -493,7 +493,7 @@ BAD_FLAGS = [
     ("max_seconds", True, "a whole number of seconds > 0"),
     ("max_seconds", 1.5, "a whole number of seconds > 0"),
     ("max_seconds", "5", "a whole number of seconds > 0"),
-    ("auto_shutdown", "always", "never, any_significant, all_significant"),
+    ("auto_shutdown", "always", "'never', 'any_significant', 'all_significant'"),
 ]
 
 

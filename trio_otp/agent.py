@@ -32,32 +32,32 @@ Follows: Elixir's `Agent`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 import outcome
 
 from .behaviour import finish
 from .bounded import bounded
-from .exits import BadReturn, WrongServer
+from .exits import BadReturn
 from .gen_server import GenServer
-from .names import find, need
-from .request import From, check_timeout
+from .names import check_class, find, need
+from .request import DEFAULT_TIMEOUT, From, check_timeout
 from .runtime import runtime
-from .server_loop import Cast, Handled, Reply
+from .server_messages import Cast, Handled
+from .server_results import Reply
 from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .names import Atom, HasPid, Ref, Via
-    from .process import Pid, Process
+    from .process import Pid
 
     Name: TypeAlias = Atom | Via | HasPid
 
 T = TypeVar("T")
 R = TypeVar("R")
 V = TypeVar("V")  # T, where the class is used without an instance
-DEFAULT_TIMEOUT: Final = 5.0  # seconds, as of otp.call
 
 
 class Agent(GenServer, Generic[T]):
@@ -251,7 +251,7 @@ class Agent(GenServer, Generic[T]):
         if process is None:
             runtime().drop(agent, message, "cast to a dead agent")
             return
-        _check_agent(agent, process)
+        check_class(agent, process, Agent, "a function of Agent")
         process.mailbox.put(Cast(message))
 
 
@@ -307,13 +307,5 @@ class _GetAndUpdate(_Apply):
 async def _ask(agent: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
     process = need(agent, message)
-    _check_agent(agent, process)
+    check_class(agent, process, Agent, "a function of Agent")
     return await From(process, agent, message, timeout).wait()
-
-
-def _check_agent(agent: Ref, process: Process) -> None:
-    """Refuse, in the caller, a server that is no agent."""
-    actual = process.behaviour
-    if actual is None or not issubclass(actual, Agent):
-        name = "plain process" if actual is None else actual.__name__
-        raise WrongServer("a function of Agent", agent, name)

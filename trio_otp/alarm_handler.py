@@ -1,7 +1,7 @@
 """alarm_handler: the alarms of a system, kept by an event manager whose handler can be replaced.
 
 **Why.** A part of the program that meets a condition somebody should know of sets an alarm, and
-clears it when the condition is over. Who is told, and how, is decided in one place.
+clears it when the condition is over. What is done about alarms is decided elsewhere.
 
 >>> import trio, trio_otp as otp
 >>> async def main():
@@ -14,7 +14,7 @@ clears it when the condition is over. Who is told, and how, is decided in one pl
 [('disk', '90 % full')]
 []
 
-**Client side** there are `set_alarm`, `clear_alarm` and `get_alarms`.
+**Client side** `set_alarm` and `clear_alarm` do not wait; `get_alarms` asks.
 
 **Server side** `AlarmHandler`, the handler that is there from the start, keeps the alarms and logs
 what happens. Whoever wants to do more puts a handler of their own beside it, by
@@ -25,7 +25,7 @@ what happens. Whoever wants to do more puts a handler of their own beside it, by
 The `init_swapped` of the new one gets the alarms so far. Handlers take the events `SetAlarm` and
 `ClearAlarm`.
 
-**How to supervise.** `child()` goes under the top supervisor; its alarms do not survive a restart.
+**Supervise** it by `child()` under the top supervisor; its alarms do not survive a restart.
 
 **When not to use it.** An alarm is for people who run the system. What a program acts on is state
 of a server of its own.
@@ -46,7 +46,7 @@ from .event_handler import GenEvent
 from .event_manager import EventManager
 from .events import NoticeReport
 from .runtime import need_process
-from .server_loop import Reply
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from .child import Child

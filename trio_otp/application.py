@@ -1,8 +1,7 @@
 """Applications: what starts and stops as a whole, with its dependencies and its settings.
 
-**Why.** A program is more than its tree: other parts have to run before it, it has settings, it has
-something to do before it stops, and somebody has to say what its end means. An application says all
-of that in one class, so that it can be run as a program, in a test, or as a part of another one.
+**Why.** A program is more than one tree: parts that others rely on have to be up before them, down
+after them, and set up from one place. An application is such a part.
 
 >>> import trio, trio_otp as otp
 >>> class Store(otp.Application):
@@ -20,18 +19,18 @@ of that in one class, so that it can be run as a program, in a test, or as a par
 ['store', 'shop']
 8080
 
-**Client side** are the functions of this module. They take an application by its class, or by its
-name once its class was used in the run. What is started needs a place to live: an open block as
-above, or `otp.run`.
+**Client side** the functions of this module are for code that runs while such a block is open. They
+take an application by its class, or by its name once its class was used in the run.
 
-**Server side** is the class: `start` gives the top of the tree, `dependencies` and `environment`
-say what it needs; `start_phase`, `prep_stop`, `stop` and `config_change` are called in their turn.
+**Server side** is a class: `dependencies` and `environment`, `start`, which gives the specification
+of a supervisor, and `prep_stop` and `stop`, which clean up.
 
-**How to supervise.** Nothing stands above an application: `type` says what its own end means. A
-program is `otp.run(Shop)`, or `trio-otp run module:Shop` in a shell.
+**Supervise** it not at all: it is the top. `otp.run` runs one as a whole program,
+`otp.open_application` inside another, and its type says what its end means for the rest.
 
-**When not to use it.** A tree without settings and dependencies is a `Supervisor`, opened by
-`otp.open_supervisor`.
+**When not to use it.** One tree without settings of its own is an `otp.open_supervisor` block.
+
+The file is long by the docstrings of these functions, which are the namespace `otp.application`.
 
 Follows: Elixir's `Application`, Erlang's `application`.
 """

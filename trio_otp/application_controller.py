@@ -25,6 +25,7 @@ from .application_errors import (
 )
 from .application_graph import included
 from .application_master import START_TYPES, Master
+from .checks import check_choice
 from .environment import Environment, check_arguments
 from .exits import SHUTDOWN, AlreadyStarted, SpecError, raise_bare
 from .runtime import runtime
@@ -164,8 +165,7 @@ class Controller:
         """Start an application whose dependencies run; None if another task has started it."""
         name = self.load(application)
         given = check_arguments(name, self.environment(name), arguments)
-        if kind not in START_TYPES:
-            raise SpecError(f"type={kind!r}: accepted are {', '.join(map(repr, START_TYPES))}")
+        check_choice("type", kind, START_TYPES, error=SpecError)
         if await self._join_start(name):
             return None
         for needed in application.dependencies:

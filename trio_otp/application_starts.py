@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import trio
 
 from .application_graph import in_order, needs
+from .checks import check_choice
 from .exits import SpecError, raise_bare
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ START_MODES: tuple[str, ...] = get_args(StartMode)
 
 def check_mode(mode: object) -> None:
     """Refuse a mode that there is not."""
-    if mode not in START_MODES:
-        raise SpecError(f"mode={mode!r}: accepted are {', '.join(map(repr, START_MODES))}")
+    check_choice("mode", mode, START_MODES, error=SpecError)
 
 
 async def start_all(

@@ -16,26 +16,13 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Final,
-    Generic,
-    Literal,
-    ParamSpec,
-    TypeAlias,
-    TypeVar,
-    get_args,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
 from .bounded import bounded
-from .debug import check_debug
+from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
-from .names import check_name
-from .request import check_timeout, is_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -46,9 +33,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 B = TypeVar("B", bound=Behaviour)
 S_co = TypeVar("S_co", covariant=True)
-Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
-Shutdown: TypeAlias = "float | Literal['brutal_kill'] | None"
-ChildType: TypeAlias = Literal["worker", "supervisor"]
 _KEEP: Final[Any] = object()
 
 
@@ -126,7 +110,7 @@ class Child(Generic[S_co]):
             "debug": debug,
         }
         given = {key: value for key, value in given.items() if value is not _KEEP}
-        _check_options(given)
+        check_options(given)
         return replace(self, options={**self.options, **given})
 
     @property
@@ -320,68 +304,6 @@ def _check_arguments(
 
 def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
     """Say how options are given, if that is what was meant."""
-    meant = [key for key in kwargs if key in _CHECKS and key not in signature.parameters]
+    meant = [key for key in kwargs if key in CHECKS and key not in signature.parameters]
     shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
     return f"; for options write .having({shown})" if meant else ""
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    for key, value in options.items():
-        _CHECKS[key](key, value)
-
-
-def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
-    def check(key: str, value: Any) -> None:
-        if value not in choices:
-            raise SpecError(f"{key}={value!r}: accepted are {', '.join(map(repr, choices))}")
-
-    return check
-
-
-def _check_shutdown(key: str, value: Any) -> None:
-    if value is None or value == "brutal_kill":
-        return
-    if not is_seconds(value):
-        accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
-        raise SpecError(f"{key}={value!r}: accepted is {accepted}")
-
-
-def _check_bool(key: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise SpecError(f"{key}={value!r}: accepted is True or False")
-
-
-def _check_init_timeout(key: str, value: Any) -> None:
-    try:
-        check_timeout(key, value)
-    except ValueError as exc:
-        raise SpecError(str(exc)) from None
-
-
-def _check_debug(_: str, value: Any) -> None:
-    check_debug(value)
-
-
-def _check_id(key: str, value: Any) -> None:
-    try:
-        hash(value)
-    except TypeError:
-        raise SpecError(f"{key}={value!r}: accepted is any hashable value") from None
-
-
-def _check_name(key: str, value: Any) -> None:
-    if value is not None:
-        check_name(value)
-        _check_id(key, value)
-
-
-_CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
-    "name": _check_name,
-    "id": _check_id,
-    "restart": _check_choice(get_args(Restart)),
-    "shutdown": _check_shutdown,
-    "significant": _check_bool,
-    "timeout": _check_init_timeout,
-    "type": _check_choice(get_args(ChildType)),
-    "debug": _check_debug,
-}

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .behaviour import finish, ignore
+from .checks import check_whole
 from .exits import (
     KILLED,
     SHUTDOWN,
@@ -53,16 +54,9 @@ from .exits import (
 from .home import kill
 from .process import Pid
 from .restart import Intensity, check_intensity
-from .server_loop import IGNORE
-from .supervision import (
-    ChildInfo,
-    Counts,
-    RetryLater,
-    Slot,
-    SupervisorBehaviour,
-    SupervisorLoop,
-    check_spec,
-)
+from .server_results import IGNORE
+from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
+from .supervision_data import ChildInfo, Counts, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
 
 if TYPE_CHECKING:
@@ -149,9 +143,8 @@ class DynamicSupervisor(SupervisorBehaviour):
         Follows: `DynamicSupervisor.init/1`.
         """
         check_intensity(max_restarts, max_seconds)
-        whole = isinstance(max_children, int) and not isinstance(max_children, bool)
-        if max_children is not None and not (whole and max_children >= 0):
-            raise SpecError(f"max_children={max_children!r}: accepted is a whole number >= 0")
+        if max_children is not None:
+            check_whole("max_children", max_children, 0, error=SpecError)
         extra = tuple(extra_arguments)
         check_template(template)
         return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra, template)

@@ -30,12 +30,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import trio
 
 from .bounded import bounded
-from .exits import NORMAL, exit_self
+from .exits import NORMAL, ProcessExit
 from .gen_server import GenServer
 from .gen_statem import GenStatem
 from .launch import acknowledge
+from .open_process import is_adopted
 from .runtime import need_own_task
-from .spawn import is_adopted
 
 if TYPE_CHECKING:
     from .server_loop import ServerLoop
@@ -71,4 +71,4 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
     process.behaviour = type(server)
     process.instance = loop.instance = server
     await loop.enter(result)
-    exit_self(NORMAL)  # never reached: a loop ends by an exception
+    raise ProcessExit(NORMAL)  # never reached: a loop ends by an exception

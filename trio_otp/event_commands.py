@@ -9,11 +9,11 @@ import outcome
 
 from .event_handler import HandlerCrashed
 from .event_manager import EventManager
-from .exits import WrongServer
 from .handler_table import Entry
-from .names import need
+from .names import check_class, need
 from .request import From, check_timeout
-from .server_loop import Handled, Reply
+from .server_messages import Handled
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from .event_handler import GenEvent, HandlerKey
@@ -135,13 +135,5 @@ async def send_command(ref: Ref, command: Command, timeout: float | None = None)
     """
     check_timeout("timeout", timeout)
     process = need(ref, command)
-    check_manager(ref, process, "a function of gen_event")
+    check_class(ref, process, EventManager, "a function of gen_event")
     return await From(process, ref, command, timeout).wait()
-
-
-def check_manager(ref: Ref, process: Process, what: str) -> None:
-    """Refuse, in the caller, what is no event manager."""
-    actual = process.behaviour
-    if actual is None or not issubclass(actual, EventManager):
-        name = "plain process" if actual is None else actual.__name__
-        raise WrongServer(what, ref, name)

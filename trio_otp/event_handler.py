@@ -13,7 +13,7 @@ from .bounded import bounded
 from .exits import NORMAL, NoCallback, OtpError
 from .process import UNSET, Exit
 from .runtime import need_process
-from .server_loop import log_unexpected
+from .server_messages import log_unexpected
 
 if TYPE_CHECKING:
     from .names import Ref

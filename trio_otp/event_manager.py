@@ -14,13 +14,13 @@ Follows: Erlang's `gen_event`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import outcome
 import trio
 
-from .behaviour import finish
+from .behaviour import finish, shown_state
 from .bounded import bounded
 from .event_handler import (
     GenEvent,
@@ -29,7 +29,6 @@ from .event_handler import (
     HandlerKey,
     NoHandler,
     OwnerExited,
-    RemoveHandler,
     SwapHandler,
     Swapped,
     check_handler,
@@ -37,27 +36,19 @@ from .event_handler import (
 )
 from .exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through, reason_of
 from .gen_server import GenServer
+from .handler_results import ANSWERS, GO_ON, Crash, leaves, refusal, why_ended
 from .handler_table import Entry, HandlerTable
 from .launch import connect
 from .process import UNSET, Exit
 from .runtime import need_process
-from .server_loop import Handled, Reply, Stop, log_unexpected, shown_message, shown_state
+from .server_messages import Handled, log_unexpected, shown_message
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .process import Process
     from .request import From
-
-_GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"
-_ANSWERS: Final = "Reply(value), RemoveHandler(reply=value) or SwapHandler(new, reply=value)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Crash:
-    """What `EventManager.attempt` gives in place of a result."""
-
-    reason: object
 
 
 class EventManager(GenServer):
@@ -182,7 +173,7 @@ class EventManager(GenServer):
             result = await self.attempt(handler.init_swapped, swapped)
         if result is not None:
             handler._is_installed = False
-            raise StartError(_refusal(result), bounded(entry.key))
+            raise StartError(refusal(result), bounded(entry.key))
         self.table.add(entry, place)
         if entry.owner is not None:
             self._link(entry.owner)
@@ -199,8 +190,8 @@ class EventManager(GenServer):
             result: Any = await self.attempt(getattr(entry.handler, callback), message)
             if result is None:
                 continue
-            if not _leaves(result):
-                await self._crash(entry, _why(callback, result, _GO_ON))
+            if not leaves(result):
+                await self._crash(entry, why_ended(callback, result, GO_ON))
             elif isinstance(result, SwapHandler):
                 await self._give_place(entry, result)
             else:
@@ -217,8 +208,8 @@ class EventManager(GenServer):
         result: Any = await self._answer(entry, request, from_)
         if result.__class__ is Reply and result.timeout is result.continue_ is None:
             return result.value
-        if not _leaves(result) or result.reply is UNSET:
-            reason = _why("handle_call", result, _ANSWERS)
+        if not leaves(result) or result.reply is UNSET:
+            reason = why_ended("handle_call", result, ANSWERS)
             await self._crash(entry, reason)
             raise HandlerCrashed(entry.key, reason)
         if isinstance(result, SwapHandler):
@@ -231,7 +222,7 @@ class EventManager(GenServer):
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
         result: Any = await self.attempt(request.handle_call, entry.handler, from_)
-        if result.__class__ is Reply and _leaves(result.value):  # a method of on_call
+        if result.__class__ is Reply and leaves(result.value):  # a method of on_call
             return result.value
         return result
 
@@ -279,7 +270,7 @@ class EventManager(GenServer):
         self.table.remove(entry)
         entry.handler._is_installed = False
         result = await self.attempt(entry.handler.terminate, reason)
-        if isinstance(result, _Crash):
+        if isinstance(result, Crash):
             self._report(entry, result.reason)
             result = HandlerCrashed(entry.key, result.reason)
         self._tell_owner(entry, told)
@@ -292,13 +283,13 @@ class EventManager(GenServer):
     # -- handlers that fail --------------------------------------------------------------------
 
     async def attempt(self, callback: Callable[..., Any], *args: Any) -> Any:
-        """Run a callback of a handler; give its result, or `_Crash` if it raised."""
+        """Run a callback of a handler; give its result, or `Crash` if it raised."""
         try:
             result = await finish(callback(*args))
         except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if passes_through(exc) or self._is_over():
                 raise
-            result = _Crash(reason_of(exc))
+            result = Crash(reason_of(exc))
         if self._is_over():  # a callback without a checkpoint has not noticed
             await trio.lowlevel.checkpoint()
         return result
@@ -339,26 +330,5 @@ def _no_maker(what: object) -> str:
     return f"handlers: {bounded(what)}; accepted are GenEvent classes, or functions{hint}"
 
 
-def _leaves(result: object) -> bool:
-    swap = isinstance(result, SwapHandler) and isinstance(result.new, GenEvent)
-    return swap or isinstance(result, RemoveHandler)
-
-
 def _swapped(new: Entry) -> Swapped:
     return Swapped(new.key, None if new.owner is None else new.owner.pid)
-
-
-def _why(callback: str, result: object, accepted: str) -> object:
-    """Give the reason of the end of a handler whose callback raised or returned nonsense."""
-    if isinstance(result, _Crash):
-        return result.reason
-    hint = "; to answer None write Reply(None)" if accepted is _ANSWERS and result is None else ""
-    return BadReturn(callback, result, accepted + hint)
-
-
-def _refusal(result: object) -> object:
-    match result:
-        case _Crash(reason) | Stop(reason):
-            return reason
-        case _:
-            return BadReturn("init", result, "None or Stop(reason)")

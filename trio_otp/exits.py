@@ -13,6 +13,8 @@ matched; write the constants with a dot, since a bare name in a pattern would ma
 >>> [describe(r) for r in (otp.NORMAL, otp.Shutdown("deploy"), ValueError("bad"))]
 ['quiet', 'quiet: deploy', 'crash']
 
+It is long because every decision that a caller can take is a class with its text.
+
 Follows: Erlang reference manual, "Processes", section "Termination".
 """
 
@@ -359,8 +361,3 @@ class SupervisorExited(OtpError):
 
 def _about(message: object) -> str:
     return "" if message is None else f" (request {bounded(message)})"
-
-
-def exit_self(reason: object) -> NoReturn:
-    """Raise the private carrier that ends the running process with `reason`."""
-    raise ProcessExit(reason)

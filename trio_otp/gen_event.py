@@ -1,8 +1,7 @@
 """gen_event: one process, the event manager, that gives every event to any number of handlers.
 
-**Why.** Who knows that something has happened should not have to know who wants to hear of it: a
-log, a counter, an alarm. Each of them is a handler, an object that is put in and taken out while
-the program runs. One that crashes takes only itself out.
+**Why.** A handler is an object that is put in and taken out while the program runs: a log, a
+counter, an alarm. Who notifies knows none of them, and one that crashes takes only itself out.
 
 >>> import trio, trio_otp as otp
 >>> class Ledger(otp.GenEvent):
@@ -27,18 +26,18 @@ the program runs. One that crashes takes only itself out.
 12 EUR
 [<class 'trio_otp.gen_event.Ledger'>]
 
-**Client side.** `notify` does not wait, `sync_notify` waits until all handlers have had the event.
-A handler is named by its class, or by `(class, id)` if it was added with an id. `call` asks one of
-them; the call is typed if it goes to an `on_call` method through `Ledger.at(manager)`.
+**Client side** `notify` does not wait, `sync_notify` waits until all handlers have had the event.
+What a handler answers to `call` is typed if its methods are `on_call` methods and the call goes
+through `Ledger.at(manager)`.
 
-**Server side.** Handlers run one after another in the process of the manager, the newest first. The
-handler object is its state. A callback returns None to go on, `RemoveHandler` to leave,
-`SwapHandler` to hand over.
+**Server side** handlers run one after another in the process of the manager, the newest first. The
+handler object is its state. A handler is named by its class, or by `(class, id)` if it was added
+with an id.
 
-**How to supervise.** The manager is a child as any other, `otp.EventManager`. When it is restarted,
-the handlers that were added are gone with it. `otp.child(otp.EventManager, [Ledger1, Ledger2])`
-makes handlers at each start; `add_sup_handler` tells the process that added a handler, in a
-`HandlerExit` message, when that is gone.
+**Supervise** the manager, `otp.EventManager`, as any other child. When it is restarted, the
+handlers that were added are gone with it. `otp.child(otp.EventManager, [Ledger1, Ledger2])` makes
+handlers at each start; `add_sup_handler` tells the process that added a handler, in a `HandlerExit`
+message, when that is gone.
 
 **When not to use it.** A slow handler holds up all others, and whoever waits in `sync_notify`. For
 subscribers that are processes of their own, take a Registry with duplicate keys.
@@ -59,14 +58,15 @@ from .event_commands import (
     ReplaceHandler,
     SyncNotify,
     WhichHandlers,
-    check_manager,
     send_command,
 )
 from .event_handler import check_handler, split_key
+from .event_manager import EventManager
 from .exits import NORMAL, NoProcess
-from .names import find, is_atom, need
+from .names import check_class, find, is_atom, need
+from .request import DEFAULT_TIMEOUT
 from .runtime import need_process, runtime
-from .server_loop import Cast
+from .server_messages import Cast
 
 if TYPE_CHECKING:
     from .event_handler import GenEvent, HandlerKey
@@ -89,7 +89,7 @@ def notify(ref: Ref, event: Any) -> None:
     """
     process = find(ref)
     if process is not None:
-        check_manager(ref, process, "gen_event.notify")
+        check_class(ref, process, EventManager, "gen_event.notify")
         process.mailbox.put(Cast(Notify(event)))
     elif is_atom(ref):
         raise NoProcess(ref, event)
@@ -234,7 +234,9 @@ async def swap_sup_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, True, owner))
 
 
-async def call(ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = 5.0) -> Any:
+async def call(
+    ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = DEFAULT_TIMEOUT
+) -> Any:
     """Ask one handler and wait for its answer.
 
     Args:
@@ -290,5 +292,5 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
     Follows: `gen_event:stop/3`.
     """
-    check_manager(ref, need(ref), "gen_event.stop")
+    check_class(ref, need(ref), EventManager, "gen_event.stop")
     await gen_server.stop(ref, reason, timeout)

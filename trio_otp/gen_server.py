@@ -37,37 +37,20 @@ Follows: Elixir's `GenServer`, Erlang's `gen_server`.
 from __future__ import annotations
 
 import math
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Protocol,
-    Self,
-    TypeVar,
-    TypeVarTuple,
-    runtime_checkable,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 import trio
 
 from .behaviour import Behaviour
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
-from .names import check_reference, find, need
-from .request import From, check_timeout, enter_wait, leave_wait
+from .names import find, need
+from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
-from .server_loop import (
-    IGNORE,
-    Cast,
-    NoReply,
-    Reply,
-    ServerLoop,
-    Stop,
-    Terminate,
-    Timeout,
-    as_outcome,
-    log_unexpected,
-)
+from .server_client import Client
+from .server_loop import ServerLoop
+from .server_messages import Cast, Terminate, log_unexpected
+from .server_results import as_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,20 +62,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-__all__ = [
-    "IGNORE",
-    "Cast",
-    "GenServer",
-    "NoReply",
-    "Reply",
-    "Stop",
-    "Timeout",
-    "call",
-    "cast",
-    "reply",
-    "reply_from_task",
-    "stop",
-]
 
 
 class GenServer(Behaviour):
@@ -215,41 +184,7 @@ class GenServer(Behaviour):
         return ServerLoop(process)
 
 
-class Client:
-    """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
-
-    __slots__ = ("_class", "ref")
-
-    def __init__(self, server_class: type[GenServer], ref: Ref) -> None:
-        check_reference(ref)
-        self._class = server_class
-        self.ref = ref
-
-    def __getattr__(self, name: str) -> Any:
-        if name in Client.__slots__:  # a copy is made without its constructor
-            raise AttributeError(name)
-        method = getattr(self._class, name, None)
-        if isinstance(method, Sendable):
-            return method.bind(self.ref)
-        known = [key for key in dir(self._class) if isinstance(getattr(self._class, key), Sendable)]
-        raise AttributeError(
-            f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"
-        )
-
-    def __repr__(self) -> str:
-        return f"<client of {self._class.__name__} at {self.ref!r}>"
-
-
-@runtime_checkable
-class Sendable(Protocol):
-    """A decorated method: it can be bound to a server and then sent."""
-
-    def bind(self, ref: Ref) -> Callable[..., Any]:
-        """Give the method with the server filled in."""
-        raise NotImplementedError
-
-
-async def call(ref: Ref, request: Any, timeout: float | None = 5.0) -> Any:
+async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
 
     Args:

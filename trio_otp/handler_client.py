@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from .client import CallMethod, DeferredMethod, Message
+from .client_methods import CallMethod, DeferredMethod, Message
 from .event_commands import CallHandler, send_command
 from .names import check_reference
 

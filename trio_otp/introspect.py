@@ -30,7 +30,7 @@ from .names import check_reference, holder, is_atom, is_via
 from .port import Port
 from .process import UNSET, Pid
 from .runtime import runtime
-from .server_loop import shown_message
+from .server_messages import shown_message
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from .names import Ref
     from .process import Process
-    from .supervision import Slot, SupervisorLoop
+    from .supervision import SupervisorLoop
+    from .supervision_data import Slot
 
 Status: TypeAlias = Literal[
     "starting", "idle", "handling", "waiting", "running", "suspended", "exiting"

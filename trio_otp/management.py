@@ -23,12 +23,12 @@ from .exits import (
     ChildRunning,
     MaxChildren,
     SpecError,
-    WrongServer,
 )
-from .names import find, need
+from .names import check_class, find, need
 from .process import Pid
 from .request import From
-from .supervision import Command, SupervisorBehaviour
+from .supervision import SupervisorBehaviour
+from .supervision_data import Command
 from .supervisor import Supervisor
 from .template import check_wanted
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .child import ChildSpec
     from .names import Ref
     from .restart import AutoShutdown
-    from .supervision import ChildInfo, Counts
+    from .supervision_data import ChildInfo, Counts
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -280,8 +280,4 @@ async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
-    behaviour = need(sup, command).behaviour
-    if behaviour is None or not issubclass(behaviour, SupervisorBehaviour):
-        actual = "plain process" if behaviour is None else behaviour.__name__
-        raise WrongServer(command, sup, actual)
-    return behaviour
+    return check_class(sup, need(sup, command), SupervisorBehaviour, command)

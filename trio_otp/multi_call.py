@@ -35,9 +35,8 @@ from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
 from .process import Pid
-from .request import check_timeout
+from .request import DEFAULT_TIMEOUT, check_timeout
 from .request_collection import RequestIds
-from .request_ids import DEFAULT_TIMEOUT
 from .runtime import calling_process
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from trio.lowlevel import enable_ki_protection
 
-from .exits import AlreadyRegistered, NoProcess
+from .exits import AlreadyRegistered, NoProcess, WrongServer
 from .process import Pid
 from .runtime import runtime
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .process import Process
 
+T = TypeVar("T")
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
@@ -121,6 +122,19 @@ def need(ref: object, message: object = None) -> Process:
     if process is None:
         raise NoProcess(ref, message)
     return process
+
+
+def check_class(ref: object, process: Process, base: type[T], what: str) -> type[T]:
+    """Give the class of a server; refuse, in the caller, one that has no `what`: not a `base`."""
+    actual = process.behaviour
+    if actual is None or not issubclass(actual, base):
+        raise WrongServer(what, ref, class_name(process))
+    return actual
+
+
+def class_name(process: Process) -> str:
+    """Name the class of a server in an error."""
+    return "plain process" if process.behaviour is None else process.behaviour.__name__
 
 
 def _find_via(ref: Any) -> Process | None:

@@ -18,6 +18,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checks import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,8 +100,8 @@ def check_command(
         ValueError: there is no command, or a word for an output is unknown.
     """
     argv = _argv(command)
-    _check_word("stdout", stdout, get_args(Stdout))
-    _check_word("stderr", stderr, get_args(Stderr))
+    check_choice("stdout", stdout, get_args(Stdout))
+    check_choice("stderr", stderr, get_args(Stderr))
     _check_env(env)
     where = None if cwd is None else os.fspath(cwd)
     return Command(argv, stdout, stderr, where, None if env is None else dict(env))
@@ -123,12 +124,6 @@ def _argv(command: Any) -> tuple[str, ...]:
     if not words:
         raise ValueError("command=[]: accepted is a program with its arguments")
     return tuple(map(os.fspath, words))
-
-
-def _check_word(name: str, value: object, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        words = ", ".join(map(repr, accepted))
-        raise ValueError(f"{name}={bounded(value)}: accepted are {words}")
 
 
 def _subprocess() -> Any:

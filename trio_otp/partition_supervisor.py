@@ -31,8 +31,9 @@ key, looked up at every use. While a partition is being restarted its keys are n
 raises `NoProcess`. Whole numbers go by their remainder, so `via(0)` to `via(3)` are the partitions
 themselves; how other keys are spread is the same in every run.
 
-**How to supervise.** It is a supervisor and takes the management calls of one; the ids of its
-children are the numbers of the partitions. `await COUNTERS.resize(2)` lets fewer of them run.
+**Supervise** it as any other child. It is a supervisor and takes the management calls of one; the
+ids of its children are the numbers of the partitions. `await COUNTERS.resize(2)` lets fewer of them
+run.
 
 **When not to use it.** All partitions share one core, so more of them make nothing faster that
 computes. For a process per key there is a `DynamicSupervisor` with a `Registry`.
@@ -46,10 +47,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .bounded import bounded
+from .checks import is_whole
 from .child import Child, as_child
 from .child import child as make_child
 from .exits import NoProcess, SpecError, StartError, WrongServer
-from .names import find, need
+from .names import class_name, find, need
 from .partition_key import partition_of
 from .restart import State, check_flags
 from .static_loop import StaticLoop, SupervisorSpec
@@ -210,8 +212,7 @@ def find_loop(name: Any) -> PartitionLoop | None:
         return None
     loop = getattr(process.instance, "loop", None)
     if not isinstance(loop, PartitionLoop):
-        kind = "plain process" if process.behaviour is None else process.behaviour.__name__
-        raise WrongServer("partitions", name, kind)
+        raise WrongServer("partitions", name, class_name(process))
     return loop
 
 
@@ -229,11 +230,6 @@ def _taken(key: object) -> ValueError:
     return ValueError(
         f"key={bounded(key)} is no name that a process could take: it leads to a partition"
     )
-
-
-def is_whole(value: object) -> bool:
-    """Tell whether a value is a whole number."""
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _children(

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .bounded import bounded
+from .checks import is_whole
 from .exits import NoProcess
 from .names import check_reference, need
 from .partition_key import partition_of
-from .partition_supervisor import find_loop, is_whole
+from .partition_supervisor import find_loop
 from .request import From
-from .supervision import Command
+from .supervision_data import Command
 
 if TYPE_CHECKING:
     from .names import Ref, Via

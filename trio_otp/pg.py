@@ -24,7 +24,7 @@ take its name, or any other reference to it, and read and write its tables at on
 message. They raise `NoProcess` if the scope does not run. Groups are any hashable values; 1, 1.0
 and True are three groups. A process that dies has left all its groups before anybody hears of it.
 
-**How to supervise.** A scope is a child as any other, put before those who join. Members are not
+**Supervise** a scope as any other child, put before those who join. Members are not
 linked to it. When it ends its groups are lost; who wants to be a member of the next one monitors it
 and joins again, or stands after it in a supervisor with `rest_for_one`.
 

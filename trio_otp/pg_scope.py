@@ -16,7 +16,8 @@ from .gen_server import GenServer
 from .pg_table import Memberships
 from .registry_table import strict_key
 from .runtime import need_process
-from .server_loop import Reply, log_unexpected
+from .server_messages import log_unexpected
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from .process import Pid, Process

@@ -55,7 +55,9 @@ from .port_output import LINGER, REMEMBERED, Output
 from .process import Exit
 from .request import From
 from .runtime import need_process
-from .server_loop import ServerLoop, Stop, Terminate
+from .server_loop import ServerLoop
+from .server_messages import Terminate
+from .server_results import Stop
 
 if TYPE_CHECKING:
     import os

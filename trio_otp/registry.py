@@ -26,10 +26,10 @@ With `keys="duplicate"` many processes share a key: `ROOMS.send(topic, message)`
 publish-subscribe, and plain Trio code reads a topic in `async with ROOMS.subscribe(topic) as
 channel`. `async with ROOMS.lock(key)` lets one task at a time into a block.
 
-**How to supervise.** Put it before those who register. A process that has registered is linked to
-the registry while it holds a key: it dies with the registry, unless it traps exits, because a key
-that others rely on would be lost. `links=False` leaves the link away; then its entries are lost in
-silence when the registry is restarted.
+**Supervise** it as any other child, put before those who register. A process that has registered is
+linked to the registry while it holds a key: it dies with the registry, unless it traps exits,
+because a key that others rely on would be lost. `links=False` leaves the link away; then its
+entries are lost in silence when the registry is restarted.
 
 **When not to use it.** For one well-known process a plain name is enough. For sets of processes
 that others put together, and follow, there is `otp.pg`.
@@ -48,6 +48,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
+from .checks import check_choice, is_whole
 from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
 from .launch import connect
@@ -56,7 +57,8 @@ from .process import Exit, Pid
 from .registry_lock import Locks
 from .registry_table import Entry, Table, strict_key
 from .runtime import need_process, runtime
-from .server_loop import Reply, log_unexpected
+from .server_messages import log_unexpected
+from .server_results import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,8 +142,7 @@ class Registry(GenServer):
         links: bool = True,
         partitions: int = 1,
     ) -> None:
-        if keys not in KEYS:
-            raise ValueError(f"keys={keys!r}: accepted are {', '.join(map(repr, KEYS))}")
+        check_choice("keys", keys, KEYS)
         _check_options(links, partitions)
         self.keys = "unique" if keys == "unique" else "duplicate"
         self.links = links
@@ -315,6 +316,5 @@ def _split(key: Any) -> tuple[Any, Any]:
 def _check_options(links: object, partitions: object) -> None:
     if not isinstance(links, bool):
         raise ValueError(f"links={bounded(links)}: accepted is True or False")
-    whole = isinstance(partitions, int) and not isinstance(partitions, bool) and partitions > 0
-    if not whole:
+    if not is_whole(partitions) or partitions < 1:
         raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number > 0")

@@ -21,6 +21,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checks import is_whole
 from .exits import NORMAL, ServerExited, WrongServer, raise_bare
 from .home import Home
 from .launch import Launch
@@ -170,7 +171,6 @@ async def subscription(
 
 def check_buffer(max_buffer: object) -> None:
     """Refuse a size of a buffer that is not accepted."""
-    whole = isinstance(max_buffer, int) and not isinstance(max_buffer, bool) and max_buffer > 0
-    if not whole and max_buffer != math.inf:
+    if not (is_whole(max_buffer) and max_buffer > 0) and max_buffer != math.inf:
         shown = bounded(max_buffer)
         raise ValueError(f"max_buffer={shown}: accepted is a whole number > 0, or math.inf")

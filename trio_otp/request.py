@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 import outcome
 import trio
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .process import Process
 
+DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
 
 

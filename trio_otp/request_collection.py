@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .exits import CallTimeout
-from .request_ids import DEFAULT_TIMEOUT, RequestId, check_id, send_request, wait_for_any
+from .request import DEFAULT_TIMEOUT
+from .request_ids import RequestId, check_id, send_request, wait_for_any
 
 if TYPE_CHECKING:
     from typing import TypeAlias

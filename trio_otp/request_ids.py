@@ -55,14 +55,13 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .exits import CallTimeout, NoProcess
 from .names import find
-from .request import From, check_timeout
+from .request import DEFAULT_TIMEOUT, From, check_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .names import Ref
 
-DEFAULT_TIMEOUT = 5.0  # seconds, as of otp.call
 _places = itertools.count()
 
 

@@ -27,10 +27,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .bounded import bounded
+from .checks import check_choice, check_whole, is_number
 from .exits import SpecError, is_quiet
 
 if TYPE_CHECKING:
-    from .child import Restart
+    from .child_options import Restart
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
@@ -265,19 +266,14 @@ def check_flags(
     strategy: object, max_restarts: object, max_seconds: object, auto_shutdown: object
 ) -> None:
     """Refuse flags of a supervisor that are not accepted, saying what is."""
-    if strategy not in STRATEGIES:
-        raise SpecError(f"strategy={strategy!r}: accepted are {', '.join(STRATEGIES)}")
+    check_choice("strategy", strategy, STRATEGIES, error=SpecError)
     check_intensity(max_restarts, max_seconds)
-    if auto_shutdown not in AUTO_SHUTDOWNS:
-        raise SpecError(
-            f"auto_shutdown={auto_shutdown!r}: accepted are {', '.join(AUTO_SHUTDOWNS)}"
-        )
+    check_choice("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS, error=SpecError)
 
 
 def check_intensity(max_restarts: object, max_seconds: object) -> None:
     """Refuse limits that are not accepted."""
-    if isinstance(max_restarts, bool) or not isinstance(max_restarts, int) or max_restarts < 0:
-        raise SpecError(f"max_restarts={max_restarts!r}: accepted is a whole number >= 0")
-    number = isinstance(max_seconds, int | float) and not isinstance(max_seconds, bool)
-    if not number or not 0 < max_seconds < math.inf or max_seconds % 1:  # type: ignore[operator]
-        raise SpecError(f"max_seconds={max_seconds!r}: accepted is a whole number of seconds > 0")
+    check_whole("max_restarts", max_restarts, 0, error=SpecError)
+    if not is_number(max_seconds) or not 0 < max_seconds < math.inf or max_seconds % 1:
+        shown = bounded(max_seconds)
+        raise SpecError(f"max_seconds={shown}: accepted is a whole number of seconds > 0")

@@ -37,7 +37,7 @@ from .server_messages import (
     shown_client,
     shown_message,
 )
-from .server_results import IGNORE, Ignore, NoReply, Reply, Stop, Stopping, as_outcome
+from .server_results import IGNORE, NoReply, Reply, Stop, Stopping, as_outcome
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
@@ -46,23 +46,6 @@ if TYPE_CHECKING:
     from .behaviour import Behaviour
     from .process import Process
 
-__all__ = [
-    "IGNORE",
-    "Cast",
-    "Handled",
-    "Ignore",
-    "NoReply",
-    "Reply",
-    "ServerLoop",
-    "Stop",
-    "Stopping",
-    "Terminate",
-    "Timeout",
-    "as_outcome",
-    "log_unexpected",
-    "shown_message",
-    "shown_state",
-]
 BURST: Final = 64  # messages
 BURST_SECONDS: Final = 0.001
 

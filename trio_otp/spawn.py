@@ -17,39 +17,26 @@ Follows: Elixir's `Process` and `Kernel.spawn/1`, `receive/1`.
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
-from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
-from .exits import (
-    NORMAL,
-    SHUTDOWN,
-    AlreadyRegistered,
-    OtpError,
-    ProcessExit,
-    ProcessExited,
-    raise_bare,
-    reason_of,
-    unwrap,
-)
-from .home import Home
+from .exits import OtpError
 from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
-from .names import check_name, find, holder, take_name
-from .process import Monitor, Pid, Process
+from .names import find
 from .request import From, check_timeout
-from .runtime import current_process, need_own_task, need_process, own_process, runtime
+from .runtime import need_own_task, need_process, own_process
 from .signature import check_positional
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from .names import Ref
+    from .process import Monitor, Pid, Process
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -148,94 +135,6 @@ def _spawn(
     return Launch(
         body=body, label=what, home=home, parent=starter, starter=starter, link=link
     ).create()
-
-
-@asynccontextmanager
-@enable_ki_protection
-async def open_process(
-    *, name: Any = None, trap_exit: bool = False, label: str = "open_process"
-) -> AsyncGenerator[Pid[Any]]:
-    """Give plain Trio code a pid and a mailbox while the block runs.
-
-    What it starts inside lives in a nursery of the block, and is shut down newest first when the
-    block is left.
-
-    Args:
-        name: a local name or via tuple.
-        trap_exit: as `otp.trap_exit`.
-        label: what its pid is shown as.
-
-    Raises:
-        ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
-            with another reason than NORMAL.
-        AlreadyRegistered: the name is taken.
-    """
-    leave = trio.Event()
-    try:
-        async with trio.open_nursery() as nursery:
-            process = _adopt(nursery, label, name)
-            process.trap_exit = trap_exit
-            nursery.start_soon(process.home.close_after, leave)
-            token = current_process.set(process)
-            try:
-                with process.scope:
-                    yield process.pid
-                process.die(NORMAL)
-            except BaseException as exc:
-                process.die(_reason_of_block(exc))
-                raise
-            finally:
-                current_process.reset(token)
-                leave.set()
-        reason = process.exit_reason
-    except BaseExceptionGroup as group:
-        reason = _reason_of_exit(group)
-    if reason is not NORMAL:
-        raise ProcessExited(reason)
-
-
-def _reason_of_block(exc: BaseException) -> object:
-    """Turn what ended a block into its exit reason; a cancellation from outside is a shutdown."""
-    if isinstance(exc, BaseExceptionGroup):
-        _, rest = cast("BaseExceptionGroup[BaseException]", exc).split(trio.Cancelled)
-        return SHUTDOWN if rest is None else reason_of(rest)
-    return SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc)
-
-
-def _reason_of_exit(group: BaseException) -> object:
-    """Give the reason of the `otp.exit` that ended a block; raise anything else bare."""
-    exc = unwrap(group)
-    return exc.reason if isinstance(exc, ProcessExit) else raise_bare(group)
-
-
-def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
-    """Make the running task a process, without a task of its own."""
-    tables = runtime()
-    home = Home(tables, nursery)
-    process = Process(tables, home, _no_body, label)
-    process.children_home = home
-    process.scope = trio.CancelScope()
-    process.task = trio.lowlevel.current_task()
-    starter = own_process()
-    if starter is not None:
-        process.ancestors = (starter.name or starter.pid, *starter.ancestors)
-    if name is not None:
-        check_name(name)
-        if not take_name(process, name):
-            rival = holder(name)
-            raise AlreadyRegistered(name, None if rival is None else rival.pid)
-    tables.processes[process.pid._number] = process
-    tables.events.emit("process_start", process.pid)
-    return process
-
-
-def is_adopted(process: Process) -> bool:
-    """Tell whether a process is the block of `open_process`."""
-    return process.body is _no_body
-
-
-async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
-    raise AssertionError("a process of open_process runs in its block")
 
 
 def self() -> Pid[Any]:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
 from .request import From
-from .server_loop import Reply
+from .server_results import Reply
 from .statem_timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
-    from .server_loop import Stop
+    from .server_results import Stop
     from .statem_timeouts import (
         CancelTimeout,
         EventTimeout,

@@ -16,6 +16,8 @@ Rules, after OTP's `gen_statem`:
 * Every timer has a generation. One that was cancelled or set anew while its end was already on its
   way finds another generation and is nothing.
 
+It is long because these rules are one machine: each is only right together with the others.
+
 Follows: `gen_statem`, types `transition_option()` and `timeout_action()`.
 """
 
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .bounded import bounded
 from .exits import BadReturn
 from .process import UNSET
-from .server_loop import Reply, Stop
+from .server_results import Reply, Stop
 from .statem_actions import (
     ChangeCallbacks,
     KeepState,

@@ -29,7 +29,9 @@ from .gen_server import reply
 from .mailbox import SystemMessage
 from .process import UNSET, Down, Exit
 from .request import From
-from .server_loop import BURST, BURST_SECONDS, Cast, ServerLoop, Stopping
+from .server_loop import BURST, BURST_SECONDS, ServerLoop
+from .server_messages import Cast
+from .server_results import Stopping
 from .statem_actions import KeepState, NextState
 from .statem_debug import Watched
 from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label

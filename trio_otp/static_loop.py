@@ -40,15 +40,9 @@ from .restart import (
     Strategy,
     check_entry,
 )
-from .server_loop import IGNORE
-from .supervision import (
-    ChildInfo,
-    Ending,
-    RetryLater,
-    Slot,
-    SupervisorLoop,
-    check_spec,
-)
+from .server_results import IGNORE
+from .supervision import SupervisorLoop, check_spec
+from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ Follows: Erlang's `supervisor`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeVar
 
 import outcome
@@ -22,7 +21,7 @@ import trio
 
 from .behaviour import Behaviour
 from .bounded import bounded
-from .child import Child, ChildSpec, ChildType, launch_of
+from .child import launch_of
 from .events import ProgressReport, SupervisorReport
 from .exits import (
     KILLED,
@@ -36,10 +35,10 @@ from .exits import (
 )
 from .home import kill, stop
 from .launch import start
-from .mailbox import SystemMessage
 from .process import UNSET, Exit
 from .request import From
-from .server_loop import Terminate, log_unexpected
+from .server_messages import Terminate, log_unexpected
+from .supervision_data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
@@ -50,87 +49,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HISTORY: Final = 100  # ends of children that a supervisor remembers
-Status = Literal["running", "restarting", "undefined"]
-
-
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
-    """One line of `which_children`.
-
-    Args:
-        id: what the supervisor calls it; None in a dynamic supervisor.
-        pid: the process, None if it does not run.
-        status: `running`, `restarting` or `undefined`, OTP's word for down.
-        type: `worker` or `supervisor`.
-        restarts: how often it was started again after an end.
-    """
-
-    id: Any
-    pid: Pid[Any] | None
-    status: Status
-    type: ChildType
-    restarts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What `count_children` gives: how many specifications, living children, and of which type."""
-
-    specs: int
-    active: int
-    supervisors: int
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A management call on its way: the name of a `do_` method of the loop, with its argument."""
-
-    name: str
-    argument: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetryLater(SystemMessage):
-    """A supervisor's reminder to itself that a restart has failed."""
-
-    key: Any
-    reason: object
-
-
-class Slot:
-    """A child and its present incarnation."""
-
-    __slots__ = ("child", "process", "restarts", "spec")
-
-    def __init__(self, child: Child[Any]) -> None:
-        self.child = child
-        self.spec: ChildSpec = child.spec
-        self.process: Process | None = None
-        self.restarts = 0
-
-    def change(self, child: Child[Any]) -> None:
-        """Take another specification, for the next start and the next end."""
-        self.child = child
-        self.spec = child.spec
-
-    @property
-    def pid(self) -> Pid[Any] | None:
-        """The process that runs, if any."""
-        return None if self.process is None else self.process.pid
-
-    def info(self, status: Status, child_id: Any) -> ChildInfo:
-        """Describe it."""
-        pid = self.pid if status == "running" else None
-        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
-
-
-class Ending(Exception):
-    """Leaves the loop of a supervisor: it stops its children and ends with `reason`."""
-
-    def __init__(self, reason: object) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class SupervisorBehaviour(Behaviour):

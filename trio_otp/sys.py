@@ -47,9 +47,9 @@ from typing import TYPE_CHECKING, Any
 from .bounded import bounded
 from .debug import DONE, DebugEvent, Statistics
 from .exits import NORMAL
+from .request import DEFAULT_TIMEOUT
 from .sys_watch import install, log, log_to_file, no_debug, remove, statistics, trace
 from .system import (
-    DEFAULT_TIMEOUT,
     ChangeCode,
     End,
     GetState,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from .bounded import bounded
 from .debug import DEFAULT_LOG, DebugEvent, Statistics, is_target, print_events
-from .system import DEFAULT_TIMEOUT, Switch, ask
+from .request import DEFAULT_TIMEOUT
+from .system import Switch, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

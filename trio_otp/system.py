@@ -11,7 +11,7 @@ Follows: Erlang's `sys`, function `handle_system_msg/6`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import outcome
 import trio
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from .debug import Debug, DebugEvent
     from .names import Ref
     from .process import Pid, Process
-
-DEFAULT_TIMEOUT: Final = 5.0  # seconds
 
 
 class SystemCall(From[Any], SystemMessage):

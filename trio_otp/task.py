@@ -42,9 +42,9 @@ measured: 30
 In plain Trio code give `start_async` a nursery. There is no process to link to, so a crash is only
 logged, and raised by whoever awaits it.
 
-**How to supervise.** `otp.child(otp.TaskSupervisor).having(name="tasks")` is a place for tasks,
-which then live apart from their owners: see `otp.TaskSupervisor`. A task that is a child of a
-supervisor itself is `otp.task.child(fn, *args)`.
+**Supervise** tasks together: `otp.child(otp.TaskSupervisor).having(name="tasks")` is a place for
+tasks, which then live apart from their owners: see `otp.TaskSupervisor`. A task that is a child of
+a supervisor itself is `otp.task.child(fn, *args)`.
 
 **When not to use it.** A function that is awaited at once needs no task. Jobs that belong together
 and end together are a Trio nursery. What keeps state or serves requests is a GenServer.

@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
 
+from .checks import check_choice, check_whole, is_number
 from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
 from .launch import Launch
@@ -61,17 +62,15 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_function(self.fn, (None, *self.args))  # None stands for an item
-        _check_whole("max_concurrency", self.max_concurrency, 1)
+        check_whole("max_concurrency", self.max_concurrency, 1)
         if self.max_buffer not in ("auto", None):
-            _check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
-        number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
-        if self.timeout is not None and not (number and self.timeout > 0):
+            check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
+        if self.timeout is not None and not (is_number(self.timeout) and self.timeout > 0):
             raise ValueError(f"timeout={self.timeout!r}: accepted is seconds > 0, or None")
         for name in ("ordered", "zip_input_on_exit"):
             if not isinstance(value := getattr(self, name), bool):
                 raise ValueError(f"{name}={value!r}: accepted is True or False")
-        if self.on_timeout not in ("exit", "kill_task"):
-            raise ValueError(f"on_timeout={self.on_timeout!r}: accepted are 'exit', 'kill_task'")
+        check_choice("on_timeout", self.on_timeout, get_args(OnItemTimeout))
 
     @property
     def most(self) -> float:
@@ -80,11 +79,6 @@ class Plan:
             return float("inf")
         held = 2 * self.max_concurrency if self.max_buffer == "auto" else self.max_buffer
         return held + 1  # the one that is given next is not held back
-
-
-def _check_whole(name: str, value: object, least: int, more: str = "") -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}={value!r}: accepted is a whole number >= {least}{more}")
 
 
 class Item:

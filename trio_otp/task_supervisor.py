@@ -27,7 +27,7 @@ crash, and need not be linked to whoever wants their result.
 supervisor starts the task, the function you give runs in it, and its result goes to the owner, who
 awaits it with the functions of `otp.task`. `start_child` is for work whose result nobody takes.
 
-**How to supervise.** It is a child as any other, started before those who use it. A crash of a task
+**Supervise** it as any other child, started before those who use it. A crash of a task
 never reaches it; only tasks of `start_child` with another `restart` than `temporary` are run again,
 and count as its restarts.
 
@@ -47,10 +47,10 @@ import trio
 from .child import Child
 from .child import child as make_child
 from .dynamic_supervisor import DynamicLoop, DynamicSupervisor
-from .exits import NotAProcess, WrongServer
+from .exits import NotAProcess
 from .launch import connect
 from .management import start_child, terminate_child, which_children
-from .names import need
+from .names import check_class, need
 from .runtime import need_process, own_process
 from .task_handle import Task
 from .task_job import Job
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .behaviour import Behaviour
-    from .child import Restart, Shutdown
+    from .child_options import Restart, Shutdown
     from .names import Ref
     from .process import Pid, Process
     from .task_stream import StreamOptions
@@ -337,7 +337,4 @@ def _callers() -> tuple[Pid[Any], ...]:
 
 
 def _need_task_supervisor(sup: Ref, function: str) -> None:
-    behaviour = need(sup, function).behaviour
-    if behaviour is None or not issubclass(behaviour, TaskSupervisor):
-        actual = "plain process" if behaviour is None else behaviour.__name__
-        raise WrongServer(f"TaskSupervisor.{function}", sup, actual)
+    check_class(sup, need(sup, function), TaskSupervisor, f"TaskSupervisor.{function}")

@@ -6,9 +6,10 @@ Follows: Elixir's `Task.await/2`, `await_many/2`, `yield/2` and `yield_many/2`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from .bounded import bounded
+from .checks import check_choice, check_whole
 from .request import check_timeout
 from .task_handle import AWAIT_TIMEOUT, expect_task, wait_for
 from .task_result import Exited, Ok, TaskExited, TaskTimeout
@@ -156,7 +157,7 @@ async def yield_many(
     Follows: `Task.yield_many/2`.
     """
     several = _checked(tasks, "yield_many", timeout)
-    _check_choice("on_timeout", on_timeout, ("nothing", "ignore", "kill_task"))
+    check_choice("on_timeout", on_timeout, get_args(OnTimeout))
     wanted = _wanted(limit, several)
 
     def enough() -> bool:
@@ -178,8 +179,7 @@ async def yield_many(
 def _wanted(limit: int | None, several: list[Task[Any]]) -> int:
     if limit is None:
         return len(several)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise ValueError(f"limit={limit!r}: accepted is a whole number >= 1, or None")
+    check_whole("limit", limit, 1, ", or None")
     return limit
 
 
@@ -189,8 +189,3 @@ async def _give_up(task: Task[T], on_timeout: OnTimeout) -> Outcome[T] | None:
     if on_timeout == "ignore" or task.pid is None:
         return ignore(task)
     return await shutdown(task, "brutal_kill")
-
-
-def _check_choice(name: str, value: object, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        raise ValueError(f"{name}={value!r}: accepted are {', '.join(map(repr, accepted))}")

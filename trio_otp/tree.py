@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from .bounded import bounded
+from .checks import check_choice
 from .introspect import look, loop_of, status_of
 from .runtime import runtime
 from .tree_formats import TreeNode, as_dot, as_json, as_mermaid
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from .names import Ref
     from .process import Process
     from .runtime import Runtime
-    from .supervision import ChildInfo, SupervisorLoop
+    from .supervision import SupervisorLoop
+    from .supervision_data import ChildInfo
 
 TreeFormat: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
@@ -44,9 +46,7 @@ def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
         TypeError: it is none.
         ValueError: there is no such format.
     """
-    if format not in get_args(TreeFormat):
-        words = ", ".join(map(repr, get_args(TreeFormat)))
-        raise ValueError(f"format={bounded(format)}: accepted are {words}")
+    check_choice("format", format, get_args(TreeFormat))
     root = None if ref is None else look(ref)
     return drawn(runtime(), root, format)
 

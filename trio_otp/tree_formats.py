@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -43,6 +42,8 @@ class TreeNode:
 
 def as_json(nodes: list[TreeNode]) -> str:
     """Give a list of objects, flat, since a chain of links may be deeper than readers can go."""
+    import json  # noqa: PLC0415  (rarely needed)
+
     return json.dumps([asdict(node) for node in nodes], indent=1)
 
 

@@ -57,7 +57,7 @@ class Counter(otp.GenServer, restart="transient", shutdown=2.0):
 class Ignored(otp.GenServer):
     """Does not want to run."""
 
-    def init(self) -> otp.server_loop.Ignore:
+    def init(self) -> otp.server_results.Ignore:
         return otp.IGNORE
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bounded import bounded
-from ..client import Message
+from ..client_methods import Message
 from ..introspect import slot_of, status_of
 from ..port import Port
 from ..process import UNSET
 from ..request import From
-from ..server_loop import Cast
+from ..server_messages import Cast
 from ..tree import drawn
 
 if TYPE_CHECKING:

@@ -1,0 +1,241 @@
+"""What decorated methods are: objects that check arguments and send themselves as messages."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
+
+import outcome
+
+from .bounded import bounded
+from .exits import NotAProcess, WrongServer
+from .names import class_name, find, need
+from .process import Pid
+from .request import From, check_timeout
+from .runtime import own_process, runtime
+from .server_messages import Cast, Handled
+from .server_results import NoReply, Reply, Stop
+from .signature import argument_checker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .names import Ref
+    from .process import Process
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_ANSWERS: Final[Any] = (Reply, Stop, NoReply)
+
+
+class Message(Handled):
+    """A call or cast of a decorated method, on its way."""
+
+    __slots__ = ("args", "kwargs", "method")
+
+    def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        shown = [bounded(value) for value in self.args]
+        shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
+        return f"{self.method.name}({', '.join(shown)})"
+
+    def handle_call(self, server: Any, from_: From[Any]) -> Any:
+        """Run the method and make its value the reply."""
+        return self.method.answer(server, from_, self)
+
+    def handle_cast(self, server: Any) -> Any:
+        """Run the method."""
+        return self.method.function_of(server)(server, *self.args, **self.kwargs)
+
+
+class _Method:
+    """What a decorated name is: the function, and how to send it as a message."""
+
+    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise TypeError(
+                f"fn={bounded(function)}: accepted is a method; options come by name, as in "
+                "@otp.on_call(timeout=10)"
+            )
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.owner: type[Any] = object
+        self.check = argument_checker(function)
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.owner = owner
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
+
+    def bind(self, ref: Ref) -> Callable[..., Any]:
+        """Give the method with the server filled in."""
+        return partial(self, ref)
+
+    def __call__(self, ref: Ref, /, *args: Any, **kwargs: Any) -> Any:
+        """Send the message."""
+        raise NotImplementedError
+
+    def explained(
+        self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> TypeError:
+        """Say what is wrong with the arguments: perhaps the reference was left out."""
+        with suppress(Exception):
+            if find(ref) is not None:
+                return error
+        try:
+            self.check(None, ref, *args, **kwargs)
+        except TypeError:
+            return error
+        shown = [bounded(value, 60) for value in (ref, *args)]
+        shown += [f"{name}={bounded(value, 60)}" for name, value in kwargs.items()]
+        line = f"{self.owner.__name__}.{self.name}(ref, {', '.join(shown)})"
+        return TypeError(f"{error}; the server comes first: write {line}")
+
+    def function_of(self, server: Any) -> Callable[..., Any]:
+        """Find the function by name on the class of the server, so that overrides work."""
+        found: Callable[..., Any] = getattr(server.__class__, self.name)
+        return found.function if isinstance(found, _Method) else found
+
+    def check_server(self, ref: Ref, process: Process) -> None:
+        """Refuse, in the caller, a server that does not have the method."""
+        actual = process.behaviour
+        if actual is None or not issubclass(actual, self.owner):
+            error = WrongServer(f"{self.owner.__name__}.{self.name}", ref, class_name(process))
+            if getattr(self.owner, "is_handler", False):
+                line = f"{self.owner.__name__}.at({bounded(ref)}).{self.name}(...)"
+                error.add_note(f"A handler is asked through its client: {line}")
+            raise error
+
+    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function for a call; a cast method has no answer."""
+        raise WrongServer(self.name, server, f"server that takes {self.name} as a cast")
+
+
+class CallMethod(_Method, Generic[P, R]):
+    """A method that `on_call` made a call."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        timeout: float | None,
+        raises: tuple[type[Exception], ...],
+    ) -> None:
+        super().__init__(function)
+        check_timeout("timeout", timeout)
+        self.timeout = timeout
+        self.raises = raises
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
+    @overload
+    def __get__(
+        self, instance: object, owner: type[Any]
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    async def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self.explained(exc, ref, args, kwargs) from None
+        message = Message(self, args, kwargs)
+        process = need(ref, message)
+        self.check_server(ref, process)
+        answer: R = await From(process, ref, message, self.timeout).wait()
+        return answer
+
+    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function and make its value a reply; errors of `raises` go to the caller."""
+        try:
+            value = self.function_of(server)(server, *message.args, **message.kwargs)
+            if value.__class__ is CoroutineType:
+                value = await value
+        except self.raises as exc:
+            return Reply(outcome.Error(exc))
+        return value if isinstance(value, _ANSWERS) else Reply(value)
+
+
+class DeferredMethod(CallMethod[P, R]):
+    """A method that `on_call_deferred` made a call that is answered later."""
+
+    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
+        super().__init__(function, timeout, ())
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        super().__set_name__(owner, name)
+        full = self.check
+
+        def check(server: Any, *args: Any, **kwargs: Any) -> None:
+            full(server, None, *args, **kwargs)
+
+        self.check = check
+
+    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function; whoever has `from_` answers."""
+        value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
+        if value.__class__ is CoroutineType:
+            value = await value
+        done = value is None or value.__class__ in (bool, Pid)  # of reply, of reply_from_task
+        return NoReply() if done else value
+
+
+class CastMethod(_Method, Generic[P]):
+    """A method that `on_cast` made a cast."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CastMethod[P]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> Callable[P, None]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self.explained(exc, ref, args, kwargs) from None
+        message = Message(self, args, kwargs)
+        process = find(ref)
+        if process is None:
+            runtime().drop(ref, message, "cast to a dead server")
+            return
+        self.check_server(ref, process)
+        process.mailbox.put(Cast(message))
+
+
+class InfoMethod:
+    """Enters a function into its class's table of info handlers, and then gives way to it."""
+
+    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
+
+    def __init__(self, function: Callable[..., Any], types: tuple[type[Any], ...]) -> None:
+        self.function = function
+        self.types = types
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        if not hasattr(owner, "info_methods"):
+            return  # the class refuses it
+        owner.info_methods = {**owner.info_methods, **dict.fromkeys(self.types, name)}
+        setattr(owner, name, self.function)
+
+
+def _own_pid(instance: object) -> Pid[Any]:
+    process = own_process()
+    if process is None or process.behaviour is not type(instance):
+        name = type(instance).__name__
+        raise NotAProcess(f"a {name} object is the inside of a server; write {name}.at(ref)")
+    return process.pid

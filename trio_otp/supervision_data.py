@@ -1,0 +1,96 @@
+"""What supervisors keep of their children, tell of them, and are asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .mailbox import SystemMessage
+
+if TYPE_CHECKING:
+    from .child import Child, ChildSpec
+    from .child_options import ChildType
+    from .process import Pid, Process
+
+
+Status = Literal["running", "restarting", "undefined"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One line of `which_children`.
+
+    Args:
+        id: what the supervisor calls it; None in a dynamic supervisor.
+        pid: the process, None if it does not run.
+        status: `running`, `restarting` or `undefined`, OTP's word for down.
+        type: `worker` or `supervisor`.
+        restarts: how often it was started again after an end.
+    """
+
+    id: Any
+    pid: Pid[Any] | None
+    status: Status
+    type: ChildType
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What `count_children` gives: how many specifications, living children, and of which type."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A management call on its way: the name of a `do_` method of the loop, with its argument."""
+
+    name: str
+    argument: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater(SystemMessage):
+    """A supervisor's reminder to itself that a restart has failed."""
+
+    key: Any
+    reason: object
+
+
+class Slot:
+    """A child and its present incarnation."""
+
+    __slots__ = ("child", "process", "restarts", "spec")
+
+    def __init__(self, child: Child[Any]) -> None:
+        self.child = child
+        self.spec: ChildSpec = child.spec
+        self.process: Process | None = None
+        self.restarts = 0
+
+    def change(self, child: Child[Any]) -> None:
+        """Take another specification, for the next start and the next end."""
+        self.child = child
+        self.spec = child.spec
+
+    @property
+    def pid(self) -> Pid[Any] | None:
+        """The process that runs, if any."""
+        return None if self.process is None else self.process.pid
+
+    def info(self, status: Status, child_id: Any) -> ChildInfo:
+        """Describe it."""
+        pid = self.pid if status == "running" else None
+        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
+
+
+class Ending(Exception):
+    """Leaves the loop of a supervisor: it stops its children and ends with `reason`."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
