@@ -361,7 +361,7 @@ def test_wrong_options_are_refused_where_the_stream_is_made(option: str, value: 
 
 def test_wrong_inputs_and_functions_are_refused() -> None:
     """What cannot be iterated or called is refused where the stream is made."""
-    with pytest.raises(TypeError, match="'int' object is not iterable"):
+    with pytest.raises(TypeError, match="items=3: accepted is an iterable"):
         task.async_stream(3, nap)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="fn=3"):
         task.async_stream([], 3)  # type: ignore[arg-type]

@@ -45,6 +45,7 @@ from .request import DEFAULT_TIMEOUT, From, check_timeout
 from .runtime import runtime
 from .server_messages import Cast, Handled
 from .server_results import Reply
+from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -72,6 +73,10 @@ class Agent(GenServer, Generic[T]):
     @overload
     def __init__(self, first: Callable[..., T], *args: Any) -> None: ...
     def __init__(self, first: Callable[..., Any], *args: Any) -> None:
+        if not callable(first):
+            raise TypeError(
+                f"first={bounded(first)}: accepted is a function that gives the first value"
+            )
         self._first = (first, args)
         self.value: T
 
@@ -132,6 +137,7 @@ class Agent(GenServer, Generic[T]):
         Raises:
             ServerExited: the function raised, which is the agent's crash, or the agent ended.
             WrongServer: it is no agent.
+            TypeError: the function cannot be called, or not with the value alone.
             NoProcess, CallTimeout, CallingSelf, DeadlockError: as `otp.call`.
 
         Follows: `Agent.get/3`.
@@ -162,7 +168,8 @@ class Agent(GenServer, Generic[T]):
             timeout: seconds, as of `get`.
 
         Raises:
-            ServerExited, WrongServer, NoProcess, CallTimeout, CallingSelf, DeadlockError: as `get`.
+            ServerExited, WrongServer, NoProcess, TypeError: as `get`.
+            CallTimeout, CallingSelf, DeadlockError: as `otp.call`.
 
         Follows: `Agent.update/3`.
         """
@@ -212,7 +219,8 @@ class Agent(GenServer, Generic[T]):
             The answer.
 
         Raises:
-            ServerExited, WrongServer, NoProcess, CallTimeout, CallingSelf, DeadlockError: as `get`.
+            ServerExited, WrongServer, NoProcess, TypeError: as `get`.
+            CallTimeout, CallingSelf, DeadlockError: as `otp.call`.
 
         Follows: `Agent.get_and_update/3`.
         """
@@ -234,6 +242,7 @@ class Agent(GenServer, Generic[T]):
 
         Raises:
             WrongServer: it is no agent.
+            TypeError: as `get`.
 
         Follows: `Agent.cast/2`.
         """
@@ -254,6 +263,7 @@ class _Apply(Handled):
     def __init__(self, function: Callable[[Any], Any]) -> None:
         if not callable(function):
             raise TypeError(f"function={bounded(function)}: accepted is a function of the value")
+        check_positional(function, (None,))  # None stands for the value
         self.function = function
 
     def __repr__(self) -> str:

@@ -38,6 +38,7 @@ Follows: Elixir's `Application`, Erlang's `application`.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
@@ -48,10 +49,11 @@ from .application_controller import controller
 from .application_errors import NoSetting
 from .application_graph import included as _included
 from .application_starts import start_all as _start_all
+from .bounded import bounded
 from .exits import AlreadyStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from .application_master import StartType
     from .application_starts import StartMode
@@ -157,6 +159,10 @@ def _listed(
 ) -> Iterable[AnyApplication]:
     if isinstance(applications, str | type):
         return [applications]
+    if not isinstance(applications, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"applications={bounded(applications)}: accepted are applications, or one of them"
+        )
     return applications
 
 
@@ -244,7 +250,7 @@ def spec(application: AnyApplication) -> dict[str, Any]:
     """
     cls = _find(application)
     return {
-        "description": inspect.getdoc(cls) or "",
+        "description": inspect.cleandoc(cls.__doc__ or ""),
         "mod": cls,
         "applications": cls.dependencies,
         "optional_applications": cls.optional_applications,

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from .process import Process
 
+_DECORATORS = {
+    "gen_server": "on_call, on_call_deferred, on_cast and on_info are for a GenServer",
+    "gen_statem": "on_state is for a GenStatem",
+}
 _OPTIONS = ("id", "restart", "shutdown", "significant")
 
 
@@ -45,7 +49,17 @@ class Behaviour:
                     f"class {cls.__name__}: option {name}={value!r}; "
                     f"accepted are {', '.join(_OPTIONS)}"
                 )
+        cls._check_marks()
         cls.child_options = {**cls.child_options, **options}
+
+    @classmethod
+    def _check_marks(cls) -> None:
+        """Refuse a method with a decorator that is for another behaviour: nothing would call it."""
+        for name, member in vars(cls).items():
+            kind: str | None = getattr(member, "otp_mark", None)
+            if kind is not None and kind != cls.system_module:
+                decorators = _DECORATORS[kind]
+                raise SpecError(f"{cls.__name__}.{name}: {decorators}, and {cls.__name__} is none")
 
     @classmethod
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:

@@ -57,6 +57,18 @@ def label_of(target: Any) -> str:
     return str(getattr(target, "__name__", type(target).__name__))
 
 
+def article(name: str) -> str:
+    """Give the article that goes before a name.
+
+    Args:
+        name: a word.
+
+    >>> article("Agent"), article("Task")
+    ('an', 'a')
+    """
+    return "an" if name[:1].upper() in "AEIO" else "a"
+
+
 def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     """Give the text of a value in pieces."""
     kind: type[Any] = value.__class__

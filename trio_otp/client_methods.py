@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
 
 import outcome
 
@@ -56,6 +56,8 @@ class Message(Handled):
 
 class _Method:
     """What a decorated name is: the function, and how to send it as a message."""
+
+    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
@@ -218,11 +220,15 @@ class CastMethod(_Method, Generic[P]):
 class InfoMethod:
     """Enters a function into its class's table of info handlers, and then gives way to it."""
 
+    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
+
     def __init__(self, function: Callable[..., Any], types: tuple[type[Any], ...]) -> None:
         self.function = function
         self.types = types
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
+        if not hasattr(owner, "info_methods"):
+            return  # the class refuses it
         owner.info_methods = {**owner.info_methods, **dict.fromkeys(self.types, name)}
         setattr(owner, name, self.function)
 

@@ -135,5 +135,5 @@ async def send_command(ref: Ref, command: Command, timeout: float | None = None)
     """
     check_timeout("timeout", timeout)
     process = need(ref, command)
-    check_class(ref, process, EventManager, type(command).__name__)
+    check_class(ref, process, EventManager, "a function of gen_event")
     return await From(process, ref, command, timeout).wait()

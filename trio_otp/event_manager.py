@@ -13,6 +13,7 @@ Follows: Erlang's `gen_event`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,7 +45,7 @@ from .server_messages import Handled, log_unexpected, shown_message
 from .server_results import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from .process import Process
     from .request import From
@@ -62,6 +63,10 @@ class EventManager(GenServer):
     system_module: ClassVar[str] = "gen_event"
 
     def __init__(self, handlers: Iterable[Callable[[], GenEvent]] = ()) -> None:
+        if not isinstance(handlers, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"handlers={bounded(handlers)}: accepted is a list; write [{bounded(handlers)}]"
+            )
         self.makers = tuple(handlers)
         for make in self.makers:
             if not callable(make):

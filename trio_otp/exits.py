@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
-from .bounded import bounded
+from .bounded import article, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +171,8 @@ class AlreadyStarted(StartError):
     """The name or child id is taken by a living process, `pid`."""
 
     def __init__(self, pid: Any, what: object = None) -> None:
-        super().__init__(f"already started as {pid!r}", what)
+        super().__init__(NORMAL, what)
+        self.args = (f"{what or 'process'} is already started as {pid!r}",)
         self.pid = pid
         self.reason = self
 
@@ -264,7 +265,9 @@ class WrongServer(OtpError, TypeError):
     """A client method was sent to a server whose class does not have it."""
 
     def __init__(self, method: str, server: object, actual: str) -> None:
-        super().__init__(f"{method} was called on {bounded(server)}, which is a {actual}")
+        super().__init__(
+            f"{method} was called on {bounded(server)}, which is {article(actual)} {actual}"
+        )
 
 
 class CallbackFailed(OtpError):

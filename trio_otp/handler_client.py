@@ -32,9 +32,8 @@ class HandlerClient:
         if _is_call(method):
             return partial(self._send, method)
         known = [key for key in dir(self._class) if _is_call(getattr(self._class, key))]
-        raise AttributeError(
-            f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"
-        )
+        has = ", ".join(known) or "no on_call methods"
+        raise AttributeError(f"a client of {self._class.__name__} has no {name!r}; it has {has}")
 
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} in {self.ref!r}>"

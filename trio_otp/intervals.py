@@ -35,6 +35,7 @@ from .process import Pid
 from .request import is_seconds
 from .runtime import own_process, runtime
 from .send_after import cancel_timer, check_delay, own
+from .signature import check_positional
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ class _Run:
             raise TypeError(
                 f"fn={bounded(fn)}: accepted is an async function; write {what}(seconds, fn, *args)"
             )
+        check_positional(fn, args)
         self.what = what
         self.fn = fn
         self.args = args

@@ -278,7 +278,7 @@ def connect(one: Process, other: Process) -> None:
     other.links.peers[one] = None
 
 
-def expect_awaitable(function: Any, result: Any) -> Awaitable[object]:
+def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
     """Give what an async function returned; refuse the result of any other, with its name."""
     if inspect.isawaitable(result):
         return result

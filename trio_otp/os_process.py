@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
@@ -20,7 +21,7 @@ from .bounded import bounded
 from .checks import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Stdout: TypeAlias = Literal["log", "send", "inherit", "discard"]
 Stderr: TypeAlias = Literal["log", "send", "inherit", "discard", "stdout"]
@@ -101,10 +102,17 @@ def check_command(
     argv = _argv(command)
     check_choice("stdout", stdout, get_args(Stdout))
     check_choice("stderr", stderr, get_args(Stderr))
-    if env is not None and not all(isinstance(text, str) for item in env.items() for text in item):
-        raise TypeError(f"env={bounded(env)}: accepted is a mapping of str to str, or None")
+    _check_env(env)
     where = None if cwd is None else os.fspath(cwd)
     return Command(argv, stdout, stderr, where, None if env is None else dict(env))
+
+
+def _check_env(env: Mapping[str, str] | None) -> None:
+    if env is None:
+        return
+    mapping = isinstance(env, Mapping)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not mapping or not all(isinstance(text, str) for item in env.items() for text in item):
+        raise TypeError(f"env={bounded(env)}: accepted is a mapping of str to str, or None")
 
 
 def _argv(command: Any) -> tuple[str, ...]:

@@ -191,8 +191,13 @@ def demonitor(handle: GroupMonitor) -> bool:
     Returns:
         Whether the monitor was still there.
 
+    Raises:
+        TypeError: it is something else, as the list that `monitor` gives beside it.
+
     Follows: `pg:demonitor/2`.
     """
+    if not isinstance(handle, GroupMonitor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"handle={bounded(handle)}: accepted is what otp.pg.monitor gives first")
     if not handle.scope.unwatch(handle):
         return False
     with suppress(trio.WouldBlock):

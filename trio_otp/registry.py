@@ -39,6 +39,7 @@ Follows: Elixir's `Registry`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
@@ -61,7 +62,7 @@ from .server_messages import log_unexpected
 from .server_results import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from .process import Process
     from .request import From
@@ -146,6 +147,11 @@ class Registry(GenServer):
         _check_options(links, partitions)
         self.keys = "unique" if keys == "unique" else "duplicate"
         self.links = links
+        if isinstance(listeners, str) or not isinstance(listeners, Iterable):
+            raise TypeError(
+                f"listeners={bounded(listeners)}: accepted is a list of references; "
+                f"write [{bounded(listeners)}]"
+            )
         self.listeners = tuple(listeners)
         for listener in self.listeners:
             check_reference(listener)

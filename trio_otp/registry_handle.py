@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .names import check_reference
 from .registry import NotRegistered, Valued
 from .registry_subscription import subscription
 from .registry_table import strict_key
-from .registry_view import RegistryView, matcher
+from .registry_view import RegistryView, check_plain, matcher
 from .runtime import need_process
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class RegistryHandle(RegistryView):
 
         Raises:
             NotRegistered: the key is not this process's own.
+            TypeError: `change` is no plain function.
             ValueError: the registry has duplicate keys.
             NotAProcess: in plain Trio code.
 
@@ -128,6 +130,7 @@ class RegistryHandle(RegistryView):
         process = need_process(f"otp.registry({self.name!r}).update_value")
         server = self._server()
         server.need_unique("update_value")
+        check_plain("change", change, "a function of the value")
         for entry in server.table.held(process, key):
             old, entry.value = entry.value, change(entry.value)
             return entry.value, old
@@ -160,10 +163,13 @@ class RegistryHandle(RegistryView):
                 partition, so it changes nothing: there is one call, with all pairs.
 
         Raises:
-            TypeError: it is an `async def`; write `for pid, value in registry.lookup(key): ...`.
+            TypeError: it is no function, or an `async def`; for that write
+                `for pid, value in registry.lookup(key): ...`.
 
         Follows: `Registry.dispatch/3`.
         """
+        if not callable(function):
+            raise TypeError(f"function={bounded(function)}: accepted is a function of the pairs")
         entries = self.lookup(key)
         if not entries:
             return

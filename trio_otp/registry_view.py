@@ -5,10 +5,12 @@ Part of `trio_otp.registry_handle`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .bounded import bounded
 from .exits import NoProcess
 from .names import find
 from .registry import Registry
@@ -94,6 +96,8 @@ class RegistryView:
 
         Follows: `Registry.select/2`.
         """
+        if where is not None:
+            check_plain("where", where, "a function of key, pid and value")
         server = self._server()
         found = [(e.key, e.owner.pid, e.value) for e in server.living(server.table)]
         return found if where is None else [entry for entry in found if where(*entry)]
@@ -156,8 +160,24 @@ def _pairs(entries: list[Entry]) -> Entries:
     return [(entry.owner.pid, entry.value) for entry in entries]
 
 
+def check_plain(name: str, function: object, accepted: str) -> None:
+    """Refuse what is no function, and an `async def`, whose result would be taken for an answer.
+
+    Args:
+        name: the argument.
+        function: what was given for it.
+        accepted: what it may be.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name}={bounded(function)}: accepted is {accepted}, no async def")
+
+
 def matcher(pattern: Any) -> Callable[[Any], bool]:
     """Turn a pattern into a test of values: a function tells, another value has to be equal."""
     if callable(pattern):
+        check_plain("pattern", pattern, "a value, or a function of one")
         return pattern  # type: ignore[no-any-return]
     return lambda value: bool(value == pattern)

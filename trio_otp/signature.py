@@ -8,7 +8,7 @@ function with the same parameters and an empty body checks at the speed of the i
 from __future__ import annotations
 
 import inspect
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -60,6 +60,39 @@ def argument_checker(function: Callable[..., Any]) -> Callable[..., None]:
     )
     checker.__kwdefaults__ = function.__kwdefaults__
     return checker
+
+
+def check_positional(function: Any, args: tuple[Any, ...]) -> None:
+    """Refuse arguments that a function does not take, before a process is made to call it.
+
+    Only what is written in Python can be asked without calling it; anything else passes.
+
+    Args:
+        function: what is to be called.
+        args: its positional arguments.
+
+    Raises:
+        TypeError: it does not take them.
+
+    >>> check_positional(lambda width, height: ..., (3,))
+    Traceback (most recent call last):
+    TypeError: <lambda>: missing a required argument: 'height'; it is <lambda>(width, height)
+    """
+    bound = isinstance(function, MethodType)
+    inner = function.__func__ if bound else function
+    if not isinstance(inner, FunctionType):
+        return
+    code, given = inner.__code__, len(args) + bound
+    enough = given >= code.co_argcount - len(inner.__defaults__ or ())
+    fits = given <= code.co_argcount or code.co_flags & inspect.CO_VARARGS
+    if enough and fits and code.co_kwonlyargcount == len(inner.__kwdefaults__ or ()):
+        return
+    signature = inspect.signature(function, follow_wrapped=False)
+    try:
+        signature.bind(*args)
+    except TypeError as exc:
+        name = inner.__name__
+        raise TypeError(f"{name}: {exc}; it is {name}{signature}") from None
 
 
 def _slow_checker(function: Callable[..., Any]) -> Callable[..., None]:

@@ -30,6 +30,7 @@ from .mailbox import SystemMessage
 from .names import find
 from .request import From, check_timeout
 from .runtime import need_own_task, need_process, own_process
+from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -123,6 +124,7 @@ def _spawn(
 ) -> Process:
     if not callable(fn):
         raise TypeError(f"fn={fn!r}: accepted is an async function; write spawn(fn, *args)")
+    check_positional(fn, args)
     starter = own_process()
 
     async def body(_: Process) -> None:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
 from .request import From
+from .server_results import Reply
 from .statem_timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
-    from .server_results import Reply, Stop
+    from .server_results import Stop
     from .statem_timeouts import (
         CancelTimeout,
         EventTimeout,
@@ -207,3 +208,39 @@ class StopAndReply(_Result):
 
 if TYPE_CHECKING:
     Transition: TypeAlias = NextState | KeepState | RepeatState | StopAndReply | Stop | None
+
+
+def hint_for_result(result: object) -> str:
+    """Say what was meant by something that a callback may not return.
+
+    Args:
+        result: what it returned.
+
+    >>> hint_for_result(None)
+    '; to answer later write KeepState()'
+    """
+    if result is None:
+        return "; to answer later write KeepState()"
+    name = type(result).__name__
+    if isinstance(result, Reply | ReplyTo | Postpone | NextEvent):
+        return f"; write KeepState({name}(...))"
+    return _not_called(result)
+
+
+def hint_for_action(action: object) -> str:
+    """Say what was meant by something that is no action.
+
+    Args:
+        action: what stood among the actions.
+
+    >>> hint_for_action([Postpone()])
+    '; write KeepState(one, two), no list'
+    """
+    if isinstance(action, list | tuple):
+        return "; write KeepState(one, two), no list"
+    return _not_called(action)
+
+
+def _not_called(what: object) -> str:
+    name = getattr(what, "__qualname__", None)
+    return f"; write {name}(...)" if callable(what) and name else ""

@@ -43,6 +43,8 @@ from .statem_actions import (
     RepeatState,
     ReplyTo,
     StopAndReply,
+    hint_for_action,
+    hint_for_result,
 )
 from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening
 from .statem_timeouts import (
@@ -194,8 +196,7 @@ class Engine:
         if result is None and not is_call:
             result = KeepState()
         if not isinstance(result, NextState | KeepState | RepeatState):
-            hint = "; to answer later write KeepState()" if result is None else ""
-            raise BadReturn(self._callback(), result, _ACCEPTED + hint)
+            raise BadReturn(self._callback(), result, _ACCEPTED + hint_for_result(result))
         self._act(result.actions, effects)
         old = self.state
         if isinstance(result, NextState):
@@ -257,7 +258,8 @@ class Engine:
             elif isinstance(action, ChangeCallbacks | PushCallbacks | PopCallbacks):
                 effects.append(self._become(action))
             else:
-                raise BadReturn(self._callback(), action, self._accepted_actions())
+                accepted = self._accepted_actions() + hint_for_action(action)
+                raise BadReturn(self._callback(), action, accepted)
 
     def _accepted_actions(self) -> str:
         always = "Reply, ReplyTo, time-outs and changes of callbacks"

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .bounded import bounded
 from .child import Child, as_child
 from .exits import SpecError
 from .restart import AutoShutdown, Strategy, check_flags
@@ -120,7 +121,9 @@ class Supervisor(SupervisorBehaviour):
         """
         check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
         if isinstance(children, Child | type):
-            raise SpecError(f"children={children!r}: accepted is a list; write [{children!r}]")
+            raise SpecError(
+                f"children={children!r}: accepted is a list; write [{bounded(children)}]"
+            )
         listed = tuple(as_child(child) for child in children)
         spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown)
         new_policy(spec)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .exits import KILLED
 from .links import demonitor
 from .process import Down, Exit, Monitor
@@ -32,6 +33,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 AWAIT_TIMEOUT = 5.0  # seconds
+
+
+def expect_task(task: Any) -> None:
+    """Refuse, in the caller, what is no task.
+
+    Args:
+        task: what a function of `otp.task` was given.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(task, Task):
+        accepted = f"what otp.task.start_async gives{_what_was_meant(task)}"
+        raise TypeError(f"task={bounded(task)}: accepted is {accepted}")
+
+
+def _what_was_meant(what: object) -> str:
+    if isinstance(what, list | tuple | set):
+        return "; for several there are otp.task.await_many and yield_many"
+    return "; write otp.task.start_async(fn, *args)" if callable(what) else ""
 
 
 class Task(Generic[T]):

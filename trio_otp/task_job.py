@@ -10,11 +10,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .bounded import bounded, label_of
 from .exits import ProcessExit, passes_through, unwrap
+from .launch import expect_awaitable
+from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .process import Pid, Process
+
+
+def check_function(fn: object, args: tuple[Any, ...]) -> None:
+    """Refuse, in the caller, what no task can run.
+
+    Args:
+        fn: what is to be an async function.
+        args: what it is to be called with.
+
+    Raises:
+        TypeError: it cannot be called, or not with these arguments.
+    """
+    if not callable(fn):
+        raise TypeError(f"fn={fn!r}: accepted is an async function, given as fn, *args")
+    check_positional(fn, args)
 
 
 class Sink(Protocol):
@@ -43,8 +60,7 @@ class Job:
     callers: tuple[Pid[Any], ...] = field(default_factory=tuple["Pid[Any]", ...])
 
     def __post_init__(self) -> None:
-        if not callable(self.fn):
-            raise TypeError(f"fn={self.fn!r}: accepted is an async function, given as fn, *args")
+        check_function(self.fn, self.args)
         self.label = self.label or label_of(self.fn)
 
     def __repr__(self) -> str:
@@ -54,7 +70,7 @@ class Job:
     async def run(self, process: Process) -> None:
         """Be the body of the process."""
         try:
-            value = await self.fn(*self.args)
+            value = await expect_awaitable(self.fn, self.fn(*self.args))
         except BaseException as exc:
             self._crash(process, unwrap(exc))
             raise

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import trio
 
+from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, SHUTDOWN
-from .request import check_timeout
-from .task_handle import AWAIT_TIMEOUT
+from .request import is_seconds
+from .task_handle import AWAIT_TIMEOUT, expect_task
 from .task_result import Exited
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ async def shutdown(
 
     Raises:
         NotOwner: the caller did not start it.
+        TypeError: it is no task.
         ValueError: the time-out is not accepted, or `completed` made the task.
 
     Follows: `Task.shutdown/2`.
     """
+    expect_task(task)
     task._check_owner("shutdown")
-    if timeout != "brutal_kill":
-        check_timeout("timeout", timeout)
+    _check_limit(timeout)
     process = _process_of(task, "shutdown")
     asked = KILLED if timeout == "brutal_kill" else SHUTDOWN
     await trio.lowlevel.checkpoint_if_cancelled()
@@ -59,6 +61,12 @@ async def shutdown(
     if outcome is None:  # it was let go, or its owner's server has handled what came of it
         outcome = Exited(NOPROC if process is None else process.exit_reason)
     return None if isinstance(outcome, Exited) and outcome.reason is asked else outcome
+
+
+def _check_limit(timeout: object) -> None:
+    if timeout is not None and timeout != "brutal_kill" and not is_seconds(timeout):
+        accepted = "a number of seconds >= 0, 'brutal_kill', or None"
+        raise ValueError(f"timeout={bounded(timeout)}: accepted is {accepted}")
 
 
 def _process_of(task: Task[Any], function: str) -> Process | None:
@@ -93,10 +101,12 @@ def ignore(task: Task[T]) -> Outcome[T] | None:
 
     Raises:
         NotOwner: the caller did not start it.
+        TypeError: it is no task.
         ValueError: `completed` made the task.
 
     Follows: `Task.ignore/1`.
     """
+    expect_task(task)
     task._check_owner("ignore")
     _process_of(task, "ignore")
     task._unlink()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, TypeVarTuple
 
+from .bounded import bounded
 from .task_stream_loop import ITEM_TIMEOUT, MAX_CONCURRENCY, OnItemTimeout, Plan, open_stream
 
 if TYPE_CHECKING:
@@ -93,5 +94,14 @@ def async_stream(
         zip_input_on_exit,
         max_buffer,
     )
-    iter(items)  # refuses what is no input, where the stream is made
+    _check_items(items)
     return open_stream(items, plan, None)
+
+
+def _check_items(items: object) -> None:
+    """Refuse what is no input, where the stream is made."""
+    try:
+        iter(items)  # type: ignore[call-overload]
+    except TypeError:
+        what = "an iterable, and no async one" if hasattr(items, "__aiter__") else "an iterable"
+        raise TypeError(f"items={bounded(items)}: accepted is {what}") from None

@@ -32,7 +32,7 @@ from .launch import Launch
 from .process import UNSET
 from .request import is_seconds
 from .runtime import own_process, runtime
-from .task_job import Job
+from .task_job import Job, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 
 if TYPE_CHECKING:
@@ -63,12 +63,15 @@ class Plan:
     link: bool = True
 
     def __post_init__(self) -> None:
-        Job(self.fn, ())  # refuses what is no function
+        check_function(self.fn, (None, *self.args))  # None stands for an item
         check_whole("max_concurrency", self.max_concurrency, 1)
         if self.max_buffer not in ("auto", None):
             check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
         if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
             raise ValueError(f"timeout={bounded(self.timeout)}: accepted is seconds > 0, or None")
+        for name in ("ordered", "zip_input_on_exit"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"{name}={value!r}: accepted is True or False")
         check_choice("on_timeout", self.on_timeout, get_args(OnItemTimeout))
 
     @property

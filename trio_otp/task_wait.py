@@ -5,17 +5,17 @@ Follows: Elixir's `Task.await/2`, `await_many/2`, `yield/2` and `yield_many/2`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from .bounded import bounded
 from .checks import check_choice, check_whole
 from .request import check_timeout
-from .task_handle import AWAIT_TIMEOUT, wait_for
+from .task_handle import AWAIT_TIMEOUT, expect_task, wait_for
 from .task_result import Exited, Ok, TaskExited, TaskTimeout
 from .task_shutdown import ignore, shutdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .task_handle import Task
     from .task_result import Outcome
 
@@ -41,10 +41,12 @@ async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
         TaskTimeout: the time is up, or the result was taken before. The task runs on, nobody can
             take its result any more; `shutdown` ends it.
         NotOwner: the caller did not start it.
+        TypeError: it is no task.
         ValueError: the time-out is no number of seconds from 0 up.
 
     Follows: `Task.await/2`.
     """
+    expect_task(task)
     return await task._await_result("await_one", timeout)
 
 
@@ -63,7 +65,7 @@ async def await_many(tasks: Iterable[Task[T]], timeout: float | None = AWAIT_TIM
             results any more.
         TaskTimeout: the time is up, or a result was taken before; `what` lists the tasks that have
             none.
-        NotOwner, ValueError: as `await_one`.
+        NotOwner, TypeError, ValueError: as `await_one`.
 
     Follows: `Task.await_many/2`.
     """
@@ -96,8 +98,11 @@ def _what_failed(
 
 
 def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> list[Task[T]]:
+    if not isinstance(tasks, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"tasks={bounded(tasks)}: accepted is a list of tasks; write [task]")
     several = list(tasks)
     for task in several:
+        expect_task(task)
         task._check_owner(function)
     check_timeout("timeout", timeout)
     return several
@@ -115,10 +120,12 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
 
     Raises:
         NotOwner: the caller did not start it.
+        TypeError: it is no task.
         ValueError: the time-out is no number of seconds from 0 up.
 
     Follows: `Task.yield/2`.
     """
+    expect_task(task)
     [(_, outcome)] = await yield_many([task], timeout)
     return outcome
 
@@ -144,6 +151,7 @@ async def yield_many(
 
     Raises:
         NotOwner: the caller did not start one of them.
+        TypeError: what is given is no list of tasks.
         ValueError: an option has a value that is not accepted.
 
     Follows: `Task.yield_many/2`.

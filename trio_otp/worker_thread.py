@@ -39,6 +39,7 @@ Follows: Erlang's `supervisor_bridge`, Trio's `trio.to_thread.run_sync`.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -53,6 +54,7 @@ from .exits import KILLED, NotAProcess
 from .home import LINK_LIMIT, report_stack
 from .process import UNSET
 from .runtime import current_process
+from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -80,6 +82,12 @@ class WorkerThread(Behaviour):
                 f"fn={bounded(fn)}: accepted is a function; "
                 "write otp.child(otp.WorkerThread, fn, *args)"
             )
+        if inspect.iscoroutinefunction(fn):
+            raise TypeError(
+                f"fn={bounded(fn)}: accepted is a function that is no async def; "
+                "for an async one write otp.child(fn, *args)"
+            )
+        check_positional(fn, args)
         self._fn = fn
         self._args = args
         self._abandon = abandon_on_cancel
