@@ -247,9 +247,9 @@ async def test_a_monitor_of_a_group_that_is_none() -> None:
 
 async def test_references_that_are_none() -> None:
     """Neither one nor several."""
-    with pytest.raises(TypeError, match=r"refs=5: accepted are references"):
+    with pytest.raises(TypeError, match=r"refs=5: accepted is a reference"):
         await otp.multi_call(5, "x")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"refs=5: accepted are references"):
+    with pytest.raises(TypeError, match=r"refs=5: accepted is a reference"):
         otp.abcast(5, "x")  # type: ignore[arg-type]
 
 
