@@ -186,12 +186,16 @@ async def test_a_result_is_taken_once() -> None:
 
 
 @pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown(1), "custom"])
-async def test_a_task_that_ends_without_a_result(reason: object) -> None:
-    """Awaiting a task that ends in any way without a result raises its reason."""
+async def test_a_task_that_ends_without_a_result(
+    reason: object, autojump_clock: trio.abc.Clock
+) -> None:
+    """Awaiting a task that ends in any way without a result raises its reason, at once."""
     async with otp.open_process(trap_exit=True):
+        began = trio.current_time()
         with pytest.raises(otp.TaskExited) as caught:
             await task.start_async(leave, reason)
         assert reason == caught.value.reason
+        assert began == trio.current_time()
 
 
 async def test_a_cancelled_await_can_be_repeated(autojump_clock: trio.abc.Clock) -> None:

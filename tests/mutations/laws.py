@@ -73,6 +73,30 @@ MUTATIONS = [
         "",
         "test_gen_server_replies.py::test_a_helper_that_ends_without_an_answer_answers",
     ),
+    Mutation(
+        "who awaits a task does not hear of its end",
+        2,
+        "task_handle",
+        "by the `Down` that has gone out\n        self._wake()\n",
+        "by the `Down` that has gone out\n",
+        "test_task.py::test_a_task_that_ends_without_a_result",
+    ),
+    Mutation(
+        "who waits for a lock does not hear of the end of the registry",
+        2,
+        "registry_lock",
+        "                reschedule(task, outcome.Error(ServerExited(ref, reason)))\n",
+        "                reschedule(task)\n",
+        "test_registry_lock.py::test_nobody_waits_for_a_registry_that_ended",
+    ),
+    Mutation(
+        "a suspended server ends for another reason than it was told",
+        2,
+        "system",
+        "            host.end(message.reason)\n\n\nasync def _answer",
+        "            host.end(None)\n\n\nasync def _answer",
+        "test_sys.py::test_however_a_suspended_server_ends_its_callers_are_told",
+    ),
     # 3. Clients cannot hurt a server.
     Mutation(
         "references are resolved in the supervisor",
@@ -97,6 +121,14 @@ MUTATIONS = [
         "        if actual is None or not issubclass(actual, self.owner):\n",
         "        if actual is None:\n",
         "test_client.py::test_a_server_of_another_class_refuses_in_the_caller",
+    ),
+    Mutation(
+        "the error of a caller's function ends the server",
+        3,
+        "system",
+        "    except Exception as exc:\n        result = outcome.Error(exc)\n",
+        "    except TimeoutError as exc:\n        result = outcome.Error(exc)\n",
+        "test_sys.py::test_a_function_that_raises_fails_in_the_caller_alone",
     ),
     # 4. Shutdown is ordered.
     Mutation(
