@@ -80,11 +80,13 @@ def calls(way: Any, count: int) -> list[int]:
         if event == "call":
             counted[-1] += 1
 
+    gc.disable()  # what it calls, finalizers and callbacks of other tests, is not counted
     sys.setprofile(count_call)
     try:
         trio.run(way, count, lambda: counted.append(0))
     finally:
         sys.setprofile(None)
+        gc.enable()
     return counted
 
 
