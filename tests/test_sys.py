@@ -225,6 +225,7 @@ async def test_a_suspended_server_keeps_what_arrives_in_its_order() -> None:
         otp.send(pid, "four")
         await otp.sys.resume(pid)
         state = await otp.sys.get_state(pid)
+        await wait_all_tasks_blocked()
         assert [1, "two", 3, "four"] == state.seen
         assert 1 == first.result
 
