@@ -280,6 +280,13 @@ async def test_an_environment_of_a_program_that_is_none() -> None:
             await otp.start_link(otp.child(otp.Port, ["true"], env=env))
 
 
+async def test_an_observer_of_what_is_no_stream() -> None:
+    """It is refused by name."""
+    async with otp.open_process():
+        with pytest.raises(otp.StartError, match=r"stream=5: accepted is a text stream, or None"):
+            await otp.observer.start(stream=5)  # type: ignore[arg-type]
+
+
 class Quiet(otp.Application):
     name = "quiet"
 

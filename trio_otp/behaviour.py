@@ -37,7 +37,7 @@ class Behaviour:
     child_options: ClassVar[dict[str, Any]] = {}
     child_type: ClassVar[str] = "worker"
     hosts_children: ClassVar[bool] = False
-    reads_mailbox: ClassVar[bool] = True  # and with it what otp.stop and otp.sys send
+    takes_messages: ClassVar[bool] = True  # whether it has a loop that answers and obeys
     system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
 
     def __init_subclass__(cls, **options: Any) -> None:

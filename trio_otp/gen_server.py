@@ -45,7 +45,7 @@ from .behaviour import Behaviour
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
-from .names import find, need
+from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
 from .server_client import Client
@@ -257,7 +257,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
     """Let a server end, after what is queued before, and wait until it is dead.
 
-    A plain process, which handles no such message, is cancelled instead.
+    A plain process and a WorkerThread, which handle no such message, are cancelled instead.
 
     Args:
         ref: the server.
@@ -288,9 +288,7 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
 
 
 def _ask_to_end(process: Process, reason: object) -> None:
-    behaviour = process.behaviour
-    plain = process.instance is None if behaviour is None else not behaviour.reads_mailbox
-    if plain:
+    if not takes_messages(process):
         process.condemn(reason, orderly=True)
     else:
         process.mailbox.put(Terminate(reason))

@@ -132,6 +132,13 @@ def check_class(ref: object, process: Process, base: type[T], what: str) -> type
     return actual
 
 
+def takes_messages(process: Process) -> bool:
+    """Tell whether a process answers `otp.sys` and obeys an order to end: a plain one does not."""
+    if process.behaviour is None:
+        return process.instance is not None
+    return bool(getattr(process.behaviour, "takes_messages", True))
+
+
 def class_name(process: Process) -> str:
     """Name the class of a server in an error."""
     return "plain process" if process.behaviour is None else process.behaviour.__name__

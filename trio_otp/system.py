@@ -20,7 +20,7 @@ from .behaviour import finish
 from .debug import debug_of
 from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through, reason_of
 from .mailbox import SystemMessage
-from .names import need
+from .names import class_name, need, takes_messages
 from .process import UNSET, Exit
 from .request import From, check_timeout
 from .server_messages import Terminate
@@ -227,10 +227,8 @@ async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     """Send a request to a process that answers such, and wait for the answer."""
     check_timeout("timeout", timeout)
     process = need(ref, request)
-    if process.behaviour is None and process.instance is None:
-        raise WrongServer("a function of otp.sys", ref, "plain process")
-    if process.behaviour is not None and not process.behaviour.reads_mailbox:
-        raise WrongServer("a function of otp.sys", ref, process.behaviour.__name__)
+    if not takes_messages(process):
+        raise WrongServer("a function of otp.sys", ref, class_name(process))
     return await SystemCall(process, ref, request, timeout).wait()
 
 

@@ -30,6 +30,9 @@ the log with the line where it sits, and waited for: another one beside it, doin
 worse than to wait. With `abandon_on_cancel=True` it is named and left behind instead; it then has
 no business with this program any more, and must not mind a successor.
 
+**Client side** there is `otp.stop`, which asks it to stop and waits. It reads no messages, so calls
+run into their time-out, and `otp.sys` refuses it.
+
 **Supervise** it as a server; it has started when it is about to run.
 
 **When not to use it.** For a piece of blocking work inside a callback, `trio.to_thread.run_sync`.
@@ -72,7 +75,7 @@ class WorkerThread(Behaviour):
             the event and `on_stop` tell it to stop; `check_cancelled` raises when it is too late.
     """
 
-    reads_mailbox: ClassVar[bool] = False
+    takes_messages: ClassVar[bool] = False
 
     def __init__(
         self, fn: Callable[..., object], *args: Any, abandon_on_cancel: bool = False

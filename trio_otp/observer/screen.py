@@ -56,6 +56,8 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
         super().__init__(self._draw_on, abandon_on_cancel=True)
         if not is_seconds(interval) or interval <= 0:
             raise ValueError(f"interval={bounded(interval)}: accepted are seconds > 0")
+        if stream is not None and not hasattr(stream, "isatty"):
+            raise TypeError(f"stream={bounded(stream)}: accepted is a text stream, or None")
         self._interval = interval
         self._screen = Screen(sys.stdout if stream is None else stream, width, height)
         self._picture = _picture(style, terminal=self._screen.terminal)
