@@ -403,18 +403,3 @@ async def end_one(name: str, how: str) -> None:
         reasons |= {"kill": otp.KILLED, "return": otp.NORMAL}
         assert reasons[how] == gone.reason
     assert name not in runtime().names
-
-
-async def test_it_can_be_stopped_and_has_no_state_to_look_into() -> None:
-    """It has no loop: `otp.stop` stops the thread, and `otp.sys` is refused at once."""
-
-    def work() -> None:
-        otp.WorkerThread.stop_event().wait()
-
-    worker = otp.child(otp.WorkerThread, work).having(name="w", restart="temporary")
-    async with otp.open_supervisor([worker]):
-        with pytest.raises(otp.WrongServer, match="which is a WorkerThread"):
-            await otp.sys.get_state("w")
-        with trio.fail_after(10):
-            await otp.stop("w")
-        assert otp.whereis("w") is None
