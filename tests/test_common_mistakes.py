@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -181,3 +182,26 @@ async def test_a_reference_that_was_left_out() -> None:
         for arguments in (["shelf"], ["k", "l", "m"]):  # the mistake is another one
             with pytest.raises(TypeError, match=r"^(?!.*write).*$"):
                 await get(*arguments)
+
+
+def _blocks() -> dict[str, Any]:
+    return {
+        "otp.open_process()": otp.open_process(),
+        "otp.open_supervisor(children)": otp.open_supervisor([]),
+        "otp.open_application(App)": otp.open_application(otp.Application),
+        "otp.task.async_stream(items, fn)": otp.task.async_stream([1], trio.sleep),
+        "REG.subscribe(key)": otp.registry("r").subscribe(1),
+        "REG.lock(key)": otp.registry("r").lock(1),
+    }
+
+
+@pytest.mark.parametrize("line", _blocks())
+async def test_a_block_opened_by_other_words(line: str) -> None:
+    """Awaited, iterated or entered by a plain `with`, it names the line to write."""
+    block, text = _blocks()[line], re.escape(f"write async with {line}")
+    with pytest.raises(TypeError, match=text):
+        await block
+    with pytest.raises(TypeError, match=text):
+        aiter(block)
+    with pytest.raises(TypeError, match=text), block:
+        pytest.fail("it was entered")

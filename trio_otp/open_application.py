@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,6 +11,7 @@ from .application_changes import configure
 from .application_controller import controller, open_block
 from .application_graph import needs
 from .application_starts import check_mode, start_all
+from .block import block
 from .environment import check_arguments
 from .exits import AlreadyStarted
 
@@ -70,7 +70,7 @@ class OpenApplication:
         await trio.lowlevel.checkpoint()
 
 
-@asynccontextmanager
+@block("async with otp.open_application(App) as app: ...")
 async def open_application(
     application: type[Application],
     *,

@@ -5,12 +5,12 @@ The running task becomes the process; it has no task of its own.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .block import block
 from .exits import (
     NORMAL,
     SHUTDOWN,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
-@asynccontextmanager
+@block("async with otp.open_process() as me: ...")
 @enable_ki_protection
 async def open_process(
     *, name: Any = None, trap_exit: bool = False, label: str = "open_process"

@@ -16,12 +16,12 @@ Follows: `Supervisor.start_link/2`, and Trio's `open_nursery` in how it ends.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .block import block
 from .child import child, launch_of
 from .exits import SupervisorExited, is_quiet, raise_bare
 from .home import Home
@@ -79,7 +79,7 @@ class OpenSupervisor:
         return SupervisorExited(self._process.exit_reason, () if loop is None else loop.history)
 
 
-@asynccontextmanager
+@block("async with otp.open_supervisor(children) as sup: ...")
 @enable_ki_protection
 async def open_supervisor(
     children: Iterable[Any] = (),

@@ -6,13 +6,13 @@ See `trio_otp.registry` for an example and for when to use it.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trio.lowlevel import enable_ki_protection
 
+from .block import block
 from .bounded import bounded
 from .names import check_reference
 from .registry import NotRegistered, Valued
@@ -181,7 +181,7 @@ class RegistryHandle(RegistryView):
                 "for pid, value in registry.lookup(key): ..."
             )
 
-    @asynccontextmanager
+    @block("async with REG.subscribe(key) as channel: ...")
     @enable_ki_protection
     async def subscribe(
         self, key: Any, value: Any = None, *, max_buffer: float = 100
@@ -214,7 +214,7 @@ class RegistryHandle(RegistryView):
 
     # -- locks ---------------------------------------------------------------------------------
 
-    @asynccontextmanager
+    @block("async with REG.lock(key): ...")
     @enable_ki_protection
     async def lock(self, key: Any) -> AsyncGenerator[None]:
         """Hold a lock while a block runs; others that want it wait in the order they came.

@@ -18,12 +18,12 @@ Follows: Elixir's `Task.async_stream/3`.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
 
+from .block import block
 from .bounded import bounded
 from .checks import check_choice, check_whole
 from .exits import KILLED, TIMEOUT, raise_bare
@@ -267,7 +267,7 @@ class TaskStream(Generic[T]):
         return owner is not None and owner.doom is not UNSET and not owner.orderly
 
 
-@asynccontextmanager
+@block("async with otp.task.async_stream(items, fn) as results: ...")
 async def open_stream(
     items: Iterable[Any], plan: Plan, start: Start | None
 ) -> AsyncGenerator[TaskStream[Any]]:
