@@ -56,7 +56,9 @@ def test_an_exit_status_tells_the_signal() -> None:
 
 async def test_an_exit_status_shows_the_last_lines_only() -> None:
     """However much a program has written, and however long its lines are."""
-    code = "print('x' * 1000); [print(n) for n in range(1000)]; print('y' * 1000); exit(1)"
+    code = (
+        "print('x' * 999); [print(n) for n in range(1000)]; print('y' * 999); raise SystemExit(1)"
+    )
     reason = await reason_of(otp.child(otp.Port, python(code), stdout="log"))
     assert otp.ExitStatus(1, (*(str(n) for n in range(991, 1000)), "y" * 200)) == reason
 
