@@ -85,7 +85,7 @@ async def test_group_commit_is_ten_times_as_fast(
 
     monkeypatch.setattr(Store, "apply", apply_slowly)
     rates: dict[int, float] = {1: 0.0, CLIENTS: 0.0}
-    for clients in [1, CLIENTS] * 3:
+    for clients in [1, CLIENTS] * 2:
         figures = await pump(service.port, clients, 2, "SET", "k%d", "v")
         rates[clients] = max(rates[clients], figures["rate"])
 
@@ -108,6 +108,8 @@ async def test_export_leaves_readers_alone(service: Service, redis: Client, tmp_
             figures = await pump(service.port, 10, 1.5, "GET", "k%d")
             assert not await path.exists(), "the export was over too early"
             best["meanwhile"] = min(best["meanwhile"], figures["p99"])
+        if attempt and best["meanwhile"] <= 2 * best["before"]:
+            break
 
     assert best["meanwhile"] <= 2 * best["before"], best
 
