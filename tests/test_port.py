@@ -277,7 +277,8 @@ async def test_a_flood_to_an_owner_waits_for_the_owner() -> None:
     async with otp.open_process() as me:
         child = otp.child(otp.Port, python(code), stdout="send", owner=me)
         await otp.start_monitor(child)
-        await trio.sleep(0.05)
+        while otp.process_info(me).message_queue_len < 100:
+            await trio.lowlevel.checkpoint()
         got: list[str] = []
         while isinstance(message := await otp.receive(), otp.PortLine):
             assert otp.process_info(me).message_queue_len <= 101

@@ -208,7 +208,7 @@ def launch_of(
         link=link,
         name=spec.name,
         behaviour=target if isinstance(target, type) else None,
-        hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]
+        hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]  # a Behaviour
         timeout=spec.timeout,
         shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
         debug=spec.debug,

@@ -186,6 +186,6 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
 
     def decorate(fn: F) -> F:
         marked: Any = InfoMethod(fn, types)
-        return marked  # type: ignore[no-any-return]
+        return marked  # type: ignore[no-any-return]  # for checkers it is the method still
 
     return decorate

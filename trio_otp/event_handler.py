@@ -49,7 +49,7 @@ class GenEvent:
         from .handler_client import HandlerClient  # noqa: PLC0415
 
         client: Any = HandlerClient(cls, ref, id)
-        return client  # type: ignore[no-any-return]
+        return client  # type: ignore[no-any-return]  # it stands for an instance
 
     def init(self) -> Any:
         """Prepare, in the manager, which does nothing else until it is over.

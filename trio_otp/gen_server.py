@@ -85,7 +85,7 @@ class GenServer(Behaviour):
             ref: the server; the class itself, as a name, if left out.
         """
         client: Any = Client(cls, cls if ref is None else ref)
-        return client  # type: ignore[no-any-return]
+        return client  # type: ignore[no-any-return]  # it stands for an instance
 
     def init(self) -> Any:
         """Prepare; the starter waits until it is over.

@@ -303,7 +303,7 @@ def on_state(*states: str | enum.Enum, to: Targets | None = None) -> Callable[[F
 
     def decorate(fn: F) -> F:
         setattr(fn, _MARK, _OnState(states, to))
-        setattr(fn, "otp_mark", "gen_statem")  # noqa: B010
+        setattr(fn, "otp_mark", "gen_statem")  # noqa: B010 - functions have no such attribute
         return fn
 
     return decorate

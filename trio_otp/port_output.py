@@ -153,6 +153,6 @@ class Output:
         self._process.runtime.events.emit("notice", report)
 
     async def _wait_for_room(self, owner: Ref) -> None:
-        # A mailbox tells nobody when it empties.
+        # A mailbox tells nobody when it empties; this looks only while a line waits for a full one.
         while (process := find(owner)) is not None and len(process.mailbox) >= MOST_WAITING:  # noqa: ASYNC110
             await trio.sleep(PAUSE)
