@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REASON = 90  # characters of why a scenario is left out
+SHRINKING = 60  # seconds to make a scenario that fails smaller
 QUIETLY = settings(
     phases=[Phase.generate, Phase.shrink],
     database=None,
@@ -59,24 +61,34 @@ class Wrong(Exception):
     """A scenario that fails."""
 
 
+class OutOfTime(BaseException):
+    """A scenario that fails is small enough; hypothesis lets this through, and so ends."""
+
+
 class Judge:
     """Judges scenarios. Remembers the last that failed: when hypothesis ends, the smallest.
 
     Args:
         oracle: real OTP; None leaves it at the invariants.
+        shrinking: seconds to go on after the first that failed.
     """
 
-    def __init__(self, oracle: Oracle | None) -> None:
+    def __init__(self, oracle: Oracle | None, shrinking: float = SHRINKING) -> None:
         self.oracle = oracle
+        self.shrinking = shrinking
         self.findings = Findings()
         self.failure: Failure | None = None
+        self.deadline = float("inf")
 
     def judge(self, scenario: dict[str, Any]) -> None:
         """Judge a scenario.
 
         Raises:
             Wrong: it fails.
+            OutOfTime: another has failed long ago.
         """
+        if time.monotonic() >= self.deadline:
+            raise OutOfTime
         try:
             text = self._what_is_wrong(scenario)
         except (Unfit, OracleFailed) as exc:
@@ -84,6 +96,8 @@ class Judge:
             return
         self.findings.compared += self.failure is None  # what shrinking tries counts for nothing
         if text is not None:
+            if self.failure is None:
+                self.deadline = time.monotonic() + self.shrinking
             self.failure = Failure(scenario, text, self._golden(scenario))
             raise Wrong
 
@@ -100,10 +114,14 @@ class Judge:
 
 def explore(number: int, count: int) -> Findings:
     """Judge `count` scenarios; the same number gives the same ones."""
-    judge = Judge(_oracle())
+    return judged_by(Judge(_oracle()), number, count)
+
+
+def judged_by(judge: Judge, number: int, count: int) -> Findings:
+    """Let this judge judge them."""
     try:
         _test(judge.judge, number, count)()
-    except Wrong:
+    except (Wrong, OutOfTime):
         assert judge.failure is not None
         judge.findings.failures.append(judge.failure)
     except Flaky as exc:
