@@ -10,7 +10,6 @@ Follows: Erlang's `sys`, function `handle_system_msg/6`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import outcome
@@ -22,6 +21,7 @@ from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through, re
 from .mailbox import SystemMessage
 from .names import class_name, need, takes_messages
 from .process import UNSET, Exit
+from .record import dataclass
 from .request import From, check_timeout
 from .server_messages import Terminate
 
