@@ -149,9 +149,11 @@ def test_the_first_use_may_be_in_a_run() -> None:
     code = """
 import trio
 import trio_otp as otp
+async def double(number):
+    return 2 * number
 class Doubler(otp.GenServer):
     async def handle_call(self, request, from_):
-        return otp.Reply(await otp.task.await_one(otp.task.start_async(lambda: 2 * request)))
+        return otp.Reply(await otp.task.await_one(otp.task.start_async(double, request)))
 async def main():
     async with otp.open_process():
         pid = await otp.start_link(Doubler)
