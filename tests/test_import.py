@@ -20,7 +20,14 @@ ROOT = Path(otp.__file__).parents[1]
 BODY = ast.parse(Path(otp.__file__).read_text(encoding="utf-8")).body
 # What the standard library and others have that takes long to import, beside what Trio needs.
 HEAVY = {"argparse", "asyncio", "difflib", "importlib.metadata", "rich", "tomllib", "trio_util"}
-LATE = set(HOMES.values()) | {"cli", "program", "registry_table", "statem_engine", "task_job"}
+LATE = set(HOMES.values()) | {
+    "cli",
+    "program",
+    "registry_table",
+    "system_requests",
+    "statem_engine",
+    "task_job",
+}
 
 
 def fresh(code: str) -> str:

@@ -23,7 +23,6 @@ from .client import on_call as on_call
 from .client import on_call_deferred as on_call_deferred
 from .client import on_cast as on_cast
 from .client import on_info as on_info
-from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
 from .exits import KILL as KILL
 from .exits import KILLED as KILLED
 from .exits import NOPROC as NOPROC
@@ -72,19 +71,6 @@ from .links import link as link
 from .links import monitor as monitor
 from .links import trap_exit as trap_exit
 from .links import unlink as unlink
-from .management import check_childspecs as check_childspecs
-from .management import count_children as count_children
-from .management import delete_child as delete_child
-from .management import ensure_child as ensure_child
-from .management import get_childspec as get_childspec
-from .management import restart_child as restart_child
-from .management import start_child as start_child
-from .management import terminate_child as terminate_child
-from .management import which_child as which_child
-from .management import which_children as which_children
-from .metadata import metadata as metadata
-from .metadata import reset_metadata as reset_metadata
-from .metadata import set_metadata as set_metadata
 from .names import Atom as Atom
 from .names import Ref as Ref
 from .names import ViaModule as ViaModule
@@ -123,9 +109,6 @@ from .spawn import set_label as set_label
 from .spawn import spawn as spawn
 from .spawn import spawn_link as spawn_link
 from .spawn import spawn_monitor as spawn_monitor
-from .special_process import SpecialProcess as SpecialProcess
-from .special_process import init_ack as init_ack
-from .special_process import init_fail as init_fail
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor
@@ -152,6 +135,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from .application_errors import NoSetting as NoSetting
     from .application_errors import NotStarted as NotStarted
     from .application_errors import UnknownApplication as UnknownApplication
+    from .dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
     from .enter_loop import enter_loop as enter_loop
     from .event_handler import GenEvent as GenEvent
     from .event_handler import HandlerCrashed as HandlerCrashed
@@ -171,6 +155,19 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from .introspect import process_count as process_count
     from .introspect import process_info as process_info
     from .introspect import processes as processes
+    from .management import check_childspecs as check_childspecs
+    from .management import count_children as count_children
+    from .management import delete_child as delete_child
+    from .management import ensure_child as ensure_child
+    from .management import get_childspec as get_childspec
+    from .management import restart_child as restart_child
+    from .management import start_child as start_child
+    from .management import terminate_child as terminate_child
+    from .management import which_child as which_child
+    from .management import which_children as which_children
+    from .metadata import metadata as metadata
+    from .metadata import reset_metadata as reset_metadata
+    from .metadata import set_metadata as set_metadata
     from .multi_call import MultiReply as MultiReply
     from .multi_call import abcast as abcast
     from .multi_call import multi_call as multi_call
@@ -196,6 +193,9 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from .request_ids import receive_response as receive_response
     from .request_ids import send_request as send_request
     from .request_ids import wait_response as wait_response
+    from .special_process import SpecialProcess as SpecialProcess
+    from .special_process import init_ack as init_ack
+    from .special_process import init_fail as init_fail
     from .statem_actions import ChangeCallbacks as ChangeCallbacks
     from .statem_actions import KeepState as KeepState
     from .statem_actions import NextEvent as NextEvent

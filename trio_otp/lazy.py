@@ -32,6 +32,7 @@ _NAMES: Final = {
         "ApplicationExited ApplicationStartError ConfigChangeError NoController NoSetting "
         "NotStarted UnknownApplication"
     ),
+    "dynamic_supervisor": "DynamicSupervisor",
     "enter_loop": "enter_loop",
     "event_handler": (
         "GenEvent HandlerCrashed HandlerExit NoHandler OwnerExited RemoveHandler "
@@ -41,6 +42,11 @@ _NAMES: Final = {
     "gen_statem": "GenStatem on_state",
     "intervals": "apply_after apply_interval send_interval",
     "introspect": "ProcessInfo process_count process_info processes",
+    "management": (
+        "check_childspecs count_children delete_child ensure_child get_childspec "
+        "restart_child start_child terminate_child which_child which_children"
+    ),
+    "metadata": "metadata reset_metadata set_metadata",
     "multi_call": "MultiReply abcast multi_call",
     "open_application": "OpenApplication open_application",
     "os_process": "ExitStatus",
@@ -54,6 +60,7 @@ _NAMES: Final = {
     "registry_subscription": "Subscription",
     "request_collection": "RequestIds",
     "request_ids": "RequestId check_response receive_response send_request wait_response",
+    "special_process": "SpecialProcess init_ack init_fail",
     "statem_actions": (
         "ChangeCallbacks KeepState NextEvent NextState PopCallbacks Postpone "
         "PushCallbacks RepeatState ReplyTo StopAndReply"
