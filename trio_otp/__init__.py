@@ -81,8 +81,6 @@ from .names import send_end as send_end
 from .names import unregister as unregister
 from .names import whereis as whereis
 from .open_process import open_process as open_process
-from .open_supervisor import OpenSupervisor as OpenSupervisor
-from .open_supervisor import open_supervisor as open_supervisor
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import Monitor as Monitor
@@ -112,9 +110,6 @@ from .spawn import spawn_monitor as spawn_monitor
 from .start import start as start
 from .start import start_link as start_link
 from .start import start_monitor as start_monitor
-from .supervision_data import ChildInfo as ChildInfo
-from .supervision_data import Counts as Counts
-from .supervisor import Supervisor as Supervisor
 from .template import template as template
 from .timers import Timer as Timer
 
@@ -173,6 +168,8 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from .multi_call import multi_call as multi_call
     from .open_application import OpenApplication as OpenApplication
     from .open_application import open_application as open_application
+    from .open_supervisor import OpenSupervisor as OpenSupervisor
+    from .open_supervisor import open_supervisor as open_supervisor
     from .os_process import ExitStatus as ExitStatus
     from .partition_supervisor import PartitionSupervisor as PartitionSupervisor
     from .partitions import Partitions as Partitions
@@ -213,6 +210,9 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from .statem_timeouts import StateTimeout as StateTimeout
     from .statem_timeouts import TimeoutOf as TimeoutOf
     from .statem_timeouts import UpdateTimeout as UpdateTimeout
+    from .supervision_data import ChildInfo as ChildInfo
+    from .supervision_data import Counts as Counts
+    from .supervisor import Supervisor as Supervisor
     from .task_handle import Task as Task
     from .task_result import NotOwner as NotOwner
     from .task_result import TaskExited as TaskExited

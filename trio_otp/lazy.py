@@ -1,7 +1,7 @@
 """What of the library is imported at its first use.
 
 Few programs use all of it at once, and to build a class costs time, a dataclass most of all. So
-`import trio_otp` brings what nearly every program needs: processes, servers, supervisors, names.
+`import trio_otp` brings what every program needs: processes, servers, names and starts.
 The rest is imported when its name is looked up. What may be needed while something goes wrong, the
 reports of crashes for example, is never late: it must not depend on files that may be gone.
 
@@ -49,6 +49,7 @@ _NAMES: Final = {
     "metadata": "metadata reset_metadata set_metadata",
     "multi_call": "MultiReply abcast multi_call",
     "open_application": "OpenApplication open_application",
+    "open_supervisor": "OpenSupervisor open_supervisor",
     "os_process": "ExitStatus",
     "partition_supervisor": "PartitionSupervisor",
     "partitions": "Partitions partitions",
@@ -68,6 +69,8 @@ _NAMES: Final = {
     "statem_timeouts": (
         "CancelTimeout Event EventTimeout GenericTimeout StateTimeout TimeoutOf UpdateTimeout"
     ),
+    "supervision_data": "ChildInfo Counts",
+    "supervisor": "Supervisor",
     "task_handle": "Task",
     "task_result": "NotOwner TaskExited TaskReply TaskTimeout",
     "task_supervisor": "TaskSupervisor",
