@@ -24,7 +24,7 @@ MODULES = ["trio_otp", *(m.name for m in pkgutil.walk_packages(otp.__path__, "tr
 # Type aliases, type variables and instances of a documented class have no docstring of their own.
 PUBLIC = {
     name: value
-    for name, value in vars(otp).items()
+    for name, value in inspect.getmembers(otp)
     if not name.startswith("_") and isinstance(value, type | FunctionType)
 }
 MODULES_OF_FUNCTIONS = (

@@ -36,7 +36,6 @@ Follows: Erlang's `alarm_handler` (SASL).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from . import gen_event
@@ -45,6 +44,7 @@ from .child import child as child_of
 from .event_handler import GenEvent
 from .event_manager import EventManager
 from .events import NoticeReport
+from .record import dataclass
 from .runtime import need_process
 from .server_results import Reply
 

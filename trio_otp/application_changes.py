@@ -5,7 +5,6 @@ Follows: Erlang's `application_controller`, which calls `config_change/3` after 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from .application_errors import ConfigChangeError
 from .application_graph import all_of
 from .config import read_config
 from .exits import SpecError
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

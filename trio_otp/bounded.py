@@ -108,7 +108,9 @@ def _field_names(value: Any, kind: type[Any]) -> list[str] | None:
     written = kind.__repr__
     if dataclasses.is_dataclass(value):
         made = getattr(getattr(written, "__wrapped__", None), "__code__", None)
-        generated = made is not None and made.co_filename == "<string>"
+        generated = hasattr(written, "shows_fields") or (
+            made is not None and made.co_filename == "<string>"
+        )
         return [f.name for f in dataclasses.fields(value) if f.repr] if generated else None
     if isinstance(value, tuple) and getattr(written, "__module__", "") == "collections":
         return list(kind._fields)

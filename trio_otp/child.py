@@ -14,7 +14,7 @@ for itself without arguments. Follows: Elixir's `Supervisor`, section "Child spe
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -23,6 +23,7 @@ from .bounded import bounded, label_of
 from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -13,7 +13,6 @@ import os
 import sys
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
@@ -22,6 +21,7 @@ import trio
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import ProcessExit, SpecError, reason_of
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -33,7 +33,7 @@ Follows: Elixir's `DynamicSupervisor`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -53,6 +53,7 @@ from .exits import (
 )
 from .home import kill
 from .process import Pid
+from .record import dataclass
 from .restart import Intensity, check_intensity
 from .server_results import IGNORE
 from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec

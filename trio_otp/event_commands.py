@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import outcome
@@ -11,6 +10,7 @@ from .event_handler import HandlerCrashed
 from .event_manager import EventManager
 from .handler_table import Entry
 from .names import check_class, need
+from .record import dataclass
 from .request import From, check_timeout
 from .server_messages import Handled
 from .server_results import Reply

@@ -6,12 +6,12 @@ Follows: Erlang's `gen_event`, section "Callback Functions".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 
 from .bounded import bounded
 from .exits import NORMAL, NoCallback, OtpError
 from .process import UNSET, Exit
+from .record import dataclass
 from .runtime import need_process
 from .server_messages import log_unexpected
 

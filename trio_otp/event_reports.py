@@ -8,8 +8,10 @@ keys that OTP's reports have. Follows: the reports of Erlang's `gen_server`, `pr
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,12 +21,12 @@ Follows: Erlang reference manual, "Processes", section "Termination".
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
 from .bounded import article, bounded
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -80,13 +80,13 @@ unless it is told otherwise.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .behaviour import Behaviour
 from .bounded import bounded
 from .exits import BadReturn, NoCallback, SpecError
 from .process import UNSET
+from .record import dataclass
 from .statem_actions import NextState
 from .statem_drawing import Drawing, edges_of
 from .statem_loop import StatemLoop, check_state

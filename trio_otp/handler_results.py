@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from .event_handler import GenEvent, RemoveHandler, SwapHandler
 from .exits import BadReturn
+from .record import dataclass
 from .server_results import Stop
 
 GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"

@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from trio_util import AsyncBool  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
@@ -40,7 +39,7 @@ class Home:
         self.nursery = nursery
         self.processes: dict[Process, None] = {}  # oldest first
         self.guarded = False  # a user's nursery: the guard leaves when the home is empty
-        self._empty: AsyncBool | None = None  # of the guard, if there is one
+        self._empty: trio.Event | None = None  # of the guard, if there is one
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
@@ -52,7 +51,7 @@ class Home:
         """Forget a process that died."""
         self.processes.pop(process, None)
         if self._empty is not None and not self.processes:
-            self._empty.value = True
+            self._empty.set()
 
     async def close(self) -> None:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
@@ -77,8 +76,8 @@ class Home:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
         try:
             while self.processes:
-                self._empty = AsyncBool()
-                await self._empty.wait_value(True)  # pyright: ignore[reportUnknownMemberType]
+                self._empty = trio.Event()
+                await self._empty.wait()
         finally:
             self.runtime.homes.pop(self.nursery, None)
             await self.close()

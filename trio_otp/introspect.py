@@ -19,7 +19,6 @@ Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `ob
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import trio
@@ -29,6 +28,7 @@ from .home import stack_of
 from .names import check_reference, holder, is_atom, is_via
 from .port import Port
 from .process import UNSET, Pid
+from .record import dataclass
 from .runtime import runtime
 from .server_messages import shown_message
 from .supervision import SupervisorBehaviour

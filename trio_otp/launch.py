@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import outcome
@@ -34,6 +33,7 @@ from .exits import (
 from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
 from .process import UNSET, Process
+from .record import dataclass
 from .request import enter_wait, leave_wait
 from .runtime import calling_process, own_process, runtime
 

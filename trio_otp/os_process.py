@@ -11,7 +11,6 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import trio
@@ -19,6 +18,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .checks import check_choice
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

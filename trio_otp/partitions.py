@@ -6,7 +6,6 @@ See `trio_otp.partition_supervisor` for an example and for when to use it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -17,6 +16,7 @@ from .exits import NoProcess
 from .names import check_reference, need
 from .partition_key import partition_of
 from .partition_supervisor import find_loop
+from .record import dataclass
 from .request import From
 from .supervision_data import Command
 

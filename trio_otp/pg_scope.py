@@ -5,7 +5,6 @@ Part of `trio_otp.pg`, which says what it is for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import outcome
@@ -14,6 +13,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .gen_server import GenServer
 from .pg_table import Memberships
+from .record import dataclass
 from .registry_table import strict_key
 from .runtime import need_process
 from .server_messages import log_unexpected

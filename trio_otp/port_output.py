@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import logging
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import trio
@@ -18,6 +17,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .events import NoticeReport
 from .names import find, send
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections import deque

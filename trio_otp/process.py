@@ -19,7 +19,6 @@ Follows: Erlang reference manual, "Processes".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import trio
@@ -40,6 +39,7 @@ from .exits import (
 )
 from .home import Home, Killed
 from .mailbox import Mailbox, SystemMessage
+from .record import dataclass
 from .request import From
 from .runtime import current_process
 from .whereabouts import behaviour_name, initial_call, neighbours_of

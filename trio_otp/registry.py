@@ -40,7 +40,7 @@ Follows: Elixir's `Registry`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import outcome
@@ -55,6 +55,7 @@ from .gen_server import GenServer
 from .launch import connect
 from .names import Ref, check_reference, find
 from .process import Exit, Pid
+from .record import dataclass
 from .registry_lock import Locks
 from .registry_table import Entry, Table, strict_key
 from .runtime import need_process, runtime

@@ -6,7 +6,6 @@ See `trio_otp.registry` for an example and for when to use it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +14,7 @@ from trio.lowlevel import enable_ki_protection
 from .block import block
 from .bounded import bounded
 from .names import check_reference
+from .record import dataclass
 from .registry import NotRegistered, Valued
 from .registry_subscription import subscription
 from .registry_table import strict_key

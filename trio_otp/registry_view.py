@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
 from .exits import NoProcess
 from .names import find
+from .record import dataclass
 from .registry import Registry
 from .registry_table import Entry, strict_key
 

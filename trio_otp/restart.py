@@ -23,12 +23,13 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .bounded import bounded
 from .checks import check_choice, check_whole, is_number
 from .exits import SpecError, is_quiet
+from .record import dataclass
 
 if TYPE_CHECKING:
     from .child_options import Restart

@@ -5,13 +5,13 @@ Follows: Erlang's `gen_server`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import NoCallback
 from .mailbox import SystemMessage
+from .record import dataclass
 from .request import From
 from .whereabouts import place_of
 

@@ -6,13 +6,13 @@ Follows: Erlang's `gen_server`, section "Callback functions".
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import outcome
 
 from .exits import NORMAL
 from .process import UNSET
+from .record import dataclass
 
 if TYPE_CHECKING:
     from .request import From

@@ -14,10 +14,10 @@ Follows: the types `state_callback_result()` and `action()` of `gen_statem`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
+from .record import dataclass
 from .request import From
 from .server_results import Reply
 from .statem_timeouts import Event, Shown, TimeoutOf, fields_of

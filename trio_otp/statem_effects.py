@@ -5,10 +5,10 @@ Follows: nothing of OTP; its `gen_statem` acts at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
+from .record import dataclass
 from .statem_timeouts import Event, TimeoutOf
 
 if TYPE_CHECKING:

@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
 from .exits import BadReturn
 from .process import UNSET
+from .record import dataclass
 from .server_results import Reply, Stop
 from .statem_actions import (
     ChangeCallbacks,

@@ -16,7 +16,6 @@ Follows: Erlang's `gen_statem`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from .exits import BadReturn
 from .gen_server import reply
 from .mailbox import SystemMessage
 from .process import UNSET, Down, Exit
+from .record import dataclass
 from .request import From
 from .server_loop import BURST, BURST_SECONDS, ServerLoop
 from .server_messages import Cast

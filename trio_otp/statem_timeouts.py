@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final, TypeAlias
 
 from .bounded import bounded
+from .record import dataclass
 from .request import From, check_timeout
 
 

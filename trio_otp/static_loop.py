@@ -7,7 +7,6 @@ reported is the policy's to say.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -25,6 +24,7 @@ from .exits import (
     Shutdown,
     StartError,
 )
+from .record import dataclass
 from .restart import (
     Action,
     AutoShutdown,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .mailbox import SystemMessage
+from .record import dataclass
 
 if TYPE_CHECKING:
     from .child import Child, ChildSpec

@@ -49,7 +49,7 @@ from .debug import DONE, DebugEvent, Statistics
 from .exits import NORMAL
 from .request import DEFAULT_TIMEOUT
 from .sys_watch import install, log, log_to_file, no_debug, remove, statistics, trace
-from .system import (
+from .system_requests import (
     ChangeCode,
     End,
     GetState,
@@ -59,7 +59,7 @@ from .system import (
     Status,
     Suspend,
 )
-from .system import ask as _ask
+from .system_requests import ask as _ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from .bounded import bounded
 from .debug import DEFAULT_LOG, DebugEvent, Statistics, is_target, print_events
 from .request import DEFAULT_TIMEOUT
-from .system import Switch, ask
+from .system_requests import Switch, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,12 +5,13 @@ Follows: Elixir's `Task.Supervised`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .bounded import bounded, label_of
 from .exits import ProcessExit, passes_through, unwrap
 from .launch import expect_awaitable
+from .record import dataclass
 from .signature import check_positional
 
 if TYPE_CHECKING:

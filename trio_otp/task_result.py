@@ -14,13 +14,13 @@ Follows: Elixir's `Task`, whose `{:ok, value}`, `{:exit, reason}` and `nil` thes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
 import trio
 
 from .bounded import bounded
 from .exits import OtpError
+from .record import dataclass
 
 if TYPE_CHECKING:
     from .task_handle import Task

@@ -18,7 +18,6 @@ Follows: Elixir's `Task.async_stream/3`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
@@ -30,6 +29,7 @@ from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
 from .launch import Launch
 from .process import UNSET
+from .record import dataclass
 from .request import is_seconds
 from .runtime import own_process, runtime
 from .task_job import Job, check_function

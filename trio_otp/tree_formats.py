@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
+
+from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

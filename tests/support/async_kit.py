@@ -40,7 +40,7 @@ MODULES = {
 
 def public() -> Iterator[tuple[str, Any]]:
     """List the functions and methods that users call, by the name they are called by."""
-    for name, value in vars(otp).items():
+    for name, value in inspect.getmembers(otp):
         if name.startswith("_") or inspect.ismodule(value):
             continue
         if inspect.isclass(value):

@@ -6,7 +6,6 @@ it is read may raise; a row that does is left out, a tree that does is read agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bounded import bounded
@@ -14,6 +13,7 @@ from ..client_methods import Message
 from ..introspect import slot_of, status_of
 from ..port import Port
 from ..process import UNSET
+from ..record import dataclass
 from ..request import From
 from ..server_messages import Cast
 from ..tree import drawn

@@ -1,0 +1,126 @@
+"""What of the library is imported at its first use.
+
+Few programs use all of it at once, and to build a class costs time, a dataclass most of all. So
+`import trio_otp` brings what every program needs: processes, servers, names and starts.
+The rest is imported when its name is looked up. What may be needed while something goes wrong, the
+reports of crashes for example, is never late: it must not depend on files that may be gone.
+
+`HOMES` says in which module a late name is. `tests/test_import.py` holds it to the imports under
+`TYPE_CHECKING` in `__init__.py`, which editors and type checkers read.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Public names that are modules: those imported late, and those imported at once.
+LATE_MODULES: Final = frozenset(
+    ["alarm_handler", "application", "gen_event", "observer", "pg", "sys", "task"]
+)
+MODULES: Final = LATE_MODULES | {"events", "reports"}
+
+_NAMES: Final = {
+    "agent": "Agent",
+    "application_base": "Application",
+    "application_errors": (
+        "ApplicationExited ApplicationStartError ConfigChangeError NoController NoSetting "
+        "NotStarted UnknownApplication"
+    ),
+    "dynamic_supervisor": "DynamicSupervisor",
+    "enter_loop": "enter_loop",
+    "event_handler": (
+        "GenEvent HandlerCrashed HandlerExit NoHandler OwnerExited RemoveHandler "
+        "SwapHandler Swapped"
+    ),
+    "event_manager": "EventManager",
+    "gen_statem": "GenStatem on_state",
+    "intervals": "apply_after apply_interval send_interval",
+    "introspect": "ProcessInfo process_count process_info processes",
+    "management": (
+        "check_childspecs count_children delete_child ensure_child get_childspec "
+        "restart_child start_child terminate_child which_child which_children"
+    ),
+    "metadata": "metadata reset_metadata set_metadata",
+    "multi_call": "MultiReply abcast multi_call",
+    "open_application": "OpenApplication open_application",
+    "open_supervisor": "OpenSupervisor open_supervisor",
+    "os_process": "ExitStatus",
+    "partition_supervisor": "PartitionSupervisor",
+    "partitions": "Partitions partitions",
+    "port": "Port",
+    "port_output": "PortLine",
+    "program": "run",
+    "registry": "NotRegistered Registered Registry Unregistered",
+    "registry_handle": "RegistryHandle registry",
+    "registry_subscription": "Subscription",
+    "request_collection": "RequestIds",
+    "request_ids": "RequestId check_response receive_response send_request wait_response",
+    "special_process": "SpecialProcess init_ack init_fail",
+    "statem_actions": (
+        "ChangeCallbacks KeepState NextEvent NextState PopCallbacks Postpone "
+        "PushCallbacks RepeatState ReplyTo StopAndReply"
+    ),
+    "statem_timeouts": (
+        "CancelTimeout Event EventTimeout GenericTimeout StateTimeout TimeoutOf UpdateTimeout"
+    ),
+    "supervision_data": "ChildInfo Counts",
+    "supervisor": "Supervisor",
+    "task_handle": "Task",
+    "task_result": "NotOwner TaskExited TaskReply TaskTimeout",
+    "task_supervisor": "TaskSupervisor",
+    "tree": "tree",
+    "worker_thread": "WorkerThread",
+}
+
+HOMES: Final[dict[str, str]] = {
+    **{name: home for home, names in _NAMES.items() for name in names.split()},
+    **{name: name for name in LATE_MODULES},
+}
+
+
+class Package(ModuleType):
+    """The package, in which a late name is not hidden by a module of the same name.
+
+    Whatever first imports `trio_otp.tree` has the import system put that module into the package as
+    `tree`, where the public function of that name belongs.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute, unless it is a module in the place of something else."""
+        if isinstance(value, ModuleType) and name in HOMES and name not in LATE_MODULES:
+            return
+        super().__setattr__(name, value)
+
+
+def install(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Give the `__getattr__` and the `__dir__` that a package with late names needs."""
+    module = sys.modules[package]
+    module.__class__ = Package
+    names = vars(module)
+
+    def find(name: str) -> Any:
+        """Import what is named, and keep it."""
+        if name == "__all__":  # of `from trio_otp import *`
+            return _public(names)
+        if name not in HOMES:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = import_module(f"{package}.{HOMES[name]}")
+        names[name] = found = home if name in LATE_MODULES else getattr(home, name)
+        return found
+
+    return find, lambda: sorted({*names, *HOMES})
+
+
+def _public(names: dict[str, Any]) -> list[str]:
+    now = {
+        name
+        for name, value in names.items()
+        if not name.startswith("_") and (name in MODULES or not isinstance(value, ModuleType))
+    }
+    return sorted(now | HOMES.keys())
