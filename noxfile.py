@@ -106,6 +106,13 @@ def differential(session: nox.Session) -> None:
     session.run(*command, *session.posargs)
 
 
+@nox.session(python=PYTHONS[-1:])
+def bench(session: nox.Session) -> None:
+    """Measure the library beside floors and peers: `-- --quick`, `-- --help`."""
+    session.install("-q", "-e", ".")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, likely bugs and the rules of async code."""

@@ -1,0 +1,76 @@
+"""The table in the terminal: rows are workloads, columns are contestants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .lanes import OURS, Kind
+from .measure import Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .run import Result, Times
+
+NAME_WIDTH = 32
+CELL_WIDTH = 13
+
+
+def number(value: float) -> str:
+    """Give three digits and a letter for thousands or millions, or for thousandths."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u")):
+        if abs(value) >= factor:
+            scaled = value / factor
+            digits = 2 if scaled < 10 else 1 if scaled < 100 else 0
+            return f"{scaled:.{digits}f}{letter and ' ' + letter}"
+    return "0"
+
+
+def figure(value: float, measure: Measure) -> str:
+    """Give a figure with its unit: `63.2 k/s`, `5.40 kB`, `1.20 ms`."""
+    text = number(value)
+    if measure is Measure.MESSAGES:
+        return text
+    return (
+        text + ("" if text[-1].isalpha() else " ") * (measure is not Measure.RATE) + measure.value
+    )
+
+
+def columns(result: Result) -> list[Times]:
+    """Give those whom the ways to use trio_otp stand beside."""
+    return [*result.of(Kind.FLOOR), *result.of(Kind.PEER)]
+
+
+def cells(times: Times, row: Times | None, measure: Measure) -> tuple[str, str]:
+    """Give the median with its spread, and the ratio to the row's trio_otp."""
+    spread = times.spread
+    first = f"{figure(spread.median, measure)}"
+    second = f"±{spread.relative:.0%}"
+    if row is not None:
+        second += f" {times.ratio(row).median:.2f}x"
+    return first, second
+
+
+def render(results: Iterable[Result]) -> str:
+    """Give the whole table."""
+    return "\n\n".join(_section(result) for result in results if result.times)
+
+
+def _section(result: Result) -> str:
+    race = result.race
+    lines = [f"{race.title} ({result.n:,} {race.what} a round)"]
+    if race.note:
+        lines.append(race.note)
+    others = columns(result)
+    lines.append(_line("", [OURS, *(times.lane.name for times in others)]))
+    for row in result.of(Kind.OURS):
+        own = cells(row, None, race.measure)
+        pairs = [own, *(cells(times, row, race.measure) for times in others)]
+        lines.append(_line(row.lane.title, [pair[0] for pair in pairs]))
+        lines.append(_line("", [pair[1] for pair in pairs]))
+    lines.extend(f"  {failed.lane.name}: {failed.failure}" for failed in result.failures)
+    return "\n".join(lines)
+
+
+def _line(name: str, parts: list[str]) -> str:
+    return (name.ljust(NAME_WIDTH) + "".join(part.rjust(CELL_WIDTH) for part in parts)).rstrip()
