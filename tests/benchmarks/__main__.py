@@ -6,12 +6,18 @@ Without arguments all races that are not on request are run, with rounds enough 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .page import write
+from .peers.company import Company
 from .races import RACES
+from .report import as_json
 from .run import run_all
-from .table import render
+from .table import render, render_targets
+from .targets import judge
 
 if TYPE_CHECKING:
     from .lanes import Lane, Race
@@ -20,32 +26,55 @@ if TYPE_CHECKING:
 def main(argv: list[str] | None = None) -> int:
     """Run what the arguments say and give the exit status."""
     options = _parser().parse_args(argv)
-    chosen = [race for race in RACES if _is_chosen(race, options.workload)]
+    if options.list:
+        print("\n".join(f"{race.name:16} {race.title}" for race in RACES))
+        return 0
+    known = dict(text.partition("=")[::2] for text in options.missing)
+    with Company(options.contestant or (), known) as company:
 
-    def lanes_of(race: Race) -> list[Lane]:
-        names = options.contestant
-        return [lane for lane in race.lanes if not names or lane.contestant in names]
+        def lanes_of(race: Race) -> list[Lane]:
+            names = options.contestant
+            own = [lane for lane in race.lanes if not names or lane.contestant in names]
+            return own + company.lanes(race)
 
-    results = run_all(
-        chosen,
-        lanes_of,
-        quick=options.quick,
-        rounds=options.rounds,
-        progress=lambda result: print(render([result]), end="\n\n", flush=True),
-    )
+        results = run_all(
+            [race for race in RACES if _is_chosen(race, options)],
+            lanes_of,
+            quick=options.quick,
+            rounds=options.rounds,
+            progress=lambda result: print(render([result]), end="\n\n", flush=True),
+        )
+    judgements = judge(results)
+    print(render_targets(judgements))
+    for name, reason in company.missing.items():
+        print(f"{name}: not there: {reason}")
+    report = as_json(results, judgements, company.missing)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        write(report)
     return 1 if any(result.failures for result in results) else 0
 
 
-def _is_chosen(race: Race, names: list[str] | None) -> bool:
-    return race.name in names if names else not race.on_request
+def _is_chosen(race: Race, options: argparse.Namespace) -> bool:
+    if options.workload:
+        return race.name in options.workload
+    return not race.on_request and (race.in_quick or not options.quick)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each race")
-    parser.add_argument("--workload", nargs="+", metavar="NAME", choices=[r.name for r in RACES])
+    names = [race.name for race in RACES]
+    parser.add_argument("--workload", nargs="+", metavar="NAME", choices=names)
     parser.add_argument("--contestant", nargs="+", metavar="NAME", help="trio_otp, F2, pykka ...")
+    parser.add_argument("--list", action="store_true", help="list the workloads")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument(
+        "--missing", action="append", default=[], metavar="PEER=REASON", help=argparse.SUPPRESS
+    )
     return parser
 
 

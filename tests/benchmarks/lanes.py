@@ -41,6 +41,7 @@ class Lane:
     name: str  # of the floor or the peer; for ours it tells the rows of a race apart
     title: str
     run: Callable[[int], Sample]
+    scale: int = 1  # it does so many times what the others do
 
     @property
     def contestant(self) -> str:
@@ -68,12 +69,24 @@ class Race:
     sizes: Sizes
     lanes: tuple[Lane, ...]
     note: str = ""
+    grows: bool = False  # the lanes differ in their scale alone, and what counts is how they differ
+    warm_up: bool = True
+    in_quick: bool = True
     on_request: bool = False
 
 
 def floor(name: str, title: str, work: Callable[[int], Awaitable[Sample]]) -> Lane:
     """Make a lane of a floor, which gets a Trio run of its own in each round."""
     return Lane(Kind.FLOOR, name, title, functools.partial(trio.run, work))
+
+
+def growing(work: Callable[[int], Awaitable[Sample]]) -> tuple[Lane, ...]:
+    """Make the lanes of a race that asks how the cost grows with the number."""
+
+    def run(n: int) -> Sample:
+        return trio.run(work, n)
+
+    return tuple(Lane(Kind.OURS, f"{k}n", f"{k}n", run, k) for k in (1, 2, 4, 8))
 
 
 def ours(name: str, title: str, work: Callable[..., Awaitable[Sample]], *args: Any) -> Lane:

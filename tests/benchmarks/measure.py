@@ -24,10 +24,16 @@ class Sample(NamedTuple):
 class Measure(enum.Enum):
     """What a race measures."""
 
-    RATE = "/s"
-    MEMORY = "B"
-    TIME = "s"
-    MESSAGES = "messages"
+    RATE = "rate"
+    MEMORY = "memory of each"
+    TIME = "time of each"
+    MESSAGES = "messages, the most at a time"
+    DELAY = "time, the longest"
+
+    @property
+    def unit(self) -> str:
+        """The unit of its figures."""
+        return _UNITS[self]
 
     @property
     def more_is_better(self) -> bool:
@@ -38,7 +44,18 @@ class Measure(enum.Enum):
         """Give things per second, or what each thing took."""
         if self is Measure.RATE:
             return sample.count / sample.amount
+        if self in (Measure.MESSAGES, Measure.DELAY):
+            return sample.amount
         return sample.amount / sample.count
+
+
+_UNITS = {
+    Measure.RATE: "/s",
+    Measure.MEMORY: "B",
+    Measure.TIME: "s",
+    Measure.MESSAGES: "",
+    Measure.DELAY: "s",
+}
 
 
 class Watch:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .workloads import calls, casts, starts
+from .workloads import calls, casts, others, starts, whole
 
 if TYPE_CHECKING:
     from .lanes import Race
 
-RACES: Final[tuple[Race, ...]] = (*calls.RACES, *casts.RACES, *starts.RACES)
+RACES: Final[tuple[Race, ...]] = (
+    *calls.RACES,
+    *casts.RACES,
+    *starts.RACES,
+    *others.RACES,
+    *whole.RACES,
+)

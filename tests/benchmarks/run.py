@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .lanes import Kind, Lane, LaneFailed, Race
-from .statistics import Spread, ratio, spread
+from .statistics import Spread, growth, ratio, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,6 +49,12 @@ class Result:
         return next((t for t in found if kind in (None, t.lane.kind)), None)
 
     @property
+    def exponent(self) -> float:
+        """How the time for all of n things grows: 1 if each takes the same, however many."""
+        lanes = self.of(Kind.OURS)
+        return growth([(t.lane.scale, t.lane.scale / t.spread.median) for t in lanes])
+
+    @property
     def failures(self) -> list[Times]:
         """The lanes that have left the race."""
         return [times for times in self.times if times.failure]
@@ -57,7 +63,7 @@ class Result:
 def run_race(race: Race, lanes: Iterable[Lane], n: int, rounds: int) -> Result:
     """Let lanes take turns, A B C A B C; a first turn of each, a warm-up, does not count."""
     result = Result(race, n, [Times(lane) for lane in lanes])
-    for number in range(rounds + 1):
+    for number in range(0 if race.warm_up else 1, rounds + 1):
         for times in result.times:
             if not times.failure:
                 _turn(race, times, n, counts=number > 0)
@@ -67,6 +73,7 @@ def run_race(race: Race, lanes: Iterable[Lane], n: int, rounds: int) -> Result:
 def _turn(race: Race, times: Times, n: int, *, counts: bool) -> None:
     gc.collect()
     try:
+        n *= times.lane.scale
         sample = times.lane.run(n)
         if sample.count != n:
             raise LaneFailed(f"{sample.count} of {n} {race.what} were done")

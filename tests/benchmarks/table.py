@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .lanes import OURS, Kind
-from .measure import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .measure import Measure
     from .run import Result, Times
+    from .targets import Judgement
 
 NAME_WIDTH = 32
-CELL_WIDTH = 13
+CELL_WIDTH = 13  # at least; a long name of a contestant takes more
 
 
 def number(value: float) -> str:
@@ -29,11 +30,8 @@ def number(value: float) -> str:
 def figure(value: float, measure: Measure) -> str:
     """Give a figure with its unit: `63.2 k/s`, `5.40 kB`, `1.20 ms`."""
     text = number(value)
-    if measure is Measure.MESSAGES:
-        return text
-    return (
-        text + ("" if text[-1].isalpha() else " ") * (measure is not Measure.RATE) + measure.value
-    )
+    gap = "" if text[-1].isalpha() or not measure.unit else " "
+    return f"{text}{gap}{measure.unit}"
 
 
 def columns(result: Result) -> list[Times]:
@@ -61,16 +59,32 @@ def _section(result: Result) -> str:
     lines = [f"{race.title} ({result.n:,} {race.what} a round)"]
     if race.note:
         lines.append(race.note)
+    if race.grows and len(result.of(Kind.OURS)) > 1:
+        lines.append(f"The time for all of them grows as n to the power of {result.exponent:.2f}.")
     others = columns(result)
-    lines.append(_line("", [OURS, *(times.lane.name for times in others)]))
+    names = [OURS, *(times.lane.name for times in others)]
+    widths = [max(CELL_WIDTH, len(name) + 2) for name in names]
+    lines.append(_line("", names, widths))
     for row in result.of(Kind.OURS):
         own = cells(row, None, race.measure)
         pairs = [own, *(cells(times, row, race.measure) for times in others)]
-        lines.append(_line(row.lane.title, [pair[0] for pair in pairs]))
-        lines.append(_line("", [pair[1] for pair in pairs]))
+        lines.append(_line(row.lane.title, [pair[0] for pair in pairs], widths))
+        lines.append(_line("", [pair[1] for pair in pairs], widths))
     lines.extend(f"  {failed.lane.name}: {failed.failure}" for failed in result.failures)
     return "\n".join(lines)
 
 
-def _line(name: str, parts: list[str]) -> str:
-    return (name.ljust(NAME_WIDTH) + "".join(part.rjust(CELL_WIDTH) for part in parts)).rstrip()
+def render_targets(judgements: Iterable[Judgement]) -> str:
+    """Give the list of targets, each with what was measured."""
+    lines = ["Targets"]
+    for judgement in judgements:
+        value = "" if judgement.value is None else f"{judgement.value:.2f}"
+        target = judgement.target
+        words = f"{judgement.verdict.value:14}{target.text:50}{value:>8}  ({target.limit})"
+        lines.append(words)
+    return "\n".join(lines)
+
+
+def _line(name: str, parts: list[str], widths: list[int]) -> str:
+    cells = "".join(part.rjust(width) for part, width in zip(parts, widths, strict=True))
+    return (name.ljust(NAME_WIDTH) + cells).rstrip()

@@ -90,3 +90,8 @@ async def served(child: Any) -> AsyncGenerator[otp.Pid[Any]]:
     async with trio.open_nursery() as nursery:
         yield await otp.start(child, nursery=nursery)
         nursery.cancel_scope.cancel()
+
+
+# What `processes.py` can start in great numbers: a server class for each option that concerns
+# what an idle server keeps.
+KINDS: dict[str, type[Any]] = {"plain": Plain}

@@ -13,7 +13,7 @@ CALL = Race(
     title="call, one after the other",
     what="calls",
     measure=Measure.RATE,
-    sizes=Sizes(full=3000, quick=1000, quick_rounds=7),
+    sizes=Sizes(full=3000, quick=500, quick_rounds=7),
     lanes=(
         floor("F0", "a checkpoint", floors.checkpoints),
         floor("F1", "ping-pong", floors.ping_pong),
@@ -39,7 +39,7 @@ CONCURRENT = Race(
     title="call, 100 callers at once",
     what="calls",
     measure=Measure.RATE,
-    sizes=Sizes(full=10_000, quick=3000),
+    sizes=Sizes(full=10_000, quick=1500),
     lanes=(
         floor("F7", "F2, 100 callers", floors.hundred_callers),
         ours("plain", "otp.call, def", calls.hundred_callers),

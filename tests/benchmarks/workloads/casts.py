@@ -13,7 +13,7 @@ BURST = Race(
     title="cast, all at once, then handled",
     what="casts",
     measure=Measure.RATE,
-    sizes=Sizes(full=20_000, quick=5000),
+    sizes=Sizes(full=20_000, quick=3000),
     lanes=(
         floor("F8", "async for", floors.one_by_one),
         floor("F9", "64 at a time", floors.drained),

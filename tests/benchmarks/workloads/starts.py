@@ -14,7 +14,7 @@ START = Race(
     title="start, one after the other",
     what="starts",
     measure=Measure.RATE,
-    sizes=Sizes(full=1000, quick=300),
+    sizes=Sizes(full=1000, quick=200),
     lanes=(
         floor("F11", "start_soon", floors.start_soon),
         floor("nursery.start", "of a waiting task", floors.nursery_start),
@@ -30,7 +30,7 @@ STOP = Race(
     title="start and stop, one after the other",
     what="starts and stops",
     measure=Measure.RATE,
-    sizes=Sizes(full=1000, quick=300),
+    sizes=Sizes(full=1000, quick=200),
     lanes=(
         floor("start+cancel", "nursery.start, cancel", floors.start_and_end),
         ours("stop", "otp.start, otp.stop", starts.start_and_stop),
