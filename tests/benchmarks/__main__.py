@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{race.name:16} {race.title}" for race in RACES))
         return 0
+    logging.getLogger("trio_otp").setLevel(logging.CRITICAL + 1)  # where it goes is not its cost
     known = dict(text.partition("=")[::2] for text in options.missing)
     with Company(options.contestant or (), known) as company:
 

@@ -66,6 +66,7 @@ def _race(result: Result) -> dict[str, Any]:
         "unit": race.measure.unit,
         "more_is_better": race.measure.more_is_better,
         "n": result.n,
+        "seconds": round(result.seconds, 3),
         "lanes": [_lane(times, rows) for times in result.times],
         "exponent": result.exponent if race.grows and len(rows) > 1 else None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from .lanes import Kind, Lane, LaneFailed, Race
@@ -38,6 +39,7 @@ class Result:
     race: Race
     n: int
     times: list[Times]
+    seconds: float = 0.0  # that the whole race took
 
     def of(self, kind: Kind) -> list[Times]:
         """Give the lanes of a kind that have finished."""
@@ -63,10 +65,12 @@ class Result:
 def run_race(race: Race, lanes: Iterable[Lane], n: int, rounds: int) -> Result:
     """Let lanes take turns, A B C A B C; a first turn of each, a warm-up, does not count."""
     result = Result(race, n, [Times(lane) for lane in lanes])
+    watch = perf_counter()
     for number in range(0 if race.warm_up else 1, rounds + 1):
         for times in result.times:
             if not times.failure:
                 _turn(race, times, n, counts=number > 0)
+    result.seconds = perf_counter() - watch
     return result
 
 

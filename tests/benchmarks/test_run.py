@@ -238,6 +238,7 @@ def test_a_peer_works_in_a_process_of_its_own() -> None:
     import sys
 
     worker = Worker("peer", [sys.executable, "-c", WORKER])
+    worker.meet()
     company = Company(["peer"])
     company._workers.append(worker)
     (joined,) = company.lanes(race(OURS))

@@ -38,6 +38,9 @@ class Worker:
         )
         self.reason = ""  # why it takes no part
         self.races: frozenset[str] = frozenset()
+
+    def meet(self) -> None:
+        """Let it say which races it knows, or why it takes no part."""
         try:
             self.races = frozenset(self._read())
         except LaneFailed as exc:
@@ -89,6 +92,8 @@ class Company:
             self._invite(ELIXIR, [ELIXIR, str(SCRIPT)])
         elif not self._names or ELIXIR in self._names:
             self.missing.setdefault(ELIXIR, "it is not on the PATH")
+        for worker in self._workers:
+            self._meet(worker)
         return self
 
     def _invite(self, name: str, command: Sequence[str]) -> None:
@@ -96,10 +101,12 @@ class Company:
             return
         worker = Worker(name, command)
         self._stack.callback(worker.close)
+        self._workers.append(worker)
+
+    def _meet(self, worker: Worker) -> None:
+        worker.meet()
         if worker.reason:
-            self.missing[name] = worker.reason
-        else:
-            self._workers.append(worker)
+            self.missing[worker.name] = worker.reason
 
     def lanes(self, race: Race) -> list[Lane]:
         """Give a lane of each peer that knows this race."""

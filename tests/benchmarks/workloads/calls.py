@@ -13,7 +13,7 @@ CALL = Race(
     title="call, one after the other",
     what="calls",
     measure=Measure.RATE,
-    sizes=Sizes(full=3000, quick=500, quick_rounds=7),
+    sizes=Sizes(full=3000, quick=800),
     lanes=(
         floor("F0", "a checkpoint", floors.checkpoints),
         floor("F1", "ping-pong", floors.ping_pong),

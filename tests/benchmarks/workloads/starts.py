@@ -41,7 +41,7 @@ MEMORY = Race(
     title="memory of an idle server",
     what="servers",
     measure=Measure.MEMORY,
-    sizes=Sizes(full=2000, quick=500, rounds=3, quick_rounds=1),
+    sizes=Sizes(full=2000, quick=300, rounds=3, quick_rounds=1),
     lanes=(
         floor("F12", "task, channel", memory.parked_with_channel),
         floor("F12+scope", "task, channel, scope", memory.parked_with_channel_and_scope),

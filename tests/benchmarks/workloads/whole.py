@@ -35,7 +35,7 @@ IMPORT = Race(
     title="import in a fresh interpreter",
     what="imports",
     measure=Measure.TIME,
-    sizes=Sizes(full=3, quick=1, quick_rounds=5),
+    sizes=Sizes(full=3, quick=1, quick_rounds=4),
     lanes=(
         Lane(Kind.FLOOR, "trio", "import trio", functools.partial(import_time, module="trio")),
         Lane(
