@@ -14,7 +14,8 @@ from .chart import Bar, chart
 from .lanes import Kind, Lane, Race, Sizes
 from .measure import Measure, Sample
 from .page import BEGIN, END, charts, figures, write
-from .peers.company import Company, Worker
+from .peers import PEERS
+from .peers.company import ROOT, Company, Worker
 from .report import as_json
 from .run import Result, run_all, run_race
 from .targets import Target, Verdict, judge, to_floor, to_peers
@@ -265,6 +266,13 @@ def test_the_command_measures_and_writes_json(
     assert "REG.lookup" in printed
     assert "not measured" in printed
     assert {"dict", "trio_otp"} == {x["contestant"] for x in told["races"][0]["lanes"]}
+
+
+def test_the_session_installs_every_peer() -> None:
+    """What is to be installed stands in the noxfile as it stands here."""
+    session = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+
+    assert [] == [peer for peer in PEERS if f'"{peer.requirement}"' not in session]
 
 
 def test_the_command_lists_the_workloads(capsys: pytest.CaptureFixture[str]) -> None:
