@@ -7,7 +7,6 @@ ways, peers. All lanes of a race take turns, so what disturbs the machine distur
 from __future__ import annotations
 
 import enum
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,7 +76,11 @@ class Race:
 
 def floor(name: str, title: str, work: Callable[[int], Awaitable[Sample]]) -> Lane:
     """Make a lane of a floor, which gets a Trio run of its own in each round."""
-    return Lane(Kind.FLOOR, name, title, functools.partial(trio.run, work))
+
+    def run(n: int) -> Sample:
+        return trio.run(work, n)
+
+    return Lane(Kind.FLOOR, name, title, run)
 
 
 def growing(work: Callable[[int], Awaitable[Sample]]) -> tuple[Lane, ...]:

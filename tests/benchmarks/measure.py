@@ -8,13 +8,14 @@ import tracemalloc
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import process_time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """How much it took altogether, and for how many things."""
 
     amount: float  # seconds, bytes or messages, as the measure of the race says

@@ -36,8 +36,9 @@ def lane(kind: Kind, name: str, seconds: float, log: list[str] | None = None) ->
     return Lane(kind, name, f"title of {name}", run)
 
 
-def race(*lanes: Lane, name: str = "call", **options: bool) -> Race:
-    return Race(name, "calling", "calls", Measure.RATE, Sizes(10, 5, 3, 2), lanes, **options)
+def race(*lanes: Lane, name: str = "call", warm_up: bool = True) -> Race:
+    sizes = Sizes(10, 5, 3, 2)
+    return Race(name, "calling", "calls", Measure.RATE, sizes, lanes, warm_up=warm_up)
 
 
 def result_of(*lanes: Lane, name: str = "call", rounds: int = 3) -> Result:
