@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH = 760
-NAMES = 250  # pixels for the names of the bars
+WIDTH = 820
+NAMES = 310  # pixels for the names of the bars
 BAR, GAP = 18, 8
 TOP, BOTTOM = 44, 52
 INK, GRID = "#7d8590", "#7d859055"
