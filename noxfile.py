@@ -106,6 +106,46 @@ def differential(session: nox.Session) -> None:
     session.run(*command, *session.posargs)
 
 
+@nox.session(python=PYTHONS[-1] if PYTHONS else None)
+def bench(session: nox.Session) -> None:
+    """Measure the library beside floors and peers: `-- --quick`, `-- --help`."""
+    session.install("-q", "-e", ".")
+    missing = [f"--missing={name}={why}" for name, why in _install_peers(session).items()]
+    session.run("python", "-m", "tests.benchmarks", *missing, *session.posargs)
+
+
+# {peer: what pip installs}, in step with tests/benchmarks/peers.
+PEERS = {
+    "triotp": "triotp>=0.3",
+    "async-pykka": "async-pykka",
+    "everything-is-an-actor": "everything-is-an-actor",
+    "pykka": "pykka",
+    "otpylib": "otpylib",
+    "fauxtp": "fauxtp",
+    "transitions": "transitions",
+}
+
+
+def _install_peers(session: nox.Session) -> dict[str, str]:
+    """Install each peer that this Python can have; give {peer: why not} of the others."""
+    failed: dict[str, str] = {}
+    for name, requirement in PEERS.items():
+        # With what the library itself needs, so that no peer takes Trio back to an older one.
+        command = ["python", "-m", "pip", "install", "-q", requirement, "-e", "."]
+        said = session.run(*command, silent=True, success_codes=[0, 1]) or ""
+        if "ERROR:" in said:
+            failed[name] = _why(said)
+    return failed
+
+
+def _why(said: str) -> str:
+    """Give the Python that a package asks for, or else the last that pip said."""
+    wanted = re.findall(r"Requires-Python ([^;\s]+)", said)
+    if wanted:
+        return f"it needs Python {wanted[-1]}"
+    return next(line for line in reversed(said.splitlines()) if "ERROR:" in line)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, likely bugs and the rules of async code."""

@@ -1,0 +1,18 @@
+"""All races, in the order of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .workloads import calls, casts, others, starts, whole
+
+if TYPE_CHECKING:
+    from .lanes import Race
+
+RACES: Final[tuple[Race, ...]] = (
+    *calls.RACES,
+    *casts.RACES,
+    *starts.RACES,
+    *others.RACES,
+    *whole.RACES,
+)

@@ -1,0 +1,113 @@
+"""Run races: all lanes take turns, round by round."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from .lanes import Kind, Lane, LaneFailed, Race
+from .statistics import Spread, growth, ratio, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass
+class Times:
+    """What a lane has reached: one figure for each round."""
+
+    lane: Lane
+    figures: list[float] = field(default_factory=list[float])
+    failure: str = ""
+
+    @property
+    def spread(self) -> Spread:
+        """The median figure and its quartiles."""
+        return spread(self.figures)
+
+    def ratio(self, to: Times) -> Spread:
+        """How this lane compares to another, round by round."""
+        return ratio(self.figures, to.figures)
+
+
+@dataclass
+class Result:
+    """What came out of a race."""
+
+    race: Race
+    n: int
+    times: list[Times]
+    seconds: float = 0.0  # that the whole race took
+
+    def of(self, kind: Kind) -> list[Times]:
+        """Give the lanes of a kind that have finished."""
+        return [times for times in self.times if times.lane.kind is kind and times.figures]
+
+    def named(self, name: str, kind: Kind | None = None) -> Times | None:
+        """Give the lane of this name, if it has finished."""
+        found = (t for t in self.times if t.lane.name == name and t.figures)
+        return next((t for t in found if kind in (None, t.lane.kind)), None)
+
+    @property
+    def exponent(self) -> float:
+        """How the time for all of n things grows: 1 if each takes the same, however many."""
+        lanes = self.of(Kind.OURS)
+        return growth([(t.lane.scale, t.lane.scale / t.spread.median) for t in lanes])
+
+    @property
+    def failures(self) -> list[Times]:
+        """The lanes that have left the race."""
+        return [times for times in self.times if times.failure]
+
+
+def run_race(race: Race, lanes: Iterable[Lane], n: int, rounds: int) -> Result:
+    """Let lanes take turns, A B C A B C; a first turn of each, a warm-up, does not count."""
+    result = Result(race, n, [Times(lane) for lane in lanes])
+    watch = perf_counter()
+    for number in range(0 if race.warm_up else 1, rounds + 1):
+        for times in result.times:
+            if not times.failure:
+                _turn(race, times, n, counts=number > 0)
+    result.seconds = perf_counter() - watch
+    return result
+
+
+def _turn(race: Race, times: Times, n: int, *, counts: bool) -> None:
+    gc.collect()
+    try:
+        n *= times.lane.scale
+        sample = times.lane.run(n)
+        if sample.count != n:
+            raise LaneFailed(f"{sample.count} of {n} {race.what} were done")
+    except Exception as exc:  # one lane that fails is no reason to lose the others
+        times.failure = f"{type(exc).__name__}: {exc}"
+        times.figures.clear()
+    else:
+        if counts:
+            times.figures.append(race.measure.figure(sample))
+
+
+def run_all(
+    races: Iterable[Race],
+    lanes_of: Callable[[Race], list[Lane]],
+    *,
+    quick: bool,
+    rounds: int | None = None,
+    progress: Callable[[Result], object] = lambda _: None,
+) -> list[Result]:
+    """Run races one after the other."""
+    results = []
+    gc.collect()
+    gc.freeze()  # the modules that are loaded are nobody's garbage
+    try:
+        for race in races:
+            sizes = race.sizes
+            n = sizes.quick if quick else sizes.full
+            count = rounds or (sizes.quick_rounds if quick else sizes.rounds)
+            results.append(run_race(race, lanes_of(race), n, count))
+            progress(results[-1])
+    finally:
+        gc.unfreeze()
+    return results

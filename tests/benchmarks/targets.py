@@ -1,0 +1,183 @@
+"""What is to be reached, and what the figures of one run say to it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .lanes import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .run import Result, Times
+
+
+class Verdict(enum.Enum):
+    """What a run says of a target."""
+
+    REACHED = "reached"
+    MISSED = "missed"
+    OPEN = "not measured"
+
+
+Results = "Mapping[str, Result]"
+Value = Callable[["Mapping[str, Result]"], float | None]  # None: the run did not measure it
+
+
+@dataclass(frozen=True)
+class Target:
+    """A limit for a figure or a ratio."""
+
+    text: str
+    value: Value
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def limit(self) -> str:
+        """The limit in words."""
+        return f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
+
+    def judge(self, results: Mapping[str, Result]) -> Judgement:
+        """Hold a run to it."""
+        value = self.value(results)
+        if value is None:
+            return Judgement(self, Verdict.OPEN, None)
+        reached = (self.least is None or value >= self.least) and (
+            self.most is None or value <= self.most
+        )
+        return Judgement(self, Verdict.REACHED if reached else Verdict.MISSED, value)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of a target in a run."""
+
+    target: Target
+    verdict: Verdict
+    value: float | None
+
+
+def judge(results: Iterable[Result]) -> list[Judgement]:
+    """Hold a run to all targets."""
+    by_name = {result.race.name: result for result in results}
+    return [target.judge(by_name) for target in TARGETS]
+
+
+def _ours(results: Mapping[str, Result], race: str, lane: str) -> Times | None:
+    result = results.get(race)
+    return None if result is None else result.named(lane, Kind.OURS)
+
+
+def to_floor(race: str, lane: str, name: str) -> Value:
+    """Give the ratio of a way to use trio_otp to a floor of the same race."""
+
+    def value(results: Mapping[str, Result]) -> float | None:
+        mine = _ours(results, race, lane)
+        floor = results[race].named(name, Kind.FLOOR) if mine else None
+        return mine.ratio(floor).median if mine and floor else None
+
+    return value
+
+
+def to_peers(race: str, lane: str, *names: str) -> Value:
+    """Give the ratio to the best of these peers, or of all that run in one Python process."""
+
+    def value(results: Mapping[str, Result]) -> float | None:
+        mine = _ours(results, race, lane)
+        if mine is None:
+            return None
+        peers = [
+            peer
+            for peer in results[race].of(Kind.PEER)
+            if (peer.lane.name in names if names else peer.lane.name != "elixir")
+        ]
+        return min((mine.ratio(peer).median for peer in peers), default=None)
+
+    return value
+
+
+def _median(race: str, lane: str) -> Value:
+    def value(results: Mapping[str, Result]) -> float | None:
+        mine = _ours(results, race, lane)
+        return mine.spread.median if mine else None
+
+    return value
+
+
+def _exponent(race: str) -> Value:
+    def value(results: Mapping[str, Result]) -> float | None:
+        result = results.get(race)
+        complete = result is not None and len(result.of(Kind.OURS)) == len(result.times) > 1
+        return result.exponent if result is not None and complete else None
+
+    return value
+
+
+def _import_over_trio(results: Mapping[str, Result]) -> float | None:
+    mine = _ours(results, "import", "trio_otp")
+    trio = results["import"].named("trio") if mine else None
+    return (mine.spread.median - trio.spread.median) * 1000 if mine and trio else None
+
+
+def _delay(results: Mapping[str, Result]) -> float | None:
+    figures = [_median("delay.messages", lane)(results) for lane in ("plain", "plain_async")]
+    known = [figure for figure in figures if figure is not None]
+    return max(known, default=None)
+
+
+TARGETS: Final = (
+    Target("call, plain, to F2", to_floor("call", "plain", "F2"), least=0.95),
+    Target("call, plain, to F1", to_floor("call", "plain", "F1"), least=0.78),
+    Target("call, typed, to F2", to_floor("call", "typed", "F2"), least=0.82),
+    Target("call, plain, to the best Python peer", to_peers("call", "plain"), least=1.0),
+    Target("call, plain, to triotp", to_peers("call", "plain", "triotp"), least=3.0),
+    Target("100 callers, to F7", to_floor("concurrent", "plain", "F7"), least=0.85),
+    Target("cast burst, plain, to F8", to_floor("cast", "plain", "F8"), least=4.0),
+    Target("cast burst, typed async, to F8", to_floor("cast", "typed_async", "F8"), least=2.0),
+    Target("cast burst, plain, to the best Python peer", to_peers("cast", "plain"), least=1.0),
+    Target("a flood delays others, messages", _delay, most=64),
+    Target(
+        "start, to nursery.start of an empty task",
+        to_floor("start", "nursery", "nursery.start/empty"),
+        least=1.0,
+    ),
+    Target(
+        "start_child, DynamicSupervisor, to the same",
+        to_floor("start", "dynamic", "nursery.start/empty"),
+        least=0.7,
+    ),
+    Target(
+        "start_child, Supervisor, to the same",
+        to_floor("start", "static", "nursery.start/empty"),
+        least=0.7,
+    ),
+    Target(
+        "memory, to a parked task with channel and scope",
+        to_floor("memory", "plain", "F12+scope"),
+        most=1.2,
+    ),
+    Target(
+        "memory of a supervised child, to the same",
+        to_floor("memory", "supervised", "F12+scope"),
+        most=1.2,
+    ),
+    Target("import over import trio, ms", _import_over_trio, most=60),
+    Target(
+        "gen_statem events (casts), to transitions",
+        to_peers("statem", "casts", "transitions"),
+        least=1.0,
+    ),
+    Target(
+        "gen_statem events (casts), to transitions async",
+        to_peers("statem", "casts", "transitions.async"),
+        least=1.0,
+    ),
+    Target("growth of n stops, exponent", _exponent("growth.stop"), most=1.15),
+    Target("growth of n restarts, exponent", _exponent("growth.restart"), most=1.15),
+    Target("growth of n lookups, exponent", _exponent("growth.lookup"), most=1.15),
+    Target("growth of dispatch to n, exponent", _exponent("growth.dispatch"), most=1.15),
+)

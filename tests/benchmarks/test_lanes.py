@@ -1,0 +1,25 @@
+"""Every lane does its work, at a size where that takes no time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .races import RACES
+
+if TYPE_CHECKING:
+    from .lanes import Lane, Race
+
+LANES = [(race, lane) for race in RACES for lane in race.lanes]
+
+
+@pytest.mark.parametrize(("race", "lane"), LANES, ids=[f"{r.name}-{x.name}" for r, x in LANES])
+def test_a_lane_does_what_it_is_told(race: Race, lane: Lane) -> None:
+    """A lane that is told to do some things does all of them, and that takes something."""
+    n = 300 if race.name in ("many", "million") else 3  # pages of memory are not smaller
+
+    sample = lane.run(n)
+
+    assert n == sample.count
+    assert sample.amount > 0
