@@ -39,7 +39,13 @@ class Counter(otp.GenServer):
     async def crash_soon(self) -> None:
         raise ValueError("soon")
 
-    def terminate(self, reason):
+    @otp.on_call
+    async def block(self, seconds: float) -> None:
+        interrupt()
+        time.sleep(seconds)
+
+    async def terminate(self, reason):
+        await trio.sleep(0.01)
         print(self.name, "ends:", reason)
 
 def tree(*names):
@@ -90,9 +96,10 @@ def test_servers_run_while_no_cell_does(cells: Cells) -> None:
 
 
 def test_a_server_that_crashes_between_cells_is_restarted(cells: Cells) -> None:
-    """A crash while no cell runs is repaired by the supervisor, and no cell hears of it."""
+    """A crash while no cell runs is repaired by the supervisor, and ends no cell."""
     cells.run("await otp.start_link(tree('a'))\nawait Counter.at('a').more(2)")
-    cells.run("Counter.at('a').crash_soon()")
+    cells.run("monitor = otp.monitor('a')\nCounter.at('a').crash_soon()")
+    cells.run("await otp.receive(otp.Down)")
 
     assert 1 == cells.run("(await otp.which_children('top'))[0].restarts")
     assert 0 == cells.run("await Counter.at('a').more(0)")
@@ -146,6 +153,7 @@ def test_an_error_ends_its_cell_only(cells: Cells) -> None:
         "async with trio.open_nursery() as n:\n    n.start_soon(trio.sleep, 99)\n    interrupt()",
         "interrupt()\nwhile True: pass",
         "interrupt()\nwhile True: str(1)",
+        "interrupt()\nwhile True: otp.whereis('a')",
     ],
 )
 def test_an_interrupt_ends_its_cell_only(cells: Cells, waiting: str) -> None:
@@ -182,6 +190,39 @@ def test_a_second_interrupt_ends_the_wait_for_the_clean_up(cells: Cells) -> None
     assert isinstance(error, KeyboardInterrupt)
     assert "ends in the background" in cells.printed
     cells.run("go_on.set()\nawait ended.wait()")
+
+
+def test_a_server_that_blocks_the_loop_is_shown_and_not_hurt(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt that cannot get through shows what is in the way, and breaks into no server."""
+    monkeypatch.setattr("trio_otp.notebook.interrupt.PATIENCE", 0.01)
+    monkeypatch.setattr("trio_otp.notebook.interrupt.TELL_AFTER", 0)
+    pid = cells.run("await otp.start_link(tree('a'))\notp.whereis('a')")
+    error = cells.error("await Counter.at('a').block(0.2)\nawait trio.sleep_forever()")
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert "keeps the loop busy" in cells.printed
+    assert "time.sleep(seconds)" in cells.printed
+    assert pid is cells.run("otp.whereis('a')")
+
+
+def test_an_interrupt_breaks_into_nothing_of_the_library(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code of the user that the library calls runs to its end before the cell is interrupted."""
+    monkeypatch.setattr("trio_otp.notebook.interrupt.PATIENCE", 0.01)
+    error = cells.error(
+        "done = []\n"
+        "def slow(message):\n"
+        "    interrupt()\n    until = time.monotonic() + 0.2\n"
+        "    while time.monotonic() < until: pass\n"
+        "    done.append(message)\n    return True\n"
+        "otp.send(otp.self(), 'hello')\nawait otp.receive(slow)\nawait trio.sleep_forever()"
+    )
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert ["hello"] == cells.run("done")
 
 
 def test_a_block_left_open_is_an_error(cells: Cells) -> None:
@@ -315,18 +356,15 @@ def test_a_crashed_loop_gives_the_shell_back(cells: Cells) -> None:
     """If the Trio run itself crashes, the cell says so, and the extension can be loaded anew."""
     cells.run("async def crash():\n    raise ValueError('in the loop')")
     cells.error("trio.lowlevel.spawn_system_task(crash)\nawait trio.sleep_forever()")
-    loops_end()
-    error = cells.error("1 + 1")
+    shown = cells.printed
+    for thread in loops():
+        thread.join(10)
+    cells.shell.run_cell("'the last cell that may still be given to the loop'")
 
-    assert "%reload_ext trio_otp.notebook" in str(error)
+    assert "%reload_ext trio_otp.notebook" in shown + cells.take_printed()
     assert 2 == cells.run("1 + 1")
     cells.run(f"%reload_ext {EXTENSION}")
     assert cells.run("await trio.sleep(0)\notp.self()") is not None
-
-
-def loops_end() -> None:
-    for thread in loops():
-        thread.join(10)
 
 
 def test_a_cell_may_run_a_cell(cells: Cells) -> None:

@@ -41,10 +41,14 @@ class Cells:
         return error
 
     def _run(self, source: str) -> Any:
-        self._capsys.readouterr()
+        self.take_printed()
         result = self.shell.run_cell(source)
-        self.printed = COLOUR.sub("", "".join(self._capsys.readouterr()))
+        self.printed = self.take_printed()
         return result
+
+    def take_printed(self) -> str:
+        """Give what was printed since this was last asked."""
+        return COLOUR.sub("", "".join(self._capsys.readouterr()))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -76,7 +77,7 @@ class Notebook:
             return self._wait(cell)
         finally:
             if self.ended:
-                self._uninstall()  # else no cell could ever load it anew
+                self._give_up()
             elif self._unloaded:
                 self._loop.stop()
 
@@ -94,6 +95,11 @@ class Notebook:
             if cell.done:
                 return cell.wait()
             raise KeyboardInterrupt(STILL_ENDING) from None
+
+    def _give_up(self) -> None:
+        """Give the shell back when the run has crashed: no cell could else load it anew."""
+        sys.stderr.write(f"The extension has ended: {self._loop.ended}\n")
+        self._uninstall()
 
     def _uninstall(self) -> None:
         atexit.unregister(self._loop.stop)
