@@ -25,6 +25,7 @@ import trio_otp as otp
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_notebook_kernel
 FENCE = re.compile(
     r"(?P<marker><!-- pytest -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
@@ -122,7 +123,7 @@ def test_there_are_snippets() -> None:
     assert set(kinds) <= {"python", "text", "sh", "mermaid"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIALS], ids=page_id)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every link of a page to a file or a heading of this repository leads there."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -19,4 +19,4 @@ def test_the_tests_have_what_is_optional() -> None:
     """What an extra of the library brings is there when its tests run."""
     extras = PROJECT["project"]["optional-dependencies"]
 
-    assert set(extras["observer"]) <= set(extras["test"])
+    assert {*extras["observer"], *extras["notebook"]} <= set(extras["test"])

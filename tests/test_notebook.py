@@ -1,0 +1,413 @@
+"""The extension for notebooks, in a shell of IPython in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from notebook_kit import EXTENSION, Cells, new_shell
+
+import trio_otp as otp
+from trio_otp.notebook import load_ipython_extension, unload_ipython_extension
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOOP_THREAD = "trio_otp notebook"
+SERVERS = """
+import signal, sys, threading, time
+import trio
+import trio_otp as otp
+
+class Counter(otp.GenServer):
+    def __init__(self, name="counter"):
+        self.name, self.count = name, 0
+
+    @otp.on_call
+    async def more(self, by: int) -> int:
+        if by < 0:
+            raise ValueError(by)
+        self.count += by
+        return self.count
+
+    @otp.on_cast
+    async def crash_soon(self) -> None:
+        raise ValueError("soon")
+
+    @otp.on_call
+    async def block(self, seconds: float) -> None:
+        interrupt()
+        time.sleep(seconds)
+
+    async def terminate(self, reason):
+        await trio.sleep(0.01)
+        print(self.name, "ends:", reason)
+
+def tree(*names):
+    children = [otp.child(Counter, name).having(name=name) for name in names]
+    return otp.child(otp.Supervisor, children).having(name="top")
+
+def interrupt():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+"""
+
+
+@pytest.fixture
+def shell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cells]:
+    """Give a shell without the extension."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    with new_shell(capsys) as cells:
+        yield cells
+
+
+@pytest.fixture
+def cells(shell: Cells) -> Cells:
+    """Give a shell with the extension, and servers to start."""
+    shell.run(f"%load_ext {EXTENSION}")
+    shell.run(SERVERS)
+    return shell
+
+
+def loops() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == LOOP_THREAD]
+
+
+def test_servers_live_on_between_cells(cells: Cells) -> None:
+    """What one cell has started, another one calls, and it has kept its state."""
+    cells.run("await otp.start_link(tree('a'))")
+    cells.run("await Counter.at('a').more(2)")
+
+    assert 5 == cells.run("await Counter.at('a').more(3)")
+
+
+def test_servers_run_while_no_cell_does(cells: Cells) -> None:
+    """A timer that a cell has set goes off in a process while the shell is idle."""
+    cells.run("fired = threading.Event()")
+    cells.run("otp.apply_after(0.01, fired.set)")
+
+    assert cells.shell.user_ns["fired"].wait(10)
+
+
+def test_a_server_that_crashes_between_cells_is_restarted(cells: Cells) -> None:
+    """A crash while no cell runs is repaired by the supervisor, and ends no cell."""
+    cells.run("await otp.start_link(tree('a'))\nawait Counter.at('a').more(2)")
+    cells.run("monitor = otp.monitor('a')\nCounter.at('a').crash_soon()")
+    cells.run("await otp.receive(otp.Down)")
+
+    assert 1 == cells.run("(await otp.which_children('top'))[0].restarts")
+    assert 0 == cells.run("await Counter.at('a').more(0)")
+
+
+def test_all_that_may_be_awaited_works_at_the_top_level(cells: Cells) -> None:
+    """Cells await, and use `async with` and `async for`, on one and the same Trio run."""
+    run = cells.run("await trio.sleep(0)\ntrio.lowlevel.current_trio_token()")
+    cells.run("async with trio.open_nursery() as nursery:\n    nursery.start_soon(trio.sleep, 0)")
+    cells.run(
+        "send, receive = trio.open_memory_channel(2)\nsend.send_nowait('x')\nsend.close()\n"
+        "async for item in receive:\n    print(item)"
+    )
+
+    assert "x\n" == cells.printed
+    assert run is cells.run("trio.lowlevel.current_trio_token()")
+
+
+def test_the_notebook_is_one_process(cells: Cells) -> None:
+    """All cells are the same process, which gets messages and survives what it is linked to."""
+    me = cells.run("otp.self()")
+    cells.run("pid = await otp.start_link(otp.child(Counter))\notp.send(me := otp.self(), 'hello')")
+    cells.run("otp.exit(pid, 'enough')")
+
+    assert "hello" == cells.run("await otp.receive(str)")
+    assert "enough" == cells.run("(await otp.receive(otp.Exit)).reason")
+    assert me is cells.run("otp.self()")
+
+
+def test_an_error_ends_its_cell_only(cells: Cells) -> None:
+    """An error, also the end of a server or of Python, is shown in its cell; all else runs on."""
+    cells.run("await otp.start_link(tree('a'))")
+
+    assert isinstance(cells.error("1 / 0"), ZeroDivisionError)
+    assert "1 / 0" in cells.printed
+    assert isinstance(cells.error("await Counter.at('a').more(-1)"), otp.ServerExited)
+    with pytest.warns(UserWarning, match="To exit"):
+        assert isinstance(cells.error("sys.exit(1)"), SystemExit)
+    assert isinstance(cells.error("await trio.sleep('x')"), TypeError)
+    group = cells.error("async with trio.open_nursery() as n:\n    raise ValueError('inside')")
+    assert isinstance(group, ExceptionGroup)
+    assert "ValueError: inside" in cells.printed
+    assert 1 == cells.run("await Counter.at('a').more(1)")
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "interrupt()\nawait trio.sleep_forever()",
+        "interrupt()\nawait otp.receive()",
+        "async with trio.open_nursery() as n:\n    n.start_soon(trio.sleep, 99)\n    interrupt()",
+        "interrupt()\nwhile True: pass",
+        "interrupt()\nwhile True: str(1)",
+        "interrupt()\nwhile True: otp.whereis('a')",
+    ],
+)
+def test_an_interrupt_ends_its_cell_only(cells: Cells, waiting: str) -> None:
+    """An interrupted cell, whether it waits or computes, shows KeyboardInterrupt; all runs on."""
+    cells.run("await otp.start_link(tree('a'))\nawait Counter.at('a').more(1)")
+
+    assert isinstance(cells.error(waiting), KeyboardInterrupt)
+    assert 1 == cells.printed.count("Traceback")
+    assert "Cancelled:" not in cells.printed
+    assert 2 == cells.run("await Counter.at('a').more(1)")
+
+
+def test_an_interrupted_cell_cleans_up(cells: Cells) -> None:
+    """The blocks of an interrupted cell are left in order before the cell is over."""
+    error = cells.error(
+        "async with otp.open_supervisor([otp.child(Counter)]) as sup:\n"
+        "    interrupt()\n    await sup.wait()"
+    )
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert "counter ends: SHUTDOWN" in cells.printed
+
+
+def test_a_second_interrupt_ends_the_wait_for_the_clean_up(cells: Cells) -> None:
+    """A cell that shields itself holds nobody up who interrupts twice, and ends by itself."""
+    cells.run("go_on, ended = trio.Event(), trio.Event()")
+    error = cells.error(
+        "interrupt()\n"
+        "try:\n    await trio.sleep_forever()\n"
+        "finally:\n    with trio.CancelScope(shield=True):\n"
+        "        interrupt()\n        await go_on.wait()\n    ended.set()"
+    )
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert "ends in the background" in cells.printed
+    cells.run("go_on.set()\nawait ended.wait()")
+
+
+def test_a_server_that_blocks_the_loop_is_shown_and_not_hurt(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt that cannot get through shows what is in the way, and breaks into no server."""
+    monkeypatch.setattr("trio_otp.notebook.interrupt.PATIENCE", 0.01)
+    monkeypatch.setattr("trio_otp.notebook.interrupt.TELL_AFTER", 0)
+    pid = cells.run("await otp.start_link(tree('a'))\notp.whereis('a')")
+    error = cells.error("await Counter.at('a').block(0.2)\nawait trio.sleep_forever()")
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert "keeps the loop busy" in cells.printed
+    assert "time.sleep(seconds)" in cells.printed
+    assert pid is cells.run("otp.whereis('a')")
+
+
+def test_an_interrupt_breaks_into_nothing_of_the_library(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code of the user that the library calls runs to its end before the cell is interrupted."""
+    monkeypatch.setattr("trio_otp.notebook.interrupt.PATIENCE", 0.01)
+    error = cells.error(
+        "done = []\n"
+        "def slow(message):\n"
+        "    interrupt()\n    until = time.monotonic() + 0.2\n"
+        "    while time.monotonic() < until: pass\n"
+        "    done.append(message)\n    return True\n"
+        "otp.send(otp.self(), 'hello')\nawait otp.receive(slow)\nawait trio.sleep_forever()"
+    )
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert ["hello"] == cells.run("done")
+
+
+def test_a_block_left_open_is_an_error(cells: Cells) -> None:
+    """A cell that enters a block and does not leave it is told what to write instead."""
+    cells.run("await otp.start_link(tree('a'))")
+    error = cells.error(
+        "manager = trio.open_nursery()\nnursery = await manager.__aenter__()\n"
+        "nursery.start_soon(trio.sleep_forever)"
+    )
+
+    assert "otp.start_link" in str(error)
+    assert 1 == cells.run("await Counter.at('a').more(1)")
+
+
+def test_the_tree_is_shown(cells: Cells) -> None:
+    """`%otp_tree` shows all processes, or those under a reference; a wrong one is an error."""
+    cells.run("pid = await otp.start_link(tree('a', 'b'))")
+    cells.run("%otp_tree")
+    whole = cells.printed
+    cells.run("%otp_tree pid")
+    part = cells.printed
+
+    assert cells.run("otp.tree()") + "\n" == whole
+    assert cells.run("otp.tree('top')") + "\n" == part
+    assert isinstance(cells.error("%otp_tree 'nobody'"), otp.NoProcess)
+    assert isinstance(cells.error("%otp_tree nothing"), NameError)
+
+
+def test_virtual_time_jumps_while_a_cell_waits(cells: Cells) -> None:
+    """In virtual time a cell that waits takes no time, and the timers due meanwhile go off."""
+    cells.run("%otp_time virtual")
+    cells.run("otp.send_after(otp.self(), 'tick', 1800)\nbegan = trio.current_time()")
+    cells.run("await trio.sleep(3600)")
+
+    assert "tick" == cells.run("await otp.receive()")
+    assert 3600 == cells.run("round(trio.current_time() - began, 3)")
+
+
+def test_virtual_time_stands_still_between_cells(cells: Cells) -> None:
+    """Between cells no virtual time passes, so a timer does not spin."""
+    cells.run("%otp_time virtual\notp.send_interval(otp.self(), 'tick', 0.1)")
+    token = cells.run("trio.lowlevel.current_trio_token()")
+    began = cells.run("trio.current_time()")
+    for _ in range(100):  # turns of the loop
+        trio.from_thread.run_sync(int, trio_token=token)
+
+    assert began == cells.run("trio.current_time()")
+
+
+def test_real_time_goes_on_after_virtual_time(cells: Cells) -> None:
+    """`%otp_time real` goes on from the time that was reached; another word is refused."""
+    cells.run("%otp_time virtual\nawait trio.sleep(3600)\n%otp_time real\nawait trio.sleep(0.01)")
+
+    assert 3600 < cells.run("trio.current_time()")
+    cells.run("%otp_time")
+    assert cells.printed.startswith("real time, 36")
+    assert "real, virtual" in str(cells.error("%otp_time fast"))
+
+
+def test_unloading_stops_everything_in_order(cells: Cells) -> None:
+    """The newest child ends first, within the cell that unloads, and the loop is gone."""
+    cells.run("await otp.start_link(tree('a', 'b'))")
+    cells.run(f"%unload_ext {EXTENSION}")
+
+    assert "b ends: SHUTDOWN\na ends: SHUTDOWN\n" == cells.printed
+    assert [] == loops()
+    assert 2 == cells.run("1 + 1")
+    assert isinstance(cells.error("otp.self()"), otp.NotInRun)
+
+
+def test_a_shell_gets_everything_back(shell: Cells) -> None:
+    """After the extension is unloaded the shell runs cells as before."""
+
+    def state() -> list[Any]:
+        ip = shell.shell
+        return [ip.trio_runner, ip.loop_runner, ip.autoawait, ip.custom_exceptions]
+
+    before = state()
+    magics = set(shell.shell.magics_manager.magics["line"])
+    shell.run(f"%load_ext {EXTENSION}")
+    assert before != state()
+    shell.run(f"%unload_ext {EXTENSION}")
+
+    assert before == state()
+    assert magics == set(shell.shell.magics_manager.magics["line"])
+
+
+def test_reloading_begins_anew(cells: Cells) -> None:
+    """`%reload_ext` stops everything; cells then run in a new Trio run."""
+    cells.run("await otp.start_link(tree('a'))")
+    cells.run(f"%reload_ext {EXTENSION}")
+
+    assert "a ends: SHUTDOWN\n" == cells.printed
+    assert cells.run("otp.whereis('a')") is None
+    assert 1 == len(loops())
+
+
+def test_loading_twice_is_an_error(cells: Cells) -> None:
+    """A second load changes nothing and says how to begin anew."""
+    with pytest.raises(RuntimeError, match=r"%reload_ext trio_otp\.notebook"):
+        load_ipython_extension(cells.shell)
+    cells.run(f"%load_ext {EXTENSION}")  # IPython itself notices this one
+
+    assert "already loaded" in cells.printed
+    assert 1 == len(loops())
+
+
+def test_outside_of_a_shell_it_is_an_error(shell: Cells) -> None:
+    """What is no shell of IPython, or has not loaded the extension, is refused by name."""
+    for nothing in (None, object()):
+        with pytest.raises(TypeError, match="in ipython, write %load_ext"):
+            load_ipython_extension(nothing)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="is none"):
+            unload_ipython_extension(nothing)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="is not loaded"):
+        unload_ipython_extension(shell.shell)
+
+
+def test_a_killed_notebook_gets_a_new_process(cells: Cells) -> None:
+    """The end of the notebook's own process is reported; cells run on in a new one."""
+    old = cells.run("await otp.start_link(tree('a'))\notp.self()")
+    error = cells.error("otp.exit(otp.self(), otp.KILL)")
+    new = cells.run("otp.self()")
+
+    assert "KILLED" in repr(error)
+    assert old != new
+    assert cells.run("otp.whereis('a')") is None
+
+
+def test_a_crashed_loop_gives_the_shell_back(cells: Cells) -> None:
+    """If the Trio run itself crashes, the cell says so, and the extension can be loaded anew."""
+    cells.run("async def crash():\n    raise ValueError('in the loop')")
+    cells.error("trio.lowlevel.spawn_system_task(crash)\nawait trio.sleep_forever()")
+    shown = cells.printed
+    for thread in loops():
+        thread.join(10)
+    cells.shell.run_cell("'the last cell that may still be given to the loop'")
+
+    assert "%reload_ext trio_otp.notebook" in shown + cells.take_printed()
+    assert 2 == cells.run("1 + 1")
+    cells.run(f"%reload_ext {EXTENSION}")
+    assert cells.run("await trio.sleep(0)\notp.self()") is not None
+
+
+def test_a_cell_may_run_a_cell(cells: Cells) -> None:
+    """`%%capture` works, but for `await`, which is refused before anything is run."""
+    cells.run("%%capture out\nprint('inside')")
+    assert "inside\n" == cells.run("out.stdout")
+    cells.run("%%capture out\nprint('never')\nawait trio.sleep(0)")
+    assert "cannot await" in cells.run("out.stdout")
+    assert "never\n" not in cells.run("out.stdout")
+
+
+def test_the_end_of_python_stops_everything_in_order(tmp_path: Path) -> None:
+    """A program that ends with the extension loaded stops its tree, the newest child first."""
+    program = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        f"shell.run_cell('%load_ext {EXTENSION}')\n"
+        f"shell.run_cell({SERVERS!r})\n"
+        "shell.run_cell(\"top = await otp.start_link(tree('a', 'b'))\")\n"
+        "print('the end')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"IPYTHONDIR": str(tmp_path), "HOME": str(tmp_path)},
+    )
+
+    assert "the end\nb ends: SHUTDOWN\na ends: SHUTDOWN\n" == ran.stdout
+    assert "" == ran.stderr
+
+
+def test_it_imports_nothing_before_it_is_loaded() -> None:
+    """Importing the module brings neither IPython nor threads nor the clocks of Trio's tests."""
+    program = (
+        "import sys, trio_otp.notebook\n"
+        "print([m for m in ('IPython', 'trio.testing', 'trio_otp.notebook.notebook')"
+        " if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert "[]\n" == ran.stdout

@@ -1,0 +1,126 @@
+"""Notebooks in Jupyter's kernel: the tutorial, and what the extension does there.
+
+The session `nox -s tutorial` runs them; it installs jupytext, nbclient and ipykernel.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+TUTORIALS = sorted((Path(__file__).parents[1] / "docs" / "tutorial").glob("*.md"))
+SHOWN = re.compile(r"```text\n(.*?)```", re.DOTALL)
+SERVER = """
+import signal, os, sys
+from pathlib import Path
+import trio
+import trio_otp as otp
+
+class Worker(otp.GenServer):
+    def __init__(self, name):
+        self.name = name
+    @otp.on_cast
+    async def say(self, text: str) -> None:
+        print(self.name, "says", text)
+    def terminate(self, reason):
+        with Path("ends.txt").open("a") as file:
+            print(self.name, reason, file=file)
+
+children = [otp.child(Worker, name).having(name=name) for name in "ab"]
+top = await otp.start_link(otp.child(otp.Supervisor, children))
+"""
+INTERRUPT = "os.kill(os.getpid(), signal.SIGINT)\n"
+CELLS = [
+    "%load_ext trio_otp.notebook",
+    SERVER,
+    "Worker.at('a').say('one')\nawait otp.sys.get_state('a')\nNone",
+    "Worker.at('a').say('two')\nawait otp.sys.get_state('a')\nNone",
+    "1 / 0",
+    INTERRUPT + "await trio.sleep_forever()",
+    INTERRUPT + "while True: pass",
+    "len(await otp.which_children(top))",
+]
+
+
+class Ran(NamedTuple):
+    """What the cells of a notebook have shown, and the folder they ran in."""
+
+    shown: list[str]
+    folder: Path
+
+
+def run(notebook: Any, folder: Path, *, allow_errors: bool = False) -> None:
+    """Run a notebook from top to bottom, in a kernel of its own and in a folder."""
+    from nbclient import NotebookClient
+
+    NotebookClient(
+        notebook,
+        timeout=60,
+        kernel_name="python3",
+        allow_errors=allow_errors,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
+
+
+def shown(cell: Any) -> str:
+    """Give what a cell prints, its value and its error, without what was logged."""
+    parts = []
+    for output in cell.outputs:
+        if output.output_type == "error":
+            parts.append(f"{output.ename}: {output.evalue}\n")
+        elif output.output_type == "execute_result":
+            parts.append(output.data["text/plain"] + "\n")
+        elif output.name == "stdout":
+            parts.append(output.text)
+    return "".join(parts)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run one notebook for all tests but that of the tutorial: a kernel takes a second to start."""
+    from nbformat import v4
+
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for source in CELLS])
+    run(notebook, folder, allow_errors=True)
+    return Ran([shown(cell) for cell in notebook.cells], folder)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_runs_and_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """Every cell of a tutorial succeeds, and prints the text below it where there is one."""
+    import jupytext
+
+    notebook = jupytext.read(page)
+    run(notebook, tmp_path)
+    compared = [
+        (found[1], shown(cell))
+        for cell, below in pairwise(notebook.cells)
+        if cell.cell_type == "code" and (found := SHOWN.match(below.source))
+    ]
+
+    assert 8 < len(compared)
+    assert [expected for expected, _ in compared] == [actual for _, actual in compared]
+
+
+def test_what_a_server_prints_stands_below_the_current_cell(ran: Ran) -> None:
+    """The output of a process started in one cell stands below the one that makes it print."""
+    assert ["a says one\n", "a says two\n"] == ran.shown[2:4]
+
+
+def test_errors_and_interrupts_leave_the_kernel_running(ran: Ran) -> None:
+    """A cell that fails or is interrupted shows its error; the tree and later cells are well."""
+    assert "ZeroDivisionError: division by zero\n" == ran.shown[4]
+    assert ["KeyboardInterrupt: \n"] * 2 == ran.shown[5:7]
+    assert "2\n" == ran.shown[7]
+
+
+def test_the_end_of_the_kernel_stops_everything_in_order(ran: Ran) -> None:
+    """A kernel that is shut down stops the tree, the newest child first."""
+    assert "b SHUTDOWN\na SHUTDOWN\n" == (ran.folder / "ends.txt").read_text()

@@ -1,0 +1,149 @@
+"""The extension in a shell: it runs the cells, and gives everything back when it is unloaded."""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import trio
+
+from .cell import Cell, current_cell
+from .interrupt import interrupt
+from .loop import Loop
+from .magics import MAGICS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+
+    from .shell import Shell
+
+KEPT = ("trio_runner", "loop_runner", "autoawait", "custom_exceptions", "CustomTB")
+STILL_ENDING = "the cell is still being cancelled; it ends in the background"
+_notebooks: WeakKeyDictionary[Any, Notebook] = WeakKeyDictionary()  # {shell: what is loaded in it}
+
+
+class Notebook:
+    """The extension, loaded in one shell."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._loop = Loop()
+        self._kept: dict[str, Any] = {}  # attributes of the shell as they were
+        self._unloaded = False
+
+    @staticmethod
+    def of(shell: Shell) -> Notebook | None:
+        """Give what is loaded in a shell."""
+        return _notebooks.get(shell)
+
+    def install(self) -> None:
+        """Let the cells of the shell run in the loop."""
+        shell = self._shell
+        self._kept = {name: getattr(shell, name) for name in KEPT}
+        shell.set_trio_runner(self.run)  # of every cell
+        shell.loop_runner = self.run  # for ipykernel, which looks whether it is still asyncio's
+        shell.autoawait = True
+        shell.set_custom_exc((trio.Cancelled, BaseExceptionGroup), _show)
+        for name, magic in MAGICS.items():
+            shell.register_magic_function(_bound(magic, shell, self._loop), "line", name)
+        _notebooks[shell] = self
+        atexit.register(self._loop.stop)
+
+    @property
+    def ended(self) -> bool:
+        """Its run is over: it was unloaded, or it has crashed."""
+        return self._loop.ended is not None
+
+    def unload(self) -> None:
+        """Give the shell back and stop the loop, or let that be done when this cell is over."""
+        self._uninstall()
+        _notebooks.pop(self._shell, None)
+        self._unloaded = True
+        if threading.current_thread() is not self._loop.thread:
+            self._loop.stop()
+
+    def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
+        """Run a cell to its end; IPython calls it in the thread that takes the interrupts."""
+        if threading.current_thread() is self._loop.thread:
+            return _run_nested(self._shell, coro)
+        __tracebackhide__ = True
+        cell = Cell(coro)
+        try:
+            return self._wait(cell)
+        finally:
+            if self.ended:
+                self._give_up()
+            elif self._unloaded:
+                self._loop.stop()
+
+    def _wait(self, cell: Cell) -> Any:
+        __tracebackhide__ = True
+        try:
+            self._loop.start(cell)
+            return cell.wait()
+        except KeyboardInterrupt:
+            pass
+        try:
+            interrupt(self._loop, cell)
+            return cell.wait()
+        except KeyboardInterrupt:
+            if cell.done:
+                return cell.wait()
+            raise KeyboardInterrupt(STILL_ENDING) from None
+
+    def _give_up(self) -> None:
+        """Give the shell back when the run has crashed: no cell could else load it anew."""
+        sys.stderr.write(f"The extension has ended: {self._loop.ended}\n")
+        self._uninstall()
+
+    def _uninstall(self) -> None:
+        atexit.unregister(self._loop.stop)
+        kept, self._kept = self._kept, {}
+        for name, value in kept.items():
+            setattr(self._shell, name, value)
+        for name in MAGICS:
+            self._shell.magics_manager.magics["line"].pop(name, None)
+
+
+def _bound(magic: Any, shell: Shell, loop: Loop) -> Any:
+    def call(line: str) -> None:
+        magic(shell, loop, line)
+
+    call.__doc__ = magic.__doc__
+    return call
+
+
+def _run_nested(shell: Shell, coro: Coroutine[Any, Any, Any]) -> Any:
+    """Run a cell of a cell, as `%%capture` does: to its end, since nobody can wait for it."""
+    source = inspect.getcoroutinelocals(coro)
+    raw, transformed = source["raw_cell"], source.get("transformed_cell")
+    if shell.should_run_async(raw, transformed_cell=transformed or raw):
+        coro.close()
+        raise RuntimeError(
+            "a cell that another cell runs, as under %%capture, cannot await; move the await into "
+            "a cell of its own"
+        )
+    try:
+        coro.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("IPython awaits in a cell without await")
+
+
+def _show(
+    shell: Shell,
+    kind: type[BaseException],
+    error: BaseException,
+    where: TracebackType | None,
+    tb_offset: int | None = None,
+) -> None:
+    """Show the cancellation of an interrupted cell as what it is, and other errors as they are."""
+    cell = current_cell()
+    if cell is not None and cell.cancelled_by(error):
+        kind, error = KeyboardInterrupt, KeyboardInterrupt()
+    shell.showtraceback((kind, error, where), tb_offset=tb_offset)

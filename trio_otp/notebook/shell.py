@@ -1,0 +1,45 @@
+"""What the extension uses of IPython's shell, so that nothing of IPython has to be imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Shell(Protocol):
+    """An `InteractiveShell` of IPython, of which ipykernel's is one."""
+
+    autoawait: bool
+    loop_runner: Any
+    trio_runner: Any
+    custom_exceptions: Any
+    CustomTB: Any
+    magics_manager: Any
+
+    def set_trio_runner(self, tr: Any) -> None:
+        """Let a function run the coroutines of all cells."""
+        ...
+
+    def should_run_async(self, raw_cell: str, *, transformed_cell: str) -> bool:
+        """Tell whether a cell awaits at its top level."""
+        ...
+
+    def set_custom_exc(self, exc_tuple: tuple[Any, ...], handler: Callable[..., None]) -> None:
+        """Let a function show errors of some classes."""
+        ...
+
+    def showtraceback(self, exc_tuple: Any = ..., *, tb_offset: int | None = ...) -> None:
+        """Show an error."""
+        ...
+
+    def register_magic_function(
+        self, func: Callable[..., Any], magic_kind: str, magic_name: str
+    ) -> None:
+        """Add a magic."""
+        ...
+
+    def ev(self, expr: str) -> Any:
+        """Evaluate an expression among the names of the user."""
+        ...
