@@ -222,8 +222,8 @@ def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awai
     if isinstance(target, type):
         behaviour: type[Behaviour] = target
 
-        async def run_behaviour(process: Process) -> None:
-            await behaviour.run_process(process, lambda: target(*args, **kwargs))
+        def run_behaviour(process: Process) -> Awaitable[object]:
+            return behaviour.run_process(process, lambda: target(*args, **kwargs))
 
         return run_behaviour
 

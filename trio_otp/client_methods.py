@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 import outcome
 
@@ -16,7 +15,7 @@ from .process import Pid
 from .request import From, check_timeout
 from .runtime import own_process, runtime
 from .server_messages import Cast, Handled
-from .server_results import NoReply, Reply, Stop
+from .server_results import NoReply, Reply
 from .signature import argument_checker
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_ANSWERS: Final[Any] = (Reply, Stop, NoReply)
 
 
 class Message(Handled):
@@ -46,12 +44,19 @@ class Message(Handled):
         return f"{self.method.name}({', '.join(shown)})"
 
     def handle_call(self, server: Any, from_: From[Any]) -> Any:
-        """Run the method and make its value the reply."""
+        """Run the method."""
         return self.method.answer(server, from_, self)
 
     def handle_cast(self, server: Any) -> Any:
         """Run the method."""
         return self.method.function_of(server)(server, *self.args, **self.kwargs)
+
+
+class CallMessage(Message):
+    """A call of a method whose value is the reply."""
+
+    __slots__ = ()
+    gives_value = True
 
 
 class _Method:
@@ -80,9 +85,15 @@ class _Method:
 
     def bind(self, ref: Ref) -> Callable[..., Any]:
         """Give the method with the server filled in."""
-        return partial(self, ref)
+        send = self._send
 
-    def __call__(self, ref: Ref, /, *args: Any, **kwargs: Any) -> Any:
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            return send(ref, args, kwargs)
+
+        bound.__name__, bound.__doc__ = self.name, self.__doc__
+        return bound
+
+    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send the message."""
         raise NotImplementedError
 
@@ -104,8 +115,12 @@ class _Method:
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
-        found: Callable[..., Any] = getattr(server.__class__, self.name)
-        return found.function if isinstance(found, _Method) else found
+        kind: type[Any] = server.__class__
+        found: Any = kind.__dict__.get(self.name)
+        if found is not self:  # most servers are of the class that defines the method
+            found = getattr(kind, self.name)
+        function: Callable[..., Any] = found.function if isinstance(found, _Method) else found
+        return function
 
     def check_server(self, ref: Ref, process: Process) -> None:
         """Refuse, in the caller, a server that does not have the method."""
@@ -124,6 +139,8 @@ class _Method:
 
 class CallMethod(_Method, Generic[P, R]):
     """A method that `on_call` made a call."""
+
+    message: ClassVar[type[Message]] = CallMessage
 
     def __init__(
         self,
@@ -147,29 +164,39 @@ class CallMethod(_Method, Generic[P, R]):
 
     async def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+        answer: R = await self._send(ref, args, kwargs)
+        return answer
+
+    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             self.check(None, *args, **kwargs)
         except TypeError as exc:
             raise self.explained(exc, ref, args, kwargs) from None
-        message = Message(self, args, kwargs)
+        message = self.message(self, args, kwargs)
         process = need(ref, message)
-        self.check_server(ref, process)
-        answer: R = await From(process, ref, message, self.timeout).wait()
-        return answer
+        if process.behaviour is not self.owner:
+            self.check_server(ref, process)
+        return From(process, ref, message, self.timeout).wait()
 
-    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
-        """Run the function and make its value a reply; errors of `raises` go to the caller."""
+    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function, whose value is the reply; errors of `raises` go to the caller."""
         try:
             value = self.function_of(server)(server, *message.args, **message.kwargs)
-            if value.__class__ is CoroutineType:
-                value = await value
         except self.raises as exc:
             return Reply(outcome.Error(exc))
-        return value if isinstance(value, _ANSWERS) else Reply(value)
+        return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
+
+    async def _caught(self, running: Any) -> Any:
+        try:
+            return await running
+        except self.raises as exc:
+            return Reply(outcome.Error(exc))
 
 
 class DeferredMethod(CallMethod[P, R]):
     """A method that `on_call_deferred` made a call that is answered later."""
+
+    message = Message
 
     def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
         super().__init__(function, timeout, ())
@@ -204,6 +231,9 @@ class CastMethod(_Method, Generic[P]):
 
     def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
+        self._send(ref, args, kwargs)
+
+    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             self.check(None, *args, **kwargs)
         except TypeError as exc:
@@ -213,7 +243,8 @@ class CastMethod(_Method, Generic[P]):
         if process is None:
             runtime().drop(ref, message, "cast to a dead server")
             return
-        self.check_server(ref, process)
+        if process.behaviour is not self.owner:
+            self.check_server(ref, process)
         process.mailbox.put(Cast(message))
 
 

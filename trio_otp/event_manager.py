@@ -42,7 +42,7 @@ from .launch import connect
 from .process import UNSET, Exit
 from .runtime import need_process
 from .server_messages import Handled, log_unexpected, shown_message
-from .server_results import Reply
+from .server_results import Reply, is_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,9 +222,7 @@ class EventManager(GenServer):
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
         result: Any = await self.attempt(request.handle_call, entry.handler, from_)
-        if result.__class__ is Reply and leaves(result.value):  # a method of on_call
-            return result.value
-        return result
+        return Reply(result) if is_value(request, result) and not leaves(result) else result
 
     async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
         """Put a handler in place of another, as the newest.

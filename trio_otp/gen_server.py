@@ -40,11 +40,13 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 import trio
+from trio.lowlevel import enable_ki_protection, wait_task_rescheduled
 
 from .behaviour import Behaviour
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
+from .mailbox import Mailbox
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
@@ -54,7 +56,7 @@ from .server_messages import Cast, Terminate, log_unexpected
 from .server_results import as_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     import outcome
 
@@ -175,9 +177,11 @@ class GenServer(Behaviour):
         return instance
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await cls._new_loop(process).run(make)
+        return cls._new_loop(process).run(make)
 
     @classmethod
     def _new_loop(cls, process: Process) -> ServerLoop:
@@ -185,6 +189,7 @@ class GenServer(Behaviour):
         return ServerLoop(process)
 
 
+@enable_ki_protection
 async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
 
@@ -206,9 +211,13 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
 
     Follows: `GenServer.call/3`.
     """
-    if timeout is not None:
+    if timeout is not DEFAULT_TIMEOUT:
         check_timeout("timeout", timeout)
-    return await From(need(ref, request), ref, request, timeout).wait()
+    from_: From[Any] = From(need(ref, request), ref, request, timeout)
+    if timeout is not DEFAULT_TIMEOUT or type(from_.server.mailbox) is not Mailbox:
+        return await from_.wait()
+    from_.send()  # what `wait` does, without a coroutine more
+    return await wait_task_rescheduled(from_.abort)
 
 
 def cast(ref: Ref, message: Any) -> None:

@@ -1,24 +1,31 @@
-"""The mailbox of a process: a Trio memory channel, and a save queue for selective receive.
+"""The mailbox of a process: a queue, and at most one task that waits for what comes into it.
 
-The channel's send end is what names map to. Messages that a selective receive passed over wait in
-`saved`, oldest first, and are looked at before the channel.
+A memory channel costs a call about as much as everything else together, and an idle process two
+kilobytes. So a mailbox is a plain queue until somebody asks for its send end by `otp.send_end`:
+from then on a Trio memory channel lies before the queue, and everything goes through it.
+
+A selective receive looks at the queue where it lies: what it passes over keeps its place.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import trio
+from trio.lowlevel import (
+    Abort,
+    current_task,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Match: TypeAlias = "Callable[[Any], bool]"
-# What `saved` is until something is saved: a deque of its own would double the size of an idle
-# mailbox.
-_NOTHING: deque[Any] = deque(maxlen=0)
 
 
 class SystemMessage:
@@ -28,32 +35,80 @@ class SystemMessage:
     from_user: ClassVar = False  # whether it carries what a user sent
 
 
-class Mailbox:
-    """Unbounded, first in first out; `put` never blocks."""
+class Woken:
+    """What a waiting task is woken with: an outcome that says nothing, and serves many times."""
 
-    __slots__ = ("_nowait", "inbox", "outlet", "put", "saved")
+    __slots__ = ()
+
+    def unwrap(self) -> None:
+        """Give nothing."""
+
+
+WOKEN: Any = Woken()
+
+
+class Mailbox:
+    """Unbounded, first in first out; `put` never blocks.
+
+    Whoever reads takes from `queue` what is there, and waits by `wait` if nothing is.
+    """
+
+    __slots__ = ("_channel", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
-        self.inbox: trio.MemorySendChannel[Any]
-        self.outlet: trio.MemoryReceiveChannel[Any]
-        self.inbox, self.outlet = trio.open_memory_channel[Any](math.inf)
-        self.put: Callable[[Any], None] = self.inbox.send_nowait
-        self._nowait = self.outlet.receive_nowait
-        self.saved: deque[Any] = _NOTHING
+        self.queue: deque[Any] = deque()
+        self._waiter: trio.lowlevel.Task | None = None
+        self._seen = 0  # how many of the oldest messages a selective receive has passed over
+        self._channel: Any = None  # the two ends, once somebody has asked for one
+
+    @enable_ki_protection
+    def put(self, message: Any) -> None:
+        """Add a message, and wake who waits."""
+        self.queue.append(message)
+        task = self._waiter
+        if task is not None:
+            self._waiter = None
+            reschedule(task, WOKEN)
+
+    def take_back(self, message: Any) -> None:
+        """Take out the newest message if it is this one."""
+        if self.queue and self.queue[-1] is message:
+            self.queue.pop()
+
+    @enable_ki_protection
+    async def wait(self) -> None:
+        """Wait until something has come in; the queue may be empty again when the task runs.
+
+        Raises:
+            trio.BusyResourceError: another task waits.
+        """
+        if self._waiter is not None:
+            raise trio.BusyResourceError("another task waits for the messages of this process")
+        self._waiter = current_task()
+        await wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        self._waiter = None
+        return Abort.SUCCEEDED
+
+    def pull(self) -> None:
+        """Put into the queue what lies before it."""
 
     def take_nowait(self) -> Any:
         """Take the oldest message; raise `trio.WouldBlock` if there is none."""
-        if self.saved:
-            return self.saved.popleft()
-        return self._nowait()
+        self.pull()
+        if not self.queue:
+            raise trio.WouldBlock
+        return self.queue.popleft()
 
     async def take(self) -> Any:
         """Wait for the oldest message."""
-        if self.saved:
+        self.pull()
+        if self.queue:
             await trio.lowlevel.checkpoint()  # cancelled here, nothing is lost
-            if self.saved:  # somebody may have flushed the last one
-                return self.saved.popleft()
-        return await self.outlet.receive()
+        while not self.queue:  # somebody may have flushed the last one
+            await self.wait()
+        return self.queue.popleft()
 
     def take_match(self, match: Match) -> Any:
         """Take the oldest message that matches, leaving the others in their order.
@@ -61,55 +116,123 @@ class Mailbox:
         Raises:
             trio.WouldBlock: none matches.
         """
-        for index, message in enumerate(self.saved):
-            if match(message):
-                del self.saved[index]
-                return message
-        return self._scan_channel(match)
+        self.pull()
+        index = self._find(match, 0)
+        if index < self._seen:
+            self._seen -= 1
+        return self._pop(index)
 
     async def wait_match(self, match: Match) -> Any:
         """Wait for a message that matches; `take_match` has found none so far."""
-        while True:
-            message = await self.outlet.receive()
-            if self._fits(message, match):
-                return message
-
-    def _scan_channel(self, match: Match) -> Any:
-        while True:
-            message = self._nowait()
-            if self._fits(message, match):
-                return message
-
-    def _fits(self, message: Any, match: Match) -> bool:
-        """Save a message that does not match, also if the user's `match` raises."""
-        fits = False
+        self._seen = len(self.queue)
         try:
-            fits = match(message)
+            while True:
+                await self.wait()
+                try:
+                    return self._pop(self._find(match, self._seen))
+                except trio.WouldBlock:
+                    self._seen = len(self.queue)
         finally:
-            if not fits:
-                self._save(message)
-        return fits
+            self._seen = 0
 
-    def _save(self, message: Any) -> None:
-        if self.saved is _NOTHING:
-            self.saved = deque()
-        self.saved.append(message)
+    def _find(self, match: Match, start: int) -> int:
+        """Give the place of the first message that matches, from a place on."""
+        index, queue = start, self.queue
+        while index < len(queue):  # no iterator: `match` may send to this very mailbox
+            if match(queue[index]):
+                return index
+            index += 1
+        raise trio.WouldBlock
+
+    def _pop(self, index: int) -> Any:
+        message = self.queue[index]
+        del self.queue[index]
+        return message
+
+    @enable_ki_protection
+    def send_end(self) -> trio.MemorySendChannel[Any]:
+        """Give a send end of its own to somebody; from now on a memory channel is in use."""
+        self._channel = trio.open_memory_channel[Any](math.inf)
+        _become(self, ChannelMailbox)
+        if self._waiter is not None:  # let it wait at the channel
+            task, self._waiter = self._waiter, None
+            reschedule(task, WOKEN)
+        return self.send_end()
 
     def __len__(self) -> int:
-        return len(self.saved) + self.outlet.statistics().current_buffer_used
+        return len(self.queue)
 
     def drain(self) -> list[Any]:
         """Take out whatever is left, oldest first."""
-        left = list(self.saved)
-        self.saved.clear()
-        try:
-            while True:
-                left.append(self._nowait())
-        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-            return left
+        self.pull()
+        left = list(self.queue)
+        self.queue.clear()
+        return left
 
     def close(self) -> None:
-        """Close both ends; what is still inside is dropped."""
-        self.saved.clear()
-        self.inbox.close()
-        self.outlet.close()
+        """Take nothing more; what is still inside is dropped."""
+        self.queue.clear()
+        _become(self, ClosedMailbox)
+
+
+class ChannelMailbox(Mailbox):
+    """A mailbox with a memory channel before its queue: what is in the queue is older."""
+
+    __slots__ = ()
+
+    def put(self, message: Any) -> None:
+        """Add a message behind those that came through the send ends."""
+        self._channel[0].send_nowait(message)
+
+    @enable_ki_protection
+    async def wait(self) -> None:
+        """Wait until something has come in."""
+        self.queue.append(await self._channel[1].receive())
+        self.pull()
+
+    @enable_ki_protection
+    def pull(self) -> None:
+        """Put into the queue what the channel holds."""
+        try:
+            while True:
+                self.queue.append(self._channel[1].receive_nowait())
+        except trio.WouldBlock:
+            return
+
+    def send_end(self) -> trio.MemorySendChannel[Any]:
+        """Give another send end."""
+        end: trio.MemorySendChannel[Any] = self._channel[0].clone()
+        return end
+
+    def __len__(self) -> int:
+        waiting: int = self._channel[1].statistics().current_buffer_used
+        return len(self.queue) + waiting
+
+    def close(self) -> None:
+        """Break the send ends, too."""
+        for end in self._channel:
+            end.close()
+        super().close()
+
+
+class ClosedMailbox(Mailbox):
+    """The mailbox of a dead process."""
+
+    __slots__ = ()
+
+    def put(self, message: Any) -> NoReturn:
+        """Refuse the message: whoever sends has to see first whether the process lives."""
+        raise trio.ClosedResourceError
+
+    async def wait(self) -> NoReturn:
+        """Refuse to wait for what cannot come."""
+        await trio.lowlevel.checkpoint()
+        raise trio.ClosedResourceError
+
+    def close(self) -> None:
+        """It is closed."""
+
+
+def _become(mailbox: Any, kind: type[Mailbox]) -> None:
+    """Let a mailbox behave in another way from now on, wherever it is held."""
+    mailbox.__class__ = kind

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import enum
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from trio.lowlevel import enable_ki_protection
 
 from .exits import AlreadyRegistered, NoProcess, WrongServer
-from .process import Pid
+from .process import UNSET, Pid
 from .runtime import runtime
 
 if TYPE_CHECKING:
@@ -84,21 +85,28 @@ def is_via(value: Any) -> bool:
 def find(ref: object) -> Process | None:
     """Give the living process behind a reference, or None."""
     process: Process | None
-    tables = runtime()
-    if isinstance(ref, Pid):
+    if type(ref) is Pid:  # by far the most
         process = ref._process
-        if process is not None and process.runtime is not tables:
-            return None
-    elif is_via(ref):
+        if process is None or process.runtime.thread != get_ident():
+            process = _find_afar(process)
+        return process if process is None or process.doom is UNSET else None
+    names = runtime().names
+    if is_via(ref):
         process = _find_via(ref)
     elif is_atom(ref):
-        process = tables.names.get(ref)
+        process = names.get(ref)
     elif isinstance(ref, HasPid):
         return find(ref.pid)
     else:
         check_reference(ref)
         return None
     return process if process is not None and process.alive else None
+
+
+def _find_afar(process: Process | None) -> Process | None:
+    """Give a process that is not of this thread, if the run still is; refuse who is in no run."""
+    here = runtime()
+    return process if process is not None and process.runtime is here else None
 
 
 def find_dying(ref: Ref) -> Process | None:
@@ -278,7 +286,7 @@ def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
     Raises:
         NoProcess: nobody is behind the reference.
     """
-    return need(ref).mailbox.inbox.clone()
+    return need(ref).mailbox.send_end()
 
 
 def send(ref: Ref, message: Any) -> None:

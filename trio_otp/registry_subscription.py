@@ -39,18 +39,17 @@ if TYPE_CHECKING:
 class _Buffer(Mailbox):
     """The mailbox of a subscription: bounded, and still readable when its process is dead."""
 
-    __slots__ = ("dropped", "owner")
+    __slots__ = ("dropped", "inbox", "outlet", "owner")
 
     def __init__(self, owner: Process, size: float) -> None:
         super().__init__()
         self.inbox, self.outlet = trio.open_memory_channel[Any](size)
-        self._nowait = self.outlet.receive_nowait
-        self.put = self._offer
         self.owner = owner
         self.dropped = 0
 
     @enable_ki_protection
-    def _offer(self, message: Any) -> None:
+    def put(self, message: Any) -> None:
+        """Add a message if there is room; answer a call with an error."""
         if message.__class__ is From and message.server is self.owner:
             wrong = WrongServer("call", self.owner.pid, "subscription")
             message.finish(outcome.Error(wrong))
@@ -60,6 +59,22 @@ class _Buffer(Mailbox):
         except trio.WouldBlock:
             self.dropped += 1
             self.owner.runtime.drop(self.owner.pid, message, "the buffer of a subscription is full")
+
+    def send_end(self) -> trio.MemorySendChannel[Any]:
+        """Give a send end of the buffer."""
+        return self.inbox.clone()
+
+    def __len__(self) -> int:
+        return self.outlet.statistics().current_buffer_used
+
+    def unread(self) -> list[Any]:
+        """Take out what the block has not read."""
+        left: list[Any] = []
+        try:
+            while True:
+                left.append(self.outlet.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            return left
 
     def drain(self) -> list[Any]:
         """Leave what has arrived to the block that reads."""
@@ -139,7 +154,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
                 self._registry.remove(process, self._key)
         finally:  # whatever its key does, the block must end
             process.condemn(NORMAL)
-        for message in Mailbox.drain(self._buffer):
+        for message in self._buffer.unread():
             process.runtime.drop(process.pid, message, "left when the subscription ended")
         self._buffer.outlet.close()
 

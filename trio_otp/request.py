@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 import outcome
 import trio
-from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    checkpoint_if_cancelled,
+    current_task,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from .bounded import bounded
 from .exits import CallingSelf, CallTimeout, DeadlockError, ServerExited
-from .runtime import calling_process
+from .mailbox import Mailbox
+from .runtime import calling_process, current_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,18 +43,15 @@ class From(Generic[T]):
     `from_.abandoned` tells whether the caller has given up.
     """
 
-    __slots__ = (
-        "abandoned",
-        "caller",
-        "deliver",
-        "done",
-        "message",
-        "ref",
-        "server",
-        "since",
-        "task",
-        "timeout",
-    )
+    # Most calls need few of these, so the others stay with the class: a call is made of one object,
+    # which is also the outcome that its caller wakes with.
+    task: trio.lowlevel.Task | None = None
+    caller: Process | None = None  # set while a process's own task waits: the wait-for edge
+    deliver: Callable[[outcome.Outcome[Any]], object] | None = None  # gets it if no task waits
+    done = False
+    abandoned = False
+    since = 0.0
+    _value: Any = None
 
     def __init__(
         self, server: Process, ref: object, message: object, timeout: float | None
@@ -55,16 +60,6 @@ class From(Generic[T]):
         self.ref = ref
         self.message = message
         self.timeout = timeout
-        self.task: trio.lowlevel.Task | None = None
-        self.caller: Process | None = (
-            None  # set while a process's own task waits: the wait-for edge
-        )
-        self.deliver: Callable[[outcome.Outcome[Any]], object] | None = (
-            None  # gets the answer if no task waits for it
-        )
-        self.since = 0.0
-        self.done = False
-        self.abandoned = False
 
     def __repr__(self) -> str:
         who = self.task.name if self.task is not None else "nobody"
@@ -73,31 +68,41 @@ class From(Generic[T]):
     @enable_ki_protection
     async def wait(self) -> Any:
         """Put the request into the server's mailbox and wait for the answer."""
-        await trio.lowlevel.checkpoint_if_cancelled()  # else it would be sent all the same
-        self.task = trio.lowlevel.current_task()
-        self._enter()
-        if self.timeout == 0:
+        timeout = self.timeout
+        if timeout == 0:
             await self._give_up_at_once()
+        if type(self.server.mailbox) is not Mailbox:
+            await checkpoint_if_cancelled()  # what is in a channel cannot be taken back
+        self.send()
+        if timeout is None or timeout == DEFAULT_TIMEOUT:  # the next such call retires the limit
+            return await wait_task_rescheduled(self.abort)
         try:
-            return await wait_task_rescheduled(self._abort)
+            return await wait_task_rescheduled(self.abort)
         finally:
-            if self.timeout is not None:
-                self.server.runtime.timers.retire(self.timeout)
+            self.server.runtime.timers.retire(timeout)
 
-    @enable_ki_protection
-    def _enter(self) -> None:
-        server = self.server
-        self.since = trio.current_time()
-        self.caller = enter_wait(server, self.ref, self.message)
+    def send(self) -> None:
+        """Put the request of this task into the mailbox, and limit how long it waits."""
+        self.task = task = current_task()
+        server, timeout = self.server, self.timeout
+        runtime = server.runtime
+        self.since = now = runtime.now()
+        caller = current_process.get(None)
+        if caller is not None and caller.task is task and not caller.dead:
+            self.caller = enter_wait(server, self.ref, self.message)
         server.requests[self] = None
         server.mailbox.put(self)
-        if self.timeout and self.timeout != math.inf:
-            server.runtime.timers.limit(self, self.timeout)
+        if timeout is not None and timeout != math.inf:
+            runtime.timers.limit(self, timeout, now)
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
-        self.abandoned = True
-        self._leave()
+        await checkpoint_if_cancelled()
+        self.since = trio.current_time()
+        leave_wait(enter_wait(self.server, self.ref, self.message))  # refuse what can never be
+        self.task = current_task()
+        self.done = self.abandoned = True
+        self.server.mailbox.put(self)
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise CallTimeout(self.ref, self.message, 0.0)
 
@@ -117,8 +122,27 @@ class From(Generic[T]):
             self._leave()
 
     @enable_ki_protection
+    def answer(self, value: Any) -> bool:
+        """Give the waiting caller a value that is no outcome; False if it waits no more."""
+        if self.done:
+            return False
+        self.done = True  # as `_leave`
+        self.server.requests.pop(self, None)
+        if self.caller is not None:
+            self.caller.waits_for = None
+            self.caller = None
+        if self.task is not None:
+            self._value = value
+            reschedule(self.task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
+        elif self.deliver is not None:
+            self.deliver(outcome.Value(value))
+        return True
+
+    @enable_ki_protection
     def finish(self, result: outcome.Outcome[Any]) -> bool:
         """Give the waiting caller its answer; False if it is not waiting any more."""
+        if isinstance(result, outcome.Value):
+            return self.answer(result.value)
         if self.done:
             return False
         self._leave()
@@ -127,6 +151,11 @@ class From(Generic[T]):
         elif self.deliver is not None:
             self.deliver(result)
         return True
+
+    def unwrap(self) -> Any:
+        """Give the answer to the task that wakes with this as its outcome."""
+        value, self._value = self._value, None
+        return value
 
     def defer(self) -> None:
         """Note that the server answers later: the caller waits for nobody in particular."""
@@ -142,16 +171,30 @@ class From(Generic[T]):
         self.abandoned = True
         self.finish(outcome.Error(CallTimeout(self.ref, self.message, self._elapsed())))
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        """Let the caller go, which was cancelled."""
         self.abandoned = True
         self._leave()
+        if self._is_at_its_call():
+            self.server.mailbox.take_back(self)
         return Abort.SUCCEEDED
+
+    def _is_at_its_call(self) -> bool:
+        """Tell whether the caller was cancelled before it called: no other task has run since.
+
+        To ask at the end of the call costs nothing; a checkpoint before it, a thirtieth of it.
+        """
+        try:
+            return current_task() is self.task
+        except RuntimeError:  # a deadline of the caller has passed
+            return False
 
     def _leave(self) -> None:
         self.done = True
         self.server.requests.pop(self, None)
-        leave_wait(self.caller)
-        self.caller = None
+        if self.caller is not None:
+            self.caller.waits_for = None
+            self.caller = None
 
     def _elapsed(self) -> float:
         return trio.current_time() - self.since
@@ -183,6 +226,9 @@ def enter_wait(server: Process, ref: object, message: object) -> Process | None:
     caller = calling_process()
     if caller is None:
         return None
+    if server.waits_for is None and server is not caller:
+        caller.waits_for = server
+        return caller
     if server is caller:
         raise CallingSelf(ref, message)
     cycle = [caller]

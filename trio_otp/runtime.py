@@ -7,9 +7,11 @@ nothing.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import current_clock
 
 from . import events
 from .events import Events
@@ -17,6 +19,8 @@ from .exits import NotAProcess, NotInRun
 from .timers import Timers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .home import Home
     from .process import Process
 
@@ -24,12 +28,25 @@ if TYPE_CHECKING:
 class Runtime:
     """The tables of one run."""
 
-    __slots__ = ("_next_id", "dropped", "events", "extras", "homes", "names", "processes", "timers")
+    __slots__ = (
+        "_next_id",
+        "dropped",
+        "events",
+        "extras",
+        "homes",
+        "names",
+        "now",
+        "processes",
+        "thread",
+        "timers",
+    )
 
     def __init__(self) -> None:
         self.processes: dict[int, Process] = {}  # {id of a living process: process}, oldest first
         self.names: dict[Any, Process] = {}  # {atom: process}; gone before anyone learns of a death
         self.homes: dict[trio.Nursery, Home] = {}  # {a user's nursery: what lives in it}
+        self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
+        self.thread = get_ident()  # a thread is in one run at a time
         self.timers = Timers()
         self.events = Events()
         self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}

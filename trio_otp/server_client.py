@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Client:
     """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
 
-    __slots__ = ("_class", "ref")
+    __slots__ = ("__dict__", "_class", "ref")
 
     def __init__(self, server_class: type[Any], ref: Ref) -> None:
         check_reference(ref)
@@ -27,7 +27,8 @@ class Client:
             raise AttributeError(name)
         method = getattr(self._class, name, None)
         if isinstance(method, Sendable):
-            return method.bind(self.ref)
+            bound = self.__dict__[name] = method.bind(self.ref)
+            return bound
         known = [key for key in dir(self._class) if isinstance(getattr(self._class, key), Sendable)]
         raise AttributeError(
             f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"

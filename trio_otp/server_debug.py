@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .request import From
 from .server_messages import Cast, Handled
-from .server_results import Reply, Stop
+from .server_results import Reply, Stop, is_value
 
 if TYPE_CHECKING:
     from .debug import Debug
@@ -23,13 +23,24 @@ async def handle_debugged(loop: ServerLoop, debug: Debug, message: Any) -> None:
         debug.event("in", message.message, client=message)
         await _call(loop, debug, message)
     else:
-        debug.event("in", message.message if message.__class__ is Cast else message)
-        await loop._handle(message)
+        await _take(loop, debug, message)
         debug.event("noreply")
+
+
+async def _take(loop: ServerLoop, debug: Debug, message: Any) -> None:
+    if message.__class__ is not Cast:
+        debug.event("in", message)
+        await loop._handle_info(message)
+        return
+    debug.event("in", message.message)
+    result = await loop._run("cast", message.message, partial(_tell_cast, loop.instance))
+    loop._carry_on("handle_cast", result)
 
 
 async def _call(loop: ServerLoop, debug: Debug, from_: From[Any]) -> None:
     result = await loop._run("call", from_.message, partial(_ask, loop.instance, from_))
+    if is_value(from_.message, result):
+        result = Reply(result)
     _tell(debug, from_, result)
     loop.answer(from_, result)
 
@@ -38,6 +49,12 @@ def _ask(instance: Any, from_: From[Any], request: Any) -> Any:
     if isinstance(request, Handled):
         return request.handle_call(instance, from_)
     return instance.handle_call(request, from_)
+
+
+def _tell_cast(instance: Any, message: Any) -> Any:
+    if isinstance(message, Handled):
+        return message.handle_cast(instance)
+    return instance.handle_cast(message)
 
 
 def _tell(debug: Debug, from_: From[Any], result: Any) -> None:

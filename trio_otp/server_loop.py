@@ -37,11 +37,20 @@ from .server_messages import (
     shown_client,
     shown_message,
 )
-from .server_results import IGNORE, NoReply, Reply, Stop, Stopping, as_outcome
+from .server_results import (
+    IGNORE,
+    OUTCOMES,
+    NoReply,
+    Reply,
+    Stop,
+    Stopping,
+    as_outcome,
+    is_value,
+)
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .behaviour import Behaviour
     from .process import Process
@@ -53,29 +62,30 @@ BURST_SECONDS: Final = 0.001
 class ServerLoop:
     """The shell around one instance of a GenServer."""
 
-    __slots__ = ("_burst", "_continue", "_deadline", "_until", "instance", "process")
+    __slots__ = ("_budget", "_continue", "_deadline", "_until", "instance", "process")
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.instance: Any = None
         self._deadline: float | None = None  # of the idle time-out
         self._continue: Any = UNSET
-        self._burst = 0  # messages taken since the last checkpoint
+        self._budget = 0  # how many messages it may take before a checkpoint
         self._until = 0.0
 
     # -- life --------------------------------------------------------------------------------
 
-    async def run(self, make: Callable[[], Behaviour]) -> None:
+    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await self._init(make)
-        await self._live()
+        return self._live(make)
 
     async def enter(self, result: Any) -> None:
         """Go on as the body of a process that runs already; `result` is as of init."""
         self._began(result)
-        await self._live()
+        await self._live(None)
 
-    async def _live(self) -> None:
+    async def _live(self, make: Callable[[], Behaviour] | None) -> None:
+        if make is not None:
+            await self._init(make)
         try:
             await self._serve()
         except Stopping as stopping:
@@ -163,56 +173,80 @@ class ServerLoop:
 
     # -- messages ----------------------------------------------------------------------------
 
-    async def _serve(self) -> None:
-        process = self.process
+    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+        # The path of each message, so it is written out: a function of its own for each step would
+        # cost a fourth of a call.
+        process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
+        mailbox, queue = process.mailbox, process.mailbox.queue
         while True:
             if self._continue is not UNSET:
                 await self._do_continue()
                 continue
-            message = await self._next()
-            if isinstance(message, SystemMessage) and message.__class__ is not Cast:
-                await self._system(message)
-                continue
-            process.current = message
-            process.since = trio.current_time()
-            self._deadline = None
-            if process.debug is None:
-                await self._handle(message)
+            if not queue and self._deadline is None and process.doom is UNSET:
+                await mailbox.wait()
+                process.since = since = now()
+                self._budget, self._until = BURST, since + BURST_SECONDS
+            if queue and self._budget > 0 and process.doom is UNSET:
+                self._budget -= 1
+                message = queue.popleft()
+                if self._budget < BURST - 1:
+                    process.since = since = now()
+                    if since >= self._until:
+                        self._budget = 0
             else:
-                await handle_debugged(self, process.debug, message)
-            process.handled += 1
+                message = await self._next()
+            kind = message.__class__
+            if process.debug is not None or (kind is not From and kind is not Cast):
+                await self._take(message)
+            else:
+                process.current = message
+                self._deadline = None
+                if kind is Cast:
+                    result = self._run_cast(message.message)
+                    if result.__class__ is CoroutineType:
+                        result = await result
+                    if hooks.handle_stop is not None:
+                        hooks.handle_stop(process.pid, "cast", message.message)
+                    if result is not None:
+                        self._carry_on("handle_cast", result)
+                elif message.server is process:
+                    result = self._run_call(message)
+                    if result.__class__ is CoroutineType:
+                        result = await result
+                    if hooks.handle_stop is not None:
+                        hooks.handle_stop(process.pid, "call", message.message)
+                    self.answer(message, result)
+                else:
+                    await self._handle_info(message)
+                process.handled += 1
             message = process.current = UNSET  # while it waits it holds nothing
 
+    async def _take(self, message: Any) -> None:
+        """Take what is neither call nor cast, or anything if somebody watches."""
+        process = self.process
+        if isinstance(message, SystemMessage) and message.__class__ is not Cast:
+            await self._system(message)
+            return
+        process.current = message
+        self._deadline = None
+        if process.debug is None:
+            await self._handle_info(message)
+        else:
+            await handle_debugged(self, process.debug, message)
+        process.handled += 1
+
     async def _next(self) -> Any:
-        """Take the next message, with a checkpoint now and then."""
-        if not self._is_burst_over():
-            try:
-                return self._take_queued()
-            except trio.WouldBlock:
-                pass
+        """Wait for the next message, or let others run and an exit signal arrive."""
         message = await self._wait()
         if self.process.doom is not UNSET:  # the signal came while the message was handed over
             await trio.lowlevel.checkpoint()
         self._begin_burst()
         return message
 
-    def _is_burst_over(self) -> bool:
-        self._burst += 1
-        return self._burst > BURST or self.process.since >= self._until
-
-    def _begin_burst(self) -> None:
-        self._burst = 0
-        self._until = trio.current_time() + BURST_SECONDS
-
-    async def _rest(self) -> None:
-        """Let others run, and an exit signal arrive."""
-        await trio.lowlevel.checkpoint()
-        self._begin_burst()
-
-    def _take_queued(self) -> Any:
-        if self.process.doom is not UNSET:
-            raise trio.WouldBlock
-        return self.process.mailbox.take_nowait()
+    def _begin_burst(self, spent: int = 1) -> None:
+        self.process.since = self.process.runtime.now()
+        self._budget = BURST - spent
+        self._until = self.process.since + BURST_SECONDS
 
     async def _wait(self) -> Any:
         mailbox = self.process.mailbox
@@ -226,17 +260,11 @@ class ServerLoop:
         except trio.WouldBlock:
             return Timeout()
 
-    async def _handle(self, message: Any) -> None:
-        kind = message.__class__
-        if kind is From and message.server is self.process:
-            await self._handle_call(message)
-        elif kind is Cast:
-            await self._handle_cast(message.message)
-        elif kind is Exit and self.is_order(message):
+    async def _handle_info(self, message: Any) -> None:
+        if message.__class__ is Exit and self.is_order(message):
             raise Stopping(message.reason)
-        else:
-            result = await self._run("info", message, self.instance.handle_info)
-            self._carry_on("handle_info", result)
+        result = await self._run("info", message, self.instance.handle_info)
+        self._carry_on("handle_info", result)
 
     def is_order(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others; one started without a link is its own."""
@@ -244,28 +272,26 @@ class ServerLoop:
         parent = process.parent or process
         return message is process.order or message.pid is parent.pid
 
-    async def _handle_call(self, from_: From[Any]) -> None:
-        hook = self.process.runtime.events
+    def _run_call(self, from_: From[Any]) -> Any:
+        """Give what the callback of a call returned, which may be to be awaited."""
+        hook = self.process.runtime.events.handle_start
         request = from_.message
-        if hook.handle_start is not None:
-            hook.handle_start(self.process.pid, "call", request)
+        if hook is not None:
+            hook(self.process.pid, "call", request)
         if isinstance(request, Handled):
-            result = request.handle_call(self.instance, from_)
-        else:
-            result = self.instance.handle_call(request, from_)
-        if result.__class__ is CoroutineType:
-            result = await result
-        if hook.handle_stop is not None:
-            hook.handle_stop(self.process.pid, "call", request)
-        self.answer(from_, result)
+            return request.handle_call(self.instance, from_)
+        return self.instance.handle_call(request, from_)
 
     def answer(self, from_: From[Any], result: Any) -> None:
         """Do what `handle_call` returned."""
         if self.process.doom is not UNSET:
             return
         if result.__class__ is Reply:
-            from_.finish(as_outcome(result.value))
-            self._go_on(result)
+            _reply(from_, result.value)
+            if result.continue_ is not None or result.timeout is not None:
+                self._go_on(result)
+        elif is_value(from_.message, result):
+            _reply(from_, result)
         elif isinstance(result, NoReply):
             from_.defer()
             self._go_on(result)
@@ -276,19 +302,20 @@ class ServerLoop:
             accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
             raise BadReturn("handle_call", result, accepted)
 
-    async def _handle_cast(self, message: Any) -> None:
+    def _run_cast(self, message: Any) -> Any:
+        """Give what the callback of a cast returned, which may be to be awaited."""
+        hook = self.process.runtime.events.handle_start
+        if hook is not None:
+            hook(self.process.pid, "cast", message)
         if isinstance(message, Handled):
-            result = await self._run("cast", message, self._cast_method)
-        else:
-            result = await self._run("cast", message, self.instance.handle_cast)
-        self._carry_on("handle_cast", result)
-
-    def _cast_method(self, message: Handled) -> Any:
-        return message.handle_cast(self.instance)
+            return message.handle_cast(self.instance)
+        return self.instance.handle_cast(message)
 
     async def _do_continue(self) -> None:
-        if self.process.doom is not UNSET or self._is_burst_over():
-            await self._rest()
+        self._budget -= 1
+        if self.process.doom is not UNSET or self._budget < 0 or self.process.since >= self._until:
+            await trio.lowlevel.checkpoint()
+            self._begin_burst()
         token, self._continue = self._continue, UNSET
         if self.process.debug is not None:
             self.process.debug.event("continue", token)
@@ -342,3 +369,10 @@ class ServerLoop:
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as `otp.sys` or a parent asks for."""
         raise Stopping(reason)
+
+
+def _reply(from_: From[Any], value: Any) -> None:
+    if value.__class__ in OUTCOMES:
+        from_.finish(as_outcome(value))
+    else:
+        from_.answer(value)

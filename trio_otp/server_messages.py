@@ -5,7 +5,7 @@ Follows: Erlang's `gen_server`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .bounded import bounded
 from .events import NoticeReport
@@ -48,6 +48,7 @@ class Handled:
     """A request that knows its handler; the client layer sends these."""
 
     __slots__ = ()
+    gives_value: ClassVar = False  # whether a handler may return the bare value of a reply
 
     def handle_call(self, server: Any, from_: From[Any]) -> Any:
         """Answer a call, as `GenServer.handle_call`."""

@@ -33,7 +33,8 @@ class Ignore(enum.Enum):
 IGNORE: Final = Ignore.IGNORE
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would make each answer of a server four times as dear to make.
+@dataclass(slots=True, unsafe_hash=True)
 class Reply(Generic[T]):
     """Answer the call; `value` may be an `outcome.Error`, which raises in the caller.
 
@@ -77,6 +78,17 @@ class Stopping(Exception):
         self.reason = reason
         self.from_ = from_
         self.reply = reply
+
+
+_ANSWERS: Final[Any] = (Reply, Stop, NoReply)
+
+
+def is_value(request: Any, result: Any) -> bool:
+    """Tell whether what the handler of a call returned is the bare value of its reply."""
+    return getattr(request, "gives_value", False) is True and not isinstance(result, _ANSWERS)
+
+
+OUTCOMES: Final[Any] = (outcome.Value, outcome.Error)
 
 
 def as_outcome(value: Any) -> outcome.Outcome[Any]:

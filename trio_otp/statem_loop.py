@@ -29,7 +29,7 @@ from .mailbox import SystemMessage
 from .process import UNSET, Down, Exit
 from .record import dataclass
 from .request import From
-from .server_loop import BURST, BURST_SECONDS, ServerLoop
+from .server_loop import ServerLoop
 from .server_messages import Cast
 from .server_results import Stopping
 from .statem_actions import KeepState, NextState
@@ -69,17 +69,9 @@ class StatemLoop(ServerLoop):
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
 
-    async def run(self, make: Callable[[], Behaviour]) -> None:
-        """Be the body of the process."""
+    async def _live(self, make: Callable[[], Behaviour] | None) -> None:
         try:
-            await super().run(make)
-        finally:
-            self._drop_what_is_left()
-
-    async def enter(self, result: Any) -> None:
-        """Go on as the body of a process that runs already; `result` is as of init."""
-        try:
-            await super().enter(result)
+            await super()._live(make)
         finally:
             self._drop_what_is_left()
 
@@ -122,7 +114,7 @@ class StatemLoop(ServerLoop):
         while True:
             happening = self.engine.next_event()
             if happening is None:
-                await self._receive(await self._next())
+                await self._receive(await self._take_next())
                 happening = self.engine.next_event()
             else:
                 await self._pause_at_times()
@@ -143,19 +135,27 @@ class StatemLoop(ServerLoop):
         else:
             self.engine.receive(Event.INFO, message)
 
+    async def _take_next(self) -> Any:
+        """Take the next message, with a checkpoint now and then."""
+        queue = self.process.mailbox.queue
+        if queue and self._budget > 0 and self.process.doom is UNSET:
+            self._budget -= 1
+            return queue.popleft()
+        return await self._next()
+
     async def _pause_at_times(self) -> None:
         """Let others run now and then, as between messages."""
-        if self._burst < BURST and trio.current_time() < self._until:
-            self._burst += 1
-            return
-        await trio.lowlevel.checkpoint()
-        self._burst = 0
-        self._until = trio.current_time() + BURST_SECONDS
+        self._budget -= 1
+        if self._budget < 0 or self.process.runtime.now() >= self._until:
+            await trio.lowlevel.checkpoint()
+            self._begin_burst()
 
     async def _happen(self, happening: Happening) -> None:
         process = self.process
         process.current = _as_message(happening)
-        process.since = trio.current_time()
+        process.since = process.runtime.now()
+        if process.since >= self._until:
+            self._budget = 0
         debug = process.debug
         watched = None if debug is None else Watched(debug, self.engine, happening)
         name = label(happening.kind)

@@ -70,12 +70,14 @@ class Timers:
         self._scope: trio.CancelScope | None = None
         self._armed = math.inf
 
-    def limit(self, what: Limited, timeout: float) -> None:
+    def limit(self, what: Limited, timeout: float, now: float | None = None) -> None:
         """Let `what.expire()` be called in `timeout` seconds unless it is done by then."""
-        deadline = trio.current_time() + timeout
+        deadline = (trio.current_time() if now is None else now) + timeout
         fifo = self._fifos.get(timeout)
         if fifo is None:
             fifo = self._fifos[timeout] = deque()
+        while fifo and fifo[0][1].done:
+            fifo.popleft()
         fifo.append((deadline, what))
         if deadline < self._armed:
             self._arm(deadline)
