@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from .client_methods import CallMethod, DeferredMethod, Message
+from .client_methods import CallMethod, DeferredMethod
 from .event_commands import CallHandler, send_command
 from .names import check_reference
 
@@ -40,7 +40,7 @@ class HandlerClient:
 
     async def _send(self, method: CallMethod[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         method.check(None, *args, **kwargs)
-        command = CallHandler(self._key, Message(method, args, kwargs))
+        command = CallHandler(self._key, method.message(method, args, kwargs))
         return await send_command(self.ref, command, method.timeout)
 
 
