@@ -74,7 +74,6 @@ def python(copied_to: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def run_tests(copied_to: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run some tests against a copy; give pytest's exit status, 1 if they hang, and its output."""
     options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    options.append("--hypothesis-profile=unshrunk")
     try:
         done = python(copied_to, *options, *(str(TESTS / test) for test in tests))
     except subprocess.TimeoutExpired:
