@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Marker = Callable[[], None]
 
-SIZES = (2_500, 5_000, 10_000)
+SIZES = (2_500, 10_000)
 SLACK = 2.0  # a quadratic share that matters would quadruple the time per server
 
 
@@ -113,7 +113,7 @@ def seconds(way: Any, count: int) -> list[float]:
 @pytest.mark.timed
 @pytest.mark.parametrize("way", WAYS)
 def test_fault_23_the_time_for_n_named_servers_grows_with_n(way: Any, capsys: Any) -> None:
-    """For 2,500, 5,000 and 10,000 the time per server stays what it is."""
+    """For 2,500 and for 10,000 the time per server is the same, or less than twice."""
     seconds(way, 1000)
     measured = {count: seconds(way, count) for count in SIZES}
     with capsys.disabled():

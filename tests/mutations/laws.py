@@ -263,7 +263,7 @@ MUTATIONS = [
         "restart",
         "entries[entries.index(entry) :]",
         "entries[entries.index(entry) : max(len(entries) - 1, entries.index(entry) + 1)]",
-        "test_supervisor_machine.py::test_a_tree_does_what_the_model_says",
+        "test_restart_policy.py::test_every_end_of_a_child_is_answered_by_the_rules",
     ),
     Mutation(
         "a failed restart is tried once",
