@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
@@ -62,8 +62,14 @@ class ChildSpec:
     debug: tuple[Any, ...] = ()
 
 
+class _Specified:
+    """Room for what a child has worked out once: a start asks for its specification often."""
+
+    __slots__ = ("_spec",)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Child(Generic[S_co]):
+class Child(_Specified, Generic[S_co]):
     """What can be started: a target with its arguments, and options. `otp.child` makes one."""
 
     target: Callable[..., Any]
@@ -117,6 +123,14 @@ class Child(Generic[S_co]):
     @property
     def spec(self) -> ChildSpec:
         """What a supervisor makes of it: the options with every default filled in."""
+        try:
+            return self._spec
+        except AttributeError:
+            spec = self._specify()
+            object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
+            return spec
+
+    def _specify(self) -> ChildSpec:
         options = {**_defaults(self.target), **self.options}
         options["debug"] = tuple(options.get("debug", ()))
         options.setdefault("id", options.get("name") or label_of(self.target))
@@ -199,17 +213,18 @@ def launch_of(
     """Say how a child is started in a home."""
     spec = child.spec
     target = child.target
-    is_class = isinstance(target, type)
+    behaviour: type[Behaviour] | None = target if isinstance(target, type) else None
     return Launch(
-        body=_body(child, extra_arguments),
+        body=_body(child, extra_arguments) if behaviour is None else None,
+        make=None if behaviour is None else _maker(child, extra_arguments),
         label=label_of(target),
         home=home,
         parent=starter if link else None,
         starter=starter,
         link=link,
         name=spec.name,
-        behaviour=target if isinstance(target, type) else None,
-        hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]  # a Behaviour
+        behaviour=behaviour,
+        hosts=behaviour is not None and behaviour.hosts_children,
         timeout=spec.timeout,
         shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
         debug=spec.debug,
@@ -219,18 +234,19 @@ def launch_of(
 
 def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awaitable[object]]:
     target, args, kwargs = child.target, (*extra, *child.args), child.kwargs
-    if isinstance(target, type):
-        behaviour: type[Behaviour] = target
-
-        async def run_behaviour(process: Process) -> None:
-            await behaviour.run_process(process, lambda: target(*args, **kwargs))
-
-        return run_behaviour
 
     async def run_function(process: Process) -> None:
         await _run_function(process, target, args, kwargs)
 
     return run_function
+
+
+def _maker(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[], Any]:
+    """Give what makes the instance: the class itself, if it gets no arguments."""
+    args = (*extra, *child.args)
+    if not args and not child.kwargs:
+        return child.target
+    return partial(child.target, *args, **child.kwargs)
 
 
 async def _run_function(

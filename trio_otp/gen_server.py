@@ -175,9 +175,9 @@ class GenServer(Behaviour):
         return instance
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
         """Be the body of the process."""
-        await cls._new_loop(process).run(make)
+        return cls._new_loop(process).run(make)
 
     @classmethod
     def _new_loop(cls, process: Process) -> ServerLoop:

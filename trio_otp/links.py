@@ -65,8 +65,8 @@ def unlink(pid: Pid[Any]) -> None:
     process = need_process("otp.unlink")
     other = _pid_of(pid)._process
     if other is not None:
-        process.links.peers.pop(other, None)
-        other.links.peers.pop(process, None)
+        process.peers.pop(other, None)
+        other.peers.pop(process, None)
 
 
 def _pid_of(what: object) -> Pid[Any]:

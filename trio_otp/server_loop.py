@@ -20,6 +20,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
+from trio.lowlevel import disable_ki_protection
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
@@ -65,23 +66,25 @@ class ServerLoop:
 
     # -- life --------------------------------------------------------------------------------
 
-    async def run(self, make: Callable[[], Behaviour]) -> None:
-        """Be the body of the process."""
-        await self._init(make)
-        await self._live()
+    @disable_ki_protection
+    async def run(self, make: Callable[[], Behaviour] | None) -> None:
+        """Be the body of the process; `make` is None in one that has an instance already.
 
-    async def enter(self, result: Any) -> None:
-        """Go on as the body of a process that runs already; `result` is as of init."""
-        self._began(result)
-        await self._live()
-
-    async def _live(self) -> None:
+        One frame from the init to the end: a server that waits keeps each, and each wakes with it.
+        """
+        if make is not None:
+            await self._init(make)
         try:
             await self._serve()
         except Stopping as stopping:
             await self._stop(stopping)
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
+
+    async def enter(self, result: Any) -> None:
+        """Go on as the body of a process that runs already; `result` is as of init."""
+        self._began(result)
+        await ServerLoop.run(self, None)
 
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .behaviour import Behaviour
 from .child import Child, as_child, launch_of
+from .launch import nest_of, where_to_live
 from .launch import start as start_launch
-from .launch import where_to_live
 from .process import Monitor
 from .runtime import need_process, own_process
 
@@ -106,6 +106,7 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
 async def _start(
     child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Any
 ) -> Pid[Any] | None:
-    home = where_to_live(nursery, what)
+    living = nursery is None and starter is not None
+    home = nest_of(starter) if living else where_to_live(nursery, what)
     process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
     return None if process is None else process.pid

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bounded import bounded
 from .exits import BadReturn
@@ -69,7 +69,8 @@ class StatemLoop(ServerLoop):
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
 
-    async def run(self, make: Callable[[], Behaviour]) -> None:
+    @disable_ki_protection
+    async def run(self, make: Callable[[], Behaviour] | None) -> None:
         """Be the body of the process."""
         try:
             await super().run(make)

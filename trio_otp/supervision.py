@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeV
 
 import outcome
 import trio
+from trio.lowlevel import disable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
@@ -136,6 +137,7 @@ class SupervisorLoop:
 
     # -- life --------------------------------------------------------------------------------
 
+    @disable_ki_protection
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
         process = self.process

@@ -90,9 +90,9 @@ class TaskSupervisor(DynamicSupervisor):
         )
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
         """Be the body of the process."""
-        await TaskLoop(process).run(make)
+        return TaskLoop(process).run(make)
 
     @staticmethod
     async def start_async(
