@@ -19,7 +19,7 @@ from .bounded import bounded
 from .exits import NORMAL, BadReturn, ProcessExit, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from .process import Process
 
@@ -62,7 +62,9 @@ class Behaviour:
                 raise SpecError(f"{cls.__name__}.{name}: {decorators}, and {cls.__name__} is none")
 
     @classmethod
-    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of a process; `make` builds the instance, in the process.
 
         What it returns is awaited with Ctrl-C held off: a `disable_ki_protection` lets it in.

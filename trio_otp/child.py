@@ -66,6 +66,7 @@ class _Specified:
     """Room for what a child has worked out once: a start asks for its specification often."""
 
     __slots__ = ("_spec",)
+    _spec: ChildSpec
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -54,7 +54,7 @@ from .server_messages import Cast, Terminate, log_unexpected
 from .server_results import as_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     import outcome
 
@@ -175,7 +175,9 @@ class GenServer(Behaviour):
         return instance
 
     @classmethod
-    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
         return cls._new_loop(process).run(make)
 

@@ -20,6 +20,7 @@ from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from .process import Process
@@ -45,7 +46,8 @@ class Home:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
         run = process.run_hosting if process.hosts else process.run
         name = _task_name(process.label)
-        contextvars.Context().run(self.nursery.start_soon, run, name=name)
+        start_soon: Callable[..., None] = self.nursery.start_soon
+        contextvars.Context().run(start_soon, run, name=name)
         self.processes[process] = None
 
     def remove(self, process: Process) -> None:
@@ -111,7 +113,8 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     if home is None:
         home = Home(runtime, nursery)
         home.guarded = True
-        contextvars.Context().run(nursery.start_soon, home.guard, name="<otp guard>")
+        start_soon: Callable[..., None] = nursery.start_soon
+        contextvars.Context().run(start_soon, home.guard, name="<otp guard>")
         runtime.homes[nursery] = home
     return home
 

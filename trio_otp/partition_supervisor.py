@@ -58,7 +58,7 @@ from .static_loop import StaticLoop, SupervisorSpec
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from .behaviour import Behaviour
     from .process import Pid, Process
@@ -124,7 +124,9 @@ class PartitionSupervisor(SupervisorBehaviour):
         return self._given
 
     @classmethod
-    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
         return PartitionLoop(process).run(make)
 

@@ -42,7 +42,7 @@ from .server_results import IGNORE, NoReply, Reply, Stop, Stopping, as_outcome
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .behaviour import Behaviour
     from .process import Process
@@ -66,12 +66,18 @@ class ServerLoop:
 
     # -- life --------------------------------------------------------------------------------
 
-    @disable_ki_protection
-    async def run(self, make: Callable[[], Behaviour] | None) -> None:
-        """Be the body of the process; `make` is None in one that has an instance already.
+    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, None]:
+        """Be the body of the process."""
+        return self._live(make)
 
-        One frame from the init to the end: a server that waits keeps each, and each wakes with it.
-        """
+    async def enter(self, result: Any) -> None:
+        """Go on as the body of a process that runs already; `result` is as of init."""
+        self._began(result)
+        await self._live(None)
+
+    @disable_ki_protection
+    async def _live(self, make: Callable[[], Behaviour] | None) -> None:
+        # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
             await self._init(make)
         try:
@@ -80,11 +86,6 @@ class ServerLoop:
             await self._stop(stopping)
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
-
-    async def enter(self, result: Any) -> None:
-        """Go on as the body of a process that runs already; `result` is as of init."""
-        self._began(result)
-        await ServerLoop.run(self, None)
 
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process

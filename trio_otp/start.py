@@ -17,7 +17,7 @@ from .runtime import need_process, own_process
 if TYPE_CHECKING:
     import trio
 
-    from .process import Pid
+    from .process import Pid, Process
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -104,9 +104,11 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
 
 
 async def _start(
-    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Any
+    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Process | None
 ) -> Pid[Any] | None:
-    living = nursery is None and starter is not None
-    home = nest_of(starter) if living else where_to_live(nursery, what)
+    if nursery is None and starter is not None:
+        home = nest_of(starter)
+    else:
+        home = where_to_live(nursery, what)
     process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
     return None if process is None else process.pid

@@ -70,17 +70,9 @@ class StatemLoop(ServerLoop):
         self._timers: dict[Which, Timer] = {}
 
     @disable_ki_protection
-    async def run(self, make: Callable[[], Behaviour] | None) -> None:
-        """Be the body of the process."""
+    async def _live(self, make: Callable[[], Behaviour] | None) -> None:
         try:
-            await super().run(make)
-        finally:
-            self._drop_what_is_left()
-
-    async def enter(self, result: Any) -> None:
-        """Go on as the body of a process that runs already; `result` is as of init."""
-        try:
-            await super().enter(result)
+            await super()._live(make)
         finally:
             self._drop_what_is_left()
 

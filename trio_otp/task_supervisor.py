@@ -57,7 +57,7 @@ from .task_job import Job
 from .task_stream_loop import Plan, open_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
@@ -90,7 +90,9 @@ class TaskSupervisor(DynamicSupervisor):
         )
 
     @classmethod
-    def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> Awaitable[None]:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
         return TaskLoop(process).run(make)
 
