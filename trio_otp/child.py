@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import field, replace
 from functools import lru_cache, partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
@@ -24,6 +25,7 @@ from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
 from .record import dataclass
+from .signature import argument_checker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -192,10 +194,16 @@ def as_child(what: Any) -> Child[Any]:
     if what.__class__ is Child:
         return what
     if _is_behaviour(what):
-        return child(what)
+        return _bare(what)
     raise SpecError(
         f"{bounded(what)} is no child; accepted is otp.child(target, *args) or a behaviour class"
     )
+
+
+@lru_cache(maxsize=512)
+def _bare(behaviour: type[Behaviour]) -> Child[Any]:
+    """Give what a class stands for; checking what its constructor takes is slow."""
+    return child(behaviour)
 
 
 def _is_behaviour(what: object) -> bool:
@@ -303,6 +311,8 @@ def _defaults(target: Any) -> dict[str, Any]:
 def _check_arguments(
     target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool
 ) -> None:
+    if not partial and _fits(target, args, kwargs):
+        return
     signature = _signature_of(target)
     if signature is None:
         return
@@ -313,6 +323,31 @@ def _check_arguments(
     except TypeError as exc:
         text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
         raise TypeError(text + _hint_for_options(signature, kwargs)) from None
+
+
+def _fits(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell at once of most targets that they take the arguments; False may mean no or unknown."""
+    check = _quick_check(target)
+    if check is None:
+        return False
+    try:
+        check(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=512)
+def _quick_check(target: Any) -> Callable[..., None] | None:
+    """Make what `_fits` asks: of an ordinary class or function, unless it needs `task_status`."""
+    function: Any = target
+    if type(target) is type and getattr(target, "__new__", None) is object.__new__:
+        function = getattr(target, "__init__", None)
+    plain = isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
+    if not plain or hasattr(function, "__signature__"):
+        return None
+    check = argument_checker(function)
+    return check if function is target else partial(check, None)
 
 
 def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:

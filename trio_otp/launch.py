@@ -97,24 +97,10 @@ class Starting:
     def __init__(self, process: Process, monitor: Monitor | None = None) -> None:
         self.process = process
         self.monitor = monitor
-        self.task: trio.lowlevel.Task | None = None  # that of the starter, while it waits
+        self.task: trio.lowlevel.Task | None = None  # that of the starter
         self.done = False
         self.ignored = False
         self.timed_out = False
-
-    @enable_ki_protection
-    async def wait(self, timeout: float | None) -> Process | None:
-        """Wait until the process has started; None if it wants to be ignored."""
-        self.task = trio.lowlevel.current_task()
-        timers = None if timeout is None or timeout == math.inf else self.process.runtime.timers
-        if timers is not None and timeout is not None:
-            timers.limit(self, timeout)
-        try:
-            result: Process | None = await wait_task_rescheduled(self._abort)
-            return result
-        finally:
-            if timers is not None and timeout is not None:
-                timers.retire(timeout)
 
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
@@ -148,7 +134,8 @@ class Starting:
             self.done = True
             reschedule(self.task, result)
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        """Let the starter wait no longer."""
         self.done = True
         return Abort.SUCCEEDED
 
@@ -162,6 +149,7 @@ def acknowledge(process: Process, value: Any, why_not: str) -> None:
     starting.ack()
 
 
+@enable_ki_protection
 async def start(launch: Launch) -> Process | None:
     """Start a process and wait for its init; None if init ignores.
 
@@ -179,8 +167,13 @@ async def start(launch: Launch) -> Process | None:
     caller = calling_process()
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
+    limit = None if launch.timeout == math.inf else launch.timeout
     try:
-        return await starting.wait(launch.timeout)
+        starting.task = trio.lowlevel.current_task()
+        if limit is not None:
+            process.runtime.timers.limit(starting, limit)
+        result: Process | None = await wait_task_rescheduled(starting.abort)
+        return result
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
@@ -194,6 +187,8 @@ async def start(launch: Launch) -> Process | None:
         raise
     finally:
         leave_wait(caller)
+        if limit is not None:
+            process.runtime.timers.retire(limit)
 
 
 def _starter_dies() -> bool:

@@ -90,7 +90,9 @@ class ServerLoop:
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
         self.instance = process.instance = make()
-        result = await finish(self.instance.init())
+        result = self.instance.init()
+        if result.__class__ is CoroutineType:
+            result = await result
         if result is IGNORE:
             ignore(process)
         if isinstance(result, Stop):

@@ -17,7 +17,7 @@ from .runtime import need_process, own_process
 if TYPE_CHECKING:
     import trio
 
-    from .process import Pid, Process
+    from .process import Pid
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -44,7 +44,9 @@ async def start_link(child: Any) -> Any:
     Follows: `GenServer.start_link/3`.
     """
     process = need_process("otp.start_link")
-    return await _start(child, None, "otp.start_link", link=True, starter=process)
+    launch = launch_of(as_child(child), nest_of(process), starter=process, link=True)
+    started = await start_launch(launch)
+    return None if started is None else started.pid
 
 
 @overload
@@ -68,7 +70,13 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
 
     Follows: `GenServer.start/3`.
     """
-    return await _start(child, nursery, "otp.start", link=False, starter=own_process())
+    starter = own_process()
+    if nursery is None and starter is not None:
+        home = nest_of(starter)
+    else:
+        home = where_to_live(nursery, "otp.start")
+    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=False))
+    return None if process is None else process.pid
 
 
 @overload
@@ -101,14 +109,3 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     launch.monitor = handle = Monitor(starter, None)
     process = await start_launch(launch)
     return None if process is None else (process.pid, handle)
-
-
-async def _start(
-    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Process | None
-) -> Pid[Any] | None:
-    if nursery is None and starter is not None:
-        home = nest_of(starter)
-    else:
-        home = where_to_live(nursery, what)
-    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
-    return None if process is None else process.pid
