@@ -18,7 +18,7 @@ async def nothing_left() -> None:
     """Check that no process but the own one, no name and no message is left."""
     assert [otp.self()] == [process.pid for process in runtime().processes.values()]
     assert {} == runtime().names
-    assert {} == runtime().processes[otp.self()._number].links.peers
+    assert {} == runtime().processes[otp.self()._number].peers
     with pytest.raises(otp.ReceiveTimeout):
         await otp.receive(timeout=0)
 

@@ -65,7 +65,10 @@ class Behaviour:
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of a process; `make` builds the instance, in the process."""
+        """Be the body of a process; `make` builds the instance, in the process.
+
+        What it returns is awaited with Ctrl-C held off: a `disable_ki_protection` lets it in.
+        """
         raise TypeError(f"{cls.__name__} cannot be started; subclass GenServer or Supervisor")
 
     def format_status(self) -> object:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
@@ -24,6 +25,7 @@ from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
 from .record import dataclass
+from .signature import argument_checker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -62,8 +64,15 @@ class ChildSpec:
     debug: tuple[Any, ...] = ()
 
 
+class _Specified:
+    """Room for what a child has worked out once: a start asks for its specification often."""
+
+    __slots__ = ("_spec",)
+    _spec: ChildSpec
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Child(Generic[S_co]):
+class Child(_Specified, Generic[S_co]):
     """What can be started: a target with its arguments, and options. `otp.child` makes one."""
 
     target: Callable[..., Any]
@@ -117,6 +126,14 @@ class Child(Generic[S_co]):
     @property
     def spec(self) -> ChildSpec:
         """What a supervisor makes of it: the options with every default filled in."""
+        try:
+            return self._spec
+        except AttributeError:
+            spec = self._specify()
+            object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
+            return spec
+
+    def _specify(self) -> ChildSpec:
         options = {**_defaults(self.target), **self.options}
         options["debug"] = tuple(options.get("debug", ()))
         options.setdefault("id", options.get("name") or label_of(self.target))
@@ -177,10 +194,16 @@ def as_child(what: Any) -> Child[Any]:
     if what.__class__ is Child:
         return what
     if _is_behaviour(what):
-        return child(what)
+        return _bare(what)
     raise SpecError(
         f"{bounded(what)} is no child; accepted is otp.child(target, *args) or a behaviour class"
     )
+
+
+@lru_cache(maxsize=512)
+def _bare(behaviour: type[Behaviour]) -> Child[Any]:
+    """Give what a class stands for; checking what its constructor takes is slow."""
+    return child(behaviour)
 
 
 def _is_behaviour(what: object) -> bool:
@@ -199,17 +222,18 @@ def launch_of(
     """Say how a child is started in a home."""
     spec = child.spec
     target = child.target
-    is_class = isinstance(target, type)
+    behaviour: type[Behaviour] | None = target if isinstance(target, type) else None
     return Launch(
-        body=_body(child, extra_arguments),
+        body=_body(child, extra_arguments) if behaviour is None else None,
+        make=None if behaviour is None else _maker(child, extra_arguments),
         label=label_of(target),
         home=home,
         parent=starter if link else None,
         starter=starter,
         link=link,
         name=spec.name,
-        behaviour=target if isinstance(target, type) else None,
-        hosts=is_class and target.hosts_children,  # type: ignore[attr-defined]  # a Behaviour
+        behaviour=behaviour,
+        hosts=behaviour is not None and behaviour.hosts_children,
         timeout=spec.timeout,
         shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
         debug=spec.debug,
@@ -219,18 +243,19 @@ def launch_of(
 
 def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awaitable[object]]:
     target, args, kwargs = child.target, (*extra, *child.args), child.kwargs
-    if isinstance(target, type):
-        behaviour: type[Behaviour] = target
-
-        def run_behaviour(process: Process) -> Awaitable[object]:
-            return behaviour.run_process(process, lambda: target(*args, **kwargs))
-
-        return run_behaviour
 
     async def run_function(process: Process) -> None:
         await _run_function(process, target, args, kwargs)
 
     return run_function
+
+
+def _maker(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[], Any]:
+    """Give what makes the instance: the class itself, if it gets no arguments."""
+    args = (*extra, *child.args)
+    if not args and not child.kwargs:
+        return child.target
+    return partial(child.target, *args, **child.kwargs)
 
 
 async def _run_function(
@@ -286,6 +311,8 @@ def _defaults(target: Any) -> dict[str, Any]:
 def _check_arguments(
     target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool
 ) -> None:
+    if not partial and _fits(target, args, kwargs):
+        return
     signature = _signature_of(target)
     if signature is None:
         return
@@ -296,6 +323,31 @@ def _check_arguments(
     except TypeError as exc:
         text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
         raise TypeError(text + _hint_for_options(signature, kwargs)) from None
+
+
+def _fits(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell at once of most targets that they take the arguments; False may mean no or unknown."""
+    check = _quick_check(target)
+    if check is None:
+        return False
+    try:
+        check(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=512)
+def _quick_check(target: Any) -> Callable[..., None] | None:
+    """Make what `_fits` asks: of an ordinary class or function, unless it needs `task_status`."""
+    function: Any = target
+    if type(target) is type and getattr(target, "__new__", None) is object.__new__:
+        function = getattr(target, "__init__", None)
+    plain = isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
+    if not plain or hasattr(function, "__signature__"):
+        return None
+    check = argument_checker(function)
+    return check if function is target else partial(check, None)
 
 
 def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:

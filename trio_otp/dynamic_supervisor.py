@@ -61,7 +61,7 @@ from .supervision_data import ChildInfo, Counts, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .behaviour import Behaviour
     from .child import Child, ChildSpec
@@ -151,9 +151,11 @@ class DynamicSupervisor(SupervisorBehaviour):
         return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra, template)
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await DynamicLoop(process).run(make)
+        return DynamicLoop(process).run(make)
 
 
 class DynamicLoop(SupervisorLoop):

@@ -135,8 +135,8 @@ class EventManager(GenServer):
             await self.take_out(entry, SHUTDOWN, told=SHUTDOWN)
         for owner in owners:
             if owner is not self._process.parent:
-                owner.links.peers.pop(self._process, None)
-                self._process.links.peers.pop(owner, None)
+                owner.peers.pop(self._process, None)
+                self._process.peers.pop(owner, None)
 
     async def _take_exit(self, signal: Exit) -> None:
         for entry in self.table.owned_by(signal.pid):

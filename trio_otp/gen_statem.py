@@ -92,7 +92,7 @@ from .statem_drawing import Drawing, edges_of
 from .statem_loop import StatemLoop, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from .process import Process
     from .statem_drawing import Edges, Targets
@@ -263,9 +263,11 @@ class GenStatem(Behaviour, Generic[S]):
         return Drawing(cls.__name__, [] if cls.initial is UNSET else [cls.initial], edges)
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await cls._new_loop(process).run(make)
+        return cls._new_loop(process).run(make)
 
     @classmethod
     def _new_loop(cls, process: Process) -> StatemLoop:

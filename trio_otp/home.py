@@ -11,7 +11,7 @@ import contextvars
 import math
 import sys
 import traceback
-from functools import partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import trio
@@ -20,6 +20,7 @@ from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from .process import Process
@@ -43,8 +44,10 @@ class Home:
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
-        start_soon = partial(self.nursery.start_soon, process.run, name=f"<otp {process.label}>")
-        contextvars.Context().run(start_soon)
+        run = process.run_hosting if process.hosts else process.run
+        name = _task_name(process.label)
+        start_soon: Callable[..., None] = self.nursery.start_soon
+        contextvars.Context().run(start_soon, run, name=name)
         self.processes[process] = None
 
     def remove(self, process: Process) -> None:
@@ -83,6 +86,12 @@ class Home:
             await self.close()
 
 
+@lru_cache(maxsize=512)
+def _task_name(label: str) -> str:
+    """Name the task of a process; those of one class share the text."""
+    return f"<otp {label}>"
+
+
 def _why(process: Process) -> object:
     """Give the reason for the end of what is left: a child of somebody killed dies of the link."""
     parent = process.parent
@@ -104,7 +113,8 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     if home is None:
         home = Home(runtime, nursery)
         home.guarded = True
-        contextvars.Context().run(partial(nursery.start_soon, home.guard, name="<otp guard>"))
+        start_soon: Callable[..., None] = nursery.start_soon
+        contextvars.Context().run(start_soon, home.guard, name="<otp guard>")
         runtime.homes[nursery] = home
     return home
 

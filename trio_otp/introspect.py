@@ -146,7 +146,6 @@ def process_info(ref: Ref) -> ProcessInfo:
     in_hand = process.current is not UNSET
     loop = loop_of(process)
     slot = slot_of(process)
-    links = process.links
     return ProcessInfo(
         pid=process.pid,
         name=process.name,
@@ -160,9 +159,9 @@ def process_info(ref: Ref) -> ProcessInfo:
         restarts=0 if slot is None else slot.restarts,
         ancestors=process.ancestors,
         callers=process.callers,
-        links=tuple(peer.pid for peer in links.peers),
-        monitors=tuple(monitor.what for monitor in links.watches),
-        monitored_by=tuple(monitor.watcher.pid for monitor in links.watched_by),
+        links=tuple(peer.pid for peer in process.peers),
+        monitors=tuple(monitor.what for monitor in process.watches),
+        monitored_by=tuple(monitor.watcher.pid for monitor in process.watched_by),
         trap_exit=process.trap_exit,
         message_queue_len=len(process.mailbox),
         unanswered=len(process.requests),

@@ -40,16 +40,17 @@ from .runtime import calling_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .process import Monitor
+    from .process import Heritage, Monitor
 
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
     """Everything there is to say about a process that is to be started."""
 
-    body: Callable[[Process], Awaitable[object]]
+    body: Callable[[Process], Awaitable[object]] | None  # None for a behaviour
     label: str
     home: Home
+    make: Callable[[], Any] | None = None  # the instance of a behaviour
     parent: Process | None = None
     starter: Process | None = None
     link: bool = False
@@ -66,21 +67,25 @@ class Launch:
     def create(self) -> Process:
         """Make the process and its task, with its name and link, at once."""
         process = Process(self.home.runtime, self.home, self.body, self.label)
+        process.make = self.make
         process.behaviour = self.behaviour
         process.hosts = self.hosts
         process.shutdown = self.shutdown
         process.supervisor = self.supervisor
-        _inherit(process, self.parent if self.link else None, self.starter)
+        if self.starter is not None:
+            process.ancestors, process.callers = _heritage_of(self.starter)
         self.home.add(process)
         process.runtime.processes[process.pid._number] = process
         if self.link and self.parent is not None:
+            process.parent = self.parent
             connect(process, self.parent)
         if self.monitor is not None:
             self.monitor.what = process.pid
             self.monitor._attach(process)
         if self.debug:
             switch_on(process, self.debug)
-        process.runtime.events.emit("process_start", process.pid)
+        if (hook := process.runtime.events.process_start) is not None:
+            hook(process.pid)
         return process
 
 
@@ -92,27 +97,10 @@ class Starting:
     def __init__(self, process: Process, monitor: Monitor | None = None) -> None:
         self.process = process
         self.monitor = monitor
-        self.task: trio.lowlevel.Task | None = None
+        self.task: trio.lowlevel.Task | None = None  # that of the starter
         self.done = False
         self.ignored = False
         self.timed_out = False
-
-    @enable_ki_protection
-    async def wait(self, timeout: float | None) -> Process | None:
-        """Wait until the process has started; None if it wants to be ignored."""
-        self.task = trio.lowlevel.current_task()
-        if timeout is None or timeout == math.inf:
-            return await self._wait()
-        timers = self.process.runtime.timers
-        timers.limit(self, timeout)
-        try:
-            return await self._wait()
-        finally:
-            timers.retire(timeout)
-
-    async def _wait(self) -> Process | None:
-        result: Process | None = await wait_task_rescheduled(self._abort)
-        return result
 
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
@@ -146,7 +134,8 @@ class Starting:
             self.done = True
             reschedule(self.task, result)
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        """Let the starter wait no longer."""
         self.done = True
         return Abort.SUCCEEDED
 
@@ -160,6 +149,7 @@ def acknowledge(process: Process, value: Any, why_not: str) -> None:
     starting.ack()
 
 
+@enable_ki_protection
 async def start(launch: Launch) -> Process | None:
     """Start a process and wait for its init; None if init ignores.
 
@@ -174,9 +164,16 @@ async def start(launch: Launch) -> Process | None:
     process.starting = starting = Starting(process, launch.monitor)
     if launch.name is not None:
         await _take_name(process, launch)
-    edge = enter_wait(process, process.pid, None)
+    caller = calling_process()
+    if caller is not None:  # no cycle can close: what has not run waits for nobody
+        caller.waits_for = process
+    limit = None if launch.timeout == math.inf else launch.timeout
     try:
-        return await starting.wait(launch.timeout)
+        starting.task = trio.lowlevel.current_task()
+        if limit is not None:
+            process.runtime.timers.limit(starting, limit)
+        result: Process | None = await wait_task_rescheduled(starting.abort)
+        return result
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
@@ -189,7 +186,9 @@ async def start(launch: Launch) -> Process | None:
             await trio.lowlevel.checkpoint()  # Ctrl-C in init: whoever lives in its nursery ends
         raise
     finally:
-        leave_wait(edge)
+        leave_wait(caller)
+        if limit is not None:
+            process.runtime.timers.retire(limit)
 
 
 def _starter_dies() -> bool:
@@ -265,17 +264,20 @@ async def _take_name(process: Process, launch: Launch) -> None:
     raise error
 
 
-def _inherit(process: Process, parent: Process | None, starter: Process | None) -> None:
-    process.parent = parent
-    if starter is not None:
-        process.ancestors = (starter.name or starter.pid, *starter.ancestors)
-        process.callers = (starter.pid, *starter.callers)
+def _heritage_of(starter: Process) -> Heritage:
+    """Give the ancestors and callers of what a process starts, shared by all it starts."""
+    first = starter.name or starter.pid
+    heritage = starter.heritage
+    if heritage is None or heritage[0][0] is not first:  # it has taken another name
+        ancestors, callers = (first, *starter.ancestors), (starter.pid, *starter.callers)
+        heritage = starter.heritage = ancestors, callers
+    return heritage
 
 
 def connect(one: Process, other: Process) -> None:
     """Link two processes; once is enough."""
-    one.links.peers[other] = None
-    other.links.peers[one] = None
+    one.peers[other] = None
+    other.peers[one] = None
 
 
 def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
@@ -298,4 +300,9 @@ def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:
         raise NotAProcess(
             f"{what} in plain Trio code needs a nursery: {what}(..., nursery=nursery)"
         )
-    return process.children_home if process.children_home is not None else process.home
+    return nest_of(process)
+
+
+def nest_of(process: Process) -> Home:
+    """Give the home of what a process starts: its own nursery if it hosts, else where it lives."""
+    return process.home if process.children_home is None else process.children_home

@@ -15,7 +15,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
-from .names import HasPid, Ref, find, find_dying, is_atom
+from .names import Ref, find, find_dying, has_pid, is_atom
 from .process import Down, Exit, Monitor, Pid
 from .runtime import calling_process, need_process, own_process, runtime
 
@@ -65,13 +65,13 @@ def unlink(pid: Pid[Any]) -> None:
     process = need_process("otp.unlink")
     other = _pid_of(pid)._process
     if other is not None:
-        process.links.peers.pop(other, None)
-        other.links.peers.pop(process, None)
+        process.peers.pop(other, None)
+        other.peers.pop(process, None)
 
 
 def _pid_of(what: object) -> Pid[Any]:
     """Give a pid, also of a handle that has one; a name may belong to another process by now."""
-    pid: Any = what.pid if isinstance(what, HasPid) else what
+    pid: Any = what.pid if has_pid(what) else what
     if pid.__class__ is Pid:
         found: Pid[Any] = pid
         return found

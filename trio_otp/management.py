@@ -275,8 +275,9 @@ async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
 
 
 async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
-    _need_supervisor(sup, name)
-    return await From(need(sup, name), sup, Command(name, argument), None).wait()
+    process = need(sup, name)
+    check_class(sup, process, SupervisorBehaviour, name)
+    return await From(process, sup, Command(name, argument), None).wait()
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:

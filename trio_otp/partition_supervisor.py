@@ -58,7 +58,7 @@ from .static_loop import StaticLoop, SupervisorSpec
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from .behaviour import Behaviour
     from .process import Pid, Process
@@ -124,9 +124,11 @@ class PartitionSupervisor(SupervisorBehaviour):
         return self._given
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await PartitionLoop(process).run(make)
+        return PartitionLoop(process).run(make)
 
     # -- the via protocol, so that ("via", its name, key) is a reference ------------------------
 

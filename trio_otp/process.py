@@ -19,7 +19,7 @@ Follows: Erlang reference manual, "Processes".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
@@ -42,6 +42,7 @@ from .mailbox import Mailbox, SystemMessage
 from .record import dataclass
 from .request import From
 from .runtime import current_process
+from .tables import Table
 from .whereabouts import behaviour_name, initial_call, neighbours_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 S_co = TypeVar("S_co", covariant=True)
 UNSET: Final = object()
+# What the processes that one starts inherit: their ancestors and their callers.
+Heritage: TypeAlias = "tuple[tuple[object, ...], tuple[Pid[Any], ...]]"
 
 
 class Pid(Generic[S_co]):
@@ -105,33 +108,29 @@ class Monitor:
     def _attach(self, target: Process) -> None:
         """Begin to watch a living process."""
         self.target = target
-        target.links.watched_by[self] = None
-        self.watcher.links.watches[self] = None
+        target.watched_by[self] = None
+        self.watcher.watches[self] = None
 
     def _detach(self) -> bool:
         """Watch no more; tell whether it did until now."""
-        self.watcher.links.watches.pop(self, None)
-        return self.target is not None and self.target.links.watched_by.pop(self, self) is None
+        self.watcher.watches.pop(self, None)
+        return self.target is not None and self.target.watched_by.pop(self, self) is None
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.what!r}>"
-
-
-class Links:
-    """Who hears of the end of a process. Kept apart, because most processes have few of these."""
-
-    __slots__ = ("peers", "watched_by", "watches")
-
-    def __init__(self) -> None:
-        self.peers: dict[Process, None] = {}
-        self.watched_by: dict[Monitor, None] = {}
-        self.watches: dict[Monitor, None] = {}
 
 
 class Process:
     """The inside of a process; users hold its `Pid`."""
 
     __slots__ = (
+        "_dictionary",
+        "_entries",
+        "_peers",
+        "_timers",
+        "_watched_by",
+        "_watchers",
+        "_watches",
         "ancestors",
         "behaviour",
         "body",
@@ -140,19 +139,18 @@ class Process:
         "current",
         "dead",
         "debug",
-        "dictionary",
         "doom",
         "ended",
-        "entries",
         "exit_reason",
         "first_label",
         "handled",
+        "heritage",
         "home",
         "hosts",
         "instance",
         "label",
-        "links",
         "mailbox",
+        "make",
         "metadata",
         "name",
         "order",
@@ -171,18 +169,31 @@ class Process:
         "suspended",
         "task",
         "thread",
-        "timers",
         "trap_exit",
         "waits_for",
-        "watchers",
     )
 
+    # Who hears of its end, in the order in which they are told.
+    peers: Table[Process, None] = Table()  # links
+    watched_by: Table[Monitor, None] = Table()
+    watches: Table[Monitor, None] = Table()
+    watchers: Table[Callable[[Process], object], None] = Table()  # internal; after the monitors
+    # What else is to clean up.
+    entries: Table[Callable[[Process], object], None] = Table()  # of registries
+    timers: Table[Any, None] = Table()  # pending send_after to it
+    dictionary: Table[object, Any] = Table()
+
     def __init__(
-        self, runtime: Runtime, home: Home, body: Callable[[Process], Awaitable[object]], label: str
+        self,
+        runtime: Runtime,
+        home: Home,
+        body: Callable[[Process], Awaitable[object]] | None,
+        label: str,
     ) -> None:
         self.runtime = runtime
         self.home = home
-        self.body = body
+        self.body = body  # None for a behaviour
+        self.make: Callable[[], Any] | None = None  # its instance, of a behaviour
         self.label = self.first_label = label
         self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
         self.name: object = None
@@ -191,20 +202,19 @@ class Process:
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
         self.thread: int | None = None  # the worker thread that runs its function, if one does
-        self.links = Links()
         self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
-        self.entries: dict[
-            Callable[[Process], object], None
-        ] = {}  # what else to clean up: registry entries
-        self.timers: dict[Any, None] = {}  # pending send_after to us
-        self.watchers: dict[
-            Callable[[Process], object], None
-        ] = {}  # internal: told after the monitors
+        self._peers: dict[Process, None] | None = None
+        self._watched_by: dict[Monitor, None] | None = None
+        self._watches: dict[Monitor, None] | None = None
+        self._watchers: dict[Callable[[Process], object], None] | None = None
+        self._entries: dict[Callable[[Process], object], None] | None = None
+        self._timers: dict[Any, None] | None = None
+        self._dictionary: dict[object, Any] | None = None
         self.parent: Process | None = None
         self.supervisor: Process | None = None
         self.ancestors: tuple[object, ...] = ()
         self.callers: tuple[Pid[Any], ...] = ()
-        self.dictionary: dict[object, Any] = {}
+        self.heritage: Heritage | None = None  # what those it starts inherit
         self.metadata: dict[str, Any] | None = None  # what its log records carry
         self.trap_exit = False
         self.hosts = False
@@ -239,40 +249,17 @@ class Process:
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Be the task of the process. Ctrl-C may break into the body, not into its end."""
+        """Be the task of the process. Ctrl-C may break into the body, not into its end.
+
+        It is one frame on purpose: whatever wakes a process passes through each of its frames.
+        """
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
         try:
-            if self.hosts:
-                await self._run_hosting()
-            else:
-                await self._run_body()
-        finally:
-            self.die(SHUTDOWN)  # in case none of the ways out above has
-
-    async def _run_hosting(self) -> None:
-        # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
-        # children in order. Hence the shield stands outside the nursery and the body's own scope
-        # has none.
-        self.scope.shield = False
-        try:
-            with trio.CancelScope(shield=True):
-                async with trio.open_nursery() as nursery:
-                    self.children_home = Home(self.runtime, nursery)
-                    try:
-                        await self._run_body()
-                    finally:
-                        await self.children_home.close()
-        except BaseExceptionGroup as group:
-            self.die(reason_of(group))
-            raise_bare(group)
-
-    async def _run_body(self) -> None:
-        try:
             with self.scope:
                 if self.doom is UNSET:
-                    await self._unprotected_body()
-        except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see _run_hosting
+                    await self._begin()
+        except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see run_hosting
             raise
         except BaseException as exc:
             if self.hosts and passes_through(exc):
@@ -283,9 +270,45 @@ class Process:
                 raise_bare(exc)
         else:
             self.die(NORMAL)
+        finally:
+            if not self.hosts:
+                self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    @enable_ki_protection
+    async def run_hosting(self) -> None:
+        """Be the task of a process that hosts children."""
+        # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
+        # children in order. Hence the shield stands outside the nursery and the body's own scope
+        # has none.
+        self.scope.shield = False
+        current_process.set(self)
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    self.children_home = Home(self.runtime, nursery)
+                    try:
+                        await self.run()
+                    finally:
+                        await self.children_home.close()
+        except BaseExceptionGroup as group:
+            self.die(reason_of(group))
+            raise_bare(group)
+        finally:
+            self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    def _begin(self) -> Awaitable[object]:
+        """Begin what the process runs, into which Ctrl-C may break.
+
+        A behaviour sees to that itself, which saves each server a frame.
+        """
+        if self.make is not None and self.behaviour is not None:
+            running: Awaitable[object] = self.behaviour.run_process(self, self.make)
+            return running
+        return self._run_plain()
 
     @disable_ki_protection
-    async def _unprotected_body(self) -> None:
+    async def _run_plain(self) -> None:
+        assert self.body is not None
         await self.body(self)
 
     def _report(self, exc: BaseException) -> None:
@@ -306,12 +329,12 @@ class Process:
             handled=self.handled,
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
-            links=tuple(peer.pid for peer in self.links.peers),
+            links=tuple(peer.pid for peer in self._peers or ()),
             log=() if self.debug is None else self.debug.events,
             callers=self.callers,
             behaviour=behaviour_name(self),
             initial_call=initial_call(self),
-            dictionary=tuple(self.dictionary),
+            dictionary=tuple(self._dictionary or ()),
             trap_exit=self.trap_exit,
             metadata=dict(self.metadata or {}),
             neighbours=neighbours_of(self),
@@ -413,13 +436,13 @@ class Process:
         del runtime.processes[self.pid._number]
         if self.name is not None:
             del runtime.names[self.name]
-        for clean_up in list(self.entries):
+        for clean_up in list(self._entries or ()):
             self._clean_up(clean_up)
-        for timer in list(self.timers):
+        for timer in list(self._timers or ()):
             runtime.timers.cancel(timer)
-        for monitor in self.links.watches:
+        for monitor in self._watches or ():
             if monitor.target is not None:
-                monitor.target.links.watched_by.pop(monitor, None)
+                monitor.target.watched_by.pop(monitor, None)
         self.home.remove(self)
 
     def _clean_up(self, clean_up: Callable[[Process], object]) -> None:
@@ -435,16 +458,16 @@ class Process:
             request.server_died(reason)
         if self.starting is not None:  # its starter is told by an error, not by an exit signal
             self.starting.failed(self, reason)
-        peers, self.links.peers = self.links.peers, {}
-        for peer in peers:
-            peer.links.peers.pop(self, None)
+        peers, self._peers = self._peers, None
+        for peer in peers or ():
+            peer.peers.pop(self, None)
             peer.signal(self.pid, reason, linked=True)
-        watched_by, self.links.watched_by = self.links.watched_by, {}
-        for monitor in watched_by:
-            monitor.watcher.links.watches.pop(monitor, None)
+        watched_by, self._watched_by = self._watched_by, None
+        for monitor in watched_by or ():
+            monitor.watcher.watches.pop(monitor, None)
             if not monitor.watcher.dead:
                 monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
-        for watcher in list(self.watchers):
+        for watcher in list(self._watchers or ()):
             watcher(self)
         if self.ended is not None:
             self.ended.set()
@@ -452,8 +475,8 @@ class Process:
     def unlink_parent(self) -> None:
         """Remove the link to whoever started it."""
         if self.parent is not None:
-            self.links.peers.pop(self.parent, None)
-            self.parent.links.peers.pop(self, None)
+            self.peers.pop(self.parent, None)
+            self.parent.peers.pop(self, None)
 
     async def wait_dead(self) -> None:
         """Wait until the epilogue has run."""

@@ -186,8 +186,8 @@ class Registry(GenServer):
         """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
         for process, linked in list(self._linked.items()):
             if linked:
-                process.links.peers.pop(self.process, None)
-                self.process.links.peers.pop(process, None)
+                process.peers.pop(self.process, None)
+                self.process.peers.pop(process, None)
                 process.signal(self.process.pid, SHUTDOWN, linked=True)
 
     def format_status(self) -> object:
@@ -276,7 +276,7 @@ class Registry(GenServer):
         """Watch and link a holder, once."""
         if process in self._linked:
             return
-        known = process is self.process or process in self.process.links.peers
+        known = process is self.process or process in self.process.peers
         link = self.links and not known
         self._linked[process] = link
         if link:
@@ -289,8 +289,8 @@ class Registry(GenServer):
             return
         process.entries.pop(self._holder_died, None)
         if self._linked.pop(process):
-            process.links.peers.pop(self.process, None)
-            self.process.links.peers.pop(process, None)
+            process.peers.pop(self.process, None)
+            self.process.peers.pop(process, None)
 
     def _holder_died(self, process: Process) -> None:
         self.table.drop(process)

@@ -20,6 +20,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
+from trio.lowlevel import disable_ki_protection
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
@@ -83,7 +84,9 @@ class ServerLoop:
         self._began(result)
         await self._live(None)
 
+    @disable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
+        # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
             await self._init(make)
         try:
@@ -96,7 +99,9 @@ class ServerLoop:
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
         self.instance = process.instance = make()
-        result = await finish(self.instance.init())
+        result = self.instance.init()
+        if result.__class__ is CoroutineType:
+            result = await result
         if result is IGNORE:
             ignore(process)
         if isinstance(result, Stop):

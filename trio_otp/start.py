@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .behaviour import Behaviour
 from .child import Child, as_child, launch_of
+from .launch import nest_of, where_to_live
 from .launch import start as start_launch
-from .launch import where_to_live
 from .process import Monitor
 from .runtime import need_process, own_process
 
@@ -44,7 +44,9 @@ async def start_link(child: Any) -> Any:
     Follows: `GenServer.start_link/3`.
     """
     process = need_process("otp.start_link")
-    return await _start(child, None, "otp.start_link", link=True, starter=process)
+    launch = launch_of(as_child(child), nest_of(process), starter=process, link=True)
+    started = await start_launch(launch)
+    return None if started is None else started.pid
 
 
 @overload
@@ -68,7 +70,13 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
 
     Follows: `GenServer.start/3`.
     """
-    return await _start(child, nursery, "otp.start", link=False, starter=own_process())
+    starter = own_process()
+    if nursery is None and starter is not None:
+        home = nest_of(starter)
+    else:
+        home = where_to_live(nursery, "otp.start")
+    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=False))
+    return None if process is None else process.pid
 
 
 @overload
@@ -101,11 +109,3 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     launch.monitor = handle = Monitor(starter, None)
     process = await start_launch(launch)
     return None if process is None else (process.pid, handle)
-
-
-async def _start(
-    child: Any, nursery: trio.Nursery | None, what: str, *, link: bool, starter: Any
-) -> Pid[Any] | None:
-    home = where_to_live(nursery, what)
-    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=link))
-    return None if process is None else process.pid

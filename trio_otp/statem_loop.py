@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bounded import bounded
 from .exits import BadReturn
@@ -69,6 +69,7 @@ class StatemLoop(ServerLoop):
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
 
+    @disable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
         try:
             await super()._live(make)

@@ -216,9 +216,10 @@ class StaticLoop(SupervisorLoop):
             if known.pid is not None:
                 raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
-        check_entry(_entry(spec), self.policy.auto_shutdown)
+        entry = _entry(spec)
+        check_entry(entry, self.policy.auto_shutdown)
         slot = self.slots[spec.id] = Slot(child)
-        self.policy.add(_entry(spec))
+        self.policy.add(entry)
         try:
             await self._start(slot)
         except BaseException:

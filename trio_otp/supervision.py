@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeV
 
 import outcome
 import trio
+from trio.lowlevel import disable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
@@ -136,6 +137,7 @@ class SupervisorLoop:
 
     # -- life --------------------------------------------------------------------------------
 
+    @disable_ki_protection
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
         process = self.process
@@ -177,7 +179,10 @@ class SupervisorLoop:
             process.since = trio.current_time()
             if process.debug is not None and not isinstance(message, SystemCall):
                 process.debug.event("in", getattr(message, "message", message))
-            await self._handle(message)
+            if message.__class__ is From and message.server is process:
+                await self._command(message)
+            else:
+                await self._handle(message)
             process.handled += 1
             process.current = UNSET
 
@@ -191,8 +196,6 @@ class SupervisorLoop:
                 raise Ending(message.reason)
             case SystemCall():
                 await handle_system(message, self)
-            case _ if message.__class__ is From and message.server is self.process:
-                await self._command(message)
             case _:
                 log_unexpected(self.process, message)
 
@@ -307,6 +310,8 @@ class SupervisorLoop:
 
     def report_progress(self, slot: Slot) -> None:
         """Tell that a child was started."""
+        if self.process.runtime.events.progress is None:
+            return
         report = ProgressReport(self.process.pid, slot.spec.id, slot.pid, slot.child)
         self.process.runtime.events.emit("progress", report)
 

@@ -46,7 +46,7 @@ from .static_loop import StaticLoop, SupervisorSpec, new_policy
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from .behaviour import Behaviour
     from .process import Process
@@ -130,6 +130,8 @@ class Supervisor(SupervisorBehaviour):
         return spec
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await StaticLoop(process).run(make)
+        return StaticLoop(process).run(make)

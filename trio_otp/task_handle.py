@@ -212,8 +212,8 @@ class Task(Generic[T]):
         owner = self._owner_process
         process = None if self.pid is None else self.pid._process
         if owner is not None and process is not None:
-            owner.links.peers.pop(process, None)
-            process.links.peers.pop(owner, None)
+            owner.peers.pop(process, None)
+            process.peers.pop(owner, None)
 
     def _abandon(self) -> None:
         """Its start was given up: it need not run, and its owner hears nothing of it."""

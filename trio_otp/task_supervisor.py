@@ -57,7 +57,7 @@ from .task_job import Job
 from .task_stream_loop import Plan, open_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
@@ -90,9 +90,11 @@ class TaskSupervisor(DynamicSupervisor):
         )
 
     @classmethod
-    async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
         """Be the body of the process."""
-        await TaskLoop(process).run(make)
+        return TaskLoop(process).run(make)
 
     @staticmethod
     async def start_async(

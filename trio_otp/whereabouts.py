@@ -72,7 +72,7 @@ def _ending_with(process: Process) -> Iterator[Process]:
     seen = {process}
     queue = [process]
     for each in queue:  # grows while it is walked
-        for peer in each.links.peers:
+        for peer in each.peers:
             if peer not in seen and peer.alive and not peer.trap_exit:
                 seen.add(peer)
                 queue.append(peer)
@@ -85,6 +85,6 @@ def _neighbour(peer: Process) -> Neighbour:
         name=peer.name,
         initial_call=initial_call(peer),
         message_queue_len=len(peer.mailbox),
-        links=tuple(each.pid for each in peer.links.peers),
+        links=tuple(each.pid for each in peer.peers),
         place=place_of(peer.task),
     )

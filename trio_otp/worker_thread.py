@@ -48,7 +48,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
@@ -134,6 +134,7 @@ class WorkerThread(Behaviour):
     # -- in the loop ---------------------------------------------------------------------------
 
     @classmethod
+    @disable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
         worker = process.instance = make()

@@ -97,7 +97,7 @@ class World:
         self.nursery = nursery
         self.begin = begin
         self.before = set(runtime().processes.values())
-        self.links = set(self.me.links.peers)
+        self.links = set(self.me.peers)
         self.returned: list[Any] = []  # pids an operation gave to its caller
 
     @property
@@ -125,11 +125,11 @@ class World:
             for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
         }
         assert new <= listed | set(self.returned)
-        assert {process.pid for process in self.me.links.peers} <= {
+        assert {process.pid for process in self.me.peers} <= {
             *(process.pid for process in self.links),
             *self.returned,
         }
-        assert {} == self.me.links.watches
+        assert {} == self.me.watches
         left = [message for message in self.me.mailbox.drain() if not self._may_stay(message)]
         assert [] == left, left
         if otp.whereis("events") is not None:
