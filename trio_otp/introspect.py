@@ -58,8 +58,6 @@ class ProcessInfo:
         behaviour: its class; None for a plain process.
         status: `starting`, init is not over; `idle`, a server without a message; `handling`, a
             server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
-            process or thread; `exiting`, it is about to die.
-            process; `suspended`, by `otp.sys`; `exiting`, it is about to die.
             process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
         started: what it gave to `task_status.started`.
         parent: who started it with a link.
