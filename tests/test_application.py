@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from application_kit import (
     Base,
     Traced,
@@ -103,7 +104,7 @@ def test_ctrl_c_twice_in_plain_trio_code() -> None:
 
         async def stop(self) -> None:
             press_again()
-            await trio.sleep(0.01)
+            await trio.testing.wait_all_tasks_blocked()
             log.append(("stop", self.name))
 
     async def program() -> None:

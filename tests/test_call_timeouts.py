@@ -139,6 +139,32 @@ async def test_fault_04_a_caller_that_is_cancelled_before_it_calls_sends_nothing
         assert 0 == inside(desk).served
 
 
+@pytest.mark.parametrize("timeout", [5.0, None, 0.5, 0.0])
+@pytest.mark.parametrize("with_channel", [False, True])
+async def test_fault_04_a_call_that_is_taken_back_leaves_the_others(
+    timeout: float | None, with_channel: bool
+) -> None:
+    """It wakes a server for nothing, which waits on; what was queued before it is handled."""
+    async with otp.open_process(), trio.open_nursery() as nursery:
+        desk = await otp.start(Desk)
+        if with_channel:
+            otp.send_end(desk).close()
+        for queued in (0, 1):
+            callers = Callers(nursery)
+            for _ in range(queued):
+                callers.call(desk, "ping")
+            with trio.CancelScope() as scope:
+                if queued:
+                    await trio.lowlevel.checkpoint()
+                scope.cancel()
+                await otp.call(desk, "later", timeout=timeout)
+            assert scope.cancelled_caught
+            await trio.testing.wait_all_tasks_blocked()
+            assert ["pong"] * queued == callers.got
+        assert (1, [], 0) == (inside(desk).served, inside(desk).waiting, waits_for(desk))
+        assert "pong" == await otp.call(desk, "ping")
+
+
 async def test_fault_04_a_queued_call_whose_caller_gave_up_is_still_handled(
     autojump_clock: Any,
 ) -> None:

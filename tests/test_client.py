@@ -156,6 +156,19 @@ async def test_calls_and_casts_to_nobody() -> None:
         assert before + 1 == runtime().dropped
 
 
+async def test_a_call_does_nothing_before_it_is_awaited() -> None:
+    """Whatever is wrong with it is raised where it is awaited, in the task that does so."""
+    async with otp.open_process():
+        late = Cache.at("later").get("k")
+        await otp.start_link(otp.child(Cache).having(name="later"))
+        assert await late is None
+        with pytest.RaisesGroup(otp.NoProcess):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(Cache.at("nobody").get, "k")
+                begun = True
+        assert begun
+
+
 @pytest.mark.parametrize("timeout", [-1, "5", True])
 def test_a_wrong_timeout_is_refused_where_it_is_written(timeout: Any) -> None:
     """timeout= of a decorator is checked when the class is made."""

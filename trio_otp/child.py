@@ -13,19 +13,17 @@ for itself without arguments. Follows: Elixir's `Supervisor`, section "Child spe
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import field, replace
 from functools import lru_cache, partial
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
 from .bounded import bounded, label_of
-from .child_options import CHECKS, ChildType, Restart, Shutdown, check_options
+from .child_arguments import check_arguments, takes_task_status
+from .child_options import ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
 from .record import dataclass
-from .signature import argument_checker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -183,7 +181,7 @@ def check_target(
         )
     if isinstance(target, type) and not issubclass(target, Behaviour):
         raise TypeError(f"target={target!r} is no GenServer, Supervisor or other behaviour")
-    _check_arguments(target, args, kwargs, partial=partial)
+    check_arguments(target, args, kwargs, partial=partial)
 
 
 AnyChild: TypeAlias = "Child[B] | type[B]"
@@ -263,7 +261,7 @@ async def _run_function(
 ) -> None:
     starting = process.starting
     assert starting is not None
-    if "task_status" in kwargs or not _takes_task_status(target):
+    if "task_status" in kwargs or not takes_task_status(target):
         starting.ack()
         await expect_awaitable(target, target(*args, **kwargs))
         return
@@ -284,20 +282,6 @@ class _TaskStatus:
         acknowledge(self._process, value, "task_status.started() was called twice")
 
 
-@lru_cache(maxsize=512)
-def _signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
-    """Give the signature; None for a callable without one, as some builtins."""
-    try:
-        return inspect.signature(target)
-    except (TypeError, ValueError):
-        return None
-
-
-def _takes_task_status(target: Callable[..., Any]) -> bool:
-    signature = _signature_of(target)
-    return signature is not None and "task_status" in signature.parameters
-
-
 def _defaults(target: Any) -> dict[str, Any]:
     if not isinstance(target, type):
         return {}
@@ -306,52 +290,3 @@ def _defaults(target: Any) -> dict[str, Any]:
     if behaviour.child_type == "supervisor":
         options.setdefault("shutdown", None)
     return {**options, "type": behaviour.child_type}
-
-
-def _check_arguments(
-    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool
-) -> None:
-    if not partial and _fits(target, args, kwargs):
-        return
-    signature = _signature_of(target)
-    if signature is None:
-        return
-    status = {"task_status": None} if _takes_task_status(target) else {}
-    try:
-        bind = signature.bind_partial if partial else signature.bind
-        bind(*args, **{**status, **kwargs})
-    except TypeError as exc:
-        text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
-        raise TypeError(text + _hint_for_options(signature, kwargs)) from None
-
-
-def _fits(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell at once of most targets that they take the arguments; False may mean no or unknown."""
-    check = _quick_check(target)
-    if check is None:
-        return False
-    try:
-        check(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=512)
-def _quick_check(target: Any) -> Callable[..., None] | None:
-    """Make what `_fits` asks: of an ordinary class or function, unless it needs `task_status`."""
-    function: Any = target
-    if type(target) is type and getattr(target, "__new__", None) is object.__new__:
-        function = getattr(target, "__init__", None)
-    plain = isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
-    if not plain or hasattr(function, "__signature__"):
-        return None
-    check = argument_checker(function)
-    return check if function is target else partial(check, None)
-
-
-def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
-    """Say how options are given, if that is what was meant."""
-    meant = [key for key in kwargs if key in CHECKS and key not in signature.parameters]
-    shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
-    return f"; for options write .having({shown})" if meant else ""

@@ -7,6 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 import outcome
+from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded, label_of
 from .exits import NotAProcess, WrongServer
@@ -95,7 +96,7 @@ class _Method:
 
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send the message."""
-        raise NotImplementedError
+        raise NotImplementedError  # a call waits for its answer, a cast does not
 
     def explained(
         self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -167,7 +168,8 @@ class CallMethod(_Method, Generic[P, R]):
         answer: R = await self._send(ref, args, kwargs)
         return answer
 
-    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    @enable_ki_protection
+    async def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             self.check(None, *args, **kwargs)
         except TypeError as exc:
@@ -176,7 +178,7 @@ class CallMethod(_Method, Generic[P, R]):
         process = need(ref, message)
         if process.behaviour is not self.owner:
             self.check_server(ref, process)
-        return From(process, ref, message, self.timeout).wait()
+        return await From(process, ref, message, self.timeout).begin()
 
     def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function, whose value is the reply; errors of `raises` go to the caller."""

@@ -35,7 +35,7 @@ class Command(Handled):
 
     async def run(self, manager: EventManager, from_: From[Any]) -> Any:
         """Do it; give the answer."""
-        raise NotImplementedError
+        raise NotImplementedError  # each command has its own
 
 
 @dataclass(frozen=True, slots=True)

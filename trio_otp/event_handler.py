@@ -46,7 +46,7 @@ class GenEvent:
             TypeError: `ref` is no reference.
         """
         # It needs the manager, which needs this module.
-        from .handler_client import HandlerClient  # noqa: PLC0415
+        from .handler_client import HandlerClient  # noqa: PLC0415 - see above
 
         client: Any = HandlerClient(cls, ref, id)
         return client  # type: ignore[no-any-return]  # it stands for an instance

@@ -40,13 +40,12 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 import trio
-from trio.lowlevel import enable_ki_protection, wait_task_rescheduled
+from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
-from .mailbox import Mailbox
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
@@ -213,11 +212,7 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
     """
     if timeout is not DEFAULT_TIMEOUT:
         check_timeout("timeout", timeout)
-    from_: From[Any] = From(need(ref, request), ref, request, timeout)
-    if timeout is not DEFAULT_TIMEOUT or type(from_.server.mailbox) is not Mailbox:
-        return await from_.wait()
-    from_.send()  # what `wait` does, without a coroutine more
-    return await wait_task_rescheduled(from_.abort)
+    return await From(need(ref, request), ref, request, timeout).begin()
 
 
 def cast(ref: Ref, message: Any) -> None:

@@ -38,7 +38,7 @@ class HasPid(Protocol):
     @property
     def pid(self) -> Pid[Any]:
         """The process."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class ViaModule(Protocol):
 
     def register_name(self, key: Any, pid: Pid[Any]) -> bool:
         """Take the key for a process; False if it is taken."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
     def unregister_name(self, key: Any) -> object:
         """Free the key."""

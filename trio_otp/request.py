@@ -29,7 +29,7 @@ from .mailbox import Mailbox
 from .runtime import calling_process, current_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .process import Process
 
@@ -68,16 +68,28 @@ class From(Generic[T]):
     @enable_ki_protection
     async def wait(self) -> Any:
         """Put the request into the server's mailbox and wait for the answer."""
+        return await self.begin()
+
+    def begin(self) -> Coroutine[Any, Any, Any]:
+        """Do what `wait` does, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
         timeout = self.timeout
+        if timeout is not None and timeout != DEFAULT_TIMEOUT:
+            return self._wait_within(timeout)
+        if type(self.server.mailbox) is not Mailbox:
+            return self._wait_behind_channel()
+        self.send()  # if its time is limited, the next such call retires that
+        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    async def _wait_behind_channel(self) -> Any:
+        await checkpoint_if_cancelled()  # what is in a channel cannot be taken back
+        self.send()
+        return await wait_task_rescheduled(self.abort)
+
+    async def _wait_within(self, timeout: float) -> Any:
         if timeout == 0:
             await self._give_up_at_once()
-        if type(self.server.mailbox) is not Mailbox:
-            await checkpoint_if_cancelled()  # what is in a channel cannot be taken back
-        self.send()
-        if timeout is None or timeout == DEFAULT_TIMEOUT:  # the next such call retires the limit
-            return await wait_task_rescheduled(self.abort)
         try:
-            return await wait_task_rescheduled(self.abort)
+            return await self._wait_behind_channel()
         finally:
             self.server.runtime.timers.retire(timeout)
 
@@ -89,7 +101,8 @@ class From(Generic[T]):
         self.since = now = runtime.now()
         caller = current_process.get(None)
         if caller is not None and caller.task is task and not caller.dead:
-            self.caller = enter_wait(server, self.ref, self.message)
+            set_edge(caller, server, self.ref, self.message)
+            self.caller = caller
         server.requests[self] = None
         server.mailbox.put(self)
         if timeout is not None and timeout != math.inf:
@@ -126,11 +139,7 @@ class From(Generic[T]):
         """Give the waiting caller a value that is no outcome; False if it waits no more."""
         if self.done:
             return False
-        self.done = True  # as `_leave`
-        self.server.requests.pop(self, None)
-        if self.caller is not None:
-            self.caller.waits_for = None
-            self.caller = None
+        self._leave()
         if self.task is not None:
             self._value = value
             reschedule(self.task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
@@ -141,8 +150,6 @@ class From(Generic[T]):
     @enable_ki_protection
     def finish(self, result: outcome.Outcome[Any]) -> bool:
         """Give the waiting caller its answer; False if it is not waiting any more."""
-        if isinstance(result, outcome.Value):
-            return self.answer(result.value)
         if self.done:
             return False
         self._leave()
@@ -224,11 +231,13 @@ def enter_wait(server: Process, ref: object, message: object) -> Process | None:
         DeadlockError: the server waits, over others perhaps, for the caller.
     """
     caller = calling_process()
-    if caller is None:
-        return None
-    if server.waits_for is None and server is not caller:
-        caller.waits_for = server
-        return caller
+    if caller is not None:
+        set_edge(caller, server, ref, message)
+    return caller
+
+
+def set_edge(caller: Process, server: Process, ref: object, message: object) -> None:
+    """Do so for a process whose own task runs this; raises as `enter_wait`."""
     if server is caller:
         raise CallingSelf(ref, message)
     cycle = [caller]
@@ -239,7 +248,6 @@ def enter_wait(server: Process, ref: object, message: object) -> Process | None:
         if link is caller:
             raise DeadlockError(ref, message, [process.pid for process in cycle])
     caller.waits_for = server
-    return caller
 
 
 def leave_wait(caller: Process | None) -> None:

@@ -5,11 +5,11 @@ Follows: Erlang's `gen_server`, its calls of `sys:handle_debug/4`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .behaviour import finish
 from .request import From
-from .server_messages import Cast, Handled
+from .server_messages import Cast
 from .server_results import Reply, Stop, is_value
 
 if TYPE_CHECKING:
@@ -33,28 +33,18 @@ async def _take(loop: ServerLoop, debug: Debug, message: Any) -> None:
         await loop._handle_info(message)
         return
     debug.event("in", message.message)
-    result = await loop._run("cast", message.message, partial(_tell_cast, loop.instance))
+    result = await finish(loop.run_cast(message.message))
+    loop.handled("cast", message.message)
     loop._carry_on("handle_cast", result)
 
 
 async def _call(loop: ServerLoop, debug: Debug, from_: From[Any]) -> None:
-    result = await loop._run("call", from_.message, partial(_ask, loop.instance, from_))
+    result = await finish(loop.run_call(from_))
+    loop.handled("call", from_.message)
     if is_value(from_.message, result):
         result = Reply(result)
     _tell(debug, from_, result)
     loop.answer(from_, result)
-
-
-def _ask(instance: Any, from_: From[Any], request: Any) -> Any:
-    if isinstance(request, Handled):
-        return request.handle_call(instance, from_)
-    return instance.handle_call(request, from_)
-
-
-def _tell_cast(instance: Any, message: Any) -> Any:
-    if isinstance(message, Handled):
-        return message.handle_cast(instance)
-    return instance.handle_cast(message)
 
 
 def _tell(debug: Debug, from_: From[Any], result: Any) -> None:

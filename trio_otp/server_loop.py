@@ -10,6 +10,9 @@ Rules this file keeps:
 * An idle time-out is an absolute deadline: messages for the behaviour itself leave it alone.
 * `terminate` runs at most once, shielded, inside whatever limit its stopper has.
 
+It is long because the way of a message is written out where speed counts, `_serve`, beside what the
+same message does when somebody watches.
+
 Follows: Erlang's `gen_server`, section "Callback functions".
 """
 
@@ -179,8 +182,8 @@ class ServerLoop:
     # -- messages ----------------------------------------------------------------------------
 
     async def _serve(self) -> None:  # noqa: PLR0912 - see below
-        # The path of each message, so it is written out: a function of its own for each step would
-        # cost a fourth of a call.
+        # The path of each message. It is written out, because each coroutine more would cost some
+        # percent of a call.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
         mailbox, queue = process.mailbox, process.mailbox.queue
         while True:
@@ -189,8 +192,7 @@ class ServerLoop:
                 continue
             if not queue and self._deadline is None and process.doom is UNSET:
                 await mailbox.wait()
-                process.since = since = now()
-                self._budget, self._until = BURST, since + BURST_SECONDS
+                self._begin_burst()
             if queue and self._budget > 0 and process.doom is UNSET:
                 self._budget -= 1
                 message = queue.popleft()
@@ -207,19 +209,19 @@ class ServerLoop:
                 process.current = message
                 self._deadline = None
                 if kind is Cast:
-                    result = self._run_cast(message.message)
+                    result = self.run_cast(message.message)
                     if result.__class__ is CoroutineType:
                         result = await result
                     if hooks.handle_stop is not None:
-                        hooks.handle_stop(process.pid, "cast", message.message)
+                        self.handled("cast", message.message)
                     if result is not None:
                         self._carry_on("handle_cast", result)
                 elif message.server is process:
-                    result = self._run_call(message)
+                    result = self.run_call(message)
                     if result.__class__ is CoroutineType:
                         result = await result
                     if hooks.handle_stop is not None:
-                        hooks.handle_stop(process.pid, "call", message.message)
+                        self.handled("call", message.message)
                     self.answer(message, result)
                 else:
                     await self._handle_info(message)
@@ -246,11 +248,12 @@ class ServerLoop:
         if self.process.doom is not UNSET:  # the signal came while the message was handed over
             await trio.lowlevel.checkpoint()
         self._begin_burst()
+        self._budget -= 1
         return message
 
-    def _begin_burst(self, spent: int = 1) -> None:
+    def _begin_burst(self) -> None:
         self.process.since = self.process.runtime.now()
-        self._budget = BURST - spent
+        self._budget = BURST
         self._until = self.process.since + BURST_SECONDS
 
     async def _wait(self) -> Any:
@@ -277,7 +280,7 @@ class ServerLoop:
         parent = process.parent or process
         return message is process.order or message.pid is parent.pid
 
-    def _run_call(self, from_: From[Any]) -> Any:
+    def run_call(self, from_: From[Any]) -> Any:
         """Give what the callback of a call returned, which may be to be awaited."""
         hook = self.process.runtime.events.handle_start
         request = from_.message
@@ -307,7 +310,7 @@ class ServerLoop:
             accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
             raise BadReturn("handle_call", result, accepted)
 
-    def _run_cast(self, message: Any) -> Any:
+    def run_cast(self, message: Any) -> Any:
         """Give what the callback of a cast returned, which may be to be awaited."""
         hook = self.process.runtime.events.handle_start
         if hook is not None:
@@ -317,15 +320,15 @@ class ServerLoop:
         return self.instance.handle_cast(message)
 
     async def _do_continue(self) -> None:
-        self._budget -= 1
-        if self.process.doom is not UNSET or self._budget < 0 or self.process.since >= self._until:
+        if self.process.doom is not UNSET or self._budget <= 0 or self.process.since >= self._until:
             await trio.lowlevel.checkpoint()
             self._begin_burst()
+        self._budget -= 1
         token, self._continue = self._continue, UNSET
         if self.process.debug is not None:
             self.process.debug.event("continue", token)
         self.process.current = token
-        self.process.since = trio.current_time()
+        self.process.since = self.process.runtime.now()
         result = await self._run("continue", token, self.instance.handle_continue)
         self._carry_on("handle_continue", result)
         self.process.current = UNSET
@@ -337,9 +340,14 @@ class ServerLoop:
         result = callback(message)
         if result.__class__ is CoroutineType:
             result = await result
-        if events.handle_stop is not None:
-            events.handle_stop(self.process.pid, kind, message)
+        self.handled(kind, message)
         return result
+
+    def handled(self, kind: str, message: Any) -> None:
+        """Tell who listens that a callback is over."""
+        hook = self.process.runtime.events.handle_stop
+        if hook is not None:
+            hook(self.process.pid, kind, message)
 
     def _carry_on(
         self, callback: str, result: Any, accepted: str = "None, NoReply() or Stop(reason)"

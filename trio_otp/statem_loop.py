@@ -146,10 +146,10 @@ class StatemLoop(ServerLoop):
 
     async def _pause_at_times(self) -> None:
         """Let others run now and then, as between messages."""
-        self._budget -= 1
-        if self._budget < 0 or self.process.runtime.now() >= self._until:
+        if self._budget <= 0 or self.process.runtime.now() >= self._until:
             await trio.lowlevel.checkpoint()
             self._begin_burst()
+        self._budget -= 1
 
     async def _happen(self, happening: Happening) -> None:
         process = self.process

@@ -23,7 +23,6 @@ class Verdict(enum.Enum):
     OPEN = "not measured"
 
 
-Results = "Mapping[str, Result]"
 Value = Callable[["Mapping[str, Result]"], float | None]  # None: the run did not measure it
 
 

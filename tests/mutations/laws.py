@@ -110,8 +110,10 @@ MUTATIONS = [
         "a reply may come twice",
         3,
         "request",
-        "        if self.done:\n            return False\n        self.done = True",
-        "        self.done = True",
+        "            return False\n        self._leave()\n"
+        "        if self.task is not None:\n            self._value",
+        "            pass\n        self._leave()\n"
+        "        if self.task is not None:\n            self._value",
         "test_gen_server_replies.py::test_fault_10_a_from_is_used_once",
     ),
     Mutation(

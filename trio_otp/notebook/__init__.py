@@ -73,7 +73,7 @@ def unload_ipython_extension(shell: Shell) -> None:
         TypeError: it is no shell of IPython.
         RuntimeError: the extension is not loaded in it.
     """
-    from .notebook import Notebook  # noqa: PLC0415
+    from .notebook import Notebook  # noqa: PLC0415 - as above
 
     _check(shell)
     notebook = Notebook.of(shell)

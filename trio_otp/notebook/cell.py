@@ -62,7 +62,7 @@ class Cell:
         root = process.task
         try:
             # A nursery of its own keeps the error of a task that leaves a block open.
-            async with trio.open_nursery() as nursery:  # noqa: ASYNC112
+            async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - see above
                 nursery.start_soon(self._body, process)
         except BaseExceptionGroup:
             self._result = outcome.Error(RuntimeError(LEFT_OPEN))

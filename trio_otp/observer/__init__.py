@@ -52,7 +52,7 @@ def child(**options: Any) -> Child[Observer]:
         TypeError: an option is unknown.
     """
     from ..child import child as child_of  # noqa: PLC0415 - nothing is imported until it is used
-    from .screen import Observer  # noqa: PLC0415
+    from .screen import Observer  # noqa: PLC0415 - the same
 
     return child_of(Observer, **options)
 
@@ -77,7 +77,7 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
 
     Follows: `:observer.start/0`.
     """
-    from ..start import start as start_process  # noqa: PLC0415
+    from ..start import start as start_process  # noqa: PLC0415 - the same
 
     pid = await start_process(child(**options), nursery=nursery)
     assert pid is not None
