@@ -82,12 +82,17 @@ class Mailbox:
         Raises:
             trio.BusyResourceError: another task waits.
         """
+        self.park()
+        await wait_task_rescheduled(self.unpark)
+
+    def park(self) -> None:
+        """Let the next message wake this task, which waits right after this; raises as `wait`."""
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
         self._waiter = current_task()
-        await wait_task_rescheduled(self._abort)
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
+        """Forget who waits: it was cancelled."""
         self._waiter = None
         return Abort.SUCCEEDED
 

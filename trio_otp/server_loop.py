@@ -23,11 +23,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
-from trio.lowlevel import disable_ki_protection
+from trio.lowlevel import disable_ki_protection, wait_task_rescheduled
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
-from .mailbox import SystemMessage
+from .mailbox import Mailbox, SystemMessage
 from .process import UNSET, Exit
 from .request import From, check_timeout
 from .server_debug import handle_debugged
@@ -181,7 +181,7 @@ class ServerLoop:
 
     # -- messages ----------------------------------------------------------------------------
 
-    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
         # The path of each message. It is written out, because each coroutine more would cost some
         # percent of a call.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
@@ -191,8 +191,18 @@ class ServerLoop:
                 await self._do_continue()
                 continue
             if not queue and self._deadline is None and process.doom is UNSET:
-                await mailbox.wait()
-                self._begin_burst()
+                if mailbox.__class__ is Mailbox:
+                    try:
+                        mailbox.park()
+                        await wait_task_rescheduled(mailbox.unpark)
+                    except BaseException:  # Ctrl-C, before it waited
+                        mailbox.unpark()
+                        raise
+                else:
+                    await mailbox.wait()
+                process.since = since = now()
+                self._budget = BURST
+                self._until = since + BURST_SECONDS
             if queue and self._budget > 0 and process.doom is UNSET:
                 self._budget -= 1
                 message = queue.popleft()
@@ -295,7 +305,10 @@ class ServerLoop:
         if self.process.doom is not UNSET:
             return
         if result.__class__ is Reply:
-            _reply(from_, result.value)
+            if result.value.__class__ in OUTCOMES:
+                from_.finish(as_outcome(result.value))
+            else:
+                from_.answer(result.value)
             if result.continue_ is not None or result.timeout is not None:
                 self._go_on(result)
         elif is_value(from_.message, result):
