@@ -245,12 +245,15 @@ class ServerLoop:
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
             await self._system(message)
             return
+        debug = process.debug  # a gate may be the last of what watches, and go
+        if debug is not None and debug.gates and not self._is_from_above(message):
+            message = await debug.admit(message)
         process.current = message
         self._deadline = None
-        if process.debug is None:
+        if debug is None:
             await self._handle_info(message)
         else:
-            await handle_debugged(self, process.debug, message)
+            await handle_debugged(self, debug, message)
         process.handled += 1
 
     async def _next(self) -> Any:
@@ -280,10 +283,13 @@ class ServerLoop:
             return Timeout()
 
     async def _handle_info(self, message: Any) -> None:
-        if message.__class__ is Exit and self.is_order(message):
+        if self._is_from_above(message):
             raise Stopping(message.reason)
         result = await self._run("info", message, self.instance.handle_info)
         self._carry_on("handle_info", result)
+
+    def _is_from_above(self, message: Any) -> bool:
+        return message.__class__ is Exit and self.is_order(message)
 
     def is_order(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others; one started without a link is its own."""
