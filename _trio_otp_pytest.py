@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from trio_otp.testing import OtpLog, OtpSystem, Probe, VirtualTime
 
@@ -111,7 +111,7 @@ def _trouble(name: str, request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Look after a test that uses a fixture, inside of what pytest-trio makes of it."""
     if item.stash.get(_USED, False):
         _look_after(item)

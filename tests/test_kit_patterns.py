@@ -65,7 +65,6 @@ def message(method: Any, *args: Any, **kwargs: Any) -> CallMessage:
         (called(Counter.count, is_long), message(Counter.count, "coffee")),
         (called(Counter.add, "x", times=int), message(Counter.add, "x", times=2)),
     ],
-    ids=repr,
 )
 def test_what_matches(pattern: Any, value: Any) -> None:
     """Types, values, functions, parts of values, requests of client methods."""
@@ -99,7 +98,6 @@ def test_what_matches(pattern: Any, value: Any) -> None:
         (called(Counter.count, "x"), "count"),
         (called(Counter.add, "x"), message(Counter.add, "x", times=2)),
     ],
-    ids=repr,
 )
 def test_what_does_not_match(pattern: Any, value: Any) -> None:
     """Among them values of another kind than a function or an `==` was written for."""
@@ -127,7 +125,7 @@ async def test_what_can_be_no_pattern_is_refused(otp_system: object) -> None:
         await assert_receive(Any)
     with pytest.raises(TypeError, match="accepted is a pattern, not a coroutine"):
         await assert_receive(otp.call("x", 1))
-    with pytest.raises(TypeError, match=r"cls=3: accepted is a class; write like\(Down, reason="):
+    with pytest.raises(TypeError, match=r"kind=3: accepted is a class; write like\(Down, reason="):
         like(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"method=3: accepted is a method of a server class"):
         called(3)

@@ -31,7 +31,7 @@ from ..request import check_timeout
 from ..runtime import runtime
 from ..spawn import ReceiveTimeout, take
 from ..tree import drawn
-from .errors import UnknownServer
+from .errors import UnknownServer, pid_of
 from .log import note_seen
 from .patterns import check_pattern, matches, shown
 from .receiving import WITHIN
@@ -90,7 +90,7 @@ async def _down_of(ref: Monitor, reason: Any, within: float) -> object:
 
 async def _end_of(ref: Any, reason: Any, within: float) -> tuple[object, object]:
     __tracebackhide__ = True
-    pid = ref if isinstance(ref, Pid) or not hasattr(ref, "pid") else ref.pid
+    pid = pid_of(ref)
     process = find_dying(pid)
     if process is None:
         await trio.lowlevel.checkpoint()
@@ -196,6 +196,7 @@ async def assert_call_fails(call: Awaitable[Any], reason: Any = Exception) -> Ex
         why = getattr(exc, "reason", exc)
         note_seen(why)
         if matches(reason, exc) or matches(reason, why):
+            await trio.lowlevel.checkpoint()
             return exc
         text = f"the call failed with {bounded(exc)}, not {shown(reason)}"
         raise AssertionError(text) from exc

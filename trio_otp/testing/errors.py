@@ -42,6 +42,11 @@ class AfterTheEnd(OtpError, RuntimeError):
         super().__init__(f"{what} was used after the end of {test}, to which it belongs")
 
 
+def pid_of(ref: Any) -> Any:
+    """Give the pid of a handle that has one; any other reference as it is."""
+    return getattr(ref, "pid", ref)
+
+
 def need_server(what: str, ref: Any) -> Process:
     """Give the living process behind a reference, or raise `UnknownServer`."""
     process = find(ref)

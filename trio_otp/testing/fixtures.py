@@ -76,7 +76,7 @@ def _failure(error: Leaked) -> BaseException:
 
 
 def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
-    if not isinstance(value, TrioFixture):
+    if value.__class__ is not TrioFixture:
         return value
     if value not in memo:
         needs = {name: _fresh(each, memo) for name, each in value._pytest_kwargs.items()}

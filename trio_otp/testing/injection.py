@@ -20,11 +20,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import trio
+
 from .. import sys
 from ..block import block
 from ..bounded import bounded
 from ..debug import debug_of
-from ..exits import NoProcess, ServerExited, WrongServer
+from ..exits import CallTimeout, NoProcess, ServerExited, WrongServer
 from ..introspect import loop_of
 from ..names import class_name, takes_messages
 from ..request import From
@@ -78,9 +80,10 @@ class _Trap:
         self._reason = reason
 
     async def take(self, message: Any) -> Any:
-        if isinstance(message, From) and message.server is self._process:
+        if getattr(message, "server", None) is self._process and isinstance(message, From):
             raise self._reason
-        return message
+        kept: Any = message
+        return kept
 
 
 @block("async with pause(server): ...")
@@ -99,9 +102,9 @@ async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
         CallTimeout: it is busy with a message.
     """
     process = need_server("pause", server)
-    await sys.suspend(process.pid)
     try:
+        await sys.suspend(process.pid)  # given up, it may still come to be
         yield process.pid
     finally:
-        with suppress(NoProcess, ServerExited):  # it has ended meanwhile
+        with trio.CancelScope(shield=True), suppress(NoProcess, ServerExited, CallTimeout):
             await sys.resume(process.pid)

@@ -98,15 +98,16 @@ def timers_text(owner: Process) -> Iterator[str]:
 
 def _what(timer: Timer) -> str | None:
     """Say what a timer does; None if it is one of the library's own."""
-    match timer._fire:
+    what: Any = timer._fire
+    match what:
         case _Delivery(dest=dest, message=message):
             return f"to {bounded(dest)} with {bounded(message)}"
         case _Run(fn=fn):
             return f"of {label_of(fn)}"
-        case _Interval(act=_Run(fn=fn), period=period):
-            return f"of {label_of(fn)} every {period:g} s"
-        case _Interval(act=act, period=period):
-            return f"with {bounded(getattr(act, 'message', act))} every {period:g} s"
+        case _Interval(act=_Run(fn=fn)):
+            return f"of {label_of(fn)} every {what.period:g} s"
+        case _Interval(act=act):
+            return f"with {bounded(getattr(act, 'message', act))} every {what.period:g} s"
         case _:
             return None
 

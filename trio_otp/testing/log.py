@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any
 from ..bounded import bounded
 from ..checks import check_whole
 from ..names import check_reference
-from ..process import Pid
 from ..runtime import runtime
-from .errors import AfterTheEnd
+from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
@@ -83,7 +82,7 @@ class OtpLog:
     @contextmanager
     def expect_crash(
         self, reason: Any = object, *, of: Any = None, times: int | None = None
-    ) -> Iterator[list[CrashReport]]:
+    ) -> Generator[list[CrashReport]]:
         """Expect a crash while a plain `with` block runs.
 
         Args:
@@ -125,7 +124,11 @@ class OtpLog:
             raise AssertionError(f"{text}\n{crashes_text(self._crashes[before:])}")
 
     def see(self, reason: object) -> None:
-        """Note that the test knows of the crash with this very reason."""
+        """Note that the test knows of the crash with this very reason.
+
+        Args:
+            reason: the very object, as of `CrashReport.reason`.
+        """
         self._seen.append(reason)
 
     # -- listening ---------------------------------------------------------------------------
@@ -177,9 +180,8 @@ def _is_of(crash: CrashReport, of: Any) -> bool:
     """Tell whether a crash is that of a process, name or class."""
     if of is None:
         return True
-    pid = of if isinstance(of, Pid) or not hasattr(of, "pid") else of.pid
     is_class = isinstance(of, type) and f"{of.__module__}.{of.__qualname__}" == crash.initial_call
-    return crash.pid is pid or crash.name == of or is_class
+    return crash.pid is pid_of(of) or crash.name == of or is_class
 
 
 def _wanted(reason: Any, of: Any, times: int | None, count: int) -> str:

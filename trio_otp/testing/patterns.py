@@ -4,7 +4,7 @@ r"""Patterns: what a message, a request or an exit reason has to be like.
 |---|---|
 | a type, or several as `int \| str` | their instances; `object` matches anything |
 | a function | what it gives a true value for |
-| `like(cls, **fields)` | an instance whose attributes match patterns |
+| `like(kind, **fields)` | an instance whose attributes match patterns |
 | `called(Cache.get, *args)` | a call or cast of a client method whose arguments match patterns |
 | a tuple, list or dict | one of as many items, or the same keys, that match patterns |
 | an exception | one of the same class whose arguments match |
@@ -82,19 +82,19 @@ def _in_brackets(first: Iterable[str], named: Mapping[str, Any]) -> str:
     return ", ".join([*first, *(f"{name}={shown(value)}" for name, value in named.items())])
 
 
-def like(cls: type[T], /, **fields: Any) -> Like[T]:
+def like(kind: type[T], /, **fields: Any) -> Like[T]:
     """Make a pattern: an instance of a class whose attributes match patterns.
 
     Args:
-        cls: the class, a dataclass as a rule.
+        kind: the class, a dataclass as a rule.
         **fields: patterns of its attributes; the others may be anything.
 
     Raises:
-        TypeError: `cls` is no class.
+        TypeError: `kind` is no class.
     """
-    if not isinstance(cls, type):
-        raise TypeError(f"cls={bounded(cls)}: accepted is a class; write like(Down, reason=...)")
-    return Like(cls, fields)
+    if not isinstance(kind, type):
+        raise TypeError(f"kind={bounded(kind)}: accepted is a class; write like(Down, reason=...)")
+    return Like(kind, fields)
 
 
 def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
@@ -139,13 +139,13 @@ def matches(pattern: Any, value: Any) -> bool:
 
 
 def _holds(pattern: Any, value: Any) -> Any:
+    kind: Any = pattern.__class__
+    if issubclass(kind, tuple | list):
+        return len(pattern) == len(value) and all(map(matches, pattern, value))
+    if issubclass(kind, dict):
+        same = pattern.keys() == value.keys()
+        return same and all(matches(pattern[key], value[key]) for key in pattern)
     match pattern:
-        case tuple() | list():
-            return len(pattern) == len(value) and all(map(matches, pattern, value))
-        case dict():
-            return pattern.keys() == value.keys() and all(
-                matches(inner, value[key]) for key, inner in pattern.items()
-            )
         case BaseException():
             return pattern is value or matches(pattern.args, value.args)
         case _Method():
@@ -175,11 +175,12 @@ def check_pattern(name: str, pattern: object) -> None:
 
 def shown(pattern: Any) -> str:
     """Give a pattern as the text of a failure shows it."""
+    kind: Any = pattern.__class__
+    if kind is tuple:
+        return f"({', '.join(map(shown, pattern))}{',' if len(pattern) == 1 else ''})"
+    if kind is list:
+        return f"[{', '.join(map(shown, pattern))}]"
     match pattern:
-        case tuple():
-            return f"({', '.join(map(shown, pattern))}{',' if len(pattern) == 1 else ''})"
-        case list():
-            return f"[{', '.join(map(shown, pattern))}]"
         case _Method():
             return f"{pattern.owner.__name__}.{pattern.name}"
         case _ if inspect.isfunction(pattern):

@@ -96,7 +96,7 @@ def _below(below: Sequence[Any], info: ChildInfo, place: str) -> Iterator[str]:
 
 def _parts(node: Any) -> tuple[Any, Sequence[Any] | None]:
     """Give what is expected of a child, and of those beneath it."""
-    if isinstance(node, dict):
+    if node.__class__ is dict:
         if len(node) != 1:
             raise TypeError(f"{bounded(node)}: accepted is one child with its children")
         [(expected, below)] = node.items()
