@@ -26,9 +26,10 @@ from ..bounded import bounded
 from ..checks import check_whole
 from ..introspect import loop_of, slot_of
 from ..names import check_reference, find, find_dying
-from ..process import Down, Monitor, Pid
+from ..pid import Pid
 from ..request import check_timeout
 from ..runtime import runtime
+from ..signals import Down, Monitor
 from ..spawn import ReceiveTimeout, take
 from ..tree import drawn
 from .errors import UnknownServer, pid_of

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from ..names import Ref
-    from ..process import Pid, Process
+    from ..pid import Pid
+    from ..process import Process
 
 
 class InjectedCrash(Exception):

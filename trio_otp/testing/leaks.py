@@ -9,9 +9,9 @@ import trio
 from ..bounded import bounded, label_of
 from ..exits import is_quiet
 from ..intervals import _Interval, _Run
-from ..process import Down, Exit
 from ..runtime import runtime
 from ..send_after import _Delivery
+from ..signals import Down, Exit
 from ..task_handle import Task
 from ..whereabouts import place_of
 

@@ -11,7 +11,8 @@ from ..server_messages import shown_message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..process import Pid, Process
+    from ..pid import Pid
+    from ..process import Process
 
 MOST: Final = 20  # messages that a failure shows
 

@@ -29,10 +29,10 @@ from ..gen_server import reply as reply_to
 from ..launch import Launch
 from ..mailbox import SystemMessage
 from ..names import check_reference, find
-from ..process import Monitor
 from ..request import From, check_timeout
 from ..runtime import runtime
 from ..server_messages import Cast, Terminate
+from ..signals import Monitor
 from .errors import AfterTheEnd, need_server
 from .mailboxes import mailbox_text
 from .patterns import check_pattern, matches, shown
@@ -41,7 +41,8 @@ from .receiving import QUIET, WITHIN, note_read, refuted
 if TYPE_CHECKING:
     from ..home import Home
     from ..names import Ref
-    from ..process import Pid, Process
+    from ..pid import Pid
+    from ..process import Process
     from .patterns import Like
 
 T = TypeVar("T")

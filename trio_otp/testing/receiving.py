@@ -18,9 +18,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from ..process import Down, Exit
 from ..request import check_timeout
 from ..server_messages import shown_message
+from ..signals import Down, Exit
 from ..spawn import ReceiveTimeout, take
 from .log import note_seen
 from .mailboxes import mailbox_text, messages_of, process_of_test

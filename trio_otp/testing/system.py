@@ -31,7 +31,7 @@ from ..launch import nest_of, start
 from ..management import delete_child, start_child, terminate_child, which_children
 from ..names import check_name, find, has_pid, is_atom, is_via, take_name
 from ..open_process import open_process
-from ..process import Pid
+from ..pid import Pid
 from ..runtime import own_process, runtime
 from ..supervisor import Supervisor
 from .assertions import ENDS
