@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-TESTS: Final = 500
-ROUNDS: Final = 5
+TESTS: Final = 300
+ROUNDS: Final = 3
 INI: Final = "[pytest]\ntrio_mode = true\nfilterwarnings = error\n"
 CASES: Final = {
     "no fixture": "async def test_it(n): pass",
