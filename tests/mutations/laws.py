@@ -283,7 +283,7 @@ MUTATIONS = [
         "testing/leaks",
         "    return [each for each in everybody if each.home in homes and each not in owned]\n",
         "    return [each for each in everybody if each.dead and each.home in homes and owned]\n",
-        "test_kit_system.py::test_a_process_that_is_left",
+        "test_kit_leaks.py::test_a_process_that_is_left",
     ),
     Mutation(
         "a test need not await its tasks",
@@ -291,7 +291,7 @@ MUTATIONS = [
         "testing/system",
         "            self._tasks += tasks_of(process)\n",
         "            self._tasks += []\n",
-        "test_kit_system.py::test_a_task_that_is_left",
+        "test_kit_leaks.py::test_a_task_that_is_left",
     ),
     Mutation(
         "what a test runs is stopped in any order",
