@@ -81,10 +81,7 @@ from .names import send_end as send_end
 from .names import unregister as unregister
 from .names import whereis as whereis
 from .open_process import open_process as open_process
-from .process import Down as Down
-from .process import Exit as Exit
-from .process import Monitor as Monitor
-from .process import Pid as Pid
+from .pid import Pid as Pid
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
 from .send_after import read_timer as read_timer
@@ -95,6 +92,9 @@ from .server_results import IGNORE as IGNORE
 from .server_results import NoReply as NoReply
 from .server_results import Reply as Reply
 from .server_results import Stop as Stop
+from .signals import Down as Down
+from .signals import Exit as Exit
+from .signals import Monitor as Monitor
 from .spawn import ReceiveTimeout as ReceiveTimeout
 from .spawn import ancestors as ancestors
 from .spawn import callers as callers

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .names import Atom, HasPid, Ref, Via
-    from .process import Pid
+    from .pid import Pid
 
     Name: TypeAlias = Atom | Via | HasPid
 

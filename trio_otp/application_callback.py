@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .application_controller import Controller
-    from .process import Pid
+    from .pid import Pid
 
 
 class Callback:

@@ -12,7 +12,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded, label_of
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
-from .process import Pid
+from .pid import Pid
 from .request import From, check_timeout
 from .runtime import own_process, runtime
 from .server_messages import Cast, Handled

@@ -26,7 +26,8 @@ from .record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 Kind: TypeAlias = Literal[
     "in",  # content: what arrived, client: who waits for an answer to it

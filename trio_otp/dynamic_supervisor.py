@@ -52,7 +52,7 @@ from .exits import (
     is_quiet,
 )
 from .home import kill
-from .process import Pid
+from .pid import Pid
 from .record import dataclass
 from .restart import Intensity, check_intensity
 from .server_results import IGNORE

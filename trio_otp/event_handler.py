@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 
 from .bounded import bounded
 from .exits import NORMAL, NoCallback, OtpError
-from .process import UNSET, Exit
+from .process import UNSET
 from .record import dataclass
 from .runtime import need_process
 from .server_messages import log_unexpected
+from .signals import Exit
 
 if TYPE_CHECKING:
     from .names import Ref
-    from .process import Pid
+    from .pid import Pid
 
 HandlerKey: TypeAlias = "type[GenEvent] | tuple[type[GenEvent], Any]"
 

@@ -39,10 +39,11 @@ from .gen_server import GenServer
 from .handler_results import ANSWERS, GO_ON, Crash, leaves, refusal, why_ended
 from .handler_table import Entry, HandlerTable
 from .launch import connect
-from .process import UNSET, Exit
+from .process import UNSET
 from .runtime import need_process
 from .server_messages import Handled, log_unexpected, shown_message
 from .server_results import Reply, is_value
+from .signals import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -60,7 +60,8 @@ if TYPE_CHECKING:
     import outcome
 
     from .names import Ref
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

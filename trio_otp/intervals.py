@@ -31,7 +31,7 @@ from .bounded import bounded, label_of
 from .home import home_of
 from .launch import Launch, expect_awaitable, where_to_live
 from .names import find, need
-from .process import Pid
+from .pid import Pid
 from .request import is_seconds
 from .runtime import own_process, runtime
 from .send_after import cancel_timer, check_delay, own

@@ -26,8 +26,9 @@ import trio
 from .exits import NoProcess
 from .home import stack_of
 from .names import check_reference, holder, is_atom, is_via
+from .pid import Pid
 from .port import Port
-from .process import UNSET, Pid
+from .process import UNSET
 from .record import dataclass
 from .runtime import runtime
 from .server_messages import shown_message

@@ -40,7 +40,8 @@ from .runtime import calling_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .process import Heritage, Monitor
+    from .process import Heritage
+    from .signals import Monitor
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,8 +16,9 @@ from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
 from .names import Ref, find, find_dying, has_pid, is_atom
-from .process import Down, Exit, Monitor, Pid
+from .pid import Pid
 from .runtime import calling_process, need_process, own_process, runtime
+from .signals import Down, Exit, Monitor
 
 if TYPE_CHECKING:
     from .process import Process

@@ -25,7 +25,7 @@ from .exits import (
     SpecError,
 )
 from .names import check_class, find, need
-from .process import Pid
+from .pid import Pid
 from .request import From
 from .supervision import SupervisorBehaviour
 from .supervision_data import Command

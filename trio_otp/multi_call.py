@@ -34,7 +34,7 @@ from .bounded import bounded
 from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
-from .process import Pid
+from .pid import Pid
 from .request import DEFAULT_TIMEOUT, check_timeout
 from .request_collection import RequestIds
 from .runtime import calling_process

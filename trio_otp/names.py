@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, 
 from trio.lowlevel import enable_ki_protection
 
 from .exits import AlreadyRegistered, NoProcess, WrongServer
-from .process import UNSET, Pid
+from .pid import Pid
+from .process import UNSET
 from .runtime import runtime
 
 if TYPE_CHECKING:

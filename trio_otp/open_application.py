@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .application_master import Master, StartType
     from .application_starts import StartMode
     from .config import Config
-    from .process import Pid
+    from .pid import Pid
 
 
 class OpenApplication:

@@ -23,11 +23,13 @@ from .exits import (
 )
 from .home import Home
 from .names import check_name, holder, take_name
-from .process import Pid, Process
+from .process import Process
 from .runtime import current_process, own_process, runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from .pid import Pid
 
 
 @block("async with otp.open_process() as me: ...")

@@ -33,7 +33,8 @@ from .supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .restart import AutoShutdown, Strategy
 
 

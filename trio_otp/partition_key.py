@@ -12,7 +12,7 @@ import zlib
 from typing import Any
 
 from .bounded import bounded
-from .process import Pid
+from .pid import Pid
 
 
 def partition_of(key: Any, partitions: int) -> int:

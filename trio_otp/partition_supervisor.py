@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from .behaviour import Behaviour
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .restart import Strategy
 
 AnyChild: TypeAlias = "Child[Any] | type[Behaviour]"

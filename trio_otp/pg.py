@@ -45,7 +45,7 @@ from .bounded import bounded
 from .exits import NoProcess
 from .names import check_reference, find
 from .pg_scope import ALL, GroupMonitor, Joined, Left, Scope
-from .process import Pid
+from .pid import Pid
 from .registry_table import strict_key
 from .runtime import need_process
 

@@ -20,7 +20,8 @@ from .server_messages import log_unexpected
 from .server_results import Reply
 
 if TYPE_CHECKING:
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .request import From
 
 ALL: Final = object()  # the group of a monitor of all groups

@@ -52,12 +52,12 @@ from .gen_server import GenServer, reply
 from .names import check_reference
 from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
 from .port_output import LINGER, REMEMBERED, Output
-from .process import Exit
 from .request import From
 from .runtime import need_process
 from .server_loop import ServerLoop
 from .server_messages import Terminate
 from .server_results import Stop
+from .signals import Exit
 
 if TYPE_CHECKING:
     import os

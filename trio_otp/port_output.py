@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .names import Ref
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 LONGEST: Final = 65536  # characters of a line; a longer one is handed on in pieces
 CHUNK: Final = 16384  # bytes read at once

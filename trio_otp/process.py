@@ -12,20 +12,19 @@ The life of a process is `create` -> its task runs the body -> `die`. Rules this
 * A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
   the nursery has drained; what is left in the nursery is then shut down newest first.
 
-It is long because whatever can be held by a process is let go by the one epilogue.
-
 Follows: Erlang reference manual, "Processes".
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bounded import bounded
-from .events import CrashReport, NoticeReport
+from .epilogue import drop_what_is_left, let_go, tell
+from .events import CrashReport
 from .exits import (
     KILL,
     KILLED,
@@ -38,10 +37,10 @@ from .exits import (
     unwrap,
 )
 from .home import Home, Killed
-from .mailbox import Mailbox, SystemMessage
-from .record import dataclass
-from .request import From
+from .mailbox import Mailbox
+from .pid import Pid
 from .runtime import current_process
+from .signals import Exit
 from .tables import Table
 from .whereabouts import behaviour_name, initial_call, neighbours_of
 
@@ -50,74 +49,13 @@ if TYPE_CHECKING:
 
     from .debug import Debug
     from .launch import Starting
+    from .request import From
     from .runtime import Runtime
+    from .signals import Monitor
 
-S_co = TypeVar("S_co", covariant=True)
 UNSET: Final = object()
 # What the processes that one starts inherit: their ancestors and their callers.
 Heritage: TypeAlias = "tuple[tuple[object, ...], tuple[Pid[Any], ...]]"
-
-
-class Pid(Generic[S_co]):
-    """One incarnation of a process: opaque, hashable, never used again."""
-
-    __slots__ = ("__weakref__", "_label", "_name", "_number", "_process")
-
-    def __init__(self, number: int, label: str, process: Process) -> None:
-        self._number = number
-        self._label = label
-        self._name: object = None
-        self._process: Process | None = process
-
-    def __repr__(self) -> str:
-        shown = self._label if self._name is None else bounded(self._name)
-        name = "" if shown == self._label else f" {shown}"
-        return f"<Pid {self._number} {self._label}{name}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """What a process that traps exits gets in place of an exit signal.
-
-    `pid` is None if plain Trio code sent it.
-    """
-
-    pid: Pid[Any] | None
-    reason: object
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
-
-    ref: Monitor
-    pid: object
-    reason: object
-
-
-class Monitor:
-    """The handle of one `otp.monitor`."""
-
-    __slots__ = ("target", "watcher", "what")
-
-    def __init__(self, watcher: Process, what: object) -> None:
-        self.watcher = watcher
-        self.target: Process | None = None
-        self.what = what
-
-    def _attach(self, target: Process) -> None:
-        """Begin to watch a living process."""
-        self.target = target
-        target.watched_by[self] = None
-        self.watcher.watches[self] = None
-
-    def _detach(self) -> bool:
-        """Watch no more; tell whether it did until now."""
-        self.watcher.watches.pop(self, None)
-        return self.target is not None and self.target.watched_by.pop(self, self) is None
-
-    def __repr__(self) -> str:
-        return f"<Monitor of {self.what!r}>"
 
 
 class Process:
@@ -415,62 +353,12 @@ class Process:
             reason = self.doom
         self.dead = True
         self.exit_reason = reason
-        self._let_go()
-        self._tell(reason)
+        let_go(self)
+        tell(self, reason)
         if (hook := self.runtime.events.process_exit) is not None:
             hook(self.pid, reason)
-        self._drop_what_is_left()
+        drop_what_is_left(self)
         self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
-
-    def _drop_what_is_left(self) -> None:
-        """Close the mailbox, and count what its user sent in vain; calls have been answered."""
-        for message in self.mailbox.drain():
-            ours = isinstance(message, SystemMessage) and not message.from_user
-            if not ours and not isinstance(message, From | Exit | Down):
-                self.runtime.drop(self.pid, message, "left when the process ended")
-        self.mailbox.close()
-
-    def _let_go(self) -> None:
-        runtime = self.runtime
-        self.pid._process = None
-        del runtime.processes[self.pid._number]
-        if self.name is not None:
-            del runtime.names[self.name]
-        for clean_up in list(self._entries or ()):
-            self._clean_up(clean_up)
-        for timer in list(self._timers or ()):
-            runtime.timers.cancel(timer)
-        for monitor in self._watches or ():
-            if monitor.target is not None:
-                monitor.target.watched_by.pop(monitor, None)
-        self.home.remove(self)
-
-    def _clean_up(self, clean_up: Callable[[Process], object]) -> None:
-        """Free a name in a foreign registry; its error must not keep others from being told."""
-        try:
-            clean_up(self)
-        except Exception as exc:
-            text = f"{self.pid!r} could not free a name at its end: {bounded(exc)}"
-            self.runtime.events.emit("notice", NoticeReport(self.pid, text))
-
-    def _tell(self, reason: object) -> None:
-        for request in list(self.requests):
-            request.server_died(reason)
-        if self.starting is not None:  # its starter is told by an error, not by an exit signal
-            self.starting.failed(self, reason)
-        peers, self._peers = self._peers, None
-        for peer in peers or ():
-            peer.peers.pop(self, None)
-            peer.signal(self.pid, reason, linked=True)
-        watched_by, self._watched_by = self._watched_by, None
-        for monitor in watched_by or ():
-            monitor.watcher.watches.pop(monitor, None)
-            if not monitor.watcher.dead:
-                monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
-        for watcher in list(self._watchers or ()):
-            watcher(self)
-        if self.ended is not None:
-            self.ended.set()
 
     def unlink_parent(self) -> None:
         """Remove the link to whoever started it."""

@@ -54,17 +54,18 @@ from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
 from .launch import connect
 from .names import Ref, check_reference, find
-from .process import Exit, Pid
 from .record import dataclass
 from .registry_lock import Locks
 from .registry_table import Entry, Table, strict_key
 from .runtime import need_process, runtime
 from .server_messages import log_unexpected
 from .server_results import Reply
+from .signals import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .pid import Pid
     from .process import Process
     from .request import From
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from .names import Ref, Via
-    from .process import Pid
+    from .pid import Pid
     from .registry_subscription import Subscription
     from .registry_view import Entries
 

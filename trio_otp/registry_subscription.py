@@ -32,7 +32,8 @@ from .runtime import own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .registry import Registry
 
 

@@ -18,7 +18,7 @@ from .registry_table import Entry, strict_key
 
 if TYPE_CHECKING:
     from .names import Ref
-    from .process import Pid
+    from .pid import Pid
 
 Entries: TypeAlias = "list[tuple[Pid[Any], Any]]"
 Where: TypeAlias = Callable[[Any, "Pid[Any]", Any], bool]

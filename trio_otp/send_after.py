@@ -14,7 +14,7 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .events import NoticeReport
 from .names import check_reference, find
-from .process import Pid
+from .pid import Pid
 from .request import is_seconds
 from .runtime import runtime
 from .timers import Timer

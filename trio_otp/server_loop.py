@@ -28,7 +28,7 @@ from trio.lowlevel import disable_ki_protection
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
 from .mailbox import SystemMessage
-from .process import UNSET, Exit
+from .process import UNSET
 from .request import From, check_timeout
 from .server_debug import handle_debugged
 from .server_messages import (
@@ -51,6 +51,7 @@ from .server_results import (
     as_outcome,
     is_value,
 )
+from .signals import Exit
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:

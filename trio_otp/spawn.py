@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .names import Ref
-    from .process import Monitor, Pid, Process
+    from .pid import Pid
+    from .process import Process
+    from .signals import Monitor
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -54,11 +54,11 @@ import trio
 from .behaviour import ignore
 from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
-from .process import Exit
 from .request import check_timeout
 from .runtime import need_own_task, need_process
 from .server_messages import Terminate
 from .server_results import IGNORE
+from .signals import Exit
 from .spawn import ReceiveTimeout, take, wanted_by
 from .system import SystemCall, handle_system, stay_suspended
 

@@ -11,13 +11,13 @@ from .behaviour import Behaviour
 from .child import Child, as_child, launch_of
 from .launch import nest_of, where_to_live
 from .launch import start as start_launch
-from .process import Monitor
 from .runtime import need_process, own_process
+from .signals import Monitor
 
 if TYPE_CHECKING:
     import trio
 
-    from .process import Pid
+    from .pid import Pid
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)

@@ -26,12 +26,13 @@ from .bounded import bounded
 from .exits import BadReturn
 from .gen_server import reply
 from .mailbox import SystemMessage
-from .process import UNSET, Down, Exit
+from .process import UNSET
 from .record import dataclass
 from .request import From
 from .server_loop import ServerLoop
 from .server_messages import Cast
 from .server_results import Stopping
+from .signals import Down, Exit
 from .statem_actions import KeepState, NextState
 from .statem_debug import Watched
 from .statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label

@@ -47,7 +47,8 @@ from .template import need_child
 
 if TYPE_CHECKING:
     from .child import Child, ChildSpec
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 
 @dataclass(frozen=True, slots=True)

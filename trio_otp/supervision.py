@@ -36,9 +36,10 @@ from .exits import (
 )
 from .home import kill, stop
 from .launch import start
-from .process import UNSET, Exit
+from .process import UNSET
 from .request import From
 from .server_messages import Terminate, log_unexpected
+from .signals import Exit
 from .supervision_data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
 from .system import SystemCall, handle_system
 
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .home import Home
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 T = TypeVar("T")
 HISTORY: Final = 100  # ends of children that a supervisor remembers

@@ -10,7 +10,8 @@ from .record import dataclass
 if TYPE_CHECKING:
     from .child import Child, ChildSpec
     from .child_options import ChildType
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 
 Status = Literal["running", "restarting", "undefined"]

@@ -17,9 +17,10 @@ import trio
 
 from .exits import CallbackFailed
 from .mailbox import SystemMessage
-from .process import UNSET, Exit
+from .process import UNSET
 from .request import From
 from .server_messages import Terminate
+from .signals import Exit
 
 if TYPE_CHECKING:
     from .process import Process

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .debug import Debug, DebugEvent
     from .names import Ref
-    from .process import Pid
+    from .pid import Pid
     from .system import Host
 
 

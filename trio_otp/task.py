@@ -74,7 +74,8 @@ if TYPE_CHECKING:
 
     import trio
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,15 +20,16 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .exits import KILLED
 from .links import demonitor
-from .process import Down, Exit, Monitor
 from .request import check_timeout
 from .runtime import own_process, runtime
+from .signals import Down, Exit, Monitor
 from .task_result import Exited, NotOwner, Ok, TaskExited, TaskReply, TaskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .task_result import Outcome
 
 T = TypeVar("T")

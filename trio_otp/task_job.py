@@ -17,7 +17,8 @@ from .signature import check_positional
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
 
 def check_function(fn: object, args: tuple[Any, ...]) -> None:

@@ -38,7 +38,8 @@ from .task_result import Exited, Ok, Outcome, TaskTimeout
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
 
     Start = Callable[[Job], Awaitable[object]]  # starts the process of a job
 

@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from .behaviour import Behaviour
     from .child_options import Restart, Shutdown
     from .names import Ref
-    from .process import Pid, Process
+    from .pid import Pid
+    from .process import Process
     from .task_stream import StreamOptions
     from .task_stream_loop import TaskStream
 

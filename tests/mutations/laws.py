@@ -26,9 +26,9 @@ MUTATIONS = [
     Mutation(
         "links of the dead stay silent",
         1,
-        "process",
-        "            peer.signal(self.pid, reason, linked=True)\n",
-        "            pass\n",
+        "epilogue",
+        "        peer.signal(process.pid, reason, linked=True)\n",
+        "        pass\n",
         "test_open_supervisor.py::test_a_supervisor_that_is_killed_takes_its_children_along",
     ),
     Mutation(
@@ -52,17 +52,17 @@ MUTATIONS = [
     Mutation(
         "calls of the dead are not answered",
         2,
-        "process",
-        "            request.server_died(reason)\n",
-        "            del request\n",
+        "epilogue",
+        "        request.server_died(reason)\n",
+        "        del request\n",
         "test_law2_under_fire.py::test_fault_02_a_server_that_ends_itself_answers_all_100",
     ),
     Mutation(
         "the first call of the dead is forgotten",
         2,
-        "process",
-        "        for request in list(self.requests):\n",
-        "        for request in list(self.requests)[1:]:\n",
+        "epilogue",
+        "    for request in list(process.requests):\n",
+        "    for request in list(process.requests)[1:]:\n",
         "test_law2_under_fire.py::test_fault_01_a_server_that_is_ended_answers_all_100",
     ),
     Mutation(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import trio
 
     from ..child import Child
-    from ..process import Pid
+    from ..pid import Pid
     from .screen import Observer
 
 __all__ = ["child", "start"]
