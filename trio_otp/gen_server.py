@@ -77,6 +77,7 @@ class GenServer(Behaviour):
     gets `ServerExited`, and the supervisor restarts it from its constructor.
     """
 
+    shelters_itself: ClassVar[bool] = True
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
 
     @classmethod

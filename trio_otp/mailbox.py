@@ -23,7 +23,7 @@ from trio.lowlevel import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 Match: TypeAlias = "Callable[[Any], bool]"
 
@@ -45,6 +45,11 @@ class Woken:
 
 
 WOKEN: Any = Woken()
+
+
+def _stay(_raise_cancel: Callable[[], Any]) -> Abort:
+    """Let a task wait on that is cancelled."""
+    return Abort.FAILED
 
 
 class Mailbox:
@@ -86,6 +91,25 @@ class Mailbox:
             raise trio.BusyResourceError("another task waits for the messages of this process")
         self._waiter = current_task()
         await wait_task_rescheduled(self._abort)
+
+    @enable_ki_protection
+    def wait_shielded(self) -> Coroutine[Any, Any, None]:
+        """As `wait`, but no cancellation ends it; to be awaited at once, with `leave` at the end."""
+        if self._waiter is not None:
+            raise trio.BusyResourceError("another task waits for the messages of this process")
+        self._waiter = current_task()
+        return wait_task_rescheduled(_stay)  # noqa: ASYNC105 - the caller of this awaits it
+
+    @enable_ki_protection
+    def wake(self) -> None:
+        """Let who waits look around, whether or not there is a message."""
+        task, self._waiter = self._waiter, None
+        if task is not None:
+            reschedule(task, WOKEN)
+
+    def leave(self) -> None:
+        """Wait no more: Ctrl-C may have come between the call of `wait_shielded` and its await."""
+        self._waiter = None
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         self._waiter = None
@@ -155,8 +179,7 @@ class Mailbox:
         self._channel = trio.open_memory_channel[Any](math.inf)
         _become(self, ChannelMailbox)
         if self._waiter is not None:  # let it wait at the channel
-            task, self._waiter = self._waiter, None
-            reschedule(task, WOKEN)
+            self.wake()
         return self.send_end()
 
     def __len__(self) -> int:

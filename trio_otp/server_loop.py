@@ -27,7 +27,7 @@ from trio.lowlevel import disable_ki_protection
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
-from .mailbox import SystemMessage
+from .mailbox import Mailbox, SystemMessage
 from .process import UNSET
 from .request import From, check_timeout
 from .server_debug import handle_debugged
@@ -105,12 +105,14 @@ class ServerLoop:
         self.instance = process.instance = make()
         result = self.instance.init()
         if result.__class__ is CoroutineType:
+            process.shelter()
             result = await result
         if result is IGNORE:
             ignore(process)
         if isinstance(result, Stop):
             raise ProcessExit(result.reason)
         if process.doom is not UNSET:  # an init without a checkpoint has not noticed
+            process.shelter()
             await trio.lowlevel.checkpoint()
         self._began(result)
         assert process.starting is not None
@@ -121,6 +123,7 @@ class ServerLoop:
         self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
 
     async def _stop(self, stopping: Stopping) -> None:
+        self._leave_mailbox()
         if self.process.doom is not UNSET and not self.process.orderly:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
@@ -135,6 +138,7 @@ class ServerLoop:
     async def _end(self, exc: BaseException) -> None:
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
         process = self.process
+        self._leave_mailbox()
         if process.doom is not UNSET:
             if process.orderly:
                 await self._terminate(process.doom)
@@ -146,6 +150,10 @@ class ServerLoop:
         self._report(reason)
         await self._terminate(reason)
         raise ProcessExit(reason)
+
+    def _leave_mailbox(self) -> None:
+        self.process.mailbox.leave()
+        self.process.shelter()
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
@@ -192,7 +200,11 @@ class ServerLoop:
                 await self._do_continue()
                 continue
             if not queue and self._deadline is None and process.doom is UNSET:
-                await mailbox.wait()
+                if process.scope is None and mailbox.__class__ is Mailbox:
+                    await mailbox.wait_shielded()
+                else:
+                    process.shelter()
+                    await mailbox.wait()
                 self._begin_burst()
             if queue and self._budget > 0 and process.doom is UNSET:
                 self._budget -= 1
@@ -212,6 +224,7 @@ class ServerLoop:
                 if kind is Cast:
                     result = self.run_cast(message.message)
                     if result.__class__ is CoroutineType:
+                        process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("cast", message.message)
@@ -220,6 +233,7 @@ class ServerLoop:
                 elif message.server is process:
                     result = self.run_call(message)
                     if result.__class__ is CoroutineType:
+                        process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("call", message.message)
@@ -233,6 +247,7 @@ class ServerLoop:
         """Take what is neither call nor cast, or anything if somebody watches."""
         process = self.process
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
+            process.shelter()
             await self._system(message)
             return
         process.current = message
@@ -240,11 +255,13 @@ class ServerLoop:
         if process.debug is None:
             await self._handle_info(message)
         else:
+            process.shelter()
             await handle_debugged(self, process.debug, message)
         process.handled += 1
 
     async def _next(self) -> Any:
         """Wait for the next message, or let others run and an exit signal arrive."""
+        self.process.shelter()
         message = await self._wait()
         if self.process.doom is not UNSET:  # the signal came while the message was handed over
             await trio.lowlevel.checkpoint()
@@ -321,6 +338,7 @@ class ServerLoop:
         return self.instance.handle_cast(message)
 
     async def _do_continue(self) -> None:
+        self.process.shelter()
         if self.process.doom is not UNSET or self._budget <= 0 or self.process.since >= self._until:
             await trio.lowlevel.checkpoint()
             self._begin_burst()
@@ -340,6 +358,7 @@ class ServerLoop:
             events.handle_start(self.process.pid, kind, message)
         result = callback(message)
         if result.__class__ is CoroutineType:
+            self.process.shelter()
             result = await result
         self.handled(kind, message)
         return result
