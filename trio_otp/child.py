@@ -22,7 +22,7 @@ from .bounded import bounded, label_of
 from .child_arguments import check_arguments, takes_task_status
 from .child_options import ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
-from .launch import Launch, acknowledge, expect_awaitable
+from .launch import Blueprint, Launch, acknowledge, expect_awaitable
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class ChildSpec:
 class _Specified:
     """Room for what a child has worked out once: a start asks for its specification often."""
 
-    __slots__ = ("_spec",)
+    __slots__ = ("_blueprint", "_spec")
+    _blueprint: Blueprint
     _spec: ChildSpec
 
 
@@ -130,6 +131,16 @@ class Child(_Specified, Generic[S_co]):
             spec = self._specify()
             object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
             return spec
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """How it is started, with no arguments before its own."""
+        try:
+            return self._blueprint
+        except AttributeError:
+            blueprint = _blueprint(self, self.args)
+            object.__setattr__(self, "_blueprint", blueprint)
+            return blueprint
 
     def _specify(self) -> ChildSpec:
         options = {**_defaults(self.target), **self.options}
@@ -218,42 +229,41 @@ def launch_of(
     extra_arguments: tuple[Any, ...] = (),
 ) -> Launch:
     """Say how a child is started in a home."""
-    spec = child.spec
-    target = child.target
-    behaviour: type[Behaviour] | None = target if isinstance(target, type) else None
-    return Launch(
-        body=_body(child, extra_arguments) if behaviour is None else None,
-        make=None if behaviour is None else _maker(child, extra_arguments),
-        label=label_of(target),
-        home=home,
-        parent=starter if link else None,
-        starter=starter,
-        link=link,
-        name=spec.name,
-        behaviour=behaviour,
-        hosts=behaviour is not None and behaviour.hosts_children,
-        timeout=spec.timeout,
-        shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
-        debug=spec.debug,
-        supervisor=supervisor,
+    blueprint = (
+        _blueprint(child, (*extra_arguments, *child.args)) if extra_arguments else child.blueprint
     )
+    return Launch(blueprint, home, starter, link=link, supervisor=supervisor)
 
 
-def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awaitable[object]]:
-    target, args, kwargs = child.target, (*extra, *child.args), child.kwargs
+def _blueprint(child: Child[Any], args: tuple[Any, ...]) -> Blueprint:
+    """Say how a child is started with these arguments in place of its own."""
+    spec, target = child.spec, child.target
+    blueprint = (
+        Blueprint(label_of(target), None, target, _maker(target, args, child.kwargs))
+        if isinstance(target, type)
+        else Blueprint(label_of(target), _body(target, args, child.kwargs))
+    )
+    blueprint.name = spec.name
+    blueprint.timeout = spec.timeout
+    blueprint.shutdown = 0.0 if spec.shutdown == "brutal_kill" else spec.shutdown
+    blueprint.debug = spec.debug
+    return blueprint
 
+
+def _body(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[Process], Awaitable[object]]:
     async def run_function(process: Process) -> None:
         await _run_function(process, target, args, kwargs)
 
     return run_function
 
 
-def _maker(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[], Any]:
+def _maker(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[], Any]:
     """Give what makes the instance: the class itself, if it gets no arguments."""
-    args = (*extra, *child.args)
-    if not args and not child.kwargs:
-        return child.target
-    return partial(child.target, *args, **child.kwargs)
+    return partial(target, *args, **kwargs) if args or kwargs else target
 
 
 async def _run_function(

@@ -45,7 +45,7 @@ from trio.lowlevel import enable_ki_protection
 from .behaviour import Behaviour
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
-from .launch import Launch
+from .launch import Blueprint, Launch
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime
@@ -330,7 +330,7 @@ def reply_from_task(
         from_.server_died(helper.exit_reason)
 
     label = f"reply:{label_of(fn)}"
-    helper = Launch(body=body, label=label, home=server.home, starter=server).create()
+    helper = Launch(Blueprint(label, body), server.home, server).create()
     helper.watchers[died] = None
     _end_with(server, helper)
     return helper.pid

@@ -94,7 +94,7 @@ class Mailbox:
 
     @enable_ki_protection
     def wait_shielded(self) -> Coroutine[Any, Any, None]:
-        """As `wait`, but no cancellation ends it; to be awaited at once, with `leave` at the end."""
+        """As `wait`, but no cancellation ends it; to be awaited at once, and `leave` at the end."""
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
         self._waiter = current_task()

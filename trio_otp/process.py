@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .debug import Debug
-    from .launch import Starting
+    from .launch import Launch
     from .request import From
     from .runtime import Runtime
     from .signals import Monitor
@@ -159,7 +159,7 @@ class Process:
         self.hosts = False
         self.children_home: Home | None = None
         self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
-        self.starting: Starting | None = None
+        self.starting: Launch | None = None  # until init is over
         self.started: Any = None
         self.behaviour: type[Any] | None = None  # the class, None for a plain process
         self.instance: Any = None

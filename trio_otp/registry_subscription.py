@@ -24,7 +24,7 @@ from .bounded import bounded
 from .checks import is_whole
 from .exits import NORMAL, ServerExited, WrongServer, raise_bare
 from .home import Home
-from .launch import Launch
+from .launch import Blueprint, Launch
 from .mailbox import Mailbox
 from .request import From
 from .runtime import own_process, runtime
@@ -140,7 +140,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
     def _enter(self, home: Home) -> None:
         """Start the process; it has no mailbox but the buffer from its first moment on."""
         label = f"subscription {bounded(self._key, 40)}"
-        launch = Launch(body=_wait, label=label, home=home, starter=own_process())
+        launch = Launch(Blueprint(label, _wait), home, own_process())
         self._process = process = launch.create()
         process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
         self._registry.process.watchers[self._registry_died] = None

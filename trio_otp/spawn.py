@@ -24,7 +24,7 @@ import trio
 
 from .bounded import bounded, label_of
 from .exits import OtpError
-from .launch import Launch, expect_awaitable, where_to_live
+from .launch import Blueprint, Launch, expect_awaitable, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
 from .names import find
@@ -134,9 +134,7 @@ def _spawn(
 
     what = label or label_of(fn)
     home = where_to_live(nursery, "otp.spawn")
-    return Launch(
-        body=body, label=what, home=home, parent=starter, starter=starter, link=link
-    ).create()
+    return Launch(Blueprint(what, body), home, starter, link=link).create()
 
 
 def self() -> Pid[Any]:

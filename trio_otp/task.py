@@ -59,7 +59,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 from .child import Child
 from .child import child as make_child
 from .exits import NotAProcess
-from .launch import Launch, where_to_live
+from .launch import Blueprint, Launch, where_to_live
 from .runtime import need_process, own_process
 from .task_handle import Task
 from .task_job import Job
@@ -195,9 +195,7 @@ def _launch(
     job: Job, nursery: trio.Nursery | None, function: str, starter: Process | None
 ) -> Process:
     home = where_to_live(nursery, function)
-    return Launch(
-        body=job.run, label=job.label, home=home, parent=starter, starter=starter, link=job.link
-    ).create()
+    return Launch(Blueprint(job.label, job.run), home, starter, link=job.link).create()
 
 
 def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs) -> Child[None]:

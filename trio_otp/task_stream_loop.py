@@ -27,7 +27,7 @@ from .bounded import bounded
 from .checks import check_choice, check_whole
 from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
-from .launch import Launch
+from .launch import Blueprint, Launch
 from .process import UNSET
 from .record import dataclass
 from .request import is_seconds
@@ -296,7 +296,7 @@ def _starter(home: Home) -> Start:
     starter = own_process()
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
-        process = Launch(body=job.run, label=job.label, home=home, starter=starter).create()
+        process = Launch(Blueprint(job.label, job.run), home, starter).create()
         assert job.sink is not None
         job.sink._bind(process)
 
