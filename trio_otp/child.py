@@ -138,7 +138,7 @@ class Child(_Specified, Generic[S_co]):
         try:
             return self._blueprint
         except AttributeError:
-            blueprint = _blueprint(self, self.args)
+            blueprint = blueprint_of(self)
             object.__setattr__(self, "_blueprint", blueprint)
             return blueprint
 
@@ -225,19 +225,14 @@ def launch_of(
     *,
     starter: Process | None,
     link: bool,
-    supervisor: Process | None = None,
-    extra_arguments: tuple[Any, ...] = (),
 ) -> Launch:
     """Say how a child is started in a home."""
-    blueprint = (
-        _blueprint(child, (*extra_arguments, *child.args)) if extra_arguments else child.blueprint
-    )
-    return Launch(blueprint, home, starter, link=link, supervisor=supervisor)
+    return Launch(child.blueprint, home, starter, link=link)
 
 
-def _blueprint(child: Child[Any], args: tuple[Any, ...]) -> Blueprint:
-    """Say how a child is started with these arguments in place of its own."""
-    spec, target = child.spec, child.target
+def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
+    """Say how a child is started, with arguments that come before its own."""
+    spec, target, args = child.spec, child.target, (*extra, *child.args)
     blueprint = (
         Blueprint(label_of(target), None, target, _maker(target, args, child.kwargs))
         if isinstance(target, type)

@@ -37,7 +37,7 @@ from .request import enter_wait, leave_wait
 from .runtime import calling_process, own_process, runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from .process import Heritage
     from .signals import Monitor
@@ -79,6 +79,7 @@ class Blueprint:
 class Launch:
     """One start: what is started, where and by whom; and what its starter waits on."""
 
+    begun = False  # whether the process is there already when `start` is called
     __slots__ = (
         "blueprint",
         "done",
@@ -147,6 +148,10 @@ class Launch:
             self.process.starting = None
             self._finish(self)
 
+    def wait(self) -> Coroutine[Any, Any, Process | None]:
+        """Wait until init is over; to be awaited at once by the task of the starter."""
+        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+
     def unwrap(self) -> Process | None:
         """Give what was started to the starter, which wakes with this as its outcome."""
         return None if self.ignored else self.process
@@ -199,14 +204,15 @@ async def start(launch: Launch) -> Process | None:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
-    await trio.lowlevel.checkpoint_if_cancelled()
     blueprint = launch.blueprint
-    if blueprint.name is not None:
-        await _free_name(launch)
-    process = launch.create()
-    process.starting = launch
-    if blueprint.name is not None:
-        await _take_name(process, blueprint)
+    if not launch.begun:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if blueprint.name is not None:
+            await _free_name(launch)
+        launch.create().starting = launch
+        if blueprint.name is not None:
+            await _take_name(launch.process, blueprint)
+    process = launch.process
     caller = calling_process()
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
@@ -215,8 +221,7 @@ async def start(launch: Launch) -> Process | None:
         launch.task = trio.lowlevel.current_task()
         if limit is not None:
             process.runtime.timers.limit(launch, limit)
-        result: Process | None = await wait_task_rescheduled(launch.abort)
-        return result
+        return await launch.wait()
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):

@@ -78,6 +78,8 @@ def _entry(spec: ChildSpec) -> Entry:
 class StaticLoop(SupervisorLoop):
     """The shell of a `Supervisor`: carries out what the policy decides."""
 
+    tells_progress = True
+
     def __init__(self, process: Process) -> None:
         super().__init__(process)
         self.policy = Policy("one_for_one", Intensity(0, 1))
@@ -181,13 +183,21 @@ class StaticLoop(SupervisorLoop):
 
     async def _start(self, slot: Slot) -> None:
         if await self.start_slot(slot):
-            assert slot.pid is not None
-            self.ids[slot.pid] = slot.spec.id
-            self.policy.started(slot.spec.id)
-            self.report_progress(slot)
+            self.settle(slot)
         else:
-            self.policy.ignored(slot.spec.id)
-            self._forget_if_dropped(slot.spec.id)
+            self.settle_ignored(slot)
+
+    def settle(self, slot: Slot) -> None:
+        """Note that a child was started, and tell of it."""
+        assert slot.pid is not None
+        self.ids[slot.pid] = slot.spec.id
+        self.policy.started(slot.spec.id)
+        self.report_progress(slot)
+
+    def settle_ignored(self, slot: Slot) -> None:
+        """Note that a child did not want to run."""
+        self.policy.ignored(slot.spec.id)
+        self._forget_if_dropped(slot.spec.id)
 
     async def _start_again(self, slot: Slot) -> StartError | None:
         try:
@@ -208,8 +218,8 @@ class StaticLoop(SupervisorLoop):
 
     # -- management calls ---------------------------------------------------------------------
 
-    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
-        """Append a child and start it."""
+    def admit(self, wanted: Any) -> Slot:
+        """Make the slot of a child whose id is new."""
         child = need_child(wanted)
         spec = child.spec
         known = self.slots.get(spec.id)
@@ -217,16 +227,17 @@ class StaticLoop(SupervisorLoop):
             if known.pid is not None:
                 raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
-        entry = _entry(spec)
-        check_entry(entry, self.policy.auto_shutdown)
-        slot = self.slots[spec.id] = Slot(child)
-        self.policy.add(entry)
-        try:
-            await self._start(slot)
-        except BaseException:
-            self._forget(spec.id)
-            raise
-        return slot.pid
+        check_entry(_entry(spec), self.policy.auto_shutdown)
+        return Slot(child)
+
+    def enrol(self, slot: Slot) -> None:
+        """Append a child, which is down."""
+        self.slots[slot.spec.id] = slot
+        self.policy.add(_entry(slot.spec))
+
+    def expel(self, slot: Slot) -> None:
+        """Forget a child that did not start."""
+        self._forget(slot.spec.id)
 
     async def do_terminate_child(self, child_id: Any) -> None:
         """Stop a child and keep its specification, unless it is temporary."""
