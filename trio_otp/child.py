@@ -18,11 +18,12 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .child_arguments import check_arguments, takes_task_status
 from .child_options import ChildType, Restart, Shutdown, check_options
 from .exits import SpecError
-from .launch import Blueprint, Launch, acknowledge, expect_awaitable
+from .launch import Launch, acknowledge, expect_awaitable
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Child(_Specified, Generic[S_co]):
         try:
             return self._spec
         except AttributeError:
-            spec = self._specify()
+            known = self.blueprint
+            spec = ChildSpec(*(getattr(known, option) for option in ChildSpec.__match_args__))
             object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
             return spec
 
@@ -141,12 +143,6 @@ class Child(_Specified, Generic[S_co]):
             blueprint = blueprint_of(self)
             object.__setattr__(self, "_blueprint", blueprint)
             return blueprint
-
-    def _specify(self) -> ChildSpec:
-        options = {**_defaults(self.target), **self.options}
-        options["debug"] = tuple(options.get("debug", ()))
-        options.setdefault("id", options.get("name") or label_of(self.target))
-        return ChildSpec(**options)
 
     def __repr__(self) -> str:
         shown = [bounded(arg, 60) for arg in self.args]
@@ -232,17 +228,32 @@ def launch_of(
 
 def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
     """Say how a child is started, with arguments that come before its own."""
-    spec, target, args = child.spec, child.target, (*extra, *child.args)
-    blueprint = (
-        Blueprint(label_of(target), None, target, _maker(target, args, child.kwargs))
-        if isinstance(target, type)
-        else Blueprint(label_of(target), _body(target, args, child.kwargs))
-    )
-    blueprint.name = spec.name
-    blueprint.timeout = spec.timeout
-    blueprint.shutdown = 0.0 if spec.shutdown == "brutal_kill" else spec.shutdown
-    blueprint.debug = spec.debug
+    target, args, options = child.target, (*extra, *child.args), child.options
+    blueprint = Blueprint(label_of(target))
+    if isinstance(target, type):
+        options = _describe(blueprint, target, options)
+        blueprint.make = _maker(target, args, child.kwargs)
+    else:
+        blueprint.body = _body(target, args, child.kwargs)
+    for option, value in options.items():
+        setattr(blueprint, option, value)
+    if "id" not in options:
+        blueprint.id = blueprint.name or blueprint.label
+    if blueprint.debug:
+        blueprint.debug = tuple(blueprint.debug)
     return blueprint
+
+
+def _describe(
+    blueprint: Blueprint, behaviour: type[Behaviour], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Note what a class is; give the options that hold for a child of it."""
+    blueprint.behaviour = behaviour
+    blueprint.hosts = behaviour.hosts_children
+    blueprint.type = behaviour.child_type
+    if behaviour.child_type == "supervisor":
+        blueprint.shutdown = None
+    return {**behaviour.child_options, **options} if behaviour.child_options else options
 
 
 def _body(
@@ -285,13 +296,3 @@ class _TaskStatus:
     def started(self, value: Any = None) -> None:
         """Tell that the child has started."""
         acknowledge(self._process, value, "task_status.started() was called twice")
-
-
-def _defaults(target: Any) -> dict[str, Any]:
-    if not isinstance(target, type):
-        return {}
-    behaviour: type[Behaviour] = target
-    options = dict(behaviour.child_options)
-    if behaviour.child_type == "supervisor":
-        options.setdefault("shutdown", None)
-    return {**options, "type": behaviour.child_type}

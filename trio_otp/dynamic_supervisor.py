@@ -291,7 +291,7 @@ class DynamicLoop(SupervisorLoop):
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
-        if child.spec.significant:
+        if child.blueprint.significant:
             raise SpecError("significant=True: a DynamicSupervisor has no significant children")
         return Slot(child)
 
@@ -326,7 +326,7 @@ class DynamicLoop(SupervisorLoop):
         template = self.spec.template
         if template is not None and child.__class__ is not Pid and child == template.spec.id:
             return template.spec
-        return self._find("get_childspec", child).spec
+        return self._find("get_childspec", child).child.spec
 
     def _find(self, command: str, child: Any) -> Slot:
         if child.__class__ is not Pid:

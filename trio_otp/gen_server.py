@@ -43,9 +43,10 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
+from .blueprint import Blueprint
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
-from .launch import Blueprint, Launch
+from .launch import Launch
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
 from .runtime import need_process, runtime

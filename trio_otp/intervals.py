@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .home import home_of
-from .launch import Blueprint, Launch, expect_awaitable, where_to_live
+from .launch import Launch, expect_awaitable, where_to_live
 from .names import find, need
 from .pid import Pid
 from .request import is_seconds

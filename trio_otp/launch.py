@@ -39,41 +39,9 @@ from .runtime import calling_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from .blueprint import Blueprint
     from .process import Heritage
     from .signals import Monitor
-
-
-class Blueprint:
-    """What there is to say about a process, whoever starts it and however often."""
-
-    __slots__ = (
-        "behaviour",
-        "body",
-        "debug",
-        "hosts",
-        "label",
-        "make",
-        "name",
-        "shutdown",
-        "timeout",
-    )
-
-    def __init__(
-        self,
-        label: str,
-        body: Callable[[Process], Awaitable[object]] | None,
-        behaviour: type[Any] | None = None,
-        make: Callable[[], Any] | None = None,
-    ) -> None:
-        self.label = label
-        self.body = body  # None for a behaviour
-        self.behaviour = behaviour
-        self.make = make  # the instance of a behaviour
-        self.hosts = behaviour is not None and behaviour.hosts_children
-        self.name: object = None
-        self.timeout: float | None = None
-        self.shutdown: float | None = 5.0
-        self.debug: tuple[Any, ...] = ()
 
 
 class Launch:
@@ -124,7 +92,7 @@ class Launch:
         process.make = blueprint.make
         process.behaviour = blueprint.behaviour
         process.hosts = blueprint.hosts
-        process.shutdown = blueprint.shutdown
+        process.shutdown = blueprint.limit
         process.supervisor = self.supervisor
         if starter is not None:
             process.ancestors, process.callers = _heritage_of(starter)
@@ -227,7 +195,7 @@ async def start(launch: Launch) -> Process | None:
             with trio.CancelScope(shield=True):
                 launch.disown()  # it may have started at this very moment
                 process.condemn(SHUTDOWN, orderly=True)
-                await stop(process, SHUTDOWN, blueprint.shutdown, now=True)
+                await stop(process, SHUTDOWN, process.shutdown, now=True)
         raise
     except StartError as exc:
         if isinstance(exc.reason, BaseException) and passes_through(exc.reason):

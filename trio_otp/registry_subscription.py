@@ -20,11 +20,12 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import is_whole
 from .exits import NORMAL, ServerExited, WrongServer, raise_bare
 from .home import Home
-from .launch import Blueprint, Launch
+from .launch import Launch
 from .mailbox import Mailbox
 from .request import From
 from .runtime import own_process, runtime

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
 
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .exits import OtpError
-from .launch import Blueprint, Launch, expect_awaitable, where_to_live
+from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
 from .names import find

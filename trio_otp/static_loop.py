@@ -46,6 +46,7 @@ from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
 
 if TYPE_CHECKING:
+    from .blueprint import Blueprint
     from .child import Child, ChildSpec
     from .pid import Pid
     from .process import Process
@@ -67,11 +68,11 @@ def new_policy(spec: SupervisorSpec) -> Policy:
     intensity = Intensity(spec.max_restarts, spec.max_seconds)
     policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
     for child in spec.children:
-        policy.add(_entry(child.spec))
+        policy.add(_entry(child.blueprint))
     return policy
 
 
-def _entry(spec: ChildSpec) -> Entry:
+def _entry(spec: Blueprint) -> Entry:
     return Entry(spec.id, spec.restart, spec.significant)
 
 
@@ -116,7 +117,7 @@ class StaticLoop(SupervisorLoop):
     def take_spec(self, spec: SupervisorSpec) -> None:
         """Take the flags and the children, before the first of them is started."""
         self.policy = new_policy(spec)
-        self.slots = {child.spec.id: Slot(child) for child in spec.children}
+        self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
 
     async def specify_anew(self) -> None:
         """Let new specifications take the place of those of the same id."""
@@ -126,7 +127,7 @@ class StaticLoop(SupervisorLoop):
         spec = check_spec(wanted, SupervisorSpec, "Supervisor")
         self.policy.change(new_policy(spec))
         for child in spec.children:
-            self.slots.setdefault(child.spec.id, Slot(child)).change(child)
+            self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
         self.slots = {child_id: self.slots[child_id] for child_id in self.policy.table}
 
     async def _start_first(self, slot: Slot) -> None:
@@ -221,13 +222,13 @@ class StaticLoop(SupervisorLoop):
     def admit(self, wanted: Any) -> Slot:
         """Make the slot of a child whose id is new."""
         child = need_child(wanted)
-        spec = child.spec
+        spec = child.blueprint
         known = self.slots.get(spec.id)
         if known is not None:
             if known.pid is not None:
                 raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
-        check_entry(_entry(spec), self.policy.auto_shutdown)
+        check_entry(spec, self.policy.auto_shutdown)
         return Slot(child)
 
     def enrol(self, slot: Slot) -> None:
@@ -265,7 +266,7 @@ class StaticLoop(SupervisorLoop):
 
     async def do_get_childspec(self, child_id: Any) -> ChildSpec:
         """Give the specification of a child."""
-        return self._find(child_id).spec
+        return self._find(child_id).child.spec
 
     def _forget(self, child_id: Any) -> None:
         self.slots.pop(child_id, None)

@@ -48,9 +48,9 @@ from .system import SystemCall, handle_system
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .blueprint import Blueprint
     from .direct_start import DirectStart
     from .home import Home
-    from .launch import Blueprint
     from .pid import Pid
     from .process import Process
 
@@ -299,7 +299,7 @@ class SupervisorLoop:
     def blueprint(self, slot: Slot) -> Blueprint:
         """Say how a child is started here."""
         extra = self.extra_arguments
-        return blueprint_of(slot.child, extra) if extra else slot.child.blueprint
+        return blueprint_of(slot.child, extra) if extra else slot.spec
 
     async def start_new(self, slot: Slot, launch: Launch | None = None) -> Pid[Any] | None:
         """Start a child that has just been enrolled; it is expelled if that fails."""

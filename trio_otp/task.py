@@ -56,10 +56,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 
+from .blueprint import Blueprint
 from .child import Child
 from .child import child as make_child
 from .exits import NotAProcess
-from .launch import Blueprint, Launch, where_to_live
+from .launch import Launch, where_to_live
 from .runtime import need_process, own_process
 from .task_handle import Task
 from .task_job import Job

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 import trio
 
 from .block import block
+from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import check_choice, check_whole
 from .exits import KILLED, TIMEOUT, raise_bare
 from .home import Home
-from .launch import Blueprint, Launch
+from .launch import Launch
 from .process import UNSET
 from .record import dataclass
 from .request import is_seconds
