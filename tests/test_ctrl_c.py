@@ -161,3 +161,51 @@ def test_fault_25_ctrl_c_at_every_line(name: str) -> None:
             assert line > 1
             return
     pytest.fail(f"{name} ran through more than {LINES} lines")
+
+
+class Waiting(otp.GenServer):
+    """Presses Ctrl-C as soon as it enters a function of its wait for the next message."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.pressed = self.ended = False
+
+    def handle_cast(self, message: Any) -> None:
+        sys.settrace(self.trace)
+
+    def trace(self, frame: FrameType, event: str, arg: object) -> None:
+        back = frame.f_back
+        if back is not None and (self.function, "_serve") == (
+            frame.f_code.co_name,
+            back.f_code.co_name,
+        ):
+            sys.settrace(None)
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+    async def terminate(self, reason: object) -> None:
+        otp.cast(otp.self(), "it does not wait any more")
+        await trio.sleep(1)
+        self.ended = True
+
+
+@pytest.mark.parametrize("function", ["park", "wait_task_rescheduled"])
+def test_fault_25_ctrl_c_where_a_server_begins_to_wait(function: str) -> None:
+    """It ends as by any Ctrl-C; what is sent to it meanwhile wakes nobody who does not wait."""
+    before = sys.gettrace()
+    started: list[Waiting] = []
+
+    async def main() -> None:
+        async with otp.open_process():
+            pid = await otp.start(otp.child(Waiting, function))
+            assert pid._process is not None
+            started.append(pid._process.instance)
+            otp.cast(pid, "begin")
+            await trio.sleep_forever()
+
+    try:
+        with pytest.RaisesGroup(KeyboardInterrupt, allow_unwrapped=True):
+            trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    finally:
+        sys.settrace(before)
+    assert (True, True) == (started[0].pressed, started[0].ended)

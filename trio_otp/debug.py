@@ -21,10 +21,11 @@ import trio
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import ProcessExit, SpecError, reason_of
+from .process import UNSET
 from .record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from .pid import Pid
     from .process import Process
@@ -45,6 +46,8 @@ Kind: TypeAlias = Literal[
 Target: TypeAlias = "TextIO | logging.Logger | bool"
 # Gets its own state and the event, and returns its next state, or DONE.
 DebugFunction: TypeAlias = "Callable[[Any, DebugEvent], Any]"
+# Gets a message before its callback does, and gives what is handled in its place.
+Gate: TypeAlias = "Callable[[Any], Awaitable[Any]]"
 DEFAULT_LOG: Final = 10  # events
 DONE: Final = "done"  # what a debug function returns to be removed
 _ACCEPTED: Final = (
@@ -106,10 +109,11 @@ class Statistics:
 class Debug:
     """What is switched on for one process."""
 
-    __slots__ = ("_counts", "_file", "_functions", "_log", "_process", "_since", "_target")
+    __slots__ = ("_counts", "_file", "_functions", "_log", "_process", "_since", "_target", "gates")
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.gates: list[Gate] = []  # of tests; `clear` leaves them alone
         self._target: Target = False
         self._file: TextIO | None = None
         self._log: deque[DebugEvent] | None = None
@@ -157,6 +161,15 @@ class Debug:
             if isinstance(state, str) and state == DONE:
                 self.remove(name)
 
+    async def admit(self, message: Any) -> Any:
+        """Let a message wait at the gates; give what is handled in its place."""
+        process = self._process
+        for gate in list(self.gates):
+            process.current, process.since = message, process.runtime.now()
+            message = await gate(message)
+        process.current = UNSET
+        return message
+
     def _notice(self, text: str) -> None:
         self._process.runtime.events.emit("notice", NoticeReport(self._process.pid, text))
 
@@ -164,7 +177,7 @@ class Debug:
 
     def settle(self) -> None:
         """Take effect: a process that nobody watches has no Debug."""
-        self._process.debug = self if self.options else None
+        self._process.debug = self if self.options or self.gates else None
 
     @property
     def options(self) -> tuple[str, ...]:

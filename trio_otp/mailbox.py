@@ -23,7 +23,7 @@ from trio.lowlevel import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 Match: TypeAlias = "Callable[[Any], bool]"
 
@@ -47,8 +47,8 @@ class Woken:
 WOKEN: Any = Woken()
 
 
-def _stay(_raise_cancel: Callable[[], Any]) -> Abort:
-    """Let a task wait on that is cancelled."""
+def stay(_raise_cancel: Callable[[], Any]) -> Abort:
+    """Let a task wait on that is cancelled: only a message, or `wake`, ends its wait."""
     return Abort.FAILED
 
 
@@ -87,18 +87,14 @@ class Mailbox:
         Raises:
             trio.BusyResourceError: another task waits.
         """
-        if self._waiter is not None:
-            raise trio.BusyResourceError("another task waits for the messages of this process")
-        self._waiter = current_task()
-        await wait_task_rescheduled(self._abort)
+        self.park()
+        await wait_task_rescheduled(self.unpark)
 
-    @enable_ki_protection
-    def wait_shielded(self) -> Coroutine[Any, Any, None]:
-        """As `wait`, but no cancellation ends it; to be awaited at once, and `leave` at the end."""
+    def park(self) -> None:
+        """Let the next message wake this task, which waits right after this; raises as `wait`."""
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
         self._waiter = current_task()
-        return wait_task_rescheduled(_stay)  # noqa: ASYNC105 - the caller of this awaits it
 
     @enable_ki_protection
     def wake(self) -> None:
@@ -107,11 +103,8 @@ class Mailbox:
         if task is not None:
             reschedule(task, WOKEN)
 
-    def leave(self) -> None:
-        """Wait no more: Ctrl-C may have come between the call of `wait_shielded` and its await."""
-        self._waiter = None
-
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
+        """Forget who waits: it was cancelled."""
         self._waiter = None
         return Abort.SUCCEEDED
 

@@ -132,6 +132,11 @@ def check_reference(ref: object) -> None:
 
 def need(ref: object, message: object = None) -> Process:
     """Give the living process behind a reference, or raise `NoProcess`."""
+    pid: Any = ref
+    if type(pid) is Pid:  # as in `find`, which is a call more
+        process: Process | None = pid._process
+        if process is not None and process.runtime.thread == get_ident() and process.doom is UNSET:
+            return process
     process = find(ref)
     if process is None:
         raise NoProcess(ref, message)

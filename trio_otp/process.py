@@ -257,9 +257,9 @@ class Process:
     def shelter(self) -> None:
         """Enter, in the task of the process, the scope that shields it and that `condemn` cancels.
 
-        Until then the task may only wait for its mailbox, by `Mailbox.wait_shielded`. A scope is a
-        tenth of what an idle server weighs and a third of what it takes to start one; a server
-        whose callbacks never wait needs none before its end.
+        Until then the task may only wait for its mailbox, with `stay` as its abort function. A
+        scope is a tenth of what an idle server weighs and a third of what it takes to start one; a
+        server whose callbacks never wait needs none before its end.
         """
         if self.scope is None:
             self.scope = trio.CancelScope(shield=not self.hosts)

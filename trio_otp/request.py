@@ -43,15 +43,20 @@ class From(Generic[T]):
     `from_.abandoned` tells whether the caller has given up.
     """
 
-    # Most calls need few of these, so the others stay with the class: a call is made of one object,
-    # which is also the outcome that its caller wakes with.
-    task: trio.lowlevel.Task | None = None
-    caller: Process | None = None  # set while a process's own task waits: the wait-for edge
-    deliver: Callable[[outcome.Outcome[Any]], object] | None = None  # gets it if no task waits
-    done = False
-    abandoned = False
-    since = 0.0
-    _value: Any = None
+    # A call is made of this one object, which is also the outcome that its caller wakes with.
+    __slots__ = (
+        "_value",
+        "abandoned",
+        "caller",
+        "deliver",
+        "done",
+        "message",
+        "ref",
+        "server",
+        "since",
+        "task",
+        "timeout",
+    )
 
     def __init__(
         self, server: Process, ref: object, message: object, timeout: float | None
@@ -60,6 +65,14 @@ class From(Generic[T]):
         self.ref = ref
         self.message = message
         self.timeout = timeout
+        self.since = 0.0
+        self.task: trio.lowlevel.Task | None = None
+        # set while a process's own task waits: the wait-for edge
+        self.caller: Process | None = None
+        # gets the answer if no task waits
+        self.deliver: Callable[[outcome.Outcome[Any]], object] | None = None
+        self.done = False
+        self.abandoned = False
 
     def __repr__(self) -> str:
         who = self.task.name if self.task is not None else "nobody"
@@ -77,12 +90,16 @@ class From(Generic[T]):
             return self._wait_within(timeout)
         if type(self.server.mailbox) is not Mailbox:
             return self._wait_behind_channel()
-        self.send()  # if its time is limited, the next such call retires that
+        self.send()
+        if timeout is not None:  # the next such call retires that
+            self.server.runtime.timers.limit(self, timeout, self.since)
         return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
 
     async def _wait_behind_channel(self) -> Any:
         await checkpoint_if_cancelled()  # what is in a channel cannot be taken back
         self.send()
+        if self.timeout is not None and self.timeout != math.inf:
+            self.server.runtime.timers.limit(self, self.timeout, self.since)
         return await wait_task_rescheduled(self.abort)
 
     async def _wait_within(self, timeout: float) -> Any:
@@ -94,19 +111,16 @@ class From(Generic[T]):
             self.server.runtime.timers.retire(timeout)
 
     def send(self) -> None:
-        """Put the request of this task into the mailbox, and limit how long it waits."""
+        """Put the request of this task into the mailbox."""
         self.task = task = current_task()
-        server, timeout = self.server, self.timeout
-        runtime = server.runtime
-        self.since = now = runtime.now()
+        server = self.server
+        self.since = server.runtime.now()
         caller = current_process.get(None)
         if caller is not None and caller.task is task and not caller.dead:
             set_edge(caller, server, self.ref, self.message)
             self.caller = caller
         server.requests[self] = None
         server.mailbox.put(self)
-        if timeout is not None and timeout != math.inf:
-            runtime.timers.limit(self, timeout, now)
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
@@ -161,7 +175,8 @@ class From(Generic[T]):
 
     def unwrap(self) -> Any:
         """Give the answer to the task that wakes with this as its outcome."""
-        value, self._value = self._value, None
+        value = self._value
+        del self._value
         return value
 
     def defer(self) -> None:

@@ -23,11 +23,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
-from trio.lowlevel import disable_ki_protection
+from trio.lowlevel import disable_ki_protection, wait_task_rescheduled
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
-from .mailbox import Mailbox, SystemMessage
+from .mailbox import Mailbox, SystemMessage, stay
 from .process import UNSET
 from .request import From, check_timeout
 from .server_debug import handle_debugged
@@ -123,7 +123,7 @@ class ServerLoop:
         self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
 
     async def _stop(self, stopping: Stopping) -> None:
-        self._leave_mailbox()
+        self.process.shelter()
         if self.process.doom is not UNSET and not self.process.orderly:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
@@ -138,7 +138,7 @@ class ServerLoop:
     async def _end(self, exc: BaseException) -> None:
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
         process = self.process
-        self._leave_mailbox()
+        self.process.shelter()
         if process.doom is not UNSET:
             if process.orderly:
                 await self._terminate(process.doom)
@@ -150,10 +150,6 @@ class ServerLoop:
         self._report(reason)
         await self._terminate(reason)
         raise ProcessExit(reason)
-
-    def _leave_mailbox(self) -> None:
-        self.process.mailbox.leave()
-        self.process.shelter()
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
@@ -190,7 +186,7 @@ class ServerLoop:
 
     # -- messages ----------------------------------------------------------------------------
 
-    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
         # The path of each message. It is written out, because each coroutine more would cost some
         # percent of a call.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
@@ -200,12 +196,21 @@ class ServerLoop:
                 await self._do_continue()
                 continue
             if not queue and self._deadline is None and process.doom is UNSET:
-                if process.scope is None and mailbox.__class__ is Mailbox:
-                    await mailbox.wait_shielded()
+                if mailbox.__class__ is Mailbox:
+                    try:
+                        mailbox.park()
+                        await wait_task_rescheduled(
+                            stay if process.scope is None else mailbox.unpark
+                        )
+                    except BaseException:  # Ctrl-C, before it waited
+                        mailbox.unpark()
+                        raise
                 else:
                     process.shelter()
                     await mailbox.wait()
-                self._begin_burst()
+                process.since = since = now()
+                self._budget = BURST
+                self._until = since + BURST_SECONDS
             if queue and self._budget > 0 and process.doom is UNSET:
                 self._budget -= 1
                 message = queue.popleft()
@@ -250,13 +255,17 @@ class ServerLoop:
             process.shelter()
             await self._system(message)
             return
+        debug = process.debug  # a gate may be the last of what watches, and go
+        if debug is not None:
+            process.shelter()
+        if debug is not None and debug.gates and not self._is_from_above(message):
+            message = await debug.admit(message)
         process.current = message
         self._deadline = None
-        if process.debug is None:
+        if debug is None:
             await self._handle_info(message)
         else:
-            process.shelter()
-            await handle_debugged(self, process.debug, message)
+            await handle_debugged(self, debug, message)
         process.handled += 1
 
     async def _next(self) -> Any:
@@ -287,10 +296,13 @@ class ServerLoop:
             return Timeout()
 
     async def _handle_info(self, message: Any) -> None:
-        if message.__class__ is Exit and self.is_order(message):
+        if self._is_from_above(message):
             raise Stopping(message.reason)
         result = await self._run("info", message, self.instance.handle_info)
         self._carry_on("handle_info", result)
+
+    def _is_from_above(self, message: Any) -> bool:
+        return message.__class__ is Exit and self.is_order(message)
 
     def is_order(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others; one started without a link is its own."""
@@ -313,7 +325,10 @@ class ServerLoop:
         if self.process.doom is not UNSET:
             return
         if result.__class__ is Reply:
-            _reply(from_, result.value)
+            if result.value.__class__ in OUTCOMES:
+                from_.finish(as_outcome(result.value))
+            else:
+                from_.answer(result.value)
             if result.continue_ is not None or result.timeout is not None:
                 self._go_on(result)
         elif is_value(from_.message, result):

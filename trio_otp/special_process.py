@@ -146,6 +146,8 @@ class SpecialProcess:
             except ReceiveTimeout:
                 raise ReceiveTimeout(f"no message that matches within {timeout} s") from None
             if not self._is_system(message):
+                if self.process.debug is not None:
+                    message = await self.process.debug.admit(message)
                 self.tell("in", message)
                 return message
             await self._handle_system(message)

@@ -124,6 +124,9 @@ class StatemLoop(ServerLoop):
                 await self._happen(happening)
 
     async def _receive(self, message: Any) -> None:
+        debug = self.process.debug
+        if debug is not None and debug.gates and not self._is_for_loop(message):
+            message = await debug.admit(message)
         if message.__class__ is From and message.server is self.process:
             self.engine.receive(message, message.message)
         elif message.__class__ is Cast:
@@ -132,10 +135,14 @@ class StatemLoop(ServerLoop):
             self.engine.fired(message.which, message.generation)
         elif isinstance(message, SystemMessage):
             await self._system(message)
-        elif message.__class__ is Exit and self.is_order(message):
+        elif self._is_from_above(message):
             raise Stopping(message.reason)
         else:
             self.engine.receive(Event.INFO, message)
+
+    def _is_for_loop(self, message: Any) -> bool:
+        system = isinstance(message, SystemMessage) and message.__class__ is not Cast
+        return system or self._is_from_above(message)
 
     async def _take_next(self) -> Any:
         """Take the next message, with a checkpoint now and then."""

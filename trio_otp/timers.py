@@ -74,11 +74,12 @@ class Timers:
         """Let `what.expire()` be called in `timeout` seconds unless it is done by then."""
         deadline = (trio.current_time() if now is None else now) + timeout
         fifo = self._fifos.get(timeout)
-        if fifo is None:
-            fifo = self._fifos[timeout] = deque()
-        while fifo and fifo[0][1].done:
-            fifo.popleft()
-        fifo.append((deadline, what))
+        if fifo:  # the scope ends no later than the oldest here, even if that is done
+            while fifo and fifo[0][1].done:
+                fifo.popleft()
+            fifo.append((deadline, what))
+            return
+        self._fifos[timeout] = deque([(deadline, what)])
         if deadline < self._armed:
             self._arm(deadline)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .workloads import calls, casts, others, starts, whole
+from .workloads import bookkeeping, calls, casts, others, starts, whole
 
 if TYPE_CHECKING:
     from .lanes import Race
@@ -15,4 +15,5 @@ RACES: Final[tuple[Race, ...]] = (
     *starts.RACES,
     *others.RACES,
     *whole.RACES,
+    *bookkeeping.RACES,  # last: the copies of the library stay in the process
 )

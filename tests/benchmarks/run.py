@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from .lanes import Kind, Lane, LaneFailed, Race
-from .statistics import Spread, growth, ratio, spread
+from .statistics import Spread, difference, growth, ratio, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +30,10 @@ class Times:
     def ratio(self, to: Times) -> Spread:
         """How this lane compares to another, round by round."""
         return ratio(self.figures, to.figures)
+
+    def more_than(self, other: Times) -> Spread:
+        """By how much this lane's figures are larger than another's, round by round."""
+        return difference(self.figures, other.figures)
 
 
 @dataclass

@@ -42,6 +42,11 @@ def ratio(figures: Sequence[float], to: Sequence[float]) -> Spread:
     return spread([mine / theirs for mine, theirs in zip(figures, to, strict=False)])
 
 
+def difference(figures: Sequence[float], less: Sequence[float]) -> Spread:
+    """Compare two lanes round by round, as `ratio`, where it is what lies between that counts."""
+    return spread([mine - theirs for mine, theirs in zip(figures, less, strict=False)])
+
+
 def growth(points: Sequence[tuple[float, float]]) -> float:
     """Give the exponent k of the power law `amount ~ n**k` that fits best, by least squares."""
     xs = [math.log(n) for n, _ in points]

@@ -107,6 +107,17 @@ def _median(race: str, lane: str) -> Value:
     return value
 
 
+def _part_of(race: str, column: str) -> Value:
+    """Give the part of the time that a copy of the library does without."""
+    ratio = to_floor(f"bookkeeping.{race}", "whole", column)
+
+    def value(results: Mapping[str, Result]) -> float | None:
+        rate = ratio(results)
+        return None if rate is None else 1 - rate
+
+    return value
+
+
 def _exponent(race: str) -> Value:
     def value(results: Mapping[str, Result]) -> float | None:
         result = results.get(race)
@@ -119,7 +130,7 @@ def _exponent(race: str) -> Value:
 def _import_over_trio(results: Mapping[str, Result]) -> float | None:
     mine = _ours(results, "import", "trio_otp")
     trio = results["import"].named("trio") if mine else None
-    return (mine.spread.median - trio.spread.median) * 1000 if mine and trio else None
+    return mine.more_than(trio).median * 1000 if mine and trio else None
 
 
 def _delay(results: Mapping[str, Result]) -> float | None:
@@ -138,6 +149,13 @@ TARGETS: Final = (
     Target("cast burst, plain, to F8", to_floor("cast", "plain", "F8"), least=4.0),
     Target("cast burst, typed async, to F8", to_floor("cast", "typed_async", "F8"), least=2.0),
     Target("cast burst, plain, to the best Python peer", to_peers("cast", "plain"), least=1.0),
+    Target("bookkeeping, part of a call", _part_of("call", "none of them"), most=0.10),
+    Target(
+        "bookkeeping, part of a call by a process", _part_of("process", "none of them"), most=0.10
+    ),
+    Target("bookkeeping, part of a cast", _part_of("cast", "none of them"), most=0.25),
+    Target("hooks without a listener, part of a call", _part_of("call", "no hooks"), most=0.02),
+    Target("hooks without a listener, part of a cast", _part_of("cast", "no hooks"), most=0.02),
     Target("a flood delays others, messages", _delay, most=64),
     Target(
         "start, to nursery.start of an empty task",

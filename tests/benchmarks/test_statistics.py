@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .measure import Measure, Sample
-from .statistics import Spread, growth, ratio, spread
+from .statistics import Spread, difference, growth, ratio, spread
 
 FIGURES = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=30)
 
@@ -38,6 +38,11 @@ def test_a_median_lies_within_its_spread(figures: list[float]) -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     """A round in which everything was slow gives the same ratio as any other."""
     assert Spread(2, 2, 2) == ratio([200, 20, 2], [100, 10, 1])
+
+
+def test_differences_are_taken_round_by_round() -> None:
+    """A round in which both needed a second more gives the same difference as any other."""
+    assert Spread(2, 2, 2) == difference([7, 1007, 5], [5, 1005, 3])
 
 
 def test_the_ratio_to_itself_is_one() -> None:

@@ -32,17 +32,18 @@ FLOODS = tuple(
 )
 IMPORT = Race(
     name="import",
-    title="import in a fresh interpreter",
+    title="import in a fresh interpreter, all files compiled",
     what="imports",
     measure=Measure.TIME,
-    sizes=Sizes(full=3, quick=1, quick_rounds=4),
+    sizes=Sizes(full=1, quick=1, quick_rounds=5),
     lanes=(
-        Lane(Kind.FLOOR, "trio", "import trio", functools.partial(import_time, module="trio")),
-        Lane(
-            Kind.OURS,
-            "trio_otp",
-            "import trio_otp",
-            functools.partial(import_time, module="trio_otp"),
+        Lane(Kind.FLOOR, "trio", "trio", functools.partial(import_time, line="import trio")),
+        *(
+            Lane(Kind.OURS, name, line, functools.partial(import_time, line=line))
+            for name, line in (
+                ("trio_otp", "import trio_otp"),
+                ("everything", "from trio_otp import *"),
+            )
         ),
     ),
 )
