@@ -87,4 +87,5 @@ class Fail:
     error: Exception
 
 
-Effect: TypeAlias = Answer | Arm | Disarm | Become | Consumed | Halt | Fail
+Deed: TypeAlias = Answer | Arm | Disarm | Become | Halt | Fail
+Effect: TypeAlias = Deed | Consumed
