@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from .lanes import Kind
+from .statistics import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,11 +111,15 @@ def _median(race: str, lane: str) -> Value:
 
 def _part_of(race: str, column: str) -> Value:
     """Give the part of the time that a copy of the library does without."""
-    ratio = to_floor(f"bookkeeping.{race}", "whole", column)
 
     def value(results: Mapping[str, Result]) -> float | None:
-        rate = ratio(results)
-        return None if rate is None else 1 - rate
+        result = results.get(f"bookkeeping.{race}")
+        wholes = [] if result is None else [t for t in result.times if t.lane.name == "whole"]
+        bare = None if result is None else result.named(column)
+        if bare is None or not all(times.figures for times in wholes):
+            return None
+        rates = [fmean(rates) for rates in zip(*(t.figures for t in wholes), strict=True)]
+        return 1 - ratio(rates, bare.figures).median
 
     return value
 
