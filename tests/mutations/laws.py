@@ -300,4 +300,55 @@ MUTATIONS = [
         "                    self.policy.stopped(action.id)\n",
         "test_supervisor.py::test_a_restart_that_succeeds_in_the_end_is_all_right",
     ),
+    # The testing kit holds the programs of its users to the same laws.
+    Mutation(
+        "a test may leave a process behind",
+        1,
+        "testing/leaks",
+        "    return [each for each in everybody if each.home in homes and each not in owned]\n",
+        "    return [each for each in everybody if each.dead and each.home in homes and owned]\n",
+        "test_kit_system.py::test_a_process_that_is_left",
+    ),
+    Mutation(
+        "a test need not await its tasks",
+        1,
+        "testing/system",
+        "            self._tasks += tasks_of(process)\n",
+        "            self._tasks += []\n",
+        "test_kit_system.py::test_a_task_that_is_left",
+    ),
+    Mutation(
+        "what a test runs is stopped in any order",
+        4,
+        "testing/system",
+        "            await nest_of(self._process).close()\n",
+        "            for each in list(nest_of(self._process).processes):\n"
+        "                each.condemn(each.runtime, orderly=True)\n"
+        "                await each.wait_dead()\n",
+        "test_kit_system.py::test_children_are_stopped_in_reverse",
+    ),
+    Mutation(
+        "time is over before what is due has happened",
+        6,
+        "testing/virtual_time",
+        "    await trio.sleep(seconds)\n    await trio.testing.wait_all_tasks_blocked()\n",
+        "    await trio.sleep(seconds)\n",
+        "test_kit_system.py::test_time_passes_at_once",
+    ),
+    Mutation(
+        "an unexpected crash is forgiven",
+        8,
+        "testing/log",
+        "        return injected or known or any(each is crash for each in self._expected)\n",
+        "        return injected or known or bool(crash.name)\n",
+        "test_kit_plugin.py::test_tests_that_crash",
+    ),
+    Mutation(
+        "examples of hypothesis share their processes",
+        7,
+        "testing/fixtures",
+        "        memo[value] = TrioFixture(value.name, value._func, needs)\n",
+        "        memo[value] = value if needs is not None else None\n",
+        "test_kit_plugin.py::test_hypothesis",
+    ),
 ]
