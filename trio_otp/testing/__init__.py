@@ -1,4 +1,4 @@
-"""For tests of servers: fixtures, assertions, probes, virtual time, faults.
+"""For tests of servers: fixtures, assertions, probes, virtual time, faults and chaos.
 
 >>> import trio, trio_otp as otp
 >>> from trio_otp.testing import assert_call_fails, open_system
@@ -31,17 +31,32 @@ if TYPE_CHECKING:
     from .assertions import assert_restarted as assert_restarted
     from .errors import AfterTheEnd as AfterTheEnd
     from .errors import UnknownServer as UnknownServer
+    from .faults import ACTIONS as ACTIONS
+    from .faults import Action as Action
+    from .faults import Fault as Fault
+    from .faults import schedules as schedules
+    from .guest_loop import GuestLoop as GuestLoop
+    from .guest_loop import Pending as Pending
     from .injection import InjectedCrash as InjectedCrash
     from .injection import crash_next_call as crash_next_call
     from .injection import pause as pause
     from .leaks import Leaked as Leaked
     from .log import OtpLog as OtpLog
+    from .orders import explore as explore
+    from .orders import task_order as task_order
     from .patterns import called as called
     from .patterns import like as like
     from .patterns import matches as matches
     from .probe import Probe as Probe
     from .receiving import assert_receive as assert_receive
     from .receiving import refute_receive as refute_receive
+    from .server_machine import MachineCrash as MachineCrash
+    from .server_machine import ServerMachine as ServerMachine
+    from .storm import ChaosCrash as ChaosCrash
+    from .storm import Hit as Hit
+    from .storm import Storm as Storm
+    from .storm import chaos as chaos
+    from .storm import replay as replay
     from .system import OtpSystem as OtpSystem
     from .system import open_system as open_system
     from .tree_shape import assert_tree as assert_tree
@@ -51,12 +66,17 @@ else:
     _NAMES: Final = {
         "assertions": "assert_call_fails assert_down assert_restarted",
         "errors": "AfterTheEnd UnknownServer",
+        "faults": "ACTIONS Action Fault schedules",
+        "guest_loop": "GuestLoop Pending",
         "injection": "InjectedCrash crash_next_call pause",
         "leaks": "Leaked",
         "log": "OtpLog",
+        "orders": "explore task_order",
         "patterns": "called like matches",
         "probe": "Probe",
         "receiving": "assert_receive refute_receive",
+        "server_machine": "MachineCrash ServerMachine",
+        "storm": "ChaosCrash Hit Storm chaos replay",
         "system": "OtpSystem open_system",
         "tree_shape": "assert_tree",
         "virtual_time": "VirtualTime virtual_clock",

@@ -25,12 +25,11 @@ import trio
 from .. import sys
 from ..block import block
 from ..bounded import bounded
-from ..debug import debug_of
 from ..exits import CallTimeout, NoProcess, ServerExited, WrongServer
 from ..introspect import loop_of
 from ..names import class_name, takes_messages
-from ..request import From
 from .errors import need_server
+from .gates import Gate, is_call
 from .log import note_seen
 
 if TYPE_CHECKING:
@@ -68,23 +67,20 @@ def crash_next_call(server: Ref, error: Exception | None = None) -> None:
     if not isinstance(reason, Exception):
         raise TypeError(f"error={bounded(error)}: accepted is an exception")
     note_seen(reason)
-    debug = debug_of(process)
-    debug.gates.append(_Trap(process, reason).take)
-    debug.settle()
+    _Trap(process, reason)
 
 
-class _Trap:
-    """The gate of a server that crashes in its next call."""
+class _Trap(Gate):
+    """Lets a server crash in its next call."""
 
     def __init__(self, process: Process, reason: Exception) -> None:
-        self._process = process
+        super().__init__(process)
         self._reason = reason
 
-    async def take(self, message: Any) -> Any:
-        if getattr(message, "server", None) is self._process and isinstance(message, From):
+    async def admit(self, message: Any) -> Any:
+        if is_call(message, self.process):
             raise self._reason
-        kept: Any = message
-        return kept
+        return message
 
 
 @block("async with pause(server): ...")
