@@ -129,6 +129,42 @@ async def test_on_info_takes_classes() -> None:
 # -- overrides -------------------------------------------------------------------------------------
 
 
+class Greeting(otp.GenServer):
+    """Two names for one method."""
+
+    @otp.on_call
+    def hello(self) -> str:
+        return "hello"
+
+    @otp.on_call_deferred
+    def later(self, from_: otp.From[str], name: str = "you") -> None:
+        otp.reply(from_, f"hello {name}")
+
+    hi = hello
+
+
+async def test_a_method_that_is_replaced_on_its_class_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is found is what the class has when the message is handled."""
+    async with otp.open_process():
+        client = Greeting.at(await otp.start_link(Greeting))
+        assert ["hello", "hello"] == [await client.hello(), await client.hi()]
+        with monkeypatch.context() as patch:
+            patch.setattr(Greeting, "hi", lambda self: "hi")
+            assert "hi" == await client.hello()  # its messages go by the last of its names
+        assert "hello" == await client.hello()
+
+
+async def test_a_deferred_method_takes_one_argument_less() -> None:
+    """The caller gives what comes after `from_`, and hears of what is too much."""
+    async with otp.open_process():
+        client: Any = Greeting.at(await otp.start_link(Greeting))
+        assert ["hello you", "hello me"] == [await client.later(), await client.later("me")]
+        with pytest.raises(TypeError, match="takes"):
+            await client.later("me", "too")
+
+
 async def test_dispatch_is_by_name_on_the_instance() -> None:
     """A subclass overrides a method, decorated or not; clients of the base class reach it."""
     async with otp.open_process():

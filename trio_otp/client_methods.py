@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
 
 import outcome
 from trio.lowlevel import enable_ki_protection
@@ -17,7 +17,7 @@ from .request import From, check_timeout
 from .runtime import own_process, runtime
 from .server_messages import Cast, Handled
 from .server_results import NoReply, Reply
-from .signature import argument_checker
+from .signature import argument_checker, right_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,6 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_NONE: Final[dict[str, Any]] = {}
+
+
 class Message(Handled):
     """A call or cast of a decorated method, on its way."""
 
@@ -37,7 +40,7 @@ class Message(Handled):
     def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.method = method
         self.args = args
-        self.kwargs = kwargs
+        self.kwargs = kwargs or _NONE  # so that those who wait hold no empty ones
 
     def __repr__(self) -> str:
         shown = [bounded(value) for value in self.args]
@@ -49,8 +52,15 @@ class Message(Handled):
         return self.method.answer(server, from_, self)
 
     def handle_cast(self, server: Any) -> Any:
-        """Run the method."""
-        return self.method.function_of(server)(server, *self.args, **self.kwargs)
+        """Run the method: the function of that name on the class of the server."""
+        method, kwargs = self.method, self.kwargs
+        if server.__class__ is method.owner and method.members.get(method.name) is method:
+            function = method.function  # as for most: neither inherited, overridden nor replaced
+        else:
+            function = method.function_of(server)
+        if kwargs:
+            return function(server, *self.args, **kwargs)
+        return function(server, *self.args)
 
 
 class CallMessage(Message):
@@ -74,11 +84,14 @@ class _Method:
         self.function = function
         self.name = label_of(function)
         self.owner: type[Any] = object
+        self.members = vars(object)
         self.check = argument_checker(function)
+        self.least, self.most = right_counts(function)  # of arguments, with the server
         self.__doc__ = function.__doc__
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.owner = owner
+        self.members = vars(owner)
         self.name = name
 
     def __repr__(self) -> str:
@@ -98,7 +111,14 @@ class _Method:
         """Send the message."""
         raise NotImplementedError  # a call waits for its answer, a cast does not
 
-    def explained(
+    def refuse_wrong(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeError, in the caller, for arguments that the function does not take."""
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self._explained(exc, ref, args, kwargs) from None
+
+    def _explained(
         self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> TypeError:
         """Say what is wrong with the arguments: perhaps the reference was left out."""
@@ -116,10 +136,7 @@ class _Method:
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
-        kind: type[Any] = server.__class__
-        found: Any = kind.__dict__.get(self.name)
-        if found is not self:  # most servers are of the class that defines the method
-            found = getattr(kind, self.name)
+        found: Any = getattr(server.__class__, self.name)
         function: Callable[..., Any] = found.function if isinstance(found, _Method) else found
         return function
 
@@ -170,10 +187,8 @@ class CallMethod(_Method, Generic[P, R]):
 
     @enable_ki_protection
     async def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            self.check(None, *args, **kwargs)
-        except TypeError as exc:
-            raise self.explained(exc, ref, args, kwargs) from None
+        if kwargs or not self.least <= len(args) + 1 <= self.most:
+            self.refuse_wrong(ref, args, kwargs)
         message = self.message(self, args, kwargs)
         process = need(ref, message)
         if process.behaviour is not self.owner:
@@ -183,7 +198,7 @@ class CallMethod(_Method, Generic[P, R]):
     def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function, whose value is the reply; errors of `raises` go to the caller."""
         try:
-            value = self.function_of(server)(server, *message.args, **message.kwargs)
+            value = message.handle_cast(server)
         except self.raises as exc:
             return Reply(outcome.Error(exc))
         return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
@@ -211,6 +226,7 @@ class DeferredMethod(CallMethod[P, R]):
             full(server, None, *args, **kwargs)
 
         self.check = check
+        self.least, self.most = self.least - 1, self.most - 1
 
     async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function; whoever has `from_` answers."""
@@ -236,10 +252,8 @@ class CastMethod(_Method, Generic[P]):
         self._send(ref, args, kwargs)
 
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        try:
-            self.check(None, *args, **kwargs)
-        except TypeError as exc:
-            raise self.explained(exc, ref, args, kwargs) from None
+        if kwargs or not self.least <= len(args) + 1 <= self.most:
+            self.refuse_wrong(ref, args, kwargs)
         message = Message(self, args, kwargs)
         process = find(ref)
         if process is None:

@@ -8,6 +8,7 @@ function with the same parameters and an empty body checks at the speed of the i
 from __future__ import annotations
 
 import inspect
+import sys
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,26 @@ def argument_checker(function: Callable[..., Any]) -> Callable[..., None]:
     )
     checker.__kwdefaults__ = function.__kwdefaults__
     return checker
+
+
+def right_counts(function: Any) -> tuple[int, int]:
+    """Give how many positional arguments are right without any others: at least, at most.
+
+    Args:
+        function: what is to be called; if only a call can tell, no number is right.
+
+    >>> right_counts(lambda self, key, ttl=None, *, force=False: ...)
+    (2, 3)
+    >>> right_counts(lambda self, *, force: ...)
+    (0, -1)
+    """
+    if not isinstance(function, FunctionType):
+        return 0, -1
+    code = function.__code__
+    if code.co_kwonlyargcount > len(function.__kwdefaults__ or ()):
+        return 0, -1
+    least = code.co_argcount - len(function.__defaults__ or ())
+    return least, sys.maxsize if code.co_flags & inspect.CO_VARARGS else code.co_argcount
 
 
 def check_positional(function: Any, args: tuple[Any, ...]) -> None:
