@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import trio
 from trio.lowlevel import enable_ki_protection
 
 from .launch import Launch
@@ -50,7 +49,7 @@ class DirectStart(Launch):
         """Create the child, and note what the supervisor is doing."""
         loop, supervisor = self.loop, self.loop.process
         supervisor.current = self.from_
-        supervisor.since = trio.current_time()
+        supervisor.since = supervisor.runtime.now()
         loop.under_way = self
         loop.starting = self.slot
         supervisor.waits_for = child = self.create()

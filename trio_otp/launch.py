@@ -100,7 +100,8 @@ class Launch:
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
             process.parent = starter
-            connect(process, starter)
+            process._peers = {starter: None}
+            starter.peers[process] = None
         if self.monitor is not None:
             self.monitor.what = process.pid
             self.monitor._attach(process)
