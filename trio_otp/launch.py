@@ -92,7 +92,8 @@ class Launch:
         process.make = blueprint.make
         process.behaviour = blueprint.behaviour
         process.hosts = blueprint.hosts
-        process.shutdown = blueprint.limit
+        shutdown = blueprint.shutdown
+        process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
         if starter is not None:
             process.ancestors, process.callers = _heritage_of(starter)
