@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-CHECKED = ["trio_otp", "examples", "tests", "noxfile.py"]
+CHECKED = ["trio_otp", "_trio_otp_pytest.py", "examples", "tests", "noxfile.py"]
 # What stands in every file that a rule of flake8-async could be about.
 ABOUT_ASYNC = re.compile(r"\b(async|await|trio|BaseException)\b|\bexcept *[:*]")
 # 102: clean-up is shielded where it is done, in `Home.close` and `stop`, and each process has its

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import trio_otp as otp
 
+if TYPE_CHECKING:
+    from trio_otp.testing import OtpLog
+
 alarms = otp.alarm_handler
 
 
-async def test_alarms_are_set_and_cleared() -> None:
+@pytest.fixture
+async def manager(start_supervised: Any) -> None:
+    await start_supervised(alarms.child())
+
+
+async def test_alarms_are_set_and_cleared(manager: None) -> None:
     """The newest comes first; an id may be set twice, and is then cleared twice."""
-    async with otp.open_supervisor([alarms.child()]):
-        for number in (1, 2):
-            alarms.set_alarm("disk", number)
-        alarms.set_alarm(("node", 5))
-        assert [(("node", 5), None), ("disk", 2), ("disk", 1)] == await alarms.get_alarms()
-        alarms.clear_alarm("disk")
-        alarms.clear_alarm("unknown")
-        assert [(("node", 5), None), ("disk", 1)] == await alarms.get_alarms()
+    for number in (1, 2):
+        alarms.set_alarm("disk", number)
+    alarms.set_alarm(("node", 5))
+    assert [(("node", 5), None), ("disk", 2), ("disk", 1)] == await alarms.get_alarms()
+    alarms.clear_alarm("disk")
+    alarms.clear_alarm("unknown")
+    assert [(("node", 5), None), ("disk", 1)] == await alarms.get_alarms()
 
 
-async def test_alarms_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_alarms_are_logged(manager: None, otp_log: OtpLog) -> None:
     """One that is set is a warning, one that is cleared is information."""
-    caplog.set_level(logging.INFO, "trio_otp.notice")
-    async with otp.open_supervisor([alarms.child()]):
-        alarms.set_alarm("disk", "full")
-        alarms.clear_alarm("disk")
-        await alarms.get_alarms()
+    alarms.set_alarm("disk", "full")
+    alarms.clear_alarm("disk")
+    await alarms.get_alarms()
     assert [
         (logging.WARNING, "alarm 'disk' is set: 'full'"),
         (logging.INFO, "alarm 'disk' is cleared"),
-    ] == [(record.levelno, record.getMessage()) for record in caplog.records]
+    ] == [(notice.level, notice.text) for notice in otp_log.notices]
 
 
 class Mailer(otp.GenEvent):
@@ -51,21 +56,16 @@ class Mailer(otp.GenEvent):
         return self.taken
 
 
-async def test_another_handler_takes_over() -> None:
+async def test_another_handler_takes_over(manager: None) -> None:
     """It gets the alarms so far, and the events from then on; get_alarms says who is missing."""
-    async with otp.open_supervisor([alarms.child()]):
-        alarms.set_alarm("disk", "full")
-        await otp.gen_event.swap_handler(alarms.NAME, alarms.AlarmHandler, Mailer())
-        alarms.set_alarm("fan", "loud")
-        alarms.clear_alarm("disk")
-        expected = [
-            ("disk", "full"),
-            alarms.SetAlarm("fan", "loud"),
-            alarms.ClearAlarm("disk"),
-        ]
-        assert expected == await Mailer.at(alarms.NAME).seen()
-        with pytest.raises(otp.NoHandler):
-            await alarms.get_alarms()
+    alarms.set_alarm("disk", "full")
+    await otp.gen_event.swap_handler(alarms.NAME, alarms.AlarmHandler, Mailer())
+    alarms.set_alarm("fan", "loud")
+    alarms.clear_alarm("disk")
+    expected = [("disk", "full"), alarms.SetAlarm("fan", "loud"), alarms.ClearAlarm("disk")]
+    assert expected == await Mailer.at(alarms.NAME).seen()
+    with pytest.raises(otp.NoHandler):
+        await alarms.get_alarms()
 
 
 async def test_without_the_manager_setting_an_alarm_is_an_error() -> None:
@@ -78,7 +78,7 @@ async def test_without_the_manager_setting_an_alarm_is_an_error() -> None:
         await alarms.get_alarms()
 
 
-async def test_other_events_and_odd_ids_do_not_hurt_the_handler() -> None:
+async def test_other_events_and_odd_ids_do_not_hurt_the_handler(manager: None) -> None:
     """Events of others pass by; an id whose `==` raises is equal to itself alone."""
 
     class Odd:
@@ -88,9 +88,8 @@ async def test_other_events_and_odd_ids_do_not_hurt_the_handler() -> None:
         __hash__ = object.__hash__
 
     odd = Odd()
-    async with otp.open_supervisor([alarms.child()]):
-        otp.gen_event.notify(alarms.NAME, "other")
-        for id in ("disk", odd):
-            alarms.set_alarm(id)
-        alarms.clear_alarm(odd)
-        assert [("disk", None)] == await alarms.get_alarms()
+    otp.gen_event.notify(alarms.NAME, "other")
+    for id in ("disk", odd):
+        alarms.set_alarm(id)
+    alarms.clear_alarm(odd)
+    assert [("disk", None)] == await alarms.get_alarms()

@@ -2,7 +2,9 @@
 
 The snippets of a file are one program, run from top to bottom. One with `await` outside of a
 function runs inside a Trio run of its own. A fence marked `text` right below a snippet is what the
-snippet prints. One under the marker `<!-- pytest -->` is a test file and is given to pytest.
+snippet prints. One under the marker `<!-- pytest -->` is a test file and is given to pytest; with
+`<!-- pytest: fails -->` its test fails, and the text below is in the report. Such files may import
+what the first snippet of the page defines from `shop`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import types
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_notebook_kernel
 FENCE = re.compile(
-    r"(?P<marker><!-- pytest -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
+    r"(?P<marker><!-- pytest(?P<fails>: fails)? -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -43,6 +45,7 @@ class Snippet:
     end: int  # offset in the page
     start: int
     is_test: bool
+    fails: bool = False
 
     def run(self, page: Path, namespace: dict[str, Any]) -> None:
         """Run it; tracebacks point to the line of the page."""
@@ -69,6 +72,7 @@ def snippets(page: Path) -> list[Snippet]:
             found.end(),
             found.start(),
             found["marker"] is not None,
+            found["fails"] is not None,
         )
         for found in FENCE.finditer(text)
     ]
@@ -101,18 +105,29 @@ def test_snippets_run_and_print_what_is_shown(
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(s.is_test for s in snippets(p))], ids=page_id
 )
-def test_snippets_that_are_tests_pass(page: Path, tmp_path: Path) -> None:
-    """What a page shows as a test file is one: pytest runs it and it passes."""
-    files = [block.text for block in snippets(page) if block.is_test]
-    for number, text in enumerate(files):
-        (tmp_path / f"test_{number}.py").write_text(text, encoding="utf-8")
+def test_snippets_that_are_tests_do_what_is_shown(page: Path, tmp_path: Path) -> None:
+    """What a page shows as a test file is one: pytest runs it, and it passes or fails as shown."""
+    blocks = snippets(page)
+    first = next(block for block in blocks if block.kind == "python")
+    (tmp_path / "shop.py").write_text(first.text, encoding="utf-8")
+    files = {f"test_{n:02}.py": block for n, block in enumerate(blocks) if block.is_test}
+    for name, block in files.items():
+        (tmp_path / name).write_text(block.text, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\ntrio_mode = true\nfilterwarnings = error\n", encoding="utf-8"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-p", "trio_otp.pytest_plugin", "--show-capture=no", "-rfE", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    failed = re.findall(r"^(?:FAILED|ERROR) .*?(test_\d+\.py)", ran.stdout, re.MULTILINE)
+    assert [name for name, block in files.items() if block.fails] == failed, ran.stdout + ran.stderr
+    plain = re.sub(r"^E {1,7}(AssertionError: )?", "", ran.stdout, flags=re.MULTILINE)
+    plain = re.sub(r"\S*/test_\d+\.py", "test_cache.py", plain)
+    for block, following in pairwise(blocks):
+        if block.fails:
+            assert following.kind == "text"
+            assert following.text in plain
 
 
 def test_there_are_snippets() -> None:
@@ -180,12 +195,18 @@ def test_every_public_name_is_in_the_docs() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     words = set(re.findall(r"\w+", text))
 
-    assert [] == sorted(name for name in dir(otp) if is_public(name) and name not in words)
+    names = [*filter(is_public, dir(otp)), *filter(is_of_the_kit, dir(otp.testing))]
+    assert [] == sorted(name for name in names if name not in words)
 
 
 def is_public(name: str) -> bool:
     value = getattr(otp, name)
     return not name.startswith("_") and not isinstance(value, types.ModuleType)
+
+
+def is_of_the_kit(name: str) -> bool:
+    home = getattr(getattr(otp.testing, name), "__module__", "")
+    return not name.startswith("_") and home.startswith("trio_otp.testing.")
 
 
 def leads_somewhere(page: Path, link: str) -> bool:

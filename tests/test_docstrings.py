@@ -26,6 +26,10 @@ PUBLIC = {
     name: value
     for name, value in inspect.getmembers(otp)
     if not name.startswith("_") and isinstance(value, type | FunctionType)
+} | {
+    f"testing.{name}": value
+    for name, value in inspect.getmembers(otp.testing)
+    if not name.startswith("_") and isinstance(value, type | FunctionType)
 }
 MODULES_OF_FUNCTIONS = (
     otp.alarm_handler,

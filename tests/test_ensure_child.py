@@ -8,6 +8,7 @@ import pytest
 import trio
 
 import trio_otp as otp
+from trio_otp.testing import assert_restarted, assert_tree
 
 
 class Server(otp.GenServer, restart="transient"):
@@ -18,33 +19,32 @@ class Server(otp.GenServer, restart="transient"):
         return "pong"
 
 
-async def test_child_that_is_ensured_while_it_dies_is_started_once(autojump_clock: object) -> None:
+async def test_child_that_is_ensured_while_it_dies_is_started_once(start_supervised: Any) -> None:
     """Between a child's end and its restart whoever ensures it starts it, and that is all."""
     child = otp.child(Server).having(name="server")
-    async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="sup")]):
-        sup = otp.whereis("sup")
-        for _ in range(3):
-            dying = await otp.ensure_child("sup", child)
-            otp.exit(dying, otp.KILL)
-        ensured = await otp.ensure_child("sup", child)
+    await start_supervised(otp.child(otp.DynamicSupervisor).having(name="sup"))
+    for _ in range(3):
+        dying = await otp.ensure_child("sup", child)
+        otp.exit(dying, otp.KILL)
+    ensured = await otp.ensure_child("sup", child)
 
-        assert "pong" == await Server.ping("server")
-        assert [(ensured, 3)] == [(c.pid, c.restarts) for c in await otp.which_children("sup")]
-        assert sup == otp.whereis("sup")
+    assert "pong" == await Server.ping("server")
+    assert ensured == await assert_restarted("server", times=3)
+    await assert_restarted("sup", times=0)
+    assert_tree([{"sup": [Server]}])
 
 
-async def test_the_last_place_serves_every_caller_of_its_name() -> None:
+async def test_the_last_place_serves_every_caller_of_its_name(start_supervised: Any) -> None:
     """Callers at the same time get the one child that there is room for, not `MaxChildren`."""
     pids: list[otp.Pid[Any]] = []
 
     async def ensure() -> None:
         pids.append(await otp.ensure_child("pool", otp.child(Server).having(name="only")))
 
-    pool = otp.child(otp.DynamicSupervisor, max_children=1).having(name="pool")
-    async with otp.open_supervisor([pool]):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ensure)
-            nursery.start_soon(ensure)
-        assert [otp.whereis("only")] * 2 == pids
-        with pytest.raises(otp.MaxChildren):
-            await otp.ensure_child("pool", otp.child(Server).having(name="other"))
+    await start_supervised(otp.child(otp.DynamicSupervisor, max_children=1).having(name="pool"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ensure)
+        nursery.start_soon(ensure)
+    assert [otp.whereis("only")] * 2 == pids
+    with pytest.raises(otp.MaxChildren):
+        await otp.ensure_child("pool", otp.child(Server).having(name="other"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -11,6 +11,9 @@ import trio.testing
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
+
+if TYPE_CHECKING:
+    from trio_otp.testing import VirtualTime
 
 
 async def times(count: int) -> list[float]:
@@ -65,7 +68,9 @@ async def test_a_loop_that_was_held_up_catches_up(mock_clock: trio.testing.MockC
         assert "tick" == await otp.receive()
 
 
-async def test_an_interval_ends_with_its_target(autojump_clock: Any) -> None:
+async def test_an_interval_ends_with_its_target(
+    start_supervised: Any, virtual_time: VirtualTime
+) -> None:
     """It belongs to the process that had the name; its successor gets nothing."""
 
     class Ticks(otp.GenServer):
@@ -79,15 +84,14 @@ async def test_an_interval_ends_with_its_target(autojump_clock: Any) -> None:
         def tick(self, _: str) -> None:
             self.ticks += 1
 
-    async with otp.open_supervisor([otp.child(Ticks).having(name="ticks")]):
-        timer = otp.send_interval("ticks", "tick", 1)
-        await trio.sleep(3.5)
-        assert 3 == await otp.call("ticks", "count")
-        otp.exit("ticks", otp.KILL)
-        await trio.sleep(5)
-        assert 0 == await otp.call("ticks", "count")
-        assert otp.cancel_timer(timer) is None
-        assert 0 == runtime().timers.pending()
+    await start_supervised(otp.child(Ticks).having(name="ticks"))
+    timer = otp.send_interval("ticks", "tick", 1)
+    await virtual_time.advance(3)
+    assert 3 == await otp.call("ticks", "count")
+    otp.exit("ticks", otp.KILL)
+    await virtual_time.advance(5)
+    assert 0 == await otp.call("ticks", "count")
+    assert otp.cancel_timer(timer) is None
 
 
 async def test_a_target_that_is_about_to_die_gets_nothing_more(autojump_clock: Any) -> None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-import trio.testing
 
 import trio_otp as otp
+from trio_otp.testing import assert_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trio_otp.testing import VirtualTime
 
 
 class Noting(otp.GenServer):
@@ -29,23 +31,21 @@ class Noting(otp.GenServer):
 
 @pytest.mark.parametrize("give", [otp.cast, otp.send], ids=["cast", "info"])
 async def test_a_message_handed_over_with_a_kill_is_not_handled(
-    give: Callable[[Any, Any], None], autojump_clock: object
+    give: Callable[[Any, Any], None], start_supervised: Any, virtual_time: VirtualTime
 ) -> None:
     """A server that waits and gets a message and a kill at once handles nothing any more."""
     handled: list[Any] = []
-    async with otp.open_supervisor() as sup:
-        child = otp.child(Noting, handled).having(restart="temporary")
-        pid = await otp.start_child(sup, child)
-        await trio.testing.wait_all_tasks_blocked()
-        give(pid, "message")
-        otp.exit(pid, otp.KILL)
-        await trio.testing.wait_all_tasks_blocked()
-
-        assert not otp.is_alive(pid)
+    pid = await start_supervised(otp.child(Noting, handled).having(restart="temporary"))
+    await virtual_time.settle()
+    give(pid, "message")
+    otp.exit(pid, otp.KILL)
+    await assert_down(pid, otp.KILLED, within=2)
     assert [] == handled
 
 
-async def test_a_continue_does_not_run_after_a_kill(autojump_clock: object) -> None:
+async def test_a_continue_does_not_run_after_a_kill(
+    start_supervised: Any, virtual_time: VirtualTime
+) -> None:
     """A signal that arrives while a callback runs is the end, also before a continue."""
     handled: list[Any] = []
 
@@ -58,13 +58,9 @@ async def test_a_continue_does_not_run_after_a_kill(autojump_clock: object) -> N
         def handle_continue(self, token: Any) -> None:
             self.handled.append(token)
 
-    async with otp.open_supervisor() as sup:
-        child = otp.child(Continuing, handled).having(restart="temporary")
-        pid = await otp.start_child(sup, child)
-        otp.cast(pid, "message")
-        await trio.testing.wait_all_tasks_blocked()
-        otp.exit(pid, otp.KILL)
-        await trio.sleep(2)
-
-        assert not otp.is_alive(pid)
+    pid = await start_supervised(otp.child(Continuing, handled).having(restart="temporary"))
+    otp.cast(pid, "message")
+    await virtual_time.settle()
+    otp.exit(pid, otp.KILL)
+    await assert_down(pid, otp.KILLED, within=2)
     assert [] == handled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import outcome
 import pytest
@@ -13,6 +13,10 @@ from server_kit import Noted, Pages, raises, ran_once
 
 import trio_otp as otp
 from trio_otp.runtime import runtime
+from trio_otp.testing import assert_down
+
+if TYPE_CHECKING:
+    from trio_otp.testing import OtpLog
 
 
 async def next_down() -> object:
@@ -261,14 +265,12 @@ async def test_a_kill_during_terminate_withholds_the_reply(autojump_clock: Any) 
 # -- trouble in terminate --------------------------------------------------------------------------
 
 
-async def test_a_crash_in_terminate_is_the_reason() -> None:
+async def test_a_crash_in_terminate_is_the_reason(otp_log: OtpLog) -> None:
     """If terminate raises, that is the exit reason and is reported too (GS-9)."""
-    crashes: Pages = []
-    async with otp.open_process():
-        runtime().events.attach("crash", crashes.append)
-        pid = await monitored([], raises(LookupError("in terminate")))
+    pid = await otp.start_link(otp.child(Noted, [], raises(LookupError("in terminate"))))
+    with otp_log.expect_crash(times=2) as crashes:
         otp.cast(pid, raises(BUG))
-        assert isinstance(await next_down(), LookupError)
+        await assert_down(pid, LookupError("in terminate"))
     assert [BUG, "in terminate"] == [crashes[0].reason, str(crashes[1].reason)]
 
 

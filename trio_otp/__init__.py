@@ -121,6 +121,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from . import pg as pg
     from . import sys as sys
     from . import task as task
+    from . import testing as testing
     from .agent import Agent as Agent
     from .application_base import Application as Application
     from .application_errors import ApplicationExited as ApplicationExited

@@ -17,11 +17,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
 # Public names that are modules: those imported late, and those imported at once.
 LATE_MODULES: Final = frozenset(
-    ["alarm_handler", "application", "gen_event", "observer", "pg", "sys", "task"]
+    ["alarm_handler", "application", "gen_event", "observer", "pg", "sys", "task", "testing"]
 )
 MODULES: Final = LATE_MODULES | {"events", "reports"}
 
@@ -85,7 +85,7 @@ HOMES: Final[dict[str, str]] = {
 
 
 class Package(ModuleType):
-    """The package, in which a late name is not hidden by a module of the same name.
+    """A package in which a late name is not hidden by a module of the same name.
 
     Whatever first imports `trio_otp.tree` has the import system put that module into the package as
     `tree`, where the public function of that name belongs.
@@ -93,34 +93,45 @@ class Package(ModuleType):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute, unless it is a module in the place of something else."""
-        if isinstance(value, ModuleType) and name in HOMES and name not in LATE_MODULES:
+        if isinstance(value, ModuleType) and name in vars(self)["_late_values"]:
             return
         super().__setattr__(name, value)
 
 
-def install(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Give the `__getattr__` and the `__dir__` that a package with late names needs."""
+def install(
+    package: str,
+    homes: Mapping[str, str] = HOMES,
+    late_modules: Collection[str] = LATE_MODULES,
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Give the `__getattr__` and the `__dir__` that a package with late names needs.
+
+    Args:
+        package: its name.
+        homes: {late name: the module it is in}.
+        late_modules: those late names that are modules themselves.
+    """
     module = sys.modules[package]
     module.__class__ = Package
     names = vars(module)
+    names["_late_values"] = homes.keys() - set(late_modules)
 
     def find(name: str) -> Any:
         """Import what is named, and keep it."""
         if name == "__all__":  # of `from trio_otp import *`
-            return _public(names)
-        if name not in HOMES:
+            return _public(names, homes)
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = import_module(f"{package}.{HOMES[name]}")
-        names[name] = found = home if name in LATE_MODULES else getattr(home, name)
+        home = import_module(f"{package}.{homes[name]}")
+        names[name] = found = home if name in late_modules else getattr(home, name)
         return found
 
-    return find, lambda: sorted({*names, *HOMES})
+    return find, lambda: sorted({*names, *homes})
 
 
-def _public(names: dict[str, Any]) -> list[str]:
+def _public(names: dict[str, Any], homes: Mapping[str, str]) -> list[str]:
     now = {
         name
         for name, value in names.items()
         if not name.startswith("_") and (name in MODULES or not isinstance(value, ModuleType))
     }
-    return sorted(now | HOMES.keys())
+    return sorted(now | homes.keys())

@@ -135,7 +135,7 @@ def own(timer: Timer, owner: Process) -> None:
     owner.timers[timer] = None
 
 
-def check_delay(delay: object) -> None:
+def check_delay(delay: object, name: str = "delay") -> None:
     """Refuse a delay that is no finite number of seconds from 0 up."""
     if not is_seconds(delay) or delay == math.inf:
-        raise ValueError(f"delay={bounded(delay)}: accepted is a finite number of seconds >= 0")
+        raise ValueError(f"{name}={bounded(delay)}: accepted is a finite number of seconds >= 0")

@@ -235,7 +235,13 @@ class ServerLoop:
                 process.current = message
                 self._deadline = None
                 if kind is Cast:
-                    result = self.run_cast(message.message)
+                    content = message.message
+                    if hooks.handle_start is not None:
+                        hooks.handle_start(process.pid, "cast", content)
+                    if isinstance(content, Handled):
+                        result = content.handle_cast(self.instance)
+                    else:
+                        result = self.instance.handle_cast(content)
                     if result.__class__ is CoroutineType:
                         if process.scope is None:
                             process.shelter()
@@ -256,7 +262,7 @@ class ServerLoop:
                 else:
                     await self._handle_info(message)
                 process.handled += 1
-            message = process.current = UNSET  # while it waits it holds nothing
+            message = content = result = process.current = UNSET  # while it waits it holds nothing
 
     async def _take(self, message: Any) -> None:
         """Take what is neither call nor cast, or anything if somebody watches."""

@@ -52,6 +52,7 @@ def copy_package(to: Path) -> Path:
     """Copy the package, and give the copy."""
     copy = to / "trio_otp"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE.parent / "_trio_otp_pytest.py", to)  # which tests/conftest.py asks for
     return copy
 
 

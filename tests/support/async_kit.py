@@ -35,6 +35,7 @@ MODULES = {
     "pg": otp.pg,
     "sys": otp.sys,
     "task": otp.task,
+    "testing": otp.testing,
 }
 
 
@@ -52,7 +53,7 @@ def public() -> Iterator[tuple[str, Any]]:
         else:
             yield name, value
     for module_name, module in MODULES.items():
-        for name, value in vars(module).items():
+        for name, value in inspect.getmembers(module):
             own = getattr(value, "__module__", "").startswith(module.__name__)
             if own and not name.startswith("_") and not inspect.isclass(value):
                 yield f"{module_name}.{name}", value

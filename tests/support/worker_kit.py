@@ -1,14 +1,18 @@
-"""What tests of the workers of the cache service share: killing, waiting, trying again."""
+"""What tests of the workers of the cache service share: killing, waiting, a store in memory."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
 
 import trio_otp as otp
-from examples.cache_service.worker import KEYSPACES, TryAgain, execute
+from examples.cache_service.commands import Increment
+from examples.cache_service.repo import Repo
+from examples.cache_service.store import Entry
+from examples.cache_service.worker import KEYSPACES, CacheWorker, TryAgain, execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,3 +75,31 @@ async def wait_for_another(pid: otp.Pid[Any] | None, name: Any) -> otp.Pid[Any] 
     """Wait until a name belongs to another process than it did."""
     await until(lambda: otp.whereis(name) not in (None, pid))
     return otp.whereis(name)
+
+
+class MemoryRepo(Repo):
+    """A store in a dict, which outlives it as a disk does."""
+
+    def __init__(self, disk: dict[bytes, Entry]) -> None:
+        self.disk = disk
+
+    async def init(self) -> None:
+        """Open nothing."""
+
+    @otp.on_call_deferred(timeout=None)
+    def commit(self, from_: otp.From[None], operations: Any) -> None:
+        self.disk |= {put.key: Entry(put.value) for put in operations}
+        otp.reply(from_, None)
+
+    @otp.on_call_deferred(timeout=None)
+    def load(self, from_: otp.From[dict[bytes, Entry]], keyspace: int) -> None:
+        otp.reply(from_, dict(self.disk))
+
+
+async def count(answers: list[int]) -> None:
+    """Count as a client does that goes on after errors."""
+    for _ in range(20):
+        with suppress(otp.CallError):
+            (reply,) = await CacheWorker.execute("worker", [Increment(b"n")])
+            answers.append(int(reply[1:]))
+        await trio.sleep(1)

@@ -1,0 +1,492 @@
+"""What a test runs: started, stopped in reverse, and nothing left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from testing_kit import COUNTER, Counter, forever
+
+import trio_otp as otp
+from trio_otp.testing import (
+    InjectedCrash,
+    Leaked,
+    UnknownServer,
+    assert_call_fails,
+    assert_receive,
+    assert_restarted,
+    crash_next_call,
+    open_system,
+    pause,
+    virtual_clock,
+)
+
+
+class Noted(otp.GenServer):
+    """Notes its end."""
+
+    def __init__(self, notes: list[Any], name: str, error: Exception | None = None) -> None:
+        self.notes, self.name, self.error = notes, name, error
+
+    def terminate(self, reason: object) -> None:
+        self.notes.append((self.name, reason))
+        if self.error is not None:
+            raise self.error
+
+
+async def left_behind(use: Any) -> str:
+    """Give what is said of what a test has left."""
+    with pytest.raises(Leaked) as caught:
+        async with open_system("test_shop") as system:
+            await use(system)
+    assert 0 == otp.process_count()
+    return str(caught.value)
+
+
+# -- start and stop ------------------------------------------------------------------------------
+
+
+async def test_children_are_stopped_in_reverse() -> None:
+    """Also those that were started by a link, and with them their names are free."""
+    notes: list[Any] = []
+    async with open_system() as system:
+        for name in ("a", "b"):
+            await system.start_supervised(otp.child(Noted, notes, name).having(id=name, name=name))
+        await otp.start_link(otp.child(Noted, notes, "linked"))
+        assert ["a", "b"] == otp.registered()
+    assert [(name, otp.SHUTDOWN) for name in ("linked", "b", "a")] == notes
+    assert [] == otp.registered()
+
+
+async def test_stop_supervised(start_supervised: Any, stop_supervised: Any) -> None:
+    """By name, id or pid; what is stopped is forgotten and can be started anew."""
+    notes: list[Any] = []
+    child = otp.child(Noted, notes, "a")
+    await start_supervised(child.having(name="name"))
+    await stop_supervised("name")
+    await start_supervised(child.having(id=7))
+    await stop_supervised(7)
+    pid = await start_supervised(child)
+    await stop_supervised(pid)
+    assert 3 == len(notes)
+    assert not otp.is_alive(pid)
+
+
+async def test_who_was_not_started_cannot_be_stopped(
+    start_supervised: Any, stop_supervised: Any
+) -> None:
+    """The error lists what there is."""
+    with pytest.raises(UnknownServer, match="stop_supervised: no child 'x'; started are: nothing"):
+        await stop_supervised("x")
+    await start_supervised(COUNTER)
+    await start_supervised(otp.child(forever))
+    text = "no child 'contour'; started are: 'counter', 'forever'"
+    with pytest.raises(UnknownServer, match=text):
+        await stop_supervised("contour")
+    assert otp.is_alive("counter")
+
+
+async def test_a_start_that_fails_is_the_error_of_the_start(start_supervised: Any) -> None:
+    """It is told to who starts, and is no crash that the test would have to declare."""
+
+    class Fails(otp.GenServer):
+        def init(self) -> None:
+            raise ValueError("no")
+
+    with pytest.raises(otp.StartError, match="Fails did not start: ValueError"):
+        await start_supervised(Fails)
+    with pytest.raises(otp.SpecError):
+        await start_supervised(7)
+    await start_supervised(COUNTER)
+    with pytest.raises(otp.AlreadyStarted):
+        await start_supervised(otp.child(forever).having(name="counter"))
+
+
+async def test_the_test_is_a_process(otp_system: Any) -> None:
+    """It has a pid and a mailbox, may monitor and link, and traps exits."""
+    assert otp.self() is otp_system.pid
+    pid = otp.spawn_link(forever)
+    ref = otp.monitor(pid)
+    otp.exit(pid, "tired")
+    assert otp.Exit(pid, "tired") == await otp.receive(otp.Exit)
+    assert otp.Down(ref, pid, "tired") == await assert_receive(otp.Down)
+    with pytest.raises(otp.CallingSelf):
+        await otp.call(otp.self(), 1)
+
+
+@pytest.fixture
+async def counter(start_supervised: Any) -> Any:
+    await start_supervised(COUNTER)
+    return Counter.at("counter")
+
+
+async def test_fixtures_of_a_user_build_on_those_of_the_kit(counter: Any) -> None:
+    """What they start belongs to the test."""
+    counter.add("tea")
+    assert 1 == await counter.count("tea")
+
+
+# -- what is left --------------------------------------------------------------------------------
+
+
+async def test_a_test_that_is_clean() -> None:
+    """Owned processes, answered tasks, timers of servers and quiet ends are no leaks."""
+
+    class Ticks(otp.GenServer):
+        def init(self) -> None:
+            otp.send_after(otp.self(), "tick", 60)
+            otp.apply_interval(60, trio.lowlevel.checkpoint)
+            otp.spawn_link(forever)
+
+        @otp.on_call_deferred
+        def slow(self, from_: otp.From[None]) -> None:
+            otp.reply_from_task(from_, forever)
+
+    async with open_system() as system:
+        pid = await system.start_supervised(Ticks)
+        otp.spawn_link(forever)
+        probe = system.probe(name="probe")
+        await otp.task.start_async(trio.lowlevel.checkpoint)
+        ended = otp.spawn_link(trio.lowlevel.checkpoint)
+        probe.watch(ended)
+        otp.cancel_timer(otp.send_after("probe", 1, 60))
+        with trio.move_on_after(0.01):  # and leave the helper alone
+            await Ticks.slow(pid)
+
+
+async def test_a_process_that_is_left() -> None:
+    """It is named with the place where it waits, also one that a server has left."""
+
+    class Leaves(otp.GenServer):
+        def handle_info(self, message: Any) -> None:
+            otp.spawn(forever, label="orphan")
+
+    async def use(system: Any) -> None:
+        otp.send(await system.start_supervised(Leaves), "x")
+        otp.spawn(forever)
+
+    first, *lines = (await left_behind(use)).splitlines()
+    assert "test_shop has left behind:" == first
+    advice = "stop it, link it to the test, or start it with start_supervised"
+    assert [
+        f"  process <Pid 4 forever>: {advice}",
+        f"  process <Pid 5 orphan>: {advice}",
+    ] == sorted(lines[::2])
+    assert all(line.startswith("    it waits in ") for line in lines[1::2])
+    assert all(line.endswith("in forever") for line in lines[1::2])
+
+
+async def test_a_timer_that_is_left(autojump_clock: object) -> None:
+    """Those to nobody in particular, those to the test, and intervals."""
+
+    async def use(system: Any) -> None:
+        otp.send_after("nobody", "tick", 60)
+        otp.send_after(otp.self(), "tock", 61)
+        otp.apply_after(62, forever)
+        otp.send_interval(otp.self(), "tack", 63)
+        otp.apply_interval(64, forever)
+        otp.cancel_timer(otp.send_after("nobody", "never", 1))
+        await trio.sleep(1)
+
+    advice = "otp.cancel_timer it"
+    assert (
+        "test_shop has left behind:\n"
+        f"  timer to 'nobody' with 'tick', due in 59 s: {advice}\n"
+        f"  timer to <Pid 1 test_shop> with 'tock', due in 60 s: {advice}\n"
+        f"  timer of forever, due in 61 s: {advice}\n"
+        f"  timer with 'tack' every 63 s, due in 62 s: {advice}\n"
+        f"  timer of forever every 64 s, due in 63 s: {advice}"
+    ) == (await left_behind(use))
+
+
+async def test_a_name_that_is_left() -> None:
+    """The name of the test itself."""
+
+    async def use(system: Any) -> None:
+        otp.register("me", otp.self())
+
+    text = "test_shop has left behind:\n  name 'me' of the test itself: otp.unregister it"
+    assert text == await left_behind(use)
+
+
+async def test_a_task_that_is_left() -> None:
+    """One that runs, one that has ended, and one that has crashed."""
+
+    async def two() -> int:
+        return 2
+
+    async def fails() -> None:
+        raise ValueError("bad")
+
+    async def use(system: Any) -> None:
+        otp.task.start_async(forever)
+        otp.task.start_async(two)
+        ignored = otp.task.start_async(forever)
+        await otp.task.shutdown(ignored)
+
+    assert (
+        "test_shop has left behind:\n"
+        "  <Task two <Pid 3 two>>: nobody has awaited it, and Ok(value=2) came of it\n"
+        "  <Task forever <Pid 2 forever>>: nobody has awaited it, and it runs"
+    ) == await left_behind(use)
+
+    async def use_one_that_fails(system: Any) -> None:
+        otp.task.start_async(fails)
+
+    assert (
+        "test_shop has left behind:\n"
+        "  <Task fails <Pid 6 fails>>: nobody has awaited it, "
+        "and Exited(reason=ValueError('bad'), input=None) came of it\n"
+        "  crash of <Pid 6 fails>: ValueError('bad'), message in hand: fails()\n"
+        "    if it is to be: with otp_log.expect_crash(ValueError): ..."
+    ) == await left_behind(use_one_that_fails)
+
+
+async def test_a_crash_that_nobody_expected() -> None:
+    """Before the end, in the moment of the end, and while everything is stopped."""
+
+    async def use(system: Any) -> None:
+        notes: list[Any] = []
+        await system.start_supervised(otp.child(Noted, notes, "a", OSError("disk")))
+        await system.start_supervised(COUNTER)
+        with pytest.raises(otp.ServerExited):
+            await Counter.count("counter", "tea")
+        otp.cast(await system.start_supervised(otp.child(Counter).having(id=2)), "odd")
+
+    assert (
+        "test_shop has left behind:\n"
+        "  crash of <Pid 4 Counter 'counter'>: KeyError('tea'), "
+        "message in hand: call count('tea')\n"
+        "    if it is to be: with otp_log.expect_crash(KeyError): ...\n"
+        "  crash of <Pid 6 Counter>: NoCallback(\"Counter got 'odd' and has no handle_cast\"), "
+        "message in hand: cast 'odd'\n"
+        "    if it is to be: with otp_log.expect_crash(NoCallback): ...\n"
+        "  crash of <Pid 3 Noted>: OSError('disk')\n"
+        "    if it is to be: with otp_log.expect_crash(OSError): ..."
+    ) == await left_behind(use)
+
+
+async def test_a_child_that_crashes_at_every_start(otp_system: Any) -> None:
+    """It ends the test instead of holding it up for ever, and its crashes are not all listed."""
+
+    async def crash() -> None:
+        raise ValueError("bad")
+
+    async def use(system: Any) -> None:
+        await system.start_supervised(otp.child(crash))
+
+    async def run() -> None:
+        lines.extend((await left_behind(use)).splitlines())
+
+    lines: list[str] = []
+    await trio.to_thread.run_sync(trio.run, run)
+    assert "  the supervisor of the test gave up: 300 restarts in 5 s" == lines[1]
+    assert "  crash of <Pid 3 crash>: ValueError('bad')" == lines[2]
+    assert "  and 291 crashes more" == lines[-1]
+
+
+async def test_an_end_that_nobody_read() -> None:
+    """A kill is no crash; its message, unread in a mailbox, is left all the same."""
+
+    async def use(system: Any) -> None:
+        linked = otp.spawn_link(forever)
+        watched = otp.spawn(forever)
+        system.probe().watch(watched)
+        for pid in (linked, watched):
+            otp.exit(pid, otp.KILL)
+
+    assert (
+        "test_shop has left behind:\n"
+        "  message that nobody has read: Exit(pid=<Pid 2 forever>, reason=KILLED)\n"
+        "  message that nobody has read: "
+        "Down(ref=<Monitor of <Pid 3 forever>>, pid=<Pid 3 forever>, reason=KILLED)"
+    ) == await left_behind(use)
+
+
+async def test_an_error_of_the_test_is_told_alone() -> None:
+    """A test that fails half way leaves things behind; they are stopped and not mentioned."""
+    pids: list[otp.Pid[Any]] = []
+
+    async def use() -> None:
+        async with open_system() as system:
+            pids.append(await system.start_supervised(COUNTER))
+            pids.append(otp.spawn(forever))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await use()
+    assert [False, False] == [otp.is_alive(pid) for pid in pids]
+
+
+async def test_a_test_that_is_cancelled_is_stopped_in_order(autojump_clock: object) -> None:
+    """A deadline around it ends it as any other block of this library."""
+    notes: list[Any] = []
+    with trio.move_on_after(1) as scope:
+        async with open_system() as system:
+            for name in ("a", "b"):
+                await system.start_supervised(otp.child(Noted, notes, name).having(id=name))
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert ["b", "a"] == [name for name, _ in notes]
+
+
+# -- what is known of crashes --------------------------------------------------------------------
+
+
+async def test_expected_crashes(start_supervised: Any, otp_log: Any) -> None:
+    """By reason, process or number; the block gives the reports."""
+    pid = await start_supervised(COUNTER)
+    with otp_log.expect_crash() as crashes, pytest.raises(otp.ServerExited):
+        await Counter.count("counter", "tea")
+    assert [(pid, KeyError)] == [(crash.pid, type(crash.reason)) for crash in crashes]
+    for times in (1, 2, 3):
+        pid = await assert_restarted("counter", times)
+        of = ["counter", Counter, pid][times - 1]
+        with otp_log.expect_crash(KeyError("x"), of=of, times=1), pytest.raises(otp.ServerExited):
+            await Counter.count("counter", "x")
+    assert (4, ()) == (len(otp_log.crashes), otp_log.unexpected)
+    await assert_restarted("counter", 4)
+    assert ["child_terminated"] * 4 == [each.context for each in otp_log.supervisor_reports]
+    assert () == otp_log.notices
+
+
+async def test_crashes_that_do_not_come_as_expected(start_supervised: Any, otp_log: Any) -> None:
+    """The failure says what was expected, and what there was."""
+    await start_supervised(COUNTER)
+    with pytest.raises(AssertionError) as caught, otp_log.expect_crash(ValueError, of="counter"):
+        pass
+    assert (
+        "expected a crash of 'counter' with ValueError; there was none\nthere was no crash"
+    ) == str(caught.value)
+    with pytest.raises(AssertionError) as caught, otp_log.expect_crash(KeyError, times=2):
+        await assert_call_fails(Counter.count("counter", "tea"))
+    assert (
+        "expected 2 crashes with KeyError; there were 1\n"
+        "crashes:\n"
+        "  <Pid 3 Counter 'counter'>: KeyError('tea'), message in hand: call count('tea')"
+    ) == str(caught.value)
+    with pytest.raises(ValueError, match="times=-1: accepted"), otp_log.expect_crash(times=-1):
+        pass
+    with pytest.raises(TypeError, match="3 is no reference"), otp_log.expect_crash(of=3):
+        pass
+
+
+async def test_an_error_in_the_block_comes_first(otp_log: Any) -> None:
+    """What a test raises is not hidden by the crash that then did not come."""
+    with pytest.raises(ZeroDivisionError), otp_log.expect_crash():
+        raise ZeroDivisionError
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+async def test_the_next_call_crashes(start_supervised: Any, otp_log: Any) -> None:
+    """Casts before it are handled; after the restart all is well."""
+    await start_supervised(COUNTER)
+    crash_next_call("counter")
+    Counter.add("counter", "tea")
+    error = await assert_call_fails(Counter.count("counter", "tea"), InjectedCrash)
+    assert "call count('tea')" == otp_log.crashes[0].last_message
+    assert "{'tea': 1}" in str(otp_log.crashes[0].state)
+    await assert_restarted("counter")
+    crash_next_call("counter", ValueError("mine"))
+    with pytest.raises(otp.ServerExited, match="ValueError"):
+        await Counter.count("counter", "tea")
+    assert isinstance(error, otp.ServerExited)
+
+
+async def test_other_servers_crash_as_well(start_supervised: Any) -> None:
+    """An Agent, and a process that has written its loop itself."""
+
+    async def loop() -> None:
+        process = otp.SpecialProcess(None)
+        while True:
+            await process.receive()
+
+    await start_supervised(otp.child(otp.Agent, dict).having(name="agent"))
+    crash_next_call("agent")
+    await assert_call_fails(otp.Agent.get("agent", len), InjectedCrash)
+    pid = await start_supervised(otp.child(loop))
+    crash_next_call(pid)
+    await assert_call_fails(otp.call(pid, 1), InjectedCrash)
+
+
+async def test_who_cannot_crash(start_supervised: Any, probe: Any) -> None:
+    """A mistake of the test is an error at once."""
+    with pytest.raises(UnknownServer, match="crash_next_call: no process behind 'x'; names in use"):
+        crash_next_call("x")
+    with pytest.raises(otp.WrongServer, match="which is a plain process"):
+        crash_next_call(probe)
+    await start_supervised(otp.child(otp.Supervisor, []).having(name="sup"))
+    with pytest.raises(otp.WrongServer, match="was called on 'sup', which is a Supervisor"):
+        crash_next_call("sup")
+    await start_supervised(COUNTER)
+    with pytest.raises(TypeError, match="error=3: accepted is an exception"):
+        crash_next_call("counter", 3)  # type: ignore[arg-type]
+
+
+async def test_a_pause(start_supervised: Any) -> None:
+    """What is sent meanwhile is handled afterwards, in its order."""
+    await start_supervised(COUNTER)
+    async with pause("counter") as pid:
+        Counter.add("counter", "tea")
+        await assert_call_fails(otp.call(pid, 1, timeout=0.01), otp.CallTimeout)
+        assert "suspended" == otp.process_info(pid).status
+    assert 1 == await Counter.count("counter", "tea")
+    async with pause("counter"):
+        otp.exit(otp.whereis("counter"), otp.KILL)
+    with pytest.raises(UnknownServer, match="pause: no process behind 'x'"):
+        async with pause("x"):
+            pass
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+async def test_time_passes_at_once(otp_system: Any, virtual_time: Any) -> None:
+    """All that is due happens, each at its time, the last moment included; then time stands."""
+    seen: list[float] = []
+
+    class Ticks(otp.GenServer):
+        def init(self) -> None:
+            otp.send_interval(otp.self(), "tick", 1)
+
+        def handle_info(self, message: Any) -> None:
+            seen.append(trio.current_time())
+
+    await otp_system.start_supervised(Ticks)
+    await virtual_time.advance(3)
+    assert [1, 2, 3] == seen
+    await virtual_time.settle()
+    await virtual_time.advance(0)
+    assert 3 == trio.current_time()
+    virtual_time.jump(2)
+    await virtual_time.settle()
+    assert [1, 2, 3, 5, 5] == seen
+
+
+async def test_settling_is_waiting_for_what_can_happen(otp_system: Any, virtual_time: Any) -> None:
+    """A chain of messages is over afterwards, a sleep is not."""
+    seen: list[int] = []
+
+    async def chain(number: int) -> None:
+        seen.append(number)
+        await trio.sleep(number // 50)
+        if number < 60:
+            otp.spawn_link(chain, number + 1)
+
+    otp.spawn_link(chain, 0)
+    await virtual_time.settle()
+    assert (list(range(51)), 0) == (seen, trio.current_time())
+    await virtual_time.advance(20)
+    assert 61 == len(seen)
+
+
+async def test_time_that_is_not_accepted(virtual_time: Any) -> None:
+    """Time does not run backwards, and there is one clock in a run."""
+    for seconds in (-1, float("inf"), "1", None):
+        with pytest.raises(ValueError, match=r"seconds=.*: accepted is a finite number of seconds"):
+            await virtual_time.advance(seconds)
+    with pytest.raises(RuntimeError, match="virtual_time is not the clock of this run: let the te"):
+        await virtual_clock().settle()

@@ -1,0 +1,55 @@
+"""What is raised when the kit itself is used in a wrong way.
+
+What a test finds wrong is an AssertionError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..bounded import bounded
+from ..exits import NoProcess, OtpError
+from ..names import find
+from ..runtime import runtime
+
+if TYPE_CHECKING:
+    from ..process import Process
+
+
+class UnknownServer(NoProcess):
+    """Nobody is behind the reference that the kit was given; the text says which names there are.
+
+    Args:
+        what: the function it was given to.
+        server: the reference.
+    """
+
+    def __init__(self, what: str, server: object) -> None:
+        super().__init__(server)
+        names = ", ".join(map(bounded, runtime().names)) or "none"
+        self.args = (f"{what}: no process behind {bounded(server)}; names in use: {names}",)
+
+
+class AfterTheEnd(OtpError, RuntimeError):
+    """A probe, or something else that belongs to a test, was used after the end of that test.
+
+    Args:
+        what: what was used.
+        test: the test.
+    """
+
+    def __init__(self, what: str, test: str) -> None:
+        super().__init__(f"{what} was used after the end of {test}, to which it belongs")
+
+
+def pid_of(ref: Any) -> Any:
+    """Give the pid of a handle that has one; any other reference as it is."""
+    return getattr(ref, "pid", ref)
+
+
+def need_server(what: str, ref: Any) -> Process:
+    """Give the living process behind a reference, or raise `UnknownServer`."""
+    process = find(ref)
+    if process is None:
+        raise UnknownServer(what, ref)
+    return process

@@ -1,0 +1,90 @@
+"""What the fixtures of `trio_otp.pytest_plugin` do, imported when a test uses one.
+
+pytest-trio runs each fixture and the test in a task of its own, and gives them one context. So
+what a fixture makes the running process is that of the test as well; only the task has to be told.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from pytest_trio.plugin import TrioFixture  # type: ignore[import-untyped]
+
+from ..block import block
+from ..exits import unwrap
+from .leaks import Leaked
+from .system import OtpSystem, open_system
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+
+@block("async with system_of(test) as system: ...")
+async def system_of(test: str) -> AsyncGenerator[OtpSystem]:
+    """Run what a test needs while it runs, from the task of a fixture."""
+    task = trio.lowlevel.current_task()
+    async with open_system(test) as system:
+        system._process.task = _task_of_test(task)
+        try:
+            yield system
+        finally:
+            system._process.task = task  # that of the test has ended
+
+
+def _task_of_test(task: trio.lowlevel.Task) -> trio.lowlevel.Task:
+    """Give the task of the test, which runs beside that of a fixture."""
+    nursery = task.parent_nursery
+    beside = () if nursery is None else nursery.child_tasks
+    return next((each for each in beside if each.name.startswith("<test ")), task)
+
+
+def example(run: Callable[..., Any], *, repeats: bool) -> Callable[..., Any]:
+    """Let what pytest-trio makes of a test show its error bare, and run more than once.
+
+    Hypothesis runs a test many times, with the same fixtures. Those of pytest-trio serve one run,
+    so each run gets others that are made like them.
+
+    Args:
+        run: what pytest-trio has made.
+        repeats: whether hypothesis runs it, which adds to an error the example that it has found.
+    """
+    if hasattr(run, "_otp_example"):
+        return run
+
+    @wraps(run)
+    def run_fresh(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        memo: dict[Any, Any] = {}
+        try:
+            return run(*args, **{name: _fresh(value, memo) for name, value in kwargs.items()})
+        except BaseExceptionGroup as group:
+            error = _essence(group)
+        if isinstance(error, Leaked):
+            error = error.with_traceback(None) if repeats else _failure(error)
+        raise error
+
+    vars(run_fresh)["_otp_example"] = True
+    return run_fresh
+
+
+def _failure(error: Leaked) -> BaseException:
+    """Give the failure that shows a text and no traceback."""
+    return pytest.fail.Exception(str(error), pytrace=False)
+
+
+def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
+    if value.__class__ is not TrioFixture:
+        return value
+    if value not in memo:
+        needs = {name: _fresh(each, memo) for name, each in value._pytest_kwargs.items()}
+        memo[value] = TrioFixture(value.name, value._func, needs)
+    return memo[value]
+
+
+def _essence(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give what went wrong first: what a test that failed has left behind is no news."""
+    _, other = group.split(Leaked)
+    return unwrap(group if other is None else other)

@@ -1,0 +1,52 @@
+"""Gates: what a test puts between the mailbox of a server and its callbacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..debug import debug_of
+from ..request import From
+
+if TYPE_CHECKING:
+    from ..process import Process
+
+
+class Gate:
+    """Gets each message of a server, in its process, before its callback does.
+
+    Args:
+        process: the server.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        debug = debug_of(process)
+        debug.gates.append(self.admit)
+        debug.settle()
+
+    def remove(self) -> None:
+        """Let messages through again."""
+        debug = debug_of(self.process)
+        debug.gates.remove(self.admit)
+        debug.settle()
+
+    async def admit(self, message: Any) -> Any:
+        """Give what is handled in place of a message; what it raises is a crash of the server.
+
+        Args:
+            message: as it came.
+        """
+        raise NotImplementedError
+
+
+def is_call(message: Any, process: Process) -> bool:
+    """Tell a call to a server from one that is for somebody else, and from other messages."""
+    return message.__class__ is From and message.server is process
+
+
+def without_caller(from_: From[Any]) -> From[Any]:
+    """Give the same request, whose answer nobody waits for.
+
+    The caller of the first one gets its time-out, or the end of the server.
+    """
+    return From(from_.server, from_.ref, from_.message, from_.timeout)

@@ -1,0 +1,174 @@
+"""A Trio run inside of plain code: it goes on while one of its methods runs, and stands still else.
+
+hypothesis calls the rules of a state machine one after another, and none of them may be async. So
+the run is a guest of the code that calls: its loop hands over what is to be done next, and nobody
+does that until a method here is called. Time is virtual, and passes only when it has to.
+
+Follows: Trio's manual, "Using 'guest mode' to run Trio on top of other event loops".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from queue import SimpleQueue
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from .orders import refuse_run, within
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import outcome
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+LONGEST: Final = 3600.0  # seconds of virtual time that something may take
+PATIENCE: Final = 60.0  # real seconds that it may take
+_HINT: Final = "threads are not hurried by virtual time, and what goes on for ever has no end"
+
+
+class Pending(Generic[T]):
+    """Something that runs in a `GuestLoop`."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.done = False
+        self._value: T
+        self._error: Exception | None = None
+
+    def result(self) -> T:
+        """Give what it returned, or raise what it raised; each time.
+
+        Raises:
+            RuntimeError: it is not over.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.done:
+            raise RuntimeError(f"{self._what} is not over")
+        return self._value
+
+    async def carry_out(self, fn: Callable[..., Awaitable[T]], *args: Any) -> None:
+        """Run it, in the loop.
+
+        Args:
+            fn: the async function.
+            *args: what it is called with.
+        """
+        try:
+            self._value = await fn(*args)
+        except Exception as exc:
+            self._error = exc
+        self.done = True
+
+
+class GuestLoop:
+    """A Trio run with a virtual clock; close it at the end.
+
+    Raises:
+        RuntimeError: a Trio run is going on here already.
+    """
+
+    def __init__(self) -> None:
+        refuse_run("a GuestLoop is a Trio run itself; make it in a plain `def test_...`")
+        # With this threshold the loop never waits for events in a thread, which takes milliseconds.
+        self.clock = MockClock(autojump_threshold=0)
+        self._ready: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._end: outcome.Outcome[None] | None = None
+        self._nursery: trio.Nursery | None = None
+        trio.lowlevel.start_guest_run(
+            self._main,
+            run_sync_soon_threadsafe=self._ready.put,
+            done_callback=self._ended,
+            clock=self.clock,
+        )
+        self._pump(lambda: self._nursery is not None)
+
+    async def _main(self) -> None:
+        async with trio.open_nursery() as self._nursery:
+            await trio.sleep_forever()
+
+    def _ended(self, end: outcome.Outcome[None]) -> None:
+        self._end = end
+
+    def _pump(self, enough: Callable[[], bool]) -> None:
+        """Let the loop run; time passes as soon as nothing else can happen.
+
+        There has to be something to run, else time passes at the first turn.
+        """
+        until = perf_counter() + PATIENCE
+        while not enough():
+            if self._end is not None:
+                self._end.unwrap()
+                raise RuntimeError("the run has ended")
+            self._ready.get(timeout=PATIENCE)()
+            if perf_counter() > until:
+                raise RuntimeError(f"{PATIENCE:g} s of real time were not enough; {_HINT}")
+
+    def begin(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Pending[T]:
+        """Start an async function, and let everything happen that takes no time.
+
+        Args:
+            fn: the function.
+            *args: what it is called with.
+
+        Returns:
+            What gives its result.
+        """
+        pending = self._start(fn, *args)
+        self.settle()
+        return pending
+
+    def run(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Run an async function to its end; time passes if it waits for that.
+
+        Args:
+            fn: the function.
+            *args: what it is called with.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            Exception: what it raised.
+            trio.TooSlowError: it took more than an hour of virtual time: it waits for nothing.
+        """
+        pending: Pending[T] = self._start(within, LONGEST, partial(fn, *args))
+        self._pump(lambda: pending.done)
+        return pending.result()
+
+    def _start(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Pending[Any]:
+        if self._end is not None:
+            raise RuntimeError("the run has ended")
+        assert self._nursery is not None
+        pending: Pending[Any] = Pending(f"{fn!r}")
+        self._nursery.start_soon(pending.carry_out, fn, *args)
+        return pending
+
+    def settle(self) -> None:
+        """Let everything happen that takes no time."""
+        pending = self._start(wait_all_tasks_blocked)  # while it waits, the clock does not jump
+        self._pump(lambda: pending.done)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and whatever happens in it.
+
+        Args:
+            seconds: how much.
+        """
+        pending = self._start(trio.sleep, seconds)
+        self._pump(lambda: pending.done)
+        self.settle()
+
+    def close(self) -> None:
+        """Cancel what runs, and end the run; once more does nothing."""
+        if self._end is None:
+            assert self._nursery is not None
+            self._nursery.cancel_scope.cancel()
+            self._pump(lambda: self._end is not None)
+            assert self._end is not None
+            self._end.unwrap()

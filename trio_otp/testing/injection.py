@@ -1,0 +1,107 @@
+"""Faults that a test causes in one server: a crash in its next call, a pause.
+
+>>> import trio, trio_otp as otp
+>>> from trio_otp.testing import assert_call_fails, assert_restarted, crash_next_call, pause
+>>> async def main():
+...     cache = otp.child(otp.Agent, dict).having(name="cache")
+...     async with otp.open_supervisor([cache]):
+...         crash_next_call("cache")
+...         failure = await assert_call_fails(otp.Agent.get("cache", len))
+...         print(repr(failure.reason))
+...         await assert_restarted("cache")
+...         async with pause("cache"):
+...             await assert_call_fails(otp.call("cache", "x", timeout=0.01), otp.CallTimeout)
+>>> trio.run(main)
+InjectedCrash('crash_next_call')
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+
+from .. import sys
+from ..block import block
+from ..bounded import bounded
+from ..exits import CallTimeout, NoProcess, ServerExited, WrongServer
+from ..introspect import loop_of
+from ..names import class_name, takes_messages
+from .errors import need_server
+from .gates import Gate, is_call
+from .log import note_seen
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ..names import Ref
+    from ..pid import Pid
+    from ..process import Process
+
+
+class InjectedCrash(Exception):
+    """The reason for a crash that a test has caused, if it gives no other."""
+
+    injected: ClassVar = True  # so that it is no surprise for the log of a test
+
+
+def crash_next_call(server: Ref, error: Exception | None = None) -> None:
+    """Let a server crash in the place of handling its next call.
+
+    Casts and other messages are handled as ever. The crash is no surprise for the test's `otp_log`.
+
+    Args:
+        server: a GenServer, Agent, GenStatem or another process that answers calls.
+        error: what it crashes with; `InjectedCrash` if not given.
+
+    Raises:
+        UnknownServer: nobody is behind the reference.
+        WrongServer: it is a supervisor or a plain process.
+        TypeError: `error` is no exception.
+    """
+    process = need_server("crash_next_call", server)
+    if not takes_messages(process) or loop_of(process) is not None:
+        raise WrongServer("crash_next_call", server, class_name(process))
+    reason = InjectedCrash("crash_next_call") if error is None else error
+    if not isinstance(reason, Exception):
+        raise TypeError(f"error={bounded(error)}: accepted is an exception")
+    note_seen(reason)
+    _Trap(process, reason)
+
+
+class _Trap(Gate):
+    """Lets a server crash in its next call."""
+
+    def __init__(self, process: Process, reason: Exception) -> None:
+        super().__init__(process)
+        self._reason = reason
+
+    async def admit(self, message: Any) -> Any:
+        if is_call(message, self.process):
+            raise self._reason
+        return message
+
+
+@block("async with pause(server): ...")
+async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
+    """Hold a server while a block runs: what is sent to it waits, and is handled afterwards.
+
+    Args:
+        server: whom to hold; `otp.sys.suspend` is what does it.
+
+    Returns:
+        The block, which gives the pid of the server.
+
+    Raises:
+        UnknownServer: nobody is behind the reference.
+        WrongServer: it is a plain process.
+        CallTimeout: it is busy with a message.
+    """
+    process = need_server("pause", server)
+    try:
+        await sys.suspend(process.pid)  # given up, it may still come to be
+        yield process.pid
+    finally:
+        with trio.CancelScope(shield=True), suppress(NoProcess, ServerExited, CallTimeout):
+            await sys.resume(process.pid)

@@ -1,0 +1,137 @@
+"""What a test has left behind: what nobody owns, has stopped, awaited or read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ..bounded import bounded, label_of
+from ..exits import is_quiet
+from ..intervals import _Interval, _Run
+from ..runtime import runtime
+from ..send_after import _Delivery
+from ..signals import Down, Exit
+from ..task_handle import Task
+from ..whereabouts import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..process import Process
+    from ..timers import Timer
+
+
+class Leaked(AssertionError):
+    """A test has left something behind; the text names each thing.
+
+    Args:
+        test: the test.
+        things: what it has left, a line or more for each.
+    """
+
+    def __init__(self, test: str, things: Iterable[str]) -> None:
+        lines = [f"  {thing}".replace("\n", "\n    ") for thing in things]
+        super().__init__("\n".join([f"{test} has left behind:", *lines]))
+
+
+# -- processes -----------------------------------------------------------------------------------
+
+
+def leaked_processes(owners: list[Process]) -> list[Process]:
+    """Give the processes near those of a test that belong to nobody, oldest first."""
+    owned = _owned_by(owners)
+    homes = {process.children_home for process in owned} - {None}
+    everybody = runtime().processes.values()
+    return [each for each in everybody if each.home in homes and each not in owned]
+
+
+def _owned_by(owners: list[Process]) -> dict[Process, None]:
+    """Give the owners, whom they supervise or are linked to, and so on."""
+    children: dict[Process | None, list[Process]] = {}
+    for process in runtime().processes.values():
+        children.setdefault(process.supervisor or _asker(process), []).append(process)
+    owned = dict.fromkeys(owners)
+    todo = list(owners)
+    while todo:
+        process = todo.pop()
+        for near in (*(process._peers or ()), *children.get(process, ())):
+            if near not in owned:
+                owned[near] = None
+                todo.append(near)
+    return owned
+
+
+def _asker(process: Process) -> Process | None:
+    """Give the server for which a process of `reply_from_task` works, with which it ends."""
+    helps = process.first_label.startswith("reply:") and process.callers
+    return process.callers[0]._process if helps else None
+
+
+def process_text(process: Process) -> str:
+    """Say of a process that it was left."""
+    place = place_of(process.task)
+    where = "" if place is None else f"\nit waits in {place}"
+    return (
+        f"process {process.pid!r}: stop it, link it to the test, or start it with "
+        f"start_supervised{where}"
+    )
+
+
+# -- names, timers, tasks, messages --------------------------------------------------------------
+
+
+def names_text(process: Process) -> Iterator[str]:
+    """Say of the name of a test's own process that it was left."""
+    if process.name is not None:
+        yield f"name {bounded(process.name)} of the test itself: otp.unregister it"
+
+
+def timers_text(owner: Process) -> Iterator[str]:
+    """Say of the timers that nobody will get anything of, or the test itself."""
+    for _, _, timer in sorted(runtime().timers._heap, key=lambda entry: entry[:2]):
+        who = timer.owner
+        if timer.live and (who is None or who is owner or who.dead) and _what(timer) is not None:
+            left = timer.deadline - trio.current_time()
+            yield f"timer {_what(timer)}, due in {left:g} s: otp.cancel_timer it"
+
+
+def _what(timer: Timer) -> str | None:
+    """Say what a timer does; None if it is one of the library's own."""
+    what: Any = timer._fire
+    match what:
+        case _Delivery(dest=dest, message=message):
+            return f"to {bounded(dest)} with {bounded(message)}"
+        case _Run(fn=fn):
+            return f"of {label_of(fn)}"
+        case _Interval(act=_Run(fn=fn)):
+            return f"of {label_of(fn)} every {what.period:g} s"
+        case _Interval(act=act):
+            return f"with {bounded(getattr(act, 'message', act))} every {what.period:g} s"
+        case _:
+            return None
+
+
+def tasks_text(tasks: Iterable[Task[Any]], owners: Iterable[Process]) -> Iterator[str]:
+    """Say of the tasks of a test whose result nobody has taken."""
+    pids = {process.pid for process in owners}
+    for task in tasks:
+        if task._open and (task.owner is None or task.owner in pids):
+            came = "it runs" if task._result is None else f"{bounded(task._result)} came of it"
+            yield f"{task!r}: nobody has awaited it, and {came}"
+
+
+def tasks_of(process: Process) -> Iterator[Task[Any]]:
+    """Give the handle of the task that a process runs, if it runs one."""
+    for watcher in process._watchers or ():
+        task = getattr(watcher, "__self__", None)
+        if isinstance(task, Task):
+            yield task
+
+
+def messages_text(messages: Iterable[Any], seen: Iterable[object]) -> Iterator[str]:
+    """Say of bad ends that nobody has read of."""
+    for message in messages:
+        is_end = isinstance(message, Down | Exit) and not is_quiet(message.reason)
+        if is_end and not any(message.reason is reason for reason in seen):
+            yield f"message that nobody has read: {bounded(message)}"

@@ -1,0 +1,192 @@
+"""What crashed during a test, as data, and which crashes the test knows of.
+
+A crash that a test does not know of fails it. It knows of one that it has declared:
+
+    with otp_log.expect_crash(ValueError, of="cache"):
+        await assert_call_fails(cache.get("broken"))
+
+and of one that the kit has told it of: the failure of `assert_call_fails`, the reason of
+`assert_down`, a `Down` or `Exit` that it has received, the restarts of `assert_restarted`, and what
+`crash_next_call` has caused.
+
+Follows: ExUnit's `capture_log/2`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..bounded import bounded
+from ..checks import check_whole
+from ..names import check_reference
+from ..runtime import runtime
+from .errors import AfterTheEnd, pid_of
+from .patterns import check_pattern, matches, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..events import CrashReport, NoticeReport, SupervisorReport
+
+
+class OtpLog:
+    """The reports of one run; the fixture `otp_log` is one.
+
+    Args:
+        test: the test it belongs to.
+    """
+
+    def __init__(self, test: str) -> None:
+        self._test = test
+        self._open = False
+        self._crashes: list[CrashReport] = []
+        self._supervisor: list[SupervisorReport] = []
+        self._notices: list[NoticeReport] = []
+        self._seen: list[object] = []  # reasons that the test knows of
+        self._expected: list[CrashReport] = []
+
+    def __repr__(self) -> str:
+        return f"<OtpLog of {self._test}: {len(self._crashes)} crashes>"
+
+    # -- what there is -----------------------------------------------------------------------
+
+    @property
+    def crashes(self) -> tuple[CrashReport, ...]:
+        """The crashes so far, oldest first, expected or not."""
+        return tuple(self._crashes)
+
+    @property
+    def supervisor_reports(self) -> tuple[SupervisorReport, ...]:
+        """What supervisors had to tell: ends of children, failed starts, giving up."""
+        return tuple(self._supervisor)
+
+    @property
+    def notices(self) -> tuple[NoticeReport, ...]:
+        """What else a person should know, as an unknown message."""
+        return tuple(self._notices)
+
+    @property
+    def unexpected(self) -> tuple[CrashReport, ...]:
+        """The crashes that the test does not know of."""
+        return tuple(crash for crash in self._crashes if not self._knows(crash))
+
+    def _knows(self, crash: CrashReport) -> bool:
+        reason = crash.reason
+        injected = getattr(type(reason), "injected", False)
+        known = any(seen is reason for seen in self._seen)
+        return injected or known or any(each is crash for each in self._expected)
+
+    # -- what the test knows -----------------------------------------------------------------
+
+    @contextmanager
+    def expect_crash(
+        self, reason: Any = object, *, of: Any = None, times: int | None = None
+    ) -> Generator[list[CrashReport]]:
+        """Expect a crash while a plain `with` block runs.
+
+        Args:
+            reason: a pattern of the reason; any, if not given.
+            of: who crashes: a name, a pid or a server class; anybody, if not given.
+            times: how many such crashes there are to be; None for one or more.
+
+        Returns:
+            The block, which gives the list of the crashes, and fills it as they come.
+
+        Raises:
+            AssertionError: on leaving, there were none, or not as many.
+            AfterTheEnd: the test is over.
+            TypeError, ValueError: an argument is not accepted.
+        """
+        check_pattern("reason", reason)
+        if of is not None:
+            check_reference(of)
+        if times is not None:
+            check_whole("times", times, 0, " or None")
+        if not self._open:
+            raise AfterTheEnd("otp_log", self._test)
+        before = len(self._crashes)
+        found: list[CrashReport] = []
+
+        def listen(crash: CrashReport) -> None:
+            if _is_of(crash, of) and matches(reason, crash.reason):
+                found.append(crash)
+                self._expected.append(crash)
+
+        events = runtime().events
+        events.attach("crash", listen)
+        try:
+            yield found
+        finally:
+            events.detach("crash", listen)
+        if not (found if times is None else len(found) == times):
+            text = _wanted(reason, of, times, len(found))
+            raise AssertionError(f"{text}\n{crashes_text(self._crashes[before:])}")
+
+    def see(self, reason: object) -> None:
+        """Note that the test knows of the crash with this very reason.
+
+        Args:
+            reason: the very object, as of `CrashReport.reason`.
+        """
+        self._seen.append(reason)
+
+    # -- listening ---------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Begin to listen."""
+        self._open = True
+        runtime().extras[OtpLog] = self
+        for event, listen in self._listeners():
+            runtime().events.attach(event, listen)
+
+    def close(self) -> None:
+        """Listen no more; what has come stays."""
+        self._open = False
+        runtime().extras.pop(OtpLog, None)
+        for event, listen in self._listeners():
+            runtime().events.detach(event, listen)
+
+    def _listeners(self) -> tuple[tuple[str, Any], ...]:
+        return (
+            ("crash", self._crashes.append),
+            ("supervisor", self._supervisor.append),
+            ("notice", self._notices.append),
+        )
+
+
+def note_seen(reason: object) -> None:
+    """Note, if a test is going on, that it knows of the crash with this very reason."""
+    log: OtpLog | None = runtime().extras.get(OtpLog)
+    if log is not None:
+        log.see(reason)
+
+
+def crashes_text(crashes: list[CrashReport]) -> str:
+    """List crashes, oldest first, one a line."""
+    if not crashes:
+        return "there was no crash"
+    return "\n".join(["crashes:", *(f"  {crash_text(crash)}" for crash in crashes)])
+
+
+def crash_text(crash: CrashReport) -> str:
+    """Say in a line who crashed, why, and with what in hand."""
+    who = crash.label if crash.pid is None else repr(crash.pid)
+    hand = "" if crash.last_message is None else f", message in hand: {crash.last_message}"
+    return f"{who}: {bounded(crash.reason)}{hand}"
+
+
+def _is_of(crash: CrashReport, of: Any) -> bool:
+    """Tell whether a crash is that of a process, name or class."""
+    if of is None:
+        return True
+    is_class = isinstance(of, type) and f"{of.__module__}.{of.__qualname__}" == crash.initial_call
+    return crash.pid is pid_of(of) or crash.name == of or is_class
+
+
+def _wanted(reason: Any, of: Any, times: int | None, count: int) -> str:
+    how_many = "a crash" if times is None else f"{times} crashes"
+    who = "" if of is None else f" of {bounded(of)}"
+    why = "" if reason is object else f" with {shown(reason)}"
+    there = "there was none" if count == 0 else f"there were {count}"
+    return f"expected {how_many}{who}{why}; {there}"

@@ -1,0 +1,44 @@
+"""What waits in the mailbox of a test or a probe, and how a failure shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exits import NotAProcess
+from ..runtime import own_process
+from ..server_messages import shown_message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..pid import Pid
+    from ..process import Process
+
+MOST: Final = 20  # messages that a failure shows
+
+
+def mailbox_text(pid: Pid[Any], messages: Sequence[Any]) -> str:
+    """List the messages of a mailbox, oldest first, one a line."""
+    if not messages:
+        return f"mailbox of {pid!r}: empty"
+    lines = [f"  {shown_message(message)}" for message in messages[:MOST]]
+    if len(messages) > MOST:
+        lines.append(f"  and {len(messages) - MOST} more")
+    return "\n".join([f"mailbox of {pid!r}, oldest first:", *lines])
+
+
+def messages_of(process: Process) -> list[Any]:
+    """Give what waits in the mailbox of a process, oldest first."""
+    process.mailbox.pull()
+    return list(process.mailbox.queue)
+
+
+def process_of_test(what: str) -> Process:
+    """Give the process in which a test runs, or raise `NotAProcess` with what to do."""
+    process = own_process()
+    if process is None:
+        raise NotAProcess(
+            f"{what} looks into the mailbox of the test, which has none: let the test take the "
+            "fixture otp_system, or write async with otp.open_process(): ..."
+        )
+    return process

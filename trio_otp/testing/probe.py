@@ -1,0 +1,353 @@
+"""A probe: a process that a test has in its hand, in the place of a server or a client.
+
+>>> import trio, trio_otp as otp
+>>> from trio_otp.testing import open_system
+>>> async def main():
+...     async with open_system() as system:
+...         clock = system.probe(name="clock")
+...         clock.auto_reply("time?", "noon")
+...         print(await otp.call("clock", "time?"))
+...         otp.send("clock", ("set", 12))
+...         print(await clock.receive(("set", int)))
+>>> trio.run(main)
+noon
+('set', 12)
+
+Follows: Akka's `TestProbe`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import outcome
+import trio
+
+from ..blueprint import Blueprint
+from ..client_methods import Message
+from ..exits import NoProcess, ProcessExit, WrongServer
+from ..gen_server import reply as reply_to
+from ..launch import Launch
+from ..mailbox import SystemMessage
+from ..names import check_reference, find
+from ..request import From, check_timeout
+from ..runtime import runtime
+from ..server_messages import Cast, Terminate
+from ..signals import Monitor
+from .errors import AfterTheEnd, need_server
+from .mailboxes import mailbox_text
+from .patterns import check_pattern, matches, shown
+from .receiving import QUIET, WITHIN, note_read, refuted
+
+if TYPE_CHECKING:
+    from ..home import Home
+    from ..names import Ref
+    from ..pid import Pid
+    from ..process import Process
+    from .patterns import Like
+
+T = TypeVar("T")
+
+
+class Probe:
+    """A process under a test's control; it is accepted wherever a reference is.
+
+    `otp_system.probe(...)` makes one, and the fixture `probe` is one. It traps exits, takes
+    whatever is sent to it, and keeps what no rule has dealt with until the test receives it.
+
+    Args:
+        home: where its process lives.
+        test: the test it belongs to.
+        serves: the server class whose client methods it takes; None for a plain process.
+    """
+
+    def __init__(self, home: Home, test: str, serves: type[Any] | None = None) -> None:
+        self._test = test
+        self._open = True
+        self._inbox: list[Any] = []  # messages and calls that no rule has dealt with
+        self._received: list[Any] = []
+        self._replies: list[tuple[Any, Any]] = []  # (pattern of the request, reply)
+        self._forwards: list[tuple[Any, Ref]] = []  # (pattern, to whom)
+        self._news = trio.Event()
+        self._process = Launch(Blueprint("probe", self._live), home, None).create()
+        self._process.behaviour = serves
+        self._process.trap_exit = True
+        self._process.watchers[self._ended] = None
+
+    def __repr__(self) -> str:
+        return f"<Probe {self.pid!r}>"
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """Its process."""
+        return self._process.pid
+
+    @property
+    def received(self) -> tuple[Any, ...]:
+        """All that has come so far, oldest first: messages, and the requests of calls."""
+        self._drain()
+        return tuple(self._received)
+
+    @property
+    def unread(self) -> tuple[Any, ...]:
+        """What nobody has received yet, oldest first; calls as `otp.From`."""
+        self._drain()
+        return tuple(self._inbox)
+
+    # -- receiving ---------------------------------------------------------------------------
+
+    @overload
+    async def receive(self, pattern: type[T] | Like[T], *, within: float = WITHIN) -> T: ...
+    @overload
+    async def receive(self, pattern: Any = object, *, within: float = WITHIN) -> Any: ...
+    async def receive(self, pattern: Any = object, *, within: float = WITHIN) -> Any:
+        """Wait for a plain message or a cast that matches a pattern.
+
+        Args:
+            pattern: see `trio_otp.testing.patterns`.
+            within: seconds; 0 looks only at what has arrived.
+
+        Returns:
+            The oldest one that matches, of a cast what was cast.
+
+        Raises:
+            AssertionError: none came; the text lists what is there.
+            AfterTheEnd: the test is over.
+            TypeError, ValueError: an argument is not accepted.
+        """
+        __tracebackhide__ = True
+        message = await self._receive(_message, pattern, within, "message")
+        message = _message(message)
+        note_read(message)
+        return message
+
+    async def receive_call(self, pattern: Any = object, *, within: float = WITHIN) -> From[Any]:
+        """Wait for a call whose request matches a pattern, for `otp.reply`.
+
+        Args:
+            pattern: see `trio_otp.testing.patterns`.
+            within: seconds; 0 looks only at what has arrived.
+
+        Returns:
+            The caller; its `message` is the request.
+
+        Raises:
+            AssertionError, AfterTheEnd, TypeError, ValueError: as `receive`.
+        """
+        __tracebackhide__ = True
+        call: From[Any] = await self._receive(_request, pattern, within, "call")
+        return call
+
+    async def refute(self, pattern: Any = object, *, within: float = QUIET) -> None:
+        """Wait whether something that matches a pattern arrives: a message, a cast or a call.
+
+        Args:
+            pattern: see `trio_otp.testing.patterns`.
+            within: seconds; 0 looks only at what has arrived.
+
+        Raises:
+            AssertionError: it is there or came.
+            AfterTheEnd, TypeError, ValueError: as `receive`.
+        """
+        __tracebackhide__ = True
+        found = await self._wait(_content, pattern, within)
+        if found is not None:
+            raise AssertionError(refuted(found, pattern, self.pid, self._inbox))
+
+    async def _receive(self, part: Any, pattern: Any, within: float, what: str) -> Any:
+        __tracebackhide__ = True
+        found = await self._wait(part, pattern, within)
+        if found is None:
+            ended = " and it has ended" if self._process.dead else ""
+            text = f"no {what} that matches {shown(pattern)} within {within:g} s{ended}"
+            raise AssertionError(f"{text}\n{mailbox_text(self.pid, self._inbox)}")
+        self._inbox.remove(found)
+        return found
+
+    async def _wait(self, part: Any, pattern: Any, within: float) -> Any:
+        """Give what is in the inbox, or comes, and has a part that matches; None if none does."""
+        check_pattern("pattern", pattern)
+        check_timeout("within", within)
+        self._check()
+        await trio.lowlevel.checkpoint()
+        found = self._find(part, pattern)
+        with trio.move_on_after(within):
+            while found is None and not self._process.dead:
+                await self._news.wait()
+                found = self._find(part, pattern)
+        return found
+
+    def _find(self, part: Any, pattern: Any) -> Any:
+        self._drain()
+        for entry in self._inbox:
+            content = part(entry)
+            if content is not _NOTHING and matches(pattern, content):
+                return entry
+        return None
+
+    # -- rules -------------------------------------------------------------------------------
+
+    def auto_reply(self, pattern: Any, reply: Any) -> None:
+        """Answer each call whose request matches a pattern, from now on and at once.
+
+        Of several rules that fit, the newest counts.
+
+        Args:
+            pattern: of the request: a value, `Cache.get`, `called(Cache.get, "k")`, ...
+            reply: the answer; or a function that makes it of the request, or of the arguments of a
+                client method. What it raises goes to the caller.
+
+        Raises:
+            AfterTheEnd: the test is over.
+            TypeError: it is no pattern.
+        """
+        check_pattern("pattern", pattern)
+        self._check()
+        self._replies.insert(0, (pattern, reply))
+        waiting, self._inbox = self._inbox, []
+        for entry in waiting:
+            if not self._is_answered(entry):
+                self._inbox.append(entry)
+
+    def forward_to(self, ref: Ref, pattern: Any = object) -> None:
+        """Pass on what matches a pattern from now on: the answers to calls come back to the caller.
+
+        Messages and casts can also be received here; calls that are passed on can not, and are
+        among `received`.
+
+        Args:
+            ref: to whom.
+            pattern: of a message, of what is cast, or of a request; everything, if not given.
+
+        Raises:
+            AfterTheEnd: the test is over.
+            TypeError: an argument is not accepted.
+        """
+        check_reference(ref)
+        check_pattern("pattern", pattern)
+        self._check()
+        self._forwards.insert(0, (pattern, ref))
+
+    def watch(self, ref: Ref) -> Monitor:
+        """Monitor a process: when it ends, the probe receives a `Down`.
+
+        Args:
+            ref: whom to watch.
+
+        Returns:
+            The handle that `Down.ref` carries.
+
+        Raises:
+            UnknownServer: nobody is behind the reference.
+            AfterTheEnd: the test is over.
+        """
+        self._check()
+        target = need_server("probe.watch", ref)
+        handle = Monitor(self._process, ref)
+        handle._attach(target)
+        return handle
+
+    # -- the process -------------------------------------------------------------------------
+
+    async def _live(self, process: Process) -> None:
+        while process.order is None:
+            self._drain()
+            if process.order is None:
+                await process.mailbox.wait()
+
+    def _drain(self) -> None:
+        """Take what has arrived, and apply the rules to it."""
+        mailbox = self._process.mailbox
+        mailbox.pull()
+        while mailbox.queue:
+            message = mailbox.queue.popleft()
+            if message is not self._process.order:
+                self._take(message)
+
+    def _take(self, message: Any) -> None:
+        if isinstance(message, Terminate):
+            raise ProcessExit(message.reason)
+        if isinstance(message, SystemMessage) and not message.from_user:
+            self._refuse(message)
+            return
+        self._received.append(_content(message))
+        if not self._is_forwarded(message) and not self._is_answered(message):
+            self._inbox.append(message)
+        self._news.set()
+        self._news = trio.Event()
+
+    def _refuse(self, message: Any) -> None:
+        if isinstance(message, From):
+            message.finish(outcome.Error(WrongServer("otp.sys", message.ref, "probe")))
+
+    def _is_answered(self, message: Any) -> bool:
+        """Answer a call by the first rule that fits; tell whether one did."""
+        request = _request(message)
+        for pattern, reply in self._replies:
+            if request is not _NOTHING and matches(pattern, request):
+                reply_to(message, _answer(reply, request))
+                return True
+        return False
+
+    def _is_forwarded(self, message: Any) -> bool:
+        """Pass a message on by the first rule that fits; tell whether it is dealt with."""
+        content = _content(message)
+        for pattern, ref in self._forwards:
+            if matches(pattern, content):
+                _forward(message, ref)
+                return isinstance(message, From)
+        return False
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def _ended(self, _: Process) -> None:
+        self._news.set()
+
+    def close(self) -> None:
+        """Let it be of no use any more: its test is over."""
+        self._open = False
+
+    def _check(self) -> None:
+        if not self._open:
+            raise AfterTheEnd("a probe", self._test)
+
+
+_NOTHING: Any = object()
+
+
+def _message(entry: Any) -> Any:
+    """Give what a test receives as a message: what is cast, or a plain message; no call."""
+    if isinstance(entry, From):
+        return _NOTHING
+    return entry.message if entry.__class__ is Cast else entry
+
+
+def _request(entry: Any) -> Any:
+    return entry.message if isinstance(entry, From) else _NOTHING
+
+
+def _content(entry: Any) -> Any:
+    return entry.message if isinstance(entry, From | Cast) else entry
+
+
+def _answer(reply: Any, request: Any) -> Any:
+    """Make the answer to a request by a rule."""
+    if not callable(reply) or isinstance(reply, type):
+        return reply
+    if isinstance(request, Message):
+        return outcome.capture(reply, *request.args, **request.kwargs)
+    return outcome.capture(reply, request)
+
+
+def _forward(message: Any, ref: Any) -> None:
+    """Pass a message on; a call as a call of its own, whose answer goes to the first caller."""
+    target = find(ref)
+    if isinstance(message, From):
+        if target is None:
+            message.finish(outcome.Error(NoProcess(ref, message.message)))
+        else:
+            From(target, ref, message.message, None).post(message.finish)
+    elif target is None:
+        runtime().drop(ref, message, "forwarded by a probe to nobody")
+    else:
+        target.mailbox.put(message)

@@ -1,0 +1,304 @@
+"""Chaos: faults that hit the processes of a tree while a test goes on, the same ones each time.
+
+>>> import trio, trio_otp as otp
+>>> from trio_otp.testing import Fault, replay, virtual_clock
+>>> async def main():
+...     children = [otp.child(otp.Agent, dict).having(name="cache")]
+...     async with otp.open_supervisor(children, name="top"):
+...         with replay("top", [Fault(0.5, "kill"), Fault(1.0, "drop_reply")]):
+...             await trio.sleep(2)
+...             try:
+...                 await otp.Agent.get("cache", len)
+...             except otp.CallTimeout as exc:
+...                 print(exc)
+...             print(await otp.Agent.get("cache", len))
+>>> trio.run(main, clock=virtual_clock())
+'cache' did not answer within 5 s (request Get(<built-in function len>))
+0
+
+A storm breaks nothing for ever: whoever calls a server that is hit gets an answer or an error, also
+without a time-out of its own, at the latest when the block is left.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import trio
+from trio.testing import MockClock
+
+from ..bounded import bounded
+from ..exits import KILL
+from ..introspect import look, loop_of
+from ..names import find, is_atom, takes_messages
+from ..runtime import runtime
+from ..timers import Timer
+from .faults import ACTIONS, Fault, schedule_of
+from .gates import Gate, is_call, without_caller
+from .injection import InjectedCrash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from ..names import Ref
+    from ..pid import Pid
+    from ..process import Process
+    from ..request import From
+    from .faults import Action, Schedule
+
+
+class ChaosCrash(InjectedCrash):
+    """What a server raises, or a process ends with, that a storm lets crash."""
+
+
+class Hit(NamedTuple):
+    """A fault of a storm, and whom it has hit; None if there was nobody."""
+
+    fault: Fault
+    pid: Pid[Any] | None
+
+
+class Storm:
+    """What `chaos` and `replay` open: a plain `with` block, during which faults happen.
+
+    Its text is code that repeats what has happened so far. An error that leaves the block carries
+    it as a note.
+    """
+
+    def __init__(self, tree: Ref, schedule: Iterable[Fault], origin: str) -> None:
+        self.schedule = tuple(schedule)
+        self.hits: list[Hit] = []
+        self._tree = tree
+        self._origin = origin
+        self._root: Process
+        self._timers: list[Timer] = []
+        self._victims: dict[Process, Victim] = {}
+        self._lost: list[From[Any]] = []  # whose reply is lost, and who have no time-out
+        self.over: trio.Event
+
+    # -- life --------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        runtime()  # where there is none, that is what to say first
+        if not isinstance(trio.lowlevel.current_clock(), MockClock):
+            raise RuntimeError(
+                f"{self._origin} needs virtual time; let the test take the fixture virtual_time, "
+                "or write trio.run(main, clock=otp.testing.virtual_clock())"
+            )
+        if self._timers:
+            raise RuntimeError("a storm can be entered once; make another one")
+        self._root = look(self._tree)
+        if loop_of(self._root) is None:
+            raise TypeError(f"tree={bounded(self._tree)}: accepted is a supervisor")
+        self.over = trio.Event()
+        for fault in self.schedule:
+            self._after(fault.at, self._happen, fault)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if isinstance(error, trio.Cancelled):  # of a supervisor that gave up: the note would go
+            sys.stdout.write(f"{self}\n")
+        elif error is not None:
+            error.add_note(str(self))
+
+    def stop(self) -> None:
+        """End the storm before the block ends.
+
+        Delays are over, servers that hang are killed, and who waits for a lost reply without a
+        time-out gets `CallTimeout`.
+        """
+        for timer in self._timers:
+            runtime().timers.cancel(timer)
+        for victim in list(self._victims.values()):
+            victim.remove()
+        for from_ in self._lost:
+            _expire(from_)
+        self.over.set()
+
+    def _after(self, seconds: float, what: Callable[[Any], object], about: Any) -> None:
+        timer = Timer(trio.current_time() + seconds, lambda _: what(about))
+        self._timers.append(timer)
+        runtime().timers.add(timer)
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def _happen(self, fault: Fault) -> None:
+        process = self._target(fault)
+        self.hits.append(Hit(fault, None if process is None else process.pid))
+        if process is None:
+            return
+        if fault.action == "kill":
+            process.signal(None, KILL)
+        elif takes_messages(process):
+            victim = self._victims.get(process) or Victim(self, process)
+            victim.faults.append(fault)
+        else:
+            process.signal(None, ChaosCrash(f"chaos, at {fault.at:g} s"))
+
+    def _target(self, fault: Fault) -> Process | None:
+        if isinstance(fault.target, int):
+            able = [process for process in self._beneath(self._root) if _able(process, fault)]
+            return able[fault.target % len(able)] if able else None
+        try:
+            process = find(fault.target)
+        except TypeError:  # a via tuple whose registry is something else by now
+            return None
+        return process if process is not None and _able(process, fault) else None
+
+    def _beneath(self, supervisor: Process) -> Iterator[Process]:
+        """Give the living children beneath a supervisor, in the order of the tree."""
+        loop = loop_of(supervisor)
+        for info in () if loop is None else loop.infos():
+            process = None if info.pid is None else find(info.pid)
+            if process is not None:
+                yield process
+                yield from self._beneath(process)
+
+    def _lose(self, from_: From[Any], seconds: float) -> None:
+        """Note that the reply of a call is lost, and see to it that its caller gets a time-out."""
+        if from_.timeout is None or from_.timeout == math.inf:
+            self._lost.append(from_)
+            self._after(seconds, _expire, from_)
+
+    # -- what it says ------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        """Give the code that repeats what has happened so far."""
+        tree = bounded(self._tree) if is_atom(self._tree) else "tree"
+        lines = [f"        {hit.fault!r},  # {_shown(hit.pid)}\n" for hit in self.hits]
+        code = f"    with replay({tree}, [\n{''.join(lines)}    ]):"
+        return f"{self._origin}; to repeat it write\n{code}"
+
+    def __repr__(self) -> str:
+        return f"<{self._origin}: {len(self.hits)} of {len(self.schedule)} faults so far>"
+
+
+class Victim(Gate):
+    """The gate of a server that has faults to come, one for a message."""
+
+    def __init__(self, storm: Storm, process: Process) -> None:
+        super().__init__(process)
+        self.faults: list[Fault] = []
+        self._storm = storm
+        storm._victims[process] = self
+
+    def remove(self) -> None:
+        """Let messages through again."""
+        del self._storm._victims[self.process]
+        super().remove()
+
+    async def admit(self, message: Any) -> Any:
+        """Let the next fault happen, if one can happen to this message."""
+        fault = self._next(message)
+        if fault is None:
+            return message
+        match fault.action:
+            case "crash":
+                raise ChaosCrash(f"chaos, at {fault.at:g} s")
+            case "delay":
+                await self._wait(fault)
+            case "hang":
+                await self._wait(fault)
+                self.process.signal(None, KILL)
+                await trio.sleep_forever()
+            case _:
+                self._storm._lose(message, fault.lasts)
+                return without_caller(message)
+        return message
+
+    def _next(self, message: Any) -> Fault | None:
+        """Take the next fault that can happen to a message."""
+        for fault in self.faults:
+            if fault.action != "drop_reply" or is_call(message, self.process):
+                self.faults.remove(fault)
+                if not self.faults:
+                    self.remove()
+                return fault
+        return None
+
+    async def _wait(self, fault: Fault) -> None:
+        with trio.move_on_after(fault.lasts):
+            await self._storm.over.wait()
+
+
+def _able(process: Process, fault: Fault) -> bool:
+    """Tell whether a fault can happen to a process."""
+    if fault.action == "kill":
+        return True
+    if takes_messages(process):
+        return loop_of(process) is None
+    return fault.action == "crash" and not process.trap_exit
+
+
+def _expire(from_: From[Any]) -> None:
+    if not from_.done:
+        from_.expire()
+
+
+def _shown(pid: Pid[Any] | None) -> str:
+    return "nobody was there" if pid is None else repr(pid)
+
+
+def chaos(
+    tree: Ref,
+    *,
+    seed: int = 0,
+    rate: float = 0.2,
+    seconds: float = 60.0,
+    actions: Iterable[Action] = ACTIONS,
+) -> Storm:
+    """Let faults hit the children beneath a supervisor, while a plain `with` block runs.
+
+    The faults are those of the seed. Whom they hit depends on what is there at the time, so a
+    run is the same as another one if the order of its tasks is: see `task_order`. The supervisor
+    gives up if there are more restarts than its `max_restarts` allows, as ever.
+
+    Args:
+        tree: the supervisor; it is not hit itself.
+        seed: a whole number.
+        rate: faults a second, on average.
+        seconds: how long the storm lasts; the block may take longer.
+        actions: what can happen, words of `Fault`; one that is listed twice happens twice as often.
+
+    Returns:
+        The block. An error that leaves it carries a note with the code that repeats it.
+
+    Raises:
+        ValueError: a number or an action is not accepted.
+        TypeError: the seed or the tree is not accepted.
+        NoProcess: on entering, there is no such supervisor.
+        RuntimeError: on entering, the clock of the run is no `MockClock`.
+    """
+    faults = schedule_of(seed, rate, seconds, actions)
+    return Storm(tree, faults, f"chaos(seed={seed}, rate={rate:g})")
+
+
+def replay(tree: Ref, schedule: Schedule) -> Storm:
+    """Let certain faults hit the children beneath a supervisor, while a plain `with` block runs.
+
+    Args:
+        tree: the supervisor; it is not hit itself.
+        schedule: the faults.
+
+    Returns:
+        The block, as of `chaos`.
+
+    Raises:
+        TypeError: the schedule has something else in it, or the tree is no supervisor.
+        NoProcess: on entering, there is no such supervisor.
+        RuntimeError: on entering, the clock of the run is no `MockClock`.
+    """
+    faults = list(schedule)
+    for fault in faults:
+        if not isinstance(fault, Fault):
+            raise TypeError(f"schedule has {bounded(fault)} in it; accepted is a list of Fault")
+    return Storm(tree, faults, "replay")

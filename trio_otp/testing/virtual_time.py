@@ -1,0 +1,94 @@
+"""Virtual time: a clock that jumps to what is next when nothing can happen before.
+
+>>> import trio, trio_otp as otp
+>>> from trio_otp.testing import virtual_clock
+>>> clock = virtual_clock()
+>>> async def main():
+...     async with otp.open_process() as me:
+...         otp.send_interval(me, "tick", 60)
+...         await clock.advance(3600)
+...         print(trio.current_time(), otp.process_info(me).message_queue_len)
+>>> trio.run(main, clock=clock)
+3600.0 60
+
+Follows: Akka's `ManualTime`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import trio
+import trio.testing
+
+from ..send_after import check_delay
+
+if TYPE_CHECKING:
+    from trio.abc import Clock
+else:
+    Clock = object
+
+
+class VirtualTime(Clock):
+    """A `trio.testing.MockClock` that can also do this; the fixture `virtual_time` is one.
+
+    Time stands still while anything can happen, and jumps to the next deadline when the test and
+    all processes wait. So a test that waits an hour takes no time, and one that does not wait sees
+    no time pass.
+    """
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: all that is due until then happens, each at its time.
+
+        Args:
+            seconds: how long; 0 is the same as `settle`.
+
+        Raises:
+            ValueError: the time is negative or no finite number.
+            RuntimeError: this is not the clock of the run.
+        """
+
+    async def settle(self) -> None:
+        """Wait until nothing can happen unless time passes.
+
+        Threads and other programs are not waited for.
+
+        Raises:
+            RuntimeError: this is not the clock of the run.
+        """
+
+    def jump(self, seconds: float) -> None:
+        """Set the clock forward at once; what was due in between is then late.
+
+        Args:
+            seconds: how far.
+        """
+
+
+def virtual_clock() -> VirtualTime:
+    """Make a clock for `trio.run(main, clock=...)`, as the fixture `virtual_time` is."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    # Trio lets no class extend its own, so the two functions are put on the instance.
+    vars(clock).update(advance=partial(_advance, clock), settle=partial(_settle, clock))
+    return cast("VirtualTime", clock)
+
+
+async def _advance(clock: Any, seconds: float) -> None:
+    check_delay(seconds, "seconds")
+    _check(clock)
+    await trio.sleep(seconds)
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def _settle(clock: Any) -> None:
+    _check(clock)
+    await trio.testing.wait_all_tasks_blocked()
+
+
+def _check(clock: Any) -> None:
+    if trio.lowlevel.current_clock() is not clock:
+        raise RuntimeError(
+            "virtual_time is not the clock of this run: let the test itself take it, as in "
+            "async def test_...(virtual_time), not only a fixture of it"
+        )
