@@ -35,8 +35,3 @@ class Blueprint:
     ) -> None:
         self.label = label
         self.body = body
-
-    @property
-    def limit(self) -> float | None:
-        """The seconds it gets when its nursery closes; None: for ever."""
-        return 0.0 if self.shutdown == "brutal_kill" else self.shutdown

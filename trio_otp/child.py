@@ -36,6 +36,7 @@ P = ParamSpec("P")
 B = TypeVar("B", bound=Behaviour)
 S_co = TypeVar("S_co", covariant=True)
 _KEEP: Final[Any] = object()
+_keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class _Specified:
     """Room for what a child has worked out once: a start asks for its specification often."""
 
     __slots__ = ("_blueprint", "_spec")
-    _blueprint: Blueprint
-    _spec: ChildSpec
+    _blueprint: Blueprint | None
+    _spec: ChildSpec | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,6 +80,11 @@ class Child(_Specified, Generic[S_co]):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        """Begin with nothing worked out."""
+        _keep(self, "_blueprint", None)
+        _keep(self, "_spec", None)
 
     def having(
         self,
@@ -126,23 +132,21 @@ class Child(_Specified, Generic[S_co]):
     @property
     def spec(self) -> ChildSpec:
         """What a supervisor makes of it: the options with every default filled in."""
-        try:
-            return self._spec
-        except AttributeError:
+        spec = self._spec
+        if spec is None:
             known = self.blueprint
             spec = ChildSpec(*(getattr(known, option) for option in ChildSpec.__match_args__))
-            object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
-            return spec
+            _keep(self, "_spec", spec)
+        return spec
 
     @property
     def blueprint(self) -> Blueprint:
         """How it is started, with no arguments before its own."""
-        try:
-            return self._blueprint
-        except AttributeError:
+        blueprint = self._blueprint
+        if blueprint is None:
             blueprint = blueprint_of(self)
-            object.__setattr__(self, "_blueprint", blueprint)
-            return blueprint
+            _keep(self, "_blueprint", blueprint)
+        return blueprint
 
     def __repr__(self) -> str:
         shown = [bounded(arg, 60) for arg in self.args]

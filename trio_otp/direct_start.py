@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import trio
 from trio.lowlevel import enable_ki_protection
 
 from .launch import Launch
@@ -38,9 +37,9 @@ class DirectStart(Launch):
 
     def __init__(self, loop: SupervisorLoop, slot: Slot, from_: From[Any]) -> None:
         supervisor = loop.process
-        super().__init__(
-            loop.blueprint(slot), loop.home, supervisor, link=True, supervisor=supervisor
-        )
+        home = supervisor.children_home
+        assert home is not None
+        super().__init__(loop.blueprint(slot), home, supervisor, link=True, supervisor=supervisor)
         self.loop = loop
         self.slot = slot
         self.from_ = from_
@@ -50,7 +49,7 @@ class DirectStart(Launch):
         """Create the child, and note what the supervisor is doing."""
         loop, supervisor = self.loop, self.loop.process
         supervisor.current = self.from_
-        supervisor.since = trio.current_time()
+        supervisor.since = supervisor.runtime.now()
         loop.under_way = self
         loop.starting = self.slot
         supervisor.waits_for = child = self.create()
@@ -118,11 +117,10 @@ def begin_start(loop: SupervisorLoop, message: Any) -> bool:
 def _is_watched(loop: SupervisorLoop) -> bool:
     """Tell whether somebody is told of the start, who could see in which task it is done."""
     events = loop.process.runtime.events
-    return (
-        loop.process.debug is not None
-        or events.process_start is not None
-        or (loop.tells_progress and events.is_heard("progress"))
-    )
+    if loop.process.debug is not None or events.process_start is not None:
+        return True
+    progress = events.progress if loop.tells_progress else None
+    return progress is not None and not progress.is_deaf()
 
 
 def _is_plain(slot: Slot) -> bool:

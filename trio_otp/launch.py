@@ -92,7 +92,8 @@ class Launch:
         process.make = blueprint.make
         process.behaviour = blueprint.behaviour
         process.hosts = blueprint.hosts
-        process.shutdown = blueprint.limit
+        shutdown = blueprint.shutdown
+        process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
         if starter is not None:
             process.ancestors, process.callers = _heritage_of(starter)
@@ -100,7 +101,8 @@ class Launch:
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
             process.parent = starter
-            connect(process, starter)
+            process._peers = {starter: None}
+            starter.peers[process] = None
         if self.monitor is not None:
             self.monitor.what = process.pid
             self.monitor._attach(process)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .child import Child, as_child
@@ -33,7 +34,7 @@ from .supervisor import Supervisor
 from .template import check_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from .child import ChildSpec
     from .names import Ref
@@ -50,6 +51,7 @@ async def start_child(sup: Ref, child: type[B]) -> Pid[B]: ...
 async def start_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
 @overload
 async def start_child(sup: Ref, child: list[Any] | tuple[Any, ...]) -> Pid[Any]: ...
+@enable_ki_protection
 async def start_child(sup: Ref, child: Any) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
 
@@ -77,6 +79,7 @@ async def start_child(sup: Ref, child: Any) -> Any:
     return await _command(sup, "start_child", check_wanted(child))
 
 
+@enable_ki_protection
 async def terminate_child(sup: Ref, child: Any) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
 
@@ -107,6 +110,7 @@ async def _pid_of(child: Any) -> Pid[Any]:
     return process.pid
 
 
+@enable_ki_protection
 async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
@@ -128,6 +132,7 @@ async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     return pid
 
 
+@enable_ki_protection
 async def delete_child(sup: Ref, child_id: Any) -> None:
     """Forget a child of a `Supervisor` that is down.
 
@@ -144,6 +149,7 @@ async def delete_child(sup: Ref, child_id: Any) -> None:
     await _command(sup, "delete_child", child_id)
 
 
+@enable_ki_protection
 async def which_children(sup: Ref) -> list[ChildInfo]:
     """List the children of a supervisor, oldest first.
 
@@ -159,6 +165,7 @@ async def which_children(sup: Ref) -> list[ChildInfo]:
     return children
 
 
+@enable_ki_protection
 async def which_child(sup: Ref, child: Any) -> ChildInfo:
     """Tell of one child of a supervisor what `which_children` tells of all.
 
@@ -176,6 +183,7 @@ async def which_child(sup: Ref, child: Any) -> ChildInfo:
     return info
 
 
+@enable_ki_protection
 async def count_children(sup: Ref) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
 
@@ -191,6 +199,7 @@ async def count_children(sup: Ref) -> Counts:
     return counts
 
 
+@enable_ki_protection
 async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
     """Give the specification of a child, with every default filled in.
 
@@ -267,6 +276,7 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
     return process.pid
 
 
+@enable_ki_protection
 async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
     try:
         return await _command(sup, "start_child", child)
@@ -274,10 +284,11 @@ async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
         return await _command(sup, "restart_child", child.spec.id)
 
 
-async def _command(sup: Ref, name: str, argument: Any = None) -> Any:
+def _command(sup: Ref, name: str, argument: Any = None) -> Coroutine[Any, Any, Any]:
+    """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
     process = need(sup, name)
     check_class(sup, process, SupervisorBehaviour, name)
-    return await From(process, sup, Command(name, argument), None).wait()
+    return From(process, sup, Command(name, argument), None).begin()
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:

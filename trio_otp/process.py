@@ -66,6 +66,7 @@ class Process:
         "_dictionary",
         "_entries",
         "_peers",
+        "_requests",
         "_timers",
         "_watched_by",
         "_watchers",
@@ -97,7 +98,6 @@ class Process:
         "parent",
         "pid",
         "reprieve",
-        "requests",
         "runtime",
         "scope",
         "shutdown",
@@ -113,6 +113,7 @@ class Process:
     )
 
     # Who hears of its end, in the order in which they are told.
+    requests: Table[From[Any], None] = Table()  # calls sent to us that wait for an answer
     peers: Table[Process, None] = Table()  # links
     watched_by: Table[Monitor, None] = Table()
     watches: Table[Monitor, None] = Table()
@@ -141,7 +142,7 @@ class Process:
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
         self.thread: int | None = None  # the worker thread that runs its function, if one does
-        self.requests: dict[From[Any], None] = {}  # calls sent to us that wait for an answer
+        self._requests: dict[From[Any], None] | None = None
         self._peers: dict[Process, None] | None = None
         self._watched_by: dict[Monitor, None] | None = None
         self._watches: dict[Monitor, None] | None = None

@@ -92,7 +92,15 @@ class ServerLoop:
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
         # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
-            await self._init(make)
+            result = self._make(make)
+            if result.__class__ is CoroutineType:
+                self.process.shelter()
+                result = await result
+            self._check_first(result)
+            if self.process.doom is not UNSET:  # an init without a checkpoint has not noticed
+                self.process.shelter()
+                await trio.lowlevel.checkpoint()
+            self._started(result)
         try:
             await self._serve()
         except Stopping as stopping:
@@ -100,23 +108,23 @@ class ServerLoop:
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
 
-    async def _init(self, make: Callable[[], Behaviour]) -> None:
-        process = self.process
-        self.instance = process.instance = make()
-        result = self.instance.init()
-        if result.__class__ is CoroutineType:
-            process.shelter()
-            result = await result
+    def _make(self, make: Callable[[], Behaviour]) -> Any:
+        """Make the instance and call its init; give what that returned, maybe to be awaited."""
+        self.instance = self.process.instance = make()
+        return self.instance.init()
+
+    def _check_first(self, result: Any) -> None:
+        """End at once if init wants that."""
         if result is IGNORE:
-            ignore(process)
+            ignore(self.process)
         if isinstance(result, Stop):
             raise ProcessExit(result.reason)
-        if process.doom is not UNSET:  # an init without a checkpoint has not noticed
-            process.shelter()
-            await trio.lowlevel.checkpoint()
+
+    def _started(self, result: Any) -> None:
+        """Carry out what init returned, and tell the starter that it is over."""
         self._began(result)
-        assert process.starting is not None
-        process.starting.ack()
+        assert self.process.starting is not None
+        self.process.starting.ack()
 
     def _began(self, result: Any) -> None:
         """Do what an init that went well returned."""
@@ -235,7 +243,8 @@ class ServerLoop:
                     else:
                         result = self.instance.handle_cast(content)
                     if result.__class__ is CoroutineType:
-                        process.shelter()
+                        if process.scope is None:
+                            process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("cast", message.message)
@@ -244,7 +253,8 @@ class ServerLoop:
                 elif message.server is process:
                     result = self.run_call(message)
                     if result.__class__ is CoroutineType:
-                        process.shelter()
+                        if process.scope is None:
+                            process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("call", message.message)

@@ -185,15 +185,16 @@ class StaticLoop(SupervisorLoop):
     async def _start(self, slot: Slot) -> None:
         if await self.start_slot(slot):
             self.settle(slot)
+            self.report_progress(slot)
         else:
             self.settle_ignored(slot)
 
     def settle(self, slot: Slot) -> None:
-        """Note that a child was started, and tell of it."""
-        assert slot.pid is not None
-        self.ids[slot.pid] = slot.spec.id
-        self.policy.started(slot.spec.id)
-        self.report_progress(slot)
+        """Note that a child was started."""
+        assert slot.process is not None
+        child_id = slot.spec.id
+        self.ids[slot.process.pid] = child_id
+        self.policy.started(child_id)
 
     def settle_ignored(self, slot: Slot) -> None:
         """Note that a child did not want to run."""

@@ -306,6 +306,8 @@ class SupervisorLoop:
         try:
             if await self.start_slot(slot, launch):
                 self.settle(slot)
+                if self.tells_progress:
+                    self.report_progress(slot)
             else:
                 self.settle_ignored(slot)
         except BaseException:
