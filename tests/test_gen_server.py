@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -158,6 +159,42 @@ async def test_queued_messages_are_taken_many_at_a_time(autojump_clock: Any) -> 
         await otp.call(pid, otp.Reply(None))
         trio.lowlevel.remove_instrument(steps)
         assert 6400 / 65 <= steps.count <= 6400 / 60
+
+
+class Thing:
+    """What somebody may hold too long."""
+
+
+async def test_a_server_that_waits_holds_nothing_of_its_last_message() -> None:
+    """Neither message nor answer: each of many idle servers would keep a large one."""
+    things: list[weakref.ref[Thing]] = []
+
+    def thing() -> Thing:
+        made = Thing()
+        things.append(weakref.ref(made))
+        return made
+
+    async with otp.open_process():
+        pid = await otp.start(Forgetful)
+        for use in (otp.call, otp.cast, otp.call):
+            used: Any = use(pid, thing)
+            await (used or trio.testing.wait_all_tasks_blocked())
+        await trio.testing.wait_all_tasks_blocked()
+        assert [None] * 4 == [held() for held in things]
+
+
+class Forgetful(otp.GenServer):
+    """Answers what a function gives, and keeps nothing."""
+
+    def handle_call(self, request: Any, from_: Any) -> Any:
+        return otp.Reply(request())
+
+    def handle_cast(self, message: Any) -> Any:
+        message()
+        return otp.NoReply(continue_=message)
+
+    def handle_continue(self, token: Any) -> Any:
+        token()
 
 
 async def test_fault_11_a_server_that_casts_to_itself_does_not_block() -> None:

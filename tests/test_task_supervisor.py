@@ -353,8 +353,10 @@ async def test_an_owner_that_dies_during_the_start_has_no_task(sup: otp.OpenSupe
 
     async with otp.open_process():
         for start in (Tasks.start_async, Tasks.start_async_nolink):
+            await otp.sys.suspend("tasks")
             pid = otp.spawn(owner, start)
-            await trio.lowlevel.checkpoint()
+            await settle()
             otp.exit(pid, otp.KILL)
+            await otp.sys.resume("tasks")
             await settle()
         assert ([], []) == (ran, await Tasks.children("tasks"))

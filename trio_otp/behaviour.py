@@ -38,6 +38,8 @@ class Behaviour:
     child_type: ClassVar[str] = "worker"
     hosts_children: ClassVar[bool] = False
     takes_messages: ClassVar[bool] = True  # whether it has a loop that answers and obeys
+    # Whether its loop calls `Process.shelter` before it waits for anything but a message.
+    shelters_itself: ClassVar[bool] = False
     system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
 
     def __init_subclass__(cls, **options: Any) -> None:

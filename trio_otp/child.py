@@ -18,6 +18,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .behaviour import Behaviour
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .child_arguments import check_arguments, takes_task_status
 from .child_options import ChildType, Restart, Shutdown, check_options
@@ -65,7 +66,8 @@ class ChildSpec:
 class _Specified:
     """Room for what a child has worked out once: a start asks for its specification often."""
 
-    __slots__ = ("_spec",)
+    __slots__ = ("_blueprint", "_spec")
+    _blueprint: Blueprint
     _spec: ChildSpec
 
 
@@ -127,15 +129,20 @@ class Child(_Specified, Generic[S_co]):
         try:
             return self._spec
         except AttributeError:
-            spec = self._specify()
+            known = self.blueprint
+            spec = ChildSpec(*(getattr(known, option) for option in ChildSpec.__match_args__))
             object.__setattr__(self, "_spec", spec)  # it is frozen, and stays what it is
             return spec
 
-    def _specify(self) -> ChildSpec:
-        options = {**_defaults(self.target), **self.options}
-        options["debug"] = tuple(options.get("debug", ()))
-        options.setdefault("id", options.get("name") or label_of(self.target))
-        return ChildSpec(**options)
+    @property
+    def blueprint(self) -> Blueprint:
+        """How it is started, with no arguments before its own."""
+        try:
+            return self._blueprint
+        except AttributeError:
+            blueprint = blueprint_of(self)
+            object.__setattr__(self, "_blueprint", blueprint)
+            return blueprint
 
     def __repr__(self) -> str:
         shown = [bounded(arg, 60) for arg in self.args]
@@ -214,46 +221,55 @@ def launch_of(
     *,
     starter: Process | None,
     link: bool,
-    supervisor: Process | None = None,
-    extra_arguments: tuple[Any, ...] = (),
 ) -> Launch:
     """Say how a child is started in a home."""
-    spec = child.spec
-    target = child.target
-    behaviour: type[Behaviour] | None = target if isinstance(target, type) else None
-    return Launch(
-        body=_body(child, extra_arguments) if behaviour is None else None,
-        make=None if behaviour is None else _maker(child, extra_arguments),
-        label=label_of(target),
-        home=home,
-        parent=starter if link else None,
-        starter=starter,
-        link=link,
-        name=spec.name,
-        behaviour=behaviour,
-        hosts=behaviour is not None and behaviour.hosts_children,
-        timeout=spec.timeout,
-        shutdown=0.0 if spec.shutdown == "brutal_kill" else spec.shutdown,
-        debug=spec.debug,
-        supervisor=supervisor,
-    )
+    return Launch(child.blueprint, home, starter, link=link)
 
 
-def _body(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[Process], Awaitable[object]]:
-    target, args, kwargs = child.target, (*extra, *child.args), child.kwargs
+def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
+    """Say how a child is started, with arguments that come before its own."""
+    target, args, options = child.target, (*extra, *child.args), child.options
+    blueprint = Blueprint(label_of(target))
+    if isinstance(target, type):
+        options = _describe(blueprint, target, options)
+        blueprint.make = _maker(target, args, child.kwargs)
+    else:
+        blueprint.body = _body(target, args, child.kwargs)
+    for option, value in options.items():
+        setattr(blueprint, option, value)
+    if "id" not in options:
+        blueprint.id = blueprint.name or blueprint.label
+    if blueprint.debug:
+        blueprint.debug = tuple(blueprint.debug)
+    return blueprint
 
+
+def _describe(
+    blueprint: Blueprint, behaviour: type[Behaviour], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Note what a class is; give the options that hold for a child of it."""
+    blueprint.behaviour = behaviour
+    blueprint.hosts = behaviour.hosts_children
+    blueprint.type = behaviour.child_type
+    if behaviour.child_type == "supervisor":
+        blueprint.shutdown = None
+    return {**behaviour.child_options, **options} if behaviour.child_options else options
+
+
+def _body(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[Process], Awaitable[object]]:
     async def run_function(process: Process) -> None:
         await _run_function(process, target, args, kwargs)
 
     return run_function
 
 
-def _maker(child: Child[Any], extra: tuple[Any, ...]) -> Callable[[], Any]:
+def _maker(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[], Any]:
     """Give what makes the instance: the class itself, if it gets no arguments."""
-    args = (*extra, *child.args)
-    if not args and not child.kwargs:
-        return child.target
-    return partial(child.target, *args, **child.kwargs)
+    return partial(target, *args, **kwargs) if args or kwargs else target
 
 
 async def _run_function(
@@ -280,13 +296,3 @@ class _TaskStatus:
     def started(self, value: Any = None) -> None:
         """Tell that the child has started."""
         acknowledge(self._process, value, "task_status.started() was called twice")
-
-
-def _defaults(target: Any) -> dict[str, Any]:
-    if not isinstance(target, type):
-        return {}
-    behaviour: type[Behaviour] = target
-    options = dict(behaviour.child_options)
-    if behaviour.child_type == "supervisor":
-        options.setdefault("shutdown", None)
-    return {**options, "type": behaviour.child_type}

@@ -170,6 +170,11 @@ class DynamicLoop(SupervisorLoop):
         # {pid: child}, oldest first; a child that is being restarted stays under its old pid
         self.slots: dict[Pid[Any], Slot] = {}
 
+    @property
+    def extra_arguments(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """Give what comes before the arguments of every child."""
+        return self.spec.extra_arguments
+
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
         return [
@@ -265,7 +270,7 @@ class DynamicLoop(SupervisorLoop):
             del self.slots[pid]
             raise self.give_up(slot, reason)
         try:
-            started = await self.start_slot(slot, self.spec.extra_arguments)
+            started = await self.start_slot(slot)
         except StartError as exc:
             if isinstance(exc, AlreadyStarted) and exc.pid in self.slots:
                 # Between the child's end and the news of it somebody has started it again here.
@@ -280,19 +285,20 @@ class DynamicLoop(SupervisorLoop):
             slot.restarts += 1
             self.slots[slot.pid] = slot
 
-    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
-        """Start a child, if there may be one more."""
+    def admit(self, wanted: Any) -> Slot:
+        """Make the slot of a child, if there may be one more."""
         child = child_of(self.spec.template, wanted)
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
-        if child.spec.significant:
+        if child.blueprint.significant:
             raise SpecError("significant=True: a DynamicSupervisor has no significant children")
-        slot = Slot(child)
-        if await self.start_slot(slot, self.spec.extra_arguments):
-            assert slot.pid is not None
-            self.slots[slot.pid] = slot
-        return slot.pid
+        return Slot(child)
+
+    def settle(self, slot: Slot) -> None:
+        """Note that a child was started."""
+        assert slot.pid is not None
+        self.slots[slot.pid] = slot
 
     async def do_terminate_child(self, pid: Pid[Any]) -> None:
         """Stop a child and forget it."""
@@ -320,7 +326,7 @@ class DynamicLoop(SupervisorLoop):
         template = self.spec.template
         if template is not None and child.__class__ is not Pid and child == template.spec.id:
             return template.spec
-        return self._find("get_childspec", child).spec
+        return self._find("get_childspec", child).child.spec
 
     def _find(self, command: str, child: Any) -> Slot:
         if child.__class__ is not Pid:

@@ -14,7 +14,7 @@ is detached and logged; it never hurts the process that emitted. Follows: Elixir
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .bounded import bounded
 from .event_reports import ApplicationReport as ApplicationReport
@@ -56,6 +56,17 @@ class _Dispatch:
         self.events = events
         self.event = event
         self.listeners = listeners
+        asked = [getattr(listener, "is_deaf", None) for listener in listeners]
+        self._asked: list[Any] | None = None if None in asked else asked
+
+    def is_deaf(self) -> bool:
+        """Tell whether no listener would do anything now: those that have an `is_deaf` say so."""
+        if self._asked is None:
+            return False
+        for is_deaf in self._asked:  # noqa: SIM110 - a generator takes as long as all else
+            if not is_deaf():
+                return False
+        return True
 
     def __call__(self, *args: object) -> None:
         for listener in self.listeners:
@@ -112,6 +123,11 @@ class Events:
         slot = getattr(self, event)
         if slot is not None:
             slot(*args)
+
+    def is_heard(self, event: str) -> bool:
+        """Tell whether a listener would do anything now."""
+        slot = getattr(self, event)
+        return slot is not None and not slot.is_deaf()
 
     def _listeners(self, event: str) -> tuple[Listener, ...]:
         if event not in EVENT_NAMES:

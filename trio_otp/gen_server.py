@@ -43,6 +43,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
+from .blueprint import Blueprint
 from .bounded import label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
 from .launch import Launch
@@ -77,6 +78,7 @@ class GenServer(Behaviour):
     gets `ServerExited`, and the supervisor restarts it from its constructor.
     """
 
+    shelters_itself: ClassVar[bool] = True
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
 
     @classmethod
@@ -329,7 +331,7 @@ def reply_from_task(
         from_.server_died(helper.exit_reason)
 
     label = f"reply:{label_of(fn)}"
-    helper = Launch(body=body, label=label, home=server.home, starter=server).create()
+    helper = Launch(Blueprint(label, body), server.home, server).create()
     helper.watchers[died] = None
     _end_with(server, helper)
     return helper.pid

@@ -128,6 +128,8 @@ class GenStatem(Behaviour, Generic[S]):
     state_enter: ClassVar[bool] = False
     transitions: ClassVar[Mapping[Any, Any]] = {}
     state_functions: ClassVar[dict[Any, str]] = {}  # {state: method of `on_state`}
+    # The same by the identity of the states: an enum hashes its members in Python, for each event.
+    _functions_by_id: ClassVar[dict[int, str]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Enter the state functions of the class.
@@ -149,6 +151,7 @@ class GenStatem(Behaviour, Generic[S]):
                 elif "transitions" not in vars(cls):
                     transitions.pop(state, None)  # of a base class
         cls.state_functions = {**cls.state_functions, **own}
+        cls._functions_by_id = {id(state): name for state, name in cls.state_functions.items()}
         cls.transitions = transitions
         base: Any = GenStatem
         if cls.state_functions and cls.handle_event is not base.handle_event:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .home import home_of
 from .launch import Launch, expect_awaitable, where_to_live
@@ -210,12 +211,8 @@ class _Run:
         self.what = what
         self.fn = fn
         self.args = args
-        self.launch = Launch(
-            body=self._body,
-            label=label_of(fn),
-            home=where_to_live(nursery, f"otp.{what}"),
-            starter=own_process(),
-        )
+        home = where_to_live(nursery, f"otp.{what}")
+        self.launch = Launch(Blueprint(label_of(fn), self._body), home, own_process())
 
     async def _body(self, _: Process) -> None:
         await expect_awaitable(self.fn, self.fn(*self.args))

@@ -33,91 +33,105 @@ from .exits import (
 from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
 from .process import UNSET, Process
-from .record import dataclass
 from .request import enter_wait, leave_wait
 from .runtime import calling_process, own_process, runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
+    from .blueprint import Blueprint
     from .process import Heritage
     from .signals import Monitor
 
 
-@dataclass(slots=True, kw_only=True)
 class Launch:
-    """Everything there is to say about a process that is to be started."""
+    """One start: what is started, where and by whom; and what its starter waits on."""
 
-    body: Callable[[Process], Awaitable[object]] | None  # None for a behaviour
-    label: str
-    home: Home
-    make: Callable[[], Any] | None = None  # the instance of a behaviour
-    parent: Process | None = None
-    starter: Process | None = None
-    link: bool = False
-    name: object = None
-    behaviour: type[Any] | None = None
-    hosts: bool = False
-    timeout: float | None = None
-    shutdown: float | None = 5.0
-    supervisor: Process | None = None
-    monitor: Monitor | None = None  # of the starter, from the first moment on
-    debug: tuple[Any, ...] = ()
+    begun = False  # whether the process is there already when `start` is called
+    __slots__ = (
+        "blueprint",
+        "done",
+        "home",
+        "ignored",
+        "link",
+        "monitor",
+        "process",
+        "starter",
+        "supervisor",
+        "task",
+        "timed_out",
+    )
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        home: Home,
+        starter: Process | None,
+        *,
+        link: bool = False,
+        supervisor: Process | None = None,
+    ) -> None:
+        self.blueprint = blueprint
+        self.home = home
+        self.starter = starter
+        self.link = link
+        self.supervisor = supervisor
+        self.monitor: Monitor | None = None  # of the starter, from the first moment on
+        self.process: Process
+        self.task: trio.lowlevel.Task | None = None  # of the starter
+        self.done = False
+        self.ignored = False
+        self.timed_out = False
 
     @enable_ki_protection
     def create(self) -> Process:
         """Make the process and its task, with its name and link, at once."""
-        process = Process(self.home.runtime, self.home, self.body, self.label)
-        process.make = self.make
-        process.behaviour = self.behaviour
-        process.hosts = self.hosts
-        process.shutdown = self.shutdown
+        blueprint, home, starter = self.blueprint, self.home, self.starter
+        runtime = home.runtime
+        self.process = process = Process(runtime, home, blueprint.body, blueprint.label)
+        process.make = blueprint.make
+        process.behaviour = blueprint.behaviour
+        process.hosts = blueprint.hosts
+        process.shutdown = blueprint.limit
         process.supervisor = self.supervisor
-        if self.starter is not None:
-            process.ancestors, process.callers = _heritage_of(self.starter)
-        self.home.add(process)
-        process.runtime.processes[process.pid._number] = process
-        if self.link and self.parent is not None:
-            process.parent = self.parent
-            connect(process, self.parent)
+        if starter is not None:
+            process.ancestors, process.callers = _heritage_of(starter)
+        home.add(process)
+        runtime.processes[process.pid._number] = process
+        if self.link and starter is not None:
+            process.parent = starter
+            connect(process, starter)
         if self.monitor is not None:
             self.monitor.what = process.pid
             self.monitor._attach(process)
-        if self.debug:
-            switch_on(process, self.debug)
-        if (hook := process.runtime.events.process_start) is not None:
+        if blueprint.debug:
+            switch_on(process, blueprint.debug)
+        if (hook := runtime.events.process_start) is not None:
             hook(process.pid)
         return process
-
-
-class Starting:
-    """What the starter of a process waits on."""
-
-    __slots__ = ("done", "ignored", "monitor", "process", "task", "timed_out")
-
-    def __init__(self, process: Process, monitor: Monitor | None = None) -> None:
-        self.process = process
-        self.monitor = monitor
-        self.task: trio.lowlevel.Task | None = None  # that of the starter
-        self.done = False
-        self.ignored = False
-        self.timed_out = False
 
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
         if self.process.doom is UNSET:
             self.process.starting = None
-            self._finish(outcome.Value(self.process))
+            self._finish(self)
+
+    def wait(self) -> Coroutine[Any, Any, Process | None]:
+        """Wait until init is over; to be awaited at once by the task of the starter."""
+        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    def unwrap(self) -> Process | None:
+        """Give what was started to the starter, which wakes with this as its outcome."""
+        return None if self.ignored else self.process
 
     def failed(self, process: Process, reason: object) -> None:
         """The process died in init."""
         self.disown()
         if self.ignored:
-            self._finish(outcome.Value(None))
+            self._finish(self)
         else:
-            self._finish(
-                outcome.Error(StartError(TIMEOUT if self.timed_out else reason, process.label))
-            )
+            reason = TIMEOUT if self.timed_out else reason
+            self._finish(outcome.Error(StartError(reason, process.label)))
 
     def disown(self) -> None:
         """See to it that the starter hears of the end by an error, by no Exit and no Down."""
@@ -130,7 +144,7 @@ class Starting:
         self.timed_out = True
         self.process.condemn(KILLED)
 
-    def _finish(self, result: outcome.Outcome[Process | None]) -> None:
+    def _finish(self, result: Any) -> None:
         if not self.done and self.task is not None:
             self.done = True
             reschedule(self.task, result)
@@ -158,29 +172,30 @@ async def start(launch: Launch) -> Process | None:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
-    await trio.lowlevel.checkpoint_if_cancelled()
-    if launch.name is not None:
-        await _free_name(launch)
-    process = launch.create()
-    process.starting = starting = Starting(process, launch.monitor)
-    if launch.name is not None:
-        await _take_name(process, launch)
+    blueprint = launch.blueprint
+    if not launch.begun:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if blueprint.name is not None:
+            await _free_name(launch)
+        launch.create().starting = launch
+        if blueprint.name is not None:
+            await _take_name(launch.process, blueprint)
+    process = launch.process
     caller = calling_process()
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
-    limit = None if launch.timeout == math.inf else launch.timeout
+    limit = None if blueprint.timeout == math.inf else blueprint.timeout
     try:
-        starting.task = trio.lowlevel.current_task()
+        launch.task = trio.lowlevel.current_task()
         if limit is not None:
-            process.runtime.timers.limit(starting, limit)
-        result: Process | None = await wait_task_rescheduled(starting.abort)
-        return result
+            process.runtime.timers.limit(launch, limit)
+        return await launch.wait()
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
-                starting.disown()  # it may have started at this very moment
+                launch.disown()  # it may have started at this very moment
                 process.condemn(SHUTDOWN, orderly=True)
-                await stop(process, SHUTDOWN, launch.shutdown, now=True)
+                await stop(process, SHUTDOWN, process.shutdown, now=True)
         raise
     except StartError as exc:
         if isinstance(exc.reason, BaseException) and passes_through(exc.reason):
@@ -207,25 +222,26 @@ def _starter_dies() -> bool:
 
 async def _free_name(launch: Launch) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    check_name(launch.name)
-    with trio.move_on_after(math.inf if launch.timeout is None else launch.timeout) as scope:
-        while (process := _holder(launch.name, launch.label)) is not None:
+    blueprint = launch.blueprint
+    check_name(blueprint.name)
+    with trio.move_on_after(math.inf if blueprint.timeout is None else blueprint.timeout) as scope:
+        while (process := _holder(blueprint.name, blueprint.label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
                 await trio.lowlevel.checkpoint()
-                raise AlreadyStarted(process.pid, launch.label)
-            await _wait_for_end(process, launch)
+                raise AlreadyStarted(process.pid, blueprint.label)
+            await _wait_for_end(process, blueprint)
     if scope.cancelled_caught:
-        raise StartError(TIMEOUT, launch.label)
+        raise StartError(TIMEOUT, blueprint.label)
     _check_what_changed(launch)
 
 
-async def _wait_for_end(process: Process, launch: Launch) -> None:
+async def _wait_for_end(process: Process, blueprint: Blueprint) -> None:
     """Wait for the holder of a name, unless it waits, over others perhaps, for this very start."""
     try:
-        edge = enter_wait(process, launch.name, None)
+        edge = enter_wait(process, blueprint.name, None)
     except CallError as exc:
-        raise StartError(exc, launch.label) from exc
+        raise StartError(exc, blueprint.label) from exc
     try:
         await process.wait_dead()
     finally:
@@ -238,7 +254,7 @@ def _check_what_changed(launch: Launch) -> None:
         launch.home = home_of(launch.home.runtime, launch.home.nursery)
     needed = launch.link or launch.monitor is not None
     if needed and launch.starter is not None and launch.starter.dead:
-        raise StartError(NOPROC, launch.label)
+        raise StartError(NOPROC, launch.blueprint.label)
 
 
 def _holder(name: object, label: str) -> Process | None:
@@ -248,17 +264,17 @@ def _holder(name: object, label: str) -> Process | None:
         raise StartError(exc, label) from exc
 
 
-async def _take_name(process: Process, launch: Launch) -> None:
+async def _take_name(process: Process, blueprint: Blueprint) -> None:
     """Give the process its name, or undo the start: a via registry may refuse, or not be there."""
     try:
-        if take_name(process, launch.name):
+        if take_name(process, blueprint.name):
             return
-        rival = holder(launch.name)
-        error = StartError(f"the registry refused {launch.name!r}", launch.label)
+        rival = holder(blueprint.name)
+        error = StartError(f"the registry refused {blueprint.name!r}", blueprint.label)
         if rival is not None:
-            error = AlreadyStarted(rival.pid, launch.label)
+            error = AlreadyStarted(rival.pid, blueprint.label)
     except Exception as exc:
-        error = StartError(exc, launch.label)
+        error = StartError(exc, blueprint.label)
     process.condemn(KILLED)  # it is still starting, so its end is no signal to its starter
     with trio.CancelScope(shield=True):
         await process.wait_dead()

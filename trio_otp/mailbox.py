@@ -47,13 +47,18 @@ class Woken:
 WOKEN: Any = Woken()
 
 
+def stay(_raise_cancel: Callable[[], Any]) -> Abort:
+    """Let a task wait on that is cancelled: only a message, or `wake`, ends its wait."""
+    return Abort.FAILED
+
+
 class Mailbox:
     """Unbounded, first in first out; `put` never blocks.
 
     Whoever reads takes from `queue` what is there, and waits by `wait` if nothing is.
     """
 
-    __slots__ = ("_channel", "_seen", "_waiter", "queue")
+    __slots__ = ("_begin", "_channel", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
         self.queue: deque[Any] = deque()
@@ -90,6 +95,13 @@ class Mailbox:
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
         self._waiter = current_task()
+
+    @enable_ki_protection
+    def wake(self) -> None:
+        """Let who waits look around, whether or not there is a message."""
+        task, self._waiter = self._waiter, None
+        if task is not None:
+            reschedule(task, WOKEN)
 
     def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
         """Forget who waits: it was cancelled."""
@@ -154,14 +166,23 @@ class Mailbox:
         del self.queue[index]
         return message
 
+    def offer(self, begin: Callable[[Any], bool]) -> None:
+        """Let a message that comes while its owner waits be offered to a function first.
+
+        Args:
+            begin: called with the message, by who sends it; tells whether it has dealt with it.
+        """
+        if self.__class__ is Mailbox:
+            self._begin = begin
+            _become(self, DirectMailbox)
+
     @enable_ki_protection
     def send_end(self) -> trio.MemorySendChannel[Any]:
         """Give a send end of its own to somebody; from now on a memory channel is in use."""
         self._channel = trio.open_memory_channel[Any](math.inf)
         _become(self, ChannelMailbox)
         if self._waiter is not None:  # let it wait at the channel
-            task, self._waiter = self._waiter, None
-            reschedule(task, WOKEN)
+            self.wake()
         return self.send_end()
 
     def __len__(self) -> int:
@@ -178,6 +199,18 @@ class Mailbox:
         """Take nothing more; what is still inside is dropped."""
         self.queue.clear()
         _become(self, ClosedMailbox)
+
+
+class DirectMailbox(Mailbox):
+    """A mailbox whose owner may begin what a message asks for at once, while it waits."""
+
+    __slots__ = ()
+    _begin: Callable[[Any], bool]
+
+    def put(self, message: Any) -> None:
+        """Add a message, unless it is dealt with by now."""
+        if self._waiter is None or not self._begin(message):
+            super().put(message)
 
 
 class ChannelMailbox(Mailbox):

@@ -60,6 +60,7 @@ async def open_process(
             nursery.start_soon(process.home.close_after, leave)
             token = current_process.set(process)
             try:
+                assert process.scope is not None
                 with process.scope:
                     yield process.pid
                 process.die(NORMAL)

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import outcome
 import trio
@@ -79,6 +79,8 @@ class Port(GenServer):
         cwd: the directory it runs in; ours if left out.
         env: its environment; ours if left out.
     """
+
+    shelters_itself: ClassVar[bool] = False  # its nursery is to be inside of the scope
 
     def __init__(
         self,

@@ -2,8 +2,9 @@
 
 The life of a process is `create` -> its task runs the body -> `die`. Rules this file keeps:
 
-* The body runs in a scope that shields it from outside cancellation; only exit signals and
-  supervisors end it.
+* The body is shielded from outside cancellation; only exit signals and supervisors end it. The
+  scope that does so is made when the task first has to wait for something that knows nothing of
+  that, see `shelter`.
 * `die`, the epilogue, has no checkpoint: names and registry entries go first, then the callers
   that wait are answered, then exits go to links, then DOWN to monitors. So a name is free before
   anyone hears of the death.
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .debug import Debug
-    from .launch import Starting
+    from .launch import Launch
     from .request import From
     from .runtime import Runtime
     from .signals import Monitor
@@ -136,7 +137,7 @@ class Process:
         self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
         self.name: object = None
         self.mailbox = Mailbox()
-        self.scope = trio.CancelScope(shield=True)
+        self.scope: trio.CancelScope | None = None  # once the task has entered one
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
         self.thread: int | None = None  # the worker thread that runs its function, if one does
@@ -158,7 +159,7 @@ class Process:
         self.hosts = False
         self.children_home: Home | None = None
         self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
-        self.starting: Starting | None = None
+        self.starting: Launch | None = None  # until init is over
         self.started: Any = None
         self.behaviour: type[Any] | None = None  # the class, None for a plain process
         self.instance: Any = None
@@ -194,9 +195,15 @@ class Process:
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
         try:
-            with self.scope:
+            try:
                 if self.doom is UNSET:
                     await self._begin()
+            except BaseException as exc:
+                if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
+                    raise
+            else:
+                if self.scope is not None:
+                    self.scope.__exit__(None, None, None)
         except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see run_hosting
             raise
         except BaseException as exc:
@@ -218,7 +225,6 @@ class Process:
         # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
         # children in order. Hence the shield stands outside the nursery and the body's own scope
         # has none.
-        self.scope.shield = False
         current_process.set(self)
         try:
             with trio.CancelScope(shield=True):
@@ -239,10 +245,27 @@ class Process:
 
         A behaviour sees to that itself, which saves each server a frame.
         """
-        if self.make is not None and self.behaviour is not None:
-            running: Awaitable[object] = self.behaviour.run_process(self, self.make)
+        behaviour = self.behaviour
+        if behaviour is None or not behaviour.shelters_itself:
+            self.shelter()
+        if self.make is not None and behaviour is not None:
+            running: Awaitable[object] = behaviour.run_process(self, self.make)
             return running
         return self._run_plain()
+
+    @enable_ki_protection
+    def shelter(self) -> None:
+        """Enter, in the task of the process, the scope that shields it and that `condemn` cancels.
+
+        Until then the task may only wait for its mailbox, with `stay` as its abort function. A
+        scope is a tenth of what an idle server weighs and a third of what it takes to start one; a
+        server whose callbacks never wait needs none before its end.
+        """
+        if self.scope is None:
+            self.scope = trio.CancelScope(shield=not self.hosts)
+            self.scope.__enter__()
+            if self.doom is not UNSET:
+                self.scope.cancel(reason=_why(self.doom))
 
     @disable_ki_protection
     async def _run_plain(self) -> None:
@@ -311,10 +334,12 @@ class Process:
             return
         self.doom = reason
         self.orderly = orderly
-        why = f"exit signal {bounded(reason)}"
-        self.scope.cancel(reason=why)
+        if self.scope is None:
+            self.mailbox.wake()
+        else:
+            self.scope.cancel(reason=_why(reason))
         if self.reprieve is not None:
-            self.reprieve.cancel(reason=why)
+            self.reprieve.cancel(reason=_why(reason))
 
     @enable_ki_protection
     def request_shutdown(self, sender: Pid[Any], reason: object, *, now: bool = False) -> None:
@@ -374,3 +399,8 @@ class Process:
         if self.ended is None:
             self.ended = trio.Event()
         await self.ended.wait()
+
+
+def _why(reason: object) -> str:
+    """Say in a `Cancelled` why it was raised."""
+    return f"exit signal {bounded(reason)}"

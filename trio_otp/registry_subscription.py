@@ -20,6 +20,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import is_whole
 from .exits import NORMAL, ServerExited, WrongServer, raise_bare
@@ -140,7 +141,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
     def _enter(self, home: Home) -> None:
         """Start the process; it has no mailbox but the buffer from its first moment on."""
         label = f"subscription {bounded(self._key, 40)}"
-        launch = Launch(body=_wait, label=label, home=home, starter=own_process())
+        launch = Launch(Blueprint(label, _wait), home, own_process())
         self._process = process = launch.create()
         process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
         self._registry.process.watchers[self._registry_died] = None

@@ -162,6 +162,9 @@ def log_progress(report: ProgressReport) -> None:
     _log(_progress, logging.DEBUG, lambda: _progress_text(report), report, fields)
 
 
+log_progress.is_deaf = lambda: not _progress.isEnabledFor(logging.DEBUG)  # type: ignore[attr-defined]
+
+
 def _progress_text(report: ProgressReport) -> str:
     who = bounded(report.supervisor)
     return f"{who}: child {bounded(report.child_id)} started: {report.pid!r}"

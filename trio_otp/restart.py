@@ -32,6 +32,7 @@ from .exits import SpecError, is_quiet
 from .record import dataclass
 
 if TYPE_CHECKING:
+    from .blueprint import Blueprint
     from .child_options import Restart
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
@@ -247,7 +248,7 @@ class Policy:
         return any(e.significant and e.state is not State.DOWN for e in self.table.values())
 
 
-def check_entry(entry: Entry, auto_shutdown: str) -> None:
+def check_entry(entry: Entry | Blueprint, auto_shutdown: str) -> None:
     """Refuse a significant child that could never be one."""
     if not entry.significant:
         return

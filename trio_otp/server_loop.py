@@ -27,7 +27,7 @@ from trio.lowlevel import disable_ki_protection, wait_task_rescheduled
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
-from .mailbox import Mailbox, SystemMessage
+from .mailbox import Mailbox, SystemMessage, stay
 from .process import UNSET
 from .request import From, check_timeout
 from .server_debug import handle_debugged
@@ -105,12 +105,14 @@ class ServerLoop:
         self.instance = process.instance = make()
         result = self.instance.init()
         if result.__class__ is CoroutineType:
+            process.shelter()
             result = await result
         if result is IGNORE:
             ignore(process)
         if isinstance(result, Stop):
             raise ProcessExit(result.reason)
         if process.doom is not UNSET:  # an init without a checkpoint has not noticed
+            process.shelter()
             await trio.lowlevel.checkpoint()
         self._began(result)
         assert process.starting is not None
@@ -121,6 +123,7 @@ class ServerLoop:
         self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
 
     async def _stop(self, stopping: Stopping) -> None:
+        self.process.shelter()
         if self.process.doom is not UNSET and not self.process.orderly:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
@@ -135,6 +138,7 @@ class ServerLoop:
     async def _end(self, exc: BaseException) -> None:
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
         process = self.process
+        self.process.shelter()
         if process.doom is not UNSET:
             if process.orderly:
                 await self._terminate(process.doom)
@@ -195,11 +199,14 @@ class ServerLoop:
                 if mailbox.__class__ is Mailbox:
                     try:
                         mailbox.park()
-                        await wait_task_rescheduled(mailbox.unpark)
+                        await wait_task_rescheduled(
+                            stay if process.scope is None else mailbox.unpark
+                        )
                     except BaseException:  # Ctrl-C, before it waited
                         mailbox.unpark()
                         raise
                 else:
+                    process.shelter()
                     await mailbox.wait()
                 process.since = since = now()
                 self._budget = BURST
@@ -220,8 +227,15 @@ class ServerLoop:
                 process.current = message
                 self._deadline = None
                 if kind is Cast:
-                    result = self.run_cast(message.message)
+                    content = message.message
+                    if hooks.handle_start is not None:
+                        hooks.handle_start(process.pid, "cast", content)
+                    if isinstance(content, Handled):
+                        result = content.handle_cast(self.instance)
+                    else:
+                        result = self.instance.handle_cast(content)
                     if result.__class__ is CoroutineType:
+                        process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("cast", message.message)
@@ -230,6 +244,7 @@ class ServerLoop:
                 elif message.server is process:
                     result = self.run_call(message)
                     if result.__class__ is CoroutineType:
+                        process.shelter()
                         result = await result
                     if hooks.handle_stop is not None:
                         self.handled("call", message.message)
@@ -237,15 +252,18 @@ class ServerLoop:
                 else:
                     await self._handle_info(message)
                 process.handled += 1
-            message = process.current = UNSET  # while it waits it holds nothing
+            message = content = result = process.current = UNSET  # while it waits it holds nothing
 
     async def _take(self, message: Any) -> None:
         """Take what is neither call nor cast, or anything if somebody watches."""
         process = self.process
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
+            process.shelter()
             await self._system(message)
             return
         debug = process.debug  # a gate may be the last of what watches, and go
+        if debug is not None:
+            process.shelter()
         if debug is not None and debug.gates and not self._is_from_above(message):
             message = await debug.admit(message)
         process.current = message
@@ -258,6 +276,7 @@ class ServerLoop:
 
     async def _next(self) -> Any:
         """Wait for the next message, or let others run and an exit signal arrive."""
+        self.process.shelter()
         message = await self._wait()
         if self.process.doom is not UNSET:  # the signal came while the message was handed over
             await trio.lowlevel.checkpoint()
@@ -340,6 +359,7 @@ class ServerLoop:
         return self.instance.handle_cast(message)
 
     async def _do_continue(self) -> None:
+        self.process.shelter()
         if self.process.doom is not UNSET or self._budget <= 0 or self.process.since >= self._until:
             await trio.lowlevel.checkpoint()
             self._begin_burst()
@@ -359,6 +379,7 @@ class ServerLoop:
             events.handle_start(self.process.pid, kind, message)
         result = callback(message)
         if result.__class__ is CoroutineType:
+            self.process.shelter()
             result = await result
         self.handled(kind, message)
         return result

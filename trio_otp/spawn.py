@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
 
+from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .exits import OtpError
 from .launch import Launch, expect_awaitable, where_to_live
@@ -134,9 +135,7 @@ def _spawn(
 
     what = label or label_of(fn)
     home = where_to_live(nursery, "otp.spawn")
-    return Launch(
-        body=body, label=what, home=home, parent=starter, starter=starter, link=link
-    ).create()
+    return Launch(Blueprint(what, body), home, starter, link=link).create()
 
 
 def self() -> Pid[Any]:

@@ -155,8 +155,8 @@ class NextState(_Result):
     actions: tuple[Action, ...]
 
     def __init__(self, state: Any, *actions: Action) -> None:
-        object.__setattr__(self, "state", state)
-        object.__setattr__(self, "actions", actions)
+        _set_state(self, state)
+        _set_next_actions(self, actions)
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -170,7 +170,13 @@ class KeepState(_Result):
     actions: tuple[Action, ...]
 
     def __init__(self, *actions: Action) -> None:
-        object.__setattr__(self, "actions", actions)
+        _set_kept_actions(self, actions)
+
+
+# Of frozen instances: half of the time of `object.__setattr__`, for each event of a machine.
+_set_state: Any = vars(NextState)["state"].__set__
+_set_next_actions: Any = vars(NextState)["actions"].__set__
+_set_kept_actions: Any = vars(KeepState)["actions"].__set__
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)

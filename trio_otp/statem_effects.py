@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .statem_timeouts import Kind, Which
 
 
-@dataclass(frozen=True, slots=True)
+# This and `Consumed` are not frozen, as there is one for each event: it would take twice as long.
+@dataclass(slots=True, unsafe_hash=True)
 class Happening:
     """An event: its kind and its content."""
 
@@ -65,7 +66,7 @@ class Become:
     callbacks: type[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Consumed:
     """The event is over and was not postponed: if it was a call, it is answered or will be."""
 
@@ -86,4 +87,5 @@ class Fail:
     error: Exception
 
 
-Effect: TypeAlias = Answer | Arm | Disarm | Become | Consumed | Halt | Fail
+Deed: TypeAlias = Answer | Arm | Disarm | Become | Halt | Fail
+Effect: TypeAlias = Deed | Consumed

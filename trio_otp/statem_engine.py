@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
@@ -63,19 +62,39 @@ if TYPE_CHECKING:
     from .statem_timeouts import Kind, Which
 
 _SET: Final = (StateTimeout, EventTimeout, GenericTimeout)
+_NO_CALLS: Final = (Event, TimeoutOf)  # kinds of events; any other is the `From` of a call
 _TIMEOUTS: Final = (*_SET, CancelTimeout, UpdateTimeout)
+_ANSWERS: Final = (Reply, ReplyTo)
+_BECOME: Final = (ChangeCallbacks, PushCallbacks, PopCallbacks)
+_RESULTS: Final = (NextState, KeepState, RepeatState)
+_KEEP: Final = KeepState()
 _ACCEPTED: Final = "NextState(state, ...), KeepState(...), RepeatState(...) or Stop(reason)"
 
 
-@dataclass(slots=True)
 class _Plan:
     """What an event and its enter calls have asked for so far."""
 
-    happening: Happening
-    changed: bool = False
-    postpone: bool = False
-    inserted: list[Happening] = field(default_factory=list[Happening])
-    timeouts: dict[Which, Any] = field(default_factory=dict["Which", Any])
+    # Most ask for nothing of this, so it stays with the class until they do.
+    changed = False
+    postpone = False
+    inserted: list[Happening] | None = None
+    timeouts: dict[Which, Any] | None = None
+
+    def __init__(self, happening: Happening) -> None:
+        self.happening = happening
+
+    def time(self, action: Any) -> None:
+        """Note a time-out; the last one of a kind counts, in its place."""
+        if self.timeouts is None:
+            self.timeouts = {}
+        self.timeouts.pop(action.which, None)
+        self.timeouts[action.which] = action
+
+    def insert(self, happening: Happening) -> None:
+        """Note an inserted event."""
+        if self.inserted is None:
+            self.inserted = []
+        self.inserted.append(happening)
 
 
 @dataclass(slots=True)
@@ -154,6 +173,12 @@ class Engine:
         """Take an event from outside."""
         self._queue.append(Happening(kind, content))
 
+    def receive_now(self, kind: Kind, content: Any) -> Happening:
+        """Take one that is handled at once, as `next_event` has said that nothing else waits."""
+        happening = Happening(kind, content)
+        self._plan = _Plan(happening)
+        return happening
+
     def fired(self, which: Which, generation: int) -> None:
         """Take the end of a timer, if it is not out of date."""
         running = self.timeouts.get(which)
@@ -191,18 +216,18 @@ class Engine:
 
     def _take(self, result: Any, effects: list[Effect]) -> None:
         plan = self._in_hand()
-        if self._stops(result, effects):
-            return
-        is_call = not isinstance(plan.happening.kind, Event | TimeoutOf)
-        if result is None and not is_call:
-            result = KeepState()
-        if not isinstance(result, NextState | KeepState | RepeatState):
+        if result is None and isinstance(plan.happening.kind, _NO_CALLS):
+            result = _KEEP
+        elif not isinstance(result, _RESULTS):
+            if self._stops(result, effects):
+                return
             raise BadReturn(self._callback(), result, _ACCEPTED + hint_for_result(result))
-        self._act(result.actions, effects)
+        if result.actions:
+            self._act(result.actions, effects)
         old = self.state
         if isinstance(result, NextState):
-            plan.changed = not same(old, result.state)
-            self.state = result.state
+            self.state = new = result.state
+            plan.changed = not same(old, new)
         wanted = plan.changed or isinstance(result, RepeatState)
         self._enter_or_settle(old, effects, wanted=wanted)
 
@@ -212,7 +237,7 @@ class Engine:
         if result is None:
             result = KeepState()
         moves = isinstance(result, NextState) and not same(self.state, result.state)
-        if moves or not isinstance(result, NextState | KeepState | RepeatState):
+        if moves or not isinstance(result, _RESULTS):
             accepted = "KeepState(...), RepeatState(...), Stop(reason), or None"
             raise BadReturn(self._callback(), result, f"{accepted}; an enter call moves nowhere")
         self._act(result.actions, effects)
@@ -227,7 +252,7 @@ class Engine:
             return False
         given: tuple[Any, ...] = result.actions
         for action in given:
-            if not isinstance(action, Reply | ReplyTo):
+            if not isinstance(action, _ANSWERS):
                 raise BadReturn("StopAndReply", action, "Reply(value) or ReplyTo(from_, value)")
             effects.append(self._answer(action))
         effects.append(Halt(result.reason))
@@ -247,16 +272,15 @@ class Engine:
     def _act(self, actions: tuple[Any, ...], effects: list[Effect]) -> None:
         plan = self._in_hand()
         for action in actions:
-            if isinstance(action, Reply | ReplyTo):
+            if isinstance(action, _ANSWERS):
                 effects.append(self._answer(action))
             elif isinstance(action, _TIMEOUTS):
-                plan.timeouts.pop(action.which, None)  # the last one of a kind counts, in its place
-                plan.timeouts[action.which] = action
+                plan.time(action)
             elif isinstance(action, Postpone) and not self._entering:
                 plan.postpone = action.on
             elif isinstance(action, NextEvent) and not self._entering:
-                plan.inserted.append(Happening(action.kind, action.content))
-            elif isinstance(action, ChangeCallbacks | PushCallbacks | PopCallbacks):
+                plan.insert(Happening(action.kind, action.content))
+            elif isinstance(action, _BECOME):
                 effects.append(self._become(action))
             else:
                 accepted = self._accepted_actions() + hint_for_action(action)
@@ -270,7 +294,7 @@ class Engine:
         if isinstance(action, ReplyTo):
             return Answer(action.from_, action.value)
         kind = self._in_hand().happening.kind
-        if isinstance(kind, Event | TimeoutOf):
+        if isinstance(kind, _NO_CALLS):
             accepted = "ReplyTo(from_, value): there is no call in hand"
             raise BadReturn(self._callback(), action, accepted)
         if action.timeout is not None or action.continue_ is not None:
@@ -305,14 +329,18 @@ class Engine:
             self.postponed.append(plan.happening)
         else:
             effects.append(Consumed(plan.happening))
-        if plan.changed:
+        if plan.changed and self.postponed:
             self._queue.extendleft(reversed(self.postponed))
             self.postponed.clear()
-            self._cancel(Event.STATE_TIMEOUT, effects)
-        self._cancel(Event.EVENT_TIMEOUT, effects)
-        for which, action in plan.timeouts.items():
-            self._time(which, action, effects)
-        self._queue.extendleft(reversed(plan.inserted))
+        if self.timeouts:
+            if plan.changed:
+                self._cancel(Event.STATE_TIMEOUT, effects)
+            self._cancel(Event.EVENT_TIMEOUT, effects)
+        if plan.timeouts is not None:
+            for which, action in plan.timeouts.items():
+                self._time(which, action, effects)
+        if plan.inserted is not None:
+            self._queue.extendleft(reversed(plan.inserted))
 
     def _time(self, which: Which, action: Any, effects: list[Effect]) -> None:
         if isinstance(action, UpdateTimeout):

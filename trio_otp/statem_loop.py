@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import enum
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -31,7 +32,7 @@ from .record import dataclass
 from .request import From
 from .server_loop import ServerLoop
 from .server_messages import Cast
-from .server_results import Stopping
+from .server_results import OUTCOMES, Stopping
 from .signals import Down, Exit
 from .statem_actions import KeepState, NextState
 from .statem_debug import Watched
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from .behaviour import Behaviour
     from .gen_statem import GenStatem
     from .process import Process
-    from .statem_effects import Effect, Happening
+    from .statem_effects import Deed, Effect, Happening
     from .statem_timeouts import Which
 
 SHOWN_POSTPONED = 500  # characters of what is postponed in a report
@@ -112,45 +113,72 @@ class StatemLoop(ServerLoop):
 
     # -- events ------------------------------------------------------------------------------
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+        # The path of each event. It is written out, as that of a GenServer's messages.
+        process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
+        mailbox, queue, engine = process.mailbox, process.mailbox.queue, self.engine
         while True:
-            happening = self.engine.next_event()
-            if happening is None:
-                await self._receive(await self._take_next())
-                happening = self.engine.next_event()
-            else:
-                await self._pause_at_times()
+            happening = engine.next_event()
             if happening is not None:
-                await self._happen(happening)
+                await self._pause_at_times()
+                process.current = _as_message(happening)
+            else:
+                if not queue and process.doom is UNSET:
+                    await mailbox.wait()
+                    self._begin_burst()
+                if queue and self._budget > 0 and process.doom is UNSET:
+                    self._budget -= 1
+                    message = queue.popleft()
+                else:
+                    message = await self._next()
+                kind = message.__class__
+                if kind is Cast and process.debug is None:
+                    happening = engine.receive_now(Event.CAST, message.message)
+                elif kind is From and message.server is process and process.debug is None:
+                    happening = engine.receive_now(message, message.message)
+                else:
+                    happening = await self._receive(message)
+                    if happening is None:
+                        continue
+                    message = _as_message(happening)
+                process.current = message
+            process.since = since = now()
+            if since >= self._until:
+                self._budget = 0
+            watched = None if process.debug is None else Watched(process.debug, engine, happening)
+            result = self._handle(happening)
+            if result.__class__ is CoroutineType:
+                result = await result
+            if hooks.handle_stop is not None:
+                self.handled(label(happening.kind), happening.content)
+            if process.doom is not UNSET:
+                await trio.lowlevel.checkpoint()
+            self._done(happening, result, watched)
+            happening = watched = None
+            message = result = process.current = UNSET  # while it waits it holds nothing
 
-    async def _receive(self, message: Any) -> None:
+    async def _receive(self, message: Any) -> Happening | None:
+        """Take what is no call or cast, or anything if somebody watches; give the event it is."""
         debug = self.process.debug
         if debug is not None and debug.gates and not self._is_for_loop(message):
             message = await debug.admit(message)
         if message.__class__ is From and message.server is self.process:
-            self.engine.receive(message, message.message)
-        elif message.__class__ is Cast:
-            self.engine.receive(Event.CAST, message.message)
-        elif message.__class__ is TimerEnded:
+            return self.engine.receive_now(message, message.message)
+        if message.__class__ is Cast:
+            return self.engine.receive_now(Event.CAST, message.message)
+        if message.__class__ is TimerEnded:
             self.engine.fired(message.which, message.generation)
         elif isinstance(message, SystemMessage):
             await self._system(message)
         elif self._is_from_above(message):
             raise Stopping(message.reason)
         else:
-            self.engine.receive(Event.INFO, message)
+            return self.engine.receive_now(Event.INFO, message)
+        return self.engine.next_event()
 
     def _is_for_loop(self, message: Any) -> bool:
         system = isinstance(message, SystemMessage) and message.__class__ is not Cast
         return system or self._is_from_above(message)
-
-    async def _take_next(self) -> Any:
-        """Take the next message, with a checkpoint now and then."""
-        queue = self.process.mailbox.queue
-        if queue and self._budget > 0 and self.process.doom is UNSET:
-            self._budget -= 1
-            return queue.popleft()
-        return await self._next()
 
     async def _pause_at_times(self) -> None:
         """Let others run now and then, as between messages."""
@@ -159,40 +187,31 @@ class StatemLoop(ServerLoop):
             self._begin_burst()
         self._budget -= 1
 
-    async def _happen(self, happening: Happening) -> None:
-        process = self.process
-        process.current = _as_message(happening)
-        process.since = process.runtime.now()
-        if process.since >= self._until:
-            self._budget = 0
-        debug = process.debug
-        watched = None if debug is None else Watched(debug, self.engine, happening)
-        name = label(happening.kind)
-        result = await self._run(name, happening.content, self._callback(happening))
-        if process.doom is not UNSET:
-            await trio.lowlevel.checkpoint()
-        self._check_declared(result)
+    def _handle(self, happening: Happening) -> Any:
+        """Give what the callback of the state returned, which may be to be awaited."""
+        instance, state, kind = self.instance, self.engine.state, happening.kind
+        hook = self.process.runtime.events.handle_start
+        if hook is not None:
+            hook(self.process.pid, label(kind), happening.content)
+        if instance.state_functions:
+            function = getattr(instance, function_of(instance.__class__, state))
+            return function(kind, happening.content)
+        return instance.handle_event(kind, happening.content, state)
+
+    def _done(self, happening: Happening, result: Any, watched: Watched | None) -> None:
+        if isinstance(result, NextState) and self._callbacks.transitions:
+            self._check_declared(result)
         effects = self.engine.done(result)
         if watched is not None:
             watched.done(effects)
         self._perform(effects)
         if happening.kind is not Event.ENTER:
-            process.handled += 1
-        process.current = UNSET
-
-    def _callback(self, happening: Happening) -> Callable[[Any], Any]:
-        instance, state, kind = self.instance, self.engine.state, happening.kind
-        functions = self._callbacks.state_functions
-        if functions:
-            return partial(getattr(instance, functions[state]), kind)
-        return lambda content: instance.handle_event(kind, content, state)
+            self.process.handled += 1
 
     # -- checks ------------------------------------------------------------------------------
 
-    def _check_declared(self, result: Any) -> None:
+    def _check_declared(self, result: NextState) -> None:
         """Refuse a change of state that the class has not declared, if it declares any."""
-        if not isinstance(result, NextState):
-            return
         callbacks, old = self._callbacks, self.engine.state
         declared = callbacks.declared_from(old)
         if declared is None or same(old, result.state):
@@ -206,16 +225,17 @@ class StatemLoop(ServerLoop):
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
-            self._do(effect)
+            if isinstance(effect, Consumed):  # there is one for each event
+                if isinstance(effect.happening.kind, From):
+                    effect.happening.kind.defer()
+            else:
+                self._do(effect)
         check_state(self._callbacks, self.engine.state)
 
-    def _do(self, effect: Effect) -> None:
+    def _do(self, effect: Deed) -> None:
         match effect:
-            case Consumed(happening):
-                if isinstance(happening.kind, From):
-                    happening.kind.defer()
             case Answer(from_, value):
-                reply(from_, value)
+                self._answer(from_, value)
             case Arm():
                 self._arm(effect)
             case Disarm(which):
@@ -226,6 +246,12 @@ class StatemLoop(ServerLoop):
                 raise Stopping(reason)
             case Fail(error):
                 raise error
+
+    def _answer(self, from_: From[Any], value: Any) -> None:
+        """Do as `otp.reply`, without an outcome for each value."""
+        here = from_.server.runtime is self.process.runtime
+        if value.__class__ in OUTCOMES or not here or not from_.answer(value):
+            reply(from_, value)
 
     @enable_ki_protection
     def _arm(self, arm: Arm) -> None:
@@ -254,9 +280,17 @@ class StatemLoop(ServerLoop):
 def check_state(callbacks: type[GenStatem[Any]], state: Any) -> None:
     """Refuse a state without a function, where each is to have one."""
     functions = callbacks.state_functions
-    if functions and (not isinstance(state, str | enum.Enum) or state not in functions):
+    if not functions or id(state) in callbacks._functions_by_id:
+        return
+    if not isinstance(state, str | enum.Enum) or state not in functions:
         known = ", ".join(map(bounded, functions))
         raise BadReturn(f"{callbacks.__name__}", state, f"a state of on_state: {known}")
+
+
+def function_of(callbacks: type[GenStatem[Any]], state: Any) -> str:
+    """Give the name of the function of a state."""
+    name = callbacks._functions_by_id.get(id(state))
+    return callbacks.state_functions[state] if name is None else name
 
 
 def _as_message(happening: Happening) -> Any:

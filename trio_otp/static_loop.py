@@ -46,6 +46,7 @@ from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
 
 if TYPE_CHECKING:
+    from .blueprint import Blueprint
     from .child import Child, ChildSpec
     from .pid import Pid
     from .process import Process
@@ -67,16 +68,18 @@ def new_policy(spec: SupervisorSpec) -> Policy:
     intensity = Intensity(spec.max_restarts, spec.max_seconds)
     policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
     for child in spec.children:
-        policy.add(_entry(child.spec))
+        policy.add(_entry(child.blueprint))
     return policy
 
 
-def _entry(spec: ChildSpec) -> Entry:
+def _entry(spec: Blueprint) -> Entry:
     return Entry(spec.id, spec.restart, spec.significant)
 
 
 class StaticLoop(SupervisorLoop):
     """The shell of a `Supervisor`: carries out what the policy decides."""
+
+    tells_progress = True
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
@@ -114,7 +117,7 @@ class StaticLoop(SupervisorLoop):
     def take_spec(self, spec: SupervisorSpec) -> None:
         """Take the flags and the children, before the first of them is started."""
         self.policy = new_policy(spec)
-        self.slots = {child.spec.id: Slot(child) for child in spec.children}
+        self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
 
     async def specify_anew(self) -> None:
         """Let new specifications take the place of those of the same id."""
@@ -124,7 +127,7 @@ class StaticLoop(SupervisorLoop):
         spec = check_spec(wanted, SupervisorSpec, "Supervisor")
         self.policy.change(new_policy(spec))
         for child in spec.children:
-            self.slots.setdefault(child.spec.id, Slot(child)).change(child)
+            self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
         self.slots = {child_id: self.slots[child_id] for child_id in self.policy.table}
 
     async def _start_first(self, slot: Slot) -> None:
@@ -181,13 +184,21 @@ class StaticLoop(SupervisorLoop):
 
     async def _start(self, slot: Slot) -> None:
         if await self.start_slot(slot):
-            assert slot.pid is not None
-            self.ids[slot.pid] = slot.spec.id
-            self.policy.started(slot.spec.id)
-            self.report_progress(slot)
+            self.settle(slot)
         else:
-            self.policy.ignored(slot.spec.id)
-            self._forget_if_dropped(slot.spec.id)
+            self.settle_ignored(slot)
+
+    def settle(self, slot: Slot) -> None:
+        """Note that a child was started, and tell of it."""
+        assert slot.pid is not None
+        self.ids[slot.pid] = slot.spec.id
+        self.policy.started(slot.spec.id)
+        self.report_progress(slot)
+
+    def settle_ignored(self, slot: Slot) -> None:
+        """Note that a child did not want to run."""
+        self.policy.ignored(slot.spec.id)
+        self._forget_if_dropped(slot.spec.id)
 
     async def _start_again(self, slot: Slot) -> StartError | None:
         try:
@@ -208,25 +219,26 @@ class StaticLoop(SupervisorLoop):
 
     # -- management calls ---------------------------------------------------------------------
 
-    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
-        """Append a child and start it."""
+    def admit(self, wanted: Any) -> Slot:
+        """Make the slot of a child whose id is new."""
         child = need_child(wanted)
-        spec = child.spec
+        spec = child.blueprint
         known = self.slots.get(spec.id)
         if known is not None:
             if known.pid is not None:
                 raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
-        entry = _entry(spec)
-        check_entry(entry, self.policy.auto_shutdown)
-        slot = self.slots[spec.id] = Slot(child)
-        self.policy.add(entry)
-        try:
-            await self._start(slot)
-        except BaseException:
-            self._forget(spec.id)
-            raise
-        return slot.pid
+        check_entry(spec, self.policy.auto_shutdown)
+        return Slot(child)
+
+    def enrol(self, slot: Slot) -> None:
+        """Append a child, which is down."""
+        self.slots[slot.spec.id] = slot
+        self.policy.add(_entry(slot.spec))
+
+    def expel(self, slot: Slot) -> None:
+        """Forget a child that did not start."""
+        self._forget(slot.spec.id)
 
     async def do_terminate_child(self, child_id: Any) -> None:
         """Stop a child and keep its specification, unless it is temporary."""
@@ -254,7 +266,7 @@ class StaticLoop(SupervisorLoop):
 
     async def do_get_childspec(self, child_id: Any) -> ChildSpec:
         """Give the specification of a child."""
-        return self._find(child_id).spec
+        return self._find(child_id).child.spec
 
     def _forget(self, child_id: Any) -> None:
         self.slots.pop(child_id, None)

@@ -14,6 +14,7 @@ Follows: Erlang's `supervisor`.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeVar
 
 import outcome
@@ -22,7 +23,8 @@ from trio.lowlevel import disable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
-from .child import launch_of
+from .child import blueprint_of
+from .direct_start import begin_start
 from .events import ProgressReport, SupervisorReport
 from .exits import (
     KILLED,
@@ -35,7 +37,7 @@ from .exits import (
     passes_through,
 )
 from .home import kill, stop
-from .launch import start
+from .launch import Launch, start
 from .process import UNSET
 from .request import From
 from .server_messages import Terminate, log_unexpected
@@ -44,8 +46,10 @@ from .supervision_data import ChildInfo, Command, Counts, Ending, RetryLater, Sl
 from .system import SystemCall, handle_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from .blueprint import Blueprint
+    from .direct_start import DirectStart
     from .home import Home
     from .pid import Pid
     from .process import Process
@@ -102,12 +106,33 @@ class SupervisorLoop:
         self.instance: Any = None
         self.gave_up = False
         self.starting: Slot | None = None  # the child whose init it waits for
+        self.under_way: DirectStart | None = None  # its start, if others than its task began it
+        self.idle = False  # it waits for whatever comes next
         # (time, child id, reason) of children that ended or did not start, newest last
         self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
 
     # -- what the kinds of supervisor differ in ------------------------------------------------
 
     summary: str = "supervisor"
+    extra_arguments: tuple[Any, ...] = ()  # that come before those of every child
+    tells_progress = False  # whether it tells of each child that was started
+
+    def admit(self, wanted: Any) -> Slot:
+        """Make the slot of what `start_child` was given; nothing changes yet."""
+        raise TypeError(f"{type(self).__name__} has no admit")
+
+    def enrol(self, slot: Slot) -> None:
+        """Note a child that is to be started now."""
+
+    def settle(self, slot: Slot) -> None:
+        """Note that a child was started."""
+        raise TypeError(f"{type(self).__name__} has no settle")
+
+    def settle_ignored(self, slot: Slot) -> None:
+        """Note that a child did not want to run."""
+
+    def expel(self, slot: Slot) -> None:
+        """Forget a child whose first start has failed."""
 
     async def set_up(self) -> None:
         """Take the specification of the instance and start what is to run from the first."""
@@ -174,9 +199,17 @@ class SupervisorLoop:
         process.starting.ack()
 
     async def _serve(self) -> None:
-        process = self.process
+        process, mailbox = self.process, self.process.mailbox
+        mailbox.offer(partial(begin_start, self))
         while True:
-            message = await process.mailbox.take()
+            if len(mailbox):
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._wait()
+            try:
+                message = mailbox.take_nowait()
+            except trio.WouldBlock:  # somebody has flushed the last one
+                continue
             process.current = message
             process.since = trio.current_time()
             if process.debug is not None and not isinstance(message, SystemCall):
@@ -187,6 +220,17 @@ class SupervisorLoop:
                 await self._handle(message)
             process.handled += 1
             process.current = UNSET
+
+    async def _wait(self) -> None:
+        """Wait for a message, and for the end of a start that others have begun meanwhile."""
+        self.idle = True
+        try:
+            await self.process.mailbox.wait()
+        finally:
+            self.idle = False
+            if (begun := self.under_way) is not None:
+                await self._reply(begun.from_, self.start_new(begun.slot, begun))
+                begun.over()
 
     async def _handle(self, message: Any) -> None:
         match message:
@@ -232,14 +276,17 @@ class SupervisorLoop:
                 error = WrongServer(command.name, self.process.pid, name)
             from_.finish(outcome.Error(error))
             return
+        await self._reply(from_, handler(command.argument))
+
+    async def _reply(self, from_: From[Any], result: Awaitable[Any]) -> None:
         try:
-            value = await handler(command.argument)
+            value = await result
         except Ending:
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
             from_.finish(outcome.Error(exc))
         else:
-            from_.finish(outcome.Value(value))
+            from_.answer(value)
 
     # -- children ----------------------------------------------------------------------------
 
@@ -249,16 +296,28 @@ class SupervisorLoop:
         assert self.process.children_home is not None
         return self.process.children_home
 
-    async def start_slot(self, slot: Slot, extra_arguments: tuple[Any, ...] = ()) -> bool:
+    def blueprint(self, slot: Slot) -> Blueprint:
+        """Say how a child is started here."""
+        extra = self.extra_arguments
+        return blueprint_of(slot.child, extra) if extra else slot.spec
+
+    async def start_new(self, slot: Slot, launch: Launch | None = None) -> Pid[Any] | None:
+        """Start a child that has just been enrolled; it is expelled if that fails."""
+        try:
+            if await self.start_slot(slot, launch):
+                self.settle(slot)
+            else:
+                self.settle_ignored(slot)
+        except BaseException:
+            self.expel(slot)
+            raise
+        return slot.pid
+
+    async def start_slot(self, slot: Slot, launch: Launch | None = None) -> bool:
         """Start a child; False if its init ignores. Raises `StartError`, `AlreadyStarted`."""
-        launch = launch_of(
-            slot.child,
-            self.home,
-            starter=self.process,
-            link=True,
-            supervisor=self.process,
-            extra_arguments=extra_arguments,
-        )
+        if launch is None:
+            process = self.process
+            launch = Launch(self.blueprint(slot), self.home, process, link=True, supervisor=process)
         slot.process = None
         self.starting = slot
         try:
@@ -312,7 +371,7 @@ class SupervisorLoop:
 
     def report_progress(self, slot: Slot) -> None:
         """Tell that a child was started."""
-        if self.process.runtime.events.progress is None:
+        if not self.process.runtime.events.is_heard("progress"):
             return
         report = ProgressReport(self.process.pid, slot.spec.id, slot.pid, slot.child)
         self.process.runtime.events.emit("progress", report)
@@ -324,6 +383,12 @@ class SupervisorLoop:
         return Ending(SHUTDOWN)
 
     # -- management calls ---------------------------------------------------------------------
+
+    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
+        """Start a child, as the last one."""
+        slot = self.admit(wanted)
+        self.enrol(slot)
+        return await self.start_new(slot)
 
     async def do_which_child(self, child: Any) -> ChildInfo:
         """Describe one child."""

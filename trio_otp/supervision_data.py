@@ -8,7 +8,8 @@ from .mailbox import SystemMessage
 from .record import dataclass
 
 if TYPE_CHECKING:
-    from .child import Child, ChildSpec
+    from .blueprint import Blueprint
+    from .child import Child
     from .child_options import ChildType
     from .pid import Pid
     from .process import Process
@@ -69,14 +70,14 @@ class Slot:
 
     def __init__(self, child: Child[Any]) -> None:
         self.child = child
-        self.spec: ChildSpec = child.spec
+        self.spec: Blueprint = child.blueprint
         self.process: Process | None = None
         self.restarts = 0
 
     def change(self, child: Child[Any]) -> None:
         """Take another specification, for the next start and the next end."""
         self.child = child
-        self.spec = child.spec
+        self.spec = child.blueprint
 
     @property
     def pid(self) -> Pid[Any] | None:

@@ -56,6 +56,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 
+from .blueprint import Blueprint
 from .child import Child
 from .child import child as make_child
 from .exits import NotAProcess
@@ -195,9 +196,7 @@ def _launch(
     job: Job, nursery: trio.Nursery | None, function: str, starter: Process | None
 ) -> Process:
     home = where_to_live(nursery, function)
-    return Launch(
-        body=job.run, label=job.label, home=home, parent=starter, starter=starter, link=job.link
-    ).create()
+    return Launch(Blueprint(job.label, job.run), home, starter, link=job.link).create()
 
 
 def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs) -> Child[None]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 import trio
 
 from .block import block
+from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import check_choice, check_whole
 from .exits import KILLED, TIMEOUT, raise_bare
@@ -296,7 +297,7 @@ def _starter(home: Home) -> Start:
     starter = own_process()
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
-        process = Launch(body=job.run, label=job.label, home=home, starter=starter).create()
+        process = Launch(Blueprint(job.label, job.run), home, starter).create()
         assert job.sink is not None
         job.sink._bind(process)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from .lanes import Kind
+from .statistics import spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,15 +109,41 @@ def _median(race: str, lane: str) -> Value:
     return value
 
 
-def _part_of(race: str, column: str) -> Value:
+def part_of(race: str, column: str) -> Value:
     """Give the part of the time that a copy of the library does without."""
-    ratio = to_floor(f"bookkeeping.{race}", "whole", column)
 
     def value(results: Mapping[str, Result]) -> float | None:
-        rate = ratio(results)
-        return None if rate is None else 1 - rate
+        found = _copies(results, race, column)
+        return None if found is None else spread(found[0]).median
 
     return value
+
+
+def _beyond_spread(race: str, column: str) -> Value:
+    """Give how far that part is from what two whole copies differ by; 0 is not measurable."""
+
+    def value(results: Mapping[str, Result]) -> float | None:
+        found = _copies(results, race, column)
+        if found is None:
+            return None
+        parts, noise = found
+        return max(0.0, spread(parts).low - spread(noise).high)
+
+    return value
+
+
+def _copies(
+    results: Mapping[str, Result], race: str, column: str
+) -> tuple[list[float], list[float]] | None:
+    """Give, for each round, the part that a copy does without, and how whole ones differ."""
+    result = results.get(f"bookkeeping.{race}")
+    wholes = [] if result is None else [t.figures for t in result.times if t.lane.name == "whole"]
+    bare = None if result is None else result.named(column)
+    if bare is None or not all(wholes):
+        return None
+    rounds = list(zip(*wholes, bare.figures, strict=True))
+    parts = [1 - fmean((one, other)) / without for one, other, without in rounds]
+    return parts, [abs(one - other) / one for one, other, _ in rounds]
 
 
 def _exponent(race: str) -> Value:
@@ -149,13 +177,13 @@ TARGETS: Final = (
     Target("cast burst, plain, to F8", to_floor("cast", "plain", "F8"), least=4.0),
     Target("cast burst, typed async, to F8", to_floor("cast", "typed_async", "F8"), least=2.0),
     Target("cast burst, plain, to the best Python peer", to_peers("cast", "plain"), least=1.0),
-    Target("bookkeeping, part of a call", _part_of("call", "none of them"), most=0.10),
+    Target("bookkeeping, part of a call", part_of("call", "none of them"), most=0.10),
     Target(
-        "bookkeeping, part of a call by a process", _part_of("process", "none of them"), most=0.10
+        "bookkeeping, part of a call by a process", part_of("process", "none of them"), most=0.10
     ),
-    Target("bookkeeping, part of a cast", _part_of("cast", "none of them"), most=0.25),
-    Target("hooks without a listener, part of a call", _part_of("call", "no hooks"), most=0.02),
-    Target("hooks without a listener, part of a cast", _part_of("cast", "no hooks"), most=0.02),
+    Target("bookkeeping, part of a cast", part_of("cast", "none of them"), most=0.25),
+    Target("idle hooks, measurable part of a call", _beyond_spread("call", "no hooks"), most=0),
+    Target("idle hooks, measurable part of a cast", _beyond_spread("cast", "no hooks"), most=0),
     Target("a flood delays others, messages", _delay, most=64),
     Target(
         "start, to nursery.start of an empty task",

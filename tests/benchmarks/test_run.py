@@ -17,8 +17,8 @@ from .page import BEGIN, END, charts, figures, write
 from .peers import PEERS
 from .peers.company import ROOT, Company, Worker
 from .report import as_json
-from .run import Result, run_all, run_race
-from .targets import Target, Verdict, judge, to_floor, to_peers
+from .run import Result, Times, run_all, run_race
+from .targets import TARGETS, Target, Verdict, judge, part_of, to_floor, to_peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +145,29 @@ def test_the_best_peer_is_one_in_this_process() -> None:
     target = Target("", to_peers("call", "plain"), least=1)
 
     assert pytest.approx(4) == target.judge({"call": result_of(OURS, PEER, elixir)}).value
+
+
+@pytest.mark.parametrize(
+    ("without", "part", "beyond"), [([1.2, 1.3, 1.4], 1 - 1.05 / 1.3, 0.059), ([1.1] * 3, 0.045, 0)]
+)
+def test_a_part_is_measurable_if_equal_copies_differ_less(
+    without: list[float], part: float, beyond: float
+) -> None:
+    """It is held to the mean of two whole copies, and to what lies between these."""
+    figures = {"whole": [1.0] * 3, "other": [1.1] * 3, "no hooks": without}
+    names = {"whole": Kind.OURS, "other": Kind.FLOOR, "no hooks": Kind.FLOOR}
+    made = race(name="bookkeeping.call")
+    times = [
+        Times(lane(kind, "whole" if name == "other" else name, 1), list(figures[name]))
+        for name, kind in names.items()
+    ]
+    result = {"bookkeeping.call": Result(made, 1, times)}
+    values = {target.text: target.judge(result).value for target in TARGETS}
+
+    assert pytest.approx(beyond, abs=0.001) == values["idle hooks, measurable part of a call"]
+    assert values["idle hooks, measurable part of a cast"] is None
+    shares = Target("", part_of("call", "no hooks"), most=0.1).judge(result)
+    assert pytest.approx(part, abs=0.001) == shares.value
 
 
 def test_the_table_has_a_row_for_each_way_and_a_column_for_each_other() -> None:

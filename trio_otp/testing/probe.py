@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import outcome
 import trio
 
+from ..blueprint import Blueprint
 from ..client_methods import Message
 from ..exits import NoProcess, ProcessExit, WrongServer
 from ..gen_server import reply as reply_to
@@ -68,7 +69,7 @@ class Probe:
         self._replies: list[tuple[Any, Any]] = []  # (pattern of the request, reply)
         self._forwards: list[tuple[Any, Ref]] = []  # (pattern, to whom)
         self._news = trio.Event()
-        self._process = Launch(body=self._live, label="probe", home=home).create()
+        self._process = Launch(Blueprint("probe", self._live), home, None).create()
         self._process.behaviour = serves
         self._process.trap_exit = True
         self._process.watchers[self._ended] = None

@@ -23,6 +23,7 @@ COPIES: Final = {
     "none of them": ("without_any", "notes", "edges", "open"),
     "no hooks": ("without_hooks", "hooks"),
 }
+CALLS: Final = Sizes(2000, 500, 31, 7)
 
 
 def _race(name: str, title: str, work: Callable[..., Awaitable[Sample]], sizes: Sizes) -> Race:
@@ -44,7 +45,9 @@ def _race(name: str, title: str, work: Callable[..., Awaitable[Sample]], sizes: 
 
 
 RACES = (
-    _race("call", "calls, from plain Trio code", bookkeeping.calls, Sizes(1500, 500, 25)),
-    _race("process", "calls, from a process", bookkeeping.calls_of_process, Sizes(1500, 500, 25)),
-    _race("cast", "casts, all at once", bookkeeping.casts, Sizes(10_000, 3000, 25)),
+    _race("call", "calls, from plain Trio code", bookkeeping.calls, CALLS),
+    _race(
+        "process", "calls, from a process", bookkeeping.calls_of_process, Sizes(2000, 500, 31, 7)
+    ),
+    _race("cast", "casts, all at once", bookkeeping.casts, Sizes(20_000, 3000, 31, 7)),
 )

@@ -1,0 +1,307 @@
+"""`start_child` of a supervisor that waits is begun by its caller; nobody can tell that.
+
+Every test runs both ways: a listener of `process_start` lets the supervisor do all of it itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Slow(otp.GenServer, restart="temporary"):
+    """Takes a second to start, and may not want to, or fail."""
+
+    def __init__(self, result: Any = None, *, wait: float = 1.0) -> None:
+        self.result = result
+        self.wait = wait
+
+    async def init(self) -> Any:
+        await trio.sleep(self.wait)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+class Quick(otp.GenServer, restart="temporary"):
+    """Starts at once, and may not want to, or fail."""
+
+    def __init__(self, result: Any = None) -> None:
+        self.result = result
+
+    def init(self) -> Any:
+        if isinstance(self.result, BaseException):
+            raise self.result
+        return self.result
+
+
+def let_the_supervisor_do_it() -> None:
+    """Listen to starts."""
+    otp.events.attach("process_start", lambda pid: None)
+
+
+def nothing() -> None:
+    """Listen to nothing."""
+
+
+both_ways = pytest.mark.parametrize(
+    "prepare", [nothing, let_the_supervisor_do_it], ids=["direct", "ordinary"]
+)
+Prepare = "Callable[[], None]"
+KINDS = [otp.Supervisor, otp.DynamicSupervisor]
+both_kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+def tops(kind: Any) -> list[Any]:
+    """Give one supervisor of a kind, to be called "sup"."""
+    return [otp.child(kind).having(name="sup", restart="temporary")]
+
+
+def loop_of(name: str) -> Any:
+    """Give the loop of a supervisor."""
+    pid = otp.whereis(name)
+    assert pid is not None
+    process: Any = pid._process
+    return process.instance.loop
+
+
+@both_kinds
+async def test_which_way_is_taken(kind: Any, autojump_clock: object) -> None:
+    """The supervisor sleeps on through a start, but not if it would be seen, or has a name."""
+    async with otp.open_supervisor(tops(kind)), trio.open_nursery() as nursery:
+        loop = loop_of("sup")
+        for child, direct in [
+            (otp.child(Slow).having(id="a"), True),
+            (otp.child(Slow).having(id="b", timeout=5), False),
+            (otp.child(Slow).having(id="c", name="c"), False),
+            (otp.child(Slow).having(id="d", debug=["log"]), False),
+            (otp.child(Slow).having(id=("e",)), False),
+            (otp.child(Slow).having(id="f"), True),
+        ]:
+            nursery.start_soon(otp.start_child, "sup", child)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (loop.under_way is not None) is direct, child
+            assert loop.starting.spec.id == child.spec.id
+            await trio.sleep(2)
+            assert (loop.under_way, loop.starting) == (None, None)
+        let_the_supervisor_do_it()
+        nursery.start_soon(otp.start_child, "sup", otp.child(Slow).having(id="g"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert loop.under_way is None
+        assert loop.starting is not None
+
+
+@both_ways
+@both_kinds
+async def test_the_answer_and_what_the_supervisor_knows(
+    prepare: Any, kind: Any, autojump_clock: object
+) -> None:
+    """The pid is that of the child, which is listed, linked, and has the supervisor as starter."""
+    prepare()
+    async with otp.open_supervisor(tops(kind)):
+        sup = otp.whereis("sup")
+        for child in (Quick, otp.child(Slow).having(id=2)):
+            pid = await otp.start_child("sup", child)
+            info = otp.process_info(pid)
+            assert info is not None
+            assert sup in info.links
+            assert info.ancestors[0] == "sup"
+        assert (await otp.count_children("sup")).active == 2
+        assert loop_of("sup").process.handled == 3
+
+
+@both_ways
+@both_kinds
+@pytest.mark.parametrize("child", [Quick, Slow])
+async def test_a_start_that_fails_or_is_ignored(
+    prepare: Any, kind: Any, child: Any, autojump_clock: object
+) -> None:
+    """The caller gets `StartError` or None, and nothing is left of the child."""
+    prepare()
+    async with otp.open_supervisor(tops(kind)):
+        boom = ValueError("boom")
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start_child("sup", otp.child(child, boom))
+        assert caught.value.reason is boom
+        assert await otp.start_child("sup", otp.child(child, otp.IGNORE)) is None
+        assert await otp.which_children("sup") == []
+        assert await otp.start_child("sup", child) is not None
+
+
+@both_ways
+@both_kinds
+async def test_one_thing_at_a_time(prepare: Any, kind: Any, autojump_clock: object) -> None:
+    """What comes while a child starts is done after that, in its order."""
+    prepare()
+    done: list[object] = []
+
+    async def ask(what: object, call: Callable[[], Any]) -> None:
+        await call()
+        done.append((what, trio.current_time()))
+
+    async with otp.open_supervisor(tops(kind)), trio.open_nursery() as nursery:
+        began = trio.current_time()
+        first = otp.child(Slow, wait=3.0).having(id=1)
+        second = otp.child(Slow, wait=2.0).having(id=2)
+        nursery.start_soon(ask, "first", lambda: otp.start_child("sup", first))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, "count", lambda: otp.count_children("sup"))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, "second", lambda: otp.start_child("sup", second))
+        await trio.sleep(10)
+    assert [(what, round(time - began)) for what, time in sorted(done, key=lambda d: d[1])] in (
+        [("first", 3), ("count", 3), ("second", 5)],
+        [("count", 3), ("first", 3), ("second", 5)],
+    )
+
+
+@both_ways
+@both_kinds
+async def test_a_caller_that_is_cancelled(prepare: Any, kind: Any, autojump_clock: object) -> None:
+    """Cancelled before its call it starts nothing; later, the child starts without it."""
+    prepare()
+    async with otp.open_supervisor(tops(kind)):
+        with trio.move_on_after(0):
+            await otp.start_child("sup", otp.child(Slow).having(id="never"))
+        assert (await otp.count_children("sup")).specs == 0
+        with trio.move_on_after(0.5):
+            await otp.start_child("sup", otp.child(Slow).having(id="late"))
+        assert (await otp.count_children("sup")).active == 1
+
+
+@both_ways
+@both_kinds
+@pytest.mark.parametrize("how", ["kill", "stop", "terminate", "cancel"])
+async def test_the_end_of_the_supervisor_meanwhile(
+    prepare: Any, kind: Any, how: str, autojump_clock: object
+) -> None:
+    """However it ends, the caller hears of it, and the child is not left behind."""
+    prepare()
+    errors: list[object] = []
+
+    async def start() -> None:
+        try:
+            await otp.start_child("sup", otp.child(Slow, wait=5.0).having(id=1))
+        except otp.ServerExited as exc:
+            errors.append(exc.reason)
+
+    async with trio.open_nursery() as nursery, trio.open_nursery() as home:
+        top = await otp.start(otp.child(otp.Supervisor, tops(kind)), nursery=home)
+        nursery.start_soon(start)
+        await trio.testing.wait_all_tasks_blocked()
+        if how == "kill":
+            otp.exit("sup", otp.KILL)
+        elif how == "stop":
+            nursery.start_soon(otp.stop, "sup")
+        elif how == "terminate":
+            await otp.terminate_child(top, "sup")
+        else:
+            home.cancel_scope.cancel()
+        await trio.sleep(10)
+        assert otp.whereis("sup") is None
+        assert otp.process_count() == (0 if how == "cancel" else 1)
+        home.cancel_scope.cancel()
+    # told to end by a message it first does what it was doing
+    assert errors == {"kill": [otp.KILLED], "cancel": [otp.SHUTDOWN]}.get(how, [])
+
+
+@both_ways
+@both_kinds
+async def test_a_child_that_is_killed_in_its_init(
+    prepare: Any, kind: Any, autojump_clock: object
+) -> None:
+    """Its start fails with the reason of the signal."""
+    prepare()
+    async with otp.open_supervisor(tops(kind)), trio.open_nursery() as nursery:
+
+        async def kill() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            (pid,) = [pid for pid in otp.processes() if otp.get_label(pid) == "Slow"]
+            otp.exit(pid, otp.KILL)
+
+        nursery.start_soon(kill)
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start_child("sup", Slow)
+        assert caught.value.reason is otp.KILLED
+        assert await otp.which_children("sup") == []
+
+
+@both_ways
+@both_kinds
+async def test_a_child_that_calls_its_supervisor_in_init(
+    prepare: Any, kind: Any, autojump_clock: object
+) -> None:
+    """That would wait for ever, since the supervisor waits for it: the circle is an error."""
+    prepare()
+
+    class Asking(otp.GenServer, restart="temporary"):
+        async def init(self) -> None:
+            await otp.count_children("sup")
+
+    async with otp.open_supervisor(tops(kind)):
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start_child("sup", Asking)
+        assert isinstance(caught.value.reason, otp.DeadlockError)
+
+
+@both_ways
+@both_kinds
+async def test_children_that_start_children(
+    prepare: Any, kind: Any, autojump_clock: object
+) -> None:
+    """A child may start another one under another supervisor while it starts itself."""
+    prepare()
+
+    class Parent(otp.GenServer, restart="temporary"):
+        async def init(self) -> None:
+            self.child = await otp.start_child("other", Slow)
+
+    other = otp.child(otp.DynamicSupervisor).having(name="other", id="other")
+    async with otp.open_supervisor([*tops(kind), other]):
+        await otp.start_child("sup", Parent)
+        assert (await otp.count_children("other")).active == 1
+        assert (await otp.count_children("sup")).active == 1
+
+
+async def test_mistakes_are_answered_by_the_supervisor(autojump_clock: object) -> None:
+    """What cannot be started is refused as ever, and the supervisor goes on."""
+    full = otp.child(otp.DynamicSupervisor, max_children=1).having(name="full", id="full")
+    async with otp.open_supervisor([*tops(otp.Supervisor), full]):
+        pid = await otp.start_child("sup", Quick)
+        with pytest.raises(otp.AlreadyStarted) as caught:
+            await otp.start_child("sup", Quick)
+        assert caught.value.pid is pid
+        await otp.start_child("full", Quick)
+        with pytest.raises(otp.MaxChildren):
+            await otp.start_child("full", Quick)
+        with pytest.raises(otp.SpecError):
+            await otp.start_child("sup", otp.child(Quick).having(id=2, significant=True))
+
+
+async def test_a_suspended_supervisor_starts_nothing(autojump_clock: object) -> None:
+    """It waits, but not for that."""
+    async with otp.open_supervisor(tops(otp.Supervisor)), trio.open_nursery() as nursery:
+        await otp.sys.suspend("sup")
+        nursery.start_soon(otp.start_child, "sup", Quick)
+        await trio.sleep(1)
+        assert "Quick" not in map(otp.get_label, otp.processes())
+        await otp.sys.resume("sup")
+        await trio.sleep(1)
+        assert (await otp.count_children("sup")).active == 1
+
+
+async def test_progress_that_is_logged_is_told_by_the_supervisor(autojump_clock: object) -> None:
+    """Who listens to progress hears of it in the supervisor, of every child."""
+    told: list[object] = []
+    otp.events.attach("progress", lambda report: told.append((report.child_id, otp.self())))
+    async with otp.open_supervisor(tops(otp.Supervisor)):
+        await otp.start_child("sup", otp.child(Quick).having(id=1))
+        assert told[-1] == (1, otp.whereis("sup"))
