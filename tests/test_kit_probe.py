@@ -9,7 +9,7 @@ import trio
 from testing_kit import COUNTER, Counter, forever
 
 import trio_otp as otp
-from trio_otp.testing import AfterTheEnd, UnknownServer, called, like, open_system
+from trio_otp.testing import AfterTheEnd, UnknownServer, assert_down, called, like, open_system
 
 
 async def failure(assertion: Any) -> str:
@@ -194,3 +194,10 @@ async def test_bad_arguments(otp_system: Any, probe: Any) -> None:
         probe.forward_to(3)
     with pytest.raises(ValueError, match="within=-1: accepted"):
         await probe.receive(within=-1)
+
+
+async def test_a_probe_that_serves_a_class_can_be_killed(otp_system: Any) -> None:
+    """It is a plain process inside, and ends at once."""
+    server = otp_system.probe(name="counter", serves=Counter)
+    otp.exit(server, otp.KILL)
+    await assert_down(server.pid, otp.KILLED)
