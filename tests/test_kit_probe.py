@@ -9,7 +9,14 @@ import trio
 from testing_kit import COUNTER, Counter, forever
 
 import trio_otp as otp
-from trio_otp.testing import AfterTheEnd, UnknownServer, assert_down, called, like, open_system
+from trio_otp.testing import (
+    AfterTheEnd,
+    UnknownServer,
+    assert_down,
+    called,
+    like,
+    open_system,
+)
 
 
 async def failure(assertion: Any) -> str:
@@ -107,7 +114,9 @@ async def test_a_probe_in_the_place_of_a_server(otp_system: Any) -> None:
     with pytest.raises(otp.AlreadyRegistered):
         otp_system.probe(name="counter")
     await otp.stop("counter")
-    otp_system.probe(name="counter")
+    again = otp_system.probe(name="counter", serves=Counter)
+    otp.exit(again, otp.KILL)
+    await assert_down(again, otp.KILLED, within=0.01)
 
 
 async def test_what_is_passed_on(probe: Any, otp_system: Any, start_supervised: Any) -> None:
@@ -194,10 +203,3 @@ async def test_bad_arguments(otp_system: Any, probe: Any) -> None:
         probe.forward_to(3)
     with pytest.raises(ValueError, match="within=-1: accepted"):
         await probe.receive(within=-1)
-
-
-async def test_a_probe_that_serves_a_class_can_be_killed(otp_system: Any) -> None:
-    """It is a plain process inside, and ends at once."""
-    server = otp_system.probe(name="counter", serves=Counter)
-    otp.exit(server, otp.KILL)
-    await assert_down(server.pid, otp.KILLED)

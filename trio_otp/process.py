@@ -246,13 +246,12 @@ class Process:
         A behaviour sees to that itself, which saves each server a frame.
         """
         behaviour = self.behaviour
-        if self.make is None or behaviour is None:  # a probe may have a behaviour and no instance
+        if behaviour is None or not behaviour.shelters_itself:
             self.shelter()
-            return self._run_plain()
-        if not behaviour.shelters_itself:
-            self.shelter()
-        running: Awaitable[object] = behaviour.run_process(self, self.make)
-        return running
+        if self.make is not None and behaviour is not None:
+            running: Awaitable[object] = behaviour.run_process(self, self.make)
+            return running
+        return self._run_plain()
 
     @enable_ki_protection
     def shelter(self) -> None:

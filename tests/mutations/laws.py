@@ -166,6 +166,14 @@ MUTATIONS = [
         "        with trio.move_on_after(math.inf):\n",
         "test_shutdown_order.py::test_a_child_that_takes_too_long_is_killed_at_its_limit",
     ),
+    Mutation(
+        "a condemned state machine takes one more message",
+        4,
+        "statem_loop",
+        "                if queue and self._budget > 0 and process.doom is UNSET:\n",
+        "                if queue and self._budget > 0:\n",
+        "test_gen_statem_path.py::test_a_signal_goes_before_a_message_that_is_handed_over",
+    ),
     # 5. What is not ours passes through.
     Mutation(
         "Ctrl-C is a crash like any other",
@@ -208,7 +216,23 @@ MUTATIONS = [
         "        return min(heads, default=trio.current_time() + 1)\n",
         "test_send_after.py::test_the_service_is_parked_while_nothing_is_pending",
     ),
+    Mutation(
+        "a state machine handles a flood in one go",
+        6,
+        "statem_loop",
+        "                    self._budget -= 1\n                    message = queue.popleft()\n",
+        "                    message = queue.popleft()\n",
+        "test_gen_statem_path.py::test_a_flood_lets_others_run",
+    ),
     # 7. Isolation by run.
+    Mutation(
+        "a state machine answers into another run",
+        7,
+        "statem_loop",
+        "value.__class__ in OUTCOMES or not here or not from_.answer(value)",
+        "value.__class__ in OUTCOMES or not from_.answer(value)",
+        "test_gen_statem_path.py::test_an_answer_to_a_caller_of_another_run_is_dropped",
+    ),
     Mutation(
         "all runs share their tables",
         7,
@@ -283,7 +307,7 @@ MUTATIONS = [
         "testing/leaks",
         "    return [each for each in everybody if each.home in homes and each not in owned]\n",
         "    return [each for each in everybody if each.dead and each.home in homes and owned]\n",
-        "test_kit_system.py::test_a_process_that_is_left",
+        "test_kit_leaks.py::test_a_process_that_is_left",
     ),
     Mutation(
         "a test need not await its tasks",
@@ -291,7 +315,7 @@ MUTATIONS = [
         "testing/system",
         "            self._tasks += tasks_of(process)\n",
         "            self._tasks += []\n",
-        "test_kit_system.py::test_a_task_that_is_left",
+        "test_kit_leaks.py::test_a_task_that_is_left",
     ),
     Mutation(
         "what a test runs is stopped in any order",

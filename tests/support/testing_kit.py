@@ -38,6 +38,18 @@ class Counter(otp.GenServer):
         return otp.Reply(request)
 
 
+class Noted(otp.GenServer):
+    """Notes its end."""
+
+    def __init__(self, notes: list[Any], name: str, error: Exception | None = None) -> None:
+        self.notes, self.name, self.error = notes, name, error
+
+    def terminate(self, reason: object) -> None:
+        self.notes.append((self.name, reason))
+        if self.error is not None:
+            raise self.error
+
+
 COUNTER = otp.child(Counter).having(name="counter")
 
 

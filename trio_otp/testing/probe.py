@@ -116,8 +116,7 @@ class Probe:
             TypeError, ValueError: an argument is not accepted.
         """
         __tracebackhide__ = True
-        message = await self._receive(_message, pattern, within, "message")
-        message = _message(message)
+        message = _message(await self._receive(_message, pattern, within, "message"))
         note_read(message)
         return message
 
@@ -250,6 +249,7 @@ class Probe:
     # -- the process -------------------------------------------------------------------------
 
     async def _live(self, process: Process) -> None:
+        process.shelter()  # a server, which it may seem to be, does that only when it waits
         while process.order is None:
             self._drain()
             if process.order is None:
@@ -268,17 +268,14 @@ class Probe:
         if isinstance(message, Terminate):
             raise ProcessExit(message.reason)
         if isinstance(message, SystemMessage) and not message.from_user:
-            self._refuse(message)
+            if isinstance(message, From):
+                message.finish(outcome.Error(WrongServer("otp.sys", message.ref, "probe")))
             return
         self._received.append(_content(message))
         if not self._is_forwarded(message) and not self._is_answered(message):
             self._inbox.append(message)
         self._news.set()
         self._news = trio.Event()
-
-    def _refuse(self, message: Any) -> None:
-        if isinstance(message, From):
-            message.finish(outcome.Error(WrongServer("otp.sys", message.ref, "probe")))
 
     def _is_answered(self, message: Any) -> bool:
         """Answer a call by the first rule that fits; tell whether one did."""

@@ -20,6 +20,7 @@ from ..introspect import look, loop_of
 from ..names import find
 from ..runtime import runtime
 from ..tree import drawn
+from .errors import need_server
 from .patterns import shown
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ def assert_tree(children: Sequence[Any], *, of: Ref | None = None) -> None:
 
 
 def _supervisor(of: Any) -> Process:
-    from .errors import need_server  # noqa: PLC0415
-
     if of is None:
         of = runtime().extras.get(ROOT)
         if of is None:
