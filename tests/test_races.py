@@ -104,6 +104,7 @@ async def test_who_calls_stops_or_kills_at_once_learns_of_the_end() -> None:
         assert {None, otp.ServerExited, otp.NoProcess} >= {stopped, other}
         assert killed is None
         assert otp.whereis("echo") is None
+        await wait_all_tasks_blocked()
         assert otp.process_count() == 0
 
 
