@@ -305,3 +305,31 @@ async def test_progress_that_is_logged_is_told_by_the_supervisor(autojump_clock:
     async with otp.open_supervisor(tops(otp.Supervisor)):
         await otp.start_child("sup", otp.child(Quick).having(id=1))
         assert told[-1] == (1, otp.whereis("sup"))
+
+
+@both_ways
+async def test_an_id_that_raises_what_is_no_exception(prepare: Any, autojump_clock: object) -> None:
+    """Its supervisor ends of it, and the caller hears of that; no request of it is left behind."""
+    prepare()
+
+    class Bad(BaseException):
+        """Passes everything that catches exceptions."""
+
+    class Id:
+        armed = False
+
+        def __hash__(self) -> int:
+            if self.armed:
+                raise Bad
+            return 1
+
+    async def ask() -> None:
+        child = otp.child(Quick).having(id=Id())
+        Id.armed = True
+        with pytest.raises(otp.ServerExited) as caught:
+            await otp.start_child("sup", child)
+        assert isinstance(caught.value.reason, Bad)
+
+    with pytest.raises(Bad):
+        async with otp.open_supervisor(tops(otp.Supervisor)):
+            await ask()

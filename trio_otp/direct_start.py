@@ -105,7 +105,7 @@ def begin_start(loop: SupervisorLoop, message: Any) -> bool:
         return False
     try:
         slot = loop.admit(command.argument)
-    except Exception:  # the supervisor says the same, and tells the caller
+    except BaseException:  # the supervisor meets the same, and its caller is told or hears of it
         return False
     if not _is_plain(slot):
         return False

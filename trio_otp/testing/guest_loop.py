@@ -10,13 +10,16 @@ Follows: Trio's manual, "Using 'guest mode' to run Trio on top of other event lo
 from __future__ import annotations
 
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ..exits import KILLED, raise_bare
+from ..runtime import runtime
+from ..send_after import check_delay
 from .orders import refuse_run, within
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ class GuestLoop:
         self.clock = MockClock(autojump_threshold=0)
         self._ready: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._end: outcome.Outcome[None] | None = None
+        self._pumping = False
         self._nursery: trio.Nursery | None = None
         trio.lowlevel.start_guest_run(
             self._main,
@@ -100,14 +104,36 @@ class GuestLoop:
 
         There has to be something to run, else time passes at the first turn.
         """
+        if self._pumping:
+            raise RuntimeError("this is called inside of the run, where one can await")
+        self._pumping = True
+        try:
+            self._pump_until(enough)
+        finally:
+            self._pumping = False
+
+    def _pump_until(self, enough: Callable[[], bool]) -> None:
         until = perf_counter() + PATIENCE
         while not enough():
             if self._end is not None:
-                self._end.unwrap()
+                self._raise_end()
                 raise RuntimeError("the run has ended")
-            self._ready.get(timeout=PATIENCE)()
+            try:
+                step = self._ready.get(timeout=PATIENCE)
+            except Empty:
+                until = 0.0
+            else:
+                step()
             if perf_counter() > until:
                 raise RuntimeError(f"{PATIENCE:g} s of real time were not enough; {_HINT}")
+
+    def _raise_end(self) -> None:
+        """Raise what has ended the run, as Ctrl-C, if anything has."""
+        assert self._end is not None
+        try:
+            self._end.unwrap()
+        except BaseExceptionGroup as group:
+            raise_bare(group)
 
     def begin(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Pending[T]:
         """Start an async function, and let everything happen that takes no time.
@@ -159,16 +185,35 @@ class GuestLoop:
 
         Args:
             seconds: how much.
+
+        Raises:
+            ValueError: the time is negative or no finite number.
         """
+        check_delay(seconds, "seconds")
         pending = self._start(trio.sleep, seconds)
         self._pump(lambda: pending.done)
         self.settle()
 
     def close(self) -> None:
-        """Cancel what runs, and end the run; once more does nothing."""
+        """Cancel what runs, and end the run; once more does nothing.
+
+        Raises:
+            TooSlowError: processes had not ended an hour of virtual time later, and were killed.
+        """
         if self._end is None:
             assert self._nursery is not None
+            late: list[str] = []
+            trio.lowlevel.spawn_system_task(_kill_late, late)
             self._nursery.cancel_scope.cancel()
             self._pump(lambda: self._end is not None)
-            assert self._end is not None
-            self._end.unwrap()
+            self._raise_end()
+            if late:
+                raise trio.TooSlowError(f"did not end within {LONGEST:g} s: {', '.join(late)}")
+
+
+async def _kill_late(late: list[str]) -> None:
+    """Kill what has not ended in time: a run that goes on would be in the way of all others."""
+    await trio.sleep(LONGEST)
+    for process in list(runtime().processes.values()):
+        late.append(repr(process.pid))
+        process.condemn(KILLED)

@@ -50,7 +50,7 @@ from ..open_supervisor import open_supervisor
 from ..reports import log_crash, log_supervisor
 from ..request import DEFAULT_TIMEOUT
 from .gates import Gate, is_call, without_caller
-from .guest_loop import GuestLoop
+from .guest_loop import LONGEST, GuestLoop
 from .injection import InjectedCrash
 
 if TYPE_CHECKING:
@@ -177,9 +177,10 @@ class ServerMachine(RuleBasedStateMachine):
             self._loop = GuestLoop()
             started = trio.Event()
             self._living = self._loop.begin(self._live, started)
-            self._loop.run(started.wait)
+            self._run_until_started(started)
             self._pid = self._present()
-            if not takes_messages(self._process()):
+            process = self._process()
+            if not takes_messages(process) or loop_of(process) is not None:
                 raise TypeError(f"child() gave {self._child!r}; accepted is a server")
         return self._loop
 
@@ -203,9 +204,12 @@ class ServerMachine(RuleBasedStateMachine):
             Exception: what it raised.
         """
         try:
-            return self.loop.run(fn, *args)
-        finally:
+            result = self.loop.run(fn, *args)
+        except Exception:  # of others the run may have ended
             self.settle()
+            raise
+        self.settle()
+        return result
 
     def call(self, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Call the server.
@@ -241,6 +245,9 @@ class ServerMachine(RuleBasedStateMachine):
 
         Args:
             seconds: how much.
+
+        Raises:
+            ValueError: the time is negative or no finite number.
         """
         self.loop.advance(seconds)
         self._follow()
@@ -307,8 +314,8 @@ class ServerMachine(RuleBasedStateMachine):
     # -- inside --------------------------------------------------------------------------------
 
     async def _live(self, started: trio.Event) -> None:
-        children = [*self.others(), self._child]
         try:
+            children = [*self.others(), self._child]
             async with open_supervisor(children, max_restarts=ANY_NUMBER) as supervisor:
                 process = supervisor.pid._process
                 assert process is not None
@@ -318,6 +325,14 @@ class ServerMachine(RuleBasedStateMachine):
                 await trio.sleep_forever()
         finally:
             started.set()
+
+    def _run_until_started(self, started: trio.Event) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.run(started.wait)
+        except trio.TooSlowError:
+            text = f"{self._child!r}, or one of others(), did not start within {LONGEST:g} s"
+            raise trio.TooSlowError(text) from None
 
     def _present(self) -> Pid[Any]:
         """Give the pid of the server, when it has been started anew if need be."""
@@ -347,7 +362,14 @@ class ServerMachine(RuleBasedStateMachine):
             self.restarted()
 
     def _check_lost(self, calls: Sequence[Pending[Any]]) -> None:
-        """Nobody hangs on the dead: each caller has the end of the server for an answer."""
+        """Nobody hangs on the dead: each caller has the end of the server for an answer.
+
+        They have it when `terminate` is over, which may take its time.
+        """
+        for _ in range(RESTART_LIMIT):
+            if all(pending.done for pending in calls):
+                break
+            self.loop.advance(1)
         for number, pending in enumerate(calls, start=1):
             who = f"caller {number} of {len(calls)} of the server that crashed"
             assert pending.done, f"{who} waits for ever"
