@@ -11,27 +11,38 @@ if TYPE_CHECKING:
 
 
 class Blueprint:
-    """What a process runs, and its options as a child with every default filled in.
+    """What a process runs, and its options as a child with every default filled in."""
 
-    The defaults stay with the class: most processes differ from them in few.
-    """
-
-    body: Callable[[Process], Awaitable[object]] | None = None  # None for a behaviour
-    behaviour: type[Any] | None = None
-    make: Callable[[], Any] | None = None  # the instance of a behaviour
-    hosts = False
-    # as of `ChildSpec`
-    id: Any = None
-    name: Any = None
-    restart: Any = "permanent"
-    shutdown: Any = 5.0
-    significant = False
-    timeout: float | None = None
-    type: Any = "worker"
-    debug: tuple[Any, ...] = ()
+    __slots__ = (
+        "behaviour",
+        "body",
+        "debug",
+        "hosts",
+        "id",
+        "label",
+        "make",
+        "name",
+        "restart",
+        "shutdown",
+        "significant",
+        "timeout",
+        "type",
+    )
 
     def __init__(
         self, label: str, body: Callable[[Process], Awaitable[object]] | None = None
     ) -> None:
         self.label = label
-        self.body = body
+        self.body = body  # None for a behaviour
+        self.behaviour: type[Any] | None = None
+        self.make: Callable[[], Any] | None = None  # the instance of a behaviour
+        self.hosts = False
+        # as of `ChildSpec`
+        self.id: Any = None
+        self.name: Any = None
+        self.restart: Any = "permanent"
+        self.shutdown: Any = 5.0
+        self.significant = False
+        self.timeout: float | None = None
+        self.type: Any = "worker"
+        self.debug: tuple[Any, ...] = ()

@@ -47,7 +47,7 @@ class Counts:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Command:
     """A management call on its way: the name of a `do_` method of the loop, with its argument."""
 
