@@ -80,6 +80,7 @@ class GenServer(Behaviour):
 
     shelters_itself: ClassVar[bool] = True
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
+    hibernate_after: ClassVar[float | None] = None  # idle seconds until it sleeps; None: never
 
     @classmethod
     def at(cls, ref: Ref | None = None) -> Self:
@@ -181,9 +182,19 @@ class GenServer(Behaviour):
     @classmethod
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Coroutine[Any, Any, Any]:
         """Be the body of the process."""
         return cls._new_loop(process).run(make)
+
+    @classmethod
+    def wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
+        """Be the body of a process that has slept: go on where it was."""
+        return cls._new_loop(process).go_on()
+
+    @classmethod
+    def sleeps_after(cls, process: Process) -> float | None:
+        """Do as the class says; but what has begun as a function of the user stays awake."""
+        return cls.hibernate_after if process.body is None else None
 
     @classmethod
     def _new_loop(cls, process: Process) -> ServerLoop:

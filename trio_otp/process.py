@@ -194,10 +194,11 @@ class Process:
         """
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
+        rest: Callable[[Process], None] | None = None  # what it does instead of dying
         try:
             try:
-                if self.doom is UNSET:
-                    await self._begin()
+                if self.doom is UNSET or self.instance is not None:
+                    rest = await self._begin()
             except BaseException as exc:
                 if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
                     raise
@@ -214,9 +215,12 @@ class Process:
             if passes_through(exc):
                 raise_bare(exc)
         else:
-            self.die(NORMAL)
+            if rest is None:
+                self.die(NORMAL)
+            else:
+                rest(self)
         finally:
-            if not self.hosts:
+            if not self.hosts and rest is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
 
     @enable_ki_protection
@@ -240,16 +244,20 @@ class Process:
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
 
-    def _begin(self) -> Awaitable[object]:
-        """Begin what the process runs, into which Ctrl-C may break.
+    def _begin(self) -> Awaitable[Any]:
+        """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
 
         A behaviour sees to that itself, which saves each server a frame.
         """
         behaviour = self.behaviour
         if behaviour is None or not behaviour.shelters_itself:
             self.shelter()
-        if self.make is not None and behaviour is not None:
-            running: Awaitable[object] = behaviour.run_process(self, self.make)
+        if behaviour is not None:
+            running: Awaitable[Any] = (
+                behaviour.wake_process(self)
+                if self.instance is not None
+                else behaviour.run_process(self, self.make)
+            )
             return running
         return self._run_plain()
 
