@@ -197,7 +197,7 @@ class Process:
         rest: Callable[[Process], None] | None = None  # what it does instead of dying
         try:
             try:
-                if self.doom is UNSET or self.instance is not None:
+                if self.doom is UNSET or (self.orderly and self.instance is not None):
                     rest = await self._begin()
             except BaseException as exc:
                 if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):

@@ -109,8 +109,6 @@ class ServerLoop:
         # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
             await self._init(make)
-        elif self.process.doom is not UNSET:  # it has slept, and was woken to die
-            await self._end(ProcessExit(self.process.doom))
         try:
             self._see_when_to_sleep()
             await self._serve()
