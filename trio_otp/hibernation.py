@@ -18,9 +18,9 @@ Follows: Erlang's `hibernate_after` of `gen_server:start_link/4`.
 from __future__ import annotations
 
 import contextvars
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import trio
 from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
 
 from .home import task_name
@@ -32,40 +32,57 @@ from .timers import Timer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import trio
-
+    from .mailbox import Match
     from .process import Process
+    from .request import From
 
 TABLES: Final = ("_peers", "_watched_by", "_watches", "_watchers", "_entries", "_timers")
 
 
-class Asleep(Mailbox):
-    """The mailbox of a process that sleeps.
+class Asleep:
+    """What stands in place of the mailbox of a process that sleeps: whatever comes wakes it."""
 
-    Its slots hold what it wakes with: `_waiter` the process, `_channel` its context, if that is
-    worth keeping.
-    """
+    __slots__ = ("_context", "_process")
 
-    __slots__ = ()
+    def __init__(self, process: Process, context: contextvars.Context | None) -> None:
+        self._process = process
+        self._context = context
 
+    @enable_ki_protection
     def put(self, message: Any) -> None:
         """Wake the process, and give it the message."""
         self.wake()
-        self.put(message)  # it is a mailbox like any other now
+        self._process.mailbox.put(message)
 
     @enable_ki_protection
     def wake(self) -> None:
-        """Give the process a task again; it runs soon."""
-        slots: Any = self
-        process, context = slots._waiter, slots._channel
-        slots.__class__ = Mailbox
-        slots.queue, slots._waiter, slots._channel = deque(), None, None
-        _start_task(process, context)
+        """Give the process a mailbox and a task again, once; it runs soon."""
+        process: Any = self._process
+        if process.mailbox is self:
+            process.mailbox = Mailbox()
+            _start_task(process, self._context)
 
     def send_end(self) -> trio.MemorySendChannel[Any]:
         """Wake the process: with a channel it stays awake."""
         self.wake()
-        return self.send_end()
+        return self._process.mailbox.send_end()
+
+    def take_match(self, _: Match) -> NoReturn:
+        """Find nothing, for a helper task of the process."""
+        raise trio.WouldBlock
+
+    def __len__(self) -> int:
+        return 0
+
+
+class NoRequests(dict["From[Any]", None]):
+    """The open requests of all that sleep without any; the next one gives its server its own."""
+
+    def __setitem__(self, request: From[Any], value: None) -> None:
+        request.server.requests = {request: value}
+
+
+NONE: Final = NoRequests()
 
 
 @enable_ki_protection
@@ -75,18 +92,15 @@ def fall_asleep(process: Process) -> None:
     assert task is not None
     process.task = process.scope = process.make = None
     process.since = 0.0
-    if not process.requests:
-        process.requests.clear()  # it gives back the room of those that were in it
+    process.requests = process.requests or NONE
     slim(process, TABLES)
-    arrived = mailbox.queue
-    slots: Any = mailbox
-    slots.__class__ = Asleep
-    slots.queue, slots._waiter = (), process
-    slots._channel = task.context if len(task.context) > 1 else None  # 1: current_process
-    for message in arrived:
-        process.mailbox.put(message)
+    context = task.context if len(task.context) > 1 else None  # 1: that of current_process
+    asleep: Any = Asleep(process, context)
+    process.mailbox = asleep
+    for message in mailbox.queue:
+        asleep.put(message)
     if process.doom is not UNSET:
-        process.mailbox.wake()
+        asleep.wake()
 
 
 def _start_task(process: Process, context: contextvars.Context | None) -> None:
