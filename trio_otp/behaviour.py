@@ -74,12 +74,12 @@ class Behaviour:
         raise TypeError(f"{cls.__name__} cannot be started; subclass GenServer or Supervisor")
 
     @classmethod
-    def wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
+    def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
         """Be the body of a process that has slept: go on where it was."""
         raise AssertionError(f"{cls.__name__} does not sleep")
 
     @classmethod
-    def sleeps_after(cls, process: Process) -> float | None:  # noqa: ARG003
+    def _sleeps_after(cls, process: Process) -> float | None:  # noqa: ARG003
         """Tell after how many idle seconds a process falls asleep; None if it never does."""
         return None
 

@@ -220,7 +220,7 @@ class Port(GenServer):
                     await port._os.finish()
 
     @classmethod
-    def sleeps_after(cls, process: Process) -> None:
+    def _sleeps_after(cls, process: Process) -> None:
         """Never sleep: its task holds the program."""
 
     # -- its tasks -------------------------------------------------------------------------------

@@ -424,7 +424,7 @@ class ServerLoop:
 
     def _see_when_to_sleep(self) -> None:
         """Do as the class says: at the start, and when the class may be another one."""
-        after = self.process.behaviour.sleeps_after(self.process)
+        after = self.instance._sleeps_after(self.process)
         if self._drowsiness is None or self._drowsiness.after != after:
             self._drowsiness = None if after is None else Drowsiness(self.process, after)
 
