@@ -79,7 +79,7 @@ class Behaviour:
         raise AssertionError(f"{cls.__name__} does not sleep")
 
     @classmethod
-    def _sleeps_after(cls, process: Process) -> float | None:  # noqa: ARG003
+    def _sleeps_after(cls, process: Process) -> float | None:
         """Tell after how many idle seconds a process falls asleep; None if it never does."""
         return None
 

@@ -210,13 +210,17 @@ class Process:
             if passes_through(exc):
                 raise_bare(exc)
         else:
-            if rest is None:
-                self.die(NORMAL)
-            else:
-                rest(self)
+            self._leave(rest)
         finally:
             if not self.hosts and rest is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    def _leave(self, rest: Callable[[Process], None] | None) -> None:
+        """Be the end of the task: that of the process, too, or its sleep."""
+        if rest is None:
+            self.die(NORMAL)
+        else:
+            rest(self)
 
     @enable_ki_protection
     async def run_hosting(self) -> None:

@@ -208,7 +208,7 @@ class ServerLoop:
 
     # -- messages ----------------------------------------------------------------------------
 
-    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
         # The path of each message. It is written out, because each coroutine more would cost some
         # percent of a call.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
