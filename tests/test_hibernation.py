@@ -104,7 +104,49 @@ async def test_others_stay_awake(after: Any, autojump_clock: Any) -> None:
 
     async with otp.open_process():
         pid = await otp.start_link(Awake)
-        await trio.sleep(1e6)
+        for _ in range(3):
+            await trio.sleep(86_000)
+        assert not is_asleep(pid)
+
+
+@pytest.mark.parametrize("after", [-1, "1", True, float("nan")])
+def test_what_is_no_time_is_refused(after: Any) -> None:
+    """By the class statement, with what is accepted."""
+    with pytest.raises(otp.SpecError, match="class Wrong: hibernate_after=.*seconds >= 0"):
+        type("Wrong", (otp.GenServer,), {"hibernate_after": after})
+
+
+async def test_another_class_may_sleep_at_other_times() -> None:
+    """A change of code is followed, both ways."""
+
+    class Old(otp.GenServer):
+        def handle_call(self, request: Any, from_: Any) -> Any:
+            return otp.Reply(request)
+
+    class New(Old):
+        hibernate_after = 0
+
+    async with otp.open_process():
+        pid = await otp.start_link(Old)
+        for kind in (New, Old):
+            await otp.sys.suspend(pid)
+            await otp.sys.change_code(pid, behaviour=kind)
+            assert not is_asleep(pid)
+            await otp.sys.resume(pid)
+            assert 1 == await otp.call(pid, 1)
+            await trio.testing.wait_all_tasks_blocked()
+            assert is_asleep(pid) is (kind is New)
+
+
+async def test_a_port_stays_awake() -> None:
+    """Its task holds the program, whatever its class says."""
+
+    class Echo(otp.Port):
+        hibernate_after = 0
+
+    async with otp.open_process():
+        pid = await otp.start_link(otp.child(Echo, ["cat"]))
+        await trio.testing.wait_all_tasks_blocked()
         assert not is_asleep(pid)
 
 

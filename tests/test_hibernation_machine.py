@@ -44,7 +44,7 @@ class Actor(otp.GenServer):
     def init(self) -> Any:
         self.log.append("init")
 
-    async def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+    async def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:  # noqa: PLR0912
         self.log.append(request)
         match request:
             case ("defer", _):

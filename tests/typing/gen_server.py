@@ -54,6 +54,24 @@ class Counter(otp.GenServer, restart="transient", shutdown=2.0):
         return {"count": self.count}
 
 
+class Idle(Counter):
+    """Sleeps after a while."""
+
+    hibernate_after = 30.0
+
+
+class NeverIdle(Idle):
+    """Does not."""
+
+    hibernate_after = None
+
+
+class WrongIdle(Counter):
+    """Has a text where seconds are expected."""
+
+    hibernate_after = "30 s"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+
+
 class Ignored(otp.GenServer):
     """Does not want to run."""
 
