@@ -112,7 +112,7 @@ async def test_others_stay_awake(after: Any, autojump_clock: Any) -> None:
 @pytest.mark.parametrize("after", [-1, "1", True, float("nan")])
 def test_what_is_no_time_is_refused(after: Any) -> None:
     """By the class statement, with what is accepted."""
-    with pytest.raises(otp.SpecError, match="class Wrong: hibernate_after=.*seconds >= 0"):
+    with pytest.raises(otp.SpecError, match=r"class Wrong: hibernate_after=.*seconds >= 0"):
         type("Wrong", (otp.GenServer,), {"hibernate_after": after})
 
 

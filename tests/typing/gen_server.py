@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Any, ClassVar, assert_type
 
 import outcome
 
@@ -57,7 +57,7 @@ class Counter(otp.GenServer, restart="transient", shutdown=2.0):
 class Idle(Counter):
     """Sleeps after a while."""
 
-    hibernate_after = 30.0
+    hibernate_after: ClassVar[float | None] = 30.0
 
 
 class NeverIdle(Idle):
