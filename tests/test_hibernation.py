@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -269,38 +270,40 @@ async def test_from_a_thread() -> None:
         assert "hello" == answer
 
 
-async def test_what_comes_while_it_falls_asleep_wakes_it() -> None:
+class Given(Sleeper):
+    """Its process alone holds the argument, until it falls asleep for the first time."""
+
+    def __init__(self, argument: object) -> None:
+        super().__init__(otp.NoReply(continue_=partial(trio.sleep, 1)))
+
+
+async def test_what_comes_while_it_falls_asleep_wakes_it(autojump_clock: Any) -> None:
     """The last thing its task does may drop an object whose end sends something."""
 
     class Argument:
         def __del__(self) -> None:
-            otp.send("sleeper", "from the grave")
-
-    class Given(Sleeper):
-        def __init__(self, argument: Argument) -> None:
-            super().__init__()
+            assert otp.self() == pid
+            otp.send(pid, "from the grave")
 
     async with otp.open_process():
-        pid = await otp.start_link(otp.child(Given, Argument()).having(name="sleeper"))
+        pid = await otp.start_link(otp.child(Given, Argument()))
+        await trio.sleep(2)
         await asleep(pid)
-        assert [("info", "from the grave")] == inside(pid).log
+        assert ("info", "from the grave") == inside(pid).log[-1]
 
 
-async def test_a_signal_that_comes_while_it_falls_asleep_ends_it() -> None:
+async def test_a_signal_that_comes_while_it_falls_asleep_ends_it(autojump_clock: Any) -> None:
     """So may one whose end kills the server."""
 
     class Argument:
         def __del__(self) -> None:
-            otp.exit("sleeper", otp.KILL)
-
-    class Given(Sleeper):
-        def __init__(self, argument: Argument) -> None:
-            super().__init__()
+            assert otp.self() == pid
+            otp.exit(pid, otp.KILL)
 
     async with otp.open_process():
-        pid = await otp.start(otp.child(Given, Argument()).having(name="sleeper"))
+        pid = await otp.start(otp.child(Given, Argument()))
+        await trio.sleep(2)
         await trio.testing.wait_all_tasks_blocked()
-        assert not otp.is_alive(pid)
         assert pid._process is None
 
 

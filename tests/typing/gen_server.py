@@ -63,7 +63,7 @@ class Idle(Counter):
 class NeverIdle(Idle):
     """Does not."""
 
-    hibernate_after = None
+    hibernate_after: ClassVar[float | None] = None
 
 
 class WrongIdle(Counter):
