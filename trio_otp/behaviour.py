@@ -73,6 +73,16 @@ class Behaviour:
         """
         raise TypeError(f"{cls.__name__} cannot be started; subclass GenServer or Supervisor")
 
+    @classmethod
+    def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
+        """Be the body of a process that has slept: go on where it was."""
+        raise AssertionError(f"{cls.__name__} does not sleep")
+
+    @classmethod
+    def _sleeps_after(cls, process: Process) -> float | None:
+        """Tell after how many idle seconds a process falls asleep; None if it never does."""
+        return None
+
     def format_status(self) -> object:
         """Give what reports and `otp.sys.get_status` show; override it to leave secrets out."""
         return self.__dict__

@@ -44,11 +44,11 @@ from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .blueprint import Blueprint
-from .bounded import label_of
-from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited
+from .bounded import bounded, label_of
+from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited, SpecError
 from .launch import Launch
 from .names import find, need, takes_messages
-from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, leave_wait
+from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, is_seconds, leave_wait
 from .runtime import need_process, runtime
 from .server_client import Client
 from .server_loop import ServerLoop
@@ -76,10 +76,28 @@ class GenServer(Behaviour):
 
     A callback that raises crashes the server: `terminate` is called, every caller waiting for it
     gets `ServerExited`, and the supervisor restarts it from its constructor.
+
+    A class of which there are very many, most of them idle, may set `hibernate_after`, in seconds:
+    a server that has been idle for that long sleeps without a task, in less than a kilobyte beside
+    its state, until the next message. Nothing else about it changes. With 0 it sleeps whenever it
+    has nothing to do. What belongs to a task and not to a process has no place in such a class: a
+    `trio.Lock` that is held from one callback to the next, a cancel scope that is left open. An
+    open nursery, a `timeout=`, and a channel of `otp.send_end` keep it awake.
     """
 
     shelters_itself: ClassVar[bool] = True
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
+    hibernate_after: ClassVar[float | None] = None  # idle seconds until it sleeps; None: never
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the class, whose mistakes are to show here and not in a server."""
+        super().__init_subclass__(**options)
+        after: object = cls.hibernate_after
+        if after is not None and not is_seconds(after):
+            raise SpecError(
+                f"class {cls.__name__}: hibernate_after={bounded(after)}; "
+                "accepted is a number of seconds >= 0, or None"
+            )
 
     @classmethod
     def at(cls, ref: Ref | None = None) -> Self:
@@ -181,9 +199,19 @@ class GenServer(Behaviour):
     @classmethod
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Coroutine[Any, Any, Any]:
         """Be the body of the process."""
         return cls._new_loop(process).run(make)
+
+    @classmethod
+    def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
+        """Be the body of a process that has slept: go on where it was."""
+        return cls._new_loop(process).go_on()
+
+    @classmethod
+    def _sleeps_after(cls, process: Process) -> float | None:
+        """Do as the class says; but what has begun as a function of the user stays awake."""
+        return cls.hibernate_after if process.body is None else None
 
     @classmethod
     def _new_loop(cls, process: Process) -> ServerLoop:

@@ -73,7 +73,7 @@ is shorter. If the states are steps of one task that nobody talks to, write an a
 line of code is the state.
 
 Follows: Erlang's `gen_statem`. Differences: an undeclared change of state is refused if a state
-declares any, so a drawing does not lie; hibernation has no meaning here; a call waits 5 seconds
+declares any, so a drawing does not lie; there is no hibernation; a call waits 5 seconds
 unless it is told otherwise.
 """
 

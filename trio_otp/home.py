@@ -45,7 +45,7 @@ class Home:
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
         run = process.run_hosting if process.hosts else process.run
-        name = _task_name(process.label)
+        name = task_name(process.label)
         start_soon: Callable[..., None] = self.nursery.start_soon
         contextvars.Context().run(start_soon, run, name=name)
         self.processes[process] = None
@@ -87,7 +87,7 @@ class Home:
 
 
 @lru_cache(maxsize=512)
-def _task_name(label: str) -> str:
+def task_name(label: str) -> str:
     """Name the task of a process; those of one class share the text."""
     return f"<otp {label}>"
 

@@ -219,6 +219,10 @@ class Port(GenServer):
                 if port is not None and port._os is not None:
                     await port._os.finish()
 
+    @classmethod
+    def _sleeps_after(cls, process: Process) -> None:
+        """Never sleep: its task holds the program."""
+
     # -- its tasks -------------------------------------------------------------------------------
 
     @enable_ki_protection

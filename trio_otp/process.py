@@ -42,7 +42,7 @@ from .mailbox import Mailbox
 from .pid import Pid
 from .runtime import current_process
 from .signals import Exit
-from .tables import Table
+from .tables import Rare, Table
 from .whereabouts import behaviour_name, initial_call, neighbours_of
 
 if TYPE_CHECKING:
@@ -64,12 +64,10 @@ class Process:
 
     __slots__ = (
         "_dictionary",
-        "_entries",
         "_peers",
+        "_rare",
         "_requests",
-        "_timers",
         "_watched_by",
-        "_watchers",
         "_watches",
         "ancestors",
         "behaviour",
@@ -91,9 +89,7 @@ class Process:
         "label",
         "mailbox",
         "make",
-        "metadata",
         "name",
-        "order",
         "orderly",
         "parent",
         "pid",
@@ -102,12 +98,9 @@ class Process:
         "scope",
         "shutdown",
         "since",
-        "started",
         "starting",
         "supervisor",
-        "suspended",
         "task",
-        "thread",
         "trap_exit",
         "waits_for",
     )
@@ -122,6 +115,15 @@ class Process:
     entries: Table[Callable[[Process], object], None] = Table()  # of registries
     timers: Table[Any, None] = Table()  # pending send_after to it
     dictionary: Table[object, Any] = Table()
+    # What most processes do not have.
+    _watchers: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
+    _entries: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
+    _timers: Rare[dict[Any, None] | None] = Rare(None)
+    metadata: Rare[dict[str, Any] | None] = Rare(None)  # what its log records carry
+    thread: Rare[int | None] = Rare(None)  # the worker thread that runs its function, if one does
+    started: Rare[Any] = Rare(None)  # what it told its starter
+    order: Rare[Exit | None] = Rare(None)  # to end, as a message, as it traps exits
+    suspended: Rare[bool] = Rare(False)  # by `otp.sys`
 
     def __init__(
         self,
@@ -141,39 +143,32 @@ class Process:
         self.scope: trio.CancelScope | None = None  # once the task has entered one
         self.reprieve: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
-        self.thread: int | None = None  # the worker thread that runs its function, if one does
         self._requests: dict[From[Any], None] | None = None
+        self._rare: dict[str, Any] | None = None
         self._peers: dict[Process, None] | None = None
         self._watched_by: dict[Monitor, None] | None = None
         self._watches: dict[Monitor, None] | None = None
-        self._watchers: dict[Callable[[Process], object], None] | None = None
-        self._entries: dict[Callable[[Process], object], None] | None = None
-        self._timers: dict[Any, None] | None = None
         self._dictionary: dict[object, Any] | None = None
         self.parent: Process | None = None
         self.supervisor: Process | None = None
         self.ancestors: tuple[object, ...] = ()
         self.callers: tuple[Pid[Any], ...] = ()
         self.heritage: Heritage | None = None  # what those it starts inherit
-        self.metadata: dict[str, Any] | None = None  # what its log records carry
         self.trap_exit = False
         self.hosts = False
         self.children_home: Home | None = None
         self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
         self.starting: Launch | None = None  # until init is over
-        self.started: Any = None
         self.behaviour: type[Any] | None = None  # the class, None for a plain process
         self.instance: Any = None
         self.waits_for: Process | None = None  # the wait-for edge of the deadlock check
         self.doom: object = UNSET  # the reason of the exit signal on its way
         self.orderly = False  # doomed by a supervisor: terminate still runs
-        self.order: Exit | None = None  # the same as a message, when the process traps exits
         self.dead = False
         self.exit_reason: object = UNSET
         self.ended: trio.Event | None = None
         self.handled = 0
         self.debug: Debug | None = None  # what watches it, if anything does
-        self.suspended = False  # by `otp.sys`
         self.current: Any = UNSET  # message in hand
         self.since = 0.0  # and since when
 
@@ -195,10 +190,11 @@ class Process:
         """
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
+        rest: Callable[[Process], None] | None = None  # what it does instead of dying
         try:
             try:
-                if self.doom is UNSET:
-                    await self._begin()
+                if self.doom is UNSET or (self.orderly and self.instance is not None):
+                    rest = await self._begin()
             except BaseException as exc:
                 if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
                     raise
@@ -215,10 +211,17 @@ class Process:
             if passes_through(exc):
                 raise_bare(exc)
         else:
-            self.die(NORMAL)
+            self._leave(rest)
         finally:
-            if not self.hosts:
+            if not self.hosts and rest is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    def _leave(self, rest: Callable[[Process], None] | None) -> None:
+        """Be the end of the task: that of the process, too, or its sleep."""
+        if rest is None:
+            self.die(NORMAL)
+        else:
+            rest(self)
 
     @enable_ki_protection
     async def run_hosting(self) -> None:
@@ -241,16 +244,20 @@ class Process:
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
 
-    def _begin(self) -> Awaitable[object]:
-        """Begin what the process runs, into which Ctrl-C may break.
+    def _begin(self) -> Awaitable[Any]:
+        """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
 
         A behaviour sees to that itself, which saves each server a frame.
         """
         behaviour = self.behaviour
         if behaviour is None or not behaviour.shelters_itself:
             self.shelter()
-        if self.make is not None and behaviour is not None:
-            running: Awaitable[object] = behaviour.run_process(self, self.make)
+        if behaviour is not None:
+            running: Awaitable[Any] = (
+                behaviour._wake_process(self)
+                if self.instance is not None
+                else behaviour.run_process(self, self.make)
+            )
             return running
         return self._run_plain()
 

@@ -27,6 +27,7 @@ from trio.lowlevel import disable_ki_protection, wait_task_rescheduled
 
 from .behaviour import finish, ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
+from .hibernation import Drowsiness, fall_asleep
 from .mailbox import Mailbox, SystemMessage, stay
 from .process import UNSET
 from .request import From, check_timeout
@@ -67,21 +68,36 @@ BURST_SECONDS: Final = 0.001
 class ServerLoop:
     """The shell around one instance of a GenServer."""
 
-    __slots__ = ("_budget", "_continue", "_deadline", "_until", "instance", "process")
+    __slots__ = (
+        "_budget",
+        "_continue",
+        "_deadline",
+        "_drowsiness",
+        "_until",
+        "instance",
+        "process",
+    )
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.instance: Any = None
         self._deadline: float | None = None  # of the idle time-out
         self._continue: Any = UNSET
+        self._drowsiness: Drowsiness | None = None
         self._budget = 0  # how many messages it may take before a checkpoint
         self._until = 0.0
 
     # -- life --------------------------------------------------------------------------------
 
-    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, Any]:
+        """Be the body of the process; what it gives is to be done at the end of its task."""
         return self._live(make)
+
+    def go_on(self) -> Coroutine[Any, Any, Any]:
+        """Be the body of a process that has slept."""
+        self.instance = self.process.instance
+        self._begin_burst()
+        return self._live(None)
 
     async def enter(self, result: Any) -> None:
         """Go on as the body of a process that runs already; `result` is as of init."""
@@ -89,7 +105,7 @@ class ServerLoop:
         await self._live(None)
 
     @disable_ki_protection
-    async def _live(self, make: Callable[[], Behaviour] | None) -> None:
+    async def _live(self, make: Callable[[], Behaviour] | None) -> Any:
         # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
             result = self._make(make)
@@ -102,7 +118,9 @@ class ServerLoop:
                 await trio.lowlevel.checkpoint()
             self._started(result)
         try:
+            self._see_when_to_sleep()
             await self._serve()
+            return fall_asleep
         except Stopping as stopping:
             await self._stop(stopping)
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
@@ -204,6 +222,8 @@ class ServerLoop:
                 await self._do_continue()
                 continue
             if not queue and self._deadline is None and process.doom is UNSET:
+                if self._drowsiness is not None and self._drowsiness.wins():
+                    return
                 if mailbox.__class__ is Mailbox:
                     try:
                         mailbox.park()
@@ -219,6 +239,8 @@ class ServerLoop:
                 process.since = since = now()
                 self._budget = BURST
                 self._until = since + BURST_SECONDS
+                if not queue:  # it is to look around: at its end, at its sleep
+                    continue
             if queue and self._budget > 0 and process.doom is UNSET:
                 self._budget -= 1
                 message = queue.popleft()
@@ -425,10 +447,17 @@ class ServerLoop:
     async def _system(self, message: SystemMessage) -> None:
         if isinstance(message, SystemCall):
             await handle_system(message, self)
+            self._see_when_to_sleep()
         elif isinstance(message, Terminate):
             raise Stopping(message.reason)
         else:
             log_unexpected(self.process, message)
+
+    def _see_when_to_sleep(self) -> None:
+        """Do as the class says: at the start, and when the class may be another one."""
+        after = self.instance._sleeps_after(self.process)
+        if self._drowsiness is None or self._drowsiness.after != after:
+            self._drowsiness = None if after is None else Drowsiness(self.process, after)
 
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as `otp.sys` or a parent asks for."""

@@ -1,7 +1,7 @@
 """What needs a fresh interpreter: the time of an import, and the memory of very many servers.
 
 `python -m tests.benchmarks.processes KIND N` starts N servers, asks each for an answer, and prints
-the bytes by which its process has grown, and the number of answers.
+the bytes by which its process has grown by then, and the number of answers.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ async def _servers(kind: str, n: int) -> None:
         await otp.start(server, nursery=nursery)
         before = resident()
         pids = [await otp.start(server, nursery=nursery) for _ in range(n)]
-        grown = resident() - before
         answered = 0
         for pid in pids:
             answered += await otp.call(pid, 0)
+        grown = resident() - before
         os.write(1, f"{grown} {answered}\n".encode())
         os._exit(0)  # to stop them all is another race
 

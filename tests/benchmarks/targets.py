@@ -210,6 +210,8 @@ TARGETS: Final = (
         to_floor("memory", "supervised", "F12+scope"),
         most=1.2,
     ),
+    Target("memory of a server that sleeps, bytes", _median("memory", "asleep"), most=1024),
+    Target("each of a million that sleep, bytes", _median("million.asleep", "asleep"), most=1200),
     Target("import over import trio, ms", _import_over_trio, most=60),
     Target(
         "gen_statem events (casts), to transitions",

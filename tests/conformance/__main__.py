@@ -1,6 +1,7 @@
 """Run scenarios with trio_otp and compare their traces with those of real OTP.
 
 python -m tests.conformance --scenarios DIR --golden DIR [--area A] [--show NAME] [--json FILE]
+                            [--sleeping]
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 import logging
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from .compare import HERE
-from .suite import Outcome, load, run_all
+from .suite import Outcome, load, run_all, sleeping
 
 ARROW = {"passed": " ", "failed": "F", "unsupported": "U"}
 
@@ -24,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     logging.getLogger("trio_otp").setLevel(logging.CRITICAL + 1)
     cases = load(options.scenarios, options.golden, options.area, options.show)
-    outcomes = run_all(cases)
+    with sleeping() if options.sleeping else nullcontext():
+        outcomes = run_all(cases)
     for outcome in outcomes:
         _print_failure(outcome)
     if options.show:
@@ -44,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--area", help="run only the scenarios of this area")
     parser.add_argument("--show", metavar="NAME", help="run this scenario and print its trace")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes here")
+    parser.add_argument("--sleeping", action="store_true", help="let servers sleep when idle")
     return parser
 
 

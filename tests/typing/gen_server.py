@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Any, ClassVar, assert_type
 
 import outcome
 
@@ -52,6 +52,24 @@ class Counter(otp.GenServer, restart="transient", shutdown=2.0):
 
     def format_status(self) -> dict[str, int]:
         return {"count": self.count}
+
+
+class Idle(Counter):
+    """Sleeps after a while."""
+
+    hibernate_after: ClassVar[float | None] = 30.0
+
+
+class NeverIdle(Idle):
+    """Does not."""
+
+    hibernate_after: ClassVar[float | None] = None
+
+
+class WrongIdle(Counter):
+    """Has a text where seconds are expected."""
+
+    hibernate_after = "30 s"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
 
 
 class Ignored(otp.GenServer):

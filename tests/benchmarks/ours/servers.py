@@ -39,6 +39,12 @@ class PlainAsync(otp.GenServer):
         self.total += message
 
 
+class Sleeping(Plain):
+    """The same, without a task whenever it is idle."""
+
+    hibernate_after = 0
+
+
 class Typed(otp.GenServer):
     """Decorated methods, `def`."""
 
@@ -94,4 +100,4 @@ async def served(child: Any) -> AsyncGenerator[otp.Pid[Any]]:
 
 # What `processes.py` can start in great numbers: a server class for each option that concerns
 # what an idle server keeps.
-KINDS: dict[str, type[Any]] = {"plain": Plain}
+KINDS: dict[str, type[Any]] = {"plain": Plain, "asleep": Sleeping}

@@ -6,7 +6,7 @@ from ..floors import calls as floors
 from ..lanes import Race, Sizes, floor, ours
 from ..measure import Measure
 from ..ours import calls
-from ..ours.servers import Plain, PlainAsync, Typed, TypedAsync
+from ..ours.servers import Plain, PlainAsync, Sleeping, Typed, TypedAsync
 
 CALL = Race(
     name="call",
@@ -46,4 +46,15 @@ CONCURRENT = Race(
         ours("typed", "client, def", calls.hundred_clients),
     ),
 )
-RACES = (CALL, CONCURRENT)
+WAKE = Race(
+    name="wake",
+    title="call that wakes a server",
+    what="calls",
+    measure=Measure.RATE,
+    sizes=Sizes(full=3000, quick=800),
+    lanes=(
+        ours("asleep", "it sleeps", calls.plain, Sleeping),
+        ours("plain", "it waits", calls.plain, Plain),
+    ),
+)
+RACES = (CALL, CONCURRENT, WAKE)

@@ -7,7 +7,7 @@ from ..floors import starts as floors
 from ..lanes import Race, Sizes, floor, ours
 from ..measure import Measure
 from ..ours import starts
-from ..ours.servers import Plain, TypedAsync
+from ..ours.servers import Plain, Sleeping, TypedAsync
 
 START = Race(
     name="start",
@@ -49,6 +49,7 @@ MEMORY = Race(
         floor("F13", "no task", memory.no_task),
         ours("plain", "otp.start, plain", starts.memory, Plain),
         ours("typed", "otp.start, typed", starts.memory, TypedAsync),
+        ours("asleep", "otp.start, asleep", starts.memory, Sleeping),
         ours("supervised", "DynamicSupervisor's child", starts.supervised_memory),
     ),
     note="Allocated bytes, by tracemalloc.",

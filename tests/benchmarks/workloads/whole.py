@@ -49,11 +49,11 @@ IMPORT = Race(
 )
 
 
-def _many(name: str, n: int, *, on_request: bool) -> Race:
-    lane = Lane(Kind.OURS, "plain", "otp.start, plain", functools.partial(many, kind="plain"))
+def _many(name: str, n: int, kind: str, *, on_request: bool) -> Race:
+    lane = Lane(Kind.OURS, kind, f"otp.start, {kind}", functools.partial(many, kind=kind))
     return Race(
         name=name,
-        title=f"memory of each of {n:,} servers, which all answer a call",
+        title=f"memory of each of {n:,} servers, {kind}, which all answer a call",
         what="servers",
         measure=Measure.MEMORY,
         sizes=Sizes(full=n, quick=n, rounds=1, quick_rounds=1),
@@ -68,6 +68,8 @@ def _many(name: str, n: int, *, on_request: bool) -> Race:
 RACES = (
     *FLOODS,
     IMPORT,
-    _many("many", 100_000, on_request=False),
-    _many("million", 1_000_000, on_request=True),
+    _many("many", 100_000, "plain", on_request=False),
+    _many("many.asleep", 100_000, "asleep", on_request=False),
+    _many("million", 1_000_000, "plain", on_request=True),
+    _many("million.asleep", 1_000_000, "asleep", on_request=True),
 )
