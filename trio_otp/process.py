@@ -249,7 +249,7 @@ class Process:
 
         A behaviour sees to that itself, which saves each server a frame.
         """
-        behaviour = self.behaviour
+        behaviour = self.behaviour if self.body is None else None
         if behaviour is None or not behaviour.shelters_itself:
             self.shelter()
         if behaviour is not None:

@@ -249,7 +249,6 @@ class Probe:
     # -- the process -------------------------------------------------------------------------
 
     async def _live(self, process: Process) -> None:
-        process.shelter()  # a server, which it may seem to be, does that only when it waits
         while process.order is None:
             self._drain()
             if process.order is None:
