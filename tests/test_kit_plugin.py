@@ -231,6 +231,7 @@ async def counter(start_supervised):
           max_examples=10, database=None, phases=[Phase.generate, Phase.shrink], derandomize=True)
 @given(st.integers(0, 9))
 async def test_{what}(counter, virtual_time, number):
+    assert 0 == trio.current_time()
     with pytest.raises(otp.NoProcess):
         await otp.call("before", 1)
     Counter.add("counter", "tea", number)
@@ -241,7 +242,7 @@ async def test_{what}(counter, virtual_time, number):
 
 
 def test_hypothesis(pytester: pytest.Pytester) -> None:
-    """Each example has processes of its own; one that leaks or fails is made smaller."""
+    """Each example has processes and a time of its own; one that leaks or fails is made smaller."""
     source = (
         GIVEN.format(what="good", line="await virtual_time.advance(10)")
         + GIVEN.format(what="bad", line="assert number < 3")

@@ -17,6 +17,7 @@ from ..block import block
 from ..exits import unwrap
 from .leaks import Leaked
 from .system import OtpSystem, open_system
+from .virtual_time import rewind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -45,7 +46,7 @@ def example(run: Callable[..., Any], *, repeats: bool) -> Callable[..., Any]:
     """Let what pytest-trio makes of a test show its error bare, and run more than once.
 
     Hypothesis runs a test many times, with the same fixtures. Those of pytest-trio serve one run,
-    so each run gets others that are made like them.
+    so each run gets others that are made like them; virtual time begins at 0 in each.
 
     Args:
         run: what pytest-trio has made.
@@ -77,6 +78,7 @@ def _failure(error: Leaked) -> BaseException:
 
 def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
     if value.__class__ is not TrioFixture:
+        rewind(value)
         return value
     if value not in memo:
         needs = {name: _fresh(each, memo) for name, each in value._pytest_kwargs.items()}
