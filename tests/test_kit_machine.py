@@ -358,6 +358,17 @@ def test_a_result_is_what_the_function_returned_or_raised(loop: GuestLoop) -> No
     assert 6 == loop.run(divide, 1)
 
 
+def test_a_call_in_the_place_of_its_function_is_refused(loop: GuestLoop) -> None:
+    """The error says how it is written; Python does not warn of the call as well."""
+
+    async def server_is_there() -> None:
+        await trio.sleep(1)
+
+    for method in (loop.run, loop.begin):
+        with pytest.raises(TypeError, match=r"fn=<coro.*: accepted is an async function; write fn"):
+            method(server_is_there())  # type: ignore[operator]
+
+
 def test_a_function_that_waits_for_ever_is_given_up(loop: GuestLoop) -> None:
     """An hour of virtual time is enough for anything."""
     with pytest.raises(trio.TooSlowError):

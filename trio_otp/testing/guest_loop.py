@@ -9,6 +9,7 @@ Follows: Trio's manual, "Using 'guest mode' to run Trio on top of other event lo
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ..bounded import bounded
 from .orders import refuse_run, within
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ class GuestLoop:
         Returns:
             What gives its result.
         """
+        _check(fn)
         pending = self._start(fn, *args)
         self.settle()
         return pending
@@ -137,6 +140,7 @@ class GuestLoop:
             Exception: what it raised.
             trio.TooSlowError: it took more than an hour of virtual time: it waits for nothing.
         """
+        _check(fn)
         pending: Pending[T] = self._start(within, LONGEST, partial(fn, *args))
         self._pump(lambda: pending.done)
         return pending.result()
@@ -172,3 +176,13 @@ class GuestLoop:
             self._pump(lambda: self._end is not None)
             assert self._end is not None
             self._end.unwrap()
+
+
+def _check(fn: object) -> None:
+    """Refuse a call in the place of the function that is to be called."""
+    if not callable(fn):
+        if inspect.iscoroutine(fn):
+            fn.close()
+        raise TypeError(
+            f"fn={bounded(fn)}: accepted is an async function; write fn, *args and not fn(*args)"
+        )
