@@ -14,7 +14,7 @@ Follows: ExUnit's `capture_log/2`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..bounded import bounded
@@ -25,7 +25,7 @@ from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from types import TracebackType
 
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
@@ -79,10 +79,9 @@ class OtpLog:
 
     # -- what the test knows -----------------------------------------------------------------
 
-    @contextmanager
     def expect_crash(
         self, reason: Any = object, *, of: Any = None, times: int | None = None
-    ) -> Generator[list[CrashReport]]:
+    ) -> AbstractContextManager[list[CrashReport]]:
         """Expect a crash while a plain `with` block runs.
 
         Args:
@@ -103,25 +102,7 @@ class OtpLog:
             check_reference(of)
         if times is not None:
             check_whole("times", times, 0, " or None")
-        if not self._open:
-            raise AfterTheEnd("otp_log", self._test)
-        before = len(self._crashes)
-        found: list[CrashReport] = []
-
-        def listen(crash: CrashReport) -> None:
-            if _is_of(crash, of) and matches(reason, crash.reason):
-                found.append(crash)
-                self._expected.append(crash)
-
-        events = runtime().events
-        events.attach("crash", listen)
-        try:
-            yield found
-        finally:
-            events.detach("crash", listen)
-        if not (found if times is None else len(found) == times):
-            text = _wanted(reason, of, times, len(found))
-            raise AssertionError(f"{text}\n{crashes_text(self._crashes[before:])}")
+        return _Expectation(self, reason, of, times)
 
     def see(self, reason: object) -> None:
         """Note that the test knows of the crash with this very reason.
@@ -155,6 +136,45 @@ class OtpLog:
         )
 
 
+class _Expectation(AbstractContextManager["list[CrashReport]"]):
+    """The block of `expect_crash`; a class, so that a failure shows the line of the test."""
+
+    def __init__(self, log: OtpLog, reason: Any, of: Any, times: int | None) -> None:
+        self._log = log
+        self._reason = reason
+        self._of = of
+        self._times = times
+        self._before = 0
+        self._found: list[CrashReport] = []
+
+    def __enter__(self) -> list[CrashReport]:
+        if not self._log._open:
+            raise AfterTheEnd("otp_log", self._log._test)
+        self._before = len(self._log.crashes)
+        self._found = []
+        runtime().events.attach("crash", self._listen)
+        return self._found
+
+    def _listen(self, crash: CrashReport) -> None:
+        if _is_of(crash, self._of) and matches(self._reason, crash.reason):
+            self._found.append(crash)
+            self._log._expected.append(crash)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        __tracebackhide__ = True
+        runtime().events.detach("crash", self._listen)
+        count, times = len(self._found), self._times
+        if error is None and not (count if times is None else count == times):
+            text = _wanted(self._reason, self._of, times, count)
+            there = crashes_text(self._log._crashes[self._before :])
+            raise AssertionError(f"{text}\n{there}")
+
+
 def note_seen(reason: object) -> None:
     """Note, if a test is going on, that it knows of the crash with this very reason."""
     log: OtpLog | None = runtime().extras.get(OtpLog)
@@ -165,7 +185,7 @@ def note_seen(reason: object) -> None:
 def crashes_text(crashes: list[CrashReport]) -> str:
     """List crashes, oldest first, one a line."""
     if not crashes:
-        return "there was no crash"
+        return "there was no crash while the block ran"
     return "\n".join(["crashes:", *(f"  {crash_text(crash)}" for crash in crashes)])
 
 

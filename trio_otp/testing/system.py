@@ -18,6 +18,7 @@ Follows: ExUnit's `start_supervised/2`, and that each test of it is a process.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
@@ -26,7 +27,7 @@ from ..behaviour import Behaviour
 from ..block import block
 from ..bounded import bounded
 from ..child import Child, child, launch_of
-from ..exits import AlreadyRegistered
+from ..exits import AlreadyRegistered, ChildNotFound
 from ..launch import nest_of, start
 from ..management import delete_child, start_child, terminate_child, which_children
 from ..names import check_name, find, has_pid, is_atom, is_via, take_name
@@ -153,7 +154,8 @@ class OtpSystem:
             if info.id == ref or (process is not None and info.pid is process.pid):
                 assert sup is not None
                 await terminate_child(sup, info.id)
-                await delete_child(sup, info.id)
+                with suppress(ChildNotFound):  # a temporary one is forgotten as it ends
+                    await delete_child(sup, info.id)
                 return
         error = UnknownServer("stop_supervised", ref)
         started = ", ".join(bounded(info.id) for info in children) or "nothing"
