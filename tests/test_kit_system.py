@@ -178,6 +178,13 @@ async def test_a_process_that_is_left() -> None:
     assert all(line.startswith("    it waits in ") for line in lines[1::2])
     assert all(line.endswith("in forever") for line in lines[1::2])
 
+    async def use_no_code_of_its_own(system: Any) -> None:
+        otp.spawn(trio.sleep_forever)
+
+    assert (
+        f"test_shop has left behind:\n  process <Pid 7 sleep_forever>: {advice}"
+    ) == await left_behind(use_no_code_of_its_own)
+
 
 async def test_a_timer_that_is_left(autojump_clock: object) -> None:
     """Those to nobody in particular, those to the test, and intervals."""
