@@ -14,8 +14,10 @@ from trio_otp.testing import (
     Leaked,
     UnknownServer,
     assert_call_fails,
+    assert_down,
     assert_receive,
     assert_restarted,
+    assert_tree,
     crash_next_call,
     open_system,
     pause,
@@ -250,6 +252,27 @@ async def test_a_task_that_is_left() -> None:
         "  crash of <Pid 6 fails>: ValueError('bad'), message in hand: fails()\n"
         "    if it is to be: with otp_log.expect_crash(ValueError): ..."
     ) == await left_behind(use_one_that_fails)
+
+
+async def test_a_system_inside_of_another_one(start_supervised: Any, otp_system: Any) -> None:
+    """The outer one goes on as before, and knows of the crashes that the inner one knows of."""
+    early = await start_supervised(otp.child(Counter).having(id="early", restart="temporary"))
+    otp.exit(early, otp.KILL)
+    await assert_down(early)
+    first = await start_supervised(COUNTER)
+    async with open_system("inner") as system:
+        with pytest.raises(TypeError, match="nothing has been started with start_supervised"):
+            assert_tree([])
+        await system.start_supervised(otp.child(Counter).having(name="inner"))
+        assert_tree(["inner"])
+        await assert_down(early, otp.KILLED)
+        await assert_call_fails(Counter.count("inner", "tea"), KeyError)
+        with system.log.expect_crash(KeyError), pytest.raises(otp.ServerExited):
+            await Counter.count("inner", "coffee")
+    assert_tree(["counter"])
+    await assert_call_fails(Counter.count("counter", "tea"), KeyError)
+    await assert_down(first, KeyError)
+    assert (3, ()) == (len(otp_system.log.crashes), otp_system.log.unexpected)
 
 
 async def test_a_crash_that_nobody_expected() -> None:

@@ -45,6 +45,7 @@ class OtpLog:
         self._notices: list[NoticeReport] = []
         self._seen: list[object] = []  # reasons that the test knows of
         self._expected: list[CrashReport] = []
+        self._outer: OtpLog | None = None  # of the test that this one is a part of
 
     def __repr__(self) -> str:
         return f"<OtpLog of {self._test}: {len(self._crashes)} crashes>"
@@ -111,12 +112,25 @@ class OtpLog:
             reason: the very object, as of `CrashReport.reason`.
         """
         self._seen.append(reason)
+        if self._outer is not None:
+            self._outer.see(reason)
+
+    def expect(self, crash: CrashReport) -> None:
+        """Note that the test has expected this crash.
+
+        Args:
+            crash: its report.
+        """
+        self._expected.append(crash)
+        if self._outer is not None:
+            self._outer.expect(crash)
 
     # -- listening ---------------------------------------------------------------------------
 
     def open(self) -> None:
         """Begin to listen."""
         self._open = True
+        self._outer = runtime().extras.get(OtpLog)
         runtime().extras[OtpLog] = self
         for event, listen in self._listeners():
             runtime().events.attach(event, listen)
@@ -124,7 +138,7 @@ class OtpLog:
     def close(self) -> None:
         """Listen no more; what has come stays."""
         self._open = False
-        runtime().extras.pop(OtpLog, None)
+        runtime().extras[OtpLog] = self._outer
         for event, listen in self._listeners():
             runtime().events.detach(event, listen)
 
@@ -158,7 +172,7 @@ class _Expectation(AbstractContextManager["list[CrashReport]"]):
     def _listen(self, crash: CrashReport) -> None:
         if _is_of(crash, self._of) and matches(self._reason, crash.reason):
             self._found.append(crash)
-            self._log._expected.append(crash)
+            self._log.expect(crash)
 
     def __exit__(
         self,

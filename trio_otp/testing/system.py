@@ -83,6 +83,7 @@ class OtpSystem:
         self._probes: list[Probe] = []
         self._alive: dict[Pid[Any], Process] = {}
         self._ends: dict[Pid[Any], object] = {}  # exit reasons
+        self._outer: dict[str, Any] = {}  # what is kept for the test that this one is a part of
         self._tasks: list[Task[Any]] = []  # those whose process has ended
 
     def __repr__(self) -> str:
@@ -199,7 +200,9 @@ class OtpSystem:
         self._open = True
         self.log.open()
         tables = runtime()
-        tables.extras[ENDS] = self._ends
+        self._outer = {key: tables.extras.get(key) for key in (ENDS, ROOT)}
+        self._ends.update(self._outer[ENDS] or {})
+        tables.extras |= {ENDS: self._ends, ROOT: None}
         tables.events.attach("process_start", self._started)
         tables.events.attach("process_exit", self._ended)
 
@@ -229,8 +232,7 @@ class OtpSystem:
         finally:
             self.log.close()
             tables = runtime()
-            tables.extras.pop(ENDS, None)
-            tables.extras.pop(ROOT, None)
+            tables.extras.update(self._outer)
             tables.events.detach("process_start", self._started)
             tables.events.detach("process_exit", self._ended)
 
