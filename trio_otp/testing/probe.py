@@ -250,6 +250,7 @@ class Probe:
     # -- the process -------------------------------------------------------------------------
 
     async def _live(self, process: Process) -> None:
+        process.shelter()  # a process with the class of a server is not given that before
         while process.order is None:
             self._drain()
             if process.order is None:
