@@ -314,9 +314,8 @@ async def test_a_machine_is_for_plain_functions() -> None:
 @pytest.fixture
 def loop() -> Iterator[GuestLoop]:
     """A loop, closed at the end."""
-    guest = GuestLoop()
-    yield guest
-    guest.close()
+    with GuestLoop() as guest:
+        yield guest
 
 
 def test_the_loop_stands_still_between_two_calls(loop: GuestLoop) -> None:
@@ -386,6 +385,13 @@ def test_a_thread_is_not_waited_for_for_ever(
         with pytest.raises(RuntimeError, match=r"0.05 s of real time were not enough; threads"):
             loop.run(trio.to_thread.run_sync, leave.wait)
     leave.set()
+
+
+def test_a_loop_is_closed_after_an_error() -> None:
+    """So that the next test can have a run."""
+    with pytest.raises(ZeroDivisionError), GuestLoop():
+        1 / 0  # noqa: B018
+    trio.run(trio.lowlevel.checkpoint)
 
 
 def test_a_run_that_has_ended_takes_nothing_more() -> None:

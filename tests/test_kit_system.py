@@ -37,6 +37,13 @@ class Noted(otp.GenServer):
             raise self.error
 
 
+class Tired(otp.GenServer):
+    """Ends for a reason that is no error."""
+
+    def handle_cast(self, message: Any) -> otp.Stop:
+        return otp.Stop("tired")
+
+
 async def left_behind(use: Any) -> str:
     """Give what is said of what a test has left."""
     with pytest.raises(Leaked) as caught:
@@ -285,6 +292,7 @@ async def test_a_crash_that_nobody_expected() -> None:
         with pytest.raises(otp.ServerExited):
             await Counter.count("counter", "tea")
         otp.cast(await system.start_supervised(otp.child(Counter).having(id=2)), "odd")
+        otp.cast(await system.start_supervised(otp.child(Tired)), "work")
 
     assert (
         "test_shop has left behind:\n"
@@ -294,6 +302,8 @@ async def test_a_crash_that_nobody_expected() -> None:
         "  crash of <Pid 6 Counter>: NoCallback(\"Counter got 'odd' and has no handle_cast\"), "
         "message in hand: cast 'odd'\n"
         "    if it is to be: with otp_log.expect_crash(NoCallback): ...\n"
+        "  crash of <Pid 7 Tired>: 'tired', message in hand: cast 'work'\n"
+        "    if it is to be: with otp_log.expect_crash('tired'): ...\n"
         "  crash of <Pid 3 Noted>: OSError('disk')\n"
         "    if it is to be: with otp_log.expect_crash(OSError): ..."
     ) == await left_behind(use)

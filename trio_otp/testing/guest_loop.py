@@ -13,7 +13,7 @@ import inspect
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTuple
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -69,7 +69,9 @@ class Pending(Generic[T]):
 
 
 class GuestLoop:
-    """A Trio run with a virtual clock; close it at the end.
+    """A Trio run with a virtual clock: `with GuestLoop() as loop: ...`, or close it at the end.
+
+    While it is open no other run can start in its thread.
 
     Raises:
         RuntimeError: a Trio run is going on here already.
@@ -89,6 +91,12 @@ class GuestLoop:
             clock=self.clock,
         )
         self._pump(lambda: self._nursery is not None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     async def _main(self) -> None:
         async with trio.open_nursery() as self._nursery:

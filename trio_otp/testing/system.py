@@ -258,7 +258,8 @@ class OtpSystem:
         if self._supervisor in gave_up:
             yield f"the supervisor of the test gave up: {MANY} restarts in {SECONDS} s"
         for crash in unexpected[:SHOWN]:
-            kind = type(crash.reason).__name__ if isinstance(crash.reason, Exception) else "..."
+            reason = crash.reason
+            kind = type(reason).__name__ if isinstance(reason, Exception) else bounded(reason)
             yield (
                 f"crash of {crash_text(crash)}\n"
                 f"if it is to be: with otp_log.expect_crash({kind}): ..."
