@@ -113,14 +113,24 @@ def _trouble(name: str, request: pytest.FixtureRequest) -> str | None:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Look after a test that uses a fixture, inside of what pytest-trio makes of it."""
+    __tracebackhide__ = _is_elsewhere
     if item.stash.get(_USED, False):
         _look_after(item)
     return (yield)
 
 
-def _look_after(item: Any) -> None:
-    from trio_otp.testing.fixtures import example  # noqa: PLC0415 - see above
+def _is_elsewhere(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
+    """Tell whether an error has better lines to show: those of a task without the test in it."""
+    return excinfo is not None and not isinstance(excinfo.value, pytest.fail.Exception)
 
+
+def _look_after(item: Any) -> None:
+    from trio_otp.testing.fixtures import example, left_out  # noqa: PLC0415 - see above
+
+    for name in left_out(item):
+        line = f"async def {item.originalname}({name}, ...)"
+        text = f"pytest-trio runs only what a test takes, and leaves this one out; write: {line}"
+        pytest.fail(f"fixture {name!r}: {text}", pytrace=False)
     hypothesis = getattr(item.obj, "hypothesis", None)
     if hypothesis is None:
         item.obj = example(item.obj, repeats=False)

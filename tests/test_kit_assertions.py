@@ -67,15 +67,25 @@ async def test_a_message_that_does_not_come(otp_system: Any, virtual_time: Any) 
 
 
 async def test_a_message_that_must_not_come(otp_system: Any, virtual_time: Any) -> None:
-    """The failure names it and the pattern, and leaves it in the mailbox."""
+    """The failure names it and the pattern, and leaves it in the mailbox, where it was."""
     otp.send(otp_system, "other")
     otp.send_after(otp_system, 5, 0.05)
     assert (
         "5 came, which matches int\n"
         "mailbox of <Pid 1 test_a_message_that_must_not_come>, oldest first:\n"
-        "  5\n"
-        "  'other'"
+        "  'other'\n"
+        "  5"
     ) == await failure(refute_receive(int))
+    otp.send(otp_system, "other")
+    otp.send(otp_system, 6)
+    assert (
+        "5 came, which matches int\n"
+        "mailbox of <Pid 1 test_a_message_that_must_not_come>, oldest first:\n"
+        "  'other'\n"
+        "  5\n"
+        "  'other'\n"
+        "  6"
+    ) == await failure(refute_receive(int, within=0))
     assert 5 == await assert_receive(int, within=0)
 
 

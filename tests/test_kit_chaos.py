@@ -450,6 +450,8 @@ async def test_a_storm_needs_a_supervisor_and_virtual_time(autojump_clock: Any) 
     async with tree(*workers("server")):
         with pytest.raises(TypeError, match="tree='server': accepted is a supervisor"):
             chaos("server").__enter__()
+        with pytest.raises(TypeError, match=r"tree=None: .*until start_supervised has started"):
+            chaos(None).__enter__()  # type: ignore[arg-type]
         with pytest.raises(otp.NoProcess):
             chaos("nobody").__enter__()
         with chaos("top") as storm, pytest.raises(RuntimeError, match="can be entered once"):

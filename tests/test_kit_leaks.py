@@ -12,6 +12,13 @@ import trio_otp as otp
 from trio_otp.testing import Leaked, open_system
 
 
+class Tired(otp.GenServer):
+    """Ends for a reason that is no error."""
+
+    def handle_cast(self, message: Any) -> otp.Stop:
+        return otp.Stop("tired")
+
+
 async def left_behind(use: Any) -> str:
     """Give what is said of what a test has left."""
     with pytest.raises(Leaked) as caught:
@@ -66,6 +73,13 @@ async def test_a_process_that_is_left() -> None:
     ] == sorted(lines[::2])
     assert all(line.startswith("    it waits in ") for line in lines[1::2])
     assert all(line.endswith("in forever") for line in lines[1::2])
+
+    async def use_no_code_of_its_own(system: Any) -> None:
+        otp.spawn(trio.sleep_forever)
+
+    assert (
+        f"test_shop has left behind:\n  process <Pid 7 sleep_forever>: {advice}"
+    ) == await left_behind(use_no_code_of_its_own)
 
 
 async def test_a_timer_that_is_left(autojump_clock: object) -> None:
@@ -144,6 +158,7 @@ async def test_a_crash_that_nobody_expected() -> None:
         with pytest.raises(otp.ServerExited):
             await Counter.count("counter", "tea")
         otp.cast(await system.start_supervised(otp.child(Counter).having(id=2)), "odd")
+        otp.cast(await system.start_supervised(otp.child(Tired)), "work")
 
     assert (
         "test_shop has left behind:\n"
@@ -153,6 +168,8 @@ async def test_a_crash_that_nobody_expected() -> None:
         "  crash of <Pid 6 Counter>: NoCallback(\"Counter got 'odd' and has no handle_cast\"), "
         "message in hand: cast 'odd'\n"
         "    if it is to be: with otp_log.expect_crash(NoCallback): ...\n"
+        "  crash of <Pid 7 Tired>: 'tired', message in hand: cast 'work'\n"
+        "    if it is to be: with otp_log.expect_crash('tired'): ...\n"
         "  crash of <Pid 3 Noted>: OSError('disk')\n"
         "    if it is to be: with otp_log.expect_crash(OSError): ..."
     ) == await left_behind(use)

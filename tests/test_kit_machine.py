@@ -427,9 +427,8 @@ async def test_a_machine_is_for_plain_functions() -> None:
 @pytest.fixture
 def loop() -> Iterator[GuestLoop]:
     """A loop, closed at the end."""
-    guest = GuestLoop()
-    yield guest
-    guest.close()
+    with GuestLoop() as guest:
+        yield guest
 
 
 def test_the_loop_stands_still_between_two_calls(loop: GuestLoop) -> None:
@@ -471,6 +470,17 @@ def test_a_result_is_what_the_function_returned_or_raised(loop: GuestLoop) -> No
     assert 6 == loop.run(divide, 1)
 
 
+def test_a_call_in_the_place_of_its_function_is_refused(loop: GuestLoop) -> None:
+    """The error says how it is written; Python does not warn of the call as well."""
+
+    async def server_is_there() -> None:
+        await trio.sleep(1)
+
+    for method in (loop.run, loop.begin):
+        with pytest.raises(TypeError, match=r"fn=<coro.*: accepted is an async function; write fn"):
+            method(server_is_there())  # type: ignore[operator]
+
+
 def test_a_function_that_waits_for_ever_is_given_up(loop: GuestLoop) -> None:
     """An hour of virtual time is enough for anything."""
     with pytest.raises(trio.TooSlowError):
@@ -488,6 +498,13 @@ def test_a_thread_is_not_waited_for_for_ever(
         with pytest.raises(RuntimeError, match=r"0.05 s of real time were not enough; threads"):
             loop.run(trio.to_thread.run_sync, leave.wait)
     leave.set()
+
+
+def test_a_loop_is_closed_after_an_error() -> None:
+    """So that the next test can have a run."""
+    with pytest.raises(ZeroDivisionError), GuestLoop():
+        1 / 0  # noqa: B018
+    trio.run(trio.lowlevel.checkpoint)
 
 
 def test_a_run_that_has_ended_takes_nothing_more() -> None:

@@ -202,6 +202,65 @@ async def test_unknown(otp_system):
     assert unknown in section(text, "test_unknown")
 
 
+LEFT_OUT = """
+@pytest.fixture
+async def extra(): yield
+
+@pytest.fixture(autouse=True)
+def idle(extra): pass
+
+@pytest.mark.usefixtures("otp_log")
+async def test_used(): pass
+
+@pytest.mark.usefixtures("otp_log")
+async def test_taken(otp_system, otp_log): pass
+
+@pytest.mark.usefixtures("extra")
+async def test_of_others(): pass
+
+class TestShop:
+    @pytest.fixture(autouse=True)
+    async def shop(self, start_supervised):
+        await start_supervised(otp.child(Counter).having(name="counter"))
+
+    async def test_shop(self, otp_system): pass
+    async def test_taken(self, shop): otp.whereis("counter")
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=2)
+    @given(st.none())
+    async def test_given(self, otp_system, nothing): pass
+"""
+
+
+def test_fixtures_that_pytest_trio_leaves_out(pytester: pytest.Pytester) -> None:
+    """Those of autouse and usefixtures; a leak or crash would pass without a word."""
+    outcomes, text = run(pytester, LEFT_OUT)
+    assert {"passed": 3, "failed": 3} == outcomes, text
+    for title, name in [
+        ("test_used", "otp_log"),
+        ("TestShop.test_shop", "shop"),
+        ("TestShop.test_given", "shop"),
+    ]:
+        assert (
+            f"fixture {name!r}: pytest-trio runs only what a test takes, and leaves this one out; "
+            f"write: async def {title.split('.')[-1]}({name}, ...)"
+        ) == section(text, title)
+
+
+def test_an_error_of_another_task_begins_where_it_was_raised(pytester: pytest.Pytester) -> None:
+    """No line of the plugin is shown before."""
+    source = """
+async def test_background(otp_system, nursery):
+    async def check():
+        assert 1 == 2
+    nursery.start_soon(check)
+    await trio.sleep(1)
+"""
+    outcomes, text = run(pytester, source)
+    assert {"failed": 1} == outcomes, text
+    assert "assert 1 == 2" in text
+    assert "pytest_runtest_call" not in text
+
+
 def test_without_pytest_trio(pytester: pytest.Pytester) -> None:
     """The error says what to install."""
     outcomes, text = run(pytester, "async def test_it(otp_log): pass", "-p", "no:trio", mode="")
@@ -231,6 +290,7 @@ async def counter(start_supervised):
           max_examples=10, database=None, phases=[Phase.generate, Phase.shrink], derandomize=True)
 @given(st.integers(0, 9))
 async def test_{what}(counter, virtual_time, number):
+    assert 0 == trio.current_time()
     with pytest.raises(otp.NoProcess):
         await otp.call("before", 1)
     Counter.add("counter", "tea", number)
@@ -241,7 +301,7 @@ async def test_{what}(counter, virtual_time, number):
 
 
 def test_hypothesis(pytester: pytest.Pytester) -> None:
-    """Each example has processes of its own; one that leaks or fails is made smaller."""
+    """Each example has processes and a time of its own; one that leaks or fails is made smaller."""
     source = (
         GIVEN.format(what="good", line="await virtual_time.advance(10)")
         + GIVEN.format(what="bad", line="assert number < 3")
@@ -269,15 +329,14 @@ def test_nothing_is_imported_before_a_fixture_is_used(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): pass\n", encoding="utf-8")
     code = (
         "import sys, pytest\n"
-        "assert pytest.main(['-q', '-p', 'no:trio', '-p', '_trio_otp_pytest', '-p', "
-        "'no:cacheprovider', '-p', 'no:xdist', '-p', 'no:hypothesispytest']) == 0\n"
+        "assert pytest.main(['-q', '-p', '_trio_otp_pytest', '-p', 'no:cacheprovider']) == 0\n"
         "assert '_trio_otp_pytest' in sys.modules\n"
         "print([n for n in sys.modules if n.split('.')[0] in ('trio', 'trio_otp', 'pytest_trio')])"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

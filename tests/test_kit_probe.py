@@ -12,6 +12,7 @@ import trio_otp as otp
 from trio_otp.testing import (
     AfterTheEnd,
     UnknownServer,
+    assert_call_fails,
     assert_down,
     called,
     like,
@@ -165,6 +166,16 @@ async def test_a_probe_traps_exits(probe: Any) -> None:
         "no message that matches str within 1 s and it has ended"
         == (await failure(probe.receive(str))).partition("\n")[0]
     )
+
+
+async def test_a_probe_in_the_place_of_a_server_is_killed(otp_system: Any) -> None:
+    """While it waits, with a call in hand: it ends, and its caller learns of it."""
+    server = otp_system.probe(name="counter", serves=Counter)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(assert_call_fails, Counter.count("counter", "tea"), otp.KILLED)
+        await server.receive_call(Counter.count)
+        otp.exit(server, otp.KILL)
+        await assert_down(server, otp.KILLED)
 
 
 async def test_a_probe_after_the_end() -> None:

@@ -13,8 +13,10 @@ from trio_otp.testing import (
     InjectedCrash,
     UnknownServer,
     assert_call_fails,
+    assert_down,
     assert_receive,
     assert_restarted,
+    assert_tree,
     crash_next_call,
     open_system,
     pause,
@@ -44,9 +46,11 @@ async def test_stop_supervised(start_supervised: Any, stop_supervised: Any) -> N
     await stop_supervised("name")
     await start_supervised(child.having(id=7))
     await stop_supervised(7)
+    await start_supervised(child.having(id="once", restart="temporary"))
+    await stop_supervised("once")
     pid = await start_supervised(child)
     await stop_supervised(pid)
-    assert 3 == len(notes)
+    assert 4 == len(notes)
     assert not otp.is_alive(pid)
 
 
@@ -130,7 +134,8 @@ async def test_crashes_that_do_not_come_as_expected(start_supervised: Any, otp_l
     with pytest.raises(AssertionError) as caught, otp_log.expect_crash(ValueError, of="counter"):
         pass
     assert (
-        "expected a crash of 'counter' with ValueError; there was none\nthere was no crash"
+        "expected a crash of 'counter' with ValueError; there was none\n"
+        "there was no crash while the block ran"
     ) == str(caught.value)
     with pytest.raises(AssertionError) as caught, otp_log.expect_crash(KeyError, times=2):
         await assert_call_fails(Counter.count("counter", "tea"))
@@ -263,3 +268,24 @@ async def test_time_that_is_not_accepted(virtual_time: Any) -> None:
             await virtual_time.advance(seconds)
     with pytest.raises(RuntimeError, match="virtual_time is not the clock of this run: let the te"):
         await virtual_clock().settle()
+
+
+async def test_a_system_inside_of_another_one(start_supervised: Any, otp_system: Any) -> None:
+    """The outer one goes on as before, and knows of the crashes that the inner one knows of."""
+    early = await start_supervised(otp.child(Counter).having(id="early", restart="temporary"))
+    otp.exit(early, otp.KILL)
+    await assert_down(early)
+    first = await start_supervised(COUNTER)
+    async with open_system("inner") as system:
+        with pytest.raises(TypeError, match="nothing has been started with start_supervised"):
+            assert_tree([])
+        await system.start_supervised(otp.child(Counter).having(name="inner"))
+        assert_tree(["inner"])
+        await assert_down(early, otp.KILLED)
+        await assert_call_fails(Counter.count("inner", "tea"), KeyError)
+        with system.log.expect_crash(KeyError), pytest.raises(otp.ServerExited):
+            await Counter.count("inner", "coffee")
+    assert_tree(["counter"])
+    await assert_call_fails(Counter.count("counter", "tea"), KeyError)
+    await assert_down(first, KeyError)
+    assert (3, ()) == (len(otp_system.log.crashes), otp_system.log.unexpected)

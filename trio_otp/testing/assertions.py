@@ -95,7 +95,7 @@ async def _end_of(ref: Any, reason: Any, within: float) -> tuple[object, object]
     process = find_dying(pid)
     if process is None:
         await trio.lowlevel.checkpoint()
-        ends: dict[object, object] = runtime().extras.get(ENDS, {})
+        ends: dict[object, object] = runtime().extras.get(ENDS) or {}
         if pid not in ends:
             raise UnknownServer("assert_down", ref)
         return pid, ends[pid]

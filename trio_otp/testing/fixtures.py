@@ -7,7 +7,7 @@ what a fixture makes the running process is that of the test as well; only the t
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import trio
@@ -17,9 +17,12 @@ from ..block import block
 from ..exits import unwrap
 from .leaks import Leaked
 from .system import OtpSystem, open_system
+from .virtual_time import rewind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+
+PLUGIN: Final = "_trio_otp_pytest"
 
 
 @block("async with system_of(test) as system: ...")
@@ -41,11 +44,44 @@ def _task_of_test(task: trio.lowlevel.Task) -> trio.lowlevel.Task:
     return next((each for each in beside if each.name.startswith("<test ")), task)
 
 
+def left_out(item: Any) -> Iterator[str]:
+    """Give the fixtures that build on the kit and do not run, since the test does not take them.
+
+    pytest-trio runs what is among the arguments of a test, and what that needs. Others, as of
+    `usefixtures` or `autouse`, it leaves out without a word.
+    """
+    made: dict[str, Any] = item.funcargs
+    runs = _with_needs(made[name] for name in item._fixtureinfo.argnames if name in made)
+    idle = {name: value for name, value in made.items() if _is_fixture(value) and value not in runs}
+    needed = _with_needs(need for value in idle.values() for need in value._pytest_kwargs.values())
+    for name, value in idle.items():
+        if value not in needed and any(
+            each._func.__module__ == PLUGIN for each in _with_needs([value])
+        ):
+            yield name
+
+
+def _with_needs(values: Iterable[Any]) -> set[Any]:
+    """Give those of some values that are fixtures of pytest-trio, and all that they need."""
+    found: set[Any] = set()
+    todo = list(values)
+    while todo:
+        value = todo.pop()
+        if _is_fixture(value) and value not in found:
+            found.add(value)
+            todo += value._pytest_kwargs.values()
+    return found
+
+
+def _is_fixture(value: Any) -> bool:
+    return value.__class__ is TrioFixture
+
+
 def example(run: Callable[..., Any], *, repeats: bool) -> Callable[..., Any]:
     """Let what pytest-trio makes of a test show its error bare, and run more than once.
 
     Hypothesis runs a test many times, with the same fixtures. Those of pytest-trio serve one run,
-    so each run gets others that are made like them.
+    so each run gets others that are made like them; virtual time begins at 0 in each.
 
     Args:
         run: what pytest-trio has made.
@@ -76,7 +112,8 @@ def _failure(error: Leaked) -> BaseException:
 
 
 def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
-    if value.__class__ is not TrioFixture:
+    if not _is_fixture(value):
+        rewind(value)
         return value
     if value not in memo:
         needs = {name: _fresh(each, memo) for name, each in value._pytest_kwargs.items()}

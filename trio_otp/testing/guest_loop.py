@@ -9,14 +9,16 @@ Follows: Trio's manual, "Using 'guest mode' to run Trio on top of other event lo
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTuple
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ..bounded import bounded
 from ..exits import KILLED, raise_bare
 from ..runtime import runtime
 from ..send_after import check_delay
@@ -70,7 +72,9 @@ class Pending(Generic[T]):
 
 
 class GuestLoop:
-    """A Trio run with a virtual clock; close it at the end.
+    """A Trio run with a virtual clock: `with GuestLoop() as loop: ...`, or close it at the end.
+
+    While it is open no other run can start in its thread.
 
     Raises:
         RuntimeError: a Trio run is going on here already.
@@ -91,6 +95,12 @@ class GuestLoop:
             clock=self.clock,
         )
         self._pump(lambda: self._nursery is not None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     async def _main(self) -> None:
         async with trio.open_nursery() as self._nursery:
@@ -145,6 +155,7 @@ class GuestLoop:
         Returns:
             What gives its result.
         """
+        _check(fn)
         pending = self._start(fn, *args)
         self.settle()
         return pending
@@ -163,6 +174,7 @@ class GuestLoop:
             Exception: what it raised.
             trio.TooSlowError: it took more than an hour of virtual time: it waits for nothing.
         """
+        _check(fn)
         pending: Pending[T] = self._start(within, LONGEST, partial(fn, *args))
         self._pump(lambda: pending.done)
         return pending.result()
@@ -217,3 +229,13 @@ async def _kill_late(late: list[str]) -> None:
     for process in list(runtime().processes.values()):
         late.append(repr(process.pid))
         process.condemn(KILLED)
+
+
+def _check(fn: object) -> None:
+    """Refuse a call in the place of the function that is to be called."""
+    if not callable(fn):
+        if inspect.iscoroutine(fn):
+            fn.close()
+        raise TypeError(
+            f"fn={bounded(fn)}: accepted is an async function; write fn, *args and not fn(*args)"
+        )

@@ -13,7 +13,7 @@ from ..runtime import runtime
 from ..send_after import _Delivery
 from ..signals import Down, Exit
 from ..task_handle import Task
-from ..whereabouts import place_of
+from ..whereabouts import LIBRARIES, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,8 @@ def _asker(process: Process) -> Process | None:
 def process_text(process: Process) -> str:
     """Say of a process that it was left."""
     place = place_of(process.task)
-    where = "" if place is None else f"\nit waits in {place}"
+    ours = place is None or place.startswith(LIBRARIES)  # no line of this library helps anybody
+    where = "" if ours else f"\nit waits in {place}"
     return (
         f"process {process.pid!r}: stop it, link it to the test, or start it with "
         f"start_supervised{where}"

@@ -14,7 +14,7 @@ Follows: ExUnit's `capture_log/2`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..bounded import bounded
@@ -25,7 +25,7 @@ from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from types import TracebackType
 
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
@@ -45,6 +45,7 @@ class OtpLog:
         self._notices: list[NoticeReport] = []
         self._seen: list[object] = []  # reasons that the test knows of
         self._expected: list[CrashReport] = []
+        self._outer: OtpLog | None = None  # of the test that this one is a part of
 
     def __repr__(self) -> str:
         return f"<OtpLog of {self._test}: {len(self._crashes)} crashes>"
@@ -79,10 +80,9 @@ class OtpLog:
 
     # -- what the test knows -----------------------------------------------------------------
 
-    @contextmanager
     def expect_crash(
         self, reason: Any = object, *, of: Any = None, times: int | None = None
-    ) -> Generator[list[CrashReport]]:
+    ) -> AbstractContextManager[list[CrashReport]]:
         """Expect a crash while a plain `with` block runs.
 
         Args:
@@ -103,25 +103,7 @@ class OtpLog:
             check_reference(of)
         if times is not None:
             check_whole("times", times, 0, " or None")
-        if not self._open:
-            raise AfterTheEnd("otp_log", self._test)
-        before = len(self._crashes)
-        found: list[CrashReport] = []
-
-        def listen(crash: CrashReport) -> None:
-            if _is_of(crash, of) and matches(reason, crash.reason):
-                found.append(crash)
-                self._expected.append(crash)
-
-        events = runtime().events
-        events.attach("crash", listen)
-        try:
-            yield found
-        finally:
-            events.detach("crash", listen)
-        if not (found if times is None else len(found) == times):
-            text = _wanted(reason, of, times, len(found))
-            raise AssertionError(f"{text}\n{crashes_text(self._crashes[before:])}")
+        return _Expectation(self, reason, of, times)
 
     def see(self, reason: object) -> None:
         """Note that the test knows of the crash with this very reason.
@@ -130,12 +112,25 @@ class OtpLog:
             reason: the very object, as of `CrashReport.reason`.
         """
         self._seen.append(reason)
+        if self._outer is not None:
+            self._outer.see(reason)
+
+    def expect(self, crash: CrashReport) -> None:
+        """Note that the test has expected this crash.
+
+        Args:
+            crash: its report.
+        """
+        self._expected.append(crash)
+        if self._outer is not None:
+            self._outer.expect(crash)
 
     # -- listening ---------------------------------------------------------------------------
 
     def open(self) -> None:
         """Begin to listen."""
         self._open = True
+        self._outer = runtime().extras.get(OtpLog)
         runtime().extras[OtpLog] = self
         for event, listen in self._listeners():
             runtime().events.attach(event, listen)
@@ -143,7 +138,7 @@ class OtpLog:
     def close(self) -> None:
         """Listen no more; what has come stays."""
         self._open = False
-        runtime().extras.pop(OtpLog, None)
+        runtime().extras[OtpLog] = self._outer
         for event, listen in self._listeners():
             runtime().events.detach(event, listen)
 
@@ -153,6 +148,45 @@ class OtpLog:
             ("supervisor", self._supervisor.append),
             ("notice", self._notices.append),
         )
+
+
+class _Expectation(AbstractContextManager["list[CrashReport]"]):
+    """The block of `expect_crash`; a class, so that a failure shows the line of the test."""
+
+    def __init__(self, log: OtpLog, reason: Any, of: Any, times: int | None) -> None:
+        self._log = log
+        self._reason = reason
+        self._of = of
+        self._times = times
+        self._before = 0
+        self._found: list[CrashReport] = []
+
+    def __enter__(self) -> list[CrashReport]:
+        if not self._log._open:
+            raise AfterTheEnd("otp_log", self._log._test)
+        self._before = len(self._log.crashes)
+        self._found = []
+        runtime().events.attach("crash", self._listen)
+        return self._found
+
+    def _listen(self, crash: CrashReport) -> None:
+        if _is_of(crash, self._of) and matches(self._reason, crash.reason):
+            self._found.append(crash)
+            self._log.expect(crash)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        __tracebackhide__ = True
+        runtime().events.detach("crash", self._listen)
+        count, times = len(self._found), self._times
+        if error is None and not (count if times is None else count == times):
+            text = _wanted(self._reason, self._of, times, count)
+            there = crashes_text(self._log._crashes[self._before :])
+            raise AssertionError(f"{text}\n{there}")
 
 
 def note_seen(reason: object) -> None:
@@ -165,7 +199,7 @@ def note_seen(reason: object) -> None:
 def crashes_text(crashes: list[CrashReport]) -> str:
     """List crashes, oldest first, one a line."""
     if not crashes:
-        return "there was no crash"
+        return "there was no crash while the block ran"
     return "\n".join(["crashes:", *(f"  {crash_text(crash)}" for crash in crashes)])
 
 

@@ -89,11 +89,19 @@ async def refute_receive(pattern: Any = object, *, within: float = QUIET) -> Non
     check_pattern("pattern", pattern)
     check_timeout("within", within)
     process = process_of_test("refute_receive")
+    older = 0  # messages that are before it
+
+    def wanted(message: Any) -> bool:
+        nonlocal older
+        found = matches(pattern, message)
+        older += not found
+        return found
+
     try:
-        message = await take(process, partial(matches, pattern), within)
+        message = await take(process, wanted, within)
     except ReceiveTimeout:
         return
-    process.mailbox.queue.appendleft(message)
+    process.mailbox.queue.insert(older, message)
     raise AssertionError(refuted(message, pattern, process.pid, messages_of(process)))
 
 

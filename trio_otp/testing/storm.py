@@ -90,6 +90,11 @@ class Storm:
             )
         if self._timers:
             raise RuntimeError("a storm can be entered once; make another one")
+        if self._tree is None:
+            raise TypeError(
+                "tree=None: accepted is a supervisor; otp_system.supervisor is None until "
+                "start_supervised has started something"
+            )
         self._root = look(self._tree)
         if loop_of(self._root) is None:
             raise TypeError(f"tree={bounded(self._tree)}: accepted is a supervisor")

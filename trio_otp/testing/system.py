@@ -18,6 +18,7 @@ Follows: ExUnit's `start_supervised/2`, and that each test of it is a process.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
@@ -26,7 +27,7 @@ from ..behaviour import Behaviour
 from ..block import block
 from ..bounded import bounded
 from ..child import Child, child, launch_of
-from ..exits import AlreadyRegistered
+from ..exits import AlreadyRegistered, ChildNotFound
 from ..launch import nest_of, start
 from ..management import delete_child, start_child, terminate_child, which_children
 from ..names import check_name, find, has_pid, is_atom, is_via, take_name
@@ -82,6 +83,7 @@ class OtpSystem:
         self._probes: list[Probe] = []
         self._alive: dict[Pid[Any], Process] = {}
         self._ends: dict[Pid[Any], object] = {}  # exit reasons
+        self._outer: dict[str, Any] = {}  # what is kept for the test that this one is a part of
         self._tasks: list[Task[Any]] = []  # those whose process has ended
 
     def __repr__(self) -> str:
@@ -153,7 +155,8 @@ class OtpSystem:
             if info.id == ref or (process is not None and info.pid is process.pid):
                 assert sup is not None
                 await terminate_child(sup, info.id)
-                await delete_child(sup, info.id)
+                with suppress(ChildNotFound):  # a temporary one is forgotten as it ends
+                    await delete_child(sup, info.id)
                 return
         error = UnknownServer("stop_supervised", ref)
         started = ", ".join(bounded(info.id) for info in children) or "nothing"
@@ -197,7 +200,9 @@ class OtpSystem:
         self._open = True
         self.log.open()
         tables = runtime()
-        tables.extras[ENDS] = self._ends
+        self._outer = {key: tables.extras.get(key) for key in (ENDS, ROOT)}
+        self._ends.update(self._outer[ENDS] or {})
+        tables.extras |= {ENDS: self._ends, ROOT: None}
         tables.events.attach("process_start", self._started)
         tables.events.attach("process_exit", self._ended)
 
@@ -227,8 +232,7 @@ class OtpSystem:
         finally:
             self.log.close()
             tables = runtime()
-            tables.extras.pop(ENDS, None)
-            tables.extras.pop(ROOT, None)
+            tables.extras.update(self._outer)
             tables.events.detach("process_start", self._started)
             tables.events.detach("process_exit", self._ended)
 
@@ -254,7 +258,8 @@ class OtpSystem:
         if self._supervisor in gave_up:
             yield f"the supervisor of the test gave up: {MANY} restarts in {SECONDS} s"
         for crash in unexpected[:SHOWN]:
-            kind = type(crash.reason).__name__ if isinstance(crash.reason, Exception) else "..."
+            reason = crash.reason
+            kind = type(reason).__name__ if isinstance(reason, Exception) else bounded(reason)
             yield (
                 f"crash of {crash_text(crash)}\n"
                 f"if it is to be: with otp_log.expect_crash({kind}): ..."
