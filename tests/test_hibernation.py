@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from functools import partial
 from typing import Any
 
 import pytest
@@ -273,11 +272,11 @@ async def test_from_a_thread() -> None:
 class Given(Sleeper):
     """Its process alone holds the argument, until it falls asleep for the first time."""
 
-    def __init__(self, argument: object) -> None:
-        super().__init__(otp.NoReply(continue_=partial(trio.sleep, 1)))
+    def __init__(self, argument: object, gate: trio.Event) -> None:
+        super().__init__(otp.NoReply(continue_=gate.wait))
 
 
-async def test_what_comes_while_it_falls_asleep_wakes_it(autojump_clock: Any) -> None:
+async def test_what_comes_while_it_falls_asleep_wakes_it() -> None:
     """The last thing its task does may drop an object whose end sends something."""
 
     class Argument:
@@ -285,14 +284,16 @@ async def test_what_comes_while_it_falls_asleep_wakes_it(autojump_clock: Any) ->
             assert otp.self() == pid
             otp.send(pid, "from the grave")
 
+    gate = trio.Event()
     async with otp.open_process():
-        pid = await otp.start_link(otp.child(Given, Argument()))
-        await trio.sleep(2)
+        pid = await otp.start_link(otp.child(Given, Argument(), gate))
+        await trio.testing.wait_all_tasks_blocked()
+        gate.set()
         await asleep(pid)
         assert ("info", "from the grave") == inside(pid).log[-1]
 
 
-async def test_a_signal_that_comes_while_it_falls_asleep_ends_it(autojump_clock: Any) -> None:
+async def test_a_signal_that_comes_while_it_falls_asleep_ends_it() -> None:
     """So may one whose end kills the server."""
 
     class Argument:
@@ -300,9 +301,11 @@ async def test_a_signal_that_comes_while_it_falls_asleep_ends_it(autojump_clock:
             assert otp.self() == pid
             otp.exit(pid, otp.KILL)
 
+    gate = trio.Event()
     async with otp.open_process():
-        pid = await otp.start(otp.child(Given, Argument()))
-        await trio.sleep(2)
+        pid = await otp.start(otp.child(Given, Argument(), gate))
+        await trio.testing.wait_all_tasks_blocked()
+        gate.set()
         await trio.testing.wait_all_tasks_blocked()
         assert pid._process is None
 
