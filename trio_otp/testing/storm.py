@@ -90,7 +90,8 @@ class Storm:
             )
         if self._timers:
             raise RuntimeError("a storm can be entered once; make another one")
-        if self._tree is None:
+        tree: Any = self._tree
+        if tree is None:
             raise TypeError(
                 "tree=None: accepted is a supervisor; otp_system.supervisor is None until "
                 "start_supervised has started something"
