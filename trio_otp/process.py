@@ -246,7 +246,7 @@ class Process:
 
         A behaviour sees to that itself, which saves each server a frame.
         """
-        behaviour = self.behaviour
+        behaviour = None if self.make is None else self.behaviour
         if behaviour is None or not behaviour.shelters_itself:
             self.shelter()
         if self.make is not None and behaviour is not None:
