@@ -119,10 +119,9 @@ class From(Generic[T]):
         if caller is not None and caller.task is task and not caller.dead:
             set_edge(caller, server, self.ref, self.message)
             self.caller = caller
-        requests = server._requests  # a table, the slot of which is quicker
-        if requests is None:
-            requests = server.requests
-        requests[self] = None
+        if server._requests is None:  # a table, the slot of which is quicker
+            server._requests = {}
+        server._requests[self] = None
         server.mailbox.put(self)
 
     async def _give_up_at_once(self) -> NoReturn:
@@ -216,9 +215,8 @@ class From(Generic[T]):
 
     def _leave(self) -> None:
         self.done = True
-        requests = self.server._requests
-        if requests is not None:
-            requests.pop(self, None)
+        if self.server._requests is not None:
+            self.server._requests.pop(self, None)
         if self.caller is not None:
             self.caller.waits_for = None
             self.caller = None

@@ -233,6 +233,8 @@ class ServerLoop:
                     except BaseException:  # Ctrl-C, before it waited
                         mailbox.unpark()
                         raise
+                    if process.doom is not UNSET and process.scope is None:
+                        raise ProcessExit(process.doom)  # as soon as a scope would end it
                 else:
                     process.shelter()
                     await mailbox.wait()

@@ -43,7 +43,7 @@ PARTS: Final[dict[str, Part]] = {
     # who waits for whom: a circle of calls is refused
     "edges": Part(untested=frozenset(["caller"])),
     # the open calls: the end of their server answers them
-    "open": Part(unset=frozenset(["requests"])),
+    "open": Part(unset=frozenset(["_requests", "requests"])),
     # the slots of those who listen
     "hooks": Part(untested=frozenset(["hook", "handle_start", "handle_stop"])),
 }
