@@ -118,6 +118,8 @@ class ServerLoop:
                 await trio.lowlevel.checkpoint()
             self._started(result)
         try:
+            if self.process.doom is not UNSET and self.process.scope is None:
+                raise ProcessExit(self.process.doom)  # it has slept, and was woken to end
             self._see_when_to_sleep()
             await self._serve()
             return fall_asleep
