@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 import trio_otp as otp
+from trio_otp.process import UNSET
+from trio_otp.runtime import need_process
 
 from .programs import run, seconds
 from .values import Garbage, decode_reason
@@ -184,7 +185,7 @@ class Server(otp.GenServer):
     async def terminate(self, reason: object) -> None:
         """Run the program `terminate`, but where OTP would not (rule `terminate_without_trap`)."""
         script = self.script
-        if isinstance(sys.exception(), trio.Cancelled) and not traps_exits():
+        if ends_by_signal():
             script.world.rules.note("terminate_without_trap")
             return
         script.log("terminate", script.world.codec.encode(reason))
@@ -213,6 +214,11 @@ def ended(returned: Returned) -> Any:
             return Garbage(value)
         case _:
             return Garbage(returned)
+
+
+def ends_by_signal() -> bool:
+    """Tell whether an exit signal ends the running process, which does not trap it."""
+    return need_process("a scenario").doom is not UNSET and not traps_exits()
 
 
 def traps_exits() -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
-
-import trio
 
 import trio_otp as otp
 
 from .children import TARGETS
-from .definitions import Scripted, label_of, traps_exits
+from .definitions import Scripted, ends_by_signal, label_of
 from .programs import seconds
 from .values import Garbage, decode_reason
 
@@ -138,7 +135,7 @@ class Machine(otp.GenStatem[str]):
     async def terminate(self, reason: object) -> None:
         """Run the program `terminate`, but where OTP would not (rule `terminate_without_trap`)."""
         script = self.script
-        if isinstance(sys.exception(), trio.Cancelled) and not traps_exits():
+        if ends_by_signal():
             script.world.rules.note("terminate_without_trap")
             return
         script.log("terminate", script.world.codec.encode(reason), self.state)
