@@ -67,6 +67,7 @@ class Process:
         "_peers",
         "_rare",
         "_requests",
+        "_timers",
         "_watched_by",
         "_watches",
         "ancestors",
@@ -118,7 +119,6 @@ class Process:
     # What most processes do not have.
     _watchers: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
     _entries: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
-    _timers: Rare[dict[Any, None] | None] = Rare(None)
     metadata: Rare[dict[str, Any] | None] = Rare(None)  # what its log records carry
     thread: Rare[int | None] = Rare(None)  # the worker thread that runs its function, if one does
     started: Rare[Any] = Rare(None)  # what it told its starter
@@ -148,6 +148,7 @@ class Process:
         self._peers: dict[Process, None] | None = None
         self._watched_by: dict[Monitor, None] | None = None
         self._watches: dict[Monitor, None] | None = None
+        self._timers: dict[Any, None] | None = None
         self._dictionary: dict[object, Any] | None = None
         self.parent: Process | None = None
         self.supervisor: Process | None = None
