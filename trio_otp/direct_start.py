@@ -105,8 +105,8 @@ def begin_start(loop: SupervisorLoop, message: Any) -> bool:
         return False
     try:
         slot = loop.admit(command.argument)
-    except BaseException:  # the supervisor meets the same, and its caller is told or hears of it
-        return False
+    except BaseException:  # noqa: ASYNC103 - nothing awaits; the supervisor meets the same
+        return False  # noqa: ASYNC104 - and the caller is told or hears of it
     if not _is_plain(slot):
         return False
     loop.enrol(slot)

@@ -196,7 +196,7 @@ class Process:
             try:
                 if self.doom is UNSET or (self.orderly and self.instance is not None):
                     rest = await self._begin()
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: ASYNC103 - but what its own scope caught
                 if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
                     raise
             else:
