@@ -95,6 +95,28 @@ async def test_who_sleeps_leaves_no_timer(autojump_clock: Any) -> None:
         assert 0 == timers.pending()
 
 
+@pytest.mark.parametrize("after", [None, 0, 20.0])
+async def test_another_class_leaves_no_timer_of_the_old_one(after: Any) -> None:
+    """However often the class changes, there is one timer at most."""
+
+    class Late(Sync):
+        hibernate_after = 3600.0
+
+    class Other(Sync):
+        hibernate_after = after
+
+    async with otp.open_process():
+        pid = await otp.start_link(Late)
+        for kind in (Other, Late, Other, Late, Other):
+            await trio.testing.wait_all_tasks_blocked()
+            await otp.sys.suspend(pid)
+            await otp.sys.change_code(pid, behaviour=kind)
+            await otp.sys.resume(pid)
+        await trio.testing.wait_all_tasks_blocked()
+        timers = pid._process.runtime.timers  # type: ignore[union-attr]
+        assert timers.pending() == (1 if after else 0)
+
+
 @pytest.mark.parametrize("after", [None, float("inf")])
 async def test_others_stay_awake(after: Any, autojump_clock: Any) -> None:
     """That is the default."""

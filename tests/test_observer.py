@@ -337,6 +337,38 @@ async def test_a_thread_reads_while_processes_come_and_go() -> None:
     assert {"-", "Server", "Supervisor"} >= {row.behaviour for one in taken for row in one.rows}
 
 
+async def test_who_looks_makes_no_table() -> None:
+    """A thread that made one would replace what the loop has put into another one meanwhile."""
+    tables = runtime()
+
+    class Sleeper(otp.GenServer):
+        hibernate_after = 0
+
+    async with otp.open_process() as me:
+        pids = [
+            await otp.start(Sleeper),
+            await otp.start_link(Server),
+            await otp.start_link(Sleeper),
+        ]
+        otp.monitor(pids[2])
+        await trio.testing.wait_all_tasks_blocked()
+        processes = [tables.processes[pid._number] for pid in pids]
+        before = [_slots(process) for process in processes]
+        row = next(row for row in take(tables, 0.0, None).rows if row.pid == pids[2]._number)
+        assert row.links == 1
+        info = otp.process_info(pids[2])
+        assert (info.links, len(info.monitored_by)) == ((me,), 1)
+        for pid in pids:
+            otp.process_info(pid)
+        assert [_slots(process) for process in processes] == before
+
+
+def _slots(process: Any) -> list[Any]:
+    names = ("_peers", "_watches", "_watched_by", "_requests", "_dictionary", "_timers")
+    tables = [getattr(process, name) for name in names]
+    return [(type(table), len(table or ())) for table in tables]
+
+
 def test_a_loop_that_is_busy_and_answers_is_not_stuck() -> None:
     """Two looks at a busy loop make a heartbeat; only one that is not answered in time counts."""
     beats: list[Any] = []

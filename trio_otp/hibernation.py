@@ -132,10 +132,19 @@ class Drowsiness:
         if self._handled != self._process.handled:
             self._handled, self._since = self._process.handled, now
         if now >= self._since + self.after:
+            self.stop()
             return True
         if self._timer is None:
             self._set_timer()
         return False
+
+    @enable_ki_protection
+    def stop(self) -> None:
+        """Take the timer back: the server falls asleep, or at other times from now on."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            self._process.timers.pop(timer, None)
+            self._process.runtime.timers.cancel(timer)
 
     @enable_ki_protection
     def _set_timer(self) -> None:

@@ -461,6 +461,8 @@ class ServerLoop:
         """Do as the class says: at the start, and when the class may be another one."""
         after = self.instance._sleeps_after(self.process)
         if self._drowsiness is None or self._drowsiness.after != after:
+            if self._drowsiness is not None:
+                self._drowsiness.stop()
             self._drowsiness = None if after is None else Drowsiness(self.process, after)
 
     def end(self, reason: object) -> NoReturn:

@@ -115,7 +115,7 @@ class GetStatus(Request):
             module=host.instance.system_module,
             sys="suspended" if process.suspended else "running",
             parent=None if process.parent is None else process.parent.pid,
-            dictionary=dict(process.dictionary),
+            dictionary=dict(process._dictionary or {}),
             debug=debug.options,
             log=debug.events,
             message_queue_len=len(process.mailbox),

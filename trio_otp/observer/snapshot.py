@@ -103,7 +103,7 @@ def _read(process: Process, now: float) -> Row:
         who=process.label if process.name is None else bounded(process.name, 60),
         behaviour="-" if process.behaviour is None else process.behaviour.__name__,
         queue=len(process.mailbox),
-        links=len(process.peers),
+        links=len(process._peers or ()),  # a thread must not make a table; see `Table`
         status=status_of(process),
         waits_for="" if waits_for is None else _short(waits_for),
         restarts=0 if slot is None else slot.restarts,
