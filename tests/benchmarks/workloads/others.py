@@ -116,7 +116,8 @@ GROWTH = tuple(
         ("stop", "stops", 250, 50, supervision.stop_each),
         ("restart", "restarts", 100, 20, supervision.restart_each),
         ("lookup", "lookups", 1000, 500, work.lookup),
-        ("dispatch", "messages", 250, 100, work.dispatch),
+        # a few hundred processes fit into the caches of a processor, and more do not
+        ("dispatch", "messages", 1000, 100, work.dispatch),
     )
 )
 RACES = (
