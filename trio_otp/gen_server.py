@@ -31,6 +31,8 @@ linked.
 **When not to use it.** For work without state that others ask for, a plain async function or
 `otp.task` will do; for a value without rules there is `otp.Agent`.
 
+The file is long by the docstrings of what is both the base class and its functions.
+
 Follows: Elixir's `GenServer`, Erlang's `gen_server`.
 """
 

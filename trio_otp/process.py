@@ -13,6 +13,8 @@ The life of a process is `create` -> its task runs the body -> `die`. Rules this
 * A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
   the nursery has drained; what is left in the nursery is then shut down newest first.
 
+It is long because each way to end has to know of the others: they share the state of one process.
+
 Follows: Erlang reference manual, "Processes".
 """
 

@@ -8,6 +8,8 @@ at a time, in the order of arrival: the end of a child, a management call, a ret
   breaks off what it is doing, as the start of a child, and stops them in a shielded block.
 * Killed it is dead at once; its children then die of the link, and its nursery outlives it.
 
+It is long because its end may break off whatever a supervisor does, which one file has to show.
+
 Follows: Erlang's `supervisor`.
 """
 

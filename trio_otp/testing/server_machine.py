@@ -30,6 +30,8 @@ told, and from then on says what a fresh server knows.
 >>> logging.disable(logging.NOTSET)
 
 In a test module `TestCounter = CounterMachine.TestCase` is all there is to add.
+
+The file is long by the docstrings of what a machine may override.
 """
 
 from __future__ import annotations
