@@ -171,7 +171,7 @@ class DynamicLoop(SupervisorLoop):
         self.slots: dict[Pid[Any], Slot] = {}
 
     @property
-    def extra_arguments(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def extra_arguments(self) -> tuple[Any, ...]:  # type: ignore[override]  # they follow the spec
         """Give what comes before the arguments of every child."""
         return self.spec.extra_arguments
 

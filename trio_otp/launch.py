@@ -101,7 +101,7 @@ class Launch:
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
             process.parent = starter
-            process._peers = {starter: None}
+            process._peers = {starter: None}  # as `connect`, of one without links
             starter.peers[process] = None
         if self.monitor is not None:
             self.monitor.what = process.pid

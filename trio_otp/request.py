@@ -89,14 +89,15 @@ class From(Generic[T]):
         if timeout is not None and timeout != DEFAULT_TIMEOUT:
             return self._wait_within(timeout)
         if type(self.server.mailbox) is not Mailbox:
-            return self._wait_behind_channel()
+            return self._wait_checked()
         self.send()
         if timeout is not None:  # the next such call retires that
             self.server.runtime.timers.limit(self, timeout, self.since)
         return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
 
-    async def _wait_behind_channel(self) -> Any:
-        await checkpoint_if_cancelled()  # what is in a channel cannot be taken back
+    async def _wait_checked(self) -> Any:
+        # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
+        await checkpoint_if_cancelled()
         self.send()
         if self.timeout is not None and self.timeout != math.inf:
             self.server.runtime.timers.limit(self, self.timeout, self.since)
@@ -106,7 +107,7 @@ class From(Generic[T]):
         if timeout == 0:
             await self._give_up_at_once()
         try:
-            return await self._wait_behind_channel()
+            return await self._wait_checked()
         finally:
             self.server.runtime.timers.retire(timeout)
 

@@ -96,7 +96,7 @@ def check_actions(actions: object) -> tuple[Action, ...]:
     """Refuse what is no list of actions; give them as a tuple."""
     if isinstance(actions, str):
         raise TypeError(f"actions={actions!r}: accepted is a list; write actions=[{actions!r}]")
-    chosen: tuple[Any, ...] = tuple(actions)  # type: ignore[arg-type]
+    chosen: tuple[Any, ...] = tuple(actions)  # type: ignore[arg-type]  # it may be anything
     for action in chosen:
         check_choice("actions", action, ACTIONS)
     if not chosen:

@@ -36,7 +36,7 @@ class Gate:
         Args:
             message: as it came.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each gate has its own
 
 
 def is_call(message: Any, process: Process) -> bool:
