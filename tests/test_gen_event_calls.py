@@ -116,6 +116,76 @@ async def test_a_typed_client_of_a_handler() -> None:
 # -- handlers that leave ---------------------------------------------------------------------------
 
 
+class Ledger(otp.GenEvent):
+    """Has a typed call that does what it is told."""
+
+    @otp.on_call
+    def ask(self, function: Any) -> Any:
+        return function()
+
+    @otp.on_call(raises=(ZeroDivisionError,))
+    async def ask_raising(self, function: Any) -> Any:
+        return function()
+
+
+def leave_by_exit() -> None:
+    """End as a process would."""
+    otp.exit("shut")
+
+
+@pytest.mark.parametrize("method", ["ask", "ask_raising"])
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (boom, ValueError),
+        (leave_by_exit, str),
+        (lambda: otp.Stop("why"), otp.BadReturn),
+        (otp.NoReply, otp.BadReturn),
+        (otp.RemoveHandler, otp.BadReturn),
+        (lambda: otp.SwapHandler("none", reply=1), otp.BadReturn),  # type: ignore[arg-type]  # wrong on purpose
+    ],
+)
+async def test_a_typed_call_that_fails_is_no_answer(method: str, function: Any, kind: Any) -> None:
+    """What goes wrong in an `on_call` method is an error of the caller and the end of the handler.
+
+    It is reported once, as that of `handle_call` is (GE-3, GE-8).
+    """
+    crashes: list[otp.events.CrashReport] = []
+    otp.events.attach("crash", crashes.append)
+    async with otp.open_supervisor([MANAGER]):
+        await ge.add_handler("events", Ledger())
+        with pytest.raises(otp.HandlerCrashed) as caught:
+            await getattr(Ledger.at("events"), method)(function)
+        assert isinstance(caught.value.reason, kind)
+        assert caught.value.__context__ is None
+        assert [] == await ge.which_handlers("events")
+    assert [caught.value.reason] == [crash.reason for crash in crashes]
+
+
+async def test_what_looks_like_a_failure_is_an_answer() -> None:
+    """A handler may answer with, and leave behind, any object: also an error, as a value."""
+    left: list[object] = []
+
+    class Error(Note):
+        def terminate(self, reason: object) -> Any:
+            return otp.HandlerCrashed(Note, "as a value")
+
+    class Next(otp.GenEvent):
+        def init_swapped(self, result: object) -> None:
+            left.append(result)
+
+    async with otp.open_supervisor([MANAGER]):
+        await ge.add_handler("events", Ledger())
+        error = ValueError("as a value")
+        assert error is await Ledger.at("events").ask(lambda: error)
+        await ge.add_handler("events", Error())
+        assert isinstance(await ge.delete_handler("events", Error), otp.HandlerCrashed)
+        await ge.add_handler("events", Error())
+        await ge.swap_handler("events", Error, Next())
+        assert isinstance(left[0], otp.HandlerCrashed)
+        assert "as a value" == left[0].reason
+
+
 async def test_a_handler_may_leave_by_itself() -> None:
     """RemoveHandler takes it out; terminate gets NORMAL (GE-4)."""
     note, other = Note("leaves"), Note("stays")

@@ -8,6 +8,7 @@ import outcome
 
 from .event_handler import HandlerCrashed
 from .event_manager import EventManager
+from .handler_results import Crash
 from .handler_table import Entry
 from .names import check_class, need
 from .record import dataclass
@@ -82,10 +83,11 @@ class DeleteHandler(Command):
 
     async def run(self, manager: EventManager, from_: From[Any]) -> Any:
         """Give what its `terminate` returned."""
-        result = await manager.take_out(manager.need(self.handler), self.reason)
-        if isinstance(result, HandlerCrashed):
-            raise result
-        return result
+        entry = manager.need(self.handler)
+        ran = await manager.take_out(entry, self.reason)
+        if isinstance(ran, Crash):
+            raise HandlerCrashed(entry.key, ran.reason)
+        return ran.value
 
 
 @dataclass(frozen=True, slots=True)

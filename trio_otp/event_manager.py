@@ -36,18 +36,28 @@ from .event_handler import (
 )
 from .exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through, reason_of
 from .gen_server import GenServer
-from .handler_results import ANSWERS, GO_ON, Crash, leaves, refusal, why_ended
+from .handler_results import (
+    ANSWERS,
+    GO_ON,
+    Crash,
+    Returned,
+    bad_return,
+    is_answer,
+    leaves,
+    refusal,
+)
 from .handler_table import Entry, HandlerTable
 from .launch import connect
 from .process import UNSET
 from .runtime import need_process
 from .server_messages import Handled, log_unexpected, shown_message
-from .server_results import Reply, is_value
+from .server_results import Reply
 from .signals import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .handler_results import Ran
     from .process import Process
     from .request import From
 
@@ -169,12 +179,12 @@ class EventManager(GenServer):
         _check_free(handler)
         handler._is_installed = True
         if swapped is UNSET:
-            result = await self.attempt(handler.init)
+            ran = await self.attempt(handler.init)
         else:
-            result = await self.attempt(handler.init_swapped, swapped)
-        if result is not None:
+            ran = await self.attempt(handler.init_swapped, swapped)
+        if isinstance(ran, Crash) or ran.value is not None:
             handler._is_installed = False
-            raise StartError(refusal(result), bounded(entry.key))
+            raise StartError(refusal(ran), bounded(entry.key))
         self.table.add(entry, place)
         if entry.owner is not None:
             self._link(entry.owner)
@@ -188,15 +198,13 @@ class EventManager(GenServer):
     async def tell_all(self, callback: str, message: Any) -> None:
         """Call `handle_event` or `handle_info` of all handlers, newest first."""
         for entry in self.table:
-            result: Any = await self.attempt(getattr(entry.handler, callback), message)
-            if result is None:
-                continue
-            if not leaves(result):
-                await self._crash(entry, why_ended(callback, result, GO_ON))
-            elif isinstance(result, SwapHandler):
-                await self._give_place(entry, result)
-            else:
-                await self.take_out(entry, NORMAL)
+            ran = await self.attempt(getattr(entry.handler, callback), message)
+            if isinstance(ran, Crash):
+                await self._crash(entry, ran.reason)
+            elif leaves(ran.value):
+                await self._let_go(entry, ran.value)
+            elif ran.value is not None:
+                await self._crash(entry, bad_return(callback, ran.value, GO_ON))
 
     async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
         """Let a handler answer a call.
@@ -206,24 +214,34 @@ class EventManager(GenServer):
             HandlerCrashed: it could not answer, and is not there any more.
         """
         entry = self.need(key)
-        result: Any = await self._answer(entry, request, from_)
-        if result.__class__ is Reply and result.timeout is result.continue_ is None:
-            return result.value
-        if not leaves(result) or result.reply is UNSET:
-            reason = why_ended("handle_call", result, ANSWERS)
-            await self._crash(entry, reason)
-            raise HandlerCrashed(entry.key, reason)
+        ran = await self._answer(entry, request, from_)
+        if isinstance(ran, Crash):
+            reason = ran.reason
+        else:
+            result = ran.value
+            if result.__class__ is Reply and result.timeout is result.continue_ is None:
+                return result.value
+            if leaves(result) and result.reply is not UNSET:
+                await self._let_go(entry, result)
+                return result.reply
+            reason = bad_return("handle_call", result, ANSWERS)
+        await self._crash(entry, reason)
+        raise HandlerCrashed(entry.key, reason)
+
+    async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Ran:
+        if not isinstance(request, Handled):
+            return await self.attempt(entry.handler.handle_call, request)
+        ran = await self.attempt(request.handle_call, entry.handler, from_)
+        if isinstance(ran, Returned) and is_answer(request, ran.value):
+            return Returned(Reply(ran.value))
+        return ran
+
+    async def _let_go(self, entry: Entry, result: Any) -> None:
+        """Do what a handler asks for that wants to leave."""
         if isinstance(result, SwapHandler):
             await self._give_place(entry, result)
         else:
             await self.take_out(entry, NORMAL)
-        return result.reply
-
-    async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Any:
-        if not isinstance(request, Handled):
-            return await self.attempt(entry.handler.handle_call, request)
-        result: Any = await self.attempt(request.handle_call, entry.handler, from_)
-        return Reply(result) if is_value(request, result) and not leaves(result) else result
 
     async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
         """Put a handler in place of another, as the newest.
@@ -242,38 +260,37 @@ class EventManager(GenServer):
         if entry is None or entry.handler is not new.handler:
             _check_free(new.handler)
         if entry is None:
-            result: object = NoHandler(old)
+            left: object = NoHandler(old)
         else:
             new.owner = new.owner if sup else entry.owner
-            result = await self.take_out(entry, reason, told=_swapped(new))
-        await self.add(new, swapped=result)
+            left = _left_behind(entry, await self.take_out(entry, reason, told=_swapped(new)))
+        await self.add(new, swapped=left)
 
     async def _give_place(self, entry: Entry, swap: SwapHandler) -> None:
         """Put another handler in the very place of one that asked for it."""
         new = Entry(swap.new, swap.id, entry.owner)
         place = self.table.place_of(entry)
-        result = await self.take_out(entry, swap.reason, told=_swapped(new))
+        left = _left_behind(entry, await self.take_out(entry, swap.reason, told=_swapped(new)))
         try:
-            await self.add(new, place=place, swapped=result)
+            await self.add(new, place=place, swapped=left)
         except (StartError, ValueError) as exc:
             reason = exc.reason if isinstance(exc, StartError) else exc
             self._report(new, reason)
             self._tell_owner(new, reason)
 
-    async def take_out(self, entry: Entry, reason: object, *, told: object = NORMAL) -> Any:
+    async def take_out(self, entry: Entry, reason: object, *, told: object = NORMAL) -> Ran:
         """Take a handler out, run its `terminate`, tell its owner.
 
         Returns:
-            What `terminate` returned, or `HandlerCrashed`.
+            What came of `terminate`.
         """
         self.table.remove(entry)
         entry.handler._is_installed = False
-        result = await self.attempt(entry.handler.terminate, reason)
-        if isinstance(result, Crash):
-            self._report(entry, result.reason)
-            result = HandlerCrashed(entry.key, result.reason)
+        ran = await self.attempt(entry.handler.terminate, reason)
+        if isinstance(ran, Crash):
+            self._report(entry, ran.reason)
         self._tell_owner(entry, told)
-        return result
+        return ran
 
     async def _crash(self, entry: Entry, reason: object) -> None:
         self._report(entry, reason)
@@ -281,17 +298,18 @@ class EventManager(GenServer):
 
     # -- handlers that fail --------------------------------------------------------------------
 
-    async def attempt(self, callback: Callable[..., Any], *args: Any) -> Any:
-        """Run a callback of a handler; give its result, or `Crash` if it raised."""
+    async def attempt(self, callback: Callable[..., Any], *args: Any) -> Ran:
+        """Run a callback of a handler. What it returned is never mistaken for what it raised."""
+        ran: Ran
         try:
-            result = await finish(callback(*args))
+            ran = Returned(await finish(callback(*args)))
         except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if passes_through(exc) or self._is_over():
                 raise
-            result = Crash(reason_of(exc))
+            ran = Crash(reason_of(exc))
         if self._is_over():  # a callback without a checkpoint has not noticed
             await trio.lowlevel.checkpoint()
-        return result
+        return ran
 
     def _is_over(self) -> bool:
         """Tell whether an exit signal ends the manager here; in an orderly end all terminate."""
@@ -327,6 +345,11 @@ def _no_maker(what: object) -> str:
     if isinstance(what, GenEvent):  # one object would be there before and after a restart
         hint = f"; write [{type(what).__name__}] or [lambda: {type(what).__name__}(...)]"
     return f"handlers: {bounded(what)}; accepted are GenEvent classes, or functions{hint}"
+
+
+def _left_behind(entry: Entry, ran: Ran) -> object:
+    """Give what `init_swapped` of the next handler gets."""
+    return HandlerCrashed(entry.key, ran.reason) if isinstance(ran, Crash) else ran.value
 
 
 def _swapped(new: Entry) -> Swapped:

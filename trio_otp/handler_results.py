@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from .event_handler import GenEvent, RemoveHandler, SwapHandler
 from .exits import BadReturn
 from .record import dataclass
-from .server_results import Stop
+from .server_results import Stop, is_value
 
 GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"
 ANSWERS: Final = "Reply(value), RemoveHandler(reply=value) or SwapHandler(new, reply=value)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Returned:
+    """What `EventManager.attempt` gives if the callback returned: its value, whatever it is."""
+
+    value: Any
+
+
+@dataclass(slots=True)
 class Crash:
-    """What `EventManager.attempt` gives in place of a result."""
+    """What it gives if the callback raised. Neither is itself a value: one has to look which."""
 
     reason: object
+
+
+Ran: TypeAlias = Returned | Crash
 
 
 def leaves(result: object) -> bool:
@@ -26,18 +36,21 @@ def leaves(result: object) -> bool:
     return swap or isinstance(result, RemoveHandler)
 
 
-def why_ended(callback: str, result: object, accepted: str) -> object:
-    """Give the reason of the end of a handler whose callback raised or returned nonsense."""
-    if isinstance(result, Crash):
-        return result.reason
-    hint = "; to answer None write Reply(None)" if accepted is ANSWERS and result is None else ""
-    return BadReturn(callback, result, accepted + hint)
+def is_answer(request: Any, result: object) -> bool:
+    """Tell whether what an `on_call` method returned is the bare value of its reply."""
+    return is_value(request, result) and not isinstance(result, RemoveHandler | SwapHandler)
 
 
-def refusal(result: object) -> object:
+def bad_return(callback: str, value: object, accepted: str) -> BadReturn:
+    """Give the reason of the end of a handler whose callback returned nonsense."""
+    hint = "; to answer None write Reply(None)" if accepted is ANSWERS and value is None else ""
+    return BadReturn(callback, value, accepted + hint)
+
+
+def refusal(ran: Ran) -> object:
     """Give the reason why a handler was not started."""
-    match result:
-        case Crash(reason) | Stop(reason):
+    match ran:
+        case Crash(reason) | Returned(Stop(reason)):
             return reason
-        case _:
-            return BadReturn("init", result, "None or Stop(reason)")
+        case Returned(value):
+            return BadReturn("init", value, "None or Stop(reason)")

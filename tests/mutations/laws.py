@@ -347,6 +347,14 @@ MUTATIONS = [
         "        del report\n",
         "test_reports.py::test_a_crash_is_one_record",
     ),
+    Mutation(
+        "crashes of event handlers are not told",
+        8,
+        "event_manager",
+        "        await self._crash(entry, reason)\n        raise HandlerCrashed",
+        "        raise HandlerCrashed",
+        "test_gen_event_calls.py::test_a_typed_call_that_fails_is_no_answer",
+    ),
     # The restart policy: its own test notices, and so do random trees beside their model.
     Mutation(
         "one restart too few",
