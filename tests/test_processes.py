@@ -194,10 +194,12 @@ async def test_a_send_end_is_a_trio_channel_into_the_mailbox() -> None:
             assert ["one", "two"] == [await otp.receive(), await otp.receive()]
         pid, _ = otp.spawn_monitor(idle)
         channel = otp.send_end(pid)
+        others = [otp.send_end(pid), channel.clone()]  # none of them keeps it open
         otp.exit(pid, otp.KILL)
         await otp.receive(otp.Down)
-        with pytest.raises(trio.BrokenResourceError):
-            channel.send_nowait("late")
-        channel.close()
+        for end in (channel, *others):
+            with pytest.raises(trio.BrokenResourceError):
+                end.send_nowait("late")
+            end.close()
         with pytest.raises(otp.NoProcess):
             otp.send_end(pid)

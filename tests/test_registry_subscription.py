@@ -181,6 +181,62 @@ async def test_a_reader_that_waits_hears_of_the_end_of_the_registry() -> None:
         assert [otp.KILLED] == errors
 
 
+@pytest.mark.parametrize("clones", [0, 1, 3])
+@pytest.mark.parametrize("how", ["the registry", "the subscription", "aclose"])
+async def test_no_clone_of_its_send_end_keeps_it_open(how: str, clones: int) -> None:
+    """A clone cannot hold up the end: each of them is broken, also one that waits for room."""
+    errors: list[Any] = []
+    async with running(), REG.subscribe("news", max_buffer=2) as channel:
+        ends = [otp.send_end(channel.pid) for _ in range(clones)]
+
+        async def read() -> None:
+            try:
+                await channel.receive()
+            except (otp.ServerExited, trio.ClosedResourceError) as exc:
+                errors.append(type(exc))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            nursery.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked()
+            if how == "aclose":
+                await channel.aclose()
+            else:
+                otp.exit("reg" if how == "the registry" else channel.pid, otp.KILL)
+
+        kind = trio.ClosedResourceError if how == "aclose" else otp.ServerExited
+        assert [kind, kind] == errors
+        for end in ends:
+            with pytest.raises(trio.BrokenResourceError):
+                end.send_nowait("into the void")
+        with pytest.raises(kind):
+            await channel.receive()
+
+
+async def test_what_its_send_ends_have_sent_is_read_to_the_end() -> None:
+    """What had arrived, and what waited for room, is read before the error, by one task or more."""
+    got: list[Any] = []
+    async with running(), REG.subscribe("news", max_buffer=1) as channel:
+        end = otp.send_end(channel.pid)
+
+        async def read() -> None:
+            try:
+                while True:
+                    got.append(await channel.receive())
+            except otp.ServerExited as exc:
+                got.append(exc.reason)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(end.send, number)
+                await trio.testing.wait_all_tasks_blocked()
+            otp.exit("reg", otp.KILL)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(read)
+            nursery.start_soon(read)
+    assert [0, 1, 2, otp.KILLED, otp.KILLED] == got
+
+
 async def test_a_subscription_that_is_killed_says_so() -> None:
     """The error names the pid, since the registry lives on."""
     async with running(), REG.subscribe("news") as channel:

@@ -6,6 +6,7 @@ what `send` and `dispatch` send. Its mailbox is a buffer with a bound, which the
 * A publisher never waits and is never told: what does not fit is dropped and counted.
 * The key is free before the block has been left.
 * When the registry ends, what has arrived can still be read; then reading raises `ServerExited`.
+  A send end that somebody has of it is broken then, and does not keep it open.
 
 Follows: the publish-subscribe of Elixir's `Registry`, section "Using as a PubSub".
 """
@@ -61,29 +62,55 @@ class _Buffer(Mailbox):
         except trio.WouldBlock:
             self.dropped += 1
             self.owner.runtime.drop(self.owner.pid, message, "the buffer of a subscription is full")
+        except trio.BrokenResourceError:  # its block has been left, and it has yet to die
+            self.owner.runtime.drop(self.owner.pid, message, "the subscription has ended")
 
     def send_end(self) -> trio.MemorySendChannel[Any]:
         """Give a send end of the buffer."""
         return self.inbox.clone()
 
     def __len__(self) -> int:
-        return self.outlet.statistics().current_buffer_used
+        return len(self.queue) + self.outlet.statistics().current_buffer_used
+
+    def pull(self) -> None:
+        """Put what has arrived into the queue, which is read on when the channel is closed."""
+        try:
+            while True:
+                self.queue.append(self.outlet.receive_nowait())
+        except (trio.WouldBlock, trio.ClosedResourceError):
+            return
+
+    async def read(self) -> Any:
+        """Wait for the oldest message.
+
+        Raises:
+            trio.ClosedResourceError: there is none, and nothing comes any more.
+        """
+        if self.queue:  # then the channel is closed
+            await trio.lowlevel.checkpoint()
+        else:
+            try:
+                return await self.outlet.receive()
+            except trio.ClosedResourceError:
+                if not self.queue:
+                    raise
+        return self.queue.popleft() if self.queue else await self.read()  # another task was faster
 
     def unread(self) -> list[Any]:
         """Take out what the block has not read."""
-        left: list[Any] = []
-        try:
-            while True:
-                left.append(self.outlet.receive_nowait())
-        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-            return left
+        return super().drain()
 
     def drain(self) -> list[Any]:
         """Leave what has arrived to the block that reads."""
         return []
 
     def close(self) -> None:
-        """Let nothing more come in."""
+        """Let nothing more come in, also from other send ends; wake who waits for more.
+
+        The closing of one's own send end would leave the channel open for all clones of it.
+        """
+        self.pull()
+        self.outlet.close()  # first, so that who waits learns of this and not of the other
         self.inbox.close()
 
 
@@ -97,6 +124,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
         self._process: Process
         self._buffer: _Buffer
         self._max_buffer = max_buffer
+        self._left = False
 
     @property
     def pid(self) -> Pid[Any]:
@@ -122,8 +150,10 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
             trio.ClosedResourceError: the subscription was closed, or its block left.
         """
         try:
-            return await self._buffer.outlet.receive()
-        except trio.EndOfChannel:
+            return await self._buffer.read()
+        except trio.ClosedResourceError:
+            if self._left:
+                raise
             raise self._error() from None
 
     async def aclose(self) -> None:
@@ -150,6 +180,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
     def _leave(self) -> None:
         """Free the key at once, then let the process end; what was not read is counted."""
         process = self._process
+        self._left = True
         self._registry.process.watchers.pop(self._registry_died, None)
         try:
             if not process.dead and not self._registry.process.dead:
