@@ -20,8 +20,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, TypeVarTuple
 
-from .bounded import bounded
-from .task_stream_loop import ITEM_TIMEOUT, MAX_CONCURRENCY, OnItemTimeout, Plan, open_stream
+from .task_stream_loop import (
+    ITEM_TIMEOUT,
+    MAX_CONCURRENCY,
+    OnItemTimeout,
+    Plan,
+    check_items,
+    open_stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -60,10 +66,12 @@ def async_stream(
 
     Use it as `async with otp.task.async_stream(...) as results: async for result in results: ...`.
     Whoever enters the block is the owner of the tasks, a process or plain Trio code; leaving it, by
-    `break` or an error or cancelled, kills what still runs.
+    `break` or an error or cancelled, kills what still runs and then closes the input.
 
     Args:
-        items: the inputs, taken one by one as tasks are started.
+        items: the inputs, taken one by one as tasks are started. If the block is left before their
+            end, the iterator over them is closed if it has a `close`, as that of a generator. To
+            read on from it afterwards, pass `(item for item in items)`.
         fn: the async function.
         *args: what it is called with besides the item.
         max_concurrency: how many tasks run at a time.
@@ -94,14 +102,5 @@ def async_stream(
         zip_input_on_exit,
         max_buffer,
     )
-    _check_items(items)
+    check_items(items)
     return open_stream(items, plan, None)
-
-
-def _check_items(items: object) -> None:
-    """Refuse what is no input, where the stream is made."""
-    try:
-        iter(items)  # type: ignore[call-overload]
-    except TypeError:
-        what = "an iterable, and no async one" if hasattr(items, "__aiter__") else "an iterable"
-        raise TypeError(f"items={bounded(items)}: accepted is {what}") from None

@@ -9,6 +9,7 @@ Rules:
   `max_buffer`, so a slow first task does not let the rest pile up.
 * Each task has its own time, from its own start, also while the consumer is busy.
 * Leaving the block kills what runs and waits for its end: no process, link or message is left.
+  Then an input that has not been read to its end is closed, as `yield from` does when it is left.
 * A crash ends the consumer like a link, if it is a process that does not trap exits; all others get
   `Exited(reason)`. No exit message reaches the consumer's mailbox.
 
@@ -18,6 +19,7 @@ Follows: Elixir's `Task.async_stream/3`.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
@@ -37,7 +39,7 @@ from .task_job import Job, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from .pid import Pid
     from .process import Process
@@ -257,6 +259,11 @@ class TaskStream(Generic[T]):
             for process in running:
                 await process.wait_dead()
 
+    def close_input(self) -> None:
+        """Close an input that was not read to its end; no task uses what it gave any more."""
+        if not self._exhausted and (close := getattr(self._items, "close", None)) is not None:
+            close()
+
     def _why(self, process: Process) -> object:
         """Give the reason of its end: killed, unless it would die of the link to its owner."""
         owner = self._owner
@@ -267,6 +274,13 @@ class TaskStream(Generic[T]):
     def _owner_dies(self) -> bool:
         owner = self._owner
         return owner is not None and owner.doom is not UNSET and not owner.orderly
+
+
+def check_items(items: object) -> None:
+    """Refuse what is no input, where the stream is made; what iterates over it is made later."""
+    if not isinstance(items, Iterable) and not hasattr(type(items), "__getitem__"):
+        what = "an iterable, and no async one" if hasattr(items, "__aiter__") else "an iterable"
+        raise TypeError(f"items={bounded(items)}: accepted is {what}")
 
 
 @block("async with otp.task.async_stream(items, fn) as results: ...")
@@ -287,8 +301,11 @@ async def open_stream(
             try:
                 yield stream
             finally:
-                await stream.close()  # noqa: ASYNC102 - it shields itself
-                await home.close()  # noqa: ASYNC102 - as well
+                try:
+                    await stream.close()  # noqa: ASYNC102 - it shields itself
+                    await home.close()  # noqa: ASYNC102 - as well
+                finally:
+                    stream.close_input()
     except BaseExceptionGroup as group:
         raise_bare(group)
 

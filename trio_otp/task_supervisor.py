@@ -54,7 +54,7 @@ from .names import check_class, need
 from .runtime import need_process, own_process
 from .task_handle import Task
 from .task_job import Job
-from .task_stream_loop import Plan, open_stream
+from .task_stream_loop import Plan, check_items, open_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -195,7 +195,7 @@ class TaskSupervisor(DynamicSupervisor):
 
         Args:
             sup: the supervisor they live under.
-            items: the inputs, taken one by one as tasks are started.
+            items: the inputs, taken one by one and closed as by `otp.task.async_stream`.
             fn: the async function.
             *args: what it is called with besides the item.
             shutdown: seconds each gets when the supervisor stops; `brutal_kill` kills at once.
@@ -226,7 +226,7 @@ class TaskSupervisor(DynamicSupervisor):
 
         Args:
             sup: the supervisor they live under.
-            items: the inputs, taken one by one as tasks are started.
+            items: the inputs, taken one by one and closed as by `otp.task.async_stream`.
             fn: the async function.
             *args: what it is called with besides the item.
             shutdown: seconds each gets when the supervisor stops; `brutal_kill` kills at once.
@@ -326,7 +326,7 @@ async def _run_under(sup: Ref, job: Job, restart: Restart, shutdown: Shutdown) -
 def _stream(
     sup: Ref, items: Iterable[Any], plan: Plan, shutdown: Shutdown
 ) -> AbstractAsyncContextManager[TaskStream[Any]]:
-    iter(items)
+    check_items(items)
 
     async def start(job: Job) -> None:
         await _run_under(sup, job, "temporary", shutdown)

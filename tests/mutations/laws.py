@@ -56,6 +56,14 @@ MUTATIONS = [
         "",
         "test_hibernation.py::test_a_signal_that_comes_while_it_falls_asleep_ends_it",
     ),
+    Mutation(
+        "the input of a stream stays open",
+        1,
+        "task_stream_loop",
+        "            close()\n",
+        "            pass\n",
+        "test_task_stream_input.py::test_a_generator_that_is_passed_is_closed_as_well",
+    ),
     # 2. Nobody hangs on the dead.
     Mutation(
         "who is told to die in his sleep sleeps on",
