@@ -51,7 +51,7 @@ from .exits import (
     WrongServer,
     is_quiet,
 )
-from .home import kill
+from .home import kill, part
 from .pid import Pid
 from .record import dataclass
 from .restart import Intensity, check_intensity
@@ -216,6 +216,10 @@ class DynamicLoop(SupervisorLoop):
         """Ask all to end at once, and kill each when its own time is over."""
         running = [slot for slot in self.slots.values() if slot.process is not None]
         began = trio.current_time()
+        leaving = {slot.process for slot in running}
+        for slot in running:
+            assert slot.process is not None
+            part(slot.process, leaving)
         for slot in running:
             self._ask_to_end(slot, now=now)
         for slot in sorted(running, key=_limit):

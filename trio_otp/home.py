@@ -20,7 +20,7 @@ from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
     from types import FrameType
 
     from .process import Process
@@ -63,6 +63,7 @@ class Home:
                 # A copy: looking for the last key again after each removal would be quadratic.
                 for process in reversed(list(self.processes)):
                     if not process.dead:
+                        part(process, self.processes)
                         await stop(process, _why(process), _limit(process), now=True)
 
     async def close_after(self, leave: trio.Event) -> None:
@@ -84,6 +85,21 @@ class Home:
         finally:
             self.runtime.homes.pop(self.nursery, None)
             await self.close()
+
+
+def part(process: Process, leaving: Container[Process | None]) -> None:
+    """Unlink a process that is about to be stopped from others whose turn comes after it.
+
+    They would die of the link, without `terminate`. Those that trap exits are told as ever.
+
+    Args:
+        process: whom to stop now.
+        leaving: all that are being stopped, one after another.
+    """
+    for peer in list(process._peers or ()):
+        if peer in leaving and not peer.trap_exit and not peer.dead:
+            process.peers.pop(peer, None)
+            peer.peers.pop(process, None)
 
 
 @lru_cache(maxsize=512)

@@ -39,8 +39,10 @@ async def open_process(
 ) -> AsyncGenerator[Pid[Any]]:
     """Give plain Trio code a pid and a mailbox while the block runs.
 
-    What it starts inside lives in a nursery of the block, and is shut down newest first when the
-    block is left.
+    What it starts inside lives in a nursery of the block. When the block is left, in whatever way,
+    that is shut down newest first, each process with its `terminate` and within its own limit;
+    then links and monitors of the block are told of its end. Only a kill of the block is its end
+    at once: what is linked to it then dies of the link.
 
     Args:
         name: a local name or via tuple.
@@ -53,6 +55,7 @@ async def open_process(
         AlreadyRegistered: the name is taken.
     """
     leave = trio.Event()
+    process: Process | None = None
     try:
         async with trio.open_nursery() as nursery:
             process = _adopt(nursery, label, name)
@@ -63,16 +66,20 @@ async def open_process(
                 assert process.scope is not None
                 with process.scope:
                     yield process.pid
-                process.die(NORMAL)
+                process.retire(NORMAL)
             except BaseException as exc:
-                process.die(_reason_of_block(exc))
+                process.retire(_reason_of_block(exc))
                 raise
             finally:
                 current_process.reset(token)
                 leave.set()
+        process.die(NORMAL)
         reason = process.exit_reason
     except BaseExceptionGroup as group:
         reason = _reason_of_exit(group)
+    finally:
+        if process is not None:
+            process.die(SHUTDOWN)  # unless it is dead, with the reason for which it has retired
     if reason is not NORMAL:
         raise ProcessExited(reason)
 

@@ -12,6 +12,7 @@ The life of a process is `create` -> its task runs the body -> `die`. Rules this
   supervisor, as in OTP; it dies when its body has unwound.
 * A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
   the nursery has drained; what is left in the nursery is then shut down newest first.
+* The block of `open_process` stops what lives in it as the last part of its body, see `retire`.
 
 It is long because each way to end has to know of the others: they share the state of one process.
 
@@ -126,6 +127,7 @@ class Process:
     started: Rare[Any] = Rare(None)  # what it told its starter
     order: Rare[Exit | None] = Rare(None)  # to end, as a message, as it traps exits
     suspended: Rare[bool] = Rare(False)  # by `otp.sys`
+    retired: Rare[bool] = Rare(False)  # it stops what lives in it, and then dies
 
     def __init__(
         self,
@@ -345,7 +347,9 @@ class Process:
             return
         self.doom = reason
         self.orderly = orderly
-        if self.scope is None:
+        if self.retired and reason is KILLED:
+            self.die(KILLED)
+        elif self.scope is None:
             self.mailbox.wake()
         else:
             self.scope.cancel(reason=_why(reason))
@@ -395,6 +399,20 @@ class Process:
             hook(self.pid, reason)
         drop_what_is_left(self)
         self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+
+    @enable_ki_protection
+    def retire(self, reason: object) -> None:
+        """Begin an end that nobody hears of until what lives in this process has been stopped.
+
+        It is doomed from here on, so what ends in it changes the reason no more. Only a kill,
+        before or after, is its death at once, and takes along what is linked to it.
+        """
+        if self.doom is UNSET:
+            self.doom = reason
+        self.orderly = True  # so that a kill outdoes any other reason
+        self.retired = True
+        if self.doom is KILLED:
+            self.die(KILLED)
 
     def unlink_parent(self) -> None:
         """Remove the link to whoever started it."""

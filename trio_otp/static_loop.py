@@ -24,6 +24,7 @@ from .exits import (
     Shutdown,
     StartError,
 )
+from .home import part
 from .record import dataclass
 from .restart import (
     Action,
@@ -46,6 +47,8 @@ from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from .blueprint import Blueprint
     from .child import Child, ChildSpec
     from .pid import Pid
@@ -139,8 +142,13 @@ class StaticLoop(SupervisorLoop):
 
     async def stop_children(self, *, now: bool) -> None:
         """Stop the running children one by one, newest first."""
-        for child_id in self.policy.running_newest_first():
-            await self._stop(child_id, now=now)
+        running = self.policy.running_newest_first()
+        leaving = self._processes(running)
+        for child_id in running:
+            await self._stop(child_id, leaving, now=now)
+
+    def _processes(self, child_ids: Iterable[Any]) -> set[Process | None]:
+        return {self.slots[child_id].process for child_id in child_ids}
 
     async def child_exited(self, pid: Pid[Any], reason: object) -> None:
         """Let the policy decide what the end of a child calls for."""
@@ -158,12 +166,13 @@ class StaticLoop(SupervisorLoop):
     # -- actions -----------------------------------------------------------------------------
 
     async def _carry_out(self, actions: list[Action], pid: Pid[Any] | None = None) -> None:
+        leaving = self._processes(a.id for a in actions if isinstance(a, StopChild))
         todo = deque(actions)
         while todo:
             action = todo.popleft()
             match action:
                 case StopChild():
-                    await self._stop(action.id, now=False)
+                    await self._stop(action.id, leaving, now=False)
                 case StartChild():
                     error = await self._start_again(self.slots[action.id])
                     if error is not None:
@@ -210,9 +219,14 @@ class StaticLoop(SupervisorLoop):
         slot.restarts += slot.process is not None
         return None
 
-    async def _stop(self, child_id: Any, *, now: bool) -> None:
+    async def _stop(
+        self, child_id: Any, leaving: Container[Process | None] = (), *, now: bool
+    ) -> None:
+        """Stop a child; its end takes along none of those that are `leaving` as well."""
         slot = self.slots[child_id]
         pid = slot.pid
+        assert slot.process is not None
+        part(slot.process, leaving)
         await self.stop_slot(slot, now=now)
         self.ids.pop(pid, None)  # type: ignore[arg-type]
         self.policy.stopped(child_id)
