@@ -32,8 +32,9 @@ def let_go(process: Process) -> None:
     for timer in list(process._timers or ()):
         runtime.timers.cancel(timer)
     for monitor in process._watches or ():
-        if monitor.target is not None:
-            monitor.target.watched_by.pop(monitor, None)
+        target, monitor.target = monitor.target, None
+        if target is not None:
+            target.watched_by.pop(monitor, None)
     process.home.remove(process)
 
 
@@ -58,6 +59,7 @@ def tell(process: Process, reason: object) -> None:
         peer.signal(process.pid, reason, linked=True)
     watched_by, process._watched_by = process._watched_by, None
     for monitor in watched_by or ():
+        monitor.target = None  # who keeps the reference does not keep the dead
         monitor.watcher.watches.pop(monitor, None)
         if not monitor.watcher.dead:
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))

@@ -165,16 +165,15 @@ async def kill(process: Process) -> None:
 class Killed:
     """A limit that a process meets by dying; one that does not is named."""
 
-    __slots__ = ("_process",)
+    __slots__ = ("_fifo", "_process")
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        process.runtime.timers.limit(self, STUCK_AFTER)
+        self._fifo = process.runtime.timers.limit(self, STUCK_AFTER)
+        process.watchers[self._met] = None
 
-    @property
-    def done(self) -> bool:
-        """It is dead."""
-        return self._process.dead
+    def _met(self, _: Process) -> None:
+        self._fifo.pop(self, None)
 
     def expire(self) -> None:
         """It will not die."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .blueprint import Blueprint
     from .process import Heritage
     from .signals import Monitor
+    from .timers import Fifo
 
 
 class Launch:
@@ -143,8 +144,9 @@ class Launch:
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
-        self.timed_out = True
-        self.process.condemn(KILLED)
+        if not self.done:  # else the starter is about to run
+            self.timed_out = True
+            self.process.condemn(KILLED)
 
     def _finish(self, result: Any) -> None:
         if not self.done and self.task is not None:
@@ -187,10 +189,11 @@ async def start(launch: Launch) -> Process | None:
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
     limit = None if blueprint.timeout == math.inf else blueprint.timeout
+    fifo: Fifo | None = None
     try:
         launch.task = trio.lowlevel.current_task()
         if limit is not None:
-            process.runtime.timers.limit(launch, limit)
+            fifo = process.runtime.timers.limit(launch, limit)
         return await launch.wait()
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
@@ -205,8 +208,8 @@ async def start(launch: Launch) -> Process | None:
         raise
     finally:
         leave_wait(caller)
-        if limit is not None:
-            process.runtime.timers.retire(limit)
+        if fifo is not None:
+            fifo.pop(launch, None)
 
 
 def _starter_dies() -> bool:

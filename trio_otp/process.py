@@ -338,7 +338,7 @@ class Process:
 
         Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
         """
-        if reason is KILLED and self.doom is not KILLED:
+        if reason is KILLED and self.doom is not KILLED and not self.dead:
             Killed(self)
         if self.doom is not UNSET:
             if reason is not KILLED or not self.orderly:

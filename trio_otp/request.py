@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .process import Process
+    from .timers import Fifo
 
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class From(Generic[T]):
 
     # A call is made of this one object, which is also the outcome that its caller wakes with.
     __slots__ = (
+        "_fifo",
         "_value",
         "abandoned",
         "caller",
@@ -71,6 +73,7 @@ class From(Generic[T]):
         self.caller: Process | None = None
         # gets the answer if no task waits
         self.deliver: Callable[[outcome.Outcome[Any]], object] | None = None
+        self._fifo: Fifo | None = None  # of its time-out, while it stands in there
         self.done = False
         self.abandoned = False
 
@@ -86,30 +89,22 @@ class From(Generic[T]):
     def begin(self) -> Coroutine[Any, Any, Any]:
         """Do what `wait` does, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
         timeout = self.timeout
-        if timeout is not None and timeout != DEFAULT_TIMEOUT:
-            return self._wait_within(timeout)
-        if type(self.server.mailbox) is not Mailbox:
+        if timeout == 0:
+            return self._give_up_at_once()
+        if timeout == math.inf or type(self.server.mailbox) is not Mailbox:
             return self._wait_checked()
         self.send()
-        if timeout is not None:  # the next such call retires that
-            self.server.runtime.timers.limit(self, timeout, self.since)
+        if timeout is not None and not self.done:
+            self._fifo = self.server.runtime.timers.limit(self, timeout, self.since)
         return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
 
     async def _wait_checked(self) -> Any:
         # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
         await checkpoint_if_cancelled()
         self.send()
-        if self.timeout is not None and self.timeout != math.inf:
-            self.server.runtime.timers.limit(self, self.timeout, self.since)
+        if self.timeout is not None and self.timeout != math.inf and not self.done:
+            self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
         return await wait_task_rescheduled(self.abort)
-
-    async def _wait_within(self, timeout: float) -> Any:
-        if timeout == 0:
-            await self._give_up_at_once()
-        try:
-            return await self._wait_checked()
-        finally:
-            self.server.runtime.timers.retire(timeout)
 
     def send(self) -> None:
         """Put the request of this task into the mailbox."""
@@ -216,6 +211,9 @@ class From(Generic[T]):
 
     def _leave(self) -> None:
         self.done = True
+        if self._fifo is not None:
+            self._fifo.pop(self, None)
+            self._fifo = None
         if self.server._requests is not None:
             self.server._requests.pop(self, None)
         if self.caller is not None:

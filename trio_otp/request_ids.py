@@ -108,6 +108,7 @@ class RequestId:
 
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
         self._answer = answer
+        self._from = None  # which knows the server, and with it all that has been of it
         self._place = next(_places)
         self._ring()
 

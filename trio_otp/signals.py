@@ -50,7 +50,8 @@ class Monitor:
     def _detach(self) -> bool:
         """Watch no more; tell whether it did until now."""
         self.watcher.watches.pop(self, None)
-        return self.target is not None and self.target.watched_by.pop(self, self) is None
+        target, self.target = self.target, None
+        return target is not None and target.watched_by.pop(self, self) is None
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.what!r}>"

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from .pid import Pid
     from .process import Process
+    from .timers import Fifo
 
     Start = Callable[[Job], Awaitable[object]]  # starts the process of a job
 
@@ -99,6 +100,7 @@ class Item:
         self.reply: Ok[Any] | None = None
         self.timed_out = False
         self.given_up = False  # its start was: should it come to run, it need not
+        self._fifo: Fifo | None = None  # of its time-out
 
     @property
     def _wanted(self) -> bool:
@@ -108,15 +110,10 @@ class Item:
         self.process = process
         process.watchers[self._died] = None
         if self.stream.plan.timeout is not None:
-            process.runtime.timers.limit(self, self.stream.plan.timeout)
+            self._fifo = process.runtime.timers.limit(self, self.stream.plan.timeout)
 
     def _reply(self, value: Any) -> None:
         self.reply = Ok(value)
-
-    @property
-    def done(self) -> bool:
-        """Its time-out is of no interest any more."""
-        return self.result is not None
 
     def expire(self) -> None:
         """Its time is up."""
@@ -129,8 +126,8 @@ class Item:
         reason = TIMEOUT if self.timed_out else process.exit_reason
         zipped = self.value if plan.zip_input_on_exit else None
         self.result = self.reply or Exited(reason, zipped)
-        if plan.timeout is not None:
-            process.runtime.timers.retire(plan.timeout)
+        if self._fifo is not None:
+            self._fifo.pop(self, None)
         self.stream.item_ended(self, process, reason)
 
 

@@ -3,9 +3,12 @@
 Two kinds of deadlines:
 
 * *limits* of calls, which nearly always are met: one FIFO per distinct time-out value, because
-  equal time-outs expire in the order they were set. An answered call costs two deque operations
-  and wakes nobody; entries are retired lazily, so one late wake per distinct value is possible.
-* *timers* (`send_after`, intervals): a heap, because their times are in no order.
+  equal time-outs expire in the order they were set. It is a dict in the order of insertion, so that
+  what is met leaves it at once, wherever it stands: a long poll at the head keeps nothing behind
+  it alive. A limit that is met wakes nobody and leaves the scope as it is, so one late wake per
+  distinct value is possible.
+* *timers* (`send_after`, intervals): a heap, because their times are in no order. One that is over
+  holds neither what it was to do nor for whom; its entry goes when half of the entries are so.
 
 Invariant: the task's scope has a deadline no later than the earliest live entry.
 """
@@ -14,8 +17,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 import trio
 
@@ -27,15 +30,14 @@ FEW: Final = 16  # distinct time-out values whose queues are kept while they are
 
 
 class Limited(Protocol):
-    """What a limit watches: something that may be done by then."""
-
-    @property
-    def done(self) -> bool:
-        """It is done; the time is of no interest any more."""
-        raise NotImplementedError
+    """What a limit watches: something that may be done by then, and then leaves the FIFO."""
 
     def expire(self) -> None:
         """The time is up and it was not done."""
+
+
+# What stands under one limit, and its deadline, oldest first. `fifo.pop(what, None)` takes it out.
+Fifo: TypeAlias = "dict[Limited, float]"
 
 
 class Timer:
@@ -47,49 +49,61 @@ class Timer:
         self.deadline = deadline
         self.live = True
         self.owner = owner
-        self._fire = fire
+        self._fire: Callable[[Timer], object] | None = fire  # None once it is over
 
     def __repr__(self) -> str:
         return f"<Timer at {self.deadline:.3f} {'pending' if self.live else 'done'}>"
 
     def fire(self) -> None:
         """Do what the timer is for; an interval sets itself anew."""
-        self.live = False
-        self._fire(self)
+        fire, self.live = self._fire, False
+        assert fire is not None
+        fire(self)
+        if not self.live:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Hold no more than the handle: it is over, and who keeps that keeps nothing else."""
+        self._fire = self.owner = None
 
 
 class Timers:
     """The deadlines of one run."""
 
     def __init__(self) -> None:
-        # {time-out in seconds: deque of (deadline, what is limited)}
-        self._fifos: dict[float, deque[tuple[float, Limited]]] = {}
+        self._fifos: dict[float, Fifo] = {}  # {time-out in seconds: what is limited}
+        self._most = FEW  # so many of them there may be before the empty ones go
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._dead = 0
         self._scope: trio.CancelScope | None = None
         self._armed = math.inf
 
-    def limit(self, what: Limited, timeout: float, now: float | None = None) -> None:
-        """Let `what.expire()` be called in `timeout` seconds unless it is done by then."""
+    def limit(self, what: Limited, timeout: float, now: float | None = None) -> Fifo:
+        """Let `what.expire()` be called in `timeout` seconds; who is done by then leaves before.
+
+        Returns:
+            What it is to be taken out of, by `pop(what, None)`.
+        """
         deadline = (trio.current_time() if now is None else now) + timeout
         fifo = self._fifos.get(timeout)
-        if fifo:  # the scope ends no later than the oldest here, even if that is done
-            while fifo and fifo[0][1].done:
-                fifo.popleft()
-            fifo.append((deadline, what))
-            return
-        self._fifos[timeout] = deque([(deadline, what)])
+        if fifo is None:
+            fifo = self._new_fifo(timeout)
+        fifo[what] = deadline
         if deadline < self._armed:
             self._arm(deadline)
+        return fifo
 
-    def retire(self, timeout: float) -> None:
-        """Drop what is done at the head of a FIFO, so that it does not grow."""
-        fifo = self._fifos.get(timeout)
-        while fifo and fifo[0][1].done:
-            fifo.popleft()
-        if not fifo and len(self._fifos) > FEW:
-            self._fifos.pop(timeout, None)
+    def _new_fifo(self, timeout: float) -> Fifo:
+        """Make the FIFO of a value; drop empty ones now and then, as of time-outs of a budget."""
+        if len(self._fifos) >= self._most:
+            self._drop_empty()
+            self._most = max(FEW, 2 * len(self._fifos))
+        fifo = self._fifos[timeout] = {}
+        return fifo
+
+    def _drop_empty(self) -> None:
+        self._fifos = {timeout: fifo for timeout, fifo in self._fifos.items() if fifo}
 
     def add(self, timer: Timer) -> None:
         """Let a timer fire at its deadline."""
@@ -102,6 +116,7 @@ class Timers:
         """Take a timer back; tell whether it was pending."""
         was_live, timer.live = timer.live, False
         if was_live:
+            timer.let_go()
             self._dead += 1
             self._compact()
         return was_live
@@ -134,13 +149,12 @@ class Timers:
             self._armed = self._earliest()
 
     def _fire_due(self, now: float) -> None:
-        for timeout, fifo in list(self._fifos.items()):
-            while fifo and (fifo[0][1].done or fifo[0][0] <= now):
-                what = fifo.popleft()[1]
-                if not what.done:
+        # What expires may do anything: limit something else, end what is due as well.
+        for fifo in list(self._fifos.values()):
+            for what, _ in list(takewhile(lambda entry: entry[1] <= now, fifo.items())):
+                if fifo.pop(what, None) is not None:
                     what.expire()
-            if not fifo:
-                del self._fifos[timeout]
+        self._drop_empty()
         while self._heap and (self._heap[0][0] <= now or not self._heap[0][2].live):
             timer = heapq.heappop(self._heap)[2]
             if timer.live:
@@ -149,7 +163,7 @@ class Timers:
                 self._dead -= 1
 
     def _earliest(self) -> float:
-        heads = [fifo[0][0] for fifo in self._fifos.values() if fifo]
+        heads = [next(iter(fifo.values())) for fifo in self._fifos.values() if fifo]
         if self._heap:
             heads.append(self._heap[0][0])
         return min(heads, default=math.inf)

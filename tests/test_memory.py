@@ -1,0 +1,227 @@
+"""What is over is let go at once, whatever else is still open; what is remembered holds no state.
+
+Each test keeps one thing open, for longer than the test, and looks for what was done behind it.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+
+import trio_otp as otp
+from trio_otp import task
+from trio_otp.runtime import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from trio_otp.timers import Timer
+
+HOUR = 3600.0
+
+
+class Payload:
+    """Something that can be seen to be gone."""
+
+
+class Kept:
+    """Counts how many of some objects are still there."""
+
+    def __init__(self) -> None:
+        self._seen: list[weakref.ref[Any]] = []
+
+    def watch(self, value: Any) -> Any:
+        self._seen.append(weakref.ref(value))
+        return value
+
+    def payloads(self, count: int) -> Iterator[Payload]:
+        for _ in range(count):
+            yield self.watch(Payload())
+
+    def __len__(self) -> int:
+        gc.collect()
+        return sum(seen() is not None for seen in self._seen)
+
+
+class Desk(otp.GenServer):
+    """Answers at once, except for `wait`, which it never does."""
+
+    def handle_call(self, request: Any, from_: Any) -> Any:
+        return otp.NoReply() if request == "wait" else otp.Reply(None)
+
+
+async def answered_calls(timeout: float | None, count: int) -> int:
+    """Call beside a long poll with the same time-out; give how many requests are left."""
+    kept = Kept()
+    desks = [otp.child(Desk).having(name=name) for name in ("desk", "poll")]
+    async with otp.open_supervisor(desks), trio.open_nursery() as nursery:
+        nursery.start_soon(partial(otp.call, "poll", "wait", timeout=timeout))
+        await trio.testing.wait_all_tasks_blocked()
+        for payload in kept.payloads(count):
+            await otp.call("desk", payload, timeout=timeout)
+        del payload
+        await trio.testing.wait_all_tasks_blocked()  # Trio holds what a task woke with until then
+        left = len(kept)
+        nursery.cancel_scope.cancel()
+    return left
+
+
+async def test_answered_calls_are_let_go_beside_a_long_poll() -> None:
+    """A request is forgotten with its answer, also if an older one of the same time-out waits."""
+    assert [0, 0, 0] == [await answered_calls(timeout, 50) for timeout in (None, 5.0, HOUR)]
+
+
+async def test_calls_that_were_given_up_are_let_go_beside_a_long_poll() -> None:
+    """So is a request whose caller was cancelled, and that has been handled."""
+    kept = Kept()
+    desks = [otp.child(Desk).having(name=name) for name in ("desk", "poll")]
+    async with otp.open_supervisor(desks), trio.open_nursery() as nursery:
+        nursery.start_soon(partial(otp.call, "poll", "wait", timeout=HOUR))
+        await trio.testing.wait_all_tasks_blocked()
+        for payload in kept.payloads(20):
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await otp.call("desk", payload, timeout=HOUR)
+        del payload
+        await trio.testing.wait_all_tasks_blocked()
+        assert 0 == len(kept)
+        nursery.cancel_scope.cancel()
+
+
+async def test_requests_whose_answers_were_taken_let_go_of_the_server() -> None:
+    """An id that its owner keeps does not keep the server that has answered it."""
+    kept = Kept()
+    ids: list[otp.RequestId] = []
+    async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="desks")]):
+        for _ in range(10):
+            desk = await otp.start_child("desks", otp.child(Desk).having(restart="temporary"))
+            kept.watch(await otp.sys.get_state(desk))
+            ids.append(otp.send_request(desk, "ask"))
+            await otp.receive_response(ids[-1])
+            await otp.stop(desk)
+        assert 0 == len(kept)
+
+
+async def test_items_of_a_stream_are_let_go_beside_a_slow_one() -> None:
+    """What was taken from a stream is forgotten while its first item, or another stream, runs."""
+    kept = Kept()
+    release = trio.Event()
+
+    async def work(item: Any) -> None:
+        if item == "slow":
+            await release.wait()
+
+    def items() -> Iterator[Any]:
+        yield "slow"
+        yield from kept.payloads(50)
+
+    options: dict[str, Any] = {"timeout": HOUR, "ordered": False, "max_concurrency": 2}
+    async with otp.open_process(), task.async_stream(items(), work, **options) as results:
+        for _ in range(50):
+            assert task.Ok(None) == await anext(results)
+        assert len(kept) <= 1  # the generator still has the last one
+        release.set()
+
+
+async def test_killed_servers_are_let_go_beside_a_stuck_one(autojump_clock: Any) -> None:
+    """One that will not die is watched for a second, and keeps no other that is killed then."""
+    kept = Kept()
+
+    async def stuck() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.5)
+
+    async with trio.open_nursery() as nursery:
+        otp.exit(otp.spawn(stuck, nursery=nursery), otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="desks")]):
+            for _ in range(10):
+                desk = await otp.start_child("desks", otp.child(Desk).having(restart="temporary"))
+                kept.watch(await otp.sys.get_state(desk))
+                otp.exit(desk, otp.KILL)
+                await trio.testing.wait_all_tasks_blocked()
+            assert 0 == len(kept)
+
+
+async def test_starts_are_let_go_beside_a_slow_one() -> None:
+    """A start that is over leaves nothing under its time-out while an older one goes on."""
+    kept = Kept()
+
+    class Slow(otp.GenServer):
+        async def init(self) -> None:
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery, otp.open_process():
+        slow = otp.child(Slow).having(timeout=HOUR)
+        nursery.start_soon(partial(otp.start, slow, nursery=nursery))
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(10):
+            desk = await otp.start(otp.child(Desk).having(timeout=HOUR))
+            kept.watch(await otp.sys.get_state(desk))
+            await otp.stop(desk)
+        del desk
+        assert 0 == len(kept)
+        nursery.cancel_scope.cancel()
+
+
+def send(me: otp.Pid[Any], payload: Any) -> Timer:
+    return otp.send_after(me, payload, HOUR)
+
+
+async def test_timers_that_are_over_hold_nothing() -> None:
+    """Neither the service nor a handle keeps a message that was cancelled, or its receiver."""
+    kept = Kept()
+    async with otp.open_process() as me:
+        send(me, "stays")
+        handles = [send(me, payload) for payload in kept.payloads(20)]
+        for handle in handles:
+            otp.cancel_timer(handle)
+        desk = await otp.start_link(Desk)
+        kept.watch(await otp.sys.get_state(desk))
+        handles.extend(send(desk, payload) for payload in kept.payloads(20))
+        await otp.stop(desk)
+        del desk, handle
+        assert 0 == len(kept)
+        assert [None] * 40 == [otp.read_timer(handle) for handle in handles]
+
+
+async def test_monitors_that_are_over_hold_nothing() -> None:
+    """A reference that its owner keeps does not keep the process that it was about."""
+    kept = Kept()
+    async with otp.open_process():
+        refs: list[Any] = []
+        for _ in range(10):
+            desk = await otp.start(Desk)
+            kept.watch(await otp.sys.get_state(desk))
+            refs.append(otp.monitor(desk))
+            await otp.stop(desk)
+            assert otp.NORMAL is (await otp.receive()).reason
+        del desk
+        assert 0 == len(kept)
+        assert [False] * 10 == [otp.demonitor(ref) for ref in refs]
+
+
+async def test_what_was_due_is_let_go_when_its_time_has_come(autojump_clock: Any) -> None:
+    """Time-outs that were met in any order leave no queue behind."""
+    async with otp.open_process():
+        desk = await otp.start(Desk)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(timed_out, partial(otp.call, desk, "wait", timeout=7))
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(100):
+                await otp.call(desk, "ask", timeout=7)
+            assert [1] == [len(fifo) for fifo in runtime().timers._fifos.values() if fifo]
+        assert {} == runtime().timers._fifos
+
+
+async def timed_out(call: Callable[[], Awaitable[Any]]) -> None:
+    try:
+        await call()
+    except otp.CallTimeout:
+        return
+    raise AssertionError("it was answered")
