@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
+from .class_checks import check_members, new_members, refuse_options
 from .exits import SpecError
 from .supervisor import Supervisor
 
@@ -41,7 +42,9 @@ class Application:
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Name it, and check what the class says of itself."""
-        super().__init_subclass__(**options)
+        super().__init_subclass__()
+        refuse_options(cls, options, "an application says such things by its attributes")
+        check_members(cls, new_members(cls, Application), ())
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         _check_class(cls)

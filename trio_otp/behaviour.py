@@ -1,7 +1,8 @@
 """What makes a class something that can be started as a process: the base of every behaviour.
 
 A behaviour class is its own child specification. Its options are given as keywords of the class
-statement, as those of `use GenServer` in Elixir:
+statement, as those of `use GenServer` in Elixir: all that `Child.having` takes but `name`. They
+are checked there and then, since a child with a misspelt `restart` would never be restarted:
 
 >>> import trio_otp as otp
 >>> class Mailer(otp.GenServer, restart="transient", shutdown=2.0):
@@ -16,18 +17,14 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from .bounded import bounded
-from .exits import NORMAL, BadReturn, ProcessExit, SpecError
+from .class_checks import check_class_options, check_members, new_members
+from .exits import NORMAL, BadReturn, ProcessExit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
+    from .child_options import ChildType, Restart, Shutdown
     from .process import Process
-
-_DECORATORS = {
-    "gen_server": "on_call, on_call_deferred, on_cast and on_info are for a GenServer",
-    "gen_statem": "on_state is for a GenStatem",
-}
-_OPTIONS = ("id", "restart", "shutdown", "significant")
 
 
 class Behaviour:
@@ -41,27 +38,36 @@ class Behaviour:
     # Whether its loop calls `Process.shelter` before it waits for anything but a message.
     shelters_itself: ClassVar[bool] = False
     system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
+    takes_marks: ClassVar[tuple[str, ...]] = ()  # which decorated methods its loop knows
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Take the options of the class statement."""
-        super().__init_subclass__()
-        for name, value in options.items():
-            if name not in _OPTIONS:
-                raise SpecError(
-                    f"class {cls.__name__}: option {name}={value!r}; "
-                    f"accepted are {', '.join(_OPTIONS)}"
-                )
-        cls._check_marks()
-        cls.child_options = {**cls.child_options, **options}
+    if TYPE_CHECKING:
+
+        def __init_subclass__(
+            cls,
+            *,
+            id: Any = ...,
+            restart: Restart = ...,
+            shutdown: Shutdown = ...,
+            significant: bool = ...,
+            timeout: float | None = ...,
+            type: ChildType = ...,
+            debug: Iterable[Any] = ...,
+        ) -> None: ...
+
+    else:
+
+        def __init_subclass__(cls, **options: Any) -> None:
+            """Take the options of the class statement, and check the class."""
+            super().__init_subclass__()
+            check_class_options(cls, options)
+            members = new_members(cls, Behaviour)
+            check_members(cls, members, cls.takes_marks)
+            cls.child_options = {**cls.child_options, **options}
+            cls._enter(members)
 
     @classmethod
-    def _check_marks(cls) -> None:
-        """Refuse a method with a decorator that is for another behaviour: nothing would call it."""
-        for name, member in vars(cls).items():
-            kind: str | None = getattr(member, "otp_mark", None)
-            if kind is not None and kind != cls.system_module:
-                decorators = _DECORATORS[kind]
-                raise SpecError(f"{cls.__name__}.{name}: {decorators}, and {cls.__name__} is none")
+    def _enter(cls, members: dict[str, Any]) -> None:
+        """Note what the class adds, with its mixins, and check what is of this behaviour alone."""
 
     @classmethod
     def run_process(

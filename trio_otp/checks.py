@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from .bounded import bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -36,3 +36,19 @@ def check_choice(
     if value not in accepted:
         words = ", ".join(map(repr, accepted))
         raise error(f"{name}={bounded(value)}: accepted are {words}")
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Give the end of an error text that suggests the known word nearest to one that is none.
+
+    Args:
+        word: what was written.
+        known: what is known.
+
+    >>> did_you_mean("restrat", ["restart", "shutdown"]), did_you_mean("x", ["restart"])
+    ("; did you mean 'restart'?", '')
+    """
+    import difflib  # noqa: PLC0415 - only an error needs it, and it takes a while
+
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

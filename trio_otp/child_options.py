@@ -57,6 +57,12 @@ def _check_debug(_: str, value: Any) -> None:
 
 
 def _check_id(key: str, value: Any) -> None:
+    if value is None:
+        raise SpecError(f"{key}=None: expected any other hashable value; leave it out for the name")
+    _check_hash(key, value)
+
+
+def _check_hash(key: str, value: Any) -> None:
     try:
         hash(value)
     except TypeError:
@@ -66,7 +72,7 @@ def _check_id(key: str, value: Any) -> None:
 def _check_name(key: str, value: Any) -> None:
     if value is not None:
         check_name(value)
-        _check_id(key, value)
+        _check_hash(key, value)
 
 
 CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {

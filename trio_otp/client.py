@@ -40,7 +40,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
 
-from .client_methods import CallMethod, CastMethod, DeferredMethod, InfoMethod
+from .client_methods import CallMethod, CastMethod, DeferredMethod
+from .info_methods import InfoMethod
 from .request import DEFAULT_TIMEOUT, From
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded, label_of
+from .class_checks import check_method
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
 from .pid import Pid
@@ -74,13 +75,11 @@ class _Method:
     """What a decorated name is: the function, and how to send it as a message."""
 
     otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
+    decorator: ClassVar[str] = "on_call"
+    reserved: ClassVar[tuple[str, ...]] = ("ref",)  # names a client uses for itself
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        if not callable(function):
-            raise TypeError(
-                f"fn={bounded(function)}: accepted is a method; options come by name, as in "
-                "@otp.on_call(timeout=10)"
-            )
+        check_method(function, self.decorator)
         self.function = function
         self.name = label_of(function)
         self.owner: type[Any] = object
@@ -213,6 +212,7 @@ class CallMethod(_Method, Generic[P, R]):
 class DeferredMethod(CallMethod[P, R]):
     """A method that `on_call_deferred` made a call that is answered later."""
 
+    decorator = "on_call_deferred"
     message = Message
 
     def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
@@ -240,6 +240,8 @@ class DeferredMethod(CallMethod[P, R]):
 class CastMethod(_Method, Generic[P]):
     """A method that `on_cast` made a cast."""
 
+    decorator = "on_cast"
+
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> CastMethod[P]: ...
     @overload
@@ -262,22 +264,6 @@ class CastMethod(_Method, Generic[P]):
         if process.behaviour is not self.owner:
             self.check_server(ref, process)
         process.mailbox.put(Cast(message))
-
-
-class InfoMethod:
-    """Enters a function into its class's table of info handlers, and then gives way to it."""
-
-    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
-
-    def __init__(self, function: Callable[..., Any], types: tuple[type[Any], ...]) -> None:
-        self.function = function
-        self.types = types
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        if not hasattr(owner, "info_methods"):
-            return  # the class refuses it
-        owner.info_methods = {**owner.info_methods, **dict.fromkeys(self.types, name)}
-        setattr(owner, name, self.function)
 
 
 def _own_pid(instance: object) -> Pid[Any]:

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import ast
 import copy
-import difflib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
+from .checks import did_you_mean
 from .exits import SpecError
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def check_arguments(
 
 def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> str:
     """Say that an application has no such setting, and which it has."""
-    close = difflib.get_close_matches(str(key), accepted, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(key, accepted)
     known = ", ".join(accepted) or "none at all"
     return f"application {application!r} has no setting {key!r}; accepted are: {known}{hint}"
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 
 from .bounded import bounded
+from .class_checks import check_members, new_members, refuse_options
 from .exits import NORMAL, NoCallback, OtpError
+from .info_methods import enter_info_methods
 from .process import UNSET
 from .record import dataclass
 from .runtime import need_process
@@ -34,6 +36,18 @@ class GenEvent:
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
     is_handler: ClassVar[bool] = True
     _is_installed = False  # while a manager has it
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the class and enter its methods of `on_info`.
+
+        Raises:
+            SpecError: the class has options, or a method that a handler cannot have.
+        """
+        super().__init_subclass__()
+        refuse_options(cls, options, "an event handler is no child and has no options")
+        members = new_members(cls, GenEvent)
+        check_members(cls, members, ("gen_server",))
+        cls.info_methods = enter_info_methods(cls, members)
 
     @classmethod
     def at(cls, ref: Ref, *, id: Any = None) -> Self:

@@ -72,6 +72,7 @@ class EventManager(GenServer):
     """
 
     system_module: ClassVar[str] = "gen_event"
+    takes_marks: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, handlers: Iterable[Callable[[], GenEvent]] = ()) -> None:
         if not isinstance(handlers, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]

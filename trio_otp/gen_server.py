@@ -48,6 +48,7 @@ from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited, SpecError
+from .info_methods import enter_info_methods
 from .launch import Launch
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, is_seconds, leave_wait
@@ -88,12 +89,18 @@ class GenServer(Behaviour):
     """
 
     shelters_itself: ClassVar[bool] = True
+    takes_marks: ClassVar[tuple[str, ...]] = ("gen_server",)
     info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
     hibernate_after: ClassVar[float | None] = None  # idle seconds until it sleeps; None: never
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Check the class, whose mistakes are to show here and not in a server."""
-        super().__init_subclass__(**options)
+    @classmethod
+    def _enter(cls, members: dict[str, Any]) -> None:
+        """Enter the methods of `on_info`, and check when to sleep.
+
+        Raises:
+            SpecError: `hibernate_after` is no number of seconds.
+        """
+        cls.info_methods = enter_info_methods(cls, members)
         after: object = cls.hibernate_after
         if after is not None and not is_seconds(after):
             raise SpecError(

@@ -80,10 +80,12 @@ unless it is told otherwise.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .behaviour import Behaviour
 from .bounded import bounded
+from .class_checks import check_method
 from .exits import BadReturn, NoCallback, SpecError
 from .process import UNSET
 from .record import dataclass
@@ -92,7 +94,7 @@ from .statem_drawing import Drawing, edges_of
 from .statem_loop import StatemLoop, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from .process import Process
     from .statem_drawing import Edges, Targets
@@ -124,6 +126,7 @@ class GenStatem(Behaviour, Generic[S]):
     _machine: Engine
 
     system_module: ClassVar[str] = "gen_statem"
+    takes_marks: ClassVar[tuple[str, ...]] = ("gen_statem",)
     initial: ClassVar[Any] = UNSET
     state_enter: ClassVar[bool] = False
     transitions: ClassVar[Mapping[Any, Any]] = {}
@@ -131,16 +134,18 @@ class GenStatem(Behaviour, Generic[S]):
     # The same by the identity of the states: an enum hashes its members in Python, for each event.
     _functions_by_id: ClassVar[dict[int, str]] = {}
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    @classmethod
+    def _enter(cls, members: dict[str, Any]) -> None:
         """Enter the state functions of the class.
 
         Raises:
-            SpecError: a state has two functions, or there is a `handle_event` beside them.
+            SpecError: a state has two functions, or there is a `handle_event` beside them; a class
+                attribute has a value that is not accepted.
         """
-        super().__init_subclass__(**options)
+        cls._check_attributes()
         own: dict[Any, str] = {}
         transitions = dict(cls.transitions)
-        for name, member in vars(cls).items():
+        for name, member in members.items():
             mark: _OnState | None = getattr(member, _MARK, None)
             for state in () if mark is None else mark.states:
                 if state in own:
@@ -153,11 +158,21 @@ class GenStatem(Behaviour, Generic[S]):
         cls.state_functions = {**cls.state_functions, **own}
         cls._functions_by_id = {id(state): name for state, name in cls.state_functions.items()}
         cls.transitions = transitions
-        base: Any = GenStatem
-        if cls.state_functions and cls.handle_event is not base.handle_event:
+        if cls.state_functions and cls.handle_event is not vars(GenStatem)["handle_event"]:
             raise SpecError(
                 f"{cls.__name__} has on_state and handle_event; accepted is one of them"
             )
+
+    @classmethod
+    def _check_attributes(cls) -> None:
+        enter: object = cls.state_enter
+        if not isinstance(enter, bool):
+            what = f"class {cls.__name__}: state_enter={bounded(enter)}"
+            raise SpecError(f"{what}; expected True or False")
+        transitions: object = cls.transitions
+        if not isinstance(transitions, Mapping):
+            what = f"class {cls.__name__}: transitions={bounded(transitions)}"
+            raise SpecError(f"{what}; expected a dict of states and their targets")
 
     @property
     def state(self) -> S:
@@ -307,6 +322,7 @@ def on_state(*states: str | enum.Enum, to: Targets | None = None) -> Callable[[F
         raise TypeError(f"on_state{bounded(states)}: accepted are strings and members of an enum")
 
     def decorate(fn: F) -> F:
+        check_method(fn, f"on_state({', '.join(map(repr, states))})")
         setattr(fn, _MARK, _OnState(states, to))
         setattr(fn, "otp_mark", "gen_statem")  # noqa: B010 - functions have no such attribute
         return fn

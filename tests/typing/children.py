@@ -77,6 +77,24 @@ def check_options(child: otp.Child[Cache]) -> None:
     child.having(limit=3)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
+class Job(
+    otp.GenServer, id=7, restart="transient", shutdown="brutal_kill", timeout=None, debug=["trace"]
+):
+    """Takes the options of a child in its statement, as all behaviours do."""
+
+
+class Never(otp.GenServer, restart="never"):  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    """A mistake in a value is found."""
+
+
+class Top(otp.Supervisor, shutdwon=3):  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    """So is one in the name of an option."""
+
+
+class Named(otp.GenStatem[str], name="top"):  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    """A name is of one child alone."""
+
+
 async def check_starts(child: otp.Child[Cache]) -> None:
     """What is started is known by its class; a function's process is not of one."""
     assert_type(await otp.start_link(child), otp.Pid[Cache])
