@@ -5,10 +5,11 @@
 The children start in this order and stop in the opposite one: whatever a child needs is there
 before it and outlives it.
 
-1. `Repo`, the durable store: without it there is nothing to serve.
-2. `Keyspaces`, the registry in which workers are found.
-3. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
-4. `Endpoint`, last: nobody can connect before the rest is there.
+1. `DatabaseLock`: a second service on the same file does not start.
+2. `Repo`, the durable store: without it there is nothing to serve.
+3. `Keyspaces`, the registry in which workers are found.
+4. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
+5. `Endpoint`, last: nobody can connect before the rest is there.
 
 The strategy is one_for_one, because a fault should cost as little as it can. The endpoint needs
 no certain Repo or worker, it looks them up by name for every command, so connections stay while
@@ -28,6 +29,7 @@ import trio
 import trio_otp as otp
 
 from .endpoint import Endpoint
+from .lock import hold_lock
 from .repo import Repo
 from .worker import KEYSPACES, WORKERS
 
@@ -36,17 +38,19 @@ if TYPE_CHECKING:
 
 TOP: Final = "CacheSupervisor"
 ENDPOINT: Final = "Endpoint"
+LOCK: Final = "DatabaseLock"
 
 
 class CacheService(otp.Application):
     """A cache that Redis clients talk to.
 
     Environment:
-        host: the address to listen on; everybody who can reach it can read, write and export.
+        host: the address to listen on; everybody who can reach it can read and write.
         port: 0 takes a free one, see `port_of`.
         path: the database; the directory has to be there.
         keyspaces: how many SELECT can choose from.
         max_clients: how many connections are served at a time.
+        export_dir: the directory below which EXPORT writes files; empty: EXPORT is off.
     """
 
     name = "cache_service"
@@ -56,16 +60,23 @@ class CacheService(otp.Application):
         "path": "cache.db",
         "keyspaces": 16,
         "max_clients": 10_000,
+        "export_dir": "",
     }
 
     def start(self) -> otp.Child[otp.Supervisor]:
         """Describe the top supervisor."""
         env = self.environment
-        endpoint = Endpoint(keyspaces=int(env["keyspaces"]), max_clients=int(env["max_clients"]))
+        path = Path(env["path"])
+        endpoint = Endpoint(
+            keyspaces=int(env["keyspaces"]),
+            max_clients=int(env["max_clients"]),
+            export_dir=_directory(env["export_dir"]),
+        )
         return otp.child(
             otp.Supervisor,
             [
-                otp.child(Repo, Path(env["path"])).having(name=Repo),
+                otp.child(hold_lock, path).having(name=LOCK),
+                otp.child(Repo, path).having(name=Repo),
                 otp.child(otp.Registry, keys="unique").having(name=KEYSPACES.name),
                 # One death of the Repo may take a worker of every keyspace with it.
                 otp.child(otp.DynamicSupervisor, max_restarts=100).having(name=WORKERS),
@@ -76,6 +87,13 @@ class CacheService(otp.Application):
             strategy="one_for_one",
             max_restarts=10,
         ).having(name=TOP)
+
+
+def _directory(setting: str | Path) -> Path | None:
+    """Read `export_dir`."""
+    if not setting or Path(setting).is_dir():
+        return Path(setting).resolve() if setting else None
+    raise NotADirectoryError(f"export_dir={str(setting)!r}: expected a directory that is there")
 
 
 def port_of(endpoint: otp.Ref = ENDPOINT) -> int:

@@ -27,10 +27,20 @@ _INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 # Seconds; a moment that is so far away, in milliseconds from any other, still fits 64 bits.
 _FARTHEST: Final = INT_MAX // 1000 // 4
 _SHOWN_ARGUMENTS: Final = 128  # bytes of the arguments that an error quotes
+_HEADER: Final = re.compile(rb"host:.*|[a-z][a-z0-9-]*:", re.DOTALL)
+_VERSION: Final = re.compile(rb"http/[0-9].*", re.DOTALL)
+_PLAIN: Final = re.compile(rb"[!-~]*")
 
 
 class CommandError(Exception):
     """The client asked for something that cannot be done; the text is the error reply."""
+
+
+class HttpError(CommandError):
+    """The client speaks HTTP, for instance a browser on which a page has a form for this port.
+
+    Its later lines may well be commands, and must not be carried out.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,10 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Add one to a number; an absent one is zero."""
+    """Add to a number; an absent one is zero."""
 
     key: bytes
+    by: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +134,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Write a snapshot of the keyspace to a file."""
+    """Write a snapshot of the keyspace to a file below the directory for exports."""
 
     path: str
 
@@ -135,9 +146,9 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Agree on a version of the protocol; only 2 is spoken here."""
+    """Agree on a version of the protocol; without one, it stays as it is."""
 
-    version: int = 2
+    version: Literal[2, 3] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +170,7 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Say something about the client, as CLIENT SETNAME does; the answer is OK."""
+    """Say what changes nothing here, as CLIENT SETNAME and AUTH do; the answer is OK."""
 
 
 ReadCommand: TypeAlias = Get | Exists | Ttl | DbSize
@@ -186,7 +197,30 @@ def parse(request: list[bytes]) -> Command:
 
     Raises:
         CommandError: the command is unknown or its arguments are wrong; the text says which.
+        HttpError: the same, and it looks like a line of HTTP.
     """
+    try:
+        return _parse(request)
+    except CommandError as exc:
+        if _looks_like_http(request):
+            raise HttpError("ERR this port speaks the Redis protocol, not HTTP") from exc
+        raise
+
+
+def _looks_like_http(request: list[bytes]) -> bool:
+    """Tell whether what is no command is the first line of an HTTP request, or a header.
+
+    Redis looks for POST and Host: alone. This takes any method, GET too, by the version behind it.
+    """
+    name, last = request[0].lower(), request[-1].lower()
+    return (
+        name == b"post"
+        or _HEADER.fullmatch(name) is not None
+        or (len(request) > 1 and _VERSION.fullmatch(last) is not None)
+    )
+
+
+def _parse(request: list[bytes]) -> Command:
     name, arguments = request[0].lower(), request[1:]
     rule = _RULES.get(name)
     if rule is None:
@@ -281,12 +315,60 @@ def _select(arguments: list[bytes]) -> Select:
     return Select(integer(arguments[0]))
 
 
+def _decrement(arguments: list[bytes]) -> Increment:
+    by = integer(arguments[1])
+    if by == INT_MIN:
+        raise CommandError("ERR decrement would overflow")
+    return Increment(arguments[0], -by)
+
+
 def _hello(arguments: list[bytes]) -> Hello:
     if not arguments:
         return Hello()
-    if len(arguments) > 1 or integer(arguments[0]) != 2:
-        raise CommandError("NOPROTO unsupported protocol version or option")
-    return Hello()
+    version = _hello_version(arguments[0])
+    words = arguments[1:]
+    while words:
+        match [words[0].upper(), *words[1:]]:
+            case [b"AUTH", user, _, *words]:
+                _authenticate(user)
+            case [b"SETNAME", name, *words]:
+                _check_plain("Client names", name)
+            case _:
+                raise CommandError(f"ERR Syntax error in HELLO option '{_text(words[0][:128])}'")
+    return Hello(version)
+
+
+def _hello_version(text: bytes) -> Literal[2, 3]:
+    try:
+        version = integer(text)
+    except CommandError:
+        raise CommandError("ERR Protocol version is not an integer or out of range") from None
+    if version == 2:
+        return 2
+    if version == 3:
+        return 3
+    raise CommandError("NOPROTO unsupported protocol version")
+
+
+def _auth(arguments: list[bytes]) -> Remark:
+    if len(arguments) == 1:
+        raise CommandError(
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?"
+        )
+    _authenticate(arguments[0])
+    return Remark()
+
+
+def _authenticate(user: bytes) -> None:
+    """There is one user, and as in Redis without a configuration any password of it is right."""
+    if user != b"default":
+        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+
+
+def _check_plain(what: str, text: bytes) -> None:
+    if _PLAIN.fullmatch(text) is None:
+        raise CommandError(f"ERR {what} cannot contain spaces, newlines or special characters.")
 
 
 def _config(arguments: list[bytes]) -> ConfigGet:
@@ -297,9 +379,21 @@ def _config(arguments: list[bytes]) -> ConfigGet:
 
 
 def _client(arguments: list[bytes]) -> Remark:
-    word = arguments[0]
-    if word.lower() not in (b"setname", b"setinfo", b"no-evict", b"no-touch"):
-        raise CommandError(f"ERR unsupported CLIENT subcommand '{_text(word[:128])}'")
+    match [arguments[0].lower(), *arguments[1:]]:
+        case [b"setname", name]:
+            _check_plain("Client names", name)
+        case [b"setinfo", option, value] if option.lower() in (b"lib-name", b"lib-ver"):
+            _check_plain(_text(option), value)
+        case [b"setinfo", option, _]:
+            raise CommandError(f"ERR Unrecognized option '{_text(option[:128])}'")
+        case [b"no-evict" | b"no-touch", switch] if switch.lower() in (b"on", b"off"):
+            pass
+        case [b"no-evict" | b"no-touch", _]:
+            _refuse_syntax()
+        case [b"setname" | b"setinfo" | b"no-evict" | b"no-touch" as word, *_]:
+            raise CommandError(f"ERR wrong number of arguments for 'client|{_text(word)}' command")
+        case _:
+            raise CommandError(f"ERR unsupported CLIENT subcommand '{_text(arguments[0][:128])}'")
     return Remark()
 
 
@@ -308,9 +402,23 @@ def _export(arguments: list[bytes]) -> Export:
         path = arguments[0].decode()
     except UnicodeDecodeError:
         path = ""
-    if not path or "\0" in path:
-        raise CommandError("ERR the path of an export is UTF-8, not empty and has no NUL in it")
+    export_parts(path)
     return Export(path)
+
+
+def export_parts(path: str) -> list[str]:
+    """Split the path of an export, which is relative to the directory for exports.
+
+    Raises:
+        CommandError: it is not relative, or has an empty part, '.', '..' or NUL in it.
+    """
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise CommandError(
+            "ERR the path of an export is UTF-8 without NUL, relative to the directory for "
+            "exports, and has no empty part, '.' or '..' in it"
+        )
+    return parts
 
 
 _RULES: Final[dict[bytes, _Rule]] = {
@@ -319,6 +427,9 @@ _RULES: Final[dict[bytes, _Rule]] = {
     b"del": _Rule(1, None, lambda a: Delete(tuple(a))),
     b"exists": _Rule(1, None, lambda a: Exists(tuple(a))),
     b"incr": _Rule(1, 1, lambda a: Increment(a[0])),
+    b"incrby": _Rule(2, 2, lambda a: Increment(a[0], integer(a[1]))),
+    b"decr": _Rule(1, 1, lambda a: Increment(a[0], -1)),
+    b"decrby": _Rule(2, 2, _decrement),
     b"expire": _expire("expire", 1),
     b"pexpire": _expire("pexpire", 1000),
     b"persist": _Rule(1, 1, lambda a: Expire(a[0], None)),
@@ -331,6 +442,7 @@ _RULES: Final[dict[bytes, _Rule]] = {
     b"select": _Rule(1, 1, _select),
     b"quit": _Rule(0, None, lambda _: Quit()),
     b"hello": _Rule(0, None, _hello),
+    b"auth": _Rule(1, 2, _auth),
     b"info": _Rule(0, None, lambda _: Info()),
     b"config": _Rule(1, None, _config),
     b"command": _Rule(0, None, lambda _: Inquiry()),

@@ -5,6 +5,9 @@ sent together; commands on keys that follow each other go to the keyspace's work
 so that their writes share a commit. Nothing more is read until the replies have been taken: a
 client that does not read cannot fill the memory.
 
+A client that speaks HTTP is turned away at its first line: a browser lets any page send what it
+likes to any port, and the body of such a request could be commands.
+
 Whatever happens behind it, the worst that a connection meets is an error reply: workers and the
 Repo may end and come back while it stays. Whatever the client does, the worst that the server
 meets is a closed connection.
@@ -13,6 +16,7 @@ meets is a closed connection.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from fnmatch import fnmatchcase
@@ -28,6 +32,7 @@ from .commands import (
     Echo,
     Export,
     Hello,
+    HttpError,
     Info,
     Inquiry,
     KeyCommand,
@@ -38,18 +43,33 @@ from .commands import (
     parse,
 )
 from .repo import Repo
-from .resp import OK, ProtocolError, RequestParser, array, bulk, error, integer, simple
+from .resp import (
+    NIL,
+    NULL,
+    OK,
+    ProtocolError,
+    RequestParser,
+    array,
+    bulk,
+    error,
+    integer,
+    mapping,
+    simple,
+)
 from .worker import TryAgain, execute, export_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from typing import Literal
 
     from .commands import SessionCommand
 
 RECEIVE: Final = 64 * 1024  # bytes
 BATCH: Final = 100  # commands carried out, and replies sent, at once: others have their turn too
 LINGER: Final = 1.0  # seconds a client gets to read why it is turned away
-HELLO: Final = array([bulk(b"server"), bulk(b"redis"), bulk(b"proto"), integer(2)])
+WARN_EVERY: Final = 60.0  # seconds between two warnings of clients that speak HTTP
+VERSION: Final = b"7.0.0"  # of the Redis whose replies these are; clients decide by it
 
 _log = logging.getLogger("examples.cache_service")
 
@@ -60,17 +80,25 @@ class Endpoint:
     Args:
         keyspaces: how many there are.
         max_clients: how many connections are served at a time; more are told so and closed.
+        export_dir: the directory for exports; without one they are refused.
     """
 
-    def __init__(self, *, keyspaces: int = 16, max_clients: int = 10_000) -> None:
+    def __init__(
+        self, *, keyspaces: int = 16, max_clients: int = 10_000, export_dir: Path | None = None
+    ) -> None:
         self.keyspaces = keyspaces
         self.max_clients = max_clients
+        self.export_dir = export_dir
         self.clients = 0
+        self.connections = 0  # since the start
+        self._unwarned = 0  # connections that spoke HTTP since the last warning
+        self._quiet_until = -math.inf
         self.started_at = time.monotonic()
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection until either side ends it; never raises an `Exception`."""
         self.clients += 1
+        self.connections += 1
         try:
             if self.clients > self.max_clients:
                 await _turn_away(stream, "ERR max number of clients reached")
@@ -83,8 +111,20 @@ class Endpoint:
         finally:
             self.clients -= 1
 
-    def config(self, patterns: Sequence[bytes]) -> bytes:
-        """Encode the settings whose names fit one of the patterns."""
+    def warn_of_http(self) -> None:
+        """Log that a client spoke HTTP: the first at once, then a line a minute with the number."""
+        self._unwarned += 1
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            _log.warning(
+                "turned away %d connection(s) that spoke HTTP: perhaps a web page tries to send "
+                "commands to this port",
+                self._unwarned,
+            )
+            self._unwarned, self._quiet_until = 0, now + WARN_EVERY
+
+    def config(self, patterns: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Give the settings whose names fit one of the patterns, with their values."""
         settings = {
             b"appendonly": b"yes",
             b"databases": b"%d" % self.keyspaces,
@@ -92,12 +132,11 @@ class Endpoint:
             b"save": b"",
         }
         wanted = [pattern.lower() for pattern in patterns]
-        found = [
+        return [
             (name, value)
             for name, value in settings.items()
             if any(fnmatchcase(name, pattern) for pattern in wanted)
         ]
-        return array(bulk(word) for setting in found for word in setting)
 
     async def info(self) -> bytes:
         """Describe the service, and the store if it is there."""
@@ -142,6 +181,8 @@ class Connection:
         self._endpoint = endpoint
         self._stream = stream
         self._parser = RequestParser()
+        self._number = endpoint.connections
+        self._version: Literal[2, 3] = 2  # of the protocol, for replies
         self._keyspace = 0
         self._batch: list[KeyCommand] = []
         self._replies: list[bytes] = []
@@ -154,7 +195,9 @@ class Connection:
                 await self._answer()
         except _Quit:
             await self._send()
-        except ProtocolError as exc:
+        except (ProtocolError, HttpError) as exc:
+            if isinstance(exc, HttpError):
+                self._endpoint.warn_of_http()
             await self._finish_batch()
             await self._send()
             await _turn_away(self._stream, str(exc))
@@ -163,6 +206,8 @@ class Connection:
         for request in self._parser:
             try:
                 command = parse(request)
+            except HttpError:
+                raise
             except CommandError as exc:
                 await self._finish_batch()
                 self._replies.append(error(str(exc)))
@@ -194,7 +239,9 @@ class Connection:
                 replies = await execute(self._keyspace, batch)
             except TryAgain as exc:
                 replies = [error(str(exc))] * len(batch)
-            self._replies += replies
+            # An encoded value is never the same: it begins with its length.
+            nil = NIL if self._version == 2 else NULL
+            self._replies += [nil if reply == NIL else reply for reply in replies]
             batch = batch[len(replies) :]
             if batch or len(self._replies) >= BATCH:
                 await self._send()
@@ -212,15 +259,33 @@ class Connection:
             case Info():
                 return await self._endpoint.info()
             case ConfigGet(patterns):
-                return self._endpoint.config(patterns)
-            case Hello():
-                return HELLO
+                found = self._endpoint.config(patterns)
+                return self._mapping((name, bulk(value)) for name, value in found)
+            case Hello(version):
+                self._version = version or self._version
+                return self._hello()
             case Inquiry():
-                return array([])
+                return self._mapping([])
             case Remark() | Quit():
                 return OK
             case _:
                 assert_never(command)
+
+    def _hello(self) -> bytes:
+        return self._mapping(
+            [
+                (b"server", bulk(b"redis")),
+                (b"version", bulk(VERSION)),
+                (b"proto", integer(self._version)),
+                (b"id", integer(self._number)),
+                (b"mode", bulk(b"standalone")),
+                (b"role", bulk(b"master")),
+                (b"modules", array([])),
+            ]
+        )
+
+    def _mapping(self, items: Iterable[tuple[bytes, bytes]]) -> bytes:
+        return mapping(((bulk(key), value) for key, value in items), self._version)
 
     def _select(self, keyspace: int) -> bytes:
         if not 0 <= keyspace < self._endpoint.keyspaces:
@@ -229,8 +294,11 @@ class Connection:
         return OK
 
     async def _export(self, path: str) -> bytes:
+        root = self._endpoint.export_dir
+        if root is None:
+            return error("ERR EXPORT is off: the service has no export_dir in its environment")
         try:
-            return await export_to(self._keyspace, path)
+            return await export_to(self._keyspace, root, path)
         except TryAgain as exc:
             return error(str(exc))
 

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard, assert_never
 
 from .commands import (
     INT_MAX,
+    INT_MIN,
     CommandError,
     DbSize,
     Delete,
@@ -140,8 +141,8 @@ class Keyspace:
                 return NIL if entry is None else bulk(entry.value)
             case Set():
                 return self._set(command, now)
-            case Increment(key):
-                return self._increment(key, now)
+            case Increment(key, by):
+                return self._increment(key, by, now)
             case Delete(keys):
                 return number_reply(sum(self._delete(key, now) for key in keys))
             case Expire(key, lifetime):
@@ -164,13 +165,13 @@ class Keyspace:
         self._waiting[key] = Entry(command.value, _end(command.lifetime, now))
         return OK
 
-    def _increment(self, key: bytes, now: float) -> bytes:
+    def _increment(self, key: bytes, by: int, now: float) -> bytes:
         entry = _living(self._newest(key), now) or Entry(b"0")
         try:
-            number = integer(entry.value) + 1
+            number = integer(entry.value) + by
         except CommandError as exc:
             return error(str(exc))
-        if number > INT_MAX:
+        if not INT_MIN <= number <= INT_MAX:
             return error("ERR increment or decrement would overflow")
         self._waiting[key] = Entry(b"%d" % number, entry.expires_at)
         return number_reply(number)

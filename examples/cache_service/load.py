@@ -146,7 +146,7 @@ class Session:
             return await (await self._connected()).ask_all(commands)
         except ReplyError as exc:
             return [exc] * len(commands)
-        except (OSError, EOFError, trio.BrokenResourceError):
+        except (OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.journal.closed += self._redis is not None
             await self.aclose()
             return [LOST] * len(commands)

@@ -1,4 +1,7 @@
-"""The Redis wire protocol, version 2, without any input or output.
+"""The Redis wire protocol, without any input or output.
+
+Requests are the same in its versions 2 and 3. Replies differ in what stands for nothing and for a
+mapping; a connection speaks version 2 until its client asks for 3 by `HELLO 3`.
 
 A connection feeds what it received to a `RequestParser` and takes complete commands from it:
 
@@ -20,12 +23,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NIL: Final = b"$-1\r\n"
+NULL: Final = b"_\r\n"  # the same in version 3
 OK: Final = b"+OK\r\n"
 
 _LONGEST_NUMBER: Final = 20
@@ -321,3 +325,15 @@ def array(items: Iterable[bytes]) -> bytes:
     """
     encoded = list(items)
     return b"*%d\r\n%b" % (len(encoded), b"".join(encoded))
+
+
+def mapping(items: Iterable[tuple[bytes, bytes]], version: Literal[2, 3]) -> bytes:
+    """Encode pairs of replies: a map, which version 2 sends as an array of keys and values.
+
+    Args:
+        items: what is already encoded.
+        version: of the protocol.
+    """
+    pairs = list(items)
+    words = [word for pair in pairs for word in pair]
+    return array(words) if version == 2 else b"%%%d\r\n%b" % (len(pairs), b"".join(words))

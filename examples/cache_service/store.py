@@ -20,6 +20,9 @@ good as absent at once; its row is removed when the store is opened next, or ove
 Only the store opened last may write. Each opening counts up the file's `user_version`, and every
 batch compares it: a thread that a killed process left behind can then never overwrite what its
 successor has acknowledged.
+
+Only the owner can read the files, whatever the umask is: SQLite gives the two that it keeps beside
+the database the mode of that, and those of an older service are put right when it is opened.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias, assert_never
+
+from .private import keep_private, make_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -116,19 +121,27 @@ class Store:
 
         Raises:
             sqlite3.Error: the file cannot be opened, or is no database.
+            OSError: it cannot be made, or others can read it and that cannot be changed.
         """
+        if str(path) == ":memory:":  # what SQLite would take for no file
+            raise sqlite3.OperationalError("journal_mode is 'memory'; accepted is 'wal'")
+        path = path.resolve()  # where SQLite puts its other files, too
+        make_database(path)
         # SQLite waits up to 5 s for a lock, as that of a thread that still commits for a
         # process that was killed.
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         store = cls(connection, clock)
         try:
-            store._prepare()
+            store._prepare(path)
         except BaseException:
             connection.close()
             raise
         return store
 
-    def _prepare(self) -> None:
+    def _prepare(self, path: Path) -> None:
+        # Only what is a database is ours to change, so that comes first.
+        self._connection.execute("PRAGMA schema_version").fetchone()
+        keep_private(path)
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise sqlite3.OperationalError(f"journal_mode is {mode!r}; accepted is 'wal'")

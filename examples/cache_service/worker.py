@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import outcome
@@ -30,6 +29,7 @@ import trio
 
 import trio_otp as otp
 
+from .commands import CommandError
 from .export import export
 from .keyspace import Keyspace, reads_only
 from .repo import Repo, StoreRefused
@@ -37,6 +37,7 @@ from .resp import OK, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from .commands import KeyCommand
     from .store import Entry, Operation
@@ -197,8 +198,13 @@ class CacheWorker(otp.GenServer, restart="transient"):
     # -- export ------------------------------------------------------------------------------
 
     @otp.on_call_deferred(timeout=None)
-    def export(self, from_: otp.From[bytes], path: str) -> None:
+    def export(self, from_: otp.From[bytes], root: Path, path: str) -> None:
         """Write what is confirmed now to a new file, while other commands go on.
+
+        Args:
+            from_: who asks.
+            root: the directory for exports.
+            path: the file, relative to it.
 
         Returns:
             The encoded reply.
@@ -207,7 +213,7 @@ class CacheWorker(otp.GenServer, restart="transient"):
             otp.reply(from_, error("ERR an export of this keyspace is in progress; try again"))
             return
         helper = otp.reply_from_task(
-            from_, _export, self._space.freeze(), Path(path), self._clock()
+            from_, _export, self._space.freeze(), root, path, self._clock()
         )
         otp.monitor(helper)
 
@@ -232,9 +238,11 @@ async def _carry(worker: otp.Pid[CacheWorker], operations: Sequence[Operation]) 
         otp.send(worker, _Confirmed())
 
 
-async def _export(entries: Mapping[bytes, Entry], path: Path, now: float) -> bytes:
+async def _export(entries: Mapping[bytes, Entry], root: Path, path: str, now: float) -> bytes:
     try:
-        await export(entries, path, now)
+        await export(entries, root, path, now)
+    except CommandError as exc:
+        return error(str(exc))
     except OSError as exc:
         return error(f"ERR cannot export to '{path}': {exc.strerror}")
     return OK
@@ -260,10 +268,10 @@ async def execute(number: int, batch: Sequence[KeyCommand]) -> list[bytes]:
         raise _as_reply(exc) from exc
 
 
-async def export_to(number: int, path: str) -> bytes:
+async def export_to(number: int, root: Path, path: str) -> bytes:
     """Export a keyspace; as `execute`, and as `CacheWorker.export` says."""
     try:
-        return await CacheWorker.export(await _start(number), path)
+        return await CacheWorker.export(await _start(number), root, path)
     except otp.OtpError as exc:
         raise _as_reply(exc) from exc
 

@@ -26,12 +26,14 @@ class Service:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.exports = path.parent / "exports"
+        self.exports.mkdir()
 
     @asynccontextmanager
     async def run(self, **environment: Any) -> AsyncGenerator[None]:
         """Start it, on a free port; stop it when the block is left."""
-        settings = {"port": 0, "path": str(self.path), **environment}
-        async with otp.open_application(CacheService, environment=settings):
+        settings = {"port": 0, "path": str(self.path), "export_dir": str(self.exports)}
+        async with otp.open_application(CacheService, environment=settings | environment):
             yield
 
     @property

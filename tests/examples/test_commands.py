@@ -18,6 +18,7 @@ from examples.cache_service.commands import (
     Export,
     Get,
     Hello,
+    HttpError,
     Increment,
     Info,
     Inquiry,
@@ -33,6 +34,8 @@ from examples.cache_service.commands import (
 
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 SYNTAX = "ERR syntax error"
+WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled."
+PLAIN = "cannot contain spaces, newlines or special characters."
 
 
 def refusal(line: bytes) -> str:
@@ -66,13 +69,19 @@ def refusal(line: bytes) -> str:
         (b"PTTL k", Ttl(b"k", 1000)),
         (b"DBSIZE", DbSize()),
         (b"SELECT 3", Select(3)),
-        (b"EXPORT /a/b.resp", Export("/a/b.resp")),
+        (b"INCRBY n -5", Increment(b"n", -5)),
+        (b"DECR n", Increment(b"n", -1)),
+        (b"decrby n 5", Increment(b"n", -5)),
+        (b"EXPORT a/b.resp", Export("a/b.resp")),
         (b"PING", Ping()),
         (b"PING hello", Ping(b"hello")),
         (b"ECHO hello", Echo(b"hello")),
         (b"QUIT", Quit()),
         (b"HELLO", Hello()),
-        (b"HELLO 2", Hello()),
+        (b"HELLO 2", Hello(2)),
+        (b"HELLO 3", Hello(3)),
+        (b"hello 3 auth default secret setname me", Hello(3)),
+        (b"AUTH default secret", Remark()),
         (b"INFO", Info()),
         (b"INFO server", Info()),
         (b"CONFIG GET save append*", ConfigGet((b"save", b"append*"))),
@@ -80,6 +89,7 @@ def refusal(line: bytes) -> str:
         (b"COMMAND DOCS", Inquiry()),
         (b"CLIENT SETNAME me", Remark()),
         (b"CLIENT SETINFO LIB-NAME x", Remark()),
+        (b"CLIENT NO-EVICT on", Remark()),
     ],
 )
 def test_request_becomes_command(line: bytes, command: Command) -> None:
@@ -112,8 +122,25 @@ def test_request_becomes_command(line: bytes, command: Command) -> None:
         (b"PEXPIRE k -9223372036854775808", "ERR invalid expire time in 'pexpire' command"),
         (b"SELECT one", NOT_AN_INTEGER),
         (b"SELECT 99999999999999999999", NOT_AN_INTEGER),
-        (b"HELLO 3", "NOPROTO unsupported protocol version or option"),
-        (b"HELLO 2 AUTH a b", "NOPROTO unsupported protocol version or option"),
+        (b"INCRBY n", "ERR wrong number of arguments for 'incrby' command"),
+        (b"INCRBY n 1.5", NOT_AN_INTEGER),
+        (b"DECRBY n 9223372036854775808", NOT_AN_INTEGER),
+        (b"DECRBY n -9223372036854775808", "ERR decrement would overflow"),
+        (b"HELLO 1", "NOPROTO unsupported protocol version"),
+        (b"HELLO 4", "NOPROTO unsupported protocol version"),
+        (b"HELLO three", "ERR Protocol version is not an integer or out of range"),
+        (b"HELLO 99999999999999999999", "ERR Protocol version is not an integer or out of range"),
+        (b"HELLO 3 AUTH default", "ERR Syntax error in HELLO option 'AUTH'"),
+        (b"HELLO 3 AUTH me secret", WRONGPASS),
+        (b"HELLO 3 SETNAME", "ERR Syntax error in HELLO option 'SETNAME'"),
+        (b"HELLO 3 SETNAME \xff", f"ERR Client names {PLAIN}"),
+        (b"HELLO 3 FAST", "ERR Syntax error in HELLO option 'FAST'"),
+        (b"AUTH me secret", WRONGPASS),
+        (b"CLIENT SETNAME", "ERR wrong number of arguments for 'client|setname' command"),
+        (b"CLIENT SETNAME \x01", f"ERR Client names {PLAIN}"),
+        (b"CLIENT SETINFO lib-ver \x01", f"ERR lib-ver {PLAIN}"),
+        (b"CLIENT SETINFO lib-age 1", "ERR Unrecognized option 'lib-age'"),
+        (b"CLIENT NO-TOUCH maybe", SYNTAX),
         (b"CONFIG SET save 1", "ERR unsupported CONFIG subcommand 'SET'"),
         (b"CONFIG GET", "ERR unsupported CONFIG subcommand 'GET'"),
         (b"CLIENT KILL me", "ERR unsupported CLIENT subcommand 'KILL'"),
@@ -124,11 +151,41 @@ def test_wrong_request_is_refused_as_in_redis(line: bytes, text: str) -> None:
     assert text == refusal(line)
 
 
-@pytest.mark.parametrize("path", [b"", b"a\0b", b"\xff"])
-def test_export_needs_a_path(path: bytes) -> None:
-    """What can be no path is refused before anything is tried with it."""
+@pytest.mark.parametrize(
+    "path",
+    [b"", b"a\0b", b"\xff", b"/a", b"//a", b"..", b".", b"../a", b"a/../../b", b"a/./b", b"a/"],
+)
+def test_export_needs_a_path_below_its_directory(path: bytes) -> None:
+    """What can be no path, or leads elsewhere, is refused before anything is tried with it."""
     with pytest.raises(CommandError, match="path of an export"):
         parse([b"EXPORT", path])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"POST / HTTP/1.1",
+        b"post",
+        b"GET / HTTP/1.1",
+        b"get /?q=1 http/1.0",
+        b"PUT /x HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"PRI * HTTP/2.0",
+        b"Host: localhost:6379",
+        b"host:localhost",
+        b"Content-Length: 17",
+    ],
+)
+def test_http_is_told_from_other_mistakes(line: bytes) -> None:
+    """A line of HTTP is no command, and the error says so that it is one."""
+    with pytest.raises(HttpError):
+        parse(line.split())
+
+
+@pytest.mark.parametrize("line", [b"SET post HTTP/1.1", b"DEL a HTTP/1.1", b"GET host:"])
+def test_a_command_may_be_about_http(line: bytes) -> None:
+    """What is a command is carried out, whatever its arguments look like."""
+    assert parse(line.split())
 
 
 @pytest.mark.parametrize("text", [b"", b" 1", b"1 ", b"+1", b"01", b"-0", b"1_000", b"\xd9\xa1"])
@@ -165,4 +222,4 @@ def test_any_request_is_a_command_or_an_error(request: list[bytes]) -> None:
         parse(request)
     except CommandError as exc:
         code = str(exc).split(" ")[0]
-        assert code in ("ERR", "NOPROTO")
+        assert code in ("ERR", "NOPROTO", "WRONGPASS")

@@ -51,8 +51,7 @@ async def test_commands_of_a_session(redis: Client) -> None:
             ("COMMAND", "DOCS"),
             ("CLIENT", "SETNAME", "me"),
             ("CONFIG", "GET", "app*", "SAVE"),
-            ("HELLO", "3"),
-            ("HELLO",),
+            ("HELLO", "4"),
             ("SELECT", "16"),
             ("SELECT", "-1"),
             ("SELECT", "15"),
@@ -66,12 +65,62 @@ async def test_commands_of_a_session(redis: Client) -> None:
         [],
         "OK",
         [b"appendonly", b"yes", b"save", b""],
-        ReplyError("NOPROTO unsupported protocol version or option"),
-        [b"server", b"redis", b"proto", 2],
+        ReplyError("NOPROTO unsupported protocol version"),
         ReplyError("ERR DB index is out of range"),
         ReplyError("ERR DB index is out of range"),
         "OK",
     ] == replies
+
+
+async def test_hello_changes_what_replies_look_like(service: Service) -> None:
+    """After HELLO 3 nothing is a null and a mapping a map, until HELLO 2; others do not notice."""
+    ask = b"GET x\r\nSET x 1 XX\r\nCONFIG GET save\r\nCOMMAND DOCS\r\n"
+    in_2 = b"$-1\r\n$-1\r\n*2\r\n$4\r\nsave\r\n$0\r\n\r\n*0\r\n"
+    in_3 = b"_\r\n_\r\n%1\r\n$4\r\nsave\r\n$0\r\n\r\n%0\r\n"
+
+    said = await received(
+        service,
+        ask + b"HELLO 3\r\n" + ask + b"HELLO\r\nHELLO 4\r\n" + ask + b"HELLO 2\r\n" + ask,
+    )
+
+    hello_3, hello = said.removeprefix(in_2).split(in_3)[:2]
+    assert hello_3.startswith(b"%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n")
+    refused = b"-NOPROTO unsupported protocol version\r\n"
+    assert hello == hello_3 + refused
+    hello_2 = b"*14" + hello_3.removeprefix(b"%7").replace(b"proto\r\n:3", b"proto\r\n:2")
+    assert said == in_2 + hello_3 + in_3 + hello + in_3 + hello_2 + in_2
+    assert in_2 == await received(service, ask)
+
+
+async def test_numbers_are_added_as_in_redis(redis: Client) -> None:
+    """INCRBY and its kin start at nothing, keep the end, and refuse what does not fit 64 bits."""
+    most = 2**63 - 1
+    replies = await redis.ask_all(
+        [
+            ("INCRBY", "n", 5),
+            ("DECR", "n"),
+            ("DECRBY", "n", -2),
+            ("SET", "n", most, "EX", 100),
+            ("INCRBY", "n", 0),
+            ("INCR", "n"),
+            ("INCRBY", "n", most),
+            ("DECRBY", "n", most),
+            ("TTL", "n"),
+            ("DECRBY", "n", most),
+            ("DECR", "n"),
+            ("DECRBY", "n", 1),
+            ("SET", "n", "1.5"),
+            ("INCRBY", "n", 1),
+            ("GET", "n"),
+        ]
+    )
+
+    overflow = ReplyError("ERR increment or decrement would overflow")
+    not_a_number = ReplyError("ERR value is not an integer or out of range")
+    assert [5, 4, 6, "OK", most, overflow, overflow, 0, 100, -most, -most - 1, overflow] == (
+        replies[:12]
+    )
+    assert ["OK", not_a_number, b"1.5"] == replies[12:]
 
 
 async def test_commands_on_keys(redis: Client) -> None:
@@ -204,6 +253,45 @@ async def test_broken_frame_is_refused(service: Service, data: bytes, text: str)
     reply = b"+PONG\r\n-ERR Protocol error: %b\r\n" % text.encode()
 
     assert reply == await received(service, b"PING\r\n" + data)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n",
+        "post / http/1.1\n\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "PUT /x HTTP/1.0\r\n\r\n",
+        "PING\r\nHost: x\r\n",
+        "*1\r\n$4\r\nPOST\r\n",
+        "\r\nOPTIONS * HTTP/1.1\r\n",
+        "Content-Type: text/plain\r\n",
+    ],
+)
+async def test_http_is_turned_away(
+    service: Service, caplog: pytest.LogCaptureFixture, head: str
+) -> None:
+    """What comes before HTTP is carried out, nothing after it, and a warning tells of it once."""
+    before, after = "SET before 1\r\n", "SET after 1\r\nEXPORT out\r\n" * 100
+    reply = await received(service, (before + head + after).encode())
+
+    assert reply.startswith(b"+OK\r\n")
+    assert reply.endswith(b"-ERR this port speaks the Redis protocol, not HTTP\r\n")
+    assert reply.count(b"\r\n") == 2 + head.startswith("PING")
+    async with await service.connect() as client:
+        assert [b"1", None] == await client.ask_all([("GET", "before"), ("GET", "after")])
+    assert [] == list(service.exports.iterdir())
+    assert [1] == [text.count("HTTP") for text in caplog.messages if "connection" in text]
+
+
+async def test_a_minute_of_http_is_one_warning(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page that tries again and again does not fill the log."""
+    for _ in range(5):
+        await received(service, b"POST / HTTP/1.1\r\n\r\n")
+
+    assert 1 == sum("HTTP" in text for text in caplog.messages)
 
 
 async def test_refusal_is_read_by_a_client_that_still_sends(service: Service) -> None:

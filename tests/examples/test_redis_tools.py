@@ -14,8 +14,6 @@ import pytest
 import trio
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Service
 
     from examples.cache_service.client import Client
@@ -60,13 +58,11 @@ if shutil.which("redis-cli"):
         with pytest.raises(subprocess.CalledProcessError):
             await run_tool(service, "redis-cli", "-e", "-n", "3", "INCR", "k")
 
-    async def test_redis_cli_loads_an_export(
-        service: Service, redis: Client, tmp_path: Path
-    ) -> None:
+    async def test_redis_cli_loads_an_export(service: Service, redis: Client) -> None:
         """What EXPORT has written goes back in through `redis-cli --pipe`."""
-        path = trio.Path(tmp_path / "out.resp")
+        path = trio.Path(service.exports / "out.resp")
         await redis.ask_all([("SET", f"k{n}", bytes([n % 256])) for n in range(1000)])
-        await redis.ask("EXPORT", str(path))
+        await redis.ask("EXPORT", path.name)
         data = await path.read_bytes()
         output = await run_tool(service, "redis-cli", "-n", "1", "--pipe", stdin=data)
 

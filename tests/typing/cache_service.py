@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
 import trio_otp as otp
@@ -13,8 +14,6 @@ from examples.cache_service.store import Entry, Put
 from examples.cache_service.worker import KEYSPACES, CacheWorker, execute
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from examples.cache_service.commands import KeyCommand
 
 
@@ -23,7 +22,7 @@ async def check_workers(worker: otp.Pid[CacheWorker]) -> None:
     batch: list[KeyCommand] = [Set(b"k", b"v"), Get(b"k")]
     assert_type(await CacheWorker.execute(worker, batch), list[bytes])
     assert_type(await CacheWorker.at(KEYSPACES.via(0)).execute(batch), list[bytes])
-    assert_type(await CacheWorker.export(worker, "out"), bytes)
+    assert_type(await CacheWorker.export(worker, Path(), "out"), bytes)
     await execute(0, [Ping()])  # type: ignore[list-item] # pyright: ignore[reportArgumentType]
 
 
