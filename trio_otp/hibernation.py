@@ -70,6 +70,10 @@ class Asleep:
         """Find nothing, for a helper task of the process."""
         raise trio.WouldBlock
 
+    def count(self, _: Match) -> int:
+        """Count nothing: there is no message."""
+        return 0
+
     def __len__(self) -> int:
         return 0
 

@@ -166,6 +166,10 @@ class Mailbox:
         del self.queue[index]
         return message
 
+    def count(self, match: Match) -> int:
+        """Count the messages that match, with all that lie before the queue, unseen."""
+        return sum(map(match, self.queue)) + len(self) - len(self.queue)
+
     def offer(self, begin: Callable[[Any], bool]) -> None:
         """Let a message that comes while its owner waits be offered to a function first.
 

@@ -1,8 +1,8 @@
 """One process of the operating system: started in a group of its own, ended with all of the group.
 
 The group is why Ctrl-C of a terminal reaches our program only, which then stops the process in its
-turn, and why what the process has started itself ends with it. Where there are no process groups,
-on Windows, the process is ended alone.
+turn, and why what the process has started itself ends with it, also if we are killed: see
+`os_group`. Where there are no process groups, on Windows, the process is ended alone.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .checks import check_choice
+from .os_group import GROUPS, LEADS, OsGroup, send_to_group
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Stdout: TypeAlias = Literal["log", "send", "inherit", "discard"]
 Stderr: TypeAlias = Literal["log", "send", "inherit", "discard", "stdout"]
-_GROUPS: Final = hasattr(os, "killpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,26 @@ class Command:
     cwd: str | None
     env: dict[str, str] | None
 
+    @enable_ki_protection
     async def start(self) -> OsProcess:
         """Start it; an error names the argument that is wrong."""
-        options: dict[str, Any] = {"cwd": self.cwd, "env": self.env}
-        if _GROUPS:
-            options["process_group"] = 0
+        group = await OsGroup.open() if LEADS else None
         try:
-            process = await trio.lowlevel.open_process(
+            process = await self._start(0 if group is None else group.number)
+            if group is not None:
+                await group.guard(process.pid)
+        except BaseException:
+            if group is not None:
+                await group.close()
+            raise
+        return OsProcess(process, group)
+
+    async def _start(self, group: int) -> trio.Process:
+        options: dict[str, Any] = {"cwd": self.cwd, "env": self.env}
+        if GROUPS:
+            options["process_group"] = group
+        try:
+            return await trio.lowlevel.open_process(
                 self.argv,
                 stdin=_subprocess().PIPE,
                 stdout=_target(self.stdout),
@@ -76,7 +88,6 @@ class Command:
             )
         except OSError as exc:
             raise self._explained(exc) from None
-        return OsProcess(process)
 
     def _explained(self, exc: OSError) -> OSError:
         if self.cwd is not None and exc.filename == self.cwd:
@@ -144,10 +155,12 @@ def _target(word: str) -> int | None:
 class OsProcess:
     """A process that has been started. Every way out of its owner goes through `finish`."""
 
-    __slots__ = ("_process", "returncode")
+    __slots__ = ("_group", "_held", "_process", "returncode")
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, process: trio.Process, group: OsGroup | None) -> None:
         self._process = process
+        self._group = group
+        self._held = True  # its number is its own: nobody has waited for it
         self.returncode: int | None = None
 
     @property
@@ -178,10 +191,12 @@ class OsProcess:
 
     async def _wait_ended(self) -> None:
         """Wait until it is a zombie: until then its number belongs to nobody else."""
-        if not hasattr(os, "pidfd_open"):
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # there are none here, or no more of them
             await self._process.wait()
+            self._held = False
             return
-        descriptor = os.pidfd_open(self.pid)
         try:
             await trio.lowlevel.wait_readable(descriptor)
         finally:
@@ -200,12 +215,15 @@ class OsProcess:
             if self.returncode is None:
                 self._signal_group("SIGKILL")
                 await self.wait()
+            if self._group is not None:
+                await self._group.close()
             for stream in (self.stdin, *self.outputs.values()):
                 await trio.aclose_forcefully(stream)
 
     def _signal_group(self, name: str) -> None:
-        if not _GROUPS:
+        if self._group is not None:
+            self._group.signal(self.pid if self._held else None, name)
+        elif GROUPS:
+            send_to_group(self.pid, signal.Signals[name])
+        else:
             self._process.terminate()
-            return
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS: zombies only
-            os.killpg(self.pid, signal.Signals[name])

@@ -20,7 +20,8 @@ HELLO
 **Its end.** Exit status 0 is the reason `NORMAL`, any other an `otp.ExitStatus` with the last lines
 of its output, so a `transient` child is restarted after a failure and not after a success. To
 stop, it gets SIGTERM, and SIGKILL after the `shutdown` of the child; a kill is SIGKILL. Both reach
-what it has started itself, unless that has left its process group.
+what it has started itself, unless that has left its process group. If our own process is killed by
+SIGKILL, the program and its group are as well: a small process beside each program sees to that.
 
 **Its output** goes, line by line, to the log (level INFO), as `PortLine` messages to an owner, to
 our own output, or nowhere.
@@ -28,9 +29,11 @@ our own output, or nowhere.
 **Supervise** it as a server: `otp.child(otp.Port, ["redis-server"]).having(name="redis")`. It has
 started when the program runs; one that is not there is a `StartError`.
 
-**When not to use it.** For a program whose result you wait for, `trio.run_process` is shorter.
-Nothing can be done if our own process is killed by SIGKILL: the program then reads the end of its
-stdin, and has to end by itself. Do not let it run in the background: it is the child.
+Its end is told whatever its owner does: one that is away is not waited for, and one that does not
+read any more only for half a second.
+
+**When not to use it.** For a program whose result you wait for, `trio.run_process` is shorter. Do
+not let it run in the background: it is the child.
 
 Follows: Elixir's `Port`, Erlang's `open_port/2` with `exit_status`.
 """
@@ -51,7 +54,7 @@ from .exits import KILLED, NORMAL
 from .gen_server import GenServer, reply
 from .names import check_reference
 from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
-from .port_output import LINGER, REMEMBERED, Output
+from .port_output import REMEMBERED, Output, Owner
 from .request import From
 from .runtime import need_process
 from .server_loop import ServerLoop
@@ -61,7 +64,7 @@ from .signals import Exit
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from .behaviour import Behaviour
     from .names import Ref
@@ -75,7 +78,8 @@ class Port(GenServer):
         command: the program and its arguments; no shell is involved.
         stdout: where its output goes: `log`, `send` to the owner, `inherit` ours, `discard`.
         stderr: the same, or `stdout`: together with that.
-        owner: who gets the `PortLine` messages. While 100 messages wait there, the program waits.
+        owner: who gets the `PortLine` messages. While it has not taken 100 of them, the program
+            waits; while nobody is there, they are dropped and counted.
         cwd: the directory it runs in; ours if left out.
         env: its environment; ours if left out.
     """
@@ -93,8 +97,9 @@ class Port(GenServer):
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._command: Command = check_command(command, stdout, stderr, cwd, env)
-        self._owner = _check_owner(owner, stdout, stderr)
         self._process = need_process("Port")
+        _check_owner(owner, stdout, stderr)
+        self._owner = None if owner is None else Owner(self._process, owner)
         self._os: OsProcess | None = None
         self._outputs: list[Output] = []
         self._last: deque[str] = deque(maxlen=REMEMBERED)
@@ -149,6 +154,7 @@ class Port(GenServer):
         """The number of the program in the operating system, while it runs."""
         return None if self._os is None or self._os.returncode is not None else self._os.pid
 
+    @enable_ki_protection  # a program that runs must be known here
     async def init(self) -> None:
         """Start the program."""
         self._process.trap_exit = True
@@ -158,9 +164,9 @@ class Port(GenServer):
             for name, stream in self._os.outputs.items()
         ]
         for task in (self._watch, self._write, *(output.run for output in self._outputs)):
-            self._tasks.start_soon(task)
+            self._tasks.start_soon(self._run_task, task)
 
-    def _owner_of(self, name: str) -> Ref | None:
+    def _owner_of(self, name: str) -> Owner | None:
         return self._owner if getattr(self._command, name) == "send" else None
 
     def handle_info(self, message: Any) -> Any:
@@ -189,13 +195,14 @@ class Port(GenServer):
         if self._os is None:
             return
         self._os.ask_to_end()
+        if self._owner is not None:
+            self._owner.hurry()
         limit = self._process.shutdown
         with trio.move_on_after(math.inf if limit is None else limit):
             await self._gone.wait()
         if not self._gone.is_set():
             self._process.condemn(KILLED)
-        with trio.move_on_after(LINGER):
-            await self._handed_on()
+        await self._handed_on()
 
     @classmethod
     @enable_ki_protection
@@ -226,12 +233,22 @@ class Port(GenServer):
     # -- its tasks -------------------------------------------------------------------------------
 
     @enable_ki_protection
+    async def _run_task(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run one of them; if it fails the port ends, and not the others, which see to its end."""
+        try:
+            await task()
+        except Exception as exc:
+            self._process.mailbox.put(Terminate(exc))
+
+    @enable_ki_protection
     async def _watch(self) -> None:
         """Wait for the end of the program, and end for its reason, when its output is handed on."""
         assert self._os is not None
         status = await self._os.wait()
         for output in self._outputs:
             output.expect_end()
+        if self._owner is not None:
+            self._owner.expect_end()
         self._gone.set()
         await self._handed_on()
         reason = NORMAL if status == 0 else ExitStatus(status, tuple(self._last))
@@ -267,7 +284,7 @@ def _as_bytes(data: object) -> bytes:
     return bytes(cast("bytes", data))
 
 
-def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> Ref | None:
+def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> None:
     wanted = "send" in (stdout, stderr)
     if owner is not None:
         check_reference(owner)
@@ -276,4 +293,3 @@ def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> Ref | Non
             f"owner={bounded(owner)}, stdout={stdout!r}, stderr={stderr!r}: "
             "accepted is an owner together with the word 'send'"
         )
-    return owner

@@ -3,6 +3,12 @@
 A flood costs neither memory nor the patience of others: after some lines everybody else has a turn,
 a line without an end is handed on in pieces, and an owner that does not keep up is waited for. Then
 the pipe fills, and the process that writes waits as well, as for any slow reader.
+
+Nobody may keep the end of the process from being told. So an owner that is away is not waited for,
+its lines are dropped and counted; only lines of this port count, whatever else is in its mailbox;
+and once the end has begun, an owner is waited for only as long as it reads, and not for long. What
+then finds no room is dropped while the process still writes, and handed on when it is over, as a
+pipe does not hold much.
 """
 
 from __future__ import annotations
@@ -10,13 +16,15 @@ from __future__ import annotations
 import codecs
 import logging
 import math
+import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .events import NoticeReport
-from .names import find, send
+from .names import find
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -30,9 +38,13 @@ if TYPE_CHECKING:
 LONGEST: Final = 65536  # characters of a line; a longer one is handed on in pieces
 CHUNK: Final = 16384  # bytes read at once
 BURST: Final = 64  # lines without a checkpoint
-MOST_WAITING: Final = 100  # messages in the mailbox of an owner at which it is waited for
-PAUSE: Final = 0.01  # seconds between two looks at that mailbox
+MOST_WAITING: Final = 100  # lines of a port that its owner has not taken, at which it is waited for
+PAUSE: Final = 0.001  # seconds between the first two looks at its mailbox
+LONGEST_PAUSE: Final = 0.05  # seconds
+LOOKED_AT: Final = 1_000_000  # messages that may be looked at in a second
 LINGER: Final = 0.5  # seconds for output after the end: somebody who got away may hold the pipe
+PATIENCE: Final = 2.0  # seconds for an owner that still reads, once the end has begun
+LEFT_IN_PIPE: Final = 1 << 20  # bytes; more than any pipe holds
 REMEMBERED: Final = 10  # lines that an exit reason shows
 SHOWN: Final = 200  # characters of each
 
@@ -87,6 +99,81 @@ class Lines:
             yield line[start : start + self._longest]
 
 
+class Owner:
+    """Who gets the lines of a port, and how many it has not taken yet.
+
+    Args:
+        port: the port.
+        ref: a reference to the owner; a name may lead to another process at every line.
+    """
+
+    def __init__(self, port: Process, ref: Ref) -> None:
+        self._port = port
+        self._ref = ref
+        self._waiting = 0  # how many lines may be in its mailbox, at most
+        self._patient_until = math.inf
+        self._over = False
+
+    def hurry(self) -> None:
+        """Wait no longer than `PATIENCE` from now on, all in all: the end has begun."""
+        self._patient_until = min(self._patient_until, trio.current_time() + PATIENCE)
+
+    def expect_end(self) -> None:
+        """Drop nothing for want of room any more: what is still to come is what a pipe holds."""
+        self.hurry()
+        self._over = True
+
+    async def take(self, line: PortLine) -> None:
+        """Get a line, when there is room for it."""
+        if self._waiting >= MOST_WAITING:
+            await self._wait_for_room()
+        if self._waiting >= MOST_WAITING and not self._over:
+            self._port.runtime.drop(self._ref, line, "the owner of a port does not read")
+        elif (process := self._find(line)) is not None:
+            process.mailbox.put(line)
+            self._waiting += 1
+
+    def _find(self, line: PortLine | None = None) -> Process | None:
+        """Give the process that is the owner now; a line for nobody is dropped."""
+        why = "the owner of a port is not there"
+        try:
+            process = find(self._ref)
+        except Exception as exc:  # of a via module of the user
+            why = f"the owner of a port cannot be found: {bounded(exc)}"
+            process = None
+        if process is None and line is not None:
+            self._port.runtime.drop(self._ref, line, why)
+        return process
+
+    async def _wait_for_room(self) -> None:
+        # A mailbox tells nobody when it empties; this looks only while a line waits.
+        pause, took = PAUSE, trio.current_time()
+        while (now := trio.current_time()) < self._patient_until:
+            before = self._waiting
+            looked_at = self._look()
+            if self._waiting <= MOST_WAITING // 2:
+                return
+            if self._waiting < before:
+                pause, took = PAUSE, now
+            elif now >= max(took, self._patient_until - PATIENCE) + LINGER:
+                self._patient_until = now
+                return
+            await trio.sleep(max(pause, looked_at / LOOKED_AT))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _look(self) -> int:
+        """Count the lines it has not taken; give how many messages were looked at."""
+        process = self._find()
+        if process is None:  # who comes next begins anew
+            self._waiting = 0
+            return 0
+        self._waiting = min(self._waiting, process.mailbox.count(self._is_ours))
+        return len(process.mailbox)
+
+    def _is_ours(self, message: Any) -> bool:
+        return message.__class__ is PortLine and bool(message.port is self._port.pid)
+
+
 class Output:
     """One stream of a port on its way to the log or to an owner.
 
@@ -103,7 +190,7 @@ class Output:
         process: Process,
         name: Any,
         stream: trio.abc.ReceiveStream,
-        owner: Ref | None,
+        owner: Owner | None,
         last: deque[str],
     ) -> None:
         self._process = process
@@ -112,14 +199,15 @@ class Output:
         self._owner = owner
         self._last = last
         self._reading = trio.CancelScope()
-        self._linger = math.inf
+        self._until = math.inf
+        self._cut = False
         self._handed = 0
         self.over = trio.Event()
 
     def expect_end(self) -> None:
-        """Wait no longer than `LINGER` for more: whoever wrote is gone."""
-        self._linger = LINGER
-        self._reading.deadline = min(self._reading.deadline, trio.current_time() + LINGER)
+        """Wait no longer than `LINGER` for more, all in all: whoever wrote is gone."""
+        self._until = trio.current_time() + LINGER
+        self._reading.deadline = self._until
 
     @enable_ki_protection
     async def run(self) -> None:
@@ -133,17 +221,30 @@ class Output:
         self.over.set()
 
     async def _read(self) -> bytes:
-        with trio.move_on_after(self._linger) as self._reading:
+        if self._cut:
+            return b""
+        with trio.CancelScope(deadline=self._until) as self._reading:
             return bytes(await self._stream.receive_some(CHUNK))
-        return b""
+        self._cut = True
+        return self._what_is_there()
+
+    def _what_is_there(self) -> bytes:
+        """Read what had been written by the end, if there was no time for it before."""
+        stream: Any = self._stream
+        data = bytearray()
+        try:
+            while len(data) < LEFT_IN_PIPE and (chunk := os.read(stream.fileno(), CHUNK)):
+                data += chunk
+        except (AttributeError, BlockingIOError):  # one of Windows; nothing more
+            pass
+        return bytes(data)
 
     async def _hand_on(self, line: str) -> None:
         self._last.append(line[:SHOWN])
         if self._owner is None:
             self._log(line)
         else:
-            await self._wait_for_room(self._owner)
-            send(self._owner, PortLine(self._process.pid, self._name, line))
+            await self._owner.take(PortLine(self._process.pid, self._name, line))
         self._handed += 1
         if self._handed % BURST == 0:
             await trio.lowlevel.checkpoint()
@@ -152,8 +253,3 @@ class Output:
         pid = self._process.pid
         report = NoticeReport(pid, f"{pid!r} {self._name}: {line}", logging.INFO)
         self._process.runtime.events.emit("notice", report)
-
-    async def _wait_for_room(self, owner: Ref) -> None:
-        # A mailbox tells nobody when it empties; this looks only while a line waits for a full one.
-        while (process := find(owner)) is not None and len(process.mailbox) >= MOST_WAITING:  # noqa: ASYNC110
-            await trio.sleep(PAUSE)

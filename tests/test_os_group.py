@@ -1,0 +1,113 @@
+"""The group of a program: it does not outlive us, and nothing of it is left after a usual end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from port_kit import FORKS, FREEZES, IGNORES, OBEYS, READY, open_line, python
+
+import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+SUPPORT = Path(__file__).with_name("support")
+LEADS = READY + "os.setpgid(0, 0); line.write('up\\n'); signal.pause()"
+HAS_NO_TERMINAL = READY + "os.setsid(); line.write('up\\n'); signal.pause()"
+TELLS_GROUP = (  # everybody in its group gets all that can be ignored; it ignores that as well
+    READY + "all = [signal.Signals['SIG' + n] for n in"
+    " 'HUP INT QUIT TERM USR1 USR2 ALRM TSTP TTIN TTOU'.split()];"
+    "[signal.signal(n, signal.SIG_IGN) for n in all]; [os.killpg(0, n) for n in all];"
+    "line.write('up\\n'); time.sleep(60)"
+)
+
+
+@asynccontextmanager
+async def our_program(how: str, code: str = "", path: str = "-") -> AsyncGenerator[trio.Process]:
+    """Run a program of ours that has ports."""
+    ours = await trio.lowlevel.open_process(
+        [sys.executable, str(SUPPORT / "signalled_port.py"), how, code, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(SUPPORT.parents[1]), str(SUPPORT)))},
+    )
+    try:
+        with trio.fail_after(20):
+            yield ours
+    finally:
+        ours.kill()
+        with trio.CancelScope(shield=True):
+            await ours.wait()
+
+
+async def read_all(process: trio.Process) -> str:
+    """Read what a program writes, until nobody has its output open any more."""
+    assert process.stdout is not None
+    return b"".join([bytes(chunk) async for chunk in process.stdout]).decode()
+
+
+@pytest.mark.parametrize(
+    "code", [OBEYS, IGNORES, FORKS, FREEZES, LEADS, HAS_NO_TERMINAL, TELLS_GROUP]
+)
+async def test_a_program_is_killed_with_us(tmp_path: Path, code: str) -> None:
+    """By SIGKILL of our program, whatever the other one ignores and wherever it has gone."""
+    async with open_line(tmp_path) as line, our_program("plain", code, line.path) as ours:
+        await line.wait_up()
+        ours.kill()
+        await line.wait_gone()
+
+
+async def test_a_program_is_killed_with_us_while_it_is_started() -> None:
+    """Also if nothing of ours has yet heard that it runs; it has our own output open."""
+    async with our_program("killed_in_start", "import time; time.sleep(60)") as ours:
+        assert "" == await read_all(ours)
+        assert -signal.SIGKILL == await ours.wait()
+
+
+async def test_a_fork_of_us_does_not_keep_a_program_alive(tmp_path: Path) -> None:
+    """It has nothing to do with our programs."""
+    async with open_line(tmp_path) as line, our_program("forked", OBEYS, line.path) as ours:
+        assert ours.stdout is not None
+        fork = int(await ours.stdout.receive_some())
+        try:
+            await line.wait_up()
+            ours.kill()
+            await line.wait_gone()
+        finally:
+            os.kill(fork, signal.SIGKILL)
+
+
+async def test_nothing_is_left_after_a_usual_end() -> None:
+    """No process, no zombie, no file that is open: however the port ended."""
+    async with our_program("clean") as ours:
+        said = (await read_all(ours)).split("\n")
+    assert "left: 0" == said[-2]
+
+
+async def test_programs_inherit_nothing_of_it() -> None:
+    """Neither a port nor a program of the user that inherits what it may."""
+    code = "import os; print(sorted(map(int, os.listdir('/dev/fd')))[:-1])"
+    before = open_files()
+    async with otp.open_process() as me:
+        await otp.start_link(otp.child(otp.Port, ["cat"]))
+        await otp.start_link(otp.child(otp.Port, python(code), stdout="send", owner=me))
+        assert "[0, 1, 2]" == (await otp.receive(otp.PortLine)).text
+        assert not any(os.get_inheritable(fd) for fd in open_files() - before)
+
+
+def open_files() -> set[int]:
+    """Give the numbers of the files that are open."""
+    found: set[int] = set()
+    for fd in range(256):
+        with suppress(OSError):
+            os.fstat(fd)
+            found.add(fd)
+    return found
