@@ -193,10 +193,11 @@ async def test_a_nursery_waits_for_those_that_sleep(autojump_clock: Any) -> None
 
         trio.lowlevel.spawn_system_task(stop_later)
         process = pid._process
-    assert process is not None
+        assert process is not None
+        server = process.instance
     assert process.dead
     assert 10 == trio.current_time() - begin
-    assert ["tick", ("terminate", otp.NORMAL)] == process.instance.log
+    assert ["tick", ("terminate", otp.NORMAL)] == server.log
 
 
 async def test_the_end_of_open_process_stops_it() -> None:

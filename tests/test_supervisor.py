@@ -190,7 +190,7 @@ async def test_one_end_more_than_allowed_ends_the_supervisor(reason: object) -> 
     assert ["-b", "=b", "-a", "=a"] == journal.take()
     assert otp.SHUTDOWN is caught.value.reason
     assert ["b"] * 4 == [child_id for _, child_id, _ in caught.value.history]
-    assert [reason] * 4 == [why for _, _, why in caught.value.history]
+    assert [repr(reason)] * 4 == [repr(why) for _, _, why in caught.value.history]
     assert [] == leftovers()
 
 

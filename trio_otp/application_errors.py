@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .bounded import bounded
-from .exits import OtpError, StartError
+from .exits import OtpError, StartError, ends_text, last_crash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,20 +46,21 @@ class ApplicationExited(OtpError):
     """The application `name` ended by itself.
 
     `reason` is that of its top process, `history` has `(time, child id, reason)` of the last
-    children that ended.
+    children that ended, as that of `SupervisorExited`; `crash`, the last one, is the `__cause__`.
     """
 
     def __init__(
-        self, name: str, reason: object, history: Sequence[tuple[float, Any, object]] = ()
+        self,
+        name: str,
+        reason: object,
+        history: Sequence[tuple[float, Any, object]] = (),
+        crash: object = None,
     ) -> None:
-        lines = [f"\n  at {t:.3f}: child {bounded(i)}: {bounded(r)}" for t, i, r in history]
-        super().__init__(f"application {name!r} exited: {bounded(reason)}{''.join(lines)}")
+        super().__init__(f"application {name!r} exited: {bounded(reason)}{ends_text(history)}")
         self.name = name
         self.reason = reason
         self.history = tuple(history)
-        last = history[-1][2] if history else reason
-        if isinstance(last, BaseException):
-            self.__cause__ = last
+        self.__cause__ = last_crash(reason, history, crash)
 
 
 class ConfigChangeError(OtpError):

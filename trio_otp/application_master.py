@@ -109,8 +109,8 @@ class Master:
         """Say that it ended by itself, and what came before that."""
         assert self.top is not None
         loop = _supervisor_loop(self.top)
-        history = () if loop is None else loop.history
-        return ApplicationExited(self.name, self.top.exit_reason, list(history))
+        history, crash = ((), None) if loop is None else (loop.history, loop.crash)
+        return ApplicationExited(self.name, self.top.exit_reason, list(history), crash)
 
     def calls_from(self, task: trio.lowlevel.Task) -> bool:
         """Tell whether a task runs its callbacks, or was opened by one; its processes do not."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from .bounded import bounded
+from .bounded import Note, bounded
 from .class_checks import check_class_options, check_members, new_members
 from .exits import NORMAL, BadReturn, ProcessExit
 
@@ -167,18 +167,6 @@ def shown_status(instance: Any) -> Any:
 def shown_state(instance: Any) -> str:
     """Render what the `format_status` of a server or handler gives, whatever it does."""
     return bounded(shown_status(instance), 2000)
-
-
-class Note:
-    """A text in place of a value; it is shown without quotes."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 def check_successor(old: type[Any], new: Any) -> None:

@@ -26,6 +26,18 @@ _BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
 }
 
 
+class Note:
+    """A text in place of a value; it is shown without quotes."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def bounded(value: object, limit: int = 200) -> str:
     """Render any value in at most `limit` characters, also when its repr raises or is huge.
 

@@ -55,6 +55,7 @@ KILL: Final = Reason.KILL
 KILLED: Final = Reason.KILLED
 NOPROC: Final = Reason.NOPROC
 TIMEOUT: Final = Reason.TIMEOUT
+ENDS: Final = 10  # ends of children that the text of an error or a record lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,18 +349,43 @@ class ProcessExited(OtpError):
 
 
 class SupervisorExited(OtpError):
-    """A supervisor gave up; `history` has `(time, child id, reason)` of its last restarts."""
+    """A supervisor gave up; `history` has `(time, child id, reason)` of the last ends of children.
+
+    An exception in there says what the one that was raised has said, and has no traceback; `crash`,
+    the last one, is as it was raised, and is the `__cause__`.
+    """
 
     def __init__(
-        self, reason: object, history: Sequence[tuple[float, object, object]] = ()
+        self,
+        reason: object,
+        history: Sequence[tuple[float, object, object]] = (),
+        crash: object = None,
     ) -> None:
-        text = "".join(f"\n  at {t:.3f}: child {bounded(i)}: {bounded(r)}" for t, i, r in history)
-        super().__init__(f"supervisor exited: {bounded(reason)}{text}")
+        super().__init__(f"supervisor exited: {bounded(reason)}{ends_text(history)}")
         self.reason = reason
         self.history = tuple(history)
-        last = history[-1][2] if history else reason
-        if isinstance(last, BaseException):
-            self.__cause__ = last
+        self.__cause__ = last_crash(reason, history, crash)
+
+
+def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
+    """List the last ends of children, one a line, with the seconds since."""
+    last = list(history)[-ENDS:]
+    try:
+        now = trio.current_time()
+    except RuntimeError:  # outside of a run the last of them is now
+        now = last[-1][0] if last else 0.0
+    return "".join(
+        f"\n  {max(0.0, now - time):.1f} s ago: child {bounded(child_id)}: {bounded(reason, 500)}"
+        for time, child_id, reason in last
+    )
+
+
+def last_crash(
+    reason: object, history: Sequence[tuple[float, object, object]], crash: object
+) -> BaseException | None:
+    """Give what made a supervisor give up: an exception, or None if it was none."""
+    last = crash if crash is not None else history[-1][2] if history else reason
+    return last if isinstance(last, BaseException) else None
 
 
 def _about(message: object) -> str:

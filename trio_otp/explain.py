@@ -40,7 +40,7 @@ def _lines(error: ApplicationStartError | ApplicationExited) -> Iterator[str]:
     yield f"application {error.name!r} exited: {_reason(error.reason)}"
     for _, child_id, reason in error.history[-SHOWN:]:
         yield f"  child {bounded(child_id)}: {_reason(reason)}"
-    yield from _where(error.history[-1][2] if error.history else error.reason)
+    yield from _where(error.__cause__ or error.reason)
 
 
 def _reason(reason: Any) -> str:

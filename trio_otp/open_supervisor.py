@@ -76,8 +76,8 @@ class OpenSupervisor:
         return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
 
     def _error(self) -> SupervisorExited:
-        loop = self._process.instance.loop
-        return SupervisorExited(self._process.exit_reason, () if loop is None else loop.history)
+        reason, loop = self._process.exit_reason, self._process.instance.loop
+        return SupervisorExited(reason, *(() if loop is None else loop.take_history()))
 
 
 @block("async with otp.open_supervisor(children) as sup: ...")

@@ -399,6 +399,11 @@ class Process:
             hook(self.pid, reason)
         drop_what_is_left(self)
         self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+        # Nor must what holds the dead (a monitor, a block) keep what it was about.
+        self.current = UNSET
+        self.body = self.make = None
+        if not self.hosts:  # a supervisor is asked afterwards why it gave up
+            self.instance = None
 
     @enable_ki_protection
     def retire(self, reason: object) -> None:

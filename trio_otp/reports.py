@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from . import events
 from .bounded import bounded
 from .elixir_text import elixir_text as elixir_text
-from .exits import is_quiet
+from .exits import ends_text, is_quiet
 from .log_delivery import deliver
 from .log_metadata import add_metadata as add_metadata
 from .log_metadata import put
@@ -64,7 +64,6 @@ _own: Final = logging.getLogger("trio_otp.reports")
 
 REASON: Final = 500  # characters of a reason in the text of a record
 NOTHING: Final[Mapping[str, Any]] = {}
-SHOWN: Final = 10  # ends of children that are listed when a supervisor gives up
 _DOMAINS: Final = {_crash: "otp", _notice: "otp"}  # the others are of OTP's SASL
 _CONTEXTS: Final = {
     "start_error": "did not start",
@@ -148,7 +147,7 @@ def log_supervisor(report: SupervisorReport) -> None:
 
 def _supervisor_text(report: SupervisorReport) -> str:
     child = bounded(report.child_id) + ("" if report.pid is None else f" {report.pid!r}")
-    what = f"{_CONTEXTS[report.context]}: {_reason(report.reason)}{_history(report)}"
+    what = f"{_CONTEXTS[report.context]}: {_reason(report.reason)}{ends_text(report.history)}"
     return f"{bounded(report.supervisor)}: child {child} {what}"
 
 
@@ -215,14 +214,6 @@ def _details(report: CrashReport) -> str:
 def _neighbour(each: events.Neighbour) -> str:
     place = "" if each.place is None else f", waits in {each.place}"
     return f"{each.pid!r}, {each.message_queue_len} waiting{place}"
-
-
-def _history(report: SupervisorReport) -> str:
-    """List the last ends of children, once, when a supervisor gives up."""
-    return "".join(
-        f"\n  at {when:.3f} s: child {bounded(child_id)}: {_reason(reason)}"
-        for when, child_id, reason in report.history[-SHOWN:]
-    )
 
 
 def _reason(reason: object) -> str:

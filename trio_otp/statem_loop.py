@@ -139,6 +139,7 @@ class StatemLoop(ServerLoop):
                 else:
                     happening = await self._receive(message)
                     if happening is None:
+                        message = UNSET
                         continue
                     message = _as_message(happening)
                 process.current = message

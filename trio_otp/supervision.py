@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeAlias, TypeVar
 
 import outcome
 import trio
@@ -41,6 +41,7 @@ from .exits import (
 from .home import kill, stop
 from .launch import Launch, start
 from .process import UNSET
+from .remembered import remembered
 from .request import From
 from .server_messages import Terminate, log_unexpected
 from .signals import Exit
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from .process import Process
 
 T = TypeVar("T")
+# (time, child id, reason) of ends of children, oldest first
+History: TypeAlias = "tuple[tuple[float, Any, object], ...]"
 HISTORY: Final = 100  # ends of children that a supervisor remembers
 
 
@@ -110,7 +113,9 @@ class SupervisorLoop:
         self.starting: Slot | None = None  # the child whose init it waits for
         self.under_way: DirectStart | None = None  # its start, if others than its task began it
         self.idle = False  # it waits for whatever comes next
-        # (time, child id, reason) of children that ended or did not start, newest last
+        self.crash: object = None  # why it gave up, until that is told
+        # (time, child id, reason) of children that ended or did not start, newest last; what is
+        # remembered of a crash has no traceback, else the state of each dead child would be kept
         self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
 
     # -- what the kinds of supervisor differ in ------------------------------------------------
@@ -221,7 +226,7 @@ class SupervisorLoop:
             else:
                 await self._handle(message)
             process.handled += 1
-            process.current = UNSET
+            message = process.current = UNSET  # while it waits it holds nothing
 
     async def _wait(self) -> None:
         """Wait for a message, and for the end of a start that others have begun meanwhile."""
@@ -359,7 +364,7 @@ class SupervisorLoop:
         """Emit a supervisor report and remember ends of children."""
         spec = slot.spec
         if context in ("start_error", "child_terminated"):
-            self.history.append((trio.current_time(), spec.id, reason))
+            self.history.append((trio.current_time(), spec.id, remembered(reason)))
         report = SupervisorReport(
             self.process.pid,
             context,
@@ -373,6 +378,13 @@ class SupervisorLoop:
         )
         self.process.runtime.events.emit("supervisor", report)
 
+    def take_history(self) -> tuple[History, object]:
+        """Give the last ends of children and why it gave up, to be told now; keep none of it."""
+        history, crash = tuple(self.history), self.crash
+        self.history.clear()
+        self.crash = None
+        return history, crash
+
     def report_progress(self, slot: Slot) -> None:
         """Tell that a child was started."""
         if not self.process.runtime.events.is_heard("progress"):
@@ -382,6 +394,11 @@ class SupervisorLoop:
 
     def give_up(self, slot: Slot, reason: object) -> Ending:
         """Note that the restarts are too many; the caller raises what this returns."""
+        self.crash = reason
+        for index, (when, child_id, _) in reversed(list(enumerate(self.history))):
+            if child_id == slot.spec.id:  # the end that is one too many is told as it was
+                self.history[index] = (when, child_id, reason)
+                break
         self.report("shutdown", slot, reason, slot.pid)
         self.gave_up = True
         return Ending(SHUTDOWN)

@@ -24,7 +24,7 @@ import trio
 
 from ..bounded import bounded
 from ..checks import check_whole
-from ..introspect import loop_of, slot_of
+from ..introspect import slot_of
 from ..names import check_reference, find, find_dying
 from ..pid import Pid
 from ..request import check_timeout
@@ -33,7 +33,7 @@ from ..signals import Down, Monitor
 from ..spawn import ReceiveTimeout, take
 from ..tree import drawn
 from .errors import UnknownServer, pid_of
-from .log import note_seen
+from .log import note_seen, note_seen_ends
 from .patterns import check_pattern, matches, shown
 from .receiving import WITHIN
 
@@ -158,11 +158,9 @@ def _restarts(name: Any) -> int:
 
 def _see_ends(process: Process) -> None:
     """Note that the test knows why this child of a supervisor ended so far."""
-    loop, slot = loop_of(process.supervisor), slot_of(process)
-    if loop is not None and slot is not None:
-        for _, child_id, reason in loop.history:
-            if child_id == slot.spec.id:
-                note_seen(reason)
+    supervisor, slot = process.supervisor, slot_of(process)
+    if supervisor is not None and slot is not None:
+        note_seen_ends(supervisor.pid, slot.spec.id)
 
 
 def _times(count: int) -> str:

@@ -196,6 +196,15 @@ def note_seen(reason: object) -> None:
         log.see(reason)
 
 
+def note_seen_ends(supervisor: object, child_id: object) -> None:
+    """Note, if a test is going on, that it knows of the ends of a child so far."""
+    log: OtpLog | None = runtime().extras.get(OtpLog)
+    if log is not None:
+        for report in log.supervisor_reports:
+            if report.supervisor is supervisor and report.child_id == child_id:
+                log.see(report.reason)
+
+
 def crashes_text(crashes: list[CrashReport]) -> str:
     """List crashes, oldest first, one a line."""
     if not crashes:
