@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
 import subprocess
 import sys
 import threading
@@ -63,7 +65,7 @@ def shell(
 ) -> Iterator[Cells]:
     """Give a shell without the extension."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    with new_shell(capsys) as cells:
+    with decimal.localcontext(), new_shell(capsys) as cells:
         yield cells
 
 
@@ -339,6 +341,81 @@ def test_outside_of_a_shell_it_is_an_error(shell: Cells) -> None:
             unload_ipython_extension(nothing)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="is not loaded"):
         unload_ipython_extension(shell.shell)
+
+
+VARIABLE = "import contextvars, decimal\nV = contextvars.ContextVar('V', default='lost')"
+
+
+@pytest.mark.parametrize("ending", ["", "\n1 / 0", "\ninterrupt()\nawait trio.sleep_forever()"])
+@pytest.mark.parametrize("way", ["", "await trio.sleep(0)\n"])
+def test_what_a_cell_sets_the_next_one_finds(cells: Cells, way: str, ending: str) -> None:
+    """Context variables last, however a cell ends, and whether it awaits or not."""
+    cells.run(VARIABLE)
+    source = f"{way}V.set('kept')\ndecimal.getcontext().prec = 5{ending}"
+    cells.error(source) if ending else cells.run(source)
+
+    for again in ("", "await trio.sleep(0)\n"):
+        assert ("kept", "0.33333") == cells.run(f"{again}V.get(), str(decimal.Decimal(1) / 3)")
+
+
+def test_a_token_of_one_cell_fits_in_another(cells: Cells) -> None:
+    """A variable that one cell sets is reset by another, as in one program."""
+    cells.run(VARIABLE)
+    cells.run("token = V.set('first')")
+    cells.run("await trio.sleep(0)\nother = V.set('second')")
+    cells.run("V.reset(other)\nassert V.get() == 'first'")
+    cells.run("await trio.sleep(0)\nV.reset(token)")
+
+    assert "lost" == cells.run("V.get()")
+    cells.run("with decimal.localcontext(prec=3):\n    await trio.sleep(0)")
+    assert 28 == cells.run("decimal.getcontext().prec")
+
+
+def test_what_goes_on_in_the_background_has_variables_of_its_own(cells: Cells) -> None:
+    """A task gets what its cell has set, keeps it, and changes nothing for the cells."""
+    cells.run(VARIABLE)
+    cells.run(
+        "async def watch():\n"
+        "    seen.append(V.get())\n"
+        "    V.set('of the task')\n"
+        "    await trio.sleep(0)\n"
+        "    seen.append(V.get())\n"
+        "seen = []"
+    )
+    cells.run(
+        "V.set('first')\n"
+        "async with trio.open_nursery() as nursery:\n"
+        "    nursery.start_soon(watch)\n"
+        "    await trio.sleep(0)\n"
+        "    V.set('second')"
+    )
+
+    assert ("second", ["first", "of the task"]) == cells.run("V.get(), seen")
+
+
+def test_a_cell_finds_what_the_shell_has_set(cells: Cells) -> None:
+    """What a hook of the shell sets in the main thread, each time anew, is there in the cell."""
+    cells.run(VARIABLE)
+    variable, numbers = cells.shell.user_ns["V"], iter(range(10))
+    cells.shell.events.register("pre_execute", lambda: variable.set(next(numbers)))
+
+    assert [0, 1] == [cells.run("V.get()"), cells.run("await trio.sleep(0)\nV.get()")]
+
+
+def test_the_shell_gets_what_cells_have_set(cells: Cells) -> None:
+    """After the extension is unloaded or loaded anew, cells find what those before have set."""
+    before = dict(contextvars.copy_context())
+    cells.run(VARIABLE)
+    cells.run("V.set('kept')")
+    variable = cells.shell.user_ns["V"]
+    cells.run(f"%reload_ext {EXTENSION}")
+    assert "kept" == cells.run("V.get()")
+    cells.run("V.set('again')")
+    cells.run(f"%unload_ext {EXTENSION}")
+
+    assert "again" == cells.run("V.get()")
+    after = dict(contextvars.copy_context())
+    assert {variable} == {each for each in after if after[each] is not before.get(each)}
 
 
 def test_a_killed_notebook_gets_a_new_process(cells: Cells) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import outcome
 import trio
@@ -28,7 +29,7 @@ class Cell:
 
     def __init__(self, coro: Coroutine[Any, Any, Any]) -> None:
         self.coro: Any = coro
-        self.context = contextvars.copy_context()  # says which cell its output belongs to
+        self.shell_context = contextvars.copy_context()  # says which cell its output belongs to
         self.heard = threading.Event()  # the loop knows of the interrupt
         self.begun = False
         self.interrupted = False
@@ -57,22 +58,25 @@ class Cell:
             self._result = self._result or outcome.Error(error)
             self._finish()
 
-    async def run(self, process: Process) -> None:
-        """Run it as the task of a process, in the loop."""
+    async def run(self, process: Process, context: contextvars.Context) -> None:
+        """Run it as the task of a process and in a context, in the loop."""
         root = process.task
         try:
             # A nursery of its own keeps the error of a task that leaves a block open.
             async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - see above
-                nursery.start_soon(self._body, process)
+                nursery.start_soon(self._body, process, context)
         except BaseExceptionGroup:
             self._result = outcome.Error(RuntimeError(LEFT_OPEN))
         finally:
             process.task = root
             self._finish()
 
-    async def _body(self, process: Process) -> None:
-        process.task = trio.lowlevel.current_task()
-        _current.set(self)
+    async def _body(self, process: Process, context: contextvars.Context) -> None:
+        process.task = task = trio.lowlevel.current_task()
+        _cells[task] = self
+        # A task is started in a copy of a context; this takes effect with its next step.
+        task.context = context
+        await trio.lowlevel.cancel_shielded_checkpoint()
         with self._scope:
             self._result = await outcome.acapture(_awaited, self.coro)
             self._show_interrupt(self._result)
@@ -95,12 +99,12 @@ class Cell:
         self._end.release()
 
 
-_current: contextvars.ContextVar[Cell] = contextvars.ContextVar("trio_otp_cell")
+_cells: WeakKeyDictionary[trio.lowlevel.Task, Cell] = WeakKeyDictionary()  # {its task: a cell}
 
 
 def current_cell() -> Cell | None:
-    """Give the cell that this code belongs to."""
-    return _current.get(None)
+    """Give the cell whose own task runs this code."""
+    return _cells.get(trio.lowlevel.current_task()) if trio.lowlevel.in_trio_task() else None
 
 
 async def _awaited(coro: Coroutine[Any, Any, Any]) -> Any:

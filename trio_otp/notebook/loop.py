@@ -16,7 +16,8 @@ import trio.testing
 
 from ..exits import NORMAL, ProcessExited
 from ..open_process import open_process
-from ..runtime import current_process, own_process
+from ..runtime import own_process
+from .variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Loop:
     def __init__(self) -> None:
         self.clock = trio.testing.MockClock(rate=1.0)  # real time, until it is told otherwise
         self.token: trio.lowlevel.TrioToken
+        self.variables = Variables()
         self.ended: BaseException | None = None  # what ended the run
         self._lock = threading.Lock()
         self._cells: set[Cell] = set()  # those that have not ended
@@ -135,14 +137,13 @@ class Loop:
             return
         cell.begun = True
         nursery, process = self._place
-        cell.context.run(current_process.set, process)
-        carry = partial(self._carry, cell, process)
-        cell.context.run(partial(nursery.start_soon, carry, name="<cell>"))
+        self.variables.take_over(cell.shell_context, process)
+        nursery.start_soon(self._carry, cell, process, name="<cell>")
 
     async def _carry(self, cell: Cell, process: Process) -> None:
         self._set_jumps()
         try:
-            await cell.run(process)
+            await cell.run(process, self.variables.context)
         finally:
             with self._lock:
                 self._cells.discard(cell)

@@ -65,7 +65,7 @@ class Notebook:
         _notebooks.pop(self._shell, None)
         self._unloaded = True
         if threading.current_thread() is not self._loop.thread:
-            self._loop.stop()
+            self._stop()
 
     def run(self, coro: Coroutine[Any, Any, Any]) -> Any:
         """Run a cell to its end; IPython calls it in the thread that takes the interrupts."""
@@ -79,7 +79,7 @@ class Notebook:
             if self.ended:
                 self._give_up()
             elif self._unloaded:
-                self._loop.stop()
+                self._stop()
 
     def _wait(self, cell: Cell) -> Any:
         __tracebackhide__ = True
@@ -100,6 +100,11 @@ class Notebook:
         """Give the shell back when the run has crashed: no cell could else load it anew."""
         sys.stderr.write(f"The extension has ended: {self._loop.ended}\n")
         self._uninstall()
+        self._loop.variables.give_back()
+
+    def _stop(self) -> None:
+        self._loop.stop()
+        self._loop.variables.give_back()
 
     def _uninstall(self) -> None:
         atexit.unregister(self._loop.stop)
