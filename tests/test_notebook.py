@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import decimal
+import logging
 import subprocess
 import sys
 import threading
@@ -341,6 +342,105 @@ def test_outside_of_a_shell_it_is_an_error(shell: Cells) -> None:
             unload_ipython_extension(nothing)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="is not loaded"):
         unload_ipython_extension(shell.shell)
+
+
+CRASHES = """
+class Shop(otp.GenServer):
+    @otp.on_call
+    def sell(self, tea: str) -> int:
+        raise LookupError(tea, "is\\nout of stock")
+
+    def init(self):
+        if self.closed:
+            raise RuntimeError("closed")
+
+    closed = False
+"""
+
+
+def test_a_crash_is_one_line(cells: Cells) -> None:
+    """The line says who, why and where; the whole report is there for who asks, by its number."""
+    cells.run(CRASHES)
+    cells.run("child = otp.child(Shop).having(name='shop')")
+    cells.run("await otp.start_link(otp.child(otp.Supervisor, [child]))")
+    pid = cells.run("otp.whereis('shop')")
+    error = cells.error("await Shop.at('shop').sell('mint')")
+    assert isinstance(error, otp.ServerExited)
+    [line] = [line for line in cells.printed.splitlines() if " terminated: " in line]
+    place = "Cell In[1], line 4"  # the shell counts no cells here
+    assert f"{pid!r} terminated: {error.reason!r} ({place}; %otp_report 1)" == line
+    assert "child" not in cells.printed
+
+    cells.run("try: await Shop.at('shop').sell('rooibos')\nexcept otp.ServerExited: pass")
+    assert 1 == cells.printed.count("\n")
+    assert cells.printed.endswith("%otp_report 2)\n")
+    cells.run("%otp_report")
+    assert "Last message: call sell('rooibos')" in cells.printed
+    cells.run("%otp_report 1")
+    assert "Last message: call sell('mint')" in cells.printed
+    assert "Traceback (most recent call last)" in cells.printed
+
+
+def test_a_failed_start_and_the_end_of_a_supervisor_are_lines_too(cells: Cells) -> None:
+    """Whatever is bad and long is a line; a notice, which is short, is shown as it is."""
+    cells.run(CRASHES)
+    cells.run("top = await otp.start_link(otp.child(otp.Supervisor, [Shop], max_restarts=0))")
+    cells.run("[shop] = await otp.which_children(top)")
+    cells.run("try: await Shop.at(shop.pid).sell('x')\nexcept otp.ServerExited: pass")
+    cells.run("await otp.receive(otp.Exit)")
+    assert isinstance(cells.error("%otp_report 3"), ValueError)
+    cells.run("%otp_report 2")
+    assert "gives up" in cells.printed
+
+    cells.run("Shop.closed = True\ntop = otp.child(otp.Supervisor, [Shop])")
+    cells.error("await otp.start_link(top)")
+    assert "did not start: RuntimeError('closed') (Cell In[" in cells.printed
+    cells.run("Shop.closed = False\npid = await otp.start_link(Shop)")
+    cells.run("otp.send(pid, 'what?')\nawait otp.sys.get_state(pid)\nNone")
+    assert "what?" in cells.printed
+    assert "%otp_report" not in cells.printed
+
+
+def test_reports_that_are_not_there(cells: Cells) -> None:
+    """What is asked for and is not there is told, with what is."""
+    assert "nothing has crashed" in str(cells.error("%otp_report"))
+    cells.run("class E(otp.GenServer):\n  def handle_cast(self, message): 1 / message")
+    cells.run(
+        "for _ in range(101):\n"
+        "    otp.monitor(pid := await otp.start_link(E))\n"
+        "    otp.cast(pid, 0)\n"
+        "    await otp.receive(otp.Down)"
+    )
+    assert "from 2 to 101" in str(cells.error("%otp_report 1"))
+    assert "from 2 to 101" in str(cells.error("%otp_report 102"))
+    assert "the number of a report" in str(cells.error("%otp_report last"))
+
+
+def test_a_handler_that_shows_crashes_is_left_to_do_it(cells: Cells) -> None:
+    """Who has configured `logging` sees what they asked for, once, and the report is kept."""
+    cells.run(CRASHES + "\nimport logging\nhandler = logging.StreamHandler(sys.stderr)")
+    cells.run("logging.getLogger().addHandler(handler)")
+    try:
+        cells.run("pid = await otp.start_link(Shop)")
+        cells.run("try: await Shop.at(pid).sell('x')\nexcept otp.ServerExited: pass")
+        shown = cells.printed
+    finally:
+        cells.run("logging.getLogger().removeHandler(handler)\nNone")
+
+    assert 1 == shown.count(" terminated: ")
+    assert "Traceback" in shown
+    cells.run("%otp_report")
+    assert shown == cells.printed
+
+
+def test_after_the_extension_crashes_are_logged_as_before(cells: Cells) -> None:
+    """Unloading takes the handler away, and loading anew puts one there, not two."""
+    before = list(logging.getLogger("trio_otp").handlers)
+    cells.run(f"%reload_ext {EXTENSION}")
+    assert len(before) == len(logging.getLogger("trio_otp").handlers)
+    cells.run(f"%unload_ext {EXTENSION}")
+
+    assert len(before) - 1 == len(logging.getLogger("trio_otp").handlers)
 
 
 VARIABLE = "import contextvars, decimal\nV = contextvars.ContextVar('V', default='lost')"

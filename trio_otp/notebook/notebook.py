@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 import trio
 
 from .cell import Cell, current_cell
+from .crash_lines import CrashLines
 from .interrupt import interrupt
 from .loop import Loop
-from .magics import MAGICS
+from .magics import MAGICS, Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -33,6 +34,7 @@ class Notebook:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._loop = Loop()
+        self._crashes = CrashLines(shell)
         self._kept: dict[str, Any] = {}  # attributes of the shell as they were
         self._unloaded = False
 
@@ -49,8 +51,10 @@ class Notebook:
         shell.loop_runner = self.run  # for ipykernel, which looks whether it is still asyncio's
         shell.autoawait = True
         shell.set_custom_exc((trio.Cancelled, BaseExceptionGroup), _show)
+        loaded = Loaded(shell, self._loop, self._crashes)
         for name, magic in MAGICS.items():
-            shell.register_magic_function(_bound(magic, shell, self._loop), "line", name)
+            shell.register_magic_function(_bound(magic, loaded), "line", name)
+        self._crashes.install()
         _notebooks[shell] = self
         atexit.register(self._loop.stop)
 
@@ -100,10 +104,12 @@ class Notebook:
         """Give the shell back when the run has crashed: no cell could else load it anew."""
         sys.stderr.write(f"The extension has ended: {self._loop.ended}\n")
         self._uninstall()
+        self._crashes.uninstall()
         self._loop.variables.give_back()
 
     def _stop(self) -> None:
         self._loop.stop()
+        self._crashes.uninstall()
         self._loop.variables.give_back()
 
     def _uninstall(self) -> None:
@@ -115,9 +121,9 @@ class Notebook:
             self._shell.magics_manager.magics["line"].pop(name, None)
 
 
-def _bound(magic: Any, shell: Shell, loop: Loop) -> Any:
+def _bound(magic: Any, loaded: Loaded) -> Any:
     def call(line: str) -> None:
-        magic(shell, loop, line)
+        magic(loaded, line)
 
     call.__doc__ = magic.__doc__
     return call

@@ -17,6 +17,7 @@ class Shell(Protocol):
     custom_exceptions: Any
     CustomTB: Any
     magics_manager: Any
+    compile: Any
 
     def set_trio_runner(self, tr: Any) -> None:
         """Let a function run the coroutines of all cells."""
