@@ -209,3 +209,42 @@ def test_fault_25_ctrl_c_where_a_server_begins_to_wait(function: str) -> None:
     finally:
         sys.settrace(before)
     assert (True, True) == (started[0].pressed, started[0].ended)
+
+
+class Stopped(otp.GenServer):
+    """Gets a Ctrl-C when it is told to end."""
+
+    async def handle_cast(self, message: Any) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise KeyboardInterrupt
+
+    async def terminate(self, reason: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class Failing(Stopped):
+    """Cannot even clean up."""
+
+    async def terminate(self, reason: object) -> None:
+        raise ValueError(reason)
+
+
+@pytest.mark.parametrize("server", [Stopped, Failing])
+@pytest.mark.parametrize("end", ["shutdown", "exit", "kill"])
+def test_ctrl_c_wins_over_the_end_of_a_server(server: type[otp.GenServer], end: str) -> None:
+    """A server that is to end anyway, or cannot clean up, passes it on all the same."""
+
+    async def main() -> None:
+        async with otp.open_supervisor([otp.child(server).having(name="s")]) as sup:
+            otp.cast("s", "begin")
+            await trio.testing.wait_all_tasks_blocked()
+            if end == "shutdown":
+                await otp.terminate_child(sup, "s")
+            else:
+                otp.exit("s", otp.KILL if end == "kill" else "soon")
+            await trio.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

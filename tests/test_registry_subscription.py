@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -271,6 +272,22 @@ async def test_a_call_to_a_subscription_is_refused() -> None:
         REG.send("news", "after")
 
         assert "after" == await channel.receive()
+
+
+async def test_the_refusal_of_a_call_comes_at_its_next_checkpoint() -> None:
+    """The answer is there before the caller waits for it; it gets that like any other answer."""
+    async with running(), REG.subscribe("news") as channel:
+        for call in (otp.call, partial(otp.call, timeout=1), partial(otp.call, timeout=None)):
+            with trio.testing.assert_checkpoints(), pytest.raises(otp.WrongServer):
+                await call(channel.pid, "x")
+            with trio.move_on_after(0):  # what wakes the caller has to be over by now
+                await trio.sleep_forever()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await otp.call(channel.pid, "x")
+        assert scope.cancelled_caught
+        with pytest.raises(otp.WrongServer):
+            await otp.receive_response(otp.send_request(channel.pid, "x"))
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "many", None])

@@ -35,6 +35,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 import outcome
+from trio.lowlevel import enable_ki_protection
 
 from .behaviour import finish
 from .bounded import bounded
@@ -304,6 +305,7 @@ class _GetAndUpdate(_Apply):
                 raise BadReturn("Agent.get_and_update", other, "a tuple (answer, new value)")
 
 
+@enable_ki_protection
 async def _ask(agent: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
     process = need(agent, message)

@@ -42,6 +42,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .application_base import Application, check_application
 from .application_changes import reload as _reload
@@ -73,6 +74,7 @@ def _name(ref: AnyApplication) -> str:
 # -- start and stop ------------------------------------------------------------------------------
 
 
+@enable_ki_protection
 async def start(
     application: AnyApplication,
     *,
@@ -105,6 +107,7 @@ async def start(
     await controller().start(_find(application), environment, type)
 
 
+@enable_ki_protection
 async def ensure_started(application: AnyApplication, *, type: StartType = "temporary") -> None:
     """As `start`, and do nothing if it runs. Follows: `Application.ensure_started/2`.
 
@@ -121,6 +124,7 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
         await trio.lowlevel.checkpoint()
 
 
+@enable_ki_protection
 async def ensure_all_started(
     applications: AnyApplication | Iterable[AnyApplication],
     *,
@@ -166,6 +170,7 @@ def _listed(
     return applications
 
 
+@enable_ki_protection
 async def stop(application: AnyApplication) -> None:
     """Stop an application: `prep_stop`, its tree, `stop`. What depends on it goes on.
 
@@ -360,6 +365,7 @@ def delete_env(application: AnyApplication, key: str) -> None:
     controller().environment(_name(application)).delete(key)
 
 
+@enable_ki_protection
 async def reload_config(config: Config | None = None) -> list[str]:
     """Take a new configuration, and tell the running applications whose settings it changes.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import disable_ki_protection
 
-from .behaviour import finish
 from .events import CrashReport
 from .runtime import runtime
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,7 @@ class Callback:
             if self._was_cut:
                 self._scope.cancel(reason="cut short")
             try:
-                await unprotected(callback)
+                await call_back(callback)
             except Exception as exc:
                 self._controller.clean = False
                 label = what if self._name is None else f"{self._name}.{what}"
@@ -52,9 +51,3 @@ class Callback:
         if self._scope.cancelled_caught:
             self._controller.clean = False
         self._scope = None
-
-
-@disable_ki_protection
-async def unprotected(callback: Callable[[], Any]) -> Any:
-    """Run code of the user, which Ctrl-C may break into; `def` or `async def`."""
-    return await finish(callback())

@@ -5,15 +5,14 @@ Follows: Erlang's `application_controller`, which calls `config_change/3` after 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .application_callback import unprotected
 from .application_errors import ConfigChangeError
 from .application_graph import all_of
 from .config import read_config
 from .exits import SpecError
 from .record import dataclass
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +96,7 @@ async def apply(owner: Controller, tables: Tables) -> list[str]:
         if name in before and change:
             told.append(name)
             try:
-                await unprotected(partial(application.config_change, *change.arguments))
+                await call_back(application.config_change, *change.arguments)
             except Exception as exc:
                 errors[name] = exc
     if errors:

@@ -266,6 +266,7 @@ def controller() -> Controller:
 
 
 @asynccontextmanager
+@enable_ki_protection
 async def open_block(
     shutdown_timeout: float | None = None,
     shutdown_func: Callable[[object], object] | None = None,

@@ -14,13 +14,12 @@ Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .application_callback import Callback, unprotected
+from .application_callback import Callback
 from .application_errors import ApplicationExited, ApplicationStartError
 from .child import as_child, child, launch_of
 from .events import ApplicationReport
@@ -42,6 +41,7 @@ from .process import UNSET
 from .runtime import runtime
 from .supervision import SupervisorBehaviour
 from .supervisor import Supervisor, SupervisorSpec
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +178,7 @@ class Master:
             self.failure = SHUTDOWN
 
     async def _start_top(self, home: Home) -> Process:
-        wanted = _as_top(self.application, await unprotected(self.application.start))
+        wanted = _as_top(self.application, await call_back(self.application.start))
         top = await start(launch_of(wanted, home, starter=None, link=False))
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
@@ -195,10 +195,10 @@ class Master:
     async def _run_phases(self) -> None:
         """Run each phase of its own, for it and for those included applications that have it."""
         for phase in self.application.start_phases:
-            await unprotected(partial(self.application.start_phase, phase))
+            await call_back(self.application.start_phase, phase)
             for inner in self.application._included.values():
                 if phase in inner.start_phases:
-                    await unprotected(partial(inner.start_phase, phase))
+                    await call_back(inner.start_phase, phase)
 
     async def _serve(self, top: Process, home: Home) -> None:
         self.running = True

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .application_graph import in_order, needs
 from .checks import check_choice
@@ -94,6 +95,7 @@ class _Starts:
         if self.failure is not None:
             raise self.failure
 
+    @enable_ki_protection
     async def _start_when_ready(
         self,
         application: type[Application],

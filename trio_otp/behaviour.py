@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from .bounded import Note, bounded
 from .class_checks import check_class_options, check_members, new_members
 from .exits import NORMAL, BadReturn, ProcessExit
+from .user_code import call_back, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -136,7 +137,7 @@ class Behaviour:
             check_successor(old, behaviour)
             self.__class__ = behaviour
         try:
-            self._sys_code_changed(await finish(self.code_change(old_version, extra)))
+            self._sys_code_changed(await call_back(self.code_change, old_version, extra))
         except BaseException:
             self.__class__ = old
             raise
@@ -155,7 +156,7 @@ async def finish(result: Any) -> Any:
 def shown_status(instance: Any) -> Any:
     """Give what `format_status` gives; a text about what is wrong with it, if it raises."""
     try:
-        status = instance.format_status()
+        status = interruptible(instance.format_status)
     except (Exception, ProcessExit) as exc:
         return Note(f"<format_status raised {bounded(exc)}>")
     if isinstance(status, CoroutineType):

@@ -253,6 +253,7 @@ class CastMethod(_Method, Generic[P]):
         """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
         self._send(ref, args, kwargs)
 
+    @enable_ki_protection
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if kwargs or not self.least <= len(args) + 1 <= self.most:
             self.refuse_wrong(ref, args, kwargs)

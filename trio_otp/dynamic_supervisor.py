@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .behaviour import finish, ignore
+from .behaviour import ignore
 from .checks import check_whole
 from .exits import (
     KILLED,
@@ -59,6 +59,7 @@ from .server_results import IGNORE
 from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
 from .supervision_data import ChildInfo, Counts, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -188,7 +189,7 @@ class DynamicLoop(SupervisorLoop):
 
     async def set_up(self) -> None:
         """Take the limits."""
-        wanted = await finish(self.instance.init())
+        wanted = await call_back(self.instance.init)
         if wanted is IGNORE:
             ignore(self.process)
         self.spec = spec = check_spec(wanted, DynamicSupervisorSpec, "DynamicSupervisor")
@@ -196,7 +197,7 @@ class DynamicLoop(SupervisorLoop):
 
     async def specify_anew(self) -> None:
         """Take other limits; with a template, its options and target hold for all children."""
-        wanted = await finish(self.instance.init())
+        wanted = await call_back(self.instance.init)
         if wanted is IGNORE:
             return
         spec = check_spec(wanted, DynamicSupervisorSpec, "DynamicSupervisor")

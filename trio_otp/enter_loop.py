@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .exits import NORMAL, ProcessExit
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .server_loop import ServerLoop
 
 
+@enable_ki_protection
 async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> NoReturn:
     """Let the running process go on as a server. It never returns.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import outcome
+from trio.lowlevel import enable_ki_protection
 
 from .event_handler import HandlerCrashed
 from .event_manager import EventManager
@@ -128,6 +129,7 @@ class CallHandler(Command):
         return await manager.ask(self.handler, self.request, from_)
 
 
+@enable_ki_protection
 async def send_command(ref: Ref, command: Command, timeout: float | None = None) -> Any:
     """Send a command to an event manager and wait for its answer.
 

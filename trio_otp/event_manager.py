@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import outcome
 import trio
+from trio.lowlevel import enable_ki_protection
 
-from .behaviour import finish, shown_state
+from .behaviour import shown_state
 from .bounded import bounded
 from .event_handler import (
     GenEvent,
@@ -53,6 +54,7 @@ from .runtime import need_process
 from .server_messages import Handled, log_unexpected, shown_message
 from .server_results import Reply
 from .signals import Exit
+from .user_code import call_back, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,10 +94,11 @@ class EventManager(GenServer):
         self._process.trap_exit = True
         return self._install()
 
+    @enable_ki_protection
     async def _install(self) -> None:
         try:
             for make in self.makers:
-                handler = make()
+                handler = interruptible(make)
                 check_handler(handler, "handlers")
                 await self.add(Entry(handler))
         except Exception:
@@ -141,6 +144,7 @@ class EventManager(GenServer):
             handler._is_installed = True
         return self
 
+    @enable_ki_protection
     async def _end_all(self) -> None:
         owners = self.table.owners()
         for entry in self.table:
@@ -164,6 +168,7 @@ class EventManager(GenServer):
             raise NoHandler(key)
         return entry
 
+    @enable_ki_protection
     async def add(self, entry: Entry, *, place: int = 0, swapped: Any = UNSET) -> None:
         """Start a handler and put it into the table.
 
@@ -244,6 +249,7 @@ class EventManager(GenServer):
         else:
             await self.take_out(entry, NORMAL)
 
+    @enable_ki_protection
     async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
         """Put a handler in place of another, as the newest.
 
@@ -267,6 +273,7 @@ class EventManager(GenServer):
             left = _left_behind(entry, await self.take_out(entry, reason, told=_swapped(new)))
         await self.add(new, swapped=left)
 
+    @enable_ki_protection
     async def _give_place(self, entry: Entry, swap: SwapHandler) -> None:
         """Put another handler in the very place of one that asked for it."""
         new = Entry(swap.new, swap.id, entry.owner)
@@ -279,6 +286,7 @@ class EventManager(GenServer):
             self._report(new, reason)
             self._tell_owner(new, reason)
 
+    @enable_ki_protection
     async def take_out(self, entry: Entry, reason: object, *, told: object = NORMAL) -> Ran:
         """Take a handler out, run its `terminate`, tell its owner.
 
@@ -293,6 +301,7 @@ class EventManager(GenServer):
         self._tell_owner(entry, told)
         return ran
 
+    @enable_ki_protection
     async def _crash(self, entry: Entry, reason: object) -> None:
         self._report(entry, reason)
         await self.take_out(entry, reason, told=reason)
@@ -303,7 +312,7 @@ class EventManager(GenServer):
         """Run a callback of a handler. What it returned is never mistaken for what it raised."""
         ran: Ran
         try:
-            ran = Returned(await finish(callback(*args)))
+            ran = Returned(await call_back(callback, *args))
         except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if passes_through(exc) or self._is_over():
                 raise

@@ -255,6 +255,7 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
     return await From(need(ref, request), ref, request, timeout).begin()
 
 
+@enable_ki_protection
 def cast(ref: Ref, message: Any) -> None:
     """Send a message that is not answered. It never blocks and never fails on a dead server.
 
@@ -274,6 +275,7 @@ def cast(ref: Ref, message: Any) -> None:
         process.mailbox.put(Cast(message))
 
 
+@enable_ki_protection
 def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     """Answer a call, from any process, at any time.
 
@@ -298,6 +300,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     return False
 
 
+@enable_ki_protection
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
     """Let a server end, after what is queued before, and wait until it is dead.
 
@@ -338,6 +341,7 @@ def _ask_to_end(process: Process, reason: object) -> None:
         process.mailbox.put(Terminate(reason))
 
 
+@enable_ki_protection
 def reply_from_task(
     from_: From[T], fn: Callable[[*Ts], Awaitable[T | outcome.Outcome[T]]], *args: *Ts
 ) -> Pid[Any]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
@@ -56,6 +57,7 @@ class Home:
         if self._empty is not None and not self.processes:
             self._empty.set()
 
+    @enable_ki_protection
     async def close(self) -> None:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
         with trio.CancelScope(shield=True):
@@ -66,6 +68,7 @@ class Home:
                         part(process, self.processes)
                         await stop(process, _why(process), _limit(process), now=True)
 
+    @enable_ki_protection
     async def close_after(self, leave: trio.Event) -> None:
         """Be the task that stops what lives here once a block is left.
 
@@ -76,6 +79,7 @@ class Home:
             await leave.wait()
             await self.close()
 
+    @enable_ki_protection
     async def guard(self) -> None:
         """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
         try:
@@ -123,6 +127,7 @@ def _limit(process: Process) -> float | None:
     return None if process.hosts else LINK_LIMIT
 
 
+@enable_ki_protection
 def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     """Give the home of a user's nursery, with a guard that stops its processes in order."""
     home = runtime.homes.get(nursery)
@@ -135,6 +140,7 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
     return home
 
 
+@enable_ki_protection
 async def stop(process: Process, reason: object, limit: float | None, *, now: bool = False) -> None:
     """Ask a process to end, and kill it when its time is over.
 
@@ -156,6 +162,7 @@ async def stop(process: Process, reason: object, limit: float | None, *, now: bo
         await kill(process)
 
 
+@enable_ki_protection
 async def kill(process: Process) -> None:
     """Kill a process and wait for its end."""
     process.condemn(KILLED)

@@ -113,6 +113,7 @@ class Launch:
             hook(process.pid)
         return process
 
+    @enable_ki_protection
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
         if self.process.doom is UNSET:
@@ -159,6 +160,7 @@ class Launch:
         return Abort.SUCCEEDED
 
 
+@enable_ki_protection
 def acknowledge(process: Process, value: Any, why_not: str) -> None:
     """Tell the starter of a plain process that it has started, and keep the value it gives."""
     starting = process.starting

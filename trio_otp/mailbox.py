@@ -75,6 +75,7 @@ class Mailbox:
             self._waiter = None
             reschedule(task, WOKEN)
 
+    @enable_ki_protection
     def take_back(self, message: Any) -> None:
         """Take out the newest message if it is this one."""
         if self.queue and self.queue[-1] is message:
@@ -90,6 +91,7 @@ class Mailbox:
         self.park()
         await wait_task_rescheduled(self.unpark)
 
+    @enable_ki_protection
     def park(self) -> None:
         """Let the next message wake this task, which waits right after this; raises as `wait`."""
         if self._waiter is not None:
@@ -103,6 +105,7 @@ class Mailbox:
         if task is not None:
             reschedule(task, WOKEN)
 
+    @enable_ki_protection
     def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
         """Forget who waits: it was cancelled."""
         self._waiter = None
@@ -118,6 +121,7 @@ class Mailbox:
             raise trio.WouldBlock
         return self.queue.popleft()
 
+    @enable_ki_protection
     async def take(self) -> Any:
         """Wait for the oldest message."""
         self.pull()
@@ -127,6 +131,7 @@ class Mailbox:
             await self.wait()
         return self.queue.popleft()
 
+    @enable_ki_protection
     def take_match(self, match: Match) -> Any:
         """Take the oldest message that matches, leaving the others in their order.
 
@@ -139,6 +144,7 @@ class Mailbox:
             self._seen -= 1
         return self._pop(index)
 
+    @enable_ki_protection
     async def wait_match(self, match: Match) -> Any:
         """Wait for a message that matches; `take_match` has found none so far."""
         self._seen = len(self.queue)
@@ -192,6 +198,7 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self.queue)
 
+    @enable_ki_protection
     def drain(self) -> list[Any]:
         """Take out whatever is left, oldest first."""
         self.pull()
@@ -199,6 +206,7 @@ class Mailbox:
         self.queue.clear()
         return left
 
+    @enable_ki_protection
     def close(self) -> None:
         """Take nothing more; what is still inside is dropped."""
         self.queue.clear()
@@ -211,6 +219,7 @@ class DirectMailbox(Mailbox):
     __slots__ = ()
     _begin: Callable[[Any], bool]
 
+    @enable_ki_protection
     def put(self, message: Any) -> None:
         """Add a message, unless it is dealt with by now."""
         if self._waiter is None or not self._begin(message):
@@ -222,6 +231,7 @@ class ChannelMailbox(Mailbox):
 
     __slots__ = ()
 
+    @enable_ki_protection
     def put(self, message: Any) -> None:
         """Add a message behind those that came through the send ends."""
         self._channel[0].send_nowait(message)
@@ -250,6 +260,7 @@ class ChannelMailbox(Mailbox):
         waiting: int = self._channel[1].statistics().current_buffer_used
         return len(self.queue) + waiting
 
+    @enable_ki_protection
     def close(self) -> None:
         """Break the send ends, too."""
         for end in self._channel:

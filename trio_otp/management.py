@@ -237,6 +237,7 @@ def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "
 async def ensure_child(sup: Ref, child: type[B]) -> Pid[B]: ...
 @overload
 async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+@enable_ki_protection
 async def ensure_child(sup: Ref, child: Any) -> Any:
     """Give the process that has the child's name, starting the child if there is none.
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import outcome
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .exits import CallingSelf, CallTimeout
@@ -56,6 +57,7 @@ class MultiReply(NamedTuple):
     bad: list[tuple[Any, Exception]]
 
 
+@enable_ki_protection
 async def multi_call(
     refs: Ref | Iterable[Ref], request: Any, timeout: float | None = DEFAULT_TIMEOUT
 ) -> MultiReply:

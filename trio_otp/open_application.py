@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .application_base import check_application
 from .application_changes import configure
@@ -55,6 +56,7 @@ class OpenApplication:
         state = "running" if self._master.running else "ended"
         return f"<application {self.name} {state} {self.pid!r}>"
 
+    @enable_ki_protection
     async def wait(self) -> None:
         """Serve on until the application ends: by auto-shutdown, or because it is stopped.
 
@@ -64,6 +66,7 @@ class OpenApplication:
         await self._master.gone.wait()
         await trio.lowlevel.checkpoint()  # the block may just have been cancelled
 
+    @enable_ki_protection
     async def wait_over(self) -> None:
         """Wait until the top process has ended; `prep_stop` and `stop` may still run."""
         await self._master.over.wait()
@@ -71,6 +74,7 @@ class OpenApplication:
 
 
 @block("async with otp.open_application(App) as app: ...")
+@enable_ki_protection
 async def open_application(
     application: type[Application],
     *,

@@ -55,6 +55,7 @@ class OpenSupervisor:
     def __repr__(self) -> str:
         return f"<supervisor {self.pid!r} {'ended' if self._process.dead else 'running'}>"
 
+    @enable_ki_protection
     async def wait(self) -> None:
         """Serve on until the supervisor ends: by auto-shutdown, `otp.stop`, or giving up.
 

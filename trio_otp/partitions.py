@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .checks import is_whole
@@ -77,6 +78,7 @@ class Partitions:
         """Tell how many partitions keys are spread over. Follows: `partitions/1`."""
         return self._loop().size
 
+    @enable_ki_protection
     async def resize(self, partitions: int) -> int:
         """Let fewer partitions run, or more again, at most as many as at first.
 

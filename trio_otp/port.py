@@ -186,6 +186,7 @@ class Port(GenServer):
         """Give what reports show: the command and the last output, and not the environment."""
         return {"command": self._command.argv, "os_pid": self.os_pid, "output": list(self._last)}
 
+    @enable_ki_protection
     async def terminate(self, reason: object) -> None:
         """Send SIGTERM, and wait as long as the child may take.
 

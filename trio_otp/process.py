@@ -333,6 +333,7 @@ class Process:
         elif reason is not NORMAL:
             self.condemn(reason)
 
+    @enable_ki_protection
     def condemn(self, reason: object, *, orderly: bool = False) -> None:
         """Let the process end with `reason` at its next checkpoint.
 
@@ -419,12 +420,14 @@ class Process:
         if self.doom is KILLED:
             self.die(KILLED)
 
+    @enable_ki_protection
     def unlink_parent(self) -> None:
         """Remove the link to whoever started it."""
         if self.parent is not None:
             self.peers.pop(self.parent, None)
             self.parent.peers.pop(self, None)
 
+    @enable_ki_protection
     async def wait_dead(self) -> None:
         """Wait until the epilogue has run."""
         if self.dead:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .application_base import check_application
 from .application_controller import controller
@@ -129,6 +130,7 @@ class _Program:
             with suppress(trio.RunFinishedError):
                 self.token.run_sync_soon(self._act, len(self.received))
 
+    @enable_ki_protection
     def _act(self, count: int) -> None:
         """Do in the run what a signal asks for."""
         if count == 1:
@@ -139,6 +141,7 @@ class _Program:
             for block in controller().blocks:
                 block.cut()
 
+    @enable_ki_protection
     async def main(self) -> int:
         """Be the main function of the run; give the exit status."""
         self.token = trio.lowlevel.current_trio_token()

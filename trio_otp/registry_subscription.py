@@ -139,6 +139,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
     def __repr__(self) -> str:
         return f"<subscription to {bounded(self._key)} of {bounded(self._ref)}>"
 
+    @enable_ki_protection
     async def receive(self) -> Any:
         """Wait for the next message.
 
@@ -156,6 +157,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
                 raise
             raise self._error() from None
 
+    @enable_ki_protection
     async def aclose(self) -> None:
         """Give the key up before the block is left; reading is over."""
         self._leave()

@@ -93,22 +93,26 @@ class From(Generic[T]):
             return self._give_up_at_once()
         if timeout == math.inf or type(self.server.mailbox) is not Mailbox:
             return self._wait_checked()
-        self.send()
-        if timeout is not None and not self.done:
+        self.send()  # which only appends it: no answer can come before this task waits
+        if timeout is not None:
             self._fifo = self.server.runtime.timers.limit(self, timeout, self.since)
         return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
 
+    @enable_ki_protection
     async def _wait_checked(self) -> Any:
         # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
         await checkpoint_if_cancelled()
         self.send()
-        if self.timeout is not None and self.timeout != math.inf and not self.done:
+        if self.done:  # `put` has answered, as that of a subscription does
+            await trio.lowlevel.checkpoint()
+            return self._value.unwrap()
+        if self.timeout is not None and self.timeout != math.inf:
             self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
         return await wait_task_rescheduled(self.abort)
 
     def send(self) -> None:
         """Put the request of this task into the mailbox."""
-        self.task = task = current_task()
+        task = current_task()
         server = self.server
         self.since = server.runtime.now()
         caller = current_process.get(None)
@@ -119,6 +123,7 @@ class From(Generic[T]):
             server._requests = {}
         server._requests[self] = None
         server.mailbox.put(self)
+        self.task = task  # not before: whoever answers inside `put` must not wake a task that runs
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
@@ -155,8 +160,8 @@ class From(Generic[T]):
         if self.task is not None:
             self._value = value
             reschedule(self.task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
-        elif self.deliver is not None:
-            self.deliver(outcome.Value(value))
+        else:
+            self._keep(outcome.Value(value))
         return True
 
     @enable_ki_protection
@@ -167,9 +172,16 @@ class From(Generic[T]):
         self._leave()
         if self.task is not None:
             reschedule(self.task, result)
-        elif self.deliver is not None:
-            self.deliver(result)
+        else:
+            self._keep(result)
         return True
+
+    def _keep(self, result: outcome.Outcome[Any]) -> None:
+        """Take an answer while no task waits: that of an id, or of a caller who will wait."""
+        if self.deliver is not None:
+            self.deliver(result)
+        else:
+            self._value = result
 
     def unwrap(self) -> Any:
         """Give the answer to the task that wakes with this as its outcome."""

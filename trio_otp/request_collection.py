@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .exits import CallTimeout
 from .request import DEFAULT_TIMEOUT, check_timeout
@@ -61,6 +62,7 @@ class RequestIds:
             raise ValueError(f"{request_id!r} is in the collection already")
         self._labels[request_id] = label
 
+    @enable_ki_protection
     def send(self, ref: Ref, request: Any, label: Any = None) -> RequestId:
         """Send a request and put it in.
 
@@ -85,6 +87,7 @@ class RequestIds:
         """List the requests with their labels. Follows: `gen_server:reqids_to_list/1`."""
         return list(self._labels.items())
 
+    @enable_ki_protection
     async def receive(
         self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
     ) -> Response | None:
@@ -105,12 +108,13 @@ class RequestIds:
         """
         try:
             return await self.wait(timeout, delete=delete)
-        except (CallTimeout, trio.Cancelled):
+        except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
             for request_id in self._labels:
                 request_id._give_up()
             self._labels.clear()
             raise
 
+    @enable_ki_protection
     async def wait(
         self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
     ) -> Response | None:
@@ -141,6 +145,7 @@ class RequestIds:
         await trio.lowlevel.checkpoint()
         return None
 
+    @enable_ki_protection
     def check(self, *, delete: bool = True) -> Response | None:
         """Look whether any of the requests is answered.
 

@@ -145,6 +145,7 @@ def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], 
     return deliver
 
 
+@enable_ki_protection
 def send_request(ref: Ref, request: Any) -> RequestId:
     """Send a call without waiting for its answer.
 
@@ -165,6 +166,7 @@ def send_request(ref: Ref, request: Any) -> RequestId:
     return request_id
 
 
+@enable_ki_protection
 async def receive_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, give the request up.
 
@@ -185,11 +187,12 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
     """
     try:
         return await wait_response(request_id, timeout)
-    except (CallTimeout, trio.Cancelled):
+    except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
         request_id._give_up()
         raise
 
 
+@enable_ki_protection
 async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, one can wait again.
 
@@ -216,6 +219,7 @@ async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_T
     return answer.unwrap()
 
 
+@enable_ki_protection
 def check_response(request_id: RequestId) -> outcome.Outcome[Any] | None:
     """Look whether the answer to a request is there.
 

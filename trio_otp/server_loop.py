@@ -23,9 +23,9 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
-from trio.lowlevel import disable_ki_protection, wait_task_rescheduled
+from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
-from .behaviour import finish, ignore, shown_state
+from .behaviour import ignore, shown_state
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
 from .hibernation import Drowsiness, fall_asleep
 from .mailbox import Mailbox, SystemMessage, stay
@@ -54,6 +54,7 @@ from .server_results import (
 )
 from .signals import Exit
 from .system import SystemCall, handle_system
+from .user_code import call_back, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -104,14 +105,14 @@ class ServerLoop:
         self._began(result)
         await self._live(None)
 
-    @disable_ki_protection
+    @enable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> Any:
         # One frame from the init to the end: a server that waits keeps each of its frames.
         if make is not None:
             result = self._make(make)
             if result.__class__ is CoroutineType:
                 self.process.shelter()
-                result = await result
+                result = await wait_for(result)
             self._check_first(result)
             if self.process.doom is not UNSET:  # an init without a checkpoint has not noticed
                 self.process.shelter()
@@ -128,6 +129,7 @@ class ServerLoop:
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
             await self._end(exc)
 
+    @disable_ki_protection
     def _make(self, make: Callable[[], Behaviour]) -> Any:
         """Make the instance and call its init; give what that returned, maybe to be awaited."""
         self.instance = self.process.instance = make()
@@ -155,8 +157,10 @@ class ServerLoop:
         if self.process.doom is not UNSET and not self.process.orderly:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
-            self._report(stopping.reason)
-            await self._terminate(stopping.reason)
+            try:
+                self._report(stopping.reason)
+            finally:
+                await self._terminate(stopping.reason)
         finally:
             killed = self.process.doom is not UNSET  # then the callers learn of that
             if stopping.from_ is not None and stopping.reply is not UNSET and not killed:
@@ -165,19 +169,23 @@ class ServerLoop:
 
     async def _end(self, exc: BaseException) -> None:
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
-        process = self.process
-        self.process.shelter()
-        if process.doom is not UNSET:
-            if process.orderly:
+        process, reason = self.process, reason_of(exc)
+        process.shelter()
+        if process.doom is UNSET and not passes_through(exc):
+            try:
+                self._report(reason)
+            finally:  # also if Ctrl-C breaks off a `format_status`
+                await self._terminate(reason)
+            raise ProcessExit(reason)
+        try:
+            if process.doom is UNSET:
+                await self._terminate(reason, process.shutdown)
+            elif process.orderly:
                 await self._terminate(process.doom)
-            raise exc
-        reason = reason_of(exc)
-        if passes_through(exc):
-            await self._terminate(reason, process.shutdown)
-            raise unwrap(exc)
-        self._report(reason)
-        await self._terminate(reason)
-        raise ProcessExit(reason)
+        except (trio.Cancelled, ProcessExit):
+            if not passes_through(exc):
+                raise
+        raise unwrap(exc)  # Ctrl-C goes on whatever `terminate` has met
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
@@ -186,7 +194,7 @@ class ServerLoop:
         deadline = math.inf if limit is None else trio.current_time() + limit
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
-                await finish(self.instance.terminate(reason))
+                await call_back(self.instance.terminate, reason)
             except (Exception, ProcessExit) as exc:
                 crash = reason_of(exc)
                 self._report(crash)
@@ -214,9 +222,11 @@ class ServerLoop:
 
     # -- messages ----------------------------------------------------------------------------
 
+    @disable_ki_protection
     async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
         # The path of each message. It is written out, because each coroutine more would cost some
-        # percent of a call.
+        # percent of a call. Ctrl-C may get in at any line and ends the server as a crash does; what
+        # others see of it is changed by functions that are protected.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
         mailbox, queue = process.mailbox, process.mailbox.queue
         while True:
@@ -310,6 +320,7 @@ class ServerLoop:
             await handle_debugged(self, debug, message)
         process.handled += 1
 
+    @enable_ki_protection
     async def _next(self) -> Any:
         """Wait for the next message, or let others run and an exit signal arrive."""
         self.process.shelter()
@@ -325,6 +336,7 @@ class ServerLoop:
         self._budget = BURST
         self._until = self.process.since + BURST_SECONDS
 
+    @enable_ki_protection
     async def _wait(self) -> Any:
         mailbox = self.process.mailbox
         if self._deadline is None:

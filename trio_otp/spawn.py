@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
@@ -94,6 +95,7 @@ def spawn_link(
     return _spawn(fn, args, None, label, link=True).pid
 
 
+@enable_ki_protection
 def spawn_monitor(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
 ) -> tuple[Pid[Any], Monitor]:
@@ -117,6 +119,7 @@ def spawn_monitor(
     return pid, monitor(pid)
 
 
+@enable_ki_protection
 def _spawn(
     fn: Callable[..., Awaitable[object]],
     args: tuple[Any, ...],
@@ -181,6 +184,7 @@ async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
     return await take(process, _wanted(match, process), timeout)
 
 
+@enable_ki_protection
 async def take(process: Process, wanted: Callable[[Any], bool], timeout: float | None) -> Any:
     """Take the oldest message that is wanted, waiting for one if there is none."""
     await trio.lowlevel.checkpoint_if_cancelled()
@@ -221,6 +225,8 @@ def wanted_by(match: Any) -> Callable[[Any], bool]:
             f"match={bounded(match)}: accepted is a type, a tuple of types or a function; "
             f"for one value write lambda message: message == {bounded(match)}"
         )
+    else:
+        wanted = partial(_matches, match)
     return wanted
 
 
@@ -236,6 +242,12 @@ def _is_for_loop(message: Any, process: Process) -> bool:
 
 def _anything(_: Any) -> bool:
     return True
+
+
+@disable_ki_protection
+def _matches(match: Any, message: Any) -> bool:
+    wanted: bool = match(message)
+    return wanted
 
 
 def _is_of(types: Any, message: Any) -> bool:

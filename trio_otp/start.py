@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from trio.lowlevel import enable_ki_protection
+
 from .behaviour import Behaviour
 from .child import Child, as_child, launch_of
 from .launch import nest_of, where_to_live
@@ -27,6 +29,7 @@ B = TypeVar("B", bound=Behaviour)
 async def start_link(child: type[B]) -> Pid[B]: ...
 @overload
 async def start_link(child: Child[S]) -> Pid[S]: ...
+@enable_ki_protection
 async def start_link(child: Any) -> Any:
     """Start a process linked to this one, and wait until its init is over.
 
@@ -53,6 +56,7 @@ async def start_link(child: Any) -> Any:
 async def start(child: type[B], *, nursery: trio.Nursery | None = None) -> Pid[B]: ...
 @overload
 async def start(child: Child[S], *, nursery: trio.Nursery | None = None) -> Pid[S]: ...
+@enable_ki_protection
 async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """Start a process that is linked to nobody, and wait until its init is over.
 
@@ -87,6 +91,7 @@ async def start_monitor(
 async def start_monitor(
     child: Child[S], *, nursery: trio.Nursery | None = None
 ) -> tuple[Pid[S], Monitor]: ...
+@enable_ki_protection
 async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """As `start`, and monitor the process.
 

@@ -71,7 +71,7 @@ class StatemLoop(ServerLoop):
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
 
-    @disable_ki_protection
+    @enable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
         try:
             await super()._live(make)
@@ -113,8 +113,10 @@ class StatemLoop(ServerLoop):
 
     # -- events ------------------------------------------------------------------------------
 
+    @disable_ki_protection
     async def _serve(self) -> None:  # noqa: PLR0912 - see below
-        # The path of each event. It is written out, as that of a GenServer's messages.
+        # The path of each event, written out as that of a GenServer's messages. Ctrl-C may get in
+        # at any line, as there.
         process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
         mailbox, queue, engine = process.mailbox, process.mailbox.queue, self.engine
         while True:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .behaviour import finish, ignore
+from .behaviour import ignore
 from .bounded import bounded
 from .exits import (
     SHUTDOWN,
@@ -45,6 +45,7 @@ from .server_results import IGNORE
 from .supervision import SupervisorLoop, check_spec
 from .supervision_data import ChildInfo, Ending, RetryLater, Slot
 from .template import need_child
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -110,7 +111,7 @@ class StaticLoop(SupervisorLoop):
 
     async def set_up(self) -> None:
         """Start the children in order; stop those that were started if one does not start."""
-        wanted = await finish(self.instance.init())
+        wanted = await call_back(self.instance.init)
         if wanted is IGNORE:
             ignore(self.process)
         self.take_spec(check_spec(wanted, SupervisorSpec, "Supervisor"))
@@ -124,7 +125,7 @@ class StaticLoop(SupervisorLoop):
 
     async def specify_anew(self) -> None:
         """Let new specifications take the place of those of the same id."""
-        wanted = await finish(self.instance.init())
+        wanted = await call_back(self.instance.init)
         if wanted is IGNORE:
             return
         spec = check_spec(wanted, SupervisorSpec, "Supervisor")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeA
 
 import outcome
 import trio
-from trio.lowlevel import disable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
@@ -47,6 +47,7 @@ from .server_messages import Terminate, log_unexpected
 from .signals import Exit
 from .supervision_data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
 from .system import SystemCall, handle_system
+from .user_code import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -171,7 +172,7 @@ class SupervisorLoop:
 
     # -- life --------------------------------------------------------------------------------
 
-    @disable_ki_protection
+    @enable_ki_protection
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
         process = self.process
@@ -199,7 +200,7 @@ class SupervisorLoop:
 
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
-        self.instance = process.instance = make()
+        self.instance = process.instance = interruptible(make)
         self.instance.loop = self
         await self.set_up()
         assert process.starting is not None

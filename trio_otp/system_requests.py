@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from .behaviour import finish
+from trio.lowlevel import enable_ki_protection
+
 from .debug import debug_of
 from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through, reason_of
 from .names import class_name, need, takes_messages
 from .record import dataclass
 from .request import check_timeout
 from .system import Request, SystemCall
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +78,7 @@ class ReplaceState(Request):
     async def carry_out(self, host: Host) -> Any:
         """Put what the function makes of the state in its place, and give that."""
         with _Failing("replace_state"):
-            state = await finish(self.function(host.instance._sys_state()))
+            state = await call_back(self.function, host.instance._sys_state())
             host.instance = host.process.instance = host.instance._sys_replace(state)
         return state
 
@@ -184,6 +186,7 @@ class _Failing:
             raise CallbackFailed(self._callback, reason_of(exc))
 
 
+@enable_ki_protection
 async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     """Send a request to a process that answers such, and wait for the answer."""
     check_timeout("timeout", timeout)

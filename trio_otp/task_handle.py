@@ -97,6 +97,7 @@ class Task(Generic[T]):
 
     # -- for the process that runs it ---------------------------------------------------------
 
+    @enable_ki_protection
     def _bind(self, process: Process) -> None:
         """Note the process; the owner hears of its end."""
         self.pid = process.pid
@@ -106,6 +107,7 @@ class Task(Generic[T]):
             self.ref = Monitor(owner, process.pid)
             self.ref._attach(process)
 
+    @enable_ki_protection
     def _reply(self, value: T) -> None:
         """Take the result, unless nobody waits for it any more."""
         if not self._open:
@@ -151,6 +153,7 @@ class Task(Generic[T]):
         if pid is not self.owner:
             raise NotOwner(self, f"otp.task.{function}", self.owner, pid)
 
+    @enable_ki_protection
     async def _await_result(self, function: str, timeout: float | None) -> T:
         self._check_owner(function)
         check_timeout("timeout", timeout)
@@ -208,6 +211,7 @@ class Task(Generic[T]):
     def _is_exit(self, message: object) -> bool:
         return isinstance(message, Exit) and message.pid is self.pid
 
+    @enable_ki_protection
     def _unlink(self) -> None:
         """Part owner and task: neither hears of the other's end."""
         owner = self._owner_process
@@ -216,6 +220,7 @@ class Task(Generic[T]):
             owner.peers.pop(process, None)
             process.peers.pop(owner, None)
 
+    @enable_ki_protection
     def _abandon(self) -> None:
         """Its start was given up: it need not run, and its owner hears nothing of it."""
         self._let_go()
@@ -229,6 +234,7 @@ class Task(Generic[T]):
             event.set()
 
 
+@enable_ki_protection
 async def wait_for(
     tasks: Sequence[Task[Any]], enough: Callable[[], bool], timeout: float | None
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trio.lowlevel import disable_ki_protection
+
 from .bounded import bounded, label_of
 from .exits import ProcessExit, passes_through, unwrap
 from .launch import expect_awaitable
@@ -69,6 +71,7 @@ class Job:
         shown = ", ".join(bounded(arg, 60) for arg in self.args)
         return f"{self.label}({shown})"
 
+    @disable_ki_protection
     async def run(self, process: Process) -> None:
         """Be the body of the process."""
         try:

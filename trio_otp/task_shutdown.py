@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, SHUTDOWN
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@enable_ki_protection
 async def shutdown(
     task: Task[T], timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT
 ) -> Outcome[T] | None:
@@ -90,6 +92,7 @@ async def _end(
         await process.wait_dead()
 
 
+@enable_ki_protection
 def ignore(task: Task[T]) -> Outcome[T] | None:
     """Let a task run on, unlinked, with nobody to take its result.
 

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .block import block
 from .blueprint import Blueprint
@@ -37,6 +38,7 @@ from .request import is_seconds
 from .runtime import own_process, runtime
 from .task_job import Job, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
+from .user_code import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -153,6 +155,7 @@ class TaskStream(Generic[T]):
     def __aiter__(self) -> TaskStream[T]:
         return self
 
+    @enable_ki_protection
     async def __anext__(self) -> Outcome[T]:
         if self._busy:
             raise trio.BusyResourceError("another task waits for the next result of this stream")
@@ -213,7 +216,7 @@ class TaskStream(Generic[T]):
         if self._exhausted:
             return None
         try:
-            return Item(self, next(self._items))
+            return Item(self, interruptible(next, self._items))
         except StopIteration:
             self._exhausted = True
             return None
@@ -281,6 +284,7 @@ def check_items(items: object) -> None:
 
 
 @block("async with otp.task.async_stream(items, fn) as results: ...")
+@enable_ki_protection
 async def open_stream(
     items: Iterable[Any], plan: Plan, start: Start | None
 ) -> AsyncGenerator[TaskStream[Any]]:

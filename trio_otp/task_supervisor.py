@@ -43,6 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .child import Child
 from .child import child as make_child
@@ -278,6 +279,7 @@ class TaskLoop(DynamicLoop):
     summary = "tasks"
 
 
+@enable_ki_protection
 async def run_job(job: Job) -> None:
     """Be the function of a task under a supervisor: take the job's name, owner and callers."""
     process = need_process("a task")
@@ -294,6 +296,7 @@ async def run_job(job: Job) -> None:
     await job.run(process)
 
 
+@enable_ki_protection
 async def _start(
     sup: Ref,
     fn: Callable[..., Awaitable[T]],

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from trio.lowlevel import enable_ki_protection
+
 from .bounded import bounded
 from .checks import check_choice, check_whole
 from .request import check_timeout
@@ -50,6 +52,7 @@ async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
     return await task._await_result("await_one", timeout)
 
 
+@enable_ki_protection
 async def await_many(tasks: Iterable[Task[T]], timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
     """Wait for the results of many tasks, all within one time-out.
 
@@ -130,6 +133,7 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
     return outcome
 
 
+@enable_ki_protection
 async def yield_many(
     tasks: Iterable[Task[T]],
     timeout: float | None = AWAIT_TIMEOUT,

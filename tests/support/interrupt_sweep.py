@@ -1,0 +1,195 @@
+"""Ctrl-C before each line that the library runs without protection, one run for each line.
+
+A run stands for a whole program. It has to end by the Ctrl-C, with nothing left: what hangs is
+found by the virtual clock, which has nothing to jump to, and named by the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+from trio._core import _run as trio_run
+from trio._core._ki import ki_protection_enabled
+
+import trio_otp as otp
+from trio_otp.runtime import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from types import FrameType
+
+    from trio_otp.runtime import Runtime
+
+    Scenario = Callable[[], Awaitable[object]]
+
+LIBRARY = str(Path(otp.__file__).parent)
+# What the library calls that is Python too: an interrupt there comes out in the library.
+HELPERS = (str(Path(trio.__file__).parent), contextlib.__file__)
+PATIENCE = 10_000.0  # virtual seconds; no scenario takes as long
+STEPS = 2_000_000  # lines of one run
+REAL_PATIENCE = 20.0  # seconds; a run takes some 20 ms
+
+
+class Hang(BaseException):
+    """A run does not end."""
+
+
+class Interrupt:
+    """Presses Ctrl-C before the n-th unprotected line, and keeps where that was.
+
+    Lines of the user's own code, which may be broken off anywhere, do not count.
+    """
+
+    def __init__(self, number: int, second: int = 0) -> None:
+        self.number = number
+        self.second = second  # how many unprotected lines later it is pressed again; 0: never
+        self.count = 0
+        self.places: list[str] = []
+        self.active = False
+        self._lines = 0
+
+    def trace(self, frame: FrameType, event: str, _: object) -> Any:
+        """Be the trace function of the run."""
+        if not self._is_ours(frame):
+            return None
+        if self.active and event == "line":
+            self._lines += 1
+            if self._lines > STEPS:
+                raise Hang("it runs in a circle")
+            if not ki_protection_enabled(frame):
+                self.count += 1
+                if self.count in (self.number, self.number + self.second):
+                    self._press(frame)
+        return self.trace
+
+    def _press(self, frame: FrameType) -> None:
+        code = frame.f_code
+        self.places.append(f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}")
+        signal.raise_signal(signal.SIGINT)
+
+    @staticmethod
+    def _is_ours(frame: FrameType) -> bool:
+        name = frame.f_code.co_filename
+        if name.startswith(LIBRARY):
+            return True
+        back = frame.f_back
+        return name.startswith(HELPERS) and back is not None and back.f_trace is not None
+
+
+class Ended:
+    """How a run ended."""
+
+    def __init__(self, interrupt: Interrupt, error: BaseException | None) -> None:
+        self.count = interrupt.count
+        self.places = interrupt.places
+        self.error = error
+
+    @property
+    def pressed(self) -> bool:
+        """Tell whether Ctrl-C was pressed."""
+        return bool(self.places)
+
+    def __repr__(self) -> str:
+        return f"{self.error!r} after Ctrl-C at {', '.join(self.places)}"
+
+
+def run(scenario: Scenario, number: int, second: int = 0) -> Ended:
+    """Run a program with Ctrl-C at one line, always the same way.
+
+    Args:
+        scenario: the program.
+        number: at which unprotected line; -1 counts them.
+        second: how many such lines later it is pressed again, if it comes to that.
+    """
+    interrupt = Interrupt(number, second)
+    seen: list[Runtime] = []
+    tasks: list[trio.lowlevel.Task] = []
+
+    async def main() -> None:
+        seen.append(runtime())
+        tasks.append(trio.lowlevel.current_task())
+        interrupt.active = True
+        try:
+            await scenario()
+        finally:
+            interrupt.active = False
+
+    error: BaseException | None = None
+    with ordered(), limited(interrupt):
+        before = sys.gettrace()
+        sys.settrace(interrupt.trace)
+        try:
+            trio.run(main, clock=clock(interrupt))
+        except BaseException as exc:
+            error = exc
+        finally:
+            sys.settrace(before)
+    hang = error
+    while hang is not None and not isinstance(hang, Hang):
+        hang = hang.__cause__ or hang.__context__
+    if hang is not None:
+        raise AssertionError(str(hang)) from None
+    assert not seen[0].processes, (seen[0].processes, interrupt.places)
+    assert not seen[0].names, (seen[0].names, interrupt.places)
+    return Ended(interrupt, error)
+
+
+def clock(interrupt: Interrupt) -> trio.testing.MockClock:
+    """Make a virtual clock that raises `Hang` when nothing can happen any more."""
+    made = trio.testing.MockClock(autojump_threshold=0)
+    jump = made._autojump
+
+    def autojump() -> None:
+        left = trio.lowlevel.current_statistics().seconds_to_next_deadline
+        if left == float("inf") or made.current_time() > PATIENCE:
+            raise Hang(f"hangs after Ctrl-C at {interrupt.places}:\n{stacks()}")
+        jump()
+
+    vars(made)["_autojump"] = autojump  # Trio's own cannot be extended
+    return made
+
+
+def stacks() -> str:
+    """Show where each task waits."""
+    shown = []
+    for task in sorted(trio_run.GLOBAL_RUN_CONTEXT.runner.tasks, key=lambda task: task._counter):
+        frames = task.iter_await_frames()
+        where = " ".join(f"{Path(f.f_code.co_filename).name}:{line}" for f, line in frames)
+        shown.append(f"  {task.name}: {where}")
+    return "\n".join(shown)
+
+
+@contextlib.contextmanager
+def ordered() -> Iterator[None]:
+    """Let the tasks of each run be woken in the same order."""
+    before = trio_run._ALLOW_DETERMINISTIC_SCHEDULING
+    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    trio_run._r = random.Random(1)
+    try:
+        yield
+    finally:
+        trio_run._ALLOW_DETERMINISTIC_SCHEDULING = before
+        trio_run._r = random.Random()
+
+
+@contextlib.contextmanager
+def limited(interrupt: Interrupt) -> Iterator[None]:
+    """Break a run off that takes long in real time, and name the line."""
+
+    def too_long(_: int, __: object) -> None:
+        raise Hang(f"does not end after Ctrl-C at {interrupt.places}")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, REAL_PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,120 @@
+"""Ctrl-C at every line where it can get in: the program ends by it, and nothing is left.
+
+`test_ctrl_c` looks at the sync functions one by one, `test_cancellation` presses it between two
+steps of a task. Here it hits any line of the library that is not protected, while programs run and
+end.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from async_kit import CASES, world
+from interrupt_programs import PROGRAMS
+from interrupt_sweep import run
+
+import trio_otp as otp
+from trio_otp.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    Program = Callable[[], Awaitable[object]]
+
+# A Ctrl-C between the call of an async function and its `await`.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+SOME = 15  # lines of each program in a run without `-m slow`
+NAMES = [*PROGRAMS, *CASES]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Let nobody hear the reports of what is broken off."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def program_of(name: str) -> Program:
+    """Give one of our programs, or that of a case of a public async function."""
+    return PROGRAMS[name] if name in PROGRAMS else lambda: in_world(name)
+
+
+async def in_world(name: str) -> None:
+    async with world(lambda: None) as w:
+        await CASES[name](w)
+
+
+def places(program: Program) -> int:
+    """Count the lines at which Ctrl-C can get in; the program has to end well without it."""
+    run(program, -1)  # what is imported and cached at first use is no part of it
+    ended = run(program, -1)
+    assert ended.error is None, ended.error
+    assert ended.count > 0
+    return ended.count
+
+
+def check(program: Program, number: int, second: int = 0) -> None:
+    """Run a program with Ctrl-C at a line, and fail unless it ends by that."""
+    ended = run(program, number, second)
+    assert ended.pressed, f"there is no line {number} any more"
+    assert is_interrupt(ended.error), ended
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Tell whether it is a Ctrl-C, bare or in the group of a user's nursery."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_ctrl_c_at_some_lines(name: str) -> None:
+    """Wherever it gets in, the program ends by it, with every process ended."""
+    program = program_of(name)
+    total = places(program)
+    for number in random.Random(name).sample(range(1, total + 1), min(total, SOME)):
+        check(program, number)
+
+
+def test_ctrl_c_at_every_line_of_a_small_program() -> None:
+    """All of them, in every run of the tests."""
+    for number in range(1, places(with_a_home) + 1):
+        check(with_a_home, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_at_every_line(name: str) -> None:
+    """Wherever it gets in, the program ends by it, with every process ended."""
+    program = program_of(name)
+    for number in range(1, places(program) + 1):
+        check(program, number)
+
+
+def run_at_all(program: Program, total: int) -> None:
+    for number in range(1, total + 1):
+        run(program, number)
+
+
+async def with_a_home() -> None:
+    async with otp.open_process():
+        otp.spawn(trio.sleep_forever)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_program_that_hangs_is_named() -> None:
+    """If the task that closes a home were not protected, the sweep would find it, and not hang."""
+    total = places(with_a_home)
+    trio.lowlevel.disable_ki_protection(Home.close_after)
+    try:
+        with pytest.raises(AssertionError, match=r"hangs after Ctrl-C at .*home\.py.* in Home"):
+            run_at_all(with_a_home, total * 2)
+    finally:
+        trio.lowlevel.enable_ki_protection(Home.close_after)
+        gc.collect()  # what is left of that run complains here, and not in another test
