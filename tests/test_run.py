@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import signalled
@@ -46,11 +46,11 @@ class Running:
     async def end(self) -> int:
         """Wait for its end, read the rest, give its exit status."""
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         async for chunk in self.process.stdout:
             self._split(chunk)
-        async for chunk in self.process.stderr:
-            self.errors += chunk.decode()
+        if self.process.stderr is not None:
+            async for chunk in self.process.stderr:
+                self.errors += chunk.decode()
         return await self.process.wait()
 
     def _split(self, chunk: bytes) -> None:
@@ -59,14 +59,14 @@ class Running:
 
 
 @asynccontextmanager
-async def program(name: str) -> AsyncIterator[Running]:
+async def program(name: str, *before: str, **options: Any) -> AsyncIterator[Running]:
     """Start an application of `signalled.py`; kill it if it has not ended by itself."""
     repository = str(Path(otp.__file__).parent.parent)
     process = await trio.lowlevel.open_process(
-        [sys.executable, str(PROGRAM), name],
+        [*before, sys.executable, str(PROGRAM), name],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": repository},
+        **{"stderr": subprocess.PIPE, **options},
     )
     try:
         with trio.fail_after(LIMIT):
@@ -77,9 +77,12 @@ async def program(name: str) -> AsyncIterator[Running]:
             await process.wait()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("signum", ENDING)
 async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
-    """SIGINT and SIGTERM stop trees and applications in reverse order; status 0."""
+    """Each of them stops trees and applications in reverse order; status 0."""
     async with program("Plain") as run:
         await run.read_until("up plain2")
         run.process.send_signal(signum)
@@ -88,6 +91,29 @@ async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
     assert ["up base1", "up base2", "up plain1", "up plain2", *ends] == run.lines
     assert f"{signum.name}: stopping" in run.errors
     assert "Traceback" not in run.errors
+
+
+@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGQUIT])
+async def test_a_signal_that_was_ignored_at_the_start_is_ignored(signum: signal.Signals) -> None:
+    """As by `nohup`: the program goes on, and another signal ends it."""
+    async with program("Plain", "sh", "-c", f"trap '' {signum.name[3:]}; exec \"$@\"", "sh") as run:
+        await run.read_until("up plain2")
+        run.process.send_signal(signum)
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert "SIGTERM: stopping" in run.errors
+    assert signum.name not in run.errors
+
+
+async def test_it_ends_in_order_without_its_terminal() -> None:
+    """A terminal that is closed sends SIGHUP, and nothing can be written to it any more."""
+    ours, theirs = os.openpty()
+    async with program("Logged", "setsid", "--ctty", stdin=theirs, stderr=theirs) as run:
+        os.close(theirs)
+        await run.read_until("up logged2")
+        os.close(ours)
+        assert 0 == await run.end()
+    assert ["down logged2", "down logged1", "stop logged"] == run.lines[-3:]
 
 
 async def test_during_start() -> None:
@@ -109,18 +135,28 @@ async def test_in_a_handler() -> None:
     assert ["down busy", "down in_handler1", "stop in_handler"] == run.lines[2:]
 
 
-@pytest.mark.parametrize(("name", "line"), [("SlowEnd", "ending"), ("SlowStop", "stopping")])
-async def test_a_second_signal_cuts_it_short(name: str, line: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "line", "first", "second"),
+    [
+        ("SlowEnd", "ending", signal.SIGTERM, signal.SIGINT),
+        ("SlowStop", "stopping", signal.SIGTERM, signal.SIGINT),
+        ("SlowEnd", "ending", signal.SIGHUP, signal.SIGHUP),
+        ("SlowEnd", "ending", signal.SIGINT, signal.SIGQUIT),
+    ],
+)
+async def test_a_second_signal_cuts_it_short(
+    name: str, line: str, first: signal.Signals, second: signal.Signals
+) -> None:
     """While a terminate or a stop callback waits, a second signal kills what is left; status 1."""
     async with program(name) as run:
         await run.read_until("up slow_stop2" if name == "SlowStop" else "up slow")
-        run.process.send_signal(signal.SIGTERM)
+        run.process.send_signal(first)
         await run.read_until(line)
-        run.process.send_signal(signal.SIGINT)
+        run.process.send_signal(second)
         assert 1 == await run.end()
     assert "cut" in run.lines
     assert "down base1" not in run.lines
-    assert "SIGINT: killing what is left" in run.errors
+    assert f"{second.name}: killing what is left" in run.errors
 
 
 async def test_a_third_signal_ends_a_program_whose_loop_is_blocked() -> None:
@@ -197,15 +233,23 @@ def test_handlers_are_given_back() -> None:
         def stop(self) -> None:
             signal.signal(signal.SIGTERM, mine)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    class Reloads(Nothing):
+        def stop(self) -> None:
+            assert mine is signal.getsignal(signal.SIGHUP)
+
+    before = {number: signal.getsignal(number) for number in ENDING}
     try:
         assert 0 == otp.run(Nothing)
         assert before == {number: signal.getsignal(number) for number in before}
         assert 0 == otp.run(Meddler)
         assert before[signal.SIGINT] == signal.getsignal(signal.SIGINT)
         assert mine is signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, mine)
+        assert 0 == otp.run(Reloads)
+        assert mine is signal.getsignal(signal.SIGHUP)
     finally:
-        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("signals", "status"), [(1, 0), (2, 1)])

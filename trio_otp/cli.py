@@ -3,7 +3,8 @@
     trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
     trio-otp demo --serve
 
-Exit status: that of the program (see `otp.run`); 2 for a wrong command line.
+Exit status: that of the program (see `otp.run`); 2 for a wrong command line. SIGINT, SIGTERM,
+SIGHUP and SIGQUIT end a program in order, the last two unless they are ignored, as by `nohup`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("trio-otp", description="Run applications of trio_otp.")
     parser.add_argument("--version", action="version", version=f"trio-otp {_version()}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    run = commands.add_parser("run", help="run an application until it ends or Ctrl-C stops it")
+    run = commands.add_parser("run", help="run an application until it ends or a signal stops it")
     run.add_argument("application", metavar="module:App", help="where its class is")
     run.add_argument(
         "--set", action="append", default=[], metavar="key=value", help="override a setting"

@@ -1,11 +1,16 @@
-"""A whole program: run an application until it ends or a signal comes.
+r"""A whole program: run an application until it ends or a signal comes.
 
     if __name__ == "__main__":
         sys.exit(otp.run(MyApp))
 
-The first SIGINT or SIGTERM stops the applications in reverse start order, also in the middle of
-their start. The second kills what is left of them. The third ends the program at once, even if
-some code blocks the event loop.
+The first signal that asks it to end stops the applications in reverse start order, also in the
+middle of their start. The second kills what is left of them. The third ends the program at once,
+even if some code blocks the event loop.
+
+Such signals are SIGINT (Ctrl-C) and SIGTERM, and where there are any SIGHUP (the terminal or the
+connection is gone) and SIGQUIT (Ctrl-\). The last two are left alone if they are ignored, as by
+`nohup` and in the background of a shell script, or if they have a handler, as one that reads a
+configuration again.
 """
 
 from __future__ import annotations
@@ -40,7 +45,11 @@ if TYPE_CHECKING:
     from .application_starts import StartMode
     from .config import Config
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = ("SIGINT", "SIGTERM")
+UNLESS_SET: Final = (
+    "SIGHUP",
+    "SIGQUIT",
+)  # handled only if nothing was said about them; not on Windows
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _log = logging.getLogger("trio_otp.program")
 
@@ -57,9 +66,10 @@ def run(
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
-    It starts a Trio run of its own. SIGINT and SIGTERM are handled meanwhile if this is the main
-    thread. If the root logger has no handler, logging goes to stderr from INFO on, by a handler
-    with the filter `otp.reports.add_metadata`.
+    It starts a Trio run of its own. In the main thread SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it
+    in order, the last two unless they are ignored, as by `nohup`, or have a handler. If the root
+    logger has no handler, logging goes to stderr from INFO on, by a handler with the filter
+    `otp.reports.add_metadata`.
 
     Args:
         application: the class.
@@ -152,13 +162,21 @@ class _Program:
                 async with open_application(self.application, **self.options) as app:
                     await app.wait_over()
         except (ApplicationStartError, ApplicationExited) as exc:
-            sys.stderr.write(explain(exc) + "\n")
+            with suppress(OSError):  # the terminal is gone
+                sys.stderr.write(explain(exc) + "\n")
             return 1
         return 0 if controller().clean else 1
 
 
 def _name(signum: int) -> str:
     return signal.Signals(signum).name
+
+
+def _to_handle() -> list[signal.Signals]:
+    """List the signals that are to end the program."""
+    there = [signal.Signals[name] for name in UNLESS_SET if hasattr(signal, name)]
+    unset = [number for number in there if signal.getsignal(number) is signal.SIG_DFL]
+    return [*(signal.Signals[name] for name in SIGNALS), *unset]
 
 
 @contextmanager
@@ -171,7 +189,7 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[Non
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {signum: signal.signal(signum, handler) for signum in SIGNALS}
+    before = {signum: signal.signal(signum, handler) for signum in _to_handle()}
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,7 @@ from .stage import HOST, Stage, fill_all
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has the first two
 FILLERS: Final = 8  # clients that store the records before others are served
 INTERRUPTED: Final = 130  # exit status, as that of a program that Ctrl-C ends
 HINTS: Final = """\
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         argv: the arguments of the command line, without the name of the program.
 
     Returns:
-        The exit status: 0 if all went as promised, 1 if not, 130 after Ctrl-C.
+        The exit status: 0 if all went as promised, 1 if not, 130 after Ctrl-C or another signal.
     """
     options = parse(argv)
     screen = Screen.of(sys.stdout)
@@ -56,7 +57,9 @@ def main(argv: Sequence[str]) -> int:
         stage = Stage(options.port, database, logs, screen, seconds=options.seconds)
         status = run(partial(serve if options.serve else demonstrate, stage))
     if status is None:
-        screen.line("Stopped in order." if options.serve else "Interrupted, and stopped in order.")
+        text = "Stopped in order." if options.serve else "Interrupted, and stopped in order."
+        with suppress(OSError):  # its terminal is gone
+            screen.line(text)
         return 0 if options.serve else INTERRUPTED
     return status
 
@@ -105,16 +108,22 @@ def free_port(number: int = 0) -> int:
 
 
 def run(work: Callable[[], Awaitable[int]]) -> int | None:
-    """Do something until it is done, or until Ctrl-C or SIGTERM; then the result is None."""
+    """Do something until it is done, or until a signal; then the result is None."""
     try:
         return trio.run(_until_signal, work)
     except KeyboardInterrupt:  # a second Ctrl-C
         return None
 
 
+def signals_to_end() -> list[signal.Signals]:
+    """List the signals that end it, without those that are ignored, as SIGHUP is by `nohup`."""
+    there = [signal.Signals[name] for name in SIGNALS if hasattr(signal, name)]
+    return [number for number in there if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 async def _until_signal(work: Callable[[], Awaitable[int]]) -> int | None:
     status = None
-    with trio.open_signal_receiver(*SIGNALS) as signals:
+    with trio.open_signal_receiver(*signals_to_end()) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_at_signal, signals, nursery.cancel_scope)
             status = await work()

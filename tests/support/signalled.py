@@ -5,6 +5,7 @@ It prints a line for each thing that happens; its exit status is that of `otp.ru
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import Any
@@ -50,6 +51,19 @@ class Base(Tree):
 
 class Plain(Tree):
     dependencies = (Base,)
+
+
+class Logged(Tree):
+    def child(self) -> Any:
+        return otp.child(Logging, f"{self.name}2").having(id=2)
+
+
+class Logging(Worker):
+    """Writes to the log, and so to stderr, at its end."""
+
+    def terminate(self, reason: object) -> None:
+        logging.getLogger(__name__).warning("ends")
+        super().terminate(reason)
 
 
 class HangsInStart(Tree):
