@@ -23,6 +23,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .block import block
 from .child import child, launch_of
+from .copies import Handle
 from .exits import SupervisorExited, is_quiet, raise_bare
 from .home import Home
 from .launch import start
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .restart import AutoShutdown, Strategy
 
 
-class OpenSupervisor:
+class OpenSupervisor(Handle):
     """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
 
     def __init__(self, process: Process) -> None:

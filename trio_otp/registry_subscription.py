@@ -24,6 +24,7 @@ from trio.lowlevel import enable_ki_protection
 from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import is_whole
+from .copies import Handle
 from .exits import NORMAL, ServerExited, WrongServer, raise_bare
 from .home import Home
 from .launch import Launch
@@ -114,7 +115,7 @@ class _Buffer(Mailbox):
         self.inbox.close()
 
 
-class Subscription(trio.abc.ReceiveChannel[Any]):
+class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
     """The channel of a `RegistryHandle.subscribe` block."""
 
     def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:

@@ -24,6 +24,7 @@ from trio.lowlevel import (
 )
 
 from .bounded import bounded
+from .copies import Handle
 from .exits import CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
 from .runtime import calling_process, current_process
@@ -38,7 +39,7 @@ DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
 
 
-class From(Generic[T]):
+class From(Handle, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `from_.abandoned` tells whether the caller has given up.

@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 import trio
 
 from .behaviour import ignore
+from .copies import Handle
 from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
 from .request import check_timeout
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SpecialProcess:
+class SpecialProcess(Handle):
     """What makes the running process answer `otp.sys`.
 
     Args:
