@@ -118,8 +118,8 @@ async def test_a_crash_is_reported_once_and_a_quiet_end_never() -> None:
     assert "reported" == str(reports[0].reason)
 
 
-async def test_an_exit_beside_a_crash_is_reported_too() -> None:
-    """A body that ends by a crash and an exit at once ends with both, and the crash is told."""
+async def test_a_crash_beside_an_exit_is_the_reason() -> None:
+    """It is reported, and has the exit as its context, by a public name."""
     reports: list[Any] = []
 
     async def crash() -> None:
@@ -136,7 +136,9 @@ async def test_an_exit_beside_a_crash_is_reported_too() -> None:
     async with otp.open_process():
         runtime().events.attach("crash", reports.append)
         reason = await end_of(both)
-    assert isinstance(reason, BaseExceptionGroup)
+    assert isinstance(reason, ValueError)
+    assert isinstance(reason.__context__, otp.ProcessExited)
+    assert "leave" == reason.__context__.reason
     assert ["both"] == [report.label for report in reports]
 
 

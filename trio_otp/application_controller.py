@@ -25,9 +25,10 @@ from .application_errors import (
 )
 from .application_graph import included
 from .application_master import START_TYPES, Master
+from .bare import OwnNursery, WholeScope, raise_beside
 from .checks import check_choice
 from .environment import Environment, check_arguments
-from .exits import SHUTDOWN, AlreadyStarted, SpecError, raise_bare
+from .exits import SHUTDOWN, AlreadyStarted, SpecError
 from .runtime import runtime
 
 if TYPE_CHECKING:
@@ -280,16 +281,18 @@ async def open_block(
     block = Block(owner, shutdown_func)
     owner.blocks.append(block)
     try:
-        async with trio.open_nursery() as nursery:
+        async with OwnNursery() as nursery:
             block.nursery = nursery
             nursery.start_soon(block.close, shutdown_timeout)
             try:
-                with block.body:
+                with WholeScope(block.body):
                     yield block
             finally:
                 block.leave.set()
-    except BaseExceptionGroup as group:
-        raise_bare(group)
+    except BaseException as exc:
+        if block.failed is None:
+            raise
+        raise_beside(exc, block.failed.error())
     finally:
         owner.blocks.remove(block)
     if block.failed is not None:

@@ -21,19 +21,10 @@ from trio.lowlevel import enable_ki_protection
 
 from .application_callback import Callback
 from .application_errors import ApplicationExited, ApplicationStartError
+from .bare import OwnNursery, reason_of
 from .child import as_child, child, launch_of
 from .events import ApplicationReport
-from .exits import (
-    KILLED,
-    SHUTDOWN,
-    BadReturn,
-    SpecError,
-    StartError,
-    is_quiet,
-    passes_through,
-    raise_bare,
-    unwrap,
-)
+from .exits import KILLED, SHUTDOWN, BadReturn, SpecError, StartError, is_quiet, passes_through
 from .home import Home
 from .home import stop as stop_process
 from .launch import start
@@ -136,9 +127,6 @@ class Master:
         try:
             with trio.CancelScope(shield=True):
                 await self._live()
-        except BaseExceptionGroup as group:
-            self._fail(group)
-            raise_bare(group)
         except BaseException as exc:
             self._fail(exc)
             raise
@@ -150,11 +138,11 @@ class Master:
 
     def _fail(self, exc: BaseException) -> None:
         if not self.settled.is_set() and self.failure is UNSET:
-            self.failure = unwrap(exc)
+            self.failure = reason_of(exc)
 
     async def _live(self) -> None:
         try:
-            async with trio.open_nursery() as self._nursery:
+            async with OwnNursery() as self._nursery:
                 home = Home(runtime(), self._nursery)
                 await self._start(home)
                 if self.top is not None:
@@ -173,7 +161,7 @@ class Master:
             except StartError as exc:
                 self.failure = exc.reason
             except Exception as exc:
-                self.failure = exc
+                self.failure = reason_of(exc)
         if self._starting.cancelled_caught:
             self.failure = SHUTDOWN
 

@@ -13,8 +13,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .application_graph import in_order, needs
+from .bare import OwnNursery
 from .checks import check_choice
-from .exits import SpecError, raise_bare
+from .exits import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,13 +86,10 @@ class _Starts:
     async def at_once(self, order: list[type[Application]]) -> None:
         """Start each when what it needs has started; the first failure cancels the others."""
         done = {application: trio.Event() for application in order}
-        try:
-            async with trio.open_nursery() as nursery:
-                for application in order:
-                    start = partial(self._start_when_ready, application, done, nursery)
-                    nursery.start_soon(start, name=f"<start of {application.name}>")
-        except BaseExceptionGroup as group:
-            raise_bare(group)
+        async with OwnNursery() as nursery:
+            for application in order:
+                start = partial(self._start_when_ready, application, done, nursery)
+                nursery.start_soon(start, name=f"<start of {application.name}>")
         if self.failure is not None:
             raise self.failure
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from trio.lowlevel import enable_ki_protection
 
-from .copies import Handle
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
@@ -22,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Block(Handle, AbstractAsyncContextManager[T]):
+class Block(AbstractAsyncContextManager[T]):
     """What a function made by `block` gives."""
 
     __slots__ = ("_line", "_manager")

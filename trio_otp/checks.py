@@ -38,6 +38,38 @@ def check_choice(
         raise error(f"{name}={bounded(value)}: accepted are {words}")
 
 
+def check_raises(raises: Any) -> tuple[type[Exception], ...]:
+    """Return the exceptions that a call may answer with; refuse what cannot be one.
+
+    Args:
+        raises: as given to `on_call`: a tuple of classes, or one class.
+
+    Raises:
+        TypeError: it is something else, or has a class that no caller can be told.
+    """
+    kinds = raises if isinstance(raises, tuple) else (raises,)
+    for kind in kinds:
+        shown = f"raises={bounded(raises)}: "
+        if not isinstance(kind, type):
+            line = "write raises=(KeyError,)"
+            raise TypeError(
+                f"{shown}expected a tuple of exception classes, got {_kind(kind)}; {line}"
+            )
+        name = kind.__name__
+        if not issubclass(kind, Exception):
+            why = "is none" if not issubclass(kind, BaseException) else "ends more than a call"
+            raise TypeError(f"{shown}expected subclasses of Exception; {name} {why}")
+        if issubclass(kind, StopIteration | StopAsyncIteration):
+            why = "it cannot be raised in a coroutine, where it means the end of an iteration"
+            cure = "return a value that means the end, or raise an error of your own"
+            raise TypeError(f"{shown}no caller can be told {name}: {why}; {cure}")
+    return kinds
+
+
+def _kind(value: object) -> str:
+    return f"the {type(value).__name__} {bounded(value)}"
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Give the end of an error text that suggests the known word nearest to one that is none.
 

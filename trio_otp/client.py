@@ -87,10 +87,13 @@ def on_call(
     Args:
         fn: the method, `def` or `async def`.
         timeout: seconds the client waits; None leaves the limit to its cancel scope.
-        raises: exceptions that go to the caller; any other one crashes the server.
+        raises: exceptions that go to the caller; any other one crashes the server. One error of a
+            nursery in the method counts as if it had been raised without the nursery.
 
     Raises:
-        TypeError: in the caller, for arguments the method does not take.
+        TypeError: in the caller, for arguments the method does not take; here, for `raises` that
+            are no subclasses of Exception, or StopIteration and StopAsyncIteration, which cannot be
+            raised where somebody awaits.
         WrongServer: in the caller, if the server is not of the class.
 
     Follows: `GenServer.call/3` inside a client function.

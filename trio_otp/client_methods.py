@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, Type
 import outcome
 from trio.lowlevel import enable_ki_protection
 
+from .bare import publish, unwrap
 from .bounded import bounded, label_of
+from .checks import check_raises
 from .class_checks import check_method
-from .copies import Handle
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
 from .pid import Pid
@@ -72,7 +73,7 @@ class CallMessage(Message):
     gives_value = True
 
 
-class _Method(Handle):
+class _Method:
     """What a decorated name is: the function, and how to send it as a message."""
 
     otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
@@ -96,9 +97,6 @@ class _Method(Handle):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
-
-    def __reduce_ex__(self, _: object) -> Any:
-        return getattr, (self.owner, self.name)  # by name, as a function
 
     def bind(self, ref: Ref) -> Callable[..., Any]:
         """Give the method with the server filled in."""
@@ -172,7 +170,7 @@ class CallMethod(_Method, Generic[P, R]):
         super().__init__(function)
         check_timeout("timeout", timeout)
         self.timeout = timeout
-        self.raises = raises
+        self.raises = check_raises(raises)
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
@@ -202,15 +200,27 @@ class CallMethod(_Method, Generic[P, R]):
         """Run the function, whose value is the reply; errors of `raises` go to the caller."""
         try:
             value = message.handle_cast(server)
-        except self.raises as exc:
-            return Reply(outcome.Error(exc))
+        except Exception as exc:
+            if (error := self._told(exc)) is None:
+                raise
+            return Reply(outcome.Error(error))
         return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
 
     async def _caught(self, running: Any) -> Any:
         try:
             return await running
-        except self.raises as exc:
-            return Reply(outcome.Error(exc))
+        except Exception as exc:
+            if (error := self._told(exc)) is None:
+                raise
+            return Reply(outcome.Error(error))
+
+    def _told(self, exc: Exception) -> BaseException | None:
+        """Return what the caller is told of an exception; None if it is a crash."""
+        if not self.raises:
+            return None
+        bare = unwrap(exc)  # a nursery in the function must not turn an answer into a crash
+        error = bare if isinstance(bare, self.raises) else exc
+        return publish(error) if isinstance(error, self.raises) else None
 
 
 class DeferredMethod(CallMethod[P, R]):

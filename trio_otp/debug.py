@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
 import trio
 
+from .bare import reason_of
 from .bounded import bounded
 from .events import NoticeReport
-from .exits import ProcessExit, SpecError, reason_of
+from .exits import ProcessExit, SpecError
 from .process import UNSET
 from .record import dataclass
 

@@ -21,6 +21,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import reason_of
 from .behaviour import shown_state
 from .bounded import bounded
 from .event_handler import (
@@ -35,7 +36,7 @@ from .event_handler import (
     check_handler,
     split_key,
 )
-from .exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through, reason_of
+from .exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through
 from .gen_server import GenServer
 from .handler_results import (
     ANSWERS,

@@ -11,7 +11,6 @@ import logging
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .copies import PortableReport
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ Context: TypeAlias = Literal["start_error", "child_terminated", "shutdown_error"
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour(PortableReport):
+class Neighbour:
     """A process that the link to a crashed one is about to end as well.
 
     Args:
@@ -54,7 +53,7 @@ class Neighbour(PortableReport):
 
 
 @dataclass(frozen=True, slots=True)
-class CrashReport(PortableReport):
+class CrashReport:
     """A process ended with a reason that is not quiet: who, why, with what in hand.
 
     It is both of OTP's reports, that of the behaviour and that of `proc_lib`: they say the same.
@@ -143,7 +142,7 @@ def _child(
 
 
 @dataclass(frozen=True, slots=True)
-class SupervisorReport(PortableReport):
+class SupervisorReport:
     """What a supervisor has to tell; `context` is one of OTP's four.
 
     Args:
@@ -187,7 +186,7 @@ class SupervisorReport(PortableReport):
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressReport(PortableReport):
+class ProgressReport:
     """A supervisor has started a child."""
 
     supervisor: object
@@ -209,7 +208,7 @@ class ProgressReport(PortableReport):
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationReport(PortableReport):
+class ApplicationReport:
     """An application has started or ended; `phase` says which."""
 
     application: str
@@ -230,7 +229,7 @@ class ApplicationReport(PortableReport):
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeReport(PortableReport):
+class NoticeReport:
     """What a person should know and is no crash: an unknown message, a stuck child."""
 
     pid: Any

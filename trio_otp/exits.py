@@ -21,12 +21,11 @@ Follows: Erlang reference manual, "Processes", section "Termination".
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from .bounded import article, bounded
-from .copies import PortableError
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -78,45 +77,20 @@ def is_quiet(reason: object) -> bool:
     return reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
 
 
-class ProcessExit(BaseException):
+class Internal:
+    """Marks what carries something inside of the library; see `bare` for what users get instead."""
+
+
+class ProcessExit(Internal, BaseException):
     """Private carrier of `otp.exit(reason)`: no `except Exception` can swallow it."""
 
     def __init__(self, reason: object) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.told: ProcessExited | None = None  # what users get instead, once one does
 
     def __repr__(self) -> str:
         return f"ProcessExit({bounded(self.reason)})"  # Trio shows what ends a nursery
-
-
-def unwrap(exc: BaseException) -> BaseException:
-    """Strip exception groups of one, which every Trio nursery adds."""
-    while True:
-        match exc:
-            case BaseExceptionGroup(exceptions=(only,)):
-                exc = only
-            case _:
-                return exc
-
-
-def raise_bare(group: BaseException) -> NoReturn:
-    """Raise what a nursery wrapped in a group, with its own cause and context.
-
-    `raise unwrap(group) from None` would erase the cause.
-    """
-    exc = unwrap(group)
-    context = exc.__context__
-    try:
-        raise exc
-    finally:
-        exc.__context__ = context
-        del exc, context  # else the frame and the traceback keep each other alive
-
-
-def reason_of(exc: BaseException) -> object:
-    """Turn what ended a process body into its exit reason."""
-    cause = unwrap(exc)
-    return cause.reason if isinstance(cause, ProcessExit) else cause
 
 
 def passes_through(exc: BaseException) -> bool:
@@ -128,7 +102,7 @@ def passes_through(exc: BaseException) -> bool:
             return not isinstance(exc, Exception | ProcessExit)
 
 
-class OtpError(PortableError, Exception):
+class OtpError(Exception):
     """The base of every error of this library."""
 
 

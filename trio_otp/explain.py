@@ -11,8 +11,9 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from .application_errors import ApplicationExited, ApplicationStartError
+from .bare import unwrap
 from .bounded import bounded
-from .exits import FailedToStartChild, Shutdown, StartError, unwrap
+from .exits import FailedToStartChild, Shutdown, StartError
 from .whereabouts import LIBRARIES
 
 if TYPE_CHECKING:

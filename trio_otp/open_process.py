@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .block import block
-from .exits import (
-    NORMAL,
-    SHUTDOWN,
-    AlreadyRegistered,
-    ProcessExit,
-    ProcessExited,
+from .bare import (
+    OwnNursery,
+    WholeScope,
+    exited,
+    is_cancellation,
+    part,
+    publish,
+    put_under,
     raise_bare,
     reason_of,
-    unwrap,
 )
+from .block import block
+from .exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
 from .home import Home
 from .names import check_name, holder, take_name
 from .process import Process
@@ -56,32 +58,38 @@ async def open_process(
     """
     leave = trio.Event()
     process: Process | None = None
+    ended: object = NORMAL  # the end of the body, if no signal came before
+    error: BaseException | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with OwnNursery() as nursery:
             process = _adopt(nursery, label, name)
             process.trap_exit = trap_exit
             nursery.start_soon(process.home.close_after, leave)
             token = current_process.set(process)
             try:
                 assert process.scope is not None
-                with process.scope:
+                with WholeScope(process.scope):
                     yield process.pid
                 process.retire(NORMAL)
             except BaseException as exc:
-                process.retire(_reason_of_block(exc))
+                ended = _reason_of_block(exc)
+                process.retire(ended)
                 raise
             finally:
                 current_process.reset(token)
                 leave.set()
+    except BaseException as exc:
+        if process is None:
+            raise
+        process.die(SHUTDOWN)  # unless it is dead, with the reason for which it has retired
+        error = _error_of(exc, ended, process.exit_reason)
+    else:
+        assert process is not None
         process.die(NORMAL)
-        reason = process.exit_reason
-    except BaseExceptionGroup as group:
-        reason = _reason_of_exit(group)
-    finally:
-        if process is not None:
-            process.die(SHUTDOWN)  # unless it is dead, with the reason for which it has retired
-    if reason is not NORMAL:
-        raise ProcessExited(reason)
+        if process.exit_reason is not NORMAL:
+            error = ProcessExited(process.exit_reason)
+    if error is not None:
+        raise_bare(error)
 
 
 def _reason_of_block(exc: BaseException) -> object:
@@ -92,10 +100,24 @@ def _reason_of_block(exc: BaseException) -> object:
     return SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc)
 
 
-def _reason_of_exit(group: BaseException) -> object:
-    """Give the reason of the `otp.exit` that ended a block; raise anything else bare."""
-    exc = unwrap(group)
-    return exc.reason if isinstance(exc, ProcessExit) else raise_bare(group)
+def _error_of(exc: BaseException, ended: object, reason: object) -> BaseException | None:
+    """Return what leaves a block: the error of its body, or what its own end means.
+
+    Args:
+        exc: what came out of the body, and of what lived in the block.
+        ended: the exit reason that the body alone stands for.
+        reason: that of the block, which a signal may have brought.
+    """
+    error, leaving = part(exc)
+    failure = ProcessExited(reason) if leaving is None or reason is not ended else exited(leaving)
+    if error is None or is_cancellation(error):
+        by_itself = leaving is not None or reason is not ended
+        return failure if by_itself and reason is not NORMAL else error
+    if leaving is not None and isinstance(ended, BaseException):
+        error = ended  # it has the exit as its context
+    if reason is not ended:
+        put_under(error, failure)
+    return publish(error)
 
 
 def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:

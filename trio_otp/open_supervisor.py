@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import OwnNursery, WholeScope, raise_beside
 from .block import block
 from .child import child, launch_of
-from .copies import Handle
-from .exits import SupervisorExited, is_quiet, raise_bare
+from .exits import SupervisorExited, is_quiet
 from .home import Home
 from .launch import start
 from .runtime import own_process, runtime
@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from .restart import AutoShutdown, Strategy
 
 
-class OpenSupervisor(Handle):
+class OpenSupervisor:
     """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._body = trio.CancelScope()
         self._leaving = False
+        self._failure: SupervisorExited | None = None  # that ended the body
         process.watchers[self._ended] = None
 
     @property
@@ -76,6 +77,18 @@ class OpenSupervisor(Handle):
             instance.loop is not None and instance.loop.gave_up
         )
         return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
+
+    def _leave(self) -> None:
+        """Note that the body has ended, and whether that is because the supervisor has."""
+        if self._process.dead and self._failed():
+            self._failure = self._error()
+        self._leaving = True
+
+    def _failure_beside(self) -> SupervisorExited | None:
+        """Return why the supervisor gave up, perhaps only just after the body had raised."""
+        loop = self._process.instance.loop
+        late = loop is not None and loop.gave_up
+        return self._error() if self._failure is None and late else self._failure
 
     def _error(self) -> SupervisorExited:
         reason, loop = self._process.exit_reason, self._process.instance.loop
@@ -123,21 +136,25 @@ async def open_supervisor(
     spec = Supervisor.spec(children, **flags)
     wanted = child(Supervisor, spec.children, **flags).having(name=name)
     leave = trio.Event()
+    handle: OpenSupervisor | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with OwnNursery() as nursery:
             home = Home(runtime(), nursery)
             nursery.start_soon(home.close_after, leave)
             try:
                 process = await start(launch_of(wanted, home, starter=own_process(), link=False))
                 assert process is not None
                 handle = OpenSupervisor(process)
-                with handle._body:
+                with WholeScope(handle._body):
                     yield handle
             finally:
+                if handle is not None:
+                    handle._leave()
                 leave.set()
-            failed = process.dead and handle._failed()
-            handle._leaving = True
-            if failed:
-                raise handle._error()
-    except BaseExceptionGroup as group:
-        raise_bare(group)
+    except BaseException as exc:
+        failure = None if handle is None else handle._failure_beside()
+        if failure is None:
+            raise
+        raise_beside(exc, failure)
+    if handle is not None and handle._failure is not None:
+        raise handle._failure

@@ -48,6 +48,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import OwnNursery
 from .bounded import bounded
 from .client import on_call_deferred
 from .exits import KILLED, NORMAL
@@ -209,7 +210,7 @@ class Port(GenServer):
     @enable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process: whatever ends it, the program is gone at its end."""
-        async with trio.open_nursery() as nursery:
+        async with OwnNursery() as nursery:
             port: Port | None = None
 
             def make_port() -> Behaviour:

@@ -26,21 +26,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .bare import OwnNursery, part, raise_bare, reason_of
 from .bounded import bounded
-from .copies import Handle, Mark
 from .epilogue import drop_what_is_left, let_go, tell
 from .events import CrashReport
-from .exits import (
-    KILL,
-    KILLED,
-    NORMAL,
-    SHUTDOWN,
-    ProcessExit,
-    passes_through,
-    raise_bare,
-    reason_of,
-    unwrap,
-)
+from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .home import Home, Killed
 from .mailbox import Mailbox
 from .pid import Pid
@@ -58,12 +48,12 @@ if TYPE_CHECKING:
     from .runtime import Runtime
     from .signals import Monitor
 
-UNSET: Final = Mark.UNSET  # also a reason may be None
+UNSET: Final = object()
 # What the processes that one starts inherit: their ancestors and their callers.
 Heritage: TypeAlias = "tuple[tuple[object, ...], tuple[Pid[Any], ...]]"
 
 
-class Process(Handle):
+class Process:
     """The inside of a process; users hold its `Pid`."""
 
     __slots__ = (
@@ -212,10 +202,11 @@ class Process(Handle):
         except BaseException as exc:
             if self.hosts and passes_through(exc):
                 raise  # it ends with its nursery, lest its starter hears of it before that raises
-            self._report(exc)
-            self.die(reason_of(exc))
+            reason = reason_of(exc)
+            self._report(exc, reason)
+            self.die(reason)
             if passes_through(exc):
-                raise_bare(exc)
+                raise_bare(reason if isinstance(reason, BaseException) else exc)
         else:
             self._leave(rest)
         finally:
@@ -238,15 +229,16 @@ class Process(Handle):
         current_process.set(self)
         try:
             with trio.CancelScope(shield=True):
-                async with trio.open_nursery() as nursery:
+                async with OwnNursery() as nursery:
                     self.children_home = Home(self.runtime, nursery)
                     try:
                         await self.run()
                     finally:
                         await self.children_home.close()
-        except BaseExceptionGroup as group:
-            self.die(reason_of(group))
-            raise_bare(group)
+        except BaseException as exc:
+            reason = reason_of(exc)
+            self.die(reason)
+            raise_bare(reason if isinstance(reason, BaseException) else exc)
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
 
@@ -286,13 +278,12 @@ class Process(Handle):
         assert self.body is not None
         await self.body(self)
 
-    def _report(self, exc: BaseException) -> None:
+    def _report(self, exc: BaseException, reason: object) -> None:
         # A behaviour reports its own crashes, with its last message and state, and then ends by
         # ProcessExit.
-        cause = unwrap(exc)
-        quiet = isinstance(cause, ProcessExit) or passes_through(cause)
+        quiet = passes_through(exc) or part(exc)[0] is None
         if not quiet and self.starting is None:
-            self.runtime.events.emit("crash", self.crash_report(cause))
+            self.runtime.events.emit("crash", self.crash_report(reason))
 
     def crash_report(self, reason: object, **details: Any) -> CrashReport:
         """Describe the process as it is at its end."""

@@ -21,11 +21,11 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import OwnNursery
 from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import is_whole
-from .copies import Handle
-from .exits import NORMAL, ServerExited, WrongServer, raise_bare
+from .exits import NORMAL, ServerExited, WrongServer
 from .home import Home
 from .launch import Launch
 from .mailbox import Mailbox
@@ -115,7 +115,7 @@ class _Buffer(Mailbox):
         self.inbox.close()
 
 
-class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
+class Subscription(trio.abc.ReceiveChannel[Any]):
     """The channel of a `RegistryHandle.subscribe` block."""
 
     def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:
@@ -210,16 +210,13 @@ async def subscription(
     """Hold a key while a block runs, and collect what is sent under it."""
     check_buffer(max_buffer)
     channel = Subscription(registry, ref, key, max_buffer)
-    try:
-        async with trio.open_nursery() as nursery:
-            channel._enter(Home(runtime(), nursery))
-            try:
-                registry.add(channel._process, key, value)
-                yield channel
-            finally:
-                channel._leave()
-    except BaseExceptionGroup as group:
-        raise_bare(group)
+    async with OwnNursery() as nursery:
+        channel._enter(Home(runtime(), nursery))
+        try:
+            registry.add(channel._process, key, value)
+            yield channel
+        finally:
+            channel._leave()
 
 
 def check_buffer(max_buffer: object) -> None:

@@ -23,8 +23,8 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
+from .bare import raisable
 from .bounded import bounded
-from .copies import Handle
 from .exits import CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
 from .runtime import calling_process, current_process
@@ -39,7 +39,7 @@ DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
 
 
-class From(Handle, Generic[T]):
+class From(Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `from_.abandoned` tells whether the caller has given up.
@@ -171,6 +171,8 @@ class From(Handle, Generic[T]):
         if self.done:
             return False
         self._leave()
+        if result.__class__ is outcome.Error:
+            result = outcome.Error(raisable(result.error))
         if self.task is not None:
             reschedule(self.task, result)
         else:

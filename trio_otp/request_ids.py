@@ -53,7 +53,6 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
-from .copies import Handle
 from .exits import CallTimeout, NoProcess
 from .names import find
 from .request import DEFAULT_TIMEOUT, From, check_timeout
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
 _places = itertools.count()
 
 
-class RequestId(Handle):
+class RequestId:
     """One request on its way; `send_request` makes it. Its answer can be taken once."""
 
     __slots__ = (

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
+from .bare import reason_of
 from .behaviour import ignore, shown_state
-from .exits import BadReturn, ProcessExit, is_quiet, passes_through, reason_of, unwrap
+from .exits import BadReturn, ProcessExit, is_quiet, passes_through
 from .hibernation import Drowsiness, fall_asleep
 from .mailbox import Mailbox, SystemMessage, stay
 from .process import UNSET
@@ -185,7 +186,7 @@ class ServerLoop:
         except (trio.Cancelled, ProcessExit):
             if not passes_through(exc):
                 raise
-        raise unwrap(exc)  # Ctrl-C goes on whatever `terminate` has met
+        raise exc  # Ctrl-C goes on whatever `terminate` has met
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
@@ -195,7 +196,9 @@ class ServerLoop:
         with trio.CancelScope(shield=True, deadline=deadline) as self.process.reprieve:
             try:
                 await call_back(self.instance.terminate, reason)
-            except (Exception, ProcessExit) as exc:
+            except BaseException as exc:
+                if passes_through(exc):
+                    raise
                 crash = reason_of(exc)
                 self._report(crash)
                 if self.process.orderly:  # it did not end as it was asked to

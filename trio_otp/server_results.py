@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import outcome
 
-from .exits import NORMAL
+from .bare import as_reason
+from .exits import NORMAL, Internal
 from .process import UNSET
 from .record import dataclass
 
@@ -70,12 +71,12 @@ class Stop:
     reply: Any = UNSET
 
 
-class Stopping(Exception):
+class Stopping(Internal, Exception):
     """Carries a Stop out of the loop."""
 
     def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = as_reason(reason)
         self.from_ = from_
         self.reply = reply
 

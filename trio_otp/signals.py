@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .copies import Handle
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Down:
     reason: object
 
 
-class Monitor(Handle):
+class Monitor:
     """The handle of one `otp.monitor`."""
 
     __slots__ = ("target", "watcher", "what")

@@ -52,7 +52,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 import trio
 
 from .behaviour import ignore
-from .copies import Handle
 from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
 from .request import check_timeout
@@ -71,7 +70,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SpecialProcess(Handle):
+class SpecialProcess:
     """What makes the running process answer `otp.sys`.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from .exits import Internal
 from .mailbox import SystemMessage
 from .record import dataclass
 
@@ -90,7 +91,7 @@ class Slot:
         return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
 
 
-class Ending(Exception):
+class Ending(Internal, Exception):
     """Leaves the loop of a supervisor: it stops its children and ends with `reason`."""
 
     def __init__(self, reason: object) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trio.lowlevel import enable_ki_protection
 
+from .bare import reason_of
 from .debug import debug_of
-from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through, reason_of
+from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through
 from .names import class_name, need, takes_messages
 from .record import dataclass
 from .request import check_timeout

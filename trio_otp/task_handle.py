@@ -18,7 +18,6 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
-from .copies import Handle
 from .exits import KILLED
 from .links import demonitor
 from .request import check_timeout
@@ -57,7 +56,7 @@ def _what_was_meant(what: object) -> str:
     return "; write otp.task.start_async(fn, *args)" if callable(what) else ""
 
 
-class Task(Handle, Generic[T]):
+class Task(Generic[T]):
     """One task that somebody waits for; `otp.task.start_async` makes one.
 
     `await task` is `await otp.task.await_one(task)`. `owner` is the process that may take its

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trio.lowlevel import disable_ki_protection
 
+from .bare import part, reason_of
 from .bounded import bounded, label_of
-from .exits import ProcessExit, passes_through, unwrap
+from .exits import ProcessExit, passes_through
 from .launch import expect_awaitable
 from .record import dataclass
 from .signature import check_positional
@@ -77,16 +78,17 @@ class Job:
         try:
             value = await expect_awaitable(self.fn, self.fn(*self.args))
         except BaseException as exc:
-            self._crash(process, unwrap(exc))
+            self._crash(process, exc)
             raise
         if self.sink is not None:
             self.sink._reply(value)
 
-    def _crash(self, process: Process, cause: BaseException) -> None:
+    def _crash(self, process: Process, exc: BaseException) -> None:
         """Report a crash with what the process was started for; then its reason is the crash."""
-        if isinstance(cause, ProcessExit) or passes_through(cause):
+        if passes_through(exc) or part(exc)[0] is None:
             return
+        reason = reason_of(exc)
         client = repr(process.callers[0]) if process.callers else None
-        report = process.crash_report(cause, last_message=repr(self), client=client)
+        report = process.crash_report(reason, last_message=repr(self), client=client)
         process.runtime.events.emit("crash", report)
-        raise ProcessExit(cause) from cause
+        raise ProcessExit(reason) from exc

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import OwnNursery
 from .block import block
 from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import check_choice, check_whole
-from .copies import Handle
-from .exits import KILLED, TIMEOUT, raise_bare
+from .exits import KILLED, TIMEOUT
 from .home import Home
 from .launch import Launch
 from .process import UNSET
@@ -134,7 +134,7 @@ class Item:
         self.stream.item_ended(self, process, reason)
 
 
-class TaskStream(Handle, Generic[T]):
+class TaskStream(Generic[T]):
     """The async iterator that `otp.task.async_stream` gives."""
 
     def __init__(self, items: Iterable[Any], plan: Plan, start: Start) -> None:
@@ -221,6 +221,8 @@ class TaskStream(Handle, Generic[T]):
         except StopIteration:
             self._exhausted = True
             return None
+        except StopAsyncIteration as exc:  # it would end the loop over the stream without a word
+            raise RuntimeError("the input of the stream raised StopAsyncIteration") from exc
 
     def _take_back(self, item: Item) -> None:
         """Undo a start that failed; one that was cancelled after it began is a start."""
@@ -296,20 +298,17 @@ async def open_stream(
         plan: what is to be done with them.
         start: starts the process of a job; if not given, it lives in a nursery of the block.
     """
-    try:
-        async with trio.open_nursery() as nursery:
-            home = Home(runtime(), nursery)
-            stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(home))
+    async with OwnNursery() as nursery:
+        home = Home(runtime(), nursery)
+        stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(home))
+        try:
+            yield stream
+        finally:
             try:
-                yield stream
+                await stream.close()  # noqa: ASYNC102 - it shields itself
+                await home.close()  # noqa: ASYNC102 - as well
             finally:
-                try:
-                    await stream.close()  # noqa: ASYNC102 - it shields itself
-                    await home.close()  # noqa: ASYNC102 - as well
-                finally:
-                    stream.close_input()
-    except BaseExceptionGroup as group:
-        raise_bare(group)
+                stream.close_input()
 
 
 def _starter(home: Home) -> Start:

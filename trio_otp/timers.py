@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 import trio
 
-from .copies import Handle
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +40,7 @@ class Limited(Protocol):
 Fifo: TypeAlias = "dict[Limited, float]"
 
 
-class Timer(Handle):
+class Timer:
     """A pending `send_after` or interval; the handle for `cancel_timer` and `read_timer`."""
 
     __slots__ = ("_fire", "deadline", "live", "owner")

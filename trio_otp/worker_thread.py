@@ -50,6 +50,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .bare import OwnNursery
 from .behaviour import Behaviour
 from .bounded import bounded
 from .events import NoticeReport
@@ -146,7 +147,7 @@ class WorkerThread(Behaviour):
     @enable_ki_protection
     async def _run(self, process: Process) -> None:
         crash: Exception | None = None
-        async with trio.open_nursery() as nursery:
+        async with OwnNursery() as nursery:
             with trio.CancelScope(shield=self._abandon) as grace:
                 # It has to be cancelled when the thread not yet is.
                 nursery.start_soon(self._await_stop, process, grace)  # noqa: ASYNC111

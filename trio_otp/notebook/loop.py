@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 import trio.testing
 
+from ..bare import OwnNursery
 from ..exits import NORMAL, ProcessExited
 from ..open_process import open_process
 from ..runtime import own_process
@@ -115,7 +116,7 @@ class Loop:
         async with open_process(trap_exit=True, label="notebook"):
             process = own_process()
             assert process is not None
-            async with trio.open_nursery() as nursery:
+            async with OwnNursery() as nursery:
                 self._place = nursery, process
                 try:
                     self._begin_waiting()

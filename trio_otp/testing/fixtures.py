@@ -7,14 +7,14 @@ what a fixture makes the running process is that of the test as well; only the t
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 import trio
 from pytest_trio.plugin import TrioFixture  # type: ignore[import-untyped]
 
+from ..bare import unwrap
 from ..block import block
-from ..exits import unwrap
 from .leaks import Leaked
 from .system import OtpSystem, open_system
 from .virtual_time import rewind
@@ -22,6 +22,7 @@ from .virtual_time import rewind
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
+FIXTURES_TEXT: Final = "errors in async test and trio fixtures"  # how pytest-trio calls a group
 PLUGIN: Final = "_trio_otp_pytest"
 
 
@@ -124,4 +125,8 @@ def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
 def _essence(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Give what went wrong first: what a test that failed has left behind is no news."""
     _, other = group.split(Leaked)
-    return unwrap(group if other is None else other)
+    error = unwrap(group if other is None else other)
+    if isinstance(error, BaseExceptionGroup) and error.message == FIXTURES_TEXT:
+        several = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return unwrap(several[0]) if len(several) == 1 else error
+    return error

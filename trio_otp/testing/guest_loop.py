@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTup
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from ..bare import OwnNursery
 from ..bounded import bounded
-from ..copies import Handle
-from ..exits import KILLED, raise_bare
+from ..exits import KILLED
 from ..runtime import runtime
 from ..send_after import check_delay
 from .orders import refuse_run, within
@@ -37,7 +37,7 @@ PATIENCE: Final = 60.0  # real seconds that it may take
 _HINT: Final = "threads are not hurried by virtual time, and what goes on for ever has no end"
 
 
-class Pending(Handle, Generic[T]):
+class Pending(Generic[T]):
     """Something that runs in a `GuestLoop`."""
 
     def __init__(self, what: str) -> None:
@@ -72,7 +72,7 @@ class Pending(Handle, Generic[T]):
         self.done = True
 
 
-class GuestLoop(Handle):
+class GuestLoop:
     """A Trio run with a virtual clock: `with GuestLoop() as loop: ...`, or close it at the end.
 
     While it is open no other run can start in its thread.
@@ -104,7 +104,7 @@ class GuestLoop(Handle):
         self.close()
 
     async def _main(self) -> None:
-        async with trio.open_nursery() as self._nursery:
+        async with OwnNursery() as self._nursery:
             await trio.sleep_forever()
 
     def _ended(self, end: outcome.Outcome[None]) -> None:
@@ -141,10 +141,7 @@ class GuestLoop(Handle):
     def _raise_end(self) -> None:
         """Raise what has ended the run, as Ctrl-C, if anything has."""
         assert self._end is not None
-        try:
-            self._end.unwrap()
-        except BaseExceptionGroup as group:
-            raise_bare(group)
+        self._end.unwrap()
 
     def begin(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Pending[T]:
         """Start an async function, and let everything happen that takes no time.

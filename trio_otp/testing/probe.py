@@ -25,7 +25,6 @@ import trio
 
 from ..blueprint import Blueprint
 from ..client_methods import Message
-from ..copies import Handle
 from ..exits import NoProcess, ProcessExit, WrongServer
 from ..gen_server import reply as reply_to
 from ..launch import Launch
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Probe(Handle):
+class Probe:
     """A process under a test's control; it is accepted wherever a reference is.
 
     `otp_system.probe(...)` makes one, and the fixture `probe` is one. It traps exits, takes

@@ -27,7 +27,6 @@ from ..behaviour import Behaviour
 from ..block import block
 from ..bounded import bounded
 from ..child import Child, child, launch_of
-from ..copies import Handle
 from ..exits import AlreadyRegistered, ChildNotFound
 from ..launch import nest_of, start
 from ..management import delete_child, start_child, terminate_child, which_children
@@ -67,7 +66,7 @@ SECONDS: Final = 5  # in which they have to be
 SHOWN: Final = 10  # crashes that are listed
 
 
-class OtpSystem(Handle):
+class OtpSystem:
     """What a test runs: the fixture `otp_system` is one, `open_system` gives one elsewhere.
 
     Args:

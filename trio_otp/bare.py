@@ -1,0 +1,360 @@
+"""Errors as users meet them: bare, public and whole.
+
+An error comes up through nurseries, each of which puts it into a group, and past classes that only
+carry something inside of the library. What becomes an exit reason, is told to a caller or leaves a
+block is taken out of both here. Rules this file keeps:
+
+* A nursery of the library takes off its own group, exactly that, and hands on the object that its
+  body has raised. Trio would build a user's group anew, and lose its class.
+* A nursery in a callback or in the body of a block is the user's, and its group is known by Trio's
+  words. A group of one with these is taken off, as often as nurseries were nested; any other stays,
+  with all that is in it.
+* `SystemExit` and `KeyboardInterrupt` are told alone, whatever they came up with. What they outdo
+  becomes their context.
+* `ProcessExit` and the like are on no chain of causes and contexts. One that meets an error becomes
+  the context of that error, as a `ProcessExited`.
+
+Follows: `trio.open_nursery`; PEP 654, "Exception Groups and except*".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NoReturn, TypeGuard, cast
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .bounded import bounded
+from .exits import Internal, ProcessExit, ProcessExited
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+NURSERY_TEXT: Final = "Exceptions from Trio nursery"  # how Trio calls the group of a nursery
+
+
+# -- what becomes a reason -------------------------------------------------------------------------
+
+
+def unwrap(exc: BaseException) -> BaseException:
+    """Take off the groups of one that Trio nurseries have made.
+
+    Args:
+        exc: what came out of a user's code.
+    """
+    while _is_of_nursery(exc) and len(exc.exceptions) == 1:
+        (only,) = exc.exceptions
+        for note in getattr(exc, "__notes__", ()):
+            if note not in getattr(only, "__notes__", ()):
+                only.add_note(note)
+        exc = only
+    return exc
+
+
+def _is_of_nursery(exc: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return exc.__class__ in (BaseExceptionGroup, ExceptionGroup) and (
+        cast("BaseExceptionGroup[BaseException]", exc).message == NURSERY_TEXT
+    )
+
+
+def reason_of(exc: BaseException) -> object:
+    """Turn what ended a process body, or a callback, into its exit reason."""
+    error, leaving = part(exc)
+    if error is None:
+        assert leaving is not None
+        return as_reason(leaving.reason)
+    error = essence([unwrap(error)])
+    if leaving is not None:
+        put_under(error, exited(leaving))
+    return publish(error)
+
+
+def as_reason(reason: object) -> object:
+    """Return a reason that a user has given, and has perhaps caught: then it may be private."""
+    return reason_of(reason) if isinstance(reason, BaseException) else reason
+
+
+def part(exc: BaseException) -> tuple[BaseException | None, ProcessExit | None]:
+    """Separate the errors in what ended some code from an `otp.exit` among them."""
+    if isinstance(exc, ProcessExit):
+        return None, exc
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        exits, errors = group.split(ProcessExit)
+        if exits is not None:
+            rest = None if errors is None else unwrap(errors)
+            return rest, cast("ProcessExit", _leaf(exits))
+    return exc, None
+
+
+def essence(errors: list[BaseException]) -> BaseException:
+    """Choose, of what happened at one time, what is told; it has the rest as its context.
+
+    Args:
+        errors: what happened, the most important first; at least one.
+    """
+    alone = _alone(errors)
+    if alone is not None:
+        return alone
+    telling = [exc for exc in errors if not is_cancellation(exc)]
+    if not telling:
+        return _leaf(errors[0])
+    if len(telling) == 1:
+        return unwrap(telling[0])
+    strangers = [exc for exc in telling if not isinstance(exc, Exception)]
+    if not strangers:
+        return BaseExceptionGroup(NURSERY_TEXT, telling)
+    for exc in reversed(telling):
+        if exc is not strangers[0]:
+            put_under(strangers[0], exc)
+    return strangers[0]
+
+
+def _alone(errors: list[BaseException]) -> BaseException | None:
+    """Return the first SystemExit or KeyboardInterrupt, the rest as its context."""
+    for exc in errors:
+        leaf = _stop_of(exc)
+        if leaf is None:
+            continue
+        for other in reversed(errors):
+            rest = _without(other, leaf)
+            if rest is not None and not is_cancellation(rest):
+                put_under(leaf, unwrap(rest))
+        return leaf
+    return None
+
+
+def _stop_of(exc: BaseException) -> BaseException | None:
+    """Return what is to end the program, if that is in an exception."""
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        found = group.subgroup((SystemExit, KeyboardInterrupt))
+        return None if found is None else _leaf(found)
+    return exc if isinstance(exc, SystemExit | KeyboardInterrupt) else None
+
+
+def _without(exc: BaseException, leaf: BaseException) -> BaseException | None:
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return group.split(lambda each: each is leaf)[1]
+    return None if exc is leaf else exc
+
+
+def is_cancellation(exc: BaseException) -> bool:
+    """Check whether an exception is `trio.Cancelled`, or a group of nothing else."""
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return group.split(trio.Cancelled)[1] is None
+    return isinstance(exc, trio.Cancelled)
+
+
+def _leaf(exc: BaseException) -> BaseException:
+    while isinstance(exc, BaseExceptionGroup):
+        exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
+    return exc
+
+
+def raisable(error: BaseException) -> BaseException:
+    """Return what is raised in a caller that is answered with an exception.
+
+    Python and Trio give some classes a meaning of their own in whatever code they are raised in:
+    the end of a loop, of a coroutine, of a cancel scope. They arrive as the cause of another.
+    """
+    told, leaving = part(error)
+    if told is None:
+        assert leaving is not None
+        return exited(leaving)
+    if isinstance(told, StopIteration | StopAsyncIteration | GeneratorExit | trio.Cancelled):
+        name = type(told).__name__
+        text = f"the answer is {bounded(told)}, and a caller cannot be told {name}; "
+        answer = RuntimeError(f"{text}answer with an error of your own, or a value for the end")
+        answer.__cause__ = told
+        return answer
+    return publish(told)
+
+
+# -- chains ----------------------------------------------------------------------------------------
+
+
+def put_under(error: BaseException, context: BaseException) -> None:
+    """Make an exception the context of another; what that had as its context comes after it.
+
+    Nothing is done if one of them is on the chain of the other, as a consequence of it is.
+    """
+    known = _chain(context)
+    if error in known or context in _chain(error):
+        return
+    if error.__context__ is not None and error.__context__ not in known:
+        last = context
+        while last.__context__ is not None:
+            last = last.__context__
+        last.__context__ = error.__context__
+    error.__context__ = context
+
+
+def _chain(exc: BaseException) -> list[BaseException]:
+    """List an exception and all that hangs on it: its parts, causes and contexts."""
+    found: dict[int, BaseException] = {}
+    todo: list[BaseException | None] = [exc]
+    while todo:
+        each = todo.pop()
+        if each is None or id(each) in found:
+            continue
+        found[id(each)] = each
+        todo += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            todo += cast("BaseExceptionGroup[BaseException]", each).exceptions
+    return list(found.values())
+
+
+def publish(error: BaseException) -> BaseException:
+    """Take what is private off the chains of an error that is about to be told."""
+    if error.__cause__ is None and error.__context__ is None and not _has_parts(error):
+        return error  # as a rule
+    for each in _chain(error):
+        suppress = each.__suppress_context__
+        if each.__cause__ is not None:
+            each.__cause__ = _public(each.__cause__)
+        if each.__context__ is not None:
+            each.__context__ = _public(each.__context__)
+        each.__suppress_context__ = suppress
+    return error
+
+
+def _has_parts(error: BaseException) -> bool:
+    return isinstance(error, BaseExceptionGroup)
+
+
+def _public(link: BaseException) -> BaseException | None:
+    """Return what stands in a chain in the place of a link of it."""
+    while isinstance(link, Internal):
+        if isinstance(link, ProcessExit):
+            return exited(link)
+        below = link.__cause__ or link.__context__
+        if below is None:
+            return None
+        link = below
+    error, leaving = part(link)
+    return exited(leaving) if error is None and leaving is not None else error
+
+
+def exited(leaving: ProcessExit) -> ProcessExited:
+    """Return the public error that says that the code has called `otp.exit`."""
+    if leaving.told is None:
+        leaving.told = ProcessExited(as_reason(leaving.reason))
+        below = leaving.__context__
+        if below is not None and below is not leaving.reason:
+            leaving.told.__context__ = _public(below)
+    return leaving.told
+
+
+# -- what leaves a block ---------------------------------------------------------------------------
+
+
+def raise_bare(error: BaseException) -> NoReturn:
+    """Raise an exception with its own cause and context, whatever is handled here."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context  # else the frame and the traceback keep each other alive
+
+
+def raise_beside(exc: BaseException, failure: Exception) -> NoReturn:
+    """Raise what leaves a block that has failed by itself, and whose body has raised as well.
+
+    Args:
+        exc: what came out of the body; it has the failure as its context.
+        failure: the error of the block; it leaves alone if the body was merely cancelled.
+    """
+    if is_cancellation(exc):
+        raise failure
+    put_under(exc, failure)
+    raise_bare(publish(exc))
+
+
+class OwnNursery:
+    """A nursery of the library: `trio.open_nursery()`, whose errors leave it bare and whole."""
+
+    __slots__ = ("_manager", "_nursery")
+
+    def __init__(self) -> None:
+        # Strict whatever the run is: a bare error could not be told from a user's group.
+        self._manager: AbstractAsyncContextManager[trio.Nursery] = trio.open_nursery(
+            strict_exception_groups=True
+        )
+        self._nursery: trio.Nursery
+
+    @enable_ki_protection
+    async def __aenter__(self) -> trio.Nursery:
+        self._nursery = await self._manager.__aenter__()
+        return self._nursery
+
+    @enable_ki_protection
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        errors: list[BaseException] = []
+        try:
+            if exc is None or _has_cancellation(exc):
+                errors += await self._close(kind, exc, traceback)
+            else:  # a scope of Trio that is cancelled would take a group apart
+                self._nursery.cancel_scope.cancel(reason="the body of the nursery has raised")
+                errors += [exc, *await self._close(None, None, None)]
+            if not errors:
+                return True
+            error = publish(essence(errors))
+            if error is exc:
+                return False
+            raise_bare(error)
+        finally:
+            del exc, traceback, errors  # else the frame and the traceback keep each other alive
+
+    async def _close(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> list[BaseException]:
+        """Wait for the end of what runs in the nursery; return what it has raised."""
+        try:
+            await self._manager.__aexit__(kind, exc, traceback)
+        except BaseExceptionGroup as group:
+            return list(cast("BaseExceptionGroup[BaseException]", group).exceptions)
+        return []
+
+
+def _has_cancellation(exc: BaseException) -> bool:
+    if isinstance(exc, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return group.subgroup(trio.Cancelled) is not None
+    return isinstance(exc, trio.Cancelled)
+
+
+class WholeScope:
+    """Enters a cancel scope that hands on whole a group without a cancellation in it."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> trio.CancelScope:
+        return self._scope.__enter__()
+
+    @enable_ki_protection
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(exc, BaseExceptionGroup) and not _has_cancellation(exc):
+            self._scope.__exit__(None, None, None)
+            return False
+        return bool(self._scope.__exit__(kind, exc, traceback))
