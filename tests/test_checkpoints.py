@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from async_failures import CANNOT_FAIL, FAILURES
 from async_kit import CASES, PUBLIC_ASYNC, is_async, public, slow, world
+from sync_uses import NOT_CALLED, SYNC
 
 import trio_otp as otp
 
@@ -31,67 +33,60 @@ async def test_async_functions_are_checkpoints(name: str, autojump_clock: Any) -
             await CASES[name](w)
 
 
-# What is left out of the table below, and why.
-NOT_CALLED = {
-    "check_childspecs": "runs outside of a run",
-    "child": "runs outside of a run",
-    "init_ack": "needs a process that starts; see test_special_process",
-    "init_fail": "needs a process that starts; see test_special_process",
-    "is_quiet": "is pure",
-    "on_call": "decorates",
-    "on_call_deferred": "decorates",
-    "on_cast": "decorates",
-    "on_info": "decorates",
-    "on_state": "decorates",
-    "partitions": "runs outside of a run",
-    "registry": "runs outside of a run",
-    "run": "is the whole program",
-    "template": "runs outside of a run",
-    "reply": "needs a call in hand; see test_handlers_do_not_wait",
-    "reply_from_task": "needs a call in hand; see test_handlers_do_not_wait",
-}
-# What each function is called with in a process, with `up` for a server.
-SYNC: dict[str, Any] = {
-    "abcast": lambda: otp.abcast(["up", "me"], "x"),
-    "ancestors": otp.ancestors,
-    "apply_after": lambda: otp.apply_after(1, trio.lowlevel.checkpoint),
-    "apply_interval": lambda: otp.apply_interval(1, trio.lowlevel.checkpoint),
-    "callers": otp.callers,
-    "cancel_timer": lambda: otp.cancel_timer(otp.send_after("up", 1, 1)),
-    "cast": lambda: otp.cast("up", "x"),
-    "check_response": lambda: otp.check_response(otp.send_request("up", "x")),
-    "demonitor": lambda: otp.demonitor(otp.monitor("nobody"), flush=True),
-    "dictionary": otp.dictionary,
-    "exit": lambda: otp.exit("up", otp.NORMAL),
-    "get_label": lambda: otp.get_label("up"),
-    "is_alive": lambda: otp.is_alive("up"),
-    "link": lambda: otp.link(otp.whereis("up")),
-    "metadata": otp.metadata,
-    "monitor": lambda: otp.monitor("up"),
-    "process_count": otp.process_count,
-    "process_info": lambda: otp.process_info("up"),
-    "processes": otp.processes,
-    "read_timer": lambda: otp.read_timer(otp.send_after("up", 1, 1)),
-    "register": lambda: otp.register("new", otp.spawn(trio.lowlevel.checkpoint)),
-    "registered": otp.registered,
-    "reset_metadata": otp.reset_metadata,
-    "self": otp.self,
-    "send": lambda: otp.send("me", "x"),
-    "send_request": lambda: otp.send_request("up", "x"),
-    "send_after": lambda: otp.send_after("me", "x", 1),
-    "send_interval": lambda: otp.send_interval("me", "x", 1),
-    "send_end": lambda: otp.send_end("me").close(),
-    "set_label": lambda: otp.set_label("x"),
-    "set_metadata": lambda: otp.set_metadata(a=1),
-    "spawn": lambda: otp.spawn(trio.lowlevel.checkpoint),
-    "spawn_link": lambda: otp.spawn_link(trio.lowlevel.checkpoint),
-    "spawn_monitor": lambda: otp.spawn_monitor(trio.lowlevel.checkpoint),
-    "trap_exit": otp.trap_exit,
-    "tree": otp.tree,
-    "unlink": lambda: otp.unlink(otp.whereis("up")),
-    "unregister": lambda: otp.unregister("server"),
-    "whereis": lambda: otp.whereis("up"),
-}
+def test_every_public_async_function_has_a_failing_case() -> None:
+    """A new public async function fails this test until async_failures has a case of it."""
+    beside = {"task.async_stream", "VirtualTime.advance", "VirtualTime.settle"}  # no functions
+    failing = {name.split(":", maxsplit=1)[0] for name in FAILURES}
+    assert PUBLIC_ASYNC | beside == failing | CANNOT_FAIL.keys()
+    assert not failing & CANNOT_FAIL.keys()
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_an_error_is_a_checkpoint(name: str, autojump_clock: Any) -> None:
+    """Who tries again in a loop lets others have their turn."""
+    prepare, error = FAILURES[name]
+    async with world(nothing) as w:
+        fails = await prepare(w)
+        with trio.testing.assert_checkpoints(), pytest.raises(error) as caught:
+            await fails()
+        assert error is type(caught.value)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_a_cancellation_comes_before_an_error(name: str, autojump_clock: Any) -> None:
+    """In a cancelled scope there is no error, so a loop that tries again ends."""
+    prepare, _ = FAILURES[name]
+    async with world(nothing) as w:
+        fails = await prepare(w)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await fails()
+        assert scope.cancelled_caught
+
+
+async def test_a_retry_that_never_waits_ends_with_the_restart(autojump_clock: Any) -> None:
+    """A loop around a call that fails at once is answered as soon as the server is back."""
+
+    class Shop(otp.GenServer):
+        async def init(self) -> None:
+            await trio.testing.wait_all_tasks_blocked()
+
+        @otp.on_call
+        async def stock(self) -> int:
+            return 42
+
+    async with otp.open_supervisor([otp.child(Shop).having(name="shop")]):
+        otp.exit("shop", otp.KILL)
+        refused = 0
+        while True:
+            try:
+                assert 42 == await Shop.stock("shop")
+                break
+            except otp.NoProcess:
+                refused += 1
+        assert refused > 0
+
+
 PUBLIC_SYNC = {
     name
     for name, function in public()

@@ -39,6 +39,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .behaviour import finish
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import BadReturn
 from .gen_server import GenServer
 from .names import check_class, find, need
@@ -122,6 +123,7 @@ class Agent(GenServer, Generic[T]):
         agent: Name, function: Callable[[Any], R], timeout: float | None = DEFAULT_TIMEOUT
     ) -> R: ...
     @staticmethod
+    @checkpointed
     async def get(
         agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:
@@ -158,6 +160,7 @@ class Agent(GenServer, Generic[T]):
         agent: Name, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
     ) -> None: ...
     @staticmethod
+    @checkpointed
     async def update(
         agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
     ) -> None:
@@ -205,6 +208,7 @@ class Agent(GenServer, Generic[T]):
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @staticmethod
+    @checkpointed
     async def get_and_update(
         agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from . import gen_event
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .child import child as child_of
 from .event_handler import GenEvent
 from .event_manager import EventManager
@@ -140,6 +141,7 @@ def clear_alarm(id: Any) -> None:
     gen_event.notify(NAME, ClearAlarm(id))
 
 
+@checkpointed
 async def get_alarms() -> Alarms:
     """List the alarms that are set, newest first: `(id, description)`.
 

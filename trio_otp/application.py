@@ -51,6 +51,7 @@ from .application_errors import NoSetting
 from .application_graph import included as _included
 from .application_starts import start_all as _start_all
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import AlreadyStarted
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _name(ref: AnyApplication) -> str:
 # -- start and stop ------------------------------------------------------------------------------
 
 
+@checkpointed
 @enable_ki_protection
 async def start(
     application: AnyApplication,
@@ -107,6 +109,7 @@ async def start(
     await controller().start(_find(application), environment, type)
 
 
+@checkpointed
 @enable_ki_protection
 async def ensure_started(application: AnyApplication, *, type: StartType = "temporary") -> None:
     """As `start`, and do nothing if it runs. Follows: `Application.ensure_started/2`.
@@ -124,6 +127,7 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
         await trio.lowlevel.checkpoint()
 
 
+@checkpointed
 @enable_ki_protection
 async def ensure_all_started(
     applications: AnyApplication | Iterable[AnyApplication],
@@ -170,6 +174,7 @@ def _listed(
     return applications
 
 
+@checkpointed
 @enable_ki_protection
 async def stop(application: AnyApplication) -> None:
     """Stop an application: `prep_stop`, its tree, `stop`. What depends on it goes on.
@@ -365,6 +370,7 @@ def delete_env(application: AnyApplication, key: str) -> None:
     controller().environment(_name(application)).delete(key)
 
 
+@checkpointed
 @enable_ki_protection
 async def reload_config(config: Config | None = None) -> list[str]:
     """Take a new configuration, and tell the running applications whose settings it changes.

@@ -1,5 +1,7 @@
 """Blocks that `async with` opens; whoever forgets those words is told the line to write.
 
+Entering one that is refused is a checkpoint, as every await is.
+
 Entering and leaving are protected from Ctrl-C, as the code of `contextlib` in between is not: an
 interrupt there would leave a block half open.
 """
@@ -10,7 +12,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import checkpoint, enable_ki_protection
+
+from .runtime import need_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -31,7 +35,12 @@ class Block(AbstractAsyncContextManager[T]):
 
     @enable_ki_protection
     async def __aenter__(self) -> T:
-        return await self._manager.__aenter__()
+        need_task()
+        try:
+            return await self._manager.__aenter__()
+        except Exception:
+            await checkpoint()
+            raise
 
     @enable_ki_protection
     async def __aexit__(

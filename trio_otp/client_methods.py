@@ -11,6 +11,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bare import publish, unwrap
 from .bounded import bounded, label_of
+from .checkpoints import refusal
 from .checks import check_raises
 from .class_checks import check_method
 from .exits import NotAProcess, WrongServer
@@ -188,13 +189,18 @@ class CallMethod(_Method, Generic[P, R]):
 
     @enable_ki_protection
     async def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if kwargs or not self.least <= len(args) + 1 <= self.most:
-            self.refuse_wrong(ref, args, kwargs)
-        message = self.message(self, args, kwargs)
-        process = need(ref, message)
-        if process.behaviour is not self.owner:
-            self.check_server(ref, process)
-        return await From(process, ref, message, self.timeout).begin()
+        try:
+            if kwargs or not self.least <= len(args) + 1 <= self.most:
+                self.refuse_wrong(ref, args, kwargs)
+            message = self.message(self, args, kwargs)
+            process = need(ref, message)
+            if process.behaviour is not self.owner:
+                self.check_server(ref, process)
+            waiting = From(process, ref, message, self.timeout).begin()
+        except Exception:
+            await refusal()
+            raise
+        return await waiting
 
     def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
         """Run the function, whose value is the reply; errors of `raises` go to the caller."""

@@ -31,6 +31,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import refusal
 from .exits import NORMAL, ProcessExit
 from .gen_server import GenServer
 from .gen_statem import GenStatem
@@ -61,11 +62,15 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
 
     Follows: `gen_server:enter_loop/3`.
     """
-    process = need_own_task("otp.enter_loop")
-    if not isinstance(server, GenServer | GenStatem):
-        raise TypeError(f"server={bounded(server)}: accepted is an instance of a GenServer")
-    if process.behaviour is not None or is_adopted(process):
-        raise ValueError(f"{process.pid!r} cannot become a server; otp.spawn one that does")
+    try:
+        process = need_own_task("otp.enter_loop")
+        if not isinstance(server, GenServer | GenStatem):
+            raise TypeError(f"server={bounded(server)}: accepted is an instance of a GenServer")
+        if process.behaviour is not None or is_adopted(process):
+            raise ValueError(f"{process.pid!r} cannot become a server; otp.spawn one that does")
+    except Exception:
+        await refusal()
+        raise
     await trio.lowlevel.checkpoint_if_cancelled()
     if process.starting is not None:
         acknowledge(process, None, "")

@@ -50,6 +50,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import gen_server
+from .checkpoints import checkpointed
 from .event_commands import (
     AddHandler,
     CallHandler,
@@ -97,6 +98,7 @@ def notify(ref: Ref, event: Any) -> None:
         runtime().drop(ref, event, "notify to a dead event manager")
 
 
+@checkpointed
 async def sync_notify(ref: Ref, event: Any) -> None:
     """Send an event to all handlers, and wait until each has had it.
 
@@ -116,6 +118,7 @@ async def sync_notify(ref: Ref, event: Any) -> None:
     await send_command(ref, SyncNotify(event))
 
 
+@checkpointed
 async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     """Add a handler, and wait until its init is over. Adding a second of a class is no error.
 
@@ -136,6 +139,7 @@ async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     await send_command(ref, AddHandler(handler, id, None))
 
 
+@checkpointed
 async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     """Add a handler that this process owns, and link the process to the manager.
 
@@ -159,6 +163,7 @@ async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> Non
     await send_command(ref, AddHandler(handler, id, owner))
 
 
+@checkpointed
 async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL) -> Any:
     """Take a handler out.
 
@@ -182,6 +187,7 @@ async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL)
     return await send_command(ref, DeleteHandler(handler, reason))
 
 
+@checkpointed
 async def swap_handler(
     ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
 ) -> None:
@@ -209,6 +215,7 @@ async def swap_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, False, None))
 
 
+@checkpointed
 async def swap_sup_handler(
     ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
 ) -> None:
@@ -234,6 +241,7 @@ async def swap_sup_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, True, owner))
 
 
+@checkpointed
 async def call(
     ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = DEFAULT_TIMEOUT
 ) -> Any:
@@ -261,6 +269,7 @@ async def call(
     return await send_command(ref, CallHandler(handler, request), timeout)
 
 
+@checkpointed
 async def which_handlers(ref: Ref) -> list[HandlerKey]:
     """List the handlers, newest first: their classes, and `(class, id)` where there is an id.
 
@@ -276,6 +285,7 @@ async def which_handlers(ref: Ref) -> list[HandlerKey]:
     return handlers
 
 
+@checkpointed
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
     """Let an event manager end, after what is queued before, and wait until it is dead.
 

@@ -47,6 +47,7 @@ from trio.lowlevel import enable_ki_protection
 from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
+from .checkpoints import checkpointed, refusal
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited, SpecError
 from .info_methods import enter_info_methods
 from .launch import Launch
@@ -250,9 +251,14 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
 
     Follows: `GenServer.call/3`.
     """
-    if timeout is not DEFAULT_TIMEOUT:
-        check_timeout("timeout", timeout)
-    return await From(need(ref, request), ref, request, timeout).begin()
+    try:
+        if timeout is not DEFAULT_TIMEOUT:
+            check_timeout("timeout", timeout)
+        waiting = From(need(ref, request), ref, request, timeout).begin()
+    except Exception:
+        await refusal()
+        raise
+    return await waiting
 
 
 @enable_ki_protection
@@ -300,6 +306,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     return False
 
 
+@checkpointed
 @enable_ki_protection
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
     """Let a server end, after what is queued before, and wait until it is dead.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from .checkpoints import checkpointed
 from .client_methods import CallMethod, DeferredMethod
 from .event_commands import CallHandler, send_command
 from .names import check_reference
@@ -38,6 +39,7 @@ class HandlerClient:
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} in {self.ref!r}>"
 
+    @checkpointed
     async def _send(self, method: CallMethod[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         method.check(None, *args, **kwargs)
         command = CallHandler(self._key, method.message(method, args, kwargs))

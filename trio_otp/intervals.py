@@ -113,8 +113,9 @@ def apply_after(
     Follows: `timer:apply_after/4`.
     """
     check_delay(delay)
-    timer = Timer(trio.current_time() + delay, _Run("apply_after", fn, args, nursery))
-    runtime().timers.add(timer)
+    here = runtime()
+    timer = Timer(here.now() + delay, _Run("apply_after", fn, args, nursery))
+    here.timers.add(timer)
     return timer
 
 

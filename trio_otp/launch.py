@@ -34,7 +34,7 @@ from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
 from .process import UNSET, Process
 from .request import enter_wait, leave_wait
-from .runtime import calling_process, own_process, runtime
+from .runtime import calling_process, need_task, own_process, runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -180,10 +180,15 @@ async def start(launch: Launch) -> Process | None:
     """
     blueprint = launch.blueprint
     if not launch.begun:
+        need_task()
         await trio.lowlevel.checkpoint_if_cancelled()
-        if blueprint.name is not None:
-            await _free_name(launch)
-        launch.create().starting = launch
+        try:
+            if blueprint.name is not None:
+                await _free_name(launch)
+            launch.create().starting = launch
+        except Exception:  # the name is taken, or the nursery closed
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise
         if blueprint.name is not None:
             await _take_name(launch.process, blueprint)
     process = launch.process
@@ -235,7 +240,6 @@ async def _free_name(launch: Launch) -> None:
         while (process := _holder(blueprint.name, blueprint.label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
-                await trio.lowlevel.checkpoint()
                 raise AlreadyStarted(process.pid, blueprint.label)
             await _wait_for_end(process, blueprint)
     if scope.cancelled_caught:

@@ -14,6 +14,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
+from .checkpoints import checkpointed, refusal
 from .child import Child, as_child
 from .dynamic_supervisor import DynamicSupervisor
 from .exits import (
@@ -76,9 +77,15 @@ async def start_child(sup: Ref, child: Any) -> Any:
 
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """
-    return await _command(sup, "start_child", check_wanted(child))
+    try:
+        waiting = _command(sup, "start_child", check_wanted(child))
+    except Exception:
+        await refusal()
+        raise
+    return await waiting
 
 
+@checkpointed
 @enable_ki_protection
 async def terminate_child(sup: Ref, child: Any) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
@@ -105,11 +112,11 @@ async def _pid_of(child: Any) -> Pid[Any]:
         return child
     process = find(child)
     if process is None:
-        await trio.lowlevel.checkpoint()
         raise ChildNotFound(child)
     return process.pid
 
 
+@checkpointed
 @enable_ki_protection
 async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
@@ -132,6 +139,7 @@ async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     return pid
 
 
+@checkpointed
 @enable_ki_protection
 async def delete_child(sup: Ref, child_id: Any) -> None:
     """Forget a child of a `Supervisor` that is down.
@@ -149,6 +157,7 @@ async def delete_child(sup: Ref, child_id: Any) -> None:
     await _command(sup, "delete_child", child_id)
 
 
+@checkpointed
 @enable_ki_protection
 async def which_children(sup: Ref) -> list[ChildInfo]:
     """List the children of a supervisor, oldest first.
@@ -165,6 +174,7 @@ async def which_children(sup: Ref) -> list[ChildInfo]:
     return children
 
 
+@checkpointed
 @enable_ki_protection
 async def which_child(sup: Ref, child: Any) -> ChildInfo:
     """Tell of one child of a supervisor what `which_children` tells of all.
@@ -183,6 +193,7 @@ async def which_child(sup: Ref, child: Any) -> ChildInfo:
     return info
 
 
+@checkpointed
 @enable_ki_protection
 async def count_children(sup: Ref) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
@@ -199,6 +210,7 @@ async def count_children(sup: Ref) -> Counts:
     return counts
 
 
+@checkpointed
 @enable_ki_protection
 async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
     """Give the specification of a child, with every default filled in.
@@ -237,6 +249,7 @@ def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "
 async def ensure_child(sup: Ref, child: type[B]) -> Pid[B]: ...
 @overload
 async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+@checkpointed
 @enable_ki_protection
 async def ensure_child(sup: Ref, child: Any) -> Any:
     """Give the process that has the child's name, starting the child if there is none.

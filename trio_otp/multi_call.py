@@ -32,6 +32,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
@@ -57,6 +58,7 @@ class MultiReply(NamedTuple):
     bad: list[tuple[Any, Exception]]
 
 
+@checkpointed
 @enable_ki_protection
 async def multi_call(
     refs: Ref | Iterable[Ref], request: Any, timeout: float | None = DEFAULT_TIMEOUT

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .checks import is_whole
 from .exits import NoProcess
 from .names import check_reference, need
@@ -78,6 +78,7 @@ class Partitions:
         """Tell how many partitions keys are spread over. Follows: `partitions/1`."""
         return self._loop().size
 
+    @checkpointed
     @enable_ki_protection
     async def resize(self, partitions: int) -> int:
         """Let fewer partitions run, or more again, at most as many as at first.
@@ -99,7 +100,6 @@ class Partitions:
         Follows: `PartitionSupervisor.resize!/2`.
         """
         if not is_whole(partitions) or partitions < 0:
-            await trio.lowlevel.checkpoint()
             raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number >= 0")
         self._loop()
         request = Command("resize", partitions)

@@ -24,6 +24,7 @@ from trio.lowlevel import enable_ki_protection
 from .bare import OwnNursery
 from .blueprint import Blueprint
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .checks import is_whole
 from .exits import NORMAL, ServerExited, WrongServer
 from .home import Home
@@ -140,6 +141,7 @@ class Subscription(trio.abc.ReceiveChannel[Any]):
     def __repr__(self) -> str:
         return f"<subscription to {bounded(self._key)} of {bounded(self._ref)}>"
 
+    @checkpointed
     @enable_ki_protection
     async def receive(self) -> Any:
         """Wait for the next message.

@@ -16,6 +16,7 @@ import outcome
 import trio
 from trio.lowlevel import (
     Abort,
+    cancel_shielded_checkpoint,
     checkpoint_if_cancelled,
     current_task,
     enable_ki_protection,
@@ -25,9 +26,9 @@ from trio.lowlevel import (
 
 from .bare import raisable
 from .bounded import bounded
-from .exits import CallingSelf, CallTimeout, DeadlockError, ServerExited
+from .exits import CallError, CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
-from .runtime import calling_process, current_process
+from .runtime import calling_process, current_process, need_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -102,8 +103,13 @@ class From(Generic[T]):
     @enable_ki_protection
     async def _wait_checked(self) -> Any:
         # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
+        need_task()
         await checkpoint_if_cancelled()
-        self.send()
+        try:
+            self.send()
+        except CallError:  # a circle
+            await cancel_shielded_checkpoint()
+            raise
         if self.done:  # `put` has answered, as that of a subscription does
             await trio.lowlevel.checkpoint()
             return self._value.unwrap()
@@ -128,13 +134,18 @@ class From(Generic[T]):
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
+        need_task()
         await checkpoint_if_cancelled()
         self.since = trio.current_time()
-        leave_wait(enter_wait(self.server, self.ref, self.message))  # refuse what can never be
+        try:
+            leave_wait(enter_wait(self.server, self.ref, self.message))  # refuse what can never be
+        except CallError:
+            await cancel_shielded_checkpoint()
+            raise
         self.task = current_task()
         self.done = self.abandoned = True
         self.server.mailbox.put(self)
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        await cancel_shielded_checkpoint()
         raise CallTimeout(self.ref, self.message, 0.0)
 
     @enable_ki_protection

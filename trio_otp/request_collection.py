@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .checkpoints import checkpointed
 from .exits import CallTimeout
 from .request import DEFAULT_TIMEOUT, check_timeout
 from .request_ids import RequestId, check_id, send_request, wait_for_any
@@ -114,6 +115,7 @@ class RequestIds:
             self._labels.clear()
             raise
 
+    @checkpointed
     @enable_ki_protection
     async def wait(
         self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True

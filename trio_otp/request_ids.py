@@ -53,6 +53,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import CallTimeout, NoProcess
 from .names import find
 from .request import DEFAULT_TIMEOUT, From, check_timeout
@@ -192,6 +193,7 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
         raise
 
 
+@checkpointed
 @enable_ki_protection
 async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, one can wait again.

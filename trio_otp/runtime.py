@@ -80,10 +80,25 @@ def runtime() -> Runtime:
         _runtime.set(fresh)
         return fresh
     except RuntimeError:
-        raise NotInRun(
-            "trio_otp works inside a Trio run; from a worker thread write "
-            "trio.from_thread.run(otp.call, ref, request)"
-        ) from None
+        raise _not_in_run() from None
+
+
+def need_task() -> trio.lowlevel.Task:
+    """Give the Trio task that runs this; raise `NotInRun` where there is none.
+
+    There is none under asyncio, also if a Trio run is its guest, nor in a worker thread.
+    """
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:
+        raise _not_in_run() from None
+
+
+def _not_in_run() -> NotInRun:
+    return NotInRun(
+        "trio_otp works inside a Trio run, as of trio.run(main); asyncio has none. From a worker "
+        "thread write trio.from_thread.run(otp.call, ref, request)"
+    )
 
 
 events.of_run = lambda: runtime().events
@@ -99,9 +114,12 @@ def own_process() -> Process | None:
 def calling_process() -> Process | None:
     """Give the process whose *own* task runs this code; None in helpers and in plain Trio code."""
     process = current_process.get(None)
-    if process is None or process.dead or process.task is not trio.lowlevel.current_task():
+    if process is None or process.dead:
         return None
-    return process
+    try:
+        return process if process.task is trio.lowlevel.current_task() else None
+    except RuntimeError:  # of no task: a callback that has the context of one
+        return None
 
 
 def need_process(what: str) -> Process:
@@ -118,7 +136,7 @@ def need_process(what: str) -> Process:
 def need_own_task(what: str) -> Process:
     """As `need_process`, and refuse helper tasks: only a process's own task may do this."""
     process = need_process(what)
-    if process.task is not trio.lowlevel.current_task():
+    if process.task is not need_task():
         raise NotAProcess(
             f"{what} belongs to the own task of {process.pid!r}; "
             "a helper task can otp.send to it instead"

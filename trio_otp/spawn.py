@@ -25,6 +25,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
+from .checkpoints import refusal
 from .exits import OtpError
 from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
@@ -179,9 +180,14 @@ async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
 
     Follows: `receive ... after` of Erlang.
     """
-    process = need_own_task("otp.receive")
-    check_timeout("timeout", timeout)
-    return await take(process, _wanted(match, process), timeout)
+    try:
+        process = need_own_task("otp.receive")
+        check_timeout("timeout", timeout)
+        wanted = _wanted(match, process)
+    except Exception:
+        await refusal()
+        raise
+    return await take(process, wanted, timeout)
 
 
 @enable_ki_protection
@@ -192,6 +198,9 @@ async def take(process: Process, wanted: Callable[[Any], bool], timeout: float |
         message = process.mailbox.take_match(wanted)
     except trio.WouldBlock:
         return await _wait_for(process, wanted, timeout)
+    except Exception:  # of the user's function
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise
     await trio.lowlevel.cancel_shielded_checkpoint()
     return message
 

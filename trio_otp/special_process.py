@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 import trio
 
 from .behaviour import ignore
+from .checkpoints import refusal
 from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
 from .request import check_timeout
@@ -129,10 +130,14 @@ class SpecialProcess:
 
         Follows: `receive ... after` with `sys:handle_system_msg/6`.
         """
-        check_timeout("timeout", timeout)
-        if need_own_task("SpecialProcess.receive") is not self.process:
-            raise NotAProcess(f"this SpecialProcess belongs to {self.process.pid!r}")
-        users = wanted_by(match)
+        try:
+            check_timeout("timeout", timeout)
+            if need_own_task("SpecialProcess.receive") is not self.process:
+                raise NotAProcess(f"this SpecialProcess belongs to {self.process.pid!r}")
+            users = wanted_by(match)
+        except Exception:
+            await refusal()
+            raise
 
         def wanted(message: Any) -> bool:
             return self._is_system(message) or users(message)

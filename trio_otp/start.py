@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
+from .checkpoints import refusal
 from .child import Child, as_child, launch_of
 from .launch import nest_of, where_to_live
 from .launch import start as start_launch
@@ -46,8 +47,12 @@ async def start_link(child: Any) -> Any:
 
     Follows: `GenServer.start_link/3`.
     """
-    process = need_process("otp.start_link")
-    launch = launch_of(as_child(child), nest_of(process), starter=process, link=True)
+    try:
+        process = need_process("otp.start_link")
+        launch = launch_of(as_child(child), nest_of(process), starter=process, link=True)
+    except Exception:
+        await refusal()
+        raise
     started = await start_launch(launch)
     return None if started is None else started.pid
 
@@ -74,12 +79,17 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
 
     Follows: `GenServer.start/3`.
     """
-    starter = own_process()
-    if nursery is None and starter is not None:
-        home = nest_of(starter)
-    else:
-        home = where_to_live(nursery, "otp.start")
-    process = await start_launch(launch_of(as_child(child), home, starter=starter, link=False))
+    try:
+        starter = own_process()
+        if nursery is None and starter is not None:
+            home = nest_of(starter)
+        else:
+            home = where_to_live(nursery, "otp.start")
+        launch = launch_of(as_child(child), home, starter=starter, link=False)
+    except Exception:
+        await refusal()
+        raise
+    process = await start_launch(launch)
     return None if process is None else process.pid
 
 
@@ -108,9 +118,13 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
 
     Follows: Erlang's `gen_server:start_monitor/3`.
     """
-    starter = need_process("otp.start_monitor")
-    home = where_to_live(nursery, "otp.start_monitor")
-    launch = launch_of(as_child(child), home, starter=starter, link=False)
+    try:
+        starter = need_process("otp.start_monitor")
+        home = where_to_live(nursery, "otp.start_monitor")
+        launch = launch_of(as_child(child), home, starter=starter, link=False)
+    except Exception:
+        await refusal()
+        raise
     launch.monitor = handle = Monitor(starter, None)
     process = await start_launch(launch)
     return None if process is None else (process.pid, handle)

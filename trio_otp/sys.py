@@ -45,6 +45,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .debug import DONE, DebugEvent, Statistics
 from .exits import NORMAL
 from .request import DEFAULT_TIMEOUT
@@ -89,6 +90,7 @@ __all__ = [
 ]
 
 
+@checkpointed
 async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Give the state of a process, after what was sent to it before.
 
@@ -112,6 +114,7 @@ async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     return await _ask(ref, GetState(), timeout)
 
 
+@checkpointed
 async def replace_state(
     ref: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
 ) -> Any:
@@ -141,6 +144,7 @@ async def replace_state(
     return await _ask(ref, ReplaceState(function), timeout)
 
 
+@checkpointed
 async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
     """Give what there is to know about a process; the state as its `format_status` shows it.
 
@@ -161,6 +165,7 @@ async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Statu
     return status
 
 
+@checkpointed
 async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Hold a process: it answers system requests and ends if told to, and does nothing else.
 
@@ -179,6 +184,7 @@ async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     await _ask(ref, Suspend(), timeout)
 
 
+@checkpointed
 async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Let a process go on with what has arrived meanwhile, in its order.
 
@@ -195,6 +201,7 @@ async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     await _ask(ref, Resume(), timeout)
 
 
+@checkpointed
 async def terminate(
     ref: Ref, reason: object = NORMAL, timeout: float | None = DEFAULT_TIMEOUT
 ) -> None:
@@ -214,6 +221,7 @@ async def terminate(
     await _ask(ref, End(reason), timeout)
 
 
+@checkpointed
 async def change_code(
     ref: Ref,
     behaviour: type[Behaviour] | None = None,

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .debug import DEFAULT_LOG, DebugEvent, Statistics, is_target, print_events
 from .request import DEFAULT_TIMEOUT
 from .system_requests import Switch, ask
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Get: TypeAlias = Literal["get"]
 
 
+@checkpointed
 async def trace(ref: Ref, to: Target, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Write a line for every event of a process.
 
@@ -51,6 +53,7 @@ async def log(
 async def log(
     ref: Ref, what: bool | int | Literal["print"], timeout: float | None = DEFAULT_TIMEOUT
 ) -> None: ...
+@checkpointed
 async def log(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Keep the last events of a process, or give them.
 
@@ -85,6 +88,7 @@ async def statistics(
 ) -> Statistics | None: ...
 @overload
 async def statistics(ref: Ref, what: bool, timeout: float | None = DEFAULT_TIMEOUT) -> None: ...
+@checkpointed
 async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Count messages of a process, or give the counts.
 
@@ -110,6 +114,7 @@ async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOU
     return await _switch(ref, lambda debug: debug.count(what), timeout)
 
 
+@checkpointed
 async def log_to_file(
     ref: Ref, path: str | os.PathLike[str] | Literal[False], timeout: float | None = DEFAULT_TIMEOUT
 ) -> None:
@@ -136,6 +141,7 @@ async def log_to_file(
     await _switch(ref, lambda debug: debug.write_to(None if path is False else path), timeout)
 
 
+@checkpointed
 async def install(
     ref: Ref,
     function: DebugFunction,
@@ -171,6 +177,7 @@ async def install(
     await _switch(ref, lambda debug: debug.install(name, function, state), timeout)
 
 
+@checkpointed
 async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Take a function away that `install` has put there; one that is not there does no harm.
 
@@ -189,6 +196,7 @@ async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_
     await _switch(ref, lambda debug: debug.remove(function_or_id), timeout)
 
 
+@checkpointed
 async def no_debug(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Switch off whatever watches a process.
 

@@ -18,6 +18,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import KILLED
 from .links import demonitor
 from .request import check_timeout
@@ -153,6 +154,7 @@ class Task(Generic[T]):
         if pid is not self.owner:
             raise NotOwner(self, f"otp.task.{function}", self.owner, pid)
 
+    @checkpointed
     @enable_ki_protection
     async def _await_result(self, function: str, timeout: float | None) -> T:
         self._check_owner(function)

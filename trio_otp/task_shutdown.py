@@ -12,6 +12,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .exits import KILL, KILLED, NOPROC, SHUTDOWN
 from .request import is_seconds
 from .task_handle import AWAIT_TIMEOUT, expect_task
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@checkpointed
 @enable_ki_protection
 async def shutdown(
     task: Task[T], timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT

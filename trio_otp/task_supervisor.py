@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .checkpoints import checkpointed
 from .child import Child
 from .child import child as make_child
 from .dynamic_supervisor import DynamicLoop, DynamicSupervisor
@@ -99,6 +100,7 @@ class TaskSupervisor(DynamicSupervisor):
         return TaskLoop(process).run(make)
 
     @staticmethod
+    @checkpointed
     async def start_async(
         sup: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
@@ -130,6 +132,7 @@ class TaskSupervisor(DynamicSupervisor):
         return await _start(sup, fn, args, shutdown, deliver=deliver, link=True)
 
     @staticmethod
+    @checkpointed
     async def start_async_nolink(
         sup: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
@@ -155,6 +158,7 @@ class TaskSupervisor(DynamicSupervisor):
         return await _start(sup, fn, args, shutdown, deliver=deliver, link=False)
 
     @staticmethod
+    @checkpointed
     async def start_child(
         sup: Ref,
         fn: Callable[[*Ts], Awaitable[object]],
@@ -241,6 +245,7 @@ class TaskSupervisor(DynamicSupervisor):
         return _stream(sup, items, Plan(fn, args, **options, link=False), shutdown)
 
     @staticmethod
+    @checkpointed
     async def children(sup: Ref) -> list[Pid[Any]]:
         """List the tasks that run, oldest first.
 
@@ -256,6 +261,7 @@ class TaskSupervisor(DynamicSupervisor):
         return [info.pid for info in await which_children(sup) if info.pid is not None]
 
     @staticmethod
+    @checkpointed
     async def terminate_child(sup: Ref, pid: Pid[Any]) -> None:
         """Stop a task within its `shutdown` limit. Whoever is linked to it gets the signal.
 

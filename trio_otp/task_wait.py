@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checkpoints import checkpointed
 from .checks import check_choice, check_whole
 from .request import check_timeout
 from .task_handle import AWAIT_TIMEOUT, expect_task, wait_for
@@ -25,6 +26,7 @@ T = TypeVar("T")
 OnTimeout = Literal["nothing", "ignore", "kill_task"]
 
 
+@checkpointed
 async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
     """Wait for the result of a task. `await task` is the same with the usual time-out.
 
@@ -52,6 +54,7 @@ async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
     return await task._await_result("await_one", timeout)
 
 
+@checkpointed
 @enable_ki_protection
 async def await_many(tasks: Iterable[Task[T]], timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
     """Wait for the results of many tasks, all within one time-out.
@@ -111,6 +114,7 @@ def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> 
     return several
 
 
+@checkpointed
 async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Outcome[T] | None:
     """Look for what has come of a task, waiting a while; it can be called again and again.
 
@@ -133,6 +137,7 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
     return outcome
 
 
+@checkpointed
 @enable_ki_protection
 async def yield_many(
     tasks: Iterable[Task[T]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import trio
-from async_world import World, case, steps
+from async_world import World, case, slow, steps
 
 import trio_otp as otp
 from trio_otp.testing import (
@@ -66,3 +66,45 @@ async def _(w: World) -> None:
     w.begin()
     async with open_system() as system:
         await system.start_supervised(otp.child(otp.Agent, dict))
+
+
+@case("OtpSystem.start_supervised")
+async def _(w: World) -> None:
+    async with open_system() as system:
+        w.begin()
+        await system.start_supervised(slow("new"))
+
+
+@case("OtpSystem.stop_supervised")
+async def _(w: World) -> None:
+    async with open_system() as system:
+        await system.start_supervised(slow("new"))
+        w.begin()
+        await system.stop_supervised("new")
+
+
+@case("Probe.receive")
+async def _(w: World) -> None:
+    async with open_system() as system:
+        probe = system.probe()
+        otp.send(probe.pid, "message")
+        w.begin()
+        assert "message" == await probe.receive(str)
+
+
+@case("Probe.receive_call")
+async def _(w: World) -> None:
+    async with open_system() as system:
+        probe = system.probe()
+        request = otp.send_request(probe.pid, "request")
+        w.begin()
+        assert otp.reply(await probe.receive_call("request"), "reply")
+        assert "reply" == await otp.receive_response(request)
+
+
+@case("Probe.refute")
+async def _(w: World) -> None:
+    async with open_system() as system:
+        probe = system.probe()
+        w.begin()
+        await probe.refute(within=0)

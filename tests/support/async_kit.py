@@ -25,6 +25,7 @@ for _path in sorted(Path(__file__).parent.glob("async_cases_*.py")):
 
 # Async functions with a public name that are the inside of a process, not for users to call.
 INSIDE = {"Agent.init", "From.wait", "Port.init", "Port.terminate", "code_change", "run_process"}
+ENDS_OF_A_TEST = {"close", "abandon"}  # which the fixture calls
 INSIDE_CLASSES = {"EventManager"}
 MODULES = {
     "alarm_handler": otp.alarm_handler,
@@ -52,11 +53,19 @@ def public() -> Iterator[tuple[str, Any]]:
                     yield f"{name}.{member}", function
         else:
             yield name, value
+    yield from _of_tests()
     for module_name, module in MODULES.items():
         for name, value in inspect.getmembers(module):
             own = getattr(value, "__module__", "").startswith(module.__name__)
             if own and not name.startswith("_") and not inspect.isclass(value):
                 yield f"{module_name}.{name}", value
+
+
+def _of_tests() -> Iterator[tuple[str, Any]]:
+    for cls in (otp.testing.OtpSystem, otp.testing.Probe):
+        for member, function in inspect.getmembers(cls, is_async):
+            if not member.startswith("_") and member not in ENDS_OF_A_TEST:
+                yield f"{cls.__name__}.{member}", function
 
 
 def is_async(function: Any) -> bool:

@@ -65,6 +65,11 @@ class Listener(otp.GenEvent):
         await steps()
         return otp.Reply(request)
 
+    @otp.on_call
+    async def asked(self, value: str) -> str:
+        await steps()
+        return value
+
     async def terminate(self, reason: object) -> Any:
         await steps()
         return reason

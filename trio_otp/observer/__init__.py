@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoints import checkpointed
+
 if TYPE_CHECKING:
     import trio
 
@@ -57,6 +59,7 @@ def child(**options: Any) -> Child[Observer]:
     return child_of(Observer, **options)
 
 
+@checkpointed
 async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[Observer]:
     """Start to show the processes of this run, until `otp.exit(pid, otp.SHUTDOWN)` or its end.
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..bounded import bounded
+from ..checkpoints import checkpointed, refusal
 from ..checks import check_whole
 from ..introspect import slot_of
 from ..names import check_reference, find, find_dying
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ..process import Process
 
 
+@checkpointed
 async def assert_down(
     ref: Ref | Monitor, reason: Any = object, *, within: float = WITHIN
 ) -> object:
@@ -114,6 +116,7 @@ def _alive(who: object, reason: Any, within: float) -> AssertionError:
 ENDS = "trio_otp.testing: why processes ended"  # in the extras of a run, {pid: reason}
 
 
+@checkpointed
 async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN) -> Pid[Any]:
     """Wait until a child has been restarted so often by its supervisor, and runs again.
 
@@ -183,12 +186,16 @@ async def assert_call_fails(call: Awaitable[Any], reason: Any = Exception) -> Ex
         TypeError: an argument is not accepted.
     """
     __tracebackhide__ = True
-    check_pattern("reason", reason)
-    if not hasattr(call, "__await__"):
-        raise TypeError(
-            f"call={bounded(call)}: accepted is a call without its await, as "
-            "assert_call_fails(cache.get('k'), KeyError)"
-        )
+    try:
+        check_pattern("reason", reason)
+        if not hasattr(call, "__await__"):
+            raise TypeError(
+                f"call={bounded(call)}: accepted is a call without its await, as "
+                "assert_call_fails(cache.get('k'), KeyError)"
+            )
+    except Exception:
+        await refusal()
+        raise
     try:
         value = await call
     except Exception as exc:

@@ -24,6 +24,7 @@ import outcome
 import trio
 
 from ..blueprint import Blueprint
+from ..checkpoints import checkpointed
 from ..client_methods import Message
 from ..exits import NoProcess, ProcessExit, WrongServer
 from ..gen_server import reply as reply_to
@@ -100,6 +101,7 @@ class Probe:
     async def receive(self, pattern: type[T] | Like[T], *, within: float = WITHIN) -> T: ...
     @overload
     async def receive(self, pattern: Any = object, *, within: float = WITHIN) -> Any: ...
+    @checkpointed
     async def receive(self, pattern: Any = object, *, within: float = WITHIN) -> Any:
         """Wait for a plain message or a cast that matches a pattern.
 
@@ -120,6 +122,7 @@ class Probe:
         note_read(message)
         return message
 
+    @checkpointed
     async def receive_call(self, pattern: Any = object, *, within: float = WITHIN) -> From[Any]:
         """Wait for a call whose request matches a pattern, for `otp.reply`.
 
@@ -137,6 +140,7 @@ class Probe:
         call: From[Any] = await self._receive(_request, pattern, within, "call")
         return call
 
+    @checkpointed
     async def refute(self, pattern: Any = object, *, within: float = QUIET) -> None:
         """Wait whether something that matches a pattern arrives: a message, a cast or a call.
 

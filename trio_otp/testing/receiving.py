@@ -18,6 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+from ..checkpoints import checkpointed
 from ..request import check_timeout
 from ..server_messages import shown_message
 from ..signals import Down, Exit
@@ -38,6 +39,7 @@ QUIET: Final = 0.1  # seconds in which something is not to happen
 async def assert_receive(pattern: type[T] | Like[T], *, within: float = WITHIN) -> T: ...
 @overload
 async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any: ...
+@checkpointed
 async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
     """Wait for a message that matches a pattern in the mailbox of the test.
 
@@ -71,6 +73,7 @@ async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
     return message
 
 
+@checkpointed
 async def refute_receive(pattern: Any = object, *, within: float = QUIET) -> None:
     """Wait whether a message that matches a pattern arrives in the mailbox of the test.
 

@@ -26,6 +26,7 @@ import trio
 from ..behaviour import Behaviour
 from ..block import block
 from ..bounded import bounded
+from ..checkpoints import checkpointed
 from ..child import Child, child, launch_of
 from ..exits import AlreadyRegistered, ChildNotFound
 from ..launch import nest_of, start
@@ -105,6 +106,7 @@ class OtpSystem:
     async def start_supervised(self, child: type[B]) -> Pid[B]: ...
     @overload
     async def start_supervised(self, child: Child[S]) -> Pid[S]: ...
+    @checkpointed
     async def start_supervised(self, child: Any) -> Any:
         """Start a child under the supervisor of the test, which stops it at the end.
 
@@ -134,6 +136,7 @@ class OtpSystem:
         self._supervisor = process.pid
         runtime().extras[ROOT] = process.pid
 
+    @checkpointed
     async def stop_supervised(self, ref: Ref) -> None:
         """Stop a child that `start_supervised` has started, within its limit, and forget it.
 

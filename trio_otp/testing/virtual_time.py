@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 import trio.testing
 
+from ..checkpoints import checkpointed
 from ..send_after import check_delay
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def rewind(clock: object) -> None:
         trio.testing.MockClock.__init__(clock, autojump_threshold=0)
 
 
+@checkpointed
 async def _advance(clock: Any, seconds: float) -> None:
     check_delay(seconds, "seconds")
     _check(clock)
@@ -87,6 +89,7 @@ async def _advance(clock: Any, seconds: float) -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
+@checkpointed
 async def _settle(clock: Any) -> None:
     _check(clock)
     await trio.testing.wait_all_tasks_blocked()
