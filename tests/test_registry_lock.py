@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -12,6 +12,8 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
+from trio_otp.registry_lock import Locks
+from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,7 +25,7 @@ REG = otp.registry("reg")
 async def running(**options: Any) -> AsyncGenerator[trio.Nursery]:
     """Run a registry, and give a nursery of plain Trio code."""
     registry = otp.child(otp.Registry, **options).having(name="reg")
-    async with otp.open_supervisor([registry]), trio.open_nursery() as nursery:
+    async with otp.open_supervisor([registry], max_restarts=50), trio.open_nursery() as nursery:
         yield nursery
 
 
@@ -54,6 +56,11 @@ def held() -> int:
     process = otp.whereis("reg")._process  # type: ignore[union-attr]
     assert process is not None
     return len(process.instance.locks)
+
+
+def left_behind() -> int:
+    """Count the locks that are held although their registry has ended."""
+    return len(runtime().extras.get(Locks, ()))
 
 
 async def test_waiters_come_in_the_order_they_asked() -> None:
@@ -167,10 +174,73 @@ async def test_nobody_waits_for_a_registry_that_ended() -> None:
         reasons = {who: exc.reason for who, exc in room.errors if isinstance(exc, otp.ServerExited)}
         assert {"plain": otp.KILLED, "process": otp.KILLED} == reasons
         assert ["holder"] == room.inside
-        nursery.start_soon(room.visit, "after the restart")
-        await trio.testing.wait_all_tasks_blocked()
-        assert ["holder", "after the restart"] == room.inside
         room.door.set()
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (lambda: REG, lambda: REG),
+        (lambda: REG, lambda: otp.registry(otp.whereis("reg"))),  # type: ignore[arg-type]
+        (lambda: otp.registry(otp.whereis("reg")), lambda: REG),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_lock_is_held_beyond_the_restart_of_its_registry(
+    first: Any, then: Any, restarts: int
+) -> None:
+    """Whoever comes after it waits for the block that has begun before, so there are never two."""
+    async with running() as nursery:
+        log: list[Any] = []
+        door = trio.Event()
+
+        async def visit(who: str, reg: Any, event: trio.Event | None = None) -> None:
+            async with reg.lock("room"):
+                log.append(who)
+                if event is not None:
+                    await event.wait()
+                log.append(f"{who} leaves")
+
+        nursery.start_soon(visit, "holder", first(), door)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(restarts):
+            otp.exit("reg", otp.KILL)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(visit, "next", then())
+        await trio.testing.wait_all_tasks_blocked()
+        otp.spawn(visit, "process", then(), nursery=nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["holder"] == log
+        async with REG.lock("other"):  # is free
+            door.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["holder", "holder leaves", "next", "next leaves"] == log[:4]
+        assert ["process", "process leaves"] == log[4:]
+        assert 0 == held()
+
+
+async def test_a_lock_that_was_given_up_without_a_registry_is_free() -> None:
+    """What is left behind goes with its holder, also while no registry runs."""
+    registry = otp.child(otp.Registry).having(name="reg", restart="temporary")
+    async with otp.open_supervisor([registry]) as sup:
+        async with REG.lock("room"):
+            otp.exit("reg", otp.KILL)
+            await trio.testing.wait_all_tasks_blocked()
+            assert 1 == left_behind()
+        assert 0 == left_behind()
+        await otp.start_child(sup, registry)
+        async with REG.lock("room"):
+            assert 1 == held()
+
+
+async def test_a_holder_that_asks_again_after_the_restart_is_told() -> None:
+    """It would wait for itself."""
+    async with running(), REG.lock("room"):
+        otp.exit("reg", otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="this task holds the lock 'room' already"):
+            async with REG.lock("room"):
+                pass
 
 
 async def test_a_lock_of_no_registry_is_refused() -> None:
@@ -193,7 +263,7 @@ async def test_a_lock_needs_a_key_that_hashes() -> None:
 # -- against a model -------------------------------------------------------------------------------
 
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["ask", "leave", "kill"]), st.integers(0, 5)), max_size=30
+    st.tuples(st.sampled_from(["ask", "leave", "kill", "restart"]), st.integers(0, 5)), max_size=30
 )
 
 
@@ -207,12 +277,13 @@ class Guest:
         self.pid = otp.spawn(self.run, nursery=nursery)
 
     async def run(self) -> None:
-        async with REG.lock("room"):
-            self.log.append(self.who)
-            try:
-                await self.leave.wait()
-            finally:
-                self.log.remove(self.who)
+        with suppress(otp.ServerExited):
+            async with REG.lock("room"):
+                self.log.append(self.who)
+                try:
+                    await self.leave.wait()
+                finally:
+                    self.log.remove(self.who)
 
 
 async def _run(operations: list[tuple[str, int]]) -> None:
@@ -230,9 +301,12 @@ async def _run(operations: list[tuple[str, int]]) -> None:
             elif name == "kill" and who in line:
                 otp.exit(guests[who].pid, otp.KILL)
                 line.remove(who)
+            elif name == "restart":  # those who wait are told, who is inside stays there
+                otp.exit("reg", otp.KILL)
+                del line[1:]
             await trio.testing.wait_all_tasks_blocked()
             assert line[:1] == inside
-            assert min(1, len(line)) == held()
+            assert min(1, len(line)) == held() + left_behind()
         nursery.cancel_scope.cancel()
 
 

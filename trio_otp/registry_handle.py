@@ -16,6 +16,7 @@ from .bounded import bounded
 from .names import check_reference
 from .record import dataclass
 from .registry import NotRegistered, Valued
+from .registry_lock import release
 from .registry_subscription import subscription
 from .registry_table import strict_key
 from .registry_view import RegistryView, check_plain, matcher
@@ -221,7 +222,7 @@ class RegistryHandle(RegistryView):
 
         The block runs in the caller, a process or plain Trio code. The lock is given up however
         the block is left. Locks are none of the keys of entries. When the registry ends, a block
-        that has begun runs on, and one that comes after the restart does not wait for it.
+        that has begun runs on and keeps the lock: one that comes after the restart waits for it.
 
         Args:
             key: any hashable value.
@@ -233,12 +234,12 @@ class RegistryHandle(RegistryView):
 
         Follows: `Registry.lock/3`.
         """
-        locks = self._server().locks
-        await locks.acquire(key)
+        server = self._server()
+        line = await server.locks.acquire(key, (self.name, server.process.name))
         try:
             yield
         finally:
-            locks.release(key)
+            release(line)
 
     # -- metadata ------------------------------------------------------------------------------
 
