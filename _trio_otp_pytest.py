@@ -8,6 +8,8 @@ Nothing else is imported until a test uses a fixture. For pytest: PYTEST_DONT_RE
 from __future__ import annotations
 
 import inspect
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +119,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if item.stash.get(_USED, False):
         _look_after(item)
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave the frames of the library out of a failure, unless `--full-trace` wants all."""
+    if call.excinfo is not None and "trio_otp" in sys.modules and not _wants_all(item.config):
+        from trio_otp.testing.own_frames import hide_own_frames  # noqa: PLC0415 - see above
+
+        hide_own_frames(call.excinfo.value)
+    return (yield)
+
+
+def _wants_all(config: pytest.Config) -> bool:
+    """Tell whether frames of the library are shown: also to who debugs, and in its own tests."""
+    own = Path(__file__).parent == config.rootpath
+    return own or bool(config.getoption("fulltrace") or config.getoption("usepdb"))
 
 
 def _is_elsewhere(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:

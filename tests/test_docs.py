@@ -18,6 +18,7 @@ import types
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ FENCE = re.compile(
     r"(?P<marker><!-- pytest(?P<fails>: fails)? -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
+ERROR = re.compile(r"(?:^E .*\n)+", re.MULTILINE)  # what pytest says below the line that failed
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -122,7 +124,8 @@ def test_snippets_that_are_tests_do_what_is_shown(page: Path, tmp_path: Path) ->
 
     failed = re.findall(r"^(?:FAILED|ERROR) .*?(test_\d+\.py)", ran.stdout, re.MULTILINE)
     assert [name for name, block in files.items() if block.fails] == failed, ran.stdout + ran.stderr
-    plain = re.sub(r"^E {1,7}(AssertionError: )?", "", ran.stdout, flags=re.MULTILINE)
+    plain = ERROR.sub(lambda block: dedent(re.sub(r"^E", "", block[0], flags=re.M)), ran.stdout)
+    plain = re.sub(r"^AssertionError: ", "", plain, flags=re.M)
     plain = re.sub(r"\S*/test_\d+\.py", "test_cache.py", plain)
     for block, following in pairwise(blocks):
         if block.fails:

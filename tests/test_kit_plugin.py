@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -314,6 +315,124 @@ def test_hypothesis(pytester: pytest.Pytester) -> None:
     assert "test_leaks has left behind:" in section(text, "test_leaks")
     assert "number=5," in section(text, "test_leaks")
     assert "Group" not in text
+
+
+FAILING = """
+class Shop(otp.GenServer):
+    @otp.on_call
+    async def sell(self, tea):
+        return weigh(tea)
+
+    @otp.on_call(raises=(LookupError,))
+    async def find(self, tea):
+        return weigh(tea)
+
+    @otp.on_cast
+    def close(self):
+        weigh("the till")
+
+def weigh(tea):
+    raise LookupError(tea)
+
+@pytest.fixture
+async def shop(start_supervised):
+    return Shop.at(await start_supervised(Shop))
+"""
+
+
+IN_A_GROUP = """
+    async with otp.open_supervisor([otp.child(Shop).having(name='s')]):
+        await Shop.at('s').sell('mint')
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('await shop.sell("mint")', "LookupError: mint|weigh sell|ServerExited|test_it"),
+        ('await shop.find("mint")', "LookupError: mint|weigh find test_it"),
+        ('await Shop.at("nobody").sell("mint")', "NoProcess|test_it"),
+        ("shop.close(1)", "TypeError|test_it"),
+        ("await otp.call(otp.spawn(forever), 1, timeout=0)", "CallTimeout|test_it"),
+        ("otp.child(Shop).having(restart='x')", "SpecError|test_it"),
+        ("await assert_call_fails(shop.find('x'), KeyError)", "LookupError: x|weigh find|test_it"),
+        (IN_A_GROUP, "LookupError: mint|weigh sell|ServerExited|test_it"),
+    ],
+)
+def test_a_failure_shows_no_frame_of_the_library(
+    pytester: pytest.Pytester, body: str, expected: str
+) -> None:
+    """What a failing test shows are lines of the test and of its servers, and the errors."""
+    source = f"{FAILING}\nasync def test_it(shop, otp_log):\n    {body}\n"
+    outcomes, text = run(pytester, source, "--show-capture=no", "--tb=long")
+
+    assert {"failed": 1} == outcomes, text
+    for word in expected.replace("|", " ").split():
+        assert word in text
+    for other in ("trio_otp/", "outcome/", "_traps.py", "server_loop.py", "client_methods.py"):
+        assert other not in text
+    assert text.count(".py:LINE") < 9, text
+    _, full = run(pytester, source, "--show-capture=no", "--full-trace")
+    assert text.count(".py:LINE") < full.count(".py:LINE")
+
+
+def test_frames_of_trio_that_a_test_has_called_stay(pytester: pytest.Pytester) -> None:
+    """What is not the library's is left as it is."""
+    source = "async def test_it(otp_system):\n    await trio.sleep(-1)\n"
+    outcomes, text = run(pytester, source)
+    assert {"failed": 1} == outcomes, text
+    assert "_timeouts.py:LINE: ValueError" in section(text, "test_it")
+
+
+WITHOUT_HYPOTHESIS = """
+import sys
+sys.modules["hypothesis"] = None
+names = {}
+exec("from trio_otp.testing import *", names)
+import trio_otp.testing
+assert set(trio_otp.testing.__all__) <= set(names), set(trio_otp.testing.__all__) - set(names)
+assert set(trio_otp.testing.__all__) <= set(dir(trio_otp.testing))
+uses = [
+    lambda: names["schedules"](),
+    lambda: names["ServerMachine"](),
+    lambda: type("Machine", (names["ServerMachine"],), {}),
+]
+for use in uses:
+    try:
+        use()
+    except ModuleNotFoundError as exc:
+        assert "pip install hypothesis" in str(exc), exc
+        assert exc.name == "hypothesis"
+    else:
+        raise AssertionError(use)
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "trio", *sys.argv[1:]]))
+"""
+
+
+def test_without_hypothesis(tmp_path: Path) -> None:
+    """All names are there, what needs hypothesis says so when it is used, and the rest works."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntrio_mode = true\n", encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(
+        "import trio_otp as otp\n"
+        "from trio_otp.testing import *\n"
+        "async def test_it(start_supervised, otp_log, probe, virtual_time):\n"
+        "    await start_supervised(otp.child(otp.Agent, dict).having(name='a'))\n"
+        "    crash_next_call('a')\n"
+        "    await assert_call_fails(otp.Agent.get('a', len))\n"
+        "    await assert_restarted('a')\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HYPOTHESIS, "-p", "_trio_otp_pytest"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 def test_xdist(pytester: pytest.Pytester) -> None:

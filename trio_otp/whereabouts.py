@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -33,6 +34,17 @@ def place_of(task: trio.lowlevel.Task | None) -> str | None:
         if place is None or not code.co_filename.startswith(LIBRARIES):
             place = f"{code.co_filename}:{line} in {code.co_name}"
     return place
+
+
+def raised_at(error: object) -> tuple[str, int, str] | None:
+    """Give file, line and function of the innermost line of a user's code that an error left."""
+    found = None
+    if isinstance(error, BaseException):
+        for frame, line in walk_tb(error.__traceback__):
+            code = frame.f_code
+            if not code.co_filename.startswith(LIBRARIES):
+                found = code.co_filename, line, code.co_name
+    return found
 
 
 def _current_task() -> trio.lowlevel.Task | None:

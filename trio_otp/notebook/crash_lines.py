@@ -10,10 +10,9 @@ import logging
 import sys
 from collections import OrderedDict
 from pathlib import PurePath
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
-from .interrupt import OURS
+from ..whereabouts import raised_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +74,10 @@ class CrashLines(logging.Handler):
 
     def _place(self, record: logging.LogRecord) -> str:
         """Give the line of the user's code that crashed, as IPython names it in a traceback."""
-        where = None
-        for frame, line in walk_tb(record.exc_info[2] if record.exc_info else None):
-            if str(frame.f_globals.get("__name__")).partition(".")[0] not in OURS:
-                where = frame.f_code.co_filename, line
+        where = raised_at(record.exc_info[1] if record.exc_info else None)
         if where is None:
             return ""
-        file, line = where
+        file, line, _ = where
         known = self._shell.compile.format_code_name(file)
         return f"{' '.join(known) if known else PurePath(file).name}, line {line}; "
 

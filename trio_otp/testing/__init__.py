@@ -14,6 +14,8 @@ stop everything, newest first, and fail it if something was left behind.
 
 **Patterns** say what a message or a reason has to be like, see `trio_otp.testing.patterns`.
 
+`schedules` and `ServerMachine` need hypothesis, which is imported when one of them is used.
+
 Nothing of this is imported before its name is used, and nothing of it is meant for programs.
 
 Follows: ExUnit, and Akka's testkit.
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .guest_loop import GuestLoop as GuestLoop
     from .guest_loop import Pending as Pending
     from .injection import InjectedCrash as InjectedCrash
+    from .injection import MachineCrash as MachineCrash
     from .injection import crash_next_call as crash_next_call
     from .injection import pause as pause
     from .leaks import Leaked as Leaked
@@ -50,7 +53,6 @@ if TYPE_CHECKING:
     from .probe import Probe as Probe
     from .receiving import assert_receive as assert_receive
     from .receiving import refute_receive as refute_receive
-    from .server_machine import MachineCrash as MachineCrash
     from .server_machine import ServerMachine as ServerMachine
     from .storm import ChaosCrash as ChaosCrash
     from .storm import Hit as Hit
@@ -68,18 +70,28 @@ else:
         "errors": "AfterTheEnd UnknownServer",
         "faults": "ACTIONS Action Fault schedules",
         "guest_loop": "GuestLoop Pending",
-        "injection": "InjectedCrash crash_next_call pause",
+        "injection": "InjectedCrash MachineCrash crash_next_call pause",
         "leaks": "Leaked",
         "log": "OtpLog",
         "orders": "explore task_order",
         "patterns": "called like matches",
         "probe": "Probe",
         "receiving": "assert_receive refute_receive",
-        "server_machine": "MachineCrash ServerMachine",
+        "server_machine": "ServerMachine",
         "storm": "ChaosCrash Hit Storm chaos replay",
         "system": "OtpSystem open_system",
         "tree_shape": "assert_tree",
         "virtual_time": "VirtualTime virtual_clock",
     }
     _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
-    __getattr__, __dir__ = _install(__name__, _HOMES, ())
+    _find, __dir__ = _install(__name__, _HOMES, ())
+
+    def __getattr__(name: str) -> object:
+        try:
+            return _find(name)
+        except ModuleNotFoundError as exc:
+            if name != "ServerMachine" or str(exc.name).partition(".")[0] != "hypothesis":
+                raise
+            from .without_hypothesis import ServerMachine  # noqa: PLC0415 - as all others
+
+            return ServerMachine

@@ -19,6 +19,7 @@ from ..checks import check_choice, check_whole, is_number, is_whole
 from ..names import check_reference
 from ..record import dataclass
 from ..send_after import check_delay
+from .without_hypothesis import needs_hypothesis
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -155,7 +156,10 @@ def schedules(
         ModuleNotFoundError: hypothesis is not installed.
         ValueError: a number or a word is not accepted.
     """
-    from hypothesis import strategies as st  # noqa: PLC0415 - only this needs it
+    try:
+        from hypothesis import strategies as st  # noqa: PLC0415 - only this needs it
+    except ModuleNotFoundError as exc:
+        raise needs_hypothesis("trio_otp.testing.schedules") from exc
 
     check_whole("max_faults", max_faults, 0)
     check_delay(seconds, "seconds")

@@ -46,6 +46,10 @@ class InjectedCrash(Exception):
     injected: ClassVar = True  # so that it is no surprise for the log of a test
 
 
+class MachineCrash(InjectedCrash):
+    """What the server raises, with a call in hand, that a `ServerMachine` lets crash."""
+
+
 def crash_next_call(server: Ref, error: Exception | None = None) -> None:
     """Let a server crash in the place of handling its next call.
 

@@ -53,7 +53,7 @@ from ..reports import log_crash, log_supervisor
 from ..request import DEFAULT_TIMEOUT
 from .gates import Gate, is_call, without_caller
 from .guest_loop import LONGEST, GuestLoop
-from .injection import InjectedCrash
+from .injection import MachineCrash
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -92,10 +92,6 @@ class _LosesReply(Gate):
             return message
         self.remove()
         return without_caller(message)
-
-
-class MachineCrash(InjectedCrash):
-    """What the server raises, with a call in hand, that a `ServerMachine` lets crash."""
 
 
 def _log_less(events: Events) -> None:
