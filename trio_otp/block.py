@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from trio.lowlevel import checkpoint, enable_ki_protection
 
+from .copies import Handle
 from .runtime import need_task
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Block(AbstractAsyncContextManager[T]):
+class Block(Handle, AbstractAsyncContextManager[T]):
     """What a function made by `block` gives."""
 
     __slots__ = ("_line", "_manager")

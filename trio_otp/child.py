@@ -22,6 +22,7 @@ from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .child_arguments import check_arguments, takes_task_status
 from .child_options import ChildType, Restart, Shutdown, check_options
+from .copies import Mark
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
 from .record import dataclass
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 B = TypeVar("B", bound=Behaviour)
 S_co = TypeVar("S_co", covariant=True)
-_KEEP: Final[Any] = object()
+_KEEP: Final[Any] = Mark.KEEP
 _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
@@ -85,6 +86,10 @@ class Child(_Specified, Generic[S_co]):
         """Begin with nothing worked out."""
         _keep(self, "_blueprint", None)
         _keep(self, "_spec", None)
+
+    def __reduce__(self) -> Any:
+        """Give what makes it anew: a copy works out by itself what this one has."""
+        return type(self), (self.target, self.args, self.kwargs, self.options)
 
     def having(
         self,

@@ -14,6 +14,7 @@ from .bounded import bounded, label_of
 from .checkpoints import refusal
 from .checks import check_raises
 from .class_checks import check_method
+from .copies import Handle
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
 from .pid import Pid
@@ -74,7 +75,7 @@ class CallMessage(Message):
     gives_value = True
 
 
-class _Method:
+class _Method(Handle):
     """What a decorated name is: the function, and how to send it as a message."""
 
     otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
@@ -98,6 +99,9 @@ class _Method:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
+
+    def __reduce_ex__(self, _: object) -> Any:
+        return getattr, (self.owner, self.name)  # by name, as a function
 
     def bind(self, ref: Ref) -> Callable[..., Any]:
         """Give the method with the server filled in."""

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded
 from .checks import did_you_mean
+from .copies import Mark
 from .exits import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DELETED: Final = object()
+_DELETED: Final = Mark.DELETED
 _BOOLS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False,
     "no": False,

@@ -11,6 +11,7 @@ import logging
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from .copies import PortableReport
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Context: TypeAlias = Literal["start_error", "child_terminated", "shutdown_error"
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(PortableReport):
     """A process that the link to a crashed one is about to end as well.
 
     Args:
@@ -53,7 +54,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class CrashReport:
+class CrashReport(PortableReport):
     """A process ended with a reason that is not quiet: who, why, with what in hand.
 
     It is both of OTP's reports, that of the behaviour and that of `proc_lib`: they say the same.
@@ -142,7 +143,7 @@ def _child(
 
 
 @dataclass(frozen=True, slots=True)
-class SupervisorReport:
+class SupervisorReport(PortableReport):
     """What a supervisor has to tell; `context` is one of OTP's four.
 
     Args:
@@ -186,7 +187,7 @@ class SupervisorReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressReport:
+class ProgressReport(PortableReport):
     """A supervisor has started a child."""
 
     supervisor: object
@@ -208,7 +209,7 @@ class ProgressReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationReport:
+class ApplicationReport(PortableReport):
     """An application has started or ended; `phase` says which."""
 
     application: str
@@ -229,7 +230,7 @@ class ApplicationReport:
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeReport:
+class NoticeReport(PortableReport):
     """What a person should know and is no crash: an unknown message, a stuck child."""
 
     pid: Any

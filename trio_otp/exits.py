@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .bounded import article, bounded
+from .copies import PortableError
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def passes_through(exc: BaseException) -> bool:
             return not isinstance(exc, Exception | ProcessExit)
 
 
-class OtpError(Exception):
+class OtpError(PortableError, Exception):
     """The base of every error of this library."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .checkpoints import checkpointed
 from .client_methods import CallMethod, DeferredMethod
+from .copies import Handle
 from .event_commands import CallHandler, send_command
 from .names import check_reference
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .names import Ref
 
 
-class HandlerClient:
+class HandlerClient(Handle):
     """It has the `on_call` methods of a handler's class and nothing else."""
 
     __slots__ = ("_class", "_key", "ref")
@@ -27,14 +28,16 @@ class HandlerClient:
         self.ref = ref
 
     def __getattr__(self, name: str) -> Any:
-        if name in HandlerClient.__slots__:  # a copy is made without its constructor
-            raise AttributeError(name)
         method = getattr(self._class, name, None)
         if _is_call(method):
             return partial(self._send, method)
         known = [key for key in dir(self._class) if _is_call(getattr(self._class, key))]
         has = ", ".join(known) or "no on_call methods"
         raise AttributeError(f"a client of {self._class.__name__} has no {name!r}; it has {has}")
+
+    def __reduce_ex__(self, _: object) -> Any:
+        id = self._key[1] if isinstance(self._key, tuple) else None
+        return HandlerClient, (self._class, self.ref, id)  # as good elsewhere as its reference is
 
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} in {self.ref!r}>"

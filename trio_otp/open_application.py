@@ -13,6 +13,7 @@ from .application_controller import controller, open_block
 from .application_graph import needs
 from .application_starts import check_mode, start_all
 from .block import block
+from .copies import Handle
 from .environment import check_arguments
 from .exits import AlreadyStarted
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .pid import Pid
 
 
-class OpenApplication:
+class OpenApplication(Handle):
     """The application of an `open_application` block.
 
     It stands for its top process wherever a reference is accepted.

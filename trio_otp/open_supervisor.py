@@ -24,6 +24,7 @@ from trio.lowlevel import enable_ki_protection
 from .bare import OwnNursery, WholeScope, raise_beside
 from .block import block
 from .child import child, launch_of
+from .copies import Handle
 from .exits import SupervisorExited, is_quiet
 from .home import Home
 from .launch import start
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from .restart import AutoShutdown, Strategy
 
 
-class OpenSupervisor:
+class OpenSupervisor(Handle):
     """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
 
     def __init__(self, process: Process) -> None:

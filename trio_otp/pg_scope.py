@@ -11,6 +11,7 @@ import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .copies import Handle, Mark
 from .gen_server import GenServer
 from .pg_table import Memberships
 from .record import dataclass
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from .process import Process
     from .request import From
 
-ALL: Final = object()  # the group of a monitor of all groups
+ALL: Final = Mark.ALL  # the group of a monitor of all groups
 
 
-class GroupMonitor:
+class GroupMonitor(Handle):
     """The handle of one `monitor` or `monitor_scope`."""
 
     __slots__ = ("group", "scope", "watcher")

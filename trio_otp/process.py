@@ -28,6 +28,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .bare import OwnNursery, part, raise_bare, reason_of
 from .bounded import bounded
+from .copies import Handle, Mark
 from .epilogue import drop_what_is_left, let_go, tell
 from .events import CrashReport
 from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
@@ -48,12 +49,12 @@ if TYPE_CHECKING:
     from .runtime import Runtime
     from .signals import Monitor
 
-UNSET: Final = object()
+UNSET: Final = Mark.UNSET  # also a reason may be None
 # What the processes that one starts inherit: their ancestors and their callers.
 Heritage: TypeAlias = "tuple[tuple[object, ...], tuple[Pid[Any], ...]]"
 
 
-class Process:
+class Process(Handle):
     """The inside of a process; users hold its `Pid`."""
 
     __slots__ = (

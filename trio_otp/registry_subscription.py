@@ -26,6 +26,7 @@ from .blueprint import Blueprint
 from .bounded import bounded
 from .checkpoints import checkpointed
 from .checks import is_whole
+from .copies import Handle
 from .exits import NORMAL, ServerExited, WrongServer
 from .home import Home
 from .launch import Launch
@@ -116,7 +117,7 @@ class _Buffer(Mailbox):
         self.inbox.close()
 
 
-class Subscription(trio.abc.ReceiveChannel[Any]):
+class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
     """The channel of a `RegistryHandle.subscribe` block."""
 
     def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:

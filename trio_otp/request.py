@@ -26,6 +26,7 @@ from trio.lowlevel import (
 
 from .bare import raisable
 from .bounded import bounded
+from .copies import Handle
 from .exits import CallError, CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
 from .runtime import calling_process, current_process, need_task
@@ -40,7 +41,7 @@ DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
 
 
-class From(Generic[T]):
+class From(Handle, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `from_.abandoned` tells whether the caller has given up.

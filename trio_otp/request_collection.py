@@ -38,6 +38,12 @@ class RequestIds:
     def __init__(self) -> None:
         self._labels: dict[RequestId, Any] = {}
 
+    def __copy__(self) -> RequestIds:
+        """Give a collection with the same requests, each of which is answered once."""
+        copy = RequestIds()
+        copy._labels = dict(self._labels)
+        return copy
+
     def __len__(self) -> int:
         return len(self._labels)
 

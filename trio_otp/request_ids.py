@@ -54,6 +54,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .checkpoints import checkpointed
+from .copies import Handle
 from .exits import CallTimeout, NoProcess
 from .names import find
 from .request import DEFAULT_TIMEOUT, From, check_timeout
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 _places = itertools.count()
 
 
-class RequestId:
+class RequestId(Handle):
     """One request on its way; `send_request` makes it. Its answer can be taken once."""
 
     __slots__ = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from .copies import Handle
 from .names import check_reference
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from .names import Ref
 
 
-class Client:
+class Client(Handle):
     """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
 
     __slots__ = ("__dict__", "_class", "ref")
@@ -23,8 +24,6 @@ class Client:
         self.ref = ref
 
     def __getattr__(self, name: str) -> Any:
-        if name in Client.__slots__:  # a copy is made without its constructor
-            raise AttributeError(name)
         method = getattr(self._class, name, None)
         if isinstance(method, Sendable):
             bound = self.__dict__[name] = method.bind(self.ref)
@@ -33,6 +32,9 @@ class Client:
         raise AttributeError(
             f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"
         )
+
+    def __reduce_ex__(self, _: object) -> Any:
+        return Client, (self._class, self.ref)  # it is as good elsewhere as its reference is
 
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} at {self.ref!r}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .copies import Handle
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Down:
     reason: object
 
 
-class Monitor:
+class Monitor(Handle):
     """The handle of one `otp.monitor`."""
 
     __slots__ = ("target", "watcher", "what")

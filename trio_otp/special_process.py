@@ -53,6 +53,7 @@ import trio
 
 from .behaviour import ignore
 from .checkpoints import refusal
+from .copies import Handle
 from .exits import NotAProcess, ProcessExit
 from .launch import acknowledge
 from .request import check_timeout
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SpecialProcess:
+class SpecialProcess(Handle):
     """What makes the running process answer `otp.sys`.
 
     Args:

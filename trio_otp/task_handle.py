@@ -19,6 +19,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .checkpoints import checkpointed
+from .copies import Handle
 from .exits import KILLED
 from .links import demonitor
 from .request import check_timeout
@@ -57,7 +58,7 @@ def _what_was_meant(what: object) -> str:
     return "; write otp.task.start_async(fn, *args)" if callable(what) else ""
 
 
-class Task(Generic[T]):
+class Task(Handle, Generic[T]):
     """One task that somebody waits for; `otp.task.start_async` makes one.
 
     `await task` is `await otp.task.await_one(task)`. `owner` is the process that may take its

@@ -30,6 +30,7 @@ from .block import block
 from .blueprint import Blueprint
 from .bounded import bounded
 from .checks import check_choice, check_whole
+from .copies import Handle
 from .exits import KILLED, TIMEOUT
 from .home import Home
 from .launch import Launch
@@ -134,7 +135,7 @@ class Item:
         self.stream.item_ended(self, process, reason)
 
 
-class TaskStream(Generic[T]):
+class TaskStream(Handle, Generic[T]):
     """The async iterator that `otp.task.async_stream` gives."""
 
     def __init__(self, items: Iterable[Any], plan: Plan, start: Start) -> None:

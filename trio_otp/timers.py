@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 import trio
 
+from .copies import Handle
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,7 +42,7 @@ class Limited(Protocol):
 Fifo: TypeAlias = "dict[Limited, float]"
 
 
-class Timer:
+class Timer(Handle):
     """A pending `send_after` or interval; the handle for `cancel_timer` and `read_timer`."""
 
     __slots__ = ("_fire", "deadline", "live", "owner")

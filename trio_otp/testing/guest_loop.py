@@ -20,6 +20,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ..bare import OwnNursery
 from ..bounded import bounded
+from ..copies import Handle
 from ..exits import KILLED
 from ..runtime import runtime
 from ..send_after import check_delay
@@ -37,7 +38,7 @@ PATIENCE: Final = 60.0  # real seconds that it may take
 _HINT: Final = "threads are not hurried by virtual time, and what goes on for ever has no end"
 
 
-class Pending(Generic[T]):
+class Pending(Handle, Generic[T]):
     """Something that runs in a `GuestLoop`."""
 
     def __init__(self, what: str) -> None:
@@ -72,7 +73,7 @@ class Pending(Generic[T]):
         self.done = True
 
 
-class GuestLoop:
+class GuestLoop(Handle):
     """A Trio run with a virtual clock: `with GuestLoop() as loop: ...`, or close it at the end.
 
     While it is open no other run can start in its thread.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..bounded import bounded, label_of
+from ..copies import PortableError
 from ..exits import is_quiet
 from ..intervals import _Interval, _Run
 from ..runtime import runtime
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..timers import Timer
 
 
-class Leaked(AssertionError):
+class Leaked(PortableError, AssertionError):
     """A test has left something behind; the text names each thing.
 
     Args:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bounded import bounded
 from ..checks import check_whole
+from ..copies import Handle
 from ..names import check_reference
 from ..runtime import runtime
 from .errors import AfterTheEnd, pid_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
 
-class OtpLog:
+class OtpLog(Handle):
     """The reports of one run; the fixture `otp_log` is one.
 
     Args:

@@ -26,6 +26,7 @@ import trio
 from ..blueprint import Blueprint
 from ..checkpoints import checkpointed
 from ..client_methods import Message
+from ..copies import Handle
 from ..exits import NoProcess, ProcessExit, WrongServer
 from ..gen_server import reply as reply_to
 from ..launch import Launch
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Probe:
+class Probe(Handle):
     """A process under a test's control; it is accepted wherever a reference is.
 
     `otp_system.probe(...)` makes one, and the fixture `probe` is one. It traps exits, takes

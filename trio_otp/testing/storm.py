@@ -30,6 +30,7 @@ import trio
 from trio.testing import MockClock
 
 from ..bounded import bounded
+from ..copies import Handle
 from ..exits import KILL
 from ..introspect import look, loop_of
 from ..names import find, is_atom, takes_messages
@@ -61,7 +62,7 @@ class Hit(NamedTuple):
     pid: Pid[Any] | None
 
 
-class Storm:
+class Storm(Handle):
     """What `chaos` and `replay` open: a plain `with` block, during which faults happen.
 
     Its text is code that repeats what has happened so far. An error that leaves the block carries

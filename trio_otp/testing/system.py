@@ -28,6 +28,7 @@ from ..block import block
 from ..bounded import bounded
 from ..checkpoints import checkpointed
 from ..child import Child, child, launch_of
+from ..copies import Handle
 from ..exits import AlreadyRegistered, ChildNotFound
 from ..launch import nest_of, start
 from ..management import delete_child, start_child, terminate_child, which_children
@@ -67,7 +68,7 @@ SECONDS: Final = 5  # in which they have to be
 SHOWN: Final = 10  # crashes that are listed
 
 
-class OtpSystem:
+class OtpSystem(Handle):
     """What a test runs: the fixture `otp_system` is one, `open_system` gives one elsewhere.
 
     Args:
