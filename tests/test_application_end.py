@@ -245,6 +245,55 @@ async def test_a_transient_application_that_ends_normally() -> None:
         assert ["base"] == running()
 
 
+class Brief(otp.Application):
+    """Has one job, and ends when that is done."""
+
+    def start(self) -> Any:
+        job = otp.child(Worker, "job").having(name="job", significant=True, restart="transient")
+        return otp.Supervisor.spec([job], auto_shutdown="any_significant")
+
+
+class NeedsBrief(otp.Application):
+    dependencies = (Brief,)
+
+
+@pytest.mark.parametrize("needed", [False, True])
+@pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown("done")])
+async def test_a_transient_application_that_shuts_down_ends_the_block(
+    reason: object, needed: bool
+) -> None:
+    """Its top process does not end with NORMAL, so the others cannot go on (AP-7)."""
+
+    async def program() -> None:
+        async with otp.open_application(NeedsBrief if needed else Base):
+            if not needed:
+                await otp.application.start(Brief, type="transient")
+            otp.cast("job", reason)
+            await trio.sleep_forever()
+
+    with pytest.raises(otp.ApplicationExited, match="brief") as caught:
+        await program()
+    assert otp.SHUTDOWN is caught.value.reason
+
+
+async def test_a_transient_application_that_is_stopped_with_shutdown_ends_the_block() -> None:
+    """Also if it has been told to end by somebody who is not its block (AP-7)."""
+
+    class Mild(otp.Application):
+        def start(self) -> Any:
+            return otp.child(otp.Supervisor).having(name="top")
+
+    async def program() -> None:
+        async with otp.open_application(Base):
+            await otp.application.ensure_all_started(Mild, type="transient")
+            await otp.stop("top", otp.Shutdown("enough"))
+            await trio.sleep_forever()
+
+    with pytest.raises(otp.ApplicationExited, match="mild") as caught:
+        await program()
+    assert otp.Shutdown("enough") == caught.value.reason
+
+
 async def test_a_permanent_one_started_by_hand_ends_the_block() -> None:
     """`application.start(type=...)` decides what its end means for the block it lives in."""
 

@@ -36,6 +36,34 @@ async def test_loading_makes_settings_known() -> None:
         assert 2 == otp.application.get_env(Inner, "depth")
 
 
+@pytest.mark.parametrize("again", [Shop, "shop", Inner, "inner"])
+async def test_what_is_loaded_cannot_be_loaded(again: Any) -> None:
+    """The error names it, and its settings stay; what was included counts as well (AP-13)."""
+    async with open_block():
+        otp.application.load(Shop)
+        otp.application.put_env(Shop, "port", 1)
+        with pytest.raises(otp.AlreadyLoaded, match="is loaded already") as caught:
+            otp.application.load(again)
+        assert again in (caught.value.name, Shop, Inner)
+        assert 1 == otp.application.get_env("shop", "port")
+        otp.application.unload(Shop)
+        assert "shop" == otp.application.load(Shop)
+        assert 80 == otp.application.get_env("shop", "port")
+
+
+async def test_what_has_started_is_loaded() -> None:
+    """Also when it has ended (AP-13)."""
+    async with open_block():
+        await otp.application.start(Shop)
+        with pytest.raises(otp.AlreadyLoaded):
+            otp.application.load(Shop)
+        await otp.application.stop(Shop)
+        with pytest.raises(otp.AlreadyLoaded):
+            otp.application.load(Shop)
+    with pytest.raises(otp.UnknownApplication):
+        otp.application.load("nobody")
+
+
 async def test_unloading_forgets_the_settings() -> None:
     """What was put is gone too; the name alone does not lead to it any more (AP-13)."""
     async with open_block():

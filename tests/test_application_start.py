@@ -325,13 +325,11 @@ async def test_a_dependency_that_ends_well_during_the_start() -> None:
 
     class Brief(otp.Application):
         def start(self) -> Any:
-            job = otp.child(trio.lowlevel.checkpoint)
-            job = job.having(significant=True, restart="temporary")
-            return otp.Supervisor.spec([job], auto_shutdown="any_significant")
+            return otp.child(otp.Supervisor).having(name="brief")
 
     class Between(otp.Application):
         async def start(self) -> Any:
-            await trio.testing.wait_all_tasks_blocked()
+            await otp.stop("brief")
             return otp.Supervisor.spec([])
 
     class Needy(otp.Application):

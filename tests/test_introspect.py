@@ -82,7 +82,7 @@ async def test_who_a_process_is() -> None:
         told = info("a")
 
         assert (a, "a", "busy bee", Server) == (told.pid, told.name, told.label, told.behaviour)
-        assert (me, None, ("me",), (me,)) == (
+        assert (me, None, ("me",), ()) == (
             told.parent,
             told.supervisor,
             told.ancestors,

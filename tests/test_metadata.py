@@ -53,7 +53,7 @@ async def test_every_record_of_a_process_says_whose_it_is(
     records: list[logging.LogRecord],
 ) -> None:
     """Pid, name, label, class and callers, as text (LG-8)."""
-    async with otp.open_process(name="client") as me:
+    async with otp.open_process(name="client"):
         a = await otp.start(otp.child(Server).having(name="a"))
         await otp.call(a, {"order": 5})
 
@@ -63,10 +63,24 @@ async def test_every_record_of_a_process_says_whose_it_is(
         "otp_name": "a",
         "otp_label": "Server",
         "otp_initial_call": f"{__name__}.Server",
-        "otp_callers": repr((me,)),
+        "otp_callers": "()",
         "otp_metadata": {"order": 5},
         "order": 5,
     }.items() <= vars(record).items()
+
+
+async def test_the_records_of_a_task_say_on_whose_behalf(
+    records: list[logging.LogRecord],
+) -> None:
+    """Nearest first, as text (LG-8)."""
+
+    async def work() -> None:
+        _log.warning("done")
+
+    async with otp.open_process() as me:
+        await otp.task.start_async(work)
+    [record] = [r for r in records if r.name == "shop.orders"]
+    assert repr((me,)) == vars(record)["otp_callers"]
 
 
 async def test_metadata_is_not_inherited(records: list[logging.LogRecord]) -> None:

@@ -155,7 +155,7 @@ async def test_where_the_client_waits_is_told() -> None:
 
 
 async def test_what_else_a_report_tells() -> None:
-    """Kind and class of the process, callers, keys of its dictionary, whether it traps."""
+    """Kind and class of the process, keys of its dictionary, whether it traps."""
 
     class Failing(otp.GenServer):
         def init(self) -> None:
@@ -166,17 +166,29 @@ async def test_what_else_a_report_tells() -> None:
             raise ValueError("boom")
 
     heard = crashes()
-    async with otp.open_process() as me:
+    async with otp.open_process():
         otp.cast(await otp.start(Failing), "x")
         otp.spawn_monitor(fail_when_told)
         await wait_all_tasks_blocked()
 
     [report] = heard
-    assert ("GenServer", (me,), ("secret",), True) == (
+    assert ("GenServer", ("secret",), True) == (
         report.behaviour,
-        report.callers,
         report.dictionary,
         report.trap_exit,
     )
     assert report.initial_call.endswith("<locals>.Failing")
     assert "hidden" not in repr(report)
+
+
+async def test_the_report_of_a_task_tells_on_whose_behalf_it_ran() -> None:
+    """A server has nobody there, whoever started it."""
+
+    async def fail() -> None:
+        raise ValueError("boom")
+
+    heard = crashes()
+    async with otp.open_process() as me:
+        otp.task.start(fail)
+        await wait_all_tasks_blocked()
+    assert [(me,)] == [report.callers for report in heard]

@@ -166,11 +166,64 @@ async def test_ancestors_are_names_where_there_are_names() -> None:
         assert () == otp.ancestors()
 
 
-async def test_callers_are_pids() -> None:
-    """callers lists the pids on whose behalf a process runs, nearest first."""
-    async with otp.open_process(name="boss") as me:
-        assert (me,) == await in_process(otp.callers)
+async def tell_callers() -> tuple[otp.Pid[Any], ...]:
+    return otp.callers()
+
+
+async def tell_from_within() -> tuple[Any, ...]:
+    """Start a task in a task; give the pid of the outer one and the callers of the inner one."""
+    return otp.self(), await otp.task.start_async(tell_callers)
+
+
+async def test_callers_of_a_task_are_pids() -> None:
+    """callers lists on whose behalf a task runs, nearest first, however it was started (TK-11)."""
+    children = [otp.child(otp.TaskSupervisor).having(name="tasks")]
+    async with otp.open_process(name="boss") as me, otp.open_supervisor(children):
         assert () == otp.callers()
+        otp.task.start(report_to, me, otp.callers)
+        assert (me,) == await otp.receive()
+        otp.task.start_link(report_to, me, otp.callers)
+        assert (me,) == await otp.receive()
+        await otp.TaskSupervisor.start_child("tasks", report_to, me, otp.callers)
+        assert (me,) == await otp.receive()
+        async with otp.task.async_stream([tell_callers], call_it) as results:
+            assert [(me,)] == [result.value async for result in results]
+        outer, inner = await otp.task.start_async(tell_from_within)
+        assert (outer, me) == inner
+        outer, inner = await (await otp.TaskSupervisor.start_async("tasks", tell_from_within))
+        assert (outer, me) == inner
+        assert (me,) == otp.process_info(otp.task.start(trio.lowlevel.checkpoint)).callers
+
+
+async def call_it(function: Any) -> Any:
+    return await function()
+
+
+class Office(otp.GenServer):
+    """Answers a call with its callers, its own, or those of its helper."""
+
+    def handle_call(self, request: str, from_: otp.From[Any]) -> Any:
+        if request == "own":
+            return otp.Reply(otp.callers())
+        otp.reply_from_task(from_, tell_callers)
+        return otp.NoReply()
+
+
+async def test_only_tasks_have_callers() -> None:
+    """A server has none, whoever starts it, also a task; nor has a process of spawn (TK-11)."""
+    async with otp.open_process() as me, otp.open_supervisor([Office]) as sup:
+        [info] = await otp.which_children(sup)
+        assert () == await otp.call(info.pid, "own")
+        assert (info.pid,) == await otp.call(info.pid, "helper")
+        started = await otp.start(Office)
+        assert () == await otp.call(started, "own")
+        assert () == await in_process(otp.callers)
+
+        async def start_and_ask() -> Any:
+            return await otp.call(await otp.start_link(Office), "own")
+
+        assert () == await otp.task.start_async(start_and_ask)
+        assert () == otp.process_info(me).callers
 
 
 @pytest.mark.parametrize(

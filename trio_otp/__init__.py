@@ -124,6 +124,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from . import testing as testing
     from .agent import Agent as Agent
     from .application_base import Application as Application
+    from .application_errors import AlreadyLoaded as AlreadyLoaded
     from .application_errors import ApplicationExited as ApplicationExited
     from .application_errors import ApplicationStartError as ApplicationStartError
     from .application_errors import ConfigChangeError as ConfigChangeError

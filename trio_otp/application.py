@@ -47,7 +47,7 @@ from trio.lowlevel import enable_ki_protection
 from .application_base import Application, check_application
 from .application_changes import reload as _reload
 from .application_controller import controller
-from .application_errors import NoSetting
+from .application_errors import AlreadyLoaded, NoSetting
 from .application_graph import included as _included
 from .application_starts import start_all as _start_all
 from .bounded import bounded
@@ -92,8 +92,8 @@ async def start(
         application: its class or name.
         environment: arguments that override its defaults until it ends.
         type: what follows when it ends by itself: `temporary` nothing, `permanent` the block ends
-            with `ApplicationExited`, `transient` the same unless it ended well: by
-            auto-shutdown, or with a quiet reason without having given up.
+            with `ApplicationExited`, `transient` the same unless its top process ended with
+            NORMAL, which a supervisor does not do by itself, also not by auto-shutdown.
 
     Raises:
         NotStarted: an application it depends on does not run.
@@ -204,16 +204,20 @@ def which_applications() -> list[str]:
 def load(application: AnyApplication) -> str:
     """Make an application and those it includes known in this run, and give its name.
 
-    Its settings can then be read, put and configured before it starts. Starting it loads it too.
+    Its settings can then be read, put and configured before it starts. Starting it loads it too,
+    and so does every other use of its class.
 
     Args:
-        application: its class; a name is accepted if it is known already.
+        application: its class.
 
     Raises:
-        UnknownApplication: as `start`.
+        AlreadyLoaded: it is known already; `unload` it first to load it anew.
+        UnknownApplication: a name that is not known.
 
     Follows: `Application.load/1`.
     """
+    if isinstance(application, str) or controller().knows(check_application(application)):
+        raise AlreadyLoaded(_find(application).name)
     cls = _find(application)
     for inner in _included(cls):
         controller().load(inner)

@@ -43,6 +43,7 @@ class Block:
     """What one block has started, oldest first."""
 
     nursery: trio.Nursery
+    main: type[Application] | None = None  # the application that it is there for, if it is for one
 
     def __init__(
         self, controller: Controller, shutdown_func: Callable[[object], object] | None = None
@@ -125,10 +126,14 @@ class Controller:
 
     # -- who is meant ------------------------------------------------------------------------
 
+    def knows(self, application: type[Application]) -> bool:
+        """Tell whether an application is loaded."""
+        return self.classes.get(application.name) is application
+
     def load(self, application: type[Application]) -> str:
         """Make an application known in this run, and give its name."""
         name = application.name
-        if self.classes.get(name) is not application:
+        if not self.knows(application):
             self.classes[name] = application
             self.environment(name).load(application.environment)
         return name

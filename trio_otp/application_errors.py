@@ -24,6 +24,17 @@ class UnknownApplication(OtpError, LookupError):
         self.name = name
 
 
+class AlreadyLoaded(OtpError):
+    """The application `name` is known in this run already, with its settings."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"application {name!r} is loaded already, as by its start or by a use of its class; "
+            "unload it first to load it anew"
+        )
+        self.name = name
+
+
 class NotStarted(OtpError):
     """The application `name` is not started."""
 

@@ -24,7 +24,16 @@ from .application_errors import ApplicationExited, ApplicationStartError
 from .bare import OwnNursery, reason_of
 from .child import as_child, child, launch_of
 from .events import ApplicationReport
-from .exits import KILLED, SHUTDOWN, BadReturn, SpecError, StartError, is_quiet, passes_through
+from .exits import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    BadReturn,
+    SpecError,
+    StartError,
+    is_quiet,
+    passes_through,
+)
 from .home import Home
 from .home import stop as stop_process
 from .launch import start
@@ -216,8 +225,19 @@ class Master:
         self.running = False
         self.unplanned = True
         self.over.set()
-        if self.kind == "permanent" or (self.kind == "transient" and not _ended_well(top)):
+        if self.kind == "permanent" or (self.kind == "transient" and not self._ended_well(top)):
             self.block.fail(self)
+
+    def _ended_well(self, top: Process) -> bool:
+        """Tell whether a transient application may be gone while others go on.
+
+        Only if its top process ended normally, which a supervisor does not do by itself. The one
+        that the block is there for may have done its work, as an auto-shutdown says.
+        """
+        if self.block.main is not type(self.application):
+            return top.exit_reason is NORMAL
+        loop = _supervisor_loop(top)
+        return is_quiet(top.exit_reason) and not (loop is not None and loop.gave_up)
 
     # -- callbacks and reports -------------------------------------------------------------------
 
@@ -250,9 +270,3 @@ def _as_top(application: Application, result: object) -> Child[Any]:
 def _supervisor_loop(top: Process) -> Any:
     instance = top.instance
     return instance.loop if isinstance(instance, SupervisorBehaviour) else None
-
-
-def _ended_well(top: Process) -> bool:
-    """Tell an auto-shutdown or a stop from a supervisor that gave up: SHUTDOWN may be any."""
-    loop = _supervisor_loop(top)
-    return is_quiet(top.exit_reason) and not (loop is not None and loop.gave_up)

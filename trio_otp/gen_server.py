@@ -380,6 +380,7 @@ def reply_from_task(
 
     label = f"reply:{label_of(fn)}"
     helper = Launch(Blueprint(label, body), server.home, server).create()
+    helper.callers = (server.pid, *server.callers)
     helper.watchers[died] = None
     _end_with(server, helper)
     return helper.pid

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from .blueprint import Blueprint
-    from .process import Heritage
     from .signals import Monitor
     from .timers import Fifo
 
@@ -97,7 +96,7 @@ class Launch:
         process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
         if starter is not None:
-            process.ancestors, process.callers = _heritage_of(starter)
+            process.ancestors = _ancestors_for(starter)
         home.add(process)
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
@@ -292,13 +291,12 @@ async def _take_name(process: Process, blueprint: Blueprint) -> None:
     raise error
 
 
-def _heritage_of(starter: Process) -> Heritage:
-    """Give the ancestors and callers of what a process starts, shared by all it starts."""
+def _ancestors_for(starter: Process) -> tuple[object, ...]:
+    """Give the ancestors of what a process starts, shared by all it starts."""
     first = starter.name or starter.pid
     heritage = starter.heritage
-    if heritage is None or heritage[0][0] is not first:  # it has taken another name
-        ancestors, callers = (first, *starter.ancestors), (starter.pid, *starter.callers)
-        heritage = starter.heritage = ancestors, callers
+    if heritage is None or heritage[0] is not first:  # it has taken another name
+        heritage = starter.heritage = (first, *starter.ancestors)
     return heritage
 
 

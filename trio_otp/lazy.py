@@ -29,8 +29,8 @@ _NAMES: Final = {
     "agent": "Agent",
     "application_base": "Application",
     "application_errors": (
-        "ApplicationExited ApplicationStartError ConfigChangeError NoController NoSetting "
-        "NotStarted UnknownApplication"
+        "AlreadyLoaded ApplicationExited ApplicationStartError ConfigChangeError NoController "
+        "NoSetting NotStarted UnknownApplication"
     ),
     "dynamic_supervisor": "DynamicSupervisor",
     "enter_loop": "enter_loop",

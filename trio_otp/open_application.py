@@ -99,9 +99,10 @@ async def open_application(
             a table for each application, or {name: {key: value}}. They stay for the rest of the
             run; one that runs already is told by `config_change`. See
             `otp.application.reload_config`.
-        type: what its own end, and that of a dependency started here, means: with `transient`
-            the block ends with `ApplicationExited` unless it ended well, with `permanent`
-            always, with `temporary` never. See `otp.application.start`.
+        type: what its own end, and that of a dependency started here, means: with `permanent`
+            the block ends with `ApplicationExited`, with `temporary` not, with `transient` unless
+            it ended well: it by auto-shutdown or with another quiet reason, without having given
+            up; a dependency with NORMAL alone, as of `otp.application.start`.
         mode: with `serial` dependencies start one after another, with `concurrent` each when
             what it depends on itself has started.
         shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
@@ -137,6 +138,7 @@ async def _start(
     block: Block,
 ) -> Master:
     owner = controller()
+    block.main = application
     await start_all(owner, needs(application), kind, block, mode)
     master = await owner.start_next(application, environment, kind, block)
     if master is None:

@@ -21,7 +21,7 @@ Follows: Erlang reference manual, "Processes".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from .signals import Monitor
 
 UNSET: Final = Mark.UNSET  # also a reason may be None
-# What the processes that one starts inherit: their ancestors and their callers.
-Heritage: TypeAlias = "tuple[tuple[object, ...], tuple[Pid[Any], ...]]"
 
 
 class Process(Handle):
@@ -149,8 +147,8 @@ class Process(Handle):
         self.parent: Process | None = None
         self.supervisor: Process | None = None
         self.ancestors: tuple[object, ...] = ()
-        self.callers: tuple[Pid[Any], ...] = ()
-        self.heritage: Heritage | None = None  # what those it starts inherit
+        self.callers: tuple[Pid[Any], ...] = ()  # of a task, on whose behalf it runs
+        self.heritage: tuple[object, ...] | None = None  # the ancestors of those it starts
         self.trap_exit = False
         self.hosts = False
         self.children_home: Home | None = None

@@ -286,7 +286,11 @@ def ancestors() -> tuple[object, ...]:
 
 
 def callers() -> tuple[Pid[Any], ...]:
-    """List the processes on whose behalf this one runs, the nearest first.
+    """List the processes on whose behalf this task runs, the nearest first.
+
+    Only tasks have callers: those that `otp.task` starts, those of a `TaskSupervisor` and of
+    `reply_from_task`. A task that a task starts has that and its callers. A server has none,
+    whoever started it.
 
     Raises:
         NotAProcess: in plain Trio code.

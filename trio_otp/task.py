@@ -63,7 +63,7 @@ from .exits import NotAProcess
 from .launch import Launch, where_to_live
 from .runtime import need_process, own_process
 from .task_handle import Task
-from .task_job import Job
+from .task_job import Job, callers_for
 from .task_result import Exited, NotOwner, Ok, Outcome, TaskExited, TaskReply, TaskTimeout
 from .task_shutdown import ignore, shutdown
 from .task_stream import async_stream
@@ -196,7 +196,9 @@ def _launch(
     job: Job, nursery: trio.Nursery | None, function: str, starter: Process | None
 ) -> Process:
     home = where_to_live(nursery, function)
-    return Launch(Blueprint(job.label, job.run), home, starter, link=job.link).create()
+    process = Launch(Blueprint(job.label, job.run), home, starter, link=job.link).create()
+    process.callers = job.callers = callers_for(starter)
+    return process
 
 
 def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs) -> Child[None]:

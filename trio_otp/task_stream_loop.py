@@ -38,7 +38,7 @@ from .process import UNSET
 from .record import dataclass
 from .request import is_seconds
 from .runtime import own_process, runtime
-from .task_job import Job, check_function
+from .task_job import Job, callers_for, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 from .user_code import interruptible
 
@@ -201,7 +201,7 @@ class TaskStream(Handle, Generic[T]):
             return False
         if (item := self._take_input()) is None:
             return False
-        callers = () if self._owner is None else (self._owner.pid, *self._owner.callers)
+        callers = callers_for(self._owner)
         job = Job(self.plan.fn, (item.value, *self.plan.args), sink=item, callers=callers)
         self._pending[item] = None
         self._running += 1
@@ -317,6 +317,7 @@ def _starter(home: Home) -> Start:
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
         process = Launch(Blueprint(job.label, job.run), home, starter).create()
+        process.callers = job.callers
         assert job.sink is not None
         job.sink._bind(process)
 

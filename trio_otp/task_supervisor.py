@@ -55,7 +55,7 @@ from .management import start_child, terminate_child, which_children
 from .names import check_class, need
 from .runtime import need_process, own_process
 from .task_handle import Task
-from .task_job import Job
+from .task_job import Job, callers_for
 from .task_stream_loop import Plan, check_items, open_stream
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.start_child/3`.
         """
-        job = Job(fn, args, callers=_callers())
+        job = Job(fn, args, callers=callers_for(own_process()))
         return cast("Pid[Any]", await _run_under(sup, job, restart, shutdown))
 
     @staticmethod
@@ -315,7 +315,7 @@ async def _start(
     owner = own_process()
     if deliver and owner is None:
         raise NotAProcess("deliver=True needs a process to deliver to")
-    job = Job(fn, args, link=link, callers=_callers())
+    job = Job(fn, args, link=link, callers=callers_for(owner))
     task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
@@ -341,11 +341,6 @@ def _stream(
         await _run_under(sup, job, "temporary", shutdown)
 
     return open_stream(items, plan, start)
-
-
-def _callers() -> tuple[Pid[Any], ...]:
-    process = own_process()
-    return () if process is None else (process.pid, *process.callers)
 
 
 def _need_task_supervisor(sup: Ref, function: str) -> None:
