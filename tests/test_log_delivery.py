@@ -1,4 +1,4 @@
-"""Handlers and filters of `logging` that raise: removed, told once, and nothing is lost."""
+"""Handlers and filters of `logging` that raise: skipped for that record, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ from hypothesis import strategies as st
 
 import trio_otp as otp
 from trio_otp.events import NoticeReport
-from trio_otp.log_delivery import deliver
+from trio_otp.log_delivery import MANY, deliver
 from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LOGGERS = ["trio_otp.notice", "trio_otp"]
 
 
 class Keeper(logging.Handler):
-    """Keeps the texts it gets, or raises at the n-th."""
+    """Keeps the texts it gets, or raises at those of some numbers."""
 
-    def __init__(self, raises_at: int | None = None) -> None:
+    def __init__(self, raises_at: Iterable[int] = ()) -> None:
         super().__init__()
         self.texts: list[str] = []
         self.raises_at = raises_at
+        self.count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "trio_otp.reports":
             return
-        if self.raises_at == len(self.texts):
+        self.count += 1
+        if self.count - 1 in self.raises_at:
             raise ZeroDivisionError
         self.texts.append(record.getMessage())
+
+
+ALWAYS = range(10**9)
 
 
 @pytest.fixture(autouse=True)
@@ -52,101 +57,201 @@ def tell(text: str) -> None:
     runtime().events.emit("notice", NoticeReport(None, text))
 
 
-def removed(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """List what the log says was removed."""
+def record_of(number: int) -> logging.LogRecord:
+    """Make a record with a number as its text."""
+    logger = logging.getLogger("trio_otp.notice")
+    return logger.makeRecord(logger.name, 40, "", 0, f"{number}", (), None)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List what the log says of itself."""
     return [r.getMessage() for r in caplog.records if r.name == "trio_otp.reports"]
 
 
-async def test_a_filter_that_raises_is_removed(caplog: pytest.LogCaptureFixture) -> None:
-    """That of a handler: the handler stays, and gets this record too (LG-7)."""
+def test_a_bad_moment_is_told_and_over(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that raises once gets the next record, whoever writes it."""
+    logger, keeper = logging.getLogger("trio_otp.notice"), Keeper([0])
+    logger.addHandler(keeper)
+    for number in range(3):
+        deliver(logger, record_of(number))
 
-    def broken(record: logging.LogRecord) -> bool:
+    assert ["1", "2"] == keeper.texts
+    assert [keeper] == logger.handlers
+    skipped = f"handler {keeper!r} of logging raised; it is skipped for this record"
+    assert [skipped] == told(caplog)
+    assert ["0", "1", "2"] == [r.getMessage() for r in caplog.records if "notice" in r.name]
+
+
+def test_one_that_fails_again_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    """What counts is failures in a row."""
+    logger, keeper = logging.getLogger("trio_otp.notice"), Keeper([0, 1, 3])
+    logger.addHandler(keeper)
+    for number in range(5):
+        deliver(logger, record_of(number))
+
+    assert ["2", "4"] == keeper.texts
+    assert 2 == len(told(caplog))
+
+
+def test_one_that_never_works_is_removed(caplog: pytest.LogCaptureFixture) -> None:
+    """After many failures in a row, and that is told; nobody else misses a record."""
+    logger, broken, keeper = logging.getLogger("trio_otp"), Keeper(ALWAYS), Keeper()
+    logger.addHandler(broken)
+    logger.addHandler(keeper)
+    for number in range(MANY - 1):
+        deliver(logger, record_of(number))
+    assert [broken, keeper] == logger.handlers
+    deliver(logger, record_of(MANY - 1))
+
+    assert [keeper] == logger.handlers
+    assert MANY == len(keeper.texts)
+    assert [
+        f"handler {broken!r} of logging raised; it is skipped for this record",
+        f"handler {broken!r} of logging raised {MANY} times; it is removed",
+    ] == told(caplog)
+
+
+class Lookup(logging.Filter):
+    """A filter that raises, and may be hard to show."""
+
+    def __init__(self, shown: str | None = None) -> None:
+        super().__init__()
+        self.shown = shown
+
+    def filter(self, record: logging.LogRecord) -> bool:
         raise LookupError
 
-    keeper = Keeper()
-    keeper.addFilter(broken)
-    logging.getLogger("trio_otp").addHandler(keeper)
-    tell("one")
-    tell("two")
-
-    assert ["one", "two"] == keeper.texts
-    assert [] == keeper.filters
-    [told] = removed(caplog)
-    assert told.startswith(f"filter {broken!r} of ")
-    assert ["one", "two"] == [r.getMessage() for r in caplog.records if "notice" in r.name]
-
-
-async def test_a_filter_that_cannot_be_shown_is_removed_too(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """It is told as what it is, and does not end the log of the run."""
-
-    class Broken:
-        def __call__(self, record: logging.LogRecord) -> bool:
-            raise LookupError
-
-        def __repr__(self) -> str:
+    def __repr__(self) -> str:
+        if self.shown is None:
             raise ValueError("repr")
-
-    keeper = Keeper()
-    keeper.addFilter(Broken())
-    logging.getLogger("trio_otp").addHandler(keeper)
-    tell("one")
-    tell("two")
-
-    assert ["one", "two"] == keeper.texts
-    [told] = removed(caplog)
-    assert "repr raised ValueError" in told
+        return self.shown
 
 
-async def test_a_filter_of_a_logger_that_raises_is_removed(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("shown", ["a filter", None])
+def test_a_filter_of_a_logger_that_raises_lets_pass(
+    shown: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every handler gets the record, once."""
-
-    class Broken(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
-            raise LookupError
-
+    """Every handler gets the record, once; the filter is removed if it never works."""
     logger, keeper = logging.getLogger("trio_otp.notice"), Keeper()
     logger.addHandler(keeper)
-    logger.addFilter(Broken())
-    tell("one")
-    tell("two")
+    logger.addFilter(Lookup(shown))
+    for number in range(MANY):
+        deliver(logger, record_of(number))
 
-    assert ["one", "two"] == keeper.texts
+    assert MANY == len(keeper.texts)
     assert [] == logger.filters
-    assert 1 == len(removed(caplog))
+    first, second = told(caplog)
+    assert (shown or "repr raised ValueError") in first
+    assert second.endswith(f"raised {MANY} times; it is removed")
+
+
+def test_a_filter_of_a_handler_that_raises_is_a_failure_of_the_handler(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is skipped for that record; the others get it."""
+    logger, keeper = logging.getLogger("trio_otp"), Keeper()
+    keeper.addFilter(Lookup("a filter"))
+    logger.addHandler(keeper)
+    deliver(logger, record_of(0))
+
+    assert [] == keeper.texts
+    assert [f"handler {keeper!r} of logging raised; it is skipped for this record"] == told(caplog)
+
+
+def test_a_filter_decides(caplog: pytest.LogCaptureFixture) -> None:
+    """One that works keeps a record out, as everywhere in `logging`."""
+    logger, keeper = logging.getLogger("trio_otp.notice"), Keeper()
+    logger.addHandler(keeper)
+    logger.addFilter(lambda record: record.getMessage() != "0")
+    deliver(logger, record_of(0))
+    deliver(logger, record_of(1))
+    assert ["1"] == keeper.texts
 
 
 async def test_a_handler_behind_another_is_not_reached_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What is attached to the logger is removed, not what that passes records to."""
-    inner = Keeper(raises_at=0)
-    outer = MemoryHandler(1, target=inner)
+    """What is attached to the logger is told of, not what that passes records to."""
+    outer = MemoryHandler(1, target=Keeper([0]))
     logging.getLogger("trio_otp").addHandler(outer)
     tell("one")
     outer.buffer.clear()
 
-    assert [] == logging.getLogger("trio_otp").handlers
-    assert [f"handler {outer!r} of logging raised and is removed"] == removed(caplog)
+    assert [f"handler {outer!r} of logging raised; it is skipped for this record"] == told(caplog)
+
+
+class Formatting(logging.Handler):
+    """Does not catch the error of its formatter."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.format(record)
 
 
 async def test_a_formatter_that_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler that does not catch the error of its formatter is removed like any other."""
-
-    class Formatting(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            self.format(record)
-
+    """It is a failure of the handler, like any other."""
     handler = Formatting()
     handler.setFormatter(logging.Formatter("%(nothing)s"))
     logging.getLogger("trio_otp").addHandler(handler)
     tell("one")
+    assert 1 == len(told(caplog))
 
-    assert 1 == len(removed(caplog))
-    assert [] == logging.getLogger("trio_otp").handlers
+
+class Reporting(logging.Handler):
+    """Reports something itself, for each record it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+        tell("while it handles a record")
+
+
+async def test_a_handler_that_reports_is_not_entered_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others get both records; nothing goes round in circles."""
+    reporting, keeper = Reporting(), Keeper()
+    for handler in (reporting, keeper):
+        logging.getLogger("trio_otp").addHandler(handler)
+    tell("one")
+
+    assert 1 == reporting.count
+    assert ["while it handles a record", "one"] == keeper.texts
+    assert [] == told(caplog)
+
+
+def test_several_that_raise_do_not_tell_of_each_other_for_ever() -> None:
+    """Each is skipped when the failure of another is told."""
+    logger = logging.getLogger("trio_otp.reports")
+    broken = [Formatting() for _ in range(3)]
+    for handler in broken:
+        handler.setFormatter(logging.Formatter("%(nothing)s"))
+        logger.addHandler(handler)
+    try:
+        deliver(logger, record_of(0))
+        assert broken == logger.handlers
+    finally:
+        logger.handlers[:] = []
+
+
+def test_what_others_have_put_in_place_of_logging_gets_the_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Services that collect errors replace `Logger.callHandlers`; they see each record once."""
+    seen: list[str] = []
+    usual = logging.Logger.callHandlers
+
+    def watched(self: logging.Logger, record: logging.LogRecord) -> None:
+        seen.append(record.getMessage())
+        usual(self, record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", watched)
+    logger, keeper = logging.getLogger("trio_otp.notice"), Keeper()
+    logger.addHandler(keeper)
+    deliver(logger, record_of(0))
+    assert (["0"], ["0"]) == (seen, keeper.texts)
 
 
 def test_a_record_that_no_handler_takes_is_shown(
@@ -158,15 +263,15 @@ def test_a_record_that_no_handler_takes_is_shown(
     record = logger.makeRecord("alone", 40, "", 0, "lost %s", ("text",), None)
     for shown in (True, False):
         monkeypatch.setattr(logging, "raiseExceptions", shown)
-        logger.addHandler(Keeper(raises_at=0))
+        logger.addHandler(Keeper(ALWAYS))
         deliver(logger, record)
-        assert [] == logger.handlers
-        expected = "no logging handler is left for:\nlost text\n" if shown else ""
+        logger.handlers[:] = []
+        expected = "no logging handler has taken:\nlost text\n" if shown else ""
         assert expected == capsys.readouterr().err
 
 
 def test_a_logger_that_is_broken_itself_hurts_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """If neither handler nor filter is to blame nothing is removed, and the record is shown."""
+    """If neither handler nor filter is to blame, the record is shown."""
 
     class Odd(logging.Logger):
         def handle(self, record: logging.LogRecord) -> None:
@@ -177,7 +282,7 @@ def test_a_logger_that_is_broken_itself_hurts_nobody(capsys: pytest.CaptureFixtu
     deliver(logger, logger.makeRecord("odd", 40, "", 0, "text", (), None))
 
     assert [keeper] == logger.handlers
-    assert "no logging handler is left for:\ntext\n" == capsys.readouterr().err
+    assert "no logging handler has taken:\ntext\n" == capsys.readouterr().err
 
 
 async def test_a_server_goes_on() -> None:
@@ -188,7 +293,7 @@ async def test_a_server_goes_on() -> None:
             return otp.Reply(request)
 
     for name in LOGGERS:
-        logging.getLogger(name).addHandler(Keeper(raises_at=0))
+        logging.getLogger(name).addHandler(Keeper(ALWAYS))
     async with otp.open_process():
         a = await otp.start(Server)
         otp.send(a, "unknown")
@@ -196,13 +301,13 @@ async def test_a_server_goes_on() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(LOGGERS), st.none() | st.integers(0, 3)), max_size=6),
+    st.lists(st.tuples(st.sampled_from(LOGGERS), st.sets(st.integers(0, 5))), max_size=6),
     st.integers(1, 5),
 )
 def test_every_handler_gets_every_record_once(
-    handlers: list[tuple[str, int | None]], count: int
+    handlers: list[tuple[str, set[int]]], count: int
 ) -> None:
-    """Whichever handlers raise at whichever record: the others get all of them, in order."""
+    """Whichever handlers raise at whichever records: they get all others, and so does everybody."""
     keepers = [Keeper(raises_at) for _, raises_at in handlers]
     for (name, _), keeper in zip(handlers, keepers, strict=True):
         logging.getLogger(name).addHandler(keeper)
@@ -211,14 +316,14 @@ def test_every_handler_gets_every_record_once(
     logging.getLogger("trio_otp").propagate = False
     try:
         for number in range(count):
-            deliver(logger, logger.makeRecord("trio_otp.notice", 40, "", 0, f"{number}", (), None))
+            deliver(logger, record_of(number))
     finally:
         logging.getLogger("trio_otp").propagate = True
         attached = {h for name in LOGGERS for h in logging.getLogger(name).handlers}
         for name in LOGGERS:
             logging.getLogger(name).handlers[:] = []
 
+    assert {*keepers, last} == attached
     for keeper in (*keepers, last):
-        expected = count if keeper.raises_at is None else min(count, keeper.raises_at)
-        assert [f"{number}" for number in range(expected)] == keeper.texts
-        assert (keeper in attached) == (keeper.raises_at is None or keeper.raises_at >= count)
+        expected = [f"{number}" for number in range(count) if number not in keeper.raises_at]
+        assert expected == keeper.texts

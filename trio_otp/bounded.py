@@ -2,7 +2,9 @@
 
 Logs, error texts and observers show values of users. Their repr may raise, and that of a table
 with 100,000 entries takes a second and fills 30 MB, so containers, dataclasses and exceptions are
-walked piece by piece, and the walk ends as soon as there is enough text.
+walked piece by piece, and the walk ends as soon as there is enough text. What it holds may come
+from outside: control characters, line breaks and invisible ones are shown escaped, so that no value
+can begin a line, move a cursor or turn text round.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEPTH: Final = 8  # levels of nesting that are shown
+HIDDEN: Final = "_otp_shown"  # an attribute of an exception: what is shown in its place
+_NONE: Final = object()
 _BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -39,7 +43,7 @@ class Note:
 
 
 def bounded(value: object, limit: int = 200) -> str:
-    """Render any value in at most `limit` characters, also when its repr raises or is huge.
+    """Render any value in at most `limit` printable characters, whatever its repr does.
 
     Args:
         value: anything.
@@ -60,13 +64,53 @@ def bounded(value: object, limit: int = 200) -> str:
                 break
     except Exception as exc:  # for instance a dict that another thread changes
         pieces.append(_broken(value, exc))
-    text = "".join(pieces)
+    return shown_text("".join(pieces), limit)
+
+
+def shown_text(text: str, limit: int = 200) -> str:
+    r"""Give a text from outside as at most `limit` printable characters, with no quotes around it.
+
+    Args:
+        text: anything.
+        limit: characters.
+
+    >>> shown_text("bob\x1b[2J\nroot: forged")
+    'bob\\x1b[2J\\nroot: forged'
+    """
+    text = visible(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def visible(text: str) -> str:
+    r"""Escape what is no printable character: controls, line breaks, invisible ones, surrogates.
+
+    Args:
+        text: anything.
+
+    >>> visible("a\tb\u202ec\u2028")
+    'a\\tb\\u202ec\\u2028'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, for a text whose line breaks are our own."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def hidden_text(exc: BaseException) -> str | None:
+    """Give what is shown in the place of an exception's text, if that is kept out of the log."""
+    told = vars(exc).get(HIDDEN, _NONE)
+    return None if told is _NONE else bounded(told)
 
 
 def label_of(target: Any) -> str:
     """Give the short name of a class or function."""
-    return str(getattr(target, "__name__", type(target).__name__))
+    return shown_text(str(getattr(target, "__name__", type(target).__name__)))
 
 
 def article(name: str) -> str:
@@ -88,6 +132,8 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
         yield _repr(value[: limit + 1])
     elif depth == 0:
         yield "..."
+    elif isinstance(value, BaseException) and HIDDEN in vars(value):
+        yield from _pieces(vars(value)[HIDDEN], limit, depth - 1)
     elif isinstance(value, type) and _repr_of(kind) is _repr_of(type):
         yield value.__qualname__
     elif isinstance(value, BaseException) and _repr_of(kind) is _repr_of(BaseException):

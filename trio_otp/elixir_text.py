@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
-from .bounded import bounded
+from .bounded import bounded, hidden_text, shown_text
 from .event_reports import (
     ApplicationReport,
     CrashReport,
@@ -16,7 +16,7 @@ from .event_reports import (
     ProgressReport,
     SupervisorReport,
 )
-from .whereabouts import LIBRARIES
+from .log_text import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,17 +50,19 @@ def elixir_text(report: Report) -> str | None:
         case SupervisorReport() | ProgressReport():
             return "\n".join(_child(report))
         case ApplicationReport(phase="started"):
-            return f"Application {report.application} started"
+            return f"Application {shown_text(report.application)} started"
         case ApplicationReport():
             why = "stopped" if report.phase == "stopped" else bounded(report.reason)
-            return f"Application {report.application} exited: {why}"
+            return f"Application {shown_text(report.application)} exited: {why}"
         case NoticeReport():
             return None
 
 
 def _crash(report: CrashReport) -> Iterator[str]:
     who = bounded(report.pid if report.name is None else report.name)
-    yield f"{report.behaviour} {report.label if report.pid is None else who} terminating"
+    if report.pid is None:
+        who = shown_text(report.label)
+    yield f"{report.behaviour} {who} terminating"
     yield _reason(report.reason)
     if report.last_message is not None:
         sender = "" if report.client is None else f" (from {report.client})"
@@ -95,11 +97,12 @@ def _child(report: SupervisorReport | ProgressReport) -> Iterator[str]:
 
 def _reason(reason: object) -> str:
     if not isinstance(reason, BaseException):
-        text = reason if isinstance(reason, str) else bounded(reason, 500)
+        text = shown_text(reason, 500) if isinstance(reason, str) else bounded(reason, 500)
         return f"** (exit) {text}"
     args = reason.args
     plain = len(args) == 1 and isinstance(args[0], str)
-    said = args[0][:500] if plain else bounded(reason, 500)
+    hidden = hidden_text(reason)
+    said = shown_text(args[0], 500) if plain and hidden is None else bounded(reason, 500)
     frames = traceback.extract_tb(reason.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
     lines = [f"\n    {frame.filename}:{frame.lineno}: {frame.name}" for frame in own]

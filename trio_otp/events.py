@@ -24,7 +24,8 @@ from .event_reports import NoticeReport as NoticeReport
 from .event_reports import ProgressReport as ProgressReport
 from .event_reports import Report as Report
 from .event_reports import SupervisorReport as SupervisorReport
-from .log_delivery import deliver
+from .log_delivery import deliver, new_record
+from .log_text import place_of_crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +80,8 @@ class _Dispatch:
 
 def _tell(text: str, exc: Exception) -> None:
     if _log.isEnabledFor(logging.ERROR):
-        info = (type(exc), exc, exc.__traceback__)
-        deliver(_log, _log.makeRecord(_log.name, logging.ERROR, __file__, 0, text, (), info))
+        place = place_of_crash(exc) or (__file__, 1, "emit")
+        deliver(_log, new_record(_log, logging.ERROR, text, exc, place))
 
 
 class Events:

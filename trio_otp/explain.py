@@ -14,7 +14,7 @@ from .application_errors import ApplicationExited, ApplicationStartError
 from .bare import unwrap
 from .bounded import bounded
 from .exits import FailedToStartChild, Shutdown, StartError
-from .whereabouts import LIBRARIES
+from .log_text import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,92 +1,127 @@
-"""Give a record to the handlers of `logging`; take away a handler or filter that raises.
+"""Give a record to the handlers of `logging`, each by itself: one that raises hurts nobody else.
 
 The handlers of the standard library catch their own errors; one that somebody wrote may not, and
-would then raise in the process that reports its end. It is removed and that is told once, as
-Erlang's logger does; the other handlers still get the record.
+would then raise in the process that reports its end. It is skipped for that record, which is told
+once, and gets the next one: a log server that is restarted is back a moment later. Only one that
+has failed `MANY` times in a row is removed. The same holds for filters.
+
+The record goes through the methods of `logging` that others may have replaced (`Logger.handle`,
+`Logger.callHandlers`), with a twin of the logger that has guarded handlers.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-import traceback
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
-from .bounded import bounded
+from .bounded import bounded, visible_lines
+from .log_text import hides, place_of_crash, traceback_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .log_text import Place
+
+MANY: Final = 100  # failures in a row, after which a handler or filter is removed
 _log: Final = logging.getLogger("trio_otp.reports")
-_FILTER: Final = logging.Filterer.filter.__code__
+_failures: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # {handler or filter: in a row}
+
+
+class _Busy(threading.local):
+    """The handlers and filters that run in this thread: none is entered again by what it does."""
+
+    def __init__(self) -> None:
+        self.running: list[Any] = []
+
+
+_busy: Final = _Busy()
 
 
 def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
     """Let the handlers of a logger, and of those above it, have a record; never raise."""
-    handlers = list(_handlers_of(logger))
+    delivery = _Delivery(logger)
     try:
-        logger.handle(record)
-    except Exception as exc:
-        culprit = _Culprit(exc, handlers)
-        culprit.remove(logger)
-        if culprit.in_logger:  # then the record has reached nobody
-            deliver(logger, record)
-        else:
-            _give(logger, culprit.rest, record)
-
-
-def _give(
-    logger: logging.Logger, handlers: list[logging.Handler], record: logging.LogRecord
-) -> None:
-    """Give a record to the handlers that have not got it; if none takes it, show it."""
-    taken = False
-    while handlers:
-        handler, *rest = handlers
-        try:
-            if record.levelno >= handler.level:
-                handler.handle(record)
-                taken = True
-        except Exception as exc:
-            culprit = _Culprit(exc, handlers)
-            culprit.remove(logger)
-            rest = culprit.rest
-        handlers = rest
-    if not taken:
+        delivery.twin.handle(record)
+    except Exception:
+        delivery.failed = True
+    if delivery.failed and not delivery.taken:
         _show(record)
 
 
-class _Culprit:
-    """What raised while a record was on its way through handlers, as the traceback tells."""
+class _Delivery:
+    """One record on its way."""
 
-    def __init__(self, exc: Exception, handlers: list[logging.Handler]) -> None:
-        self.exc = exc
-        self.in_logger = False
-        self.rest: list[logging.Handler] = []  # handlers that the record has yet to reach
-        self._filter: tuple[logging.Filterer, Any] | None = None
-        self._handler: logging.Handler | None = None
-        for frame, _ in reversed(list(traceback.walk_tb(exc.__traceback__))):
-            owner: Any = frame.f_locals.get("self")
-            if frame.f_code is _FILTER and self._filter is None:
-                self._filter = (owner, frame.f_locals["f"])
-                self.in_logger = isinstance(owner, logging.Logger)
-            if isinstance(owner, logging.Handler) and owner in handlers:
-                self._handler = owner
-                self.in_logger = False
-                again = self._filter is not None and self._filter[0] is owner
-                self.rest = handlers[handlers.index(owner) + (not again) :]
-                return
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+        self.taken = False  # by a handler
+        self.failed = False
+        self.twin: logging.Logger = logging.Logger.__new__(type(logger))
+        vars(self.twin).update(vars(logger))
+        self.twin.handlers = [_Guarded(self, h) for h in _handlers_of(logger)]  # type: ignore[misc]  # it has what is asked of one here
+        self.twin.filters = [_Guarded(self, each) for each in logger.filters]
+        self.twin.parent = None
 
-    def remove(self, logger: logging.Logger) -> None:
-        """Remove it and report that, once: it is not there any more when the report is written."""
-        if self._filter is not None:
-            owner, function = self._filter
-            owner.removeFilter(function)
-            _tell(f"filter {bounded(function)} of {bounded(owner)}", self.exc)
-        elif self._handler is not None:
-            for each in _loggers(logger):
-                each.removeHandler(self._handler)
-            _tell(f"handler {bounded(self._handler)}", self.exc)
+    def fail(self, what: Any, exc: Exception) -> None:
+        """Note that a handler or filter has raised; remove it if it does nothing else."""
+        self.failed = True
+        try:
+            count = _failures[what] = _failures.get(what, 0) + 1
+        except TypeError:  # it cannot be a key: then it is told each time, and stays
+            count = 1
+        kind = "handler" if isinstance(what, logging.Handler) else "filter"
+        if count == 1:
+            _tell(f"{kind} {bounded(what)} of logging raised; it is skipped for this record", exc)
+        elif count >= MANY:
+            del _failures[what]
+            for each in _loggers(self.logger):
+                each.removeHandler(what)
+                each.removeFilter(what)
+            _tell(f"{kind} {bounded(what)} of logging raised {MANY} times; it is removed", exc)
+
+
+class _Guarded:
+    """A handler or filter that does not raise, and is not entered while it runs."""
+
+    def __init__(self, delivery: _Delivery, what: Any) -> None:
+        self._delivery = delivery
+        self._what = what
+
+    @property
+    def level(self) -> int:
+        """Give that of the handler."""
+        level: int = self._what.level
+        return level
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Let a handler have the record."""
+        return self._run(self._what.handle, record, None)
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        """Ask a filter about the record; one that raises lets it pass."""
+        return self._run(getattr(self._what, "filter", self._what), record, True)
+
+    def _run(self, function: Any, record: logging.LogRecord, otherwise: Any) -> Any:
+        what, running = self._what, _busy.running
+        if any(each is what for each in running):
+            return otherwise
+        running.append(what)
+        try:
+            result = function(record)
+        except Exception as exc:
+            self._delivery.fail(what, exc)
+            return otherwise
+        finally:
+            running.pop()
+        if isinstance(what, logging.Handler):
+            self._delivery.taken = True
+        if _failures:
+            with suppress(TypeError):
+                _failures.pop(what, None)
+        return result
 
 
 def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
@@ -101,11 +136,28 @@ def _loggers(logger: logging.Logger) -> Iterator[logging.Logger]:
         each = each.parent if each.propagate else None
 
 
-def _tell(what: str, exc: Exception) -> None:
+def _tell(text: str, exc: Exception) -> None:
     if _log.isEnabledFor(logging.ERROR):
-        info = (type(exc), exc, exc.__traceback__)
-        text = "%s of logging raised and is removed"
-        deliver(_log, _log.makeRecord(_log.name, logging.ERROR, __file__, 0, text, (what,), info))
+        place = place_of_crash(exc) or (__file__, 1, "deliver")
+        deliver(_log, new_record(_log, logging.ERROR, text, exc, place))
+
+
+def new_record(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    exc: BaseException | None,
+    place: Place,
+) -> logging.LogRecord:
+    """Make a record whose traceback is rendered, for all handlers, within bounds."""
+    shows = exc is not None and not hides(exc)
+    info = (type(exc), exc, exc.__traceback__) if exc is not None and shows else None
+    text = visible_lines(text)
+    path, line, function = place
+    record = logger.makeRecord(logger.name, level, path, line, "%s", (text,), info, function)
+    if exc is not None:
+        record.exc_text = traceback_text(exc)
+    return record
 
 
 def _show(record: logging.LogRecord) -> None:
@@ -113,6 +165,6 @@ def _show(record: logging.LogRecord) -> None:
     if logging.raiseExceptions:
         with suppress(Exception):
             shown = record.getMessage()
-            if record.exc_info:
-                shown += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            sys.stderr.write(f"no logging handler is left for:\n{shown}\n")
+            if record.exc_text:
+                shown += f"\n{record.exc_text}"
+            sys.stderr.write(f"no logging handler has taken:\n{shown}\n")

@@ -7,11 +7,13 @@ Follows: the metadata of Erlang's `logger`, which every event of a process carri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from .bounded import bounded
+from .bounded import bounded, shown_text
 from .runtime import current_process
 from .whereabouts import initial_call
+
+TEXT: Final = 2000  # characters of an attribute of a record
 
 if TYPE_CHECKING:
     import logging
@@ -40,7 +42,7 @@ def add_metadata(record: logging.LogRecord) -> bool:
     """
     process = current_process.get(None)
     put(record, fields_of(process))
-    put(record, (None if process is None else process.metadata) or {})
+    put(record, flat((None if process is None else process.metadata) or {}))
     return True
 
 
@@ -52,10 +54,18 @@ def fields_of(process: Process | None) -> dict[str, object]:
     return {
         "otp_pid": repr(process.pid),
         "otp_name": None if process.name is None else shown(process.name),
-        "otp_label": process.label,
+        "otp_label": shown_text(process.label, TEXT),
         "otp_initial_call": initial_call(process),
         "otp_callers": bounded(process.callers),
-        "otp_metadata": dict(process.metadata or {}),
+        "otp_metadata": flat(process.metadata or {}),
+    }
+
+
+def flat(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Give metadata as attributes of a record: text from outside stays in its line."""
+    return {
+        key: shown_text(value, TEXT) if isinstance(value, str) else value
+        for key, value in metadata.items()
     }
 
 
@@ -66,5 +76,5 @@ def put(record: logging.LogRecord, fields: Mapping[str, Any]) -> None:
 
 
 def shown(value: object) -> str:
-    """Give a name as text, a str as it is."""
-    return value if isinstance(value, str) else bounded(value)
+    """Give a name as text, a str without quotes."""
+    return shown_text(value, TEXT) if isinstance(value, str) else bounded(value)

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from .bounded import bounded
+from .bounded import bounded, shown_text
 from .copies import Handle
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class Pid(Handle, Generic[S_co]):
         return f"<Pid {self._number} {self._shown()}>"
 
     def _shown(self) -> str:
-        shown = self._label if self._name is None else bounded(self._name)
-        return self._label if shown == self._label else f"{self._label} {shown}"
+        label = shown_text(self._label)
+        shown = label if self._name is None else bounded(self._name)
+        return label if shown == label else f"{label} {shown}"
 
     def __reduce_ex__(self, _: object) -> Any:
         token = _tokens.setdefault(self, os.urandom(16))

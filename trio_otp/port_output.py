@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bounded import bounded
+from .bounded import bounded, visible
 from .events import NoticeReport
 from .names import find
 from .record import dataclass
@@ -251,5 +251,5 @@ class Output:
 
     def _log(self, line: str) -> None:
         pid = self._process.pid
-        report = NoticeReport(pid, f"{pid!r} {self._name}: {line}", logging.INFO)
+        report = NoticeReport(pid, f"{pid!r} {self._name}: {visible(line)}", logging.INFO)
         self._process.runtime.events.emit("notice", report)

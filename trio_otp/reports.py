@@ -16,7 +16,7 @@ so on; the reason itself is `record.crash_reason`.
 
 The listeners stand in `events.defaults`, so every run logs;
 `otp.events.detach("progress", log_progress)` stops one in the run that is going on. A handler or
-filter of yours that raises is removed, and hurts neither the process nor the next report.
+filter of yours that raises is skipped for that record, and hurts neither the process nor others.
 
 Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServer that terminates.
 """
@@ -28,12 +28,13 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from . import events
-from .bounded import bounded
+from .bounded import bounded, shown_text
 from .elixir_text import elixir_text as elixir_text
 from .exits import ends_text, is_quiet
-from .log_delivery import deliver
+from .log_delivery import deliver, new_record
 from .log_metadata import add_metadata as add_metadata
-from .log_metadata import put
+from .log_metadata import flat, put
+from .log_text import Place, place_of_code, place_of_crash
 from .report_limit import COUNT, SECONDS, Burst, Limit
 from .request import is_seconds
 from .runtime import runtime
@@ -63,6 +64,8 @@ _notice: Final = logging.getLogger("trio_otp.notice")
 _own: Final = logging.getLogger("trio_otp.reports")
 
 REASON: Final = 500  # characters of a reason in the text of a record
+ATTRIBUTE: Final = 2000  # characters of an attribute of a record
+HERE: Final[Place] = (__file__, 1, "trio_otp")  # of what has no place in anybody's code
 NOTHING: Final[Mapping[str, Any]] = {}
 _DOMAINS: Final = {_crash: "otp", _notice: "otp"}  # the others are of OTP's SASL
 _CONTEXTS: Final = {
@@ -126,7 +129,7 @@ def log_crash(report: CrashReport) -> None:
 
 def _crash_text(report: CrashReport) -> str:
     known = report.pid is not None and report.pid._label == report.label
-    who = repr(report.pid) if known else report.label
+    who = repr(report.pid) if known else shown_text(report.label)
     return f"{who} terminated: {_reason(report.reason)}{_details(report)}"
 
 
@@ -180,7 +183,7 @@ def log_application(report: ApplicationReport) -> None:
         "reason": report.reason,
     }
     why = "" if report.phase == "started" else f": {_reason(report.reason)}"
-    text = f"application {report.application} {report.phase}{why}"
+    text = f"application {shown_text(report.application)} {report.phase}{why}"
     _log(_application, level, lambda: text, report, fields)
 
 
@@ -239,32 +242,46 @@ def _log(
     if translated is SKIP or not _limit().admits(report.kind):
         return
     said, more = translated or (text(), NOTHING)
-    record = _record(logger, level, said, cause)
+    record = _record(logger, level, said, cause, _place(report))
     put(record, {f"otp_{name}": _flat(value) for name, value in fields.items()})
     put(record, {"otp_kind": report.kind, "otp_domain": _DOMAINS.get(logger, "otp.sasl")})
     put(record, {"otp_report": report, "crash_reason": getattr(report, "reason", None)})
     metadata: Mapping[str, Any] = getattr(report, "metadata", {})
-    put(record, {**metadata, **more})
+    put(record, {**flat(metadata), **more})
     deliver(logger, record)
 
 
-def _record(logger: logging.Logger, level: int, text: str, cause: object) -> logging.LogRecord:
-    info = (type(cause), cause, cause.__traceback__) if isinstance(cause, BaseException) else None
-    return logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), info, "trio_otp")
+def _place(report: Report) -> Place:
+    """Say where what is told of has happened: where it crashed, else what ended or was started."""
+    place = place_of_crash(getattr(report, "reason", None))
+    child = getattr(report, "child", None)
+    return place or place_of_code(None if child is None else child.target) or HERE
+
+
+def _record(
+    logger: logging.Logger, level: int, text: str, cause: object, place: Place
+) -> logging.LogRecord:
+    return new_record(
+        logger, level, text, cause if isinstance(cause, BaseException) else None, place
+    )
 
 
 def _flat(value: object) -> str | int | None:
-    return value if value is None or isinstance(value, str | int) else bounded(value, REASON)
+    """Give an attribute of a record: a number, or text of one line."""
+    if value is None or value.__class__ in (bool, int):
+        return value
+    return shown_text(value, ATTRIBUTE) if isinstance(value, str) else bounded(value, REASON)
 
 
 def _warn(text: str) -> None:
     if _own.isEnabledFor(logging.WARNING):
-        deliver(_own, _record(_own, logging.WARNING, text, None))
+        deliver(_own, _record(_own, logging.WARNING, text, None, HERE))
 
 
 def _complain(text: str, exc: Exception) -> None:
     if _own.isEnabledFor(logging.ERROR):
-        deliver(_own, _record(_own, logging.ERROR, f"{text}: {bounded(exc)}", exc))
+        place = place_of_crash(exc) or HERE
+        deliver(_own, _record(_own, logging.ERROR, f"{text}: {bounded(exc)}", exc, place))
 
 
 LISTENERS: Final[tuple[tuple[str, Listener], ...]] = (

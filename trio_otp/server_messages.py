@@ -76,7 +76,7 @@ def shown_client(message: Any) -> str | None:
     if message.caller is not None:
         who = repr(message.caller.pid)
     else:
-        who = "a request id" if task is None else f"task {task.name!r}"
+        who = "a request id" if task is None else f"task {bounded(task.name)}"
     return f"{who}, which has given up" if message.abandoned else who
 
 

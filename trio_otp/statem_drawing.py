@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from .bounded import bounded
+from .bounded import bounded, visible
 
 # What may stand after `to=`: a state, several, or {what leads there: a state or a list of states}.
 Targets: TypeAlias = "Mapping[str, Any] | Iterable[Any] | str | enum.Enum"
@@ -19,7 +19,18 @@ Edges: TypeAlias = "list[tuple[str, Any]]"  # [(label, target)]
 
 _WORD: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _RESERVED: Final = {"as", "class", "classdef", "default", "direction", "end", "note", "state"}
-_MERMAID: Final = {"#": "#35;", ";": "#59;", '"': "#quot;", ":": "#58;", "\n": " "}
+# `%%{` is a directive wherever it stands, and `\\n` a line break.
+_MERMAID: Final = {
+    "#": "#35;",
+    "%": "#37;",
+    "\\": "#92;",
+    ";": "#59;",
+    '"': "#quot;",
+    ":": "#58;",
+    "\n": " ",
+    "<": "#lt;",
+    ">": "#gt;",
+}
 
 
 def edges_of(targets: Targets) -> Edges:
@@ -112,9 +123,11 @@ def _text(state: Any) -> str:
 
 
 def _safe(text: str) -> str:
+    text = "\n".join(map(visible, text.split("\n")))
     return "".join(_MERMAID.get(character, character) for character in text)
 
 
 def _quoted(text: str) -> str:
+    text = "\n".join(map(visible, text.split("\n")))
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bounded import bounded
+from .bounded import bounded, shown_text
 from .checkpoints import checkpointed
 from .copies import Handle
 from .exits import KILLED
@@ -92,7 +92,7 @@ class Task(Handle, Generic[T]):
 
     def __repr__(self) -> str:
         runs = "completed" if self.pid is None else repr(self.pid)
-        return f"<Task {self.label} {runs}>"
+        return f"<Task {shown_text(self.label)} {runs}>"
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._await_result("await_one", AWAIT_TIMEOUT).__await__()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from .bounded import bounded
+from .bounded import bounded, shown_text
 from .checks import check_choice
 from .introspect import look, loop_of, status_of
 from .runtime import runtime
@@ -169,7 +169,7 @@ def _tree_node(pending: _Pending) -> TreeNode:
         above=pending.above,
         pid=None if process is None else process.pid._number,
         name=None if process is None or process.name is None else bounded(process.name),
-        label=None if process is None else process.label,
+        label=None if process is None else shown_text(process.label),
         id=None if info is None or info.id is None else bounded(info.id),
         kind=str(info and info.type) if process is None else _kind(process, info),
         status=_status(pending.node),

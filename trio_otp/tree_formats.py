@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MERMAID_NODES: Final = 400  # a page draws at most 500 edges; with more, equal children are folded
-_MERMAID: Final = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "\n": " "}
+# Besides what ends a text: `%%{` is a directive wherever it stands, `\\n` a line break, a backtick
+# begins Markdown.
+_MERMAID: Final = {
+    "#": "#35;",
+    "%": "#37;",
+    "\\": "#92;",
+    "`": "#96;",
+    '"': "#quot;",
+    "<": "#lt;",
+    ">": "#gt;",
+    "&": "#amp;",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ def as_dot(nodes: list[TreeNode]) -> str:
     """Give a graph for Graphviz."""
     lines = ["digraph processes {", "  node [shape=box];"]
     for node in nodes:
-        text = "\\n".join(_parts(node)).replace('"', '\\"')
+        text = "\\n".join(map(_quotable, _parts(node)))
         lines.append(f'  n{node.node} [label="{text}"];')
     lines += [f"  n{above} -> n{node};" for above, node in _edges(nodes)]
     return "\n".join([*lines, "}"])
@@ -82,6 +93,10 @@ def _parts(node: TreeNode) -> list[str]:
     names = dict.fromkeys(part for part in (node.id, node.name, node.label) if part is not None)
     restarts = f", {node.restarts} restarts" if node.restarts else ""
     return [" ".join(names) or "child", f"{node.kind}, {node.status}{restarts}"]
+
+
+def _quotable(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _escaped(text: str) -> str:

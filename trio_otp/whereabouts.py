@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from .event_reports import Neighbour
+from .log_text import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .process import Process
 
-# Directories whose frames are not shown, each with its separator.
-LIBRARIES: Final = tuple(f"{Path(module).parent}{os.sep}" for module in (__file__, trio.__file__))
 MOST: Final = 20  # neighbours that a report names
 
 
@@ -34,17 +30,6 @@ def place_of(task: trio.lowlevel.Task | None) -> str | None:
         if place is None or not code.co_filename.startswith(LIBRARIES):
             place = f"{code.co_filename}:{line} in {code.co_name}"
     return place
-
-
-def raised_at(error: object) -> tuple[str, int, str] | None:
-    """Give file, line and function of the innermost line of a user's code that an error left."""
-    found = None
-    if isinstance(error, BaseException):
-        for frame, line in walk_tb(error.__traceback__):
-            code = frame.f_code
-            if not code.co_filename.startswith(LIBRARIES):
-                found = code.co_filename, line, code.co_name
-    return found
 
 
 def _current_task() -> trio.lowlevel.Task | None:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from ..whereabouts import raised_at
+from ..log_text import place_of_crash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ class CrashLines(logging.Handler):
 
     def _place(self, record: logging.LogRecord) -> str:
         """Give the line of the user's code that crashed, as IPython names it in a traceback."""
-        where = raised_at(record.exc_info[1] if record.exc_info else None)
+        where = place_of_crash(record.exc_info[1] if record.exc_info else None)
         if where is None:
             return ""
         file, line, _ = where

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..bounded import bounded
+from ..bounded import bounded, shown_text
 from ..client_methods import Message
 from ..introspect import slot_of, status_of
 from ..port import Port
@@ -100,7 +100,7 @@ def _read(process: Process, now: float) -> Row:
     waits_for = process.waits_for
     return Row(
         pid=process.pid._number,
-        who=process.label if process.name is None else bounded(process.name, 60),
+        who=shown_text(process.label, 60) if process.name is None else bounded(process.name, 60),
         behaviour="-" if process.behaviour is None else process.behaviour.__name__,
         queue=len(process.mailbox),
         links=len(process._peers or ()),  # a thread must not make a table; see `Table`
@@ -112,7 +112,7 @@ def _read(process: Process, now: float) -> Row:
 
 
 def _short(process: Process) -> str:
-    name = process.label if process.name is None else bounded(process.name, 30)
+    name = shown_text(process.label, 30) if process.name is None else bounded(process.name, 30)
     return f"{process.pid._number} {name}"
 
 

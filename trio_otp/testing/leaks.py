@@ -10,11 +10,12 @@ from ..bounded import bounded, label_of
 from ..copies import PortableError
 from ..exits import is_quiet
 from ..intervals import _Interval, _Run
+from ..log_text import LIBRARIES
 from ..runtime import runtime
 from ..send_after import _Delivery
 from ..signals import Down, Exit
 from ..task_handle import Task
-from ..whereabouts import LIBRARIES, place_of
+from ..whereabouts import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import bounded
+from ..bounded import bounded, shown_text
 from ..checks import check_whole
 from ..copies import Handle
 from ..names import check_reference
@@ -215,7 +215,7 @@ def crashes_text(crashes: list[CrashReport]) -> str:
 
 def crash_text(crash: CrashReport) -> str:
     """Say in a line who crashed, why, and with what in hand."""
-    who = crash.label if crash.pid is None else repr(crash.pid)
+    who = shown_text(crash.label) if crash.pid is None else repr(crash.pid)
     hand = "" if crash.last_message is None else f", message in hand: {crash.last_message}"
     return f"{who}: {bounded(crash.reason)}{hand}"
 
