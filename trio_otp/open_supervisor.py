@@ -89,7 +89,12 @@ class OpenSupervisor(Handle):
         """Return why the supervisor gave up, perhaps only just after the body had raised."""
         loop = self._process.instance.loop
         late = loop is not None and loop.gave_up
-        return self._error() if self._failure is None and late else self._failure
+        return self._error() if self._failure is None and late else self._take_failure()
+
+    def _take_failure(self) -> SupervisorExited | None:
+        """Return what ended the body, to be raised now: the handle may live for long."""
+        failure, self._failure = self._failure, None
+        return failure
 
     def _error(self) -> SupervisorExited:
         reason, loop = self._process.exit_reason, self._process.instance.loop
@@ -157,5 +162,5 @@ async def open_supervisor(
         if failure is None:
             raise
         raise_beside(exc, failure)
-    if handle is not None and handle._failure is not None:
-        raise handle._failure
+    if handle is not None and (failure := handle._take_failure()) is not None:
+        raise failure
