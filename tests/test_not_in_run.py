@@ -127,17 +127,21 @@ def test_a_call_from_the_host_of_a_guest_run(timeout: float | None) -> None:
 
 async def test_a_callback_with_the_context_of_a_process_is_not_its_task() -> None:
     """Code of no task that has the context of a process, as of a signal handler, is a helper."""
-    async with otp.open_process(name="me") as me:
-        context = contextvars.copy_context()
-        seen: list[object] = []
-        token = trio.lowlevel.current_trio_token()
+    seen: list[object] = []
 
-        def callback() -> None:
-            seen.append(otp.self())
-            otp.exit(me, "signal")
+    async def block() -> None:
+        async with otp.open_process() as me:
+            context = contextvars.copy_context()
 
-        token.run_sync_soon(context.run, callback)
-        with pytest.raises(trio.Cancelled):
+            def callback() -> None:
+                seen.append(otp.self())
+                otp.exit(me, "signal")
+
+            trio.lowlevel.current_trio_token().run_sync_soon(context.run, callback)
+            seen.append(me)
             await trio.sleep_forever()
-        assert [me] == seen
-        otp.exit(otp.NORMAL)
+
+    with pytest.raises(otp.ProcessExited) as caught:
+        await block()
+    assert "signal" == caught.value.reason
+    assert seen[0] is seen[1]
