@@ -153,6 +153,51 @@ async def test_a_match_that_raises_while_waiting_loses_nothing() -> None:
         assert ["late"] == await everything()
 
 
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_match_may_take_messages_itself(early: bool, autojump_clock: Any) -> None:
+    """What it takes is gone, and the message that it was asked about is the one that is taken."""
+    async with otp.open_process() as me:
+        watches = [otp.monitor("nobody") for _ in range(3)]
+
+        def flushes(message: object) -> bool:
+            for watch in watches:
+                otp.demonitor(watch, flush=True)
+            return message in ("wanted", 2)
+
+        def send() -> None:
+            for message in (1, "wanted", 2, 3):
+                otp.send(me, message)
+
+        if early:
+            send()
+        else:
+            otp.apply_after(1, call, send)
+        assert "wanted" == await otp.receive(flushes, timeout=5)
+        assert 2 == await otp.receive(flushes, timeout=5)
+        assert [1, 3] == await everything()
+
+
+async def call(function: Any) -> None:
+    function()
+
+
+async def test_a_match_may_take_the_very_message(autojump_clock: Any) -> None:
+    """Then it is not found; those after it are looked at all the same."""
+    async with otp.open_process() as me:
+        watch = otp.monitor("nobody")
+        for message in ("first", "second"):
+            otp.send(me, message)
+
+        def takes(message: object) -> bool:
+            if isinstance(message, otp.Down):
+                otp.demonitor(watch, flush=True)
+                return True
+            return message == "first"
+
+        assert "first" == await otp.receive(takes, timeout=0)
+        assert ["second"] == await everything()
+
+
 async def test_receive_needs_a_process() -> None:
     """In plain Trio code receive raises NotAProcess with the line to write."""
     with pytest.raises(otp.NotAProcess, match=r"async with otp\.open_process"):

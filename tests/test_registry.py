@@ -162,6 +162,30 @@ async def test_unregister_match_takes_ones_own_entries_that_match() -> None:
         assert [(a, (1, "x"))] == REG.lookup("k")
 
 
+async def test_a_match_may_change_the_registry() -> None:
+    """What it adds stays, what it takes away is gone; those that match go."""
+    async with running("duplicate") as me:
+        for value in (1, 2):
+            REG.register("k", value)
+
+        def adds(value: int) -> bool:
+            REG.register("k", value + 10)
+            return value == 1
+
+        REG.unregister_match("k", adds)
+        assert [(me, 2), (me, 11), (me, 12)] == REG.lookup("k")
+
+        def clears(value: int) -> bool:
+            REG.unregister("k")
+            return value == 2
+
+        REG.unregister_match("k", clears)
+        assert [] == REG.lookup("k")
+        assert [] == REG.keys(me)
+        REG.register("k", 3)
+        assert [(me, 3)] == REG.lookup("k")
+
+
 async def test_what_only_unique_keys_can_do_is_refused() -> None:
     """update_value and via names of a duplicate registry are errors that say so."""
     async with running("duplicate"):

@@ -220,18 +220,46 @@ async def test_a_limit_on_its_supervisor_lets_the_levels_above_go_on(autojump_cl
     assert [] == leftovers()
 
 
-async def test_an_init_that_is_stuck_beyond_its_time_out_is_named(autojump_clock: Any) -> None:
-    """Its starter waits for its end, then is told of the time-out."""
+@pytest.mark.parametrize("timeout", [0.5, 1.0, 4.0])
+async def test_an_init_that_is_stuck_beyond_its_time_out_is_named(
+    timeout: float, autojump_clock: Any
+) -> None:
+    """Its starter waits for its end, then is told of the time-out.
+
+    A second is the time after which it is named, too: the end of one limit then sets another that
+    is as long.
+    """
     journal, hold = Journal(), Hold()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(let_go_at, 50.0, hold)
         async with otp.open_supervisor() as sup:
             notices = Reports("notice")
             with pytest.raises(otp.StartError) as caught:
-                await otp.start_child(sup, stubborn(journal, hold, "init").having(timeout=4))
+                await otp.start_child(sup, stubborn(journal, hold, "init").having(timeout=timeout))
             assert 50.0 == trio.current_time()
     assert otp.TIMEOUT is caught.value.reason
     assert "in init" in only_notice(notices)
+
+
+@pytest.mark.parametrize("timeout", [0.5, 1.0, 4.0])
+async def test_a_task_of_a_stream_that_is_stuck_beyond_its_time_is_named(
+    timeout: float, autojump_clock: Any
+) -> None:
+    """It is killed when its time is up; the stream waits for its end."""
+    hold = Hold()
+
+    async def item(_: int) -> None:
+        await hold.sit_here()
+
+    notices = Reports("notice")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(let_go_at, 50.0, hold)
+        async with otp.task.async_stream(
+            [1], item, timeout=timeout, on_timeout="kill_task"
+        ) as results:
+            assert 1 == len([each async for each in results])
+    assert 50.0 == trio.current_time()
+    assert "in sit_here" in only_notice(notices)
 
 
 async def test_whoever_is_killed_by_hand_and_does_not_end_is_named(autojump_clock: Any) -> None:

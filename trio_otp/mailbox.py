@@ -162,10 +162,22 @@ class Mailbox:
         """Give the place of the first message that matches, from a place on."""
         index, queue = start, self.queue
         while index < len(queue):  # no iterator: `match` may send to this very mailbox
-            if match(queue[index]):
+            message = queue[index]
+            found = match(message)
+            if index >= len(queue) or queue[index] is not message:  # or take from it
+                index = self._moved_to(message, index)
+            if found and index >= 0:
                 return index
             index += 1
         raise trio.WouldBlock
+
+    def _moved_to(self, message: Any, index: int) -> int:
+        """Return the place of a message that had moved forward; -1 if it is gone."""
+        queue = self.queue
+        index = min(index, len(queue) - 1)
+        while index >= 0 and queue[index] is not message:
+            index -= 1
+        return index
 
     def _pop(self, index: int) -> Any:
         message = self.queue[index]

@@ -141,7 +141,7 @@ class Scope(GenServer):
             return
         pids = tuple(process.pid for process in processes)
         for strict in (ALL, strict_key(group)):
-            for handle in self.monitors.get(strict, ()):
+            for handle in list(self.monitors.get(strict, ())):
                 if not handle.watcher.dead:
                     handle.watcher.mailbox.put(message(handle, group, pids))
 

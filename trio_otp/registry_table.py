@@ -75,9 +75,11 @@ class Table:
             Whether the owner has none left under the key.
         """
         strict = strict_key(key)
-        entries = self._keys.get(strict, {}).get(owner, [])
         if match is not None:
-            entries[:] = [entry for entry in entries if not match(entry.value)]
+            held = self.held(owner, key)
+            wanted = {id(entry) for entry in held if match(entry.value)}
+            entries = self._keys.get(strict, {}).get(owner, [])  # `match` may change the table
+            entries[:] = [entry for entry in entries if id(entry) not in wanted]
             if entries:
                 return False
         self._forget(owner, strict)

@@ -284,7 +284,7 @@ class Probe(Handle):
     def _is_answered(self, message: Any) -> bool:
         """Answer a call by the first rule that fits; tell whether one did."""
         request = _request(message)
-        for pattern, reply in self._replies:
+        for pattern, reply in list(self._replies):  # a pattern may be a function that adds one
             if request is not _NOTHING and matches(pattern, request):
                 reply_to(message, _answer(reply, request))
                 return True
@@ -293,7 +293,7 @@ class Probe(Handle):
     def _is_forwarded(self, message: Any) -> bool:
         """Pass a message on by the first rule that fits; tell whether it is dealt with."""
         content = _content(message)
-        for pattern, ref in self._forwards:
+        for pattern, ref in list(self._forwards):
             if matches(pattern, content):
                 _forward(message, ref)
                 return isinstance(message, From)
