@@ -30,6 +30,9 @@ counter, an alarm. Who notifies knows none of them, and one that crashes takes o
 What a handler answers to `call` is typed if its methods are `on_call` methods and the call goes
 through `Ledger.at(manager)`.
 
+`send_request` asks a handler without waiting, as `otp.send_request` does a server: several answers
+can be waited for at once, also together with those of servers in one `otp.RequestIds`.
+
 **Server side** handlers run one after another in the process of the manager, the newest first. The
 handler object is its state. A handler is named by its class, or by `(class, id)` if it was added
 with an id.
@@ -42,6 +45,8 @@ message, when that is gone.
 **When not to use it.** A slow handler holds up all others, and whoever waits in `sync_notify`. For
 subscribers that are processes of their own, take a Registry with duplicate keys.
 
+It is long because each function says what can go wrong with it.
+
 Follows: Erlang's `gen_event`.
 """
 
@@ -49,7 +54,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import gen_server
+from trio.lowlevel import enable_ki_protection
+
+from . import gen_server, request_ids
+from .bounded import bounded
 from .checkpoints import checkpointed
 from .event_commands import (
     AddHandler,
@@ -66,12 +74,32 @@ from .event_manager import EventManager
 from .exits import NORMAL, NoProcess
 from .names import check_class, find, is_atom, need
 from .request import DEFAULT_TIMEOUT
+from .request_collection import RequestIds
+from .request_ids import check_response, receive_response, wait_response
 from .runtime import need_process, runtime
 from .server_messages import Cast
 
 if TYPE_CHECKING:
     from .event_handler import GenEvent, HandlerKey
     from .names import Ref
+    from .request_ids import RequestId
+
+__all__ = [
+    "add_handler",
+    "add_sup_handler",
+    "call",
+    "check_response",
+    "delete_handler",
+    "notify",
+    "receive_response",
+    "send_request",
+    "stop",
+    "swap_handler",
+    "swap_sup_handler",
+    "sync_notify",
+    "wait_response",
+    "which_handlers",
+]
 
 
 def notify(ref: Ref, event: Any) -> None:
@@ -267,6 +295,54 @@ async def call(
     """
     split_key(handler)
     return await send_command(ref, CallHandler(handler, request), timeout)
+
+
+@enable_ki_protection
+def send_request(
+    ref: Ref, handler: HandlerKey, request: Any, label: Any = None, ids: RequestIds | None = None
+) -> RequestId:
+    """Ask one handler without waiting for its answer.
+
+    The answer is taken by `receive_response`, `wait_response` or `check_response`, which are those
+    of `otp`, or from a collection. It is the reply of the handler, or an error as of `call`.
+
+    Args:
+        ref: the event manager; if nobody is behind it, that is the answer.
+        handler: its class, or `(class, id)`; of several, the newest.
+        request: what its `handle_call` gets.
+        label: what comes with the answer from `ids`.
+        ids: a collection to put the request into.
+
+    Returns:
+        The id to take the answer with. Without an id nobody gets the answer.
+
+    Raises:
+        TypeError: `handler` names none, or an argument is of another kind.
+        WrongServer: the reference leads to something else than an event manager.
+
+    >>> import trio, trio_otp as otp
+    >>> class Stock(otp.GenEvent):
+    ...     def handle_call(self, request):
+    ...         return otp.Reply(f"one {request}")
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(otp.EventManager, [Stock]).having(name="s")]):
+    ...         request_id = otp.gen_event.send_request("s", Stock, "pear")
+    ...         print(await otp.gen_event.receive_response(request_id, timeout=1.0))
+    >>> trio.run(main)
+    one pear
+
+    Follows: `gen_event:send_request/3`, `send_request/5`.
+    """
+    split_key(handler)
+    if ids is not None and not isinstance(ids, RequestIds):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"ids={bounded(ids)}: expected an otp.RequestIds()")
+    process = find(ref)
+    if process is not None:
+        check_class(ref, process, EventManager, "gen_event.send_request")
+    request_id = request_ids.send_request(ref, CallHandler(handler, request))
+    if ids is not None:
+        ids.add(request_id, label)
+    return request_id
 
 
 @checkpointed
