@@ -381,6 +381,21 @@ def test_a_crash_is_one_line(cells: Cells) -> None:
     assert "Traceback (most recent call last)" in cells.printed
 
 
+def test_crashes_at_the_same_time_are_a_line_each(cells: Cells) -> None:
+    """What supervisors say of crashes that have been shown is left out, in whatever order."""
+    cells.run("class E(otp.GenServer):\n  def handle_cast(self, message): 1 / message")
+    cells.run("children = [otp.child(E).having(name=name) for name in 'abc']")
+    cells.run("await otp.start_link(otp.child(otp.Supervisor, children))")
+    cells.run(
+        "for name in 'abc':\n  otp.monitor(name)\n"
+        "for name in 'abc':\n  otp.cast(name, 0)\n"
+        "for name in 'abc':\n  await otp.receive(otp.Down)\n"
+        "await trio.testing.wait_all_tasks_blocked()"
+    )
+
+    assert 3 == cells.printed.count("\n") == cells.printed.count("terminated: ZeroDivisionError")
+
+
 def test_a_failed_start_and_the_end_of_a_supervisor_are_lines_too(cells: Cells) -> None:
     """Whatever is bad and long is a line; a notice, which is short, is shown as it is."""
     cells.run(CRASHES)

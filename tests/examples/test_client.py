@@ -20,6 +20,7 @@ from examples.cache_service.client import (
     ReplyError,
     encode,
 )
+from examples.cache_service.load import Journal, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,12 @@ def pair() -> tuple[Client, trio.StapledStream[trio.abc.SendStream, trio.abc.Rec
     return Client(here), there
 
 
+async def cancel_after(turns: int, scope: trio.CancelScope) -> None:
+    for _ in range(turns):
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
+
+
 async def test_a_cancelled_command_keeps_its_reply(service: Service) -> None:
     """However far a command got before it was cancelled, the next one is not given its reply."""
     for turns in range(12):
@@ -42,19 +49,26 @@ async def test_a_cancelled_command_keeps_its_reply(service: Service) -> None:
             await client.ask_all([("SET", "foo", "of foo"), ("SET", "bar", "of bar")])
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as nursery:
-
-                    @nursery.start_soon
-                    async def _(scope: trio.CancelScope = scope, turns: int = turns) -> None:
-                        for _ in range(turns):
-                            await trio.lowlevel.checkpoint()
-                        scope.cancel()
-
+                    nursery.start_soon(cancel_after, turns, scope)
                     await client.ask("GET", "foo")
             if scope.cancelled_caught:
                 with pytest.raises(Disconnected, match="connect anew"):
                     await client.ask("GET", "bar")
             else:
                 assert await client.ask("GET", "bar") == b"of bar"
+
+
+async def test_a_cancelled_session_connects_anew(service: Service) -> None:
+    """A client that does not give up goes on after a time-out, with replies of its own."""
+    async with Session(service.port, 0, Journal()) as session:
+        await session.store([(b"foo", b"of foo"), (b"bar", b"of bar")])
+        for turns in range(12):
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(cancel_after, turns, scope)
+                    await session.ask_all([("GET", "foo")])
+            assert [b"of bar"] == await session.ask_all([("GET", "bar")])
+        assert session.journal.closed > 3
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from contextlib import AsyncExitStack
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,6 +240,7 @@ async def test_half_closed_socket_gets_its_replies(service: Service) -> None:
         (b"*1\r\nPING\r\n", "expected '$', got 'P'"),
         (b"*zwei\r\n", "invalid multibulk length"),
         (b"*1000000000\r\n", "invalid multibulk length"),
+        (b"*1\r\n" * 100_000, "expected '$', got '*'"),
         (b"*1\r\n$-5\r\n", "invalid bulk length"),
         (b"*1\r\n$9999999999\r\n", "invalid bulk length"),
         (b"*1\r\n$4\r\nPINGPONG", "expected CRLF after a bulk string"),
@@ -301,6 +303,28 @@ async def test_refusal_is_read_by_a_client_that_still_sends(service: Service) ->
         reply = await stream.receive_some()
 
     assert b"-ERR Protocol error: invalid bulk length\r\n" == reply
+
+
+PIECES = [
+    *[b"*%d\r\n" % n for n in (-1, 0, 1, 2, 3, 1024, 1025)],
+    *[b"$%d\r\n" % n for n in (-1, 0, 1, 3, 4, 600_000)],
+    *[b"SET", b"GET", b"INCRBY", b"HELLO", b"CLIENT", b"CONFIG", b"EXPORT", b"SELECT", b"AUTH"],
+    *[b"k", b"1", b"9" * 30, b"-0", b"..", b"/etc", b"\r\n", b"\n", b"\r", b" ", b"\0", b"\xff"],
+    *[b"'", b'"', b"\\x", b"Host:", b"POST", b"HTTP/1.1", b"_\r\n", b"%1\r\n", b"x" * 500],
+]
+
+
+async def test_any_bytes_are_answered_or_refused(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever clients send, no connection fails by an error of the service."""
+    random = Random(1)
+    for _ in range(150):
+        pieces = random.choices(PIECES, k=random.randrange(1, 30))
+        reply = await received(service, b"".join(pieces))
+        assert reply == b"" or reply[:1] in b"+-:$*%_"
+    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [] == list(service.exports.iterdir())
 
 
 async def test_connections_that_break(service: Service) -> None:

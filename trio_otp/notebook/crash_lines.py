@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +35,7 @@ class CrashLines(logging.Handler):
         self._shell = shell
         self._reports: OrderedDict[int, str] = OrderedDict()  # {number: the whole text}
         self._number = 0
-        self._crashed: str | None = None  # the pid of the last crash, as text
+        self._crashed: deque[str] = deque(maxlen=KEPT)  # pids, as text, whose supervisor is to tell
 
     def install(self) -> None:
         """Show what is logged from now on."""
@@ -61,9 +61,12 @@ class CrashLines(logging.Handler):
     def _is_echo(self, record: logging.LogRecord) -> bool:
         """Tell whether it is what the supervisor says of a crash that has been shown."""
         kind, pid = getattr(record, "otp_kind", None), getattr(record, "otp_pid", None)
-        if kind == "crash":
-            self._crashed = pid
-        return kind == "supervisor.child_terminated" and pid is not None and pid == self._crashed
+        if kind == "crash" and isinstance(pid, str):
+            self._crashed.append(pid)
+        if kind != "supervisor.child_terminated" or pid not in self._crashed:
+            return False
+        self._crashed.remove(pid)
+        return True
 
     def _keep(self, text: str) -> int:
         self._number += 1
