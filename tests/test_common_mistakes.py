@@ -36,15 +36,6 @@ async def test_a_value_of_a_deferred_call_is_not_lost(autojump_clock: object) ->
         assert isinstance(caught.value.reason, otp.BadReturn)
 
 
-async def test_a_plain_function_is_no_child(autojump_clock: object) -> None:
-    """What returns no awaitable is refused by its name."""
-    child: Any = otp.child(len, "abc")  # type: ignore[call-overload]
-    with pytest.raises(otp.SupervisorExited) as caught:
-        async with otp.open_supervisor([child], max_restarts=0) as sup:
-            await sup.wait()
-    assert "len returned 3; accepted is an async function" in str(caught.value)
-
-
 async def test_trap_exit_takes_a_bool() -> None:
     """Anything else would silently mean True."""
     flag: Any = "no"

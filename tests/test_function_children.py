@@ -351,18 +351,20 @@ def test_a_class_that_is_no_behaviour_is_refused() -> None:
         otp.child(dict)  # type: ignore[call-overload]
 
 
-async def test_a_function_that_is_not_async_is_a_crash() -> None:
-    """What it returns cannot be awaited; the reason says what."""
+async def test_a_plain_function_that_only_its_call_betrays_does_not_start() -> None:
+    """It fails its start and is not run again; the reason says what it returned."""
+    runs: list[int] = []
 
-    def plain() -> int:
-        return 1
+    def counted() -> Any:
+        runs.append(1)
+        return len(runs)
 
-    async with otp.open_supervisor() as sup:
-        reports = Reports("crash")
-        child: Any = otp.child(plain)  # type: ignore[arg-type]
-        await otp.start_child(sup, child.having(restart="temporary"))
-        await settle()
-        assert [TypeError] == [type(report.reason) for report in reports]
+    with pytest.raises(otp.StartError) as caught:
+        async with otp.open_supervisor([counted]):
+            raise AssertionError("the block must not be entered")
+    told = "counted returned 1; accepted is an async function; for one that blocks write"
+    assert f"{told} otp.child(otp.WorkerThread, counted)" in str(caught.value)
+    assert [1] == runs
 
 
 # -- real sockets ----------------------------------------------------------------------------------

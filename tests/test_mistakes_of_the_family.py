@@ -20,6 +20,14 @@ def plain(number: int) -> int:
     return number
 
 
+def echo(value: Any) -> Any:
+    """Return what nobody can tell whether it can be awaited."""
+    return value
+
+
+PLAIN: Any = plain
+
+
 ANY: Any = area
 
 
@@ -50,13 +58,47 @@ async def test_arguments_a_supervised_task_does_not_take() -> None:
                 await start("tasks", ANY, 1, 2, 3)
 
 
-async def test_a_plain_function_as_a_task() -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: otp.spawn(PLAIN, 1),
+        lambda: otp.spawn_link(PLAIN, 1),
+        lambda: otp.spawn_monitor(PLAIN, 1),
+        lambda: otp.task.start_async(PLAIN, 1),
+        lambda: otp.task.start(PLAIN, 1),
+        lambda: otp.task.start_link(PLAIN, 1),
+        lambda: otp.apply_after(1, PLAIN, 1),
+        lambda: otp.apply_interval(1, PLAIN, 1),
+        lambda: otp.task.async_stream([], PLAIN),
+        lambda: otp.TaskSupervisor.async_stream("tasks", [], PLAIN),
+        lambda: otp.reply_from_task(ANY, PLAIN, 1),
+    ],
+)
+async def test_a_plain_function_is_refused_before_it_runs(start: Any) -> None:
+    """It would block the loop, and then crash; the text says what is for one that blocks."""
+    async with otp.open_process():
+        with pytest.raises(TypeError, match=r"plain .* is a plain function; .*WorkerThread, plain"):
+            start()
+        assert 1 == otp.process_count()
+
+
+async def test_a_plain_function_under_a_task_supervisor_is_refused_before_it_runs() -> None:
+    """The supervisor is not asked."""
+    async with otp.open_supervisor([otp.child(otp.TaskSupervisor).having(name="tasks")]):
+        for start in (
+            otp.TaskSupervisor.start_async,
+            otp.TaskSupervisor.start_async_nolink,
+            otp.TaskSupervisor.start_child,
+        ):
+            with pytest.raises(TypeError, match=r"is a plain function; .*WorkerThread, plain"):
+                await start("tasks", PLAIN, 1)
+
+
+async def test_a_plain_function_that_only_its_call_betrays() -> None:
     """Its crash names it and what it returned."""
     async with otp.open_process(trap_exit=True):
-        task: Any = otp.task.start_async(plain, 3)  # type: ignore[arg-type]
-        with pytest.raises(
-            otp.TaskExited, match=r"plain returned 3; accepted is an async function"
-        ):
+        task: Any = otp.task.start_async(echo, 3)
+        with pytest.raises(otp.TaskExited, match=r"echo returned 3; accepted is an async function"):
             await task
 
 
@@ -108,7 +150,7 @@ def test_an_input_that_only_await_can_read() -> None:
 def test_a_flag_of_a_stream_is_a_bool(option: str) -> None:
     """Any other value would silently be taken for true or false."""
     with pytest.raises(ValueError, match=f"{option}='no': accepted is True or False"):
-        otp.task.async_stream([], plain, **{option: "no"})  # type: ignore[arg-type]
+        otp.task.async_stream([], echo, **{option: "no"})  # type: ignore[arg-type]
 
 
 async def test_a_function_that_does_not_take_the_value_of_an_agent() -> None:

@@ -93,7 +93,8 @@ def test_servers_live_on_between_cells(cells: Cells) -> None:
 def test_servers_run_while_no_cell_does(cells: Cells) -> None:
     """A timer that a cell has set goes off in a process while the shell is idle."""
     cells.run("fired = threading.Event()")
-    cells.run("otp.apply_after(0.01, fired.set)")
+    cells.run("async def fire(): fired.set()")
+    cells.run("otp.apply_after(0.01, fire)")
 
     assert cells.shell.user_ns["fired"].wait(10)
 

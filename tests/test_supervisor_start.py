@@ -319,13 +319,13 @@ async def test_a_child_may_ignore_when_it_is_restarted() -> None:
 # -- what is not accepted --------------------------------------------------------------------------
 
 
-async def idle() -> None:
-    await trio.sleep_forever()
+class Idle:
+    """Is no behaviour."""
 
 
 @pytest.mark.parametrize(
     ("junk", "told"),
-    [("junk", "'junk'"), (None, "None"), (idle, "idle"), (Worker("a", Journal()), "Worker")],
+    [("junk", "'junk'"), (None, "None"), (Idle, "Idle"), (Worker("a", Journal()), "Worker")],
 )
 async def test_what_is_no_child_is_refused_before_anything_starts(junk: Any, told: str) -> None:
     """The error shows the value and says how a child is written."""

@@ -10,6 +10,7 @@ can begin a line, move a cursor or turn text round.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -109,7 +110,9 @@ def hidden_text(exc: BaseException) -> str | None:
 
 
 def label_of(target: Any) -> str:
-    """Give the short name of a class or function."""
+    """Give the short name of a class or function, or of what a partial is of."""
+    while isinstance(target, functools.partial):
+        target = target.func
     return shown_text(str(getattr(target, "__name__", type(target).__name__)))
 
 

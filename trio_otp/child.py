@@ -7,21 +7,35 @@
 >>> otp.child(Cache, limit=10).having(name="cache", restart="transient", shutdown=2.0)
 <child Cache(limit=10) name='cache' restart='transient' shutdown=2.0>
 
-A child is a behaviour class, or any Trio async function, with its arguments. A bare class stands
-for itself without arguments. Follows: Elixir's `Supervisor`, section "Child specification".
+A child is a behaviour class, or any Trio async function, with its arguments. A bare class or async
+function stands for itself without arguments. So does a function that makes a server, if it is
+annotated with the class. Follows: Elixir's `Supervisor`, section "Child specification".
 """
 
 from __future__ import annotations
 
 from dataclasses import field, replace
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, overload
+from functools import lru_cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    TypeVarTuple,
+    overload,
+)
 
+from .async_functions import gives_awaitable
 from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .child_arguments import check_arguments, takes_task_status
 from .child_options import ChildType, Restart, Shutdown, check_options
+from .child_targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 from .copies import Mark
 from .exits import SpecError
 from .launch import Launch, acknowledge, expect_awaitable
@@ -36,6 +50,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 B = TypeVar("B", bound=Behaviour)
 S_co = TypeVar("S_co", covariant=True)
+Ts = TypeVarTuple("Ts")
 _KEEP: Final[Any] = Mark.KEEP
 _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
@@ -160,34 +175,50 @@ class Child(_Specified, Generic[S_co]):
         return f"<child {label_of(self.target)}({', '.join(shown)}){options}>"
 
 
+class Announces(Protocol[*Ts]):
+    """A function that has to be given `task_status`, which the library does."""
+
+    @property  # so that for mypy this is no likely reason why a class is refused
+    def __globals__(self) -> dict[str, Any]: ...
+
+    def __call__(self, *args: *Ts, task_status: Any) -> Awaitable[object]:
+        """Run."""
+        raise NotImplementedError  # of a protocol: it only says what there has to be
+
+
 @overload
 def child(target: Callable[P, B], /, *args: P.args, **kwargs: P.kwargs) -> Child[B]: ...
 @overload
 def child(
     target: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
 ) -> Child[None]: ...
-def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
+@overload
+def child(target: Announces[*Ts], /, *args: *Ts, **kwargs: Any) -> Child[None]: ...
+# For mypy `*args: Any` does not take all that `*Ts` can be.
+def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:  # type: ignore[misc]
     """Say what can be started, without starting it.
 
     Args:
         target: a behaviour class, or any Trio async function. A function that takes
-            `task_status` has started when it calls `task_status.started(value)`.
+            `task_status` has started when it calls `task_status.started(value)`. A partial of a
+            class will do, an alias as `Box[int]`, and a function whose annotation says that it
+            returns a server.
         *args: positional arguments of its constructor or call.
         **kwargs: keyword arguments; options are given by `.having(...)`, so no word is reserved.
 
     Raises:
-        TypeError: the target is neither, or does not take the arguments.
+        TypeError: the target is neither, as a plain function, for which there is
+            `otp.WorkerThread`; or it does not take the arguments.
 
     Follows: `Supervisor.child_spec/2`.
     """
-    check_target(target, args, kwargs)
-    return Child(target, args, kwargs)
+    return Child(check_target(target, args, kwargs), args, kwargs)
 
 
 def check_target(
     target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
-) -> None:
-    """Refuse what cannot be started; `partial` if more arguments are to come."""
+) -> Any:
+    """Refuse what cannot be started, and give what can; `partial` if more arguments are to come."""
     if isinstance(target, Child):
         raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
     if not callable(target):
@@ -195,33 +226,35 @@ def check_target(
             f"target={target!r}: accepted is a behaviour class or an async function; "
             "write child(fn, *args), not child(fn(*args))"
         )
-    if isinstance(target, type) and not issubclass(target, Behaviour):
-        raise TypeError(f"target={target!r} is no GenServer, Supervisor or other behaviour")
+    check_kind(target)
+    target = unaliased(target)
     check_arguments(target, args, kwargs, partial=partial)
+    return target
 
 
 AnyChild: TypeAlias = "Child[B] | type[B]"
 
 
 def as_child(what: Any) -> Child[Any]:
-    """Turn whatever stands for a child into a `Child`: a bare class stands for itself."""
+    """Turn whatever stands for a child into a `Child`: a bare class or function for itself."""
     if what.__class__ is Child:
         return what
-    if _is_behaviour(what):
-        return _bare(what)
-    raise SpecError(
-        f"{bounded(what)} is no child; accepted is otp.child(target, *args) or a behaviour class"
-    )
+    target: Any = what
+    if is_behaviour(what):
+        return _bare(target)
+    if callable(what) and not isinstance(what, type):
+        return child(target)
+    accepted = "otp.child(target, *args), a behaviour class or an async function"
+    hint = ""
+    if isinstance(what, Behaviour):
+        hint = f"; write otp.child({type(what).__name__}, *args)"
+    raise SpecError(f"{bounded(what)} is no child; accepted is {accepted}{hint}")
 
 
 @lru_cache(maxsize=512)
 def _bare(behaviour: type[Behaviour]) -> Child[Any]:
     """Give what a class stands for; checking what its constructor takes is slow."""
     return child(behaviour)
-
-
-def _is_behaviour(what: object) -> bool:
-    return isinstance(what, type) and issubclass(what, Behaviour)
 
 
 def launch_of(
@@ -239,9 +272,10 @@ def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
     """Say how a child is started, with arguments that come before its own."""
     target, args, options = child.target, (*extra, *child.args), child.options
     blueprint = Blueprint(label_of(target))
-    if isinstance(target, type):
-        options = _describe(blueprint, target, options)
-        blueprint.make = _maker(target, args, child.kwargs)
+    behaviour = behaviour_of(target)
+    if behaviour is not None:
+        options = _describe(blueprint, behaviour, options)
+        blueprint.make = maker(target, args, child.kwargs)
     else:
         blueprint.body = _body(target, args, child.kwargs)
     for option, value in options.items():
@@ -274,21 +308,21 @@ def _body(
     return run_function
 
 
-def _maker(
-    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Callable[[], Any]:
-    """Give what makes the instance: the class itself, if it gets no arguments."""
-    return partial(target, *args, **kwargs) if args or kwargs else target
-
-
 async def _run_function(
     process: Process, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     starting = process.starting
     assert starting is not None
     if "task_status" in kwargs or not takes_task_status(target):
-        starting.ack()
-        await expect_awaitable(target, target(*args, **kwargs))
+        if gives_awaitable(target):
+            starting.ack()
+            result = await target(*args, **kwargs)
+        else:  # only the call can tell: a plain function is a failed start, not a crash after it
+            running = expect_awaitable(target, target(*args, **kwargs))
+            starting.ack()
+            result = await running
+        if isinstance(result, Behaviour):
+            expect_awaitable(target, result)
         return
     status = _TaskStatus(process)
     await expect_awaitable(target, target(*args, **kwargs, task_status=status))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .bounded import bounded, label_of
 from .child_options import CHECKS
@@ -13,6 +13,8 @@ from .signature import argument_checker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 def check_arguments(
@@ -45,7 +47,20 @@ def _fits(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=512)
+def _cached(function: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Remember what is said of targets; not of those that have no hash, as some objects."""
+    remembered = functools.lru_cache(maxsize=512)(function)
+
+    def ask(target: Any) -> T:
+        try:
+            return remembered(target)
+        except TypeError:
+            return function(target)
+
+    return ask
+
+
+@_cached
 def _quick_check(target: Any) -> Callable[..., None] | None:
     """Make what `_fits` asks: of an ordinary class or function, unless it needs `task_status`."""
     function: Any = target
@@ -65,7 +80,7 @@ def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> s
     return f"; for options write .having({shown})" if meant else ""
 
 
-@functools.lru_cache(maxsize=512)
+@_cached
 def _signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
     """Give the signature; None for a callable without one, as some builtins."""
     try:

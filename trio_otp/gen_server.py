@@ -44,13 +44,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .async_functions import check_async
 from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import checkpointed, refusal
 from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited, SpecError
 from .info_methods import enter_info_methods
-from .launch import Launch
+from .launch import Launch, expect_awaitable
 from .names import find, need, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, is_seconds, leave_wait
 from .runtime import need_process, runtime
@@ -367,13 +368,15 @@ def reply_from_task(
 
     Raises:
         NotAProcess: in plain Trio code.
+        TypeError: `fn` is no async function, or does not take `args`.
 
     Follows: the `Task` and `GenServer.reply/2` idiom of Elixir.
     """
+    check_async(fn, args, "otp.reply_from_task(from_, fn, *args)")
     server = need_process("otp.reply_from_task")
 
     async def body(_: Process) -> None:
-        reply(from_, await fn(*args))
+        reply(from_, await expect_awaitable(fn, fn(*args)))
 
     def died(helper: Process) -> None:
         from_.server_died(helper.exit_reason)

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .async_functions import check_async
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .home import home_of
@@ -36,7 +37,6 @@ from .pid import Pid
 from .request import is_seconds
 from .runtime import own_process, runtime
 from .send_after import cancel_timer, check_delay, own
-from .signature import check_positional
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def apply_after(
 
     Raises:
         ValueError: the delay is negative or no finite number.
-        TypeError: `fn` cannot be called.
+        TypeError: `fn` is no async function, or does not take `args`.
         NotAProcess: in plain Trio code without `nursery`.
 
     Follows: `timer:apply_after/4`.
@@ -142,7 +142,7 @@ def apply_interval(
 
     Raises:
         ValueError: the period is no finite number, or is too short.
-        TypeError: `fn` cannot be called.
+        TypeError: `fn` is no async function, or does not take `args`.
         NotAProcess: in plain Trio code without `nursery`.
 
     Follows: `timer:apply_interval/4`.
@@ -204,11 +204,7 @@ class _Run:
         args: tuple[Any, ...],
         nursery: trio.Nursery | None,
     ) -> None:
-        if not callable(fn):
-            raise TypeError(
-                f"fn={bounded(fn)}: accepted is an async function; write {what}(seconds, fn, *args)"
-            )
-        check_positional(fn, args)
+        check_async(fn, args, f"{what}(seconds, fn, *args)")
         self.what = what
         self.fn = fn
         self.args = args

@@ -17,6 +17,7 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
+from .async_functions import expected
 from .bounded import bounded, label_of
 from .debug import switch_on
 from .exits import (
@@ -310,9 +311,11 @@ def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
     """Give what an async function returned; refuse the result of any other, with its name."""
     if inspect.isawaitable(result):
         return result
-    raise TypeError(
-        f"{label_of(function)} returned {bounded(result)}; accepted is an async function"
-    )
+    made: Any = result.__class__
+    text = expected(function)
+    if hasattr(made, "run_process"):  # a behaviour: what it is as a child had to be known before
+        text = f"write otp.child({made.__name__}, *args), or annotate it with -> {made.__name__}"
+    raise TypeError(f"{label_of(function)} returned {bounded(result)}; {text}")
 
 
 def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:

@@ -35,7 +35,7 @@ from .supervisor import Supervisor
 from .template import check_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from .child import ChildSpec
     from .names import Ref
@@ -47,7 +47,9 @@ B = TypeVar("B", bound=Behaviour)
 
 
 @overload
-async def start_child(sup: Ref, child: type[B]) -> Pid[B]: ...
+async def start_child(sup: Ref, child: Callable[[], B]) -> Pid[B]: ...
+@overload
+async def start_child(sup: Ref, child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
 @overload
 async def start_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
 @overload
@@ -60,8 +62,9 @@ async def start_child(sup: Ref, child: Any) -> Any:
 
     Args:
         sup: the supervisor.
-        child: what to start: `otp.child(...)` or a behaviour class. For a `DynamicSupervisor` with
-            a template, the list of the arguments that come after those of the template.
+        child: what to start: `otp.child(...)`, a behaviour class or an async function. For a
+            `DynamicSupervisor` with a template, the list of the arguments that come after those of
+            the template.
 
     Returns:
         Its pid, or None if its init returned IGNORE.
@@ -246,7 +249,9 @@ def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "
 
 
 @overload
-async def ensure_child(sup: Ref, child: type[B]) -> Pid[B]: ...
+async def ensure_child(sup: Ref, child: Callable[[], B]) -> Pid[B]: ...
+@overload
+async def ensure_child(sup: Ref, child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
 @overload
 async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
 @checkpointed

@@ -46,6 +46,7 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from .async_functions import gives_awaitable
 from .bounded import bounded
 from .checks import is_whole
 from .child import Child, as_child
@@ -273,7 +274,7 @@ def _child(what: Any, number: int, with_arguments: WithArguments | None) -> Chil
 
 
 def _of_partition(what: Any, number: int) -> Child[Any]:
-    if isinstance(what, Child | type) or not callable(what):
+    if isinstance(what, Child | type) or not callable(what) or gives_awaitable(what):
         return as_child(what)
     made = what(number)
     if isinstance(made, CoroutineType):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .async_functions import check_async
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import refusal
@@ -33,7 +34,6 @@ from .mailbox import SystemMessage
 from .names import find
 from .request import From, check_timeout
 from .runtime import need_own_task, need_process, own_process
-from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -71,6 +71,7 @@ def spawn(
 
     Raises:
         NotAProcess: in plain Trio code without `nursery`.
+        TypeError: `fn` is no async function, or does not take `args`.
 
     Follows: `Kernel.spawn/1`.
     """
@@ -89,6 +90,7 @@ def spawn_link(
 
     Raises:
         NotAProcess: in plain Trio code.
+        TypeError: as `spawn`.
 
     Follows: `Kernel.spawn_link/1`.
     """
@@ -112,6 +114,7 @@ def spawn_monitor(
 
     Raises:
         NotAProcess: in plain Trio code.
+        TypeError: as `spawn`.
 
     Follows: `Kernel.spawn_monitor/1`.
     """
@@ -129,9 +132,7 @@ def _spawn(
     *,
     link: bool,
 ) -> Process:
-    if not callable(fn):
-        raise TypeError(f"fn={fn!r}: accepted is an async function; write spawn(fn, *args)")
-    check_positional(fn, args)
+    check_async(fn, args, "spawn(fn, *args)")
     starter = own_process()
 
     async def body(_: Process) -> None:

@@ -18,6 +18,8 @@ from .runtime import need_process, own_process
 from .signals import Monitor
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import trio
 
     from .pid import Pid
@@ -27,7 +29,9 @@ B = TypeVar("B", bound=Behaviour)
 
 
 @overload
-async def start_link(child: type[B]) -> Pid[B]: ...
+async def start_link(child: Callable[[], B]) -> Pid[B]: ...
+@overload
+async def start_link(child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
 @overload
 async def start_link(child: Child[S]) -> Pid[S]: ...
 @enable_ki_protection
@@ -35,7 +39,7 @@ async def start_link(child: Any) -> Any:
     """Start a process linked to this one, and wait until its init is over.
 
     Args:
-        child: what to start: `otp.child(...)` or a behaviour class.
+        child: what to start: `otp.child(...)`, a behaviour class or an async function.
 
     Returns:
         Its pid, or None if its init returned IGNORE.
@@ -58,7 +62,11 @@ async def start_link(child: Any) -> Any:
 
 
 @overload
-async def start(child: type[B], *, nursery: trio.Nursery | None = None) -> Pid[B]: ...
+async def start(child: Callable[[], B], *, nursery: trio.Nursery | None = None) -> Pid[B]: ...
+@overload
+async def start(
+    child: Callable[[], Awaitable[object]], *, nursery: trio.Nursery | None = None
+) -> Pid[None]: ...
 @overload
 async def start(child: Child[S], *, nursery: trio.Nursery | None = None) -> Pid[S]: ...
 @enable_ki_protection
@@ -66,7 +74,7 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """Start a process that is linked to nobody, and wait until its init is over.
 
     Args:
-        child: what to start: `otp.child(...)` or a behaviour class.
+        child: what to start: `otp.child(...)`, a behaviour class or an async function.
         nursery: where it lives; needed in plain Trio code. Cancelling the nursery shuts what
             lives in it down, newest first.
 
@@ -95,8 +103,12 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
 
 @overload
 async def start_monitor(
-    child: type[B], *, nursery: trio.Nursery | None = None
+    child: Callable[[], B], *, nursery: trio.Nursery | None = None
 ) -> tuple[Pid[B], Monitor]: ...
+@overload
+async def start_monitor(
+    child: Callable[[], Awaitable[object]], *, nursery: trio.Nursery | None = None
+) -> tuple[Pid[None], Monitor]: ...
 @overload
 async def start_monitor(
     child: Child[S], *, nursery: trio.Nursery | None = None
@@ -106,7 +118,7 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     """As `start`, and monitor the process.
 
     Args:
-        child: what to start: `otp.child(...)` or a behaviour class.
+        child: what to start: `otp.child(...)`, a behaviour class or an async function.
         nursery: where it lives; where its starter does, if not given.
 
     Returns:

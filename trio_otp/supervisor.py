@@ -120,7 +120,7 @@ class Supervisor(SupervisorBehaviour):
         Follows: `Supervisor.init/2`.
         """
         check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
-        if isinstance(children, Child | type):
+        if isinstance(children, Child) or callable(children):
             raise SpecError(
                 f"children={children!r}: accepted is a list; write [{bounded(children)}]"
             )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trio.lowlevel import disable_ki_protection
 
+from .async_functions import check_async
 from .bare import part, reason_of
 from .bounded import bounded, label_of
 from .exits import ProcessExit, passes_through
 from .launch import expect_awaitable
 from .record import dataclass
-from .signature import check_positional
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,11 +32,9 @@ def check_function(fn: object, args: tuple[Any, ...]) -> None:
         args: what it is to be called with.
 
     Raises:
-        TypeError: it cannot be called, or not with these arguments.
+        TypeError: it is no async function, or does not take these arguments.
     """
-    if not callable(fn):
-        raise TypeError(f"fn={fn!r}: accepted is an async function, given as fn, *args")
-    check_positional(fn, args)
+    check_async(fn, args, "it as fn, *args")
 
 
 class Sink(Protocol):

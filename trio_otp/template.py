@@ -45,8 +45,7 @@ def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
 
     Follows: `supervisor`, `simple_one_for_one`.
     """
-    check_target(target, args, kwargs, partial=True)
-    return Child(target, args, kwargs)
+    return Child(check_target(target, args, kwargs, partial=True), args, kwargs)
 
 
 def check_template(what: Any) -> None:

@@ -42,7 +42,6 @@ Follows: Erlang's `supervisor_bridge`, Trio's `trio.to_thread.run_sync`.
 
 from __future__ import annotations
 
-import inspect
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -50,6 +49,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .async_functions import gives_awaitable
 from .bare import OwnNursery
 from .behaviour import Behaviour
 from .bounded import bounded
@@ -86,7 +86,7 @@ class WorkerThread(Behaviour):
                 f"fn={bounded(fn)}: accepted is a function; "
                 "write otp.child(otp.WorkerThread, fn, *args)"
             )
-        if inspect.iscoroutinefunction(fn):
+        if gives_awaitable(fn):
             raise TypeError(
                 f"fn={bounded(fn)}: accepted is a function that is no async def; "
                 "for an async one write otp.child(fn, *args)"

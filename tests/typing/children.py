@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+import functools
+from typing import Any, Generic, TypeVar, assert_type
 
 import trio
 
 import trio_otp as otp
+
+T = TypeVar("T")
 
 
 class Cache(otp.GenServer):
@@ -60,6 +63,61 @@ def check_functions() -> None:
     otp.child(trio.serve_tcp, handler, "0")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
     otp.child(check_classes)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
     otp.child(Cache("a"))  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+class Box(otp.GenServer, Generic[T]):
+    """Is a generic class."""
+
+    def __init__(self, content: T) -> None:
+        self.content = content
+
+
+def make_box(content: int = 5) -> Box[int]:
+    return Box(content)
+
+
+def check_what_makes_a_server() -> None:
+    """An alias, a partial or a function is a child of the class that it makes."""
+    assert_type(otp.child(Box, 5), otp.Child[Box[int]])
+    assert_type(otp.child(Box[int], 5), otp.Child[Box[int]])
+    assert_type(otp.child(functools.partial(Box[int], 5)), otp.Child[Box[int]])
+    assert_type(otp.child(make_box), otp.Child[Box[int]])
+    assert_type(otp.child(make_box, 5), otp.Child[Box[int]])
+    otp.child(Box[int], "5")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    otp.child(make_box, "5")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+async def idle() -> None:
+    await trio.sleep_forever()
+
+
+async def check_bare_ones(sup: otp.Ref) -> None:
+    """A class or function that needs no arguments stands for itself, and no other."""
+    assert_type(await otp.start_link(idle), otp.Pid[None])
+    assert_type(await otp.start_child(sup, idle), otp.Pid[None])
+    assert_type((await otp.start_monitor(idle))[0], otp.Pid[None])
+    assert_type(await otp.start_link(otp.Supervisor), otp.Pid[otp.Supervisor])
+    assert_type(await otp.start_link(make_box), otp.Pid[Box[int]])
+    await otp.start_link(Cache)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
+    await otp.start_link(job)  # type: ignore[arg-type, type-var] # pyright: ignore[reportCallIssue, reportArgumentType]
+    await otp.start_link(check_classes)  # type: ignore[type-var] # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+async def announces(port: int, *, task_status: trio.TaskStatus[object]) -> None:
+    task_status.started(port)
+
+
+async def status(task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+    task_status.started(5)
+
+
+def check_task_status() -> None:
+    """What the library gives is no argument of the user, whether there is a default or not."""
+    assert_type(otp.child(announces, 80), otp.Child[None])
+    assert_type(otp.template(announces), otp.Child[None])
+    assert_type(otp.child(status), otp.Child[None])
+    otp.child(announces)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    otp.child(announces, "80")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def check_options(child: otp.Child[Cache]) -> None:
