@@ -8,6 +8,7 @@ import enum
 import inspect
 import multiprocessing
 import pickle
+import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -373,6 +374,9 @@ def check_data(original: Any) -> None:
                     assert value is getattr(one, field.name)
     if dataclasses.is_dataclass(original) and not isinstance(original, type):
         assert {f.name for f in dataclasses.fields(original)} == dataclasses.asdict(original).keys()
+        assert same(original, dataclasses.replace(original))
+        if sys.version_info >= (3, 13):
+            assert same(original, copy.replace(original))
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -475,6 +479,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "TaskTimeout": lambda: otp.TaskTimeout("task", 5.0),
     "NoController": lambda: otp.NoController("text"),
     "UnknownApplication": lambda: otp.UnknownApplication("app", ["other"]),
+    "AlreadyLoaded": lambda: otp.AlreadyLoaded("app"),
     "NotStarted": lambda: otp.NotStarted("app", "other"),
     "ApplicationStartError": lambda: otp.ApplicationStartError("app", CRASH),
     "ApplicationExited": lambda: otp.ApplicationExited("app", CRASH, HISTORY),

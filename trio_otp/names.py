@@ -44,7 +44,12 @@ class HasPid(Protocol):
 
 @runtime_checkable
 class ViaModule(Protocol):
-    """What stands in the middle of a via tuple: the four functions of OTP's via protocol."""
+    """What stands in the middle of a via tuple: the four functions of OTP's via protocol.
+
+    When a process ends, `unregister_name` is called for the names that it was started under. A
+    module that notices the ends of its processes itself has an attribute `frees_names = True`, and
+    is not called.
+    """
 
     def register_name(self, key: Any, pid: Pid[Any]) -> bool:
         """Take the key for a process; False if it is taken."""

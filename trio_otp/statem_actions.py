@@ -148,15 +148,16 @@ class NextState(_Result):
 
     Args:
         state: the state.
-        *actions: what to do as well.
+        *more: what to do as well.
+        actions: the same, as one tuple, as `dataclasses.replace` passes it on.
     """
 
     state: Any
     actions: tuple[Action, ...]
 
-    def __init__(self, state: Any, *actions: Action) -> None:
+    def __init__(self, state: Any, *more: Action, actions: tuple[Action, ...] = ()) -> None:
         _set_state(self, state)
-        _set_next_actions(self, actions)
+        _set_next_actions(self, more or actions)
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -164,13 +165,14 @@ class KeepState(_Result):
     """Stay in the state. None does the same for an event that is no call.
 
     Args:
-        *actions: what to do as well.
+        *more: what to do as well.
+        actions: the same, as one tuple, as `dataclasses.replace` passes it on.
     """
 
     actions: tuple[Action, ...]
 
-    def __init__(self, *actions: Action) -> None:
-        _set_kept_actions(self, actions)
+    def __init__(self, *more: Action, actions: tuple[Action, ...] = ()) -> None:
+        _set_kept_actions(self, more or actions)
 
 
 # Of frozen instances: half of the time of `object.__setattr__`, for each event of a machine.
@@ -186,13 +188,14 @@ class RepeatState(_Result):
     It is no change of state: nothing postponed comes back, and the state time-out goes on.
 
     Args:
-        *actions: what to do as well.
+        *more: what to do as well.
+        actions: the same, as one tuple, as `dataclasses.replace` passes it on.
     """
 
     actions: tuple[Action, ...]
 
-    def __init__(self, *actions: Action) -> None:
-        object.__setattr__(self, "actions", actions)
+    def __init__(self, *more: Action, actions: tuple[Action, ...] = ()) -> None:
+        object.__setattr__(self, "actions", more or actions)
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -201,15 +204,18 @@ class StopAndReply(_Result):
 
     Args:
         reason: the exit reason.
-        *actions: `Reply` and `ReplyTo`, nothing else.
+        *more: `Reply` and `ReplyTo`, nothing else.
+        actions: the same, as one tuple, as `dataclasses.replace` passes it on.
     """
 
     reason: object
     actions: tuple[Answering, ...]
 
-    def __init__(self, reason: object, *actions: Answering) -> None:
+    def __init__(
+        self, reason: object, *more: Answering, actions: tuple[Answering, ...] = ()
+    ) -> None:
         object.__setattr__(self, "reason", reason)
-        object.__setattr__(self, "actions", actions)
+        object.__setattr__(self, "actions", more or actions)
 
 
 if TYPE_CHECKING:
