@@ -55,7 +55,7 @@ class Disconnected(trio.ClosedResourceError):
 
 
 class Client:
-    """One connection. Tasks that use it at the same time take turns.
+    """One connection. Tasks that ask over it at the same time take turns.
 
     Args:
         stream: the connection, which `aclose` closes.
@@ -66,6 +66,7 @@ class Client:
         self._buffer = bytearray()
         self._turn = trio.Lock()
         self._closed: str | None = None  # why
+        self._owed = 0  # replies to what `send` has sent
         self._room = 0
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,7 @@ class Client:
             EOFError: it closed the connection instead.
             Disconnected: it is closed, or an earlier exchange was left before its end.
             NoReply: the server sent something else. The connection is closed.
+            RuntimeError: replies to `send` have not been received.
         """
         [reply] = await self.ask_all([command])
         if isinstance(reply, ReplyError):
@@ -100,13 +102,17 @@ class Client:
             EOFError: the server closed the connection before the last reply.
             Disconnected: it is closed, or an earlier exchange was left before its end.
             NoReply: the server sent something else. The connection is closed.
+            RuntimeError: replies to `send` have not been received.
         """
         data = _encode_all(commands)
-        async with self._turn, self._exchange():
-            await self.stream.send_all(data)
-            return [await self._reply() for _ in commands]
+        async with self._turn:
+            if self._owed and self._closed is None:
+                raise RuntimeError(f"{self._owed} replies to send() are to be received before that")
+            async with self._exchange():
+                await self.stream.send_all(data)
+                return [await self._reply() for _ in commands]
 
-    async def send(self, commands: Iterable[Sequence[Word]]) -> None:
+    async def send(self, commands: Sequence[Sequence[Word]]) -> None:
         """Send commands without waiting for replies; `receive` gives each of them.
 
         Raises:
@@ -114,6 +120,7 @@ class Client:
         """
         data = _encode_all(commands)
         async with self._exchange():
+            self._owed += len(commands)
             await self.stream.send_all(data)
 
     async def receive(self) -> Reply:
@@ -124,8 +131,10 @@ class Client:
             Disconnected: it is closed, or an earlier exchange was left before its end.
             NoReply: the server sent something else. The connection is closed.
         """
-        async with self._exchange():
-            return await self._reply()
+        async with self._turn, self._exchange():
+            reply = await self._reply()
+            self._owed = max(self._owed - 1, 0)
+            return reply
 
     @asynccontextmanager
     async def _exchange(self) -> AsyncGenerator[None]:

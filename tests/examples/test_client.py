@@ -113,6 +113,25 @@ async def test_tasks_take_turns(service: Service) -> None:
     assert {number: b"%d" % number for number in range(20)} == replies
 
 
+async def test_what_was_sent_is_received_before_more_is_asked(service: Service) -> None:
+    """A reply to `send` is never taken for that to `ask`, however tasks follow each other."""
+    async with await service.connect() as client:
+        await client.send([("ECHO", "first"), ("ECHO", "second")])
+        with pytest.raises(RuntimeError, match="2 replies"):
+            await client.ask("ECHO", "third")
+        assert [b"first", b"second"] == [await client.receive(), await client.receive()]
+        assert b"third" == await client.ask("ECHO", "third")
+
+        async def ask() -> None:
+            assert b"asked" == await client.ask("ECHO", "asked")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send([("ECHO", "sent")])
+            assert b"sent" == await client.receive()
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [

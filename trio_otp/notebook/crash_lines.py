@@ -61,7 +61,9 @@ class CrashLines(logging.Handler):
     def _is_echo(self, record: logging.LogRecord) -> bool:
         """Tell whether it is what the supervisor says of a crash that has been shown."""
         kind, pid = getattr(record, "otp_kind", None), getattr(record, "otp_pid", None)
-        if kind == "crash" and isinstance(pid, str):
+        if not isinstance(pid, str):
+            return False
+        if kind == "crash":
             self._crashed.append(pid)
         if kind != "supervisor.child_terminated" or pid not in self._crashed:
             return False
