@@ -47,7 +47,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from .async_functions import gives_awaitable
 from .bare import OwnNursery
@@ -59,6 +59,7 @@ from .home import LINK_LIMIT, report_stack
 from .process import UNSET
 from .runtime import current_process
 from .signature import check_positional
+from .user_code import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -135,10 +136,10 @@ class WorkerThread(Behaviour):
     # -- in the loop ---------------------------------------------------------------------------
 
     @classmethod
-    @disable_ki_protection
+    @enable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Be the body of the process."""
-        worker = process.instance = make()
+        worker = process.instance = interruptible(make)
         assert isinstance(worker, WorkerThread)
         assert process.starting is not None
         process.starting.ack()
@@ -179,8 +180,10 @@ class WorkerThread(Behaviour):
             await trio.sleep_forever()
         finally:
             if process.doom is not UNSET:  # else the function has returned
-                self._tell(process)
-                self._let_stop(process, grace)
+                try:
+                    self._tell(process)
+                finally:  # also if Ctrl-C breaks off a callback
+                    self._let_stop(process, grace)
 
     def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
         """Give a thread that may be left behind its time, until the kill, if it has any."""
@@ -198,7 +201,7 @@ class WorkerThread(Behaviour):
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             try:
-                callback()
+                interruptible(callback)
             except Exception as exc:
                 text = f"{process.pid!r}: {bounded(callback)} of on_stop raised {bounded(exc)}"
                 process.runtime.events.emit("notice", NoticeReport(process.pid, text))

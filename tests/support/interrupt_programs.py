@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 PROGRAMS: dict[str, Callable[[], Awaitable[object]]] = {}
+REAL: dict[str, Callable[[], Awaitable[object]]] = {}  # that wait for threads or other programs
 REG = otp.registry("Reg")
 
 
 def program(function: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     """Enter a program under its name."""
     PROGRAMS[function.__name__] = function
+    return function
+
+
+def real(function: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """Enter a program that waits for threads or other programs."""
+    REAL[function.__name__] = function
     return function
 
 
@@ -129,6 +137,12 @@ async def serve(*, task_status: trio.TaskStatus[int]) -> None:
 
 def slow(name: str) -> otp.Child[Slow]:
     return otp.child(Slow).having(name=name)
+
+
+@program
+async def small() -> None:
+    async with otp.open_process():
+        otp.spawn(trio.sleep_forever)
 
 
 @program
@@ -486,3 +500,34 @@ async def groups() -> None:
         otp.exit(pid, otp.KILL)
         await otp.receive()
         otp.pg.leave(otp.pg.Scope, "group", otp.self())
+
+
+@real
+async def ports() -> None:
+    async with otp.open_process(trap_exit=True):
+        cat = await otp.start_link(otp.child(otp.Port, ["cat"], stdout="send", owner=otp.self()))
+        await otp.Port.command(cat, "text\n")
+        await otp.receive(otp.PortLine)
+        await otp.Port.close_stdin(cat)
+        await otp.receive(otp.Exit)
+        await otp.start_link(otp.child(otp.Port, ["cat"]))
+
+
+def work(running: trio.Event, stop: threading.Event) -> None:
+    otp.WorkerThread.on_stop(stop.set)
+    trio.from_thread.run_sync(running.set)
+    stop.wait(10)
+
+
+@real
+async def worker_threads() -> None:
+    async with otp.open_process(trap_exit=True):
+        for abandon in (False, True):
+            running, stop = trio.Event(), threading.Event()
+            thread = otp.child(otp.WorkerThread, work, running, stop, abandon_on_cancel=abandon)
+            pid = await otp.start_link(thread)
+            await running.wait()
+            await otp.stop(pid)
+            await otp.receive(otp.Exit)
+        await otp.start_link(otp.child(otp.WorkerThread, int, "x"))
+        await otp.receive(otp.Exit)

@@ -41,15 +41,19 @@ class Hang(BaseException):
     """A run does not end."""
 
 
-class Interrupt:
+class Interrupt(trio.abc.Instrument):
     """Presses Ctrl-C before the n-th unprotected line, and keeps where that was.
 
-    Lines of the user's own code, which may be broken off anywhere, do not count.
+    Args:
+        number: which line; -1 counts them.
+        second: how many such lines later it is pressed again, if it comes to that.
+        users: a file whose lines count as well: the user's own code.
     """
 
-    def __init__(self, number: int, second: int = 0) -> None:
+    def __init__(self, number: int, second: int = 0, users: str = LIBRARY) -> None:
         self.number = number
-        self.second = second  # how many unprotected lines later it is pressed again; 0: never
+        self.ours = (LIBRARY, users)
+        self.second = second
         self.count = 0
         self.places: list[str] = []
         self.active = False
@@ -69,15 +73,19 @@ class Interrupt:
                     self._press(frame)
         return self.trace
 
+    def before_task_step(self, _: trio.lowlevel.Task) -> None:
+        """Go on counting: Python traces no more after a trace function has raised."""
+        if self.second and self.active:
+            sys.settrace(self.trace)
+
     def _press(self, frame: FrameType) -> None:
         code = frame.f_code
         self.places.append(f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}")
         signal.raise_signal(signal.SIGINT)
 
-    @staticmethod
-    def _is_ours(frame: FrameType) -> bool:
+    def _is_ours(self, frame: FrameType) -> bool:
         name = frame.f_code.co_filename
-        if name.startswith(LIBRARY):
+        if name.startswith(self.ours):
             return True
         back = frame.f_back
         return name.startswith(HELPERS) and back is not None and back.f_trace is not None
@@ -100,15 +108,15 @@ class Ended:
         return f"{self.error!r} after Ctrl-C at {', '.join(self.places)}"
 
 
-def run(scenario: Scenario, number: int, second: int = 0) -> Ended:
+def run(scenario: Scenario, interrupt: Interrupt, *, real: bool = False) -> Ended:
     """Run a program with Ctrl-C at one line, always the same way.
 
     Args:
         scenario: the program.
-        number: at which unprotected line; -1 counts them.
-        second: how many such lines later it is pressed again, if it comes to that.
+        interrupt: where Ctrl-C is pressed.
+        real: it waits for threads or other programs, which no virtual clock knows of.
     """
-    interrupt = Interrupt(number, second)
+    time = None if real else clock(interrupt)
     seen: list[Runtime] = []
     tasks: list[trio.lowlevel.Task] = []
 
@@ -126,7 +134,7 @@ def run(scenario: Scenario, number: int, second: int = 0) -> Ended:
         before = sys.gettrace()
         sys.settrace(interrupt.trace)
         try:
-            trio.run(main, clock=clock(interrupt))
+            trio.run(main, clock=time, instruments=[interrupt])
         except BaseException as exc:
             error = exc
         finally:
