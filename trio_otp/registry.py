@@ -41,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import outcome
@@ -61,6 +62,7 @@ from .runtime import need_process, runtime
 from .server_messages import log_unexpected
 from .server_results import Reply
 from .signals import Exit
+from .user_code import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -262,6 +264,8 @@ class Registry(GenServer):
         self, process: Process, key: Any, match: Callable[[Any], bool] | None = None
     ) -> None:
         """Remove entries of a process, and the link if those were its last."""
+        if match is not None:
+            match = partial(matches, match)
         if self.table.take(process, key, match):
             self._release(process)
             self._tell(Unregistered(self.process.name, key, process.pid))

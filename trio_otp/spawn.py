@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 import trio
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from .async_functions import check_async
 from .blueprint import Blueprint
@@ -34,6 +34,7 @@ from .mailbox import SystemMessage
 from .names import find
 from .request import From, check_timeout
 from .runtime import need_own_task, need_process, own_process
+from .user_code import matches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -236,7 +237,7 @@ def wanted_by(match: Any) -> Callable[[Any], bool]:
             f"for one value write lambda message: message == {bounded(match)}"
         )
     else:
-        wanted = partial(_matches, match)
+        wanted = partial(matches, match)
     return wanted
 
 
@@ -252,12 +253,6 @@ def _is_for_loop(message: Any, process: Process) -> bool:
 
 def _anything(_: Any) -> bool:
     return True
-
-
-@disable_ki_protection
-def _matches(match: Any, message: Any) -> bool:
-    wanted: bool = match(message)
-    return wanted
 
 
 def _is_of(types: Any, message: Any) -> bool:

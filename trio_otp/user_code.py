@@ -28,6 +28,13 @@ def interruptible(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
 
 
 @disable_ki_protection
+def matches(match: Any, value: Any) -> bool:
+    """Tell whether a function of the user wants a value."""
+    wanted: bool = match(value)
+    return wanted
+
+
+@disable_ki_protection
 async def wait_for(running: Awaitable[T]) -> T:
     """Await what an async function of the user has given."""
     return await running
