@@ -276,3 +276,151 @@ async def test_an_earlier_timer_rearms_the_service(autojump_clock: Any) -> None:
         await trio.testing.wait_all_tasks_blocked()
         otp.send_after(me, "middle", 20)
         assert [(1, "early"), (20, "middle"), (50, "late")] == await arrivals()
+
+
+# -- absolute times --------------------------------------------------------------------------------
+
+
+async def test_a_time_can_be_absolute(autojump_clock: Any) -> None:
+    """`delay` is then a time of the clock; what is set later still comes in its order."""
+    async with otp.open_process() as me:
+        await trio.sleep(10)
+        timer = otp.send_after(me, "at 13", 13, absolute=True)
+        otp.send_after(me, "after 2", 2)
+        assert 3 == otp.read_timer(timer)
+        assert [(12, "after 2"), (13, "at 13")] == await arrivals()
+
+
+@pytest.mark.parametrize("time", [10, 9.5, 0, -1])
+async def test_an_absolute_time_that_is_over_is_now(autojump_clock: Any, time: float) -> None:
+    """It goes through the mailbox, as a delay of 0."""
+    async with otp.open_process() as me:
+        await trio.sleep(10)
+        assert 0 == otp.read_timer(otp.send_after(me, "late", time, absolute=True))
+        otp.send(me, "sent")
+        assert [(10, "sent"), (10, "late")] == await arrivals()
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, True, "1", None])
+async def test_a_wrong_time_is_refused(time: Any) -> None:
+    """It is a finite number; whether it is absolute is a bool."""
+    async with otp.open_process() as me:
+        with pytest.raises(ValueError, match=r"delay=.*trio.current_time\(\)"):
+            otp.send_after(me, "x", time, absolute=True)
+        with pytest.raises(TypeError, match=r"absolute=.*True or False"):
+            otp.send_after(me, "x", 1, absolute=time if time is not True else 1)
+        assert 0 == runtime().timers.pending()
+
+
+# -- exit_after, kill_after ------------------------------------------------------------------------
+
+
+async def test_an_exit_signal_comes_after_a_time(autojump_clock: Any) -> None:
+    """From nobody, to another process or to the one that sets it."""
+    async with otp.open_process(trap_exit=True) as me:
+        pid, watch = otp.spawn_monitor(idle)
+        otp.exit_after(3, pid, "late")
+        otp.exit_after(2, "mine")
+        otp.exit_after(1, me, otp.NORMAL)
+        assert [
+            (1, otp.Exit(None, otp.NORMAL)),
+            (2, otp.Exit(None, "mine")),
+            (3, otp.Down(watch, pid, "late")),
+        ] == await arrivals()
+
+
+async def test_it_ends_who_does_not_trap_exits(autojump_clock: Any) -> None:
+    """NORMAL is ignored, as that of otp.exit; any other reason is that of its end."""
+
+    async def doubly() -> None:
+        otp.exit_after(1, otp.NORMAL)
+        otp.exit_after(2, "enough")
+        await trio.sleep_forever()
+
+    async with otp.open_process():
+        otp.spawn_monitor(doubly)
+        assert "enough" == (await otp.receive(otp.Down)).reason
+        assert 2 == trio.current_time()
+
+
+async def test_a_kill_comes_after_a_time(autojump_clock: Any) -> None:
+    """To another process, also one that traps exits, or to the one that sets it."""
+
+    async def trapping() -> None:
+        otp.trap_exit()
+        await trio.sleep_forever()
+
+    async def brief() -> None:
+        otp.kill_after(2)
+        await trio.sleep_forever()
+
+    async with otp.open_process():
+        pid, _ = otp.spawn_monitor(trapping)
+        otp.spawn_monitor(brief)
+        otp.kill_after(1, pid)
+        ends = [(at, message.reason) for at, message in await arrivals()]
+        assert [(1, otp.KILLED), (2, otp.KILLED)] == ends
+
+
+async def test_a_kill_reaches_also_who_is_being_stopped(autojump_clock: Any) -> None:
+    """It cuts a terminate short that would take for ever; another signal does not."""
+
+    class Slow(otp.GenServer):
+        async def terminate(self, reason: object) -> None:
+            await trio.sleep_forever()
+
+    async with otp.open_process(), trio.open_nursery() as nursery:
+        pid = await otp.start(otp.child(Slow).having(shutdown=None), nursery=nursery)
+        otp.monitor(pid)
+        otp.exit_after(1, pid, "ignored")
+        otp.kill_after(2, pid)
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            down = await otp.receive(otp.Down)
+        assert (2, otp.KILLED) == (trio.current_time(), down.reason)
+
+
+async def test_a_signal_to_a_name_reaches_who_has_it_then(autojump_clock: Any) -> None:
+    """And nobody if nobody does, which is counted."""
+    async with otp.open_process():
+        before = runtime().dropped
+        otp.exit_after(1, "name", "early")
+        otp.kill_after(3, "name")
+        await trio.sleep(2)
+        assert before + 1 == runtime().dropped
+        pid, _ = otp.spawn_monitor(idle)
+        otp.register("name", pid)
+        assert otp.KILLED == (await otp.receive(otp.Down)).reason
+        assert 3 == trio.current_time()
+
+
+async def test_a_signal_can_be_taken_back(autojump_clock: Any) -> None:
+    """By its handle, and by the death of the process it is for."""
+    async with otp.open_process():
+        pid, _ = otp.spawn_monitor(idle)
+        timer, other = otp.exit_after(5, pid, "never"), otp.kill_after(7, pid)
+        assert (5, 7) == (otp.read_timer(timer), otp.read_timer(other))
+        assert 5 == otp.cancel_timer(timer)
+        otp.exit(pid, "now")
+        await otp.receive(otp.Down)
+        assert otp.read_timer(other) is None
+        assert 0 == runtime().timers.pending()
+        assert otp.read_timer(otp.kill_after(1, pid)) is None
+
+
+async def test_wrong_arguments_of_a_signal_are_refused() -> None:
+    """Where it is set; without a reference it needs a process."""
+    wrong: Any = 42
+    with pytest.raises(TypeError, match="no reference"):
+        otp.exit_after(1, wrong, "x")
+    with pytest.raises(TypeError, match="no reference"):
+        otp.kill_after(1, wrong)
+    with pytest.raises(ValueError, match="delay=-1"):
+        otp.exit_after(-1, "name", "x")
+    with pytest.raises(ValueError, match="delay='1'"):
+        otp.kill_after("1", "name")  # type: ignore[arg-type]
+    with pytest.raises(otp.NotAProcess, match=r"otp.exit_after\(delay, reason\)"):
+        otp.exit_after(1, "x")
+    with pytest.raises(otp.NotAProcess, match=r"otp.kill_after\(delay\)"):
+        otp.kill_after(1)
+    assert 0 == runtime().timers.pending()

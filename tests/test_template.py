@@ -154,6 +154,118 @@ def test_what_is_no_template_is_refused(wrong: Any, error: str) -> None:
         otp.DynamicSupervisor.spec(template=wrong)
 
 
+# -- auto_shutdown ---------------------------------------------------------------------------------
+
+
+def significant(restart: Any, auto_shutdown: Any) -> otp.Child[otp.DynamicSupervisor]:
+    """Give a supervisor whose children are significant, itself a temporary child."""
+    template = otp.template(Worker).having(significant=True, restart=restart)
+    return pool(template, auto_shutdown=auto_shutdown, max_restarts=9).having(restart="temporary")
+
+
+# What real OTP does: whether the supervisor lives on when one of two children has ended like that.
+LIVES_ON = [
+    ("any_significant", "transient", otp.NORMAL, False),
+    ("any_significant", "transient", otp.Shutdown(1), False),
+    ("any_significant", "transient", "boom", True),
+    ("any_significant", "temporary", otp.SHUTDOWN, False),
+    ("any_significant", "temporary", "boom", False),
+    ("all_significant", "transient", otp.NORMAL, True),
+    ("all_significant", "temporary", "boom", True),
+]
+
+
+@pytest.mark.parametrize(("auto_shutdown", "restart", "reason", "lives_on"), LIVES_ON)
+async def test_the_end_of_a_child_of_a_template_can_end_the_supervisor(
+    auto_shutdown: Any, restart: Any, reason: object, lives_on: bool
+) -> None:
+    """By the rules of any supervisor; the other children are stopped (SU-36, SU-37)."""
+    journal = Journal()
+    async with otp.open_supervisor([significant(restart, auto_shutdown)]):
+        before = otp.whereis("pool")
+        for tag in "ab":
+            await otp.start_child("pool", [tag, journal])
+        pids = [info.pid for info in await otp.which_children("pool")]
+        assert before is not None
+        assert None not in pids
+        journal.clear()
+        otp.exit(pids[0] or "nobody", reason) if reason == "boom" else otp.cast(
+            pids[0] or "", reason
+        )
+        await settle()
+        assert lives_on == otp.is_alive(before)
+        assert lives_on or {"-b", "=b"} <= set(journal.take())
+
+
+@pytest.mark.parametrize("restart", ["transient", "temporary"])
+async def test_the_last_end_of_all_children_of_a_template_ends_the_supervisor(
+    restart: Any,
+) -> None:
+    """Its reason is SHUTDOWN; children that were terminated do not count (SU-37, SU-38)."""
+    journal = Journal()
+    async with (
+        otp.open_process(),
+        otp.open_supervisor([significant(restart, "all_significant")]),
+    ):
+        otp.monitor("pool")
+        for tag in "abc":
+            await otp.start_child("pool", [tag, journal])
+        first, second, third = [info.pid for info in await otp.which_children("pool")]
+        await otp.terminate_child("pool", first or "")
+        await otp.terminate_child("pool", second or "")
+        assert otp.whereis("pool") is not None
+        otp.cast(third or "", otp.NORMAL)
+        assert otp.SHUTDOWN is (await otp.receive(otp.Down)).reason
+
+
+async def test_a_supervisor_with_a_template_may_be_left_empty() -> None:
+    """terminate_child of the only child ends nothing (SU-38)."""
+    async with otp.open_supervisor([significant("transient", "any_significant")]):
+        pid = await otp.start_child("pool", ["a", Journal()])
+        await otp.terminate_child("pool", pid)
+        assert [] == await otp.which_children("pool")
+        assert otp.Counts(1, 0, 0, 0) == await otp.count_children("pool")
+
+
+ONE: Any = otp.template(Worker).having(significant=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        ({"auto_shutdown": "any_significant"}, "only children of a template"),
+        ({"auto_shutdown": "some", "template": ONE}, "auto_shutdown='some'"),
+        ({"template": ONE.having(restart="transient")}, "has no significant children unless"),
+        ({"auto_shutdown": "all_significant", "template": ONE}, "not 'permanent'"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags: Any, error: str) -> None:
+    """As those of any supervisor; other children are never significant (SU-35)."""
+    with pytest.raises(otp.SpecError, match=error):
+        otp.DynamicSupervisor.spec(**flags)
+
+
+async def test_a_child_that_waits_for_extra_arguments_is_a_template() -> None:
+    """otp.child refuses one whose first arguments the supervisor adds, and says so."""
+
+    class Session(otp.GenServer):
+        def __init__(self, shop: str, user: str) -> None:
+            self.both = (shop, user)
+
+        @otp.on_call
+        def get(self) -> tuple[str, str]:
+            return self.both
+
+    with pytest.raises(
+        TypeError, match=r"adds extra_arguments write otp.template\(Session, 'ada'\)"
+    ):
+        otp.child(Session, "ada")  # type: ignore[call-arg]
+    flags = otp.child(otp.DynamicSupervisor, extra_arguments=("books",)).having(name="d")
+    async with otp.open_supervisor([flags]):
+        pid = await otp.start_child("d", otp.template(Session, "ada"))
+        assert ("books", "ada") == await Session.get(pid)
+
+
 def test_a_template_is_checked_as_far_as_it_goes() -> None:
     """What could never be taken is refused when it is made."""
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):

@@ -84,6 +84,8 @@ from .open_process import open_process as open_process
 from .pid import Pid as Pid
 from .request import From as From
 from .send_after import cancel_timer as cancel_timer
+from .send_after import exit_after as exit_after
+from .send_after import kill_after as kill_after
 from .send_after import read_timer as read_timer
 from .send_after import send_after as send_after
 from .server_messages import Cast as Cast

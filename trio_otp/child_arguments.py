@@ -32,7 +32,8 @@ def check_arguments(
         bind(*args, **{**status, **kwargs})
     except TypeError as exc:
         text = f"{label_of(target)}: {exc}; it is {label_of(target)}{signature}"
-        raise TypeError(text + _hint_for_options(signature, kwargs)) from None
+        hints = _hint_for_options(signature, kwargs) + _hint_for_more(exc, target, args)
+        raise TypeError(text + hints) from None
 
 
 def _fits(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -78,6 +79,14 @@ def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> s
     meant = [key for key in kwargs if key in CHECKS and key not in signature.parameters]
     shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
     return f"; for options write .having({shown})" if meant else ""
+
+
+def _hint_for_more(exc: TypeError, target: Any, args: tuple[Any, ...]) -> str:
+    """Say how a child is written whose first arguments its supervisor adds."""
+    if not str(exc).startswith("missing"):
+        return ""
+    shown = ", ".join([label_of(target), *(bounded(arg, 60) for arg in args)])
+    return f"; if a DynamicSupervisor adds extra_arguments write otp.template({shown})"
 
 
 @_cached

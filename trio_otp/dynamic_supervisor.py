@@ -54,10 +54,10 @@ from .exits import (
 from .home import kill, part
 from .pid import Pid
 from .record import dataclass
-from .restart import Intensity, check_intensity
+from .restart import AutoShutdown, Intensity, check_intensity
 from .server_results import IGNORE
 from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
-from .supervision_data import ChildInfo, Counts, RetryLater, Slot
+from .supervision_data import ChildInfo, Counts, Ending, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
 from .user_code import call_back
 
@@ -78,6 +78,7 @@ class DynamicSupervisorSpec:
     max_seconds: float
     extra_arguments: tuple[Any, ...]
     template: Child[Any] | None = None
+    auto_shutdown: AutoShutdown = "never"
 
 
 class DynamicSupervisor(SupervisorBehaviour):
@@ -94,6 +95,8 @@ class DynamicSupervisor(SupervisorBehaviour):
         extra_arguments: positional arguments put before those of every child.
         template: what every child is, as `otp.template` gives it, but for the arguments that
             `start_child` adds.
+        auto_shutdown: with a template whose children are significant, whether the end of any of
+            them, or of all, ends the supervisor. See `otp.Supervisor`.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
         template: Child[Any] | None = None,
+        auto_shutdown: AutoShutdown = "never",
     ) -> None:
         self._given = DynamicSupervisor.spec(
             max_children=max_children,
@@ -111,6 +115,7 @@ class DynamicSupervisor(SupervisorBehaviour):
             max_seconds=max_seconds,
             extra_arguments=extra_arguments,
             template=template,
+            auto_shutdown=auto_shutdown,
         )
 
     def init(self) -> Any:
@@ -129,6 +134,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
         template: Child[Any] | None = None,
+        auto_shutdown: AutoShutdown = "never",
     ) -> DynamicSupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
 
@@ -138,18 +144,21 @@ class DynamicSupervisor(SupervisorBehaviour):
             max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
             template: what every child is, but for the arguments that `start_child` adds.
+            auto_shutdown: `never`, `any_significant` or `all_significant`; needs a template.
 
         Raises:
             SpecError: one of them is not accepted.
 
-        Follows: `DynamicSupervisor.init/1`.
+        Follows: `DynamicSupervisor.init/1`, `supervisor`, `simple_one_for_one`.
         """
         check_intensity(max_restarts, max_seconds)
         if max_children is not None:
             check_whole("max_children", max_children, 0, error=SpecError)
         extra = tuple(extra_arguments)
-        check_template(template)
-        return DynamicSupervisorSpec(max_children, max_restarts, max_seconds, extra, template)
+        check_template(template, auto_shutdown)
+        return DynamicSupervisorSpec(
+            max_children, max_restarts, max_seconds, extra, template, auto_shutdown
+        )
 
     @classmethod
     def run_process(
@@ -263,6 +272,13 @@ class DynamicLoop(SupervisorLoop):
             await self._restart(pid, slot, reason)
         else:
             del self.slots[pid]
+            if slot.spec.significant and not self._goes_on_without():
+                raise Ending(SHUTDOWN)
+
+    def _goes_on_without(self) -> bool:
+        """Tell whether a significant child may have ended: all are, as they have one template."""
+        wanted = self.spec.auto_shutdown
+        return wanted == "never" or (wanted == "all_significant" and bool(self.slots))
 
     async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again, unless the child was terminated in the meantime."""
@@ -296,8 +312,11 @@ class DynamicLoop(SupervisorLoop):
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
-        if child.blueprint.significant:
-            raise SpecError("significant=True: a DynamicSupervisor has no significant children")
+        if child.blueprint.significant and self.spec.template is None:
+            raise SpecError(
+                "significant=True: a DynamicSupervisor has no significant children, but for those "
+                "of a template; write template=otp.template(target).having(significant=True)"
+            )
         return Slot(child)
 
     def settle(self, slot: Slot) -> None:

@@ -1,22 +1,34 @@
-"""Messages that arrive later.
+"""Messages and exit signals that arrive later.
 
-Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1`.
+>>> import trio, trio.testing, trio_otp as otp
+>>> async def main():
+...     async with otp.open_process(trap_exit=True) as me:
+...         otp.send_after(me, "at noon", 12.0, absolute=True)
+...         otp.exit_after(13.0, "lunch")
+...         for _ in range(2):
+...             print(await otp.receive(), "at", trio.current_time())
+>>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+at noon at 12.0
+Exit(pid=None, reason='lunch') at 13.0
+
+Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1`, Erlang's `timer`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .events import NoticeReport
-from .names import check_reference, find
+from .exits import KILL
+from .names import check_reference, find, find_dying
 from .pid import Pid
 from .request import is_seconds
-from .runtime import runtime
+from .runtime import need_process, runtime
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -25,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @enable_ki_protection
-def send_after(dest: Ref, message: Any, delay: float) -> Timer:
+def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False) -> Timer:
     """Send a plain message after some time.
 
     It outlives its setter. A message to a pid is cancelled when that process dies; a name is
@@ -35,22 +47,88 @@ def send_after(dest: Ref, message: Any, delay: float) -> Timer:
         dest: who gets the message.
         message: anything.
         delay: seconds from now; 0 still goes through the mailbox.
+        absolute: `delay` is a time of `trio.current_time()` instead; one that is over is now.
+
+    Returns:
+        The handle for `cancel_timer` and `read_timer`.
+
+    Raises:
+        ValueError: the delay is no finite number, or negative and not `absolute`.
+        TypeError: `dest` is no reference, or `absolute` no bool.
+
+    Follows: `Process.send_after/4`.
+    """
+    if not isinstance(absolute, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"absolute={bounded(absolute)}: accepted is True or False")
+    return _set(_Delivery(dest, message), delay, absolute)
+
+
+@overload
+def exit_after(delay: float, reason: object, /) -> Timer: ...
+@overload
+def exit_after(delay: float, ref: Ref, reason: object, /) -> Timer: ...
+@enable_ki_protection
+def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
+    """Send an exit signal after some time, as `otp.exit(ref, reason)` then does.
+
+    `otp.exit_after(delay, reason)` sends it to the process that this code runs in. It comes from
+    nobody: one that traps exits gets `Exit(None, reason)`. It outlives its setter. One to a pid is
+    cancelled when that process dies; a name is resolved when the time has come.
+
+    Args:
+        delay: seconds from now.
+        first: the reason, if it is the last argument; else who gets the signal.
+        *rest: the reason of the signal.
 
     Returns:
         The handle for `cancel_timer` and `read_timer`.
 
     Raises:
         ValueError: the delay is negative or no finite number.
-        TypeError: `dest` is no reference.
+        TypeError: `ref` is no reference.
+        NotAProcess: `otp.exit_after(delay, reason)` in plain Trio code.
 
-    Follows: `Process.send_after/4`.
+    Follows: `timer:exit_after/3`.
     """
-    check_delay(delay)
-    check_reference(dest)
+    if not rest:
+        me = need_process("otp.exit_after(delay, reason)")
+        return _set(_Signal(me.pid, first), delay)
+    (reason,) = rest
+    return _set(_Signal(first, reason), delay)
+
+
+@enable_ki_protection
+def kill_after(delay: float, ref: Ref | None = None) -> Timer:
+    """Kill a process after some time, as `otp.exit(ref, otp.KILL)` then does.
+
+    Args:
+        delay: seconds from now.
+        ref: who is killed; None is the process that this code runs in.
+
+    Returns:
+        The handle for `cancel_timer` and `read_timer`.
+
+    Raises:
+        ValueError, TypeError: as `exit_after`.
+        NotAProcess: without `ref` in plain Trio code.
+
+    Follows: `timer:kill_after/2`.
+    """
+    dest = need_process("otp.kill_after(delay)").pid if ref is None else ref
+    return _set(_Signal(dest, KILL), delay)
+
+
+def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
+    """Set a timer; what is for a pid ends with that process, and is over if it is dead."""
+    if absolute:
+        check_time(delay)
+    else:
+        check_delay(delay)
+    check_reference(shot.dest)
     timers = runtime().timers
-    timer = Timer(trio.current_time() + delay, _Delivery(dest, message))
-    owner = find(dest) if isinstance(dest, Pid) else None
-    if isinstance(dest, Pid):
+    timer = Timer(float(delay) + (0.0 if absolute else trio.current_time()), shot)
+    if isinstance(shot.dest, Pid):
+        owner = find(shot.dest)
         if owner is None:
             timer.live = False
             return timer
@@ -64,7 +142,8 @@ def cancel_timer(timer: Timer) -> float | None:
     """Take a message back that has not been sent.
 
     Args:
-        timer: what `send_after`, `send_interval`, `apply_after` or `apply_interval` returned.
+        timer: what `send_after`, `exit_after`, `kill_after`, `send_interval`, `apply_after` or
+            `apply_interval` returned.
 
     Returns:
         The seconds that were left, or None if it had been sent or cancelled before.
@@ -99,34 +178,73 @@ def read_timer(timer: Timer) -> float | None:
     return max(0.0, timer.deadline - trio.current_time()) if timer.live else None
 
 
-class _Delivery:
-    """What a timer does when its time has come."""
+def check_time(time: object) -> None:
+    """Refuse an absolute time that is no finite number."""
+    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
+        accepted = "a finite time of trio.current_time() with absolute=True"
+        raise ValueError(f"delay={bounded(time)}: accepted is {accepted}")
 
-    __slots__ = ("dest", "message")
 
-    def __init__(self, dest: Any, message: Any) -> None:
+class Shot:
+    """What a timer does when its time has come: it hands something to a process."""
+
+    __slots__ = ("dest", "what")
+    name: ClassVar[str]
+
+    def __init__(self, dest: Any, what: Any) -> None:
         self.dest = dest
-        self.message = message
+        self.what = what
 
     def __call__(self, timer: Timer) -> None:
+        """Be what the timer does."""
         process: Process | None = timer.owner
         if process is None:
             process = self._find()
         else:
             process.timers.pop(timer, None)
-        if process is None or not process.alive:
-            runtime().drop(self.dest, self.message, "send_after to nobody")
+        if process is None or not self._can_reach(process):
+            runtime().drop(self.dest, self.what, f"{self.name} to nobody")
         else:
-            process.mailbox.put(self.message)
+            self._reach(process)
+
+    def _can_reach(self, process: Process) -> bool:
+        return process.alive
+
+    def _reach(self, process: Process) -> None:
+        raise NotImplementedError
 
     def _find(self) -> Process | None:
         """Resolve a name; the error of a user's registry must not end the timer service."""
         try:
-            return find(self.dest)
+            return find_dying(self.dest)
         except Exception as exc:
-            text = f"send_after could not resolve {bounded(self.dest)}: {bounded(exc)}"
+            text = f"{self.name} could not resolve {bounded(self.dest)}: {bounded(exc)}"
             runtime().events.emit("notice", NoticeReport(None, text))
             return None
+
+
+class _Delivery(Shot):
+    """Sends a message."""
+
+    __slots__ = ()
+    name = "send_after"
+
+    def _reach(self, process: Process) -> None:
+        process.mailbox.put(self.what)
+
+
+class _Signal(Shot):
+    """Sends an exit signal."""
+
+    __slots__ = ()
+    name = "exit_after"
+
+    def _can_reach(self, process: Process) -> bool:
+        """Tell whether a process lives, or dies, which a kill outdoes."""
+        return process.alive or (self.what is KILL and not process.dead)
+
+    def _reach(self, process: Process) -> None:
+        process.signal(None, self.what)
 
 
 def own(timer: Timer, owner: Process) -> None:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .behaviour import Behaviour
 from .bounded import bounded
+from .checks import check_choice
 from .child import Child, as_child, check_target
 from .child import child as make_child
 from .exits import SpecError
+from .restart import AUTO_SHUTDOWNS, check_entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,14 +50,24 @@ def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
     return Child(check_target(target, args, kwargs, partial=True), args, kwargs)
 
 
-def check_template(what: Any) -> None:
-    """Refuse what is no template, saying what is."""
+def check_template(what: Any, auto_shutdown: str) -> None:
+    """Refuse what is no template, saying what is; only with one may there be an auto-shutdown."""
+    check_choice("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS, error=SpecError)
     if what is None:
+        if auto_shutdown != "never":
+            raise SpecError(
+                f"auto_shutdown={auto_shutdown!r}: only children of a template can be significant; "
+                "write template=otp.template(target).having(significant=True, restart='transient')"
+            )
         return
     if what.__class__ is not Child:
         raise SpecError(f"template={bounded(what)}: accepted is otp.template(target, *args)")
-    if what.spec.significant:
-        raise SpecError(f"template={what!r}: a DynamicSupervisor has no significant children")
+    if what.spec.significant and auto_shutdown == "never":
+        raise SpecError(
+            f"template={what!r}: a DynamicSupervisor has no significant children unless it has "
+            "auto_shutdown='any_significant' or 'all_significant'"
+        )
+    check_entry(what.blueprint, auto_shutdown)
 
 
 def check_wanted(given: Any) -> Any:

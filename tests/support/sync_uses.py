@@ -34,6 +34,8 @@ SYNC: dict[str, Any] = {
     "apply_after": lambda: otp.apply_after(1, trio.lowlevel.checkpoint),
     "apply_interval": lambda: otp.apply_interval(1, trio.lowlevel.checkpoint),
     "callers": otp.callers,
+    "exit_after": lambda: otp.exit_after(1, "x"),
+    "kill_after": lambda: otp.kill_after(1),
     "cancel_timer": lambda: otp.cancel_timer(otp.send_after("up", 1, 1)),
     "cast": lambda: otp.cast("up", "x"),
     "check_response": lambda: otp.check_response(otp.send_request("up", "x")),

@@ -12,7 +12,7 @@ from ..exits import is_quiet
 from ..intervals import _Interval, _Run
 from ..log_text import LIBRARIES
 from ..runtime import runtime
-from ..send_after import _Delivery
+from ..send_after import Shot
 from ..signals import Down, Exit
 from ..task_handle import Task
 from ..whereabouts import place_of
@@ -103,8 +103,8 @@ def _what(timer: Timer) -> str | None:
     """Say what a timer does; None if it is one of the library's own."""
     what: Any = timer._fire
     match what:
-        case _Delivery(dest=dest, message=message):
-            return f"to {bounded(dest)} with {bounded(message)}"
+        case Shot(dest=dest, what=sent):
+            return f"to {bounded(dest)} with {bounded(sent)}"
         case _Run(fn=fn):
             return f"of {label_of(fn)}"
         case _Interval(act=_Run(fn=fn)):
