@@ -19,7 +19,7 @@ Follows: `trio.open_nursery`; PEP 654, "Exception Groups and except*".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard, cast
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -52,10 +52,16 @@ def unwrap(exc: BaseException) -> BaseException:
     return exc
 
 
+def as_group(exc: BaseException | None) -> BaseExceptionGroup[BaseException] | None:
+    """Return an exception if it is a group, for a checker one of which all is known."""
+    group: Any = exc
+    return group if isinstance(exc, BaseExceptionGroup) else None
+
+
 def _is_of_nursery(exc: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    return exc.__class__ in (BaseExceptionGroup, ExceptionGroup) and (
-        cast("BaseExceptionGroup[BaseException]", exc).message == NURSERY_TEXT
-    )
+    group = as_group(exc)
+    plain = group is not None and group.__class__ in (BaseExceptionGroup, ExceptionGroup)
+    return plain and group is not None and group.message == NURSERY_TEXT
 
 
 def reason_of(exc: BaseException) -> object:
@@ -79,8 +85,7 @@ def part(exc: BaseException) -> tuple[BaseException | None, ProcessExit | None]:
     """Separate the errors in what ended some code from an `otp.exit` among them."""
     if isinstance(exc, ProcessExit):
         return None, exc
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
+    if (group := as_group(exc)) is not None:
         exits, errors = group.split(ProcessExit)
         if exits is not None:
             rest = None if errors is None else unwrap(errors)
@@ -127,31 +132,28 @@ def _alone(errors: list[BaseException]) -> BaseException | None:
 
 def _stop_of(exc: BaseException) -> BaseException | None:
     """Return what is to end the program, if that is in an exception."""
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
+    if (group := as_group(exc)) is not None:
         found = group.subgroup((SystemExit, KeyboardInterrupt))
         return None if found is None else _leaf(found)
     return exc if isinstance(exc, SystemExit | KeyboardInterrupt) else None
 
 
 def _without(exc: BaseException, leaf: BaseException) -> BaseException | None:
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
+    if (group := as_group(exc)) is not None:
         return group.split(lambda each: each is leaf)[1]
     return None if exc is leaf else exc
 
 
 def is_cancellation(exc: BaseException) -> bool:
     """Check whether an exception is `trio.Cancelled`, or a group of nothing else."""
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
+    if (group := as_group(exc)) is not None:
         return group.split(trio.Cancelled)[1] is None
     return isinstance(exc, trio.Cancelled)
 
 
 def _leaf(exc: BaseException) -> BaseException:
-    while isinstance(exc, BaseExceptionGroup):
-        exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
+    while (group := as_group(exc)) is not None:
+        exc = group.exceptions[0]
     return exc
 
 
@@ -203,14 +205,14 @@ def _chain(exc: BaseException) -> list[BaseException]:
             continue
         found[id(each)] = each
         todo += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            todo += cast("BaseExceptionGroup[BaseException]", each).exceptions
+        if (group := as_group(each)) is not None:
+            todo += group.exceptions
     return list(found.values())
 
 
 def publish(error: BaseException) -> BaseException:
     """Take what is private off the chains of an error that is about to be told."""
-    if error.__cause__ is None and error.__context__ is None and not _has_parts(error):
+    if error.__cause__ is None and error.__context__ is None and as_group(error) is None:
         return error  # as a rule
     for each in _chain(error):
         suppress = each.__suppress_context__
@@ -220,10 +222,6 @@ def publish(error: BaseException) -> BaseException:
             each.__context__ = _public(each.__context__)
         each.__suppress_context__ = suppress
     return error
-
-
-def _has_parts(error: BaseException) -> bool:
-    return isinstance(error, BaseExceptionGroup)
 
 
 def _public(link: BaseException) -> BaseException | None:
@@ -325,13 +323,12 @@ class OwnNursery:
         try:
             await self._manager.__aexit__(kind, exc, traceback)
         except BaseExceptionGroup as group:
-            return list(cast("BaseExceptionGroup[BaseException]", group).exceptions)
+            return list(group.exceptions)
         return []
 
 
 def _has_cancellation(exc: BaseException) -> bool:
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
+    if (group := as_group(exc)) is not None:
         return group.subgroup(trio.Cancelled) is not None
     return isinstance(exc, trio.Cancelled)
 
@@ -354,7 +351,7 @@ class WholeScope:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if isinstance(exc, BaseExceptionGroup) and not _has_cancellation(exc):
+        if exc is not None and as_group(exc) is not None and not _has_cancellation(exc):
             self._scope.__exit__(None, None, None)
             return False
         return bool(self._scope.__exit__(kind, exc, traceback))

@@ -47,7 +47,7 @@ def check_raises(raises: Any) -> tuple[type[Exception], ...]:
     Raises:
         TypeError: it is something else, or has a class that no caller can be told.
     """
-    kinds = raises if isinstance(raises, tuple) else (raises,)
+    kinds: tuple[Any, ...] = raises if raises.__class__ is tuple else (raises,)
     for kind in kinds:
         shown = f"raises={bounded(raises)}: "
         if not isinstance(kind, type):

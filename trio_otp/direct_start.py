@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio.lowlevel import enable_ki_protection
 
+from .exits import SHUTDOWN
 from .launch import Launch
 from .process import UNSET
 from .request import From
@@ -60,6 +61,8 @@ class DirectStart(Launch):
         loop = self.loop
         if self.task is not None:
             super().ack()
+        elif self.from_.message.void:  # type: ignore[attr-defined]  # it is a Command
+            self.process.condemn(SHUTDOWN, orderly=True)  # then the start fails
         elif self.process.doom is UNSET:
             self.process.starting = None
             if loop.process.doom is UNSET:

@@ -61,6 +61,7 @@ class Launch:
         "supervisor",
         "task",
         "timed_out",
+        "waiting",
     )
 
     def __init__(
@@ -79,6 +80,7 @@ class Launch:
         self.supervisor = supervisor
         self.monitor: Monitor | None = None  # of the starter, from the first moment on
         self.process: Process
+        self.waiting: trio.CancelScope | None = None  # for the end of who has its name
         self.task: trio.lowlevel.Task | None = None  # of the starter
         self.done = False
         self.ignored = False
@@ -148,6 +150,16 @@ class Launch:
         if not self.done:  # else the starter is about to run
             self.timed_out = True
             self.process.condemn(KILLED)
+
+    async def break_off(self) -> None:
+        """Let the start fail, as nobody wants it any more; one whose init is over is left alone."""
+        process: Process | None = getattr(self, "process", None)
+        if process is None:
+            if self.waiting is not None:
+                self.waiting.cancel(reason="the caller of the start was cancelled")
+        elif process.starting is self:
+            process.condemn(SHUTDOWN, orderly=True)
+            await stop(process, SHUTDOWN, process.shutdown, now=True)
 
     def _finish(self, result: Any) -> None:
         if not self.done and self.task is not None:
@@ -236,14 +248,16 @@ async def _free_name(launch: Launch) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
     blueprint = launch.blueprint
     check_name(blueprint.name)
-    with trio.move_on_after(math.inf if blueprint.timeout is None else blueprint.timeout) as scope:
+    limit = math.inf if blueprint.timeout is None else blueprint.timeout
+    with trio.move_on_after(limit) as launch.waiting:
         while (process := _holder(blueprint.name, blueprint.label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
                 raise AlreadyStarted(process.pid, blueprint.label)
             await _wait_for_end(process, blueprint)
-    if scope.cancelled_caught:
-        raise StartError(TIMEOUT, blueprint.label)
+    if launch.waiting.cancelled_caught:
+        late = trio.current_time() >= launch.waiting.deadline
+        raise StartError(TIMEOUT if late else SHUTDOWN, blueprint.label)
     _check_what_changed(launch)
 
 

@@ -32,6 +32,7 @@ from .request import From
 from .supervision import SupervisorBehaviour
 from .supervision_data import Command
 from .supervisor import Supervisor
+from .take_back import wait_for_start
 from .template import check_wanted
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ async def start_child(sup: Ref, child: list[Any] | tuple[Any, ...]) -> Pid[Any]:
 async def start_child(sup: Ref, child: Any) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
 
-    What an async function has passed to `task_status.started` is `process_info(pid).started`.
+    What an async function has passed to `task_status.started` is `process_info(pid).started`. If
+    the caller is cancelled meanwhile, the child is taken back: it is stopped, and forgotten.
 
     Args:
         sup: the supervisor.
@@ -81,11 +83,18 @@ async def start_child(sup: Ref, child: Any) -> Any:
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """
     try:
-        waiting = _command(sup, "start_child", check_wanted(child))
+        waiting = wait_for_start(_request(sup, "start_child", check_wanted(child)))
     except Exception:
         await refusal()
         raise
     return await waiting
+
+
+@checkpointed
+@enable_ki_protection
+async def start_child_to_stay(sup: Ref, child: Any) -> Any:
+    """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
+    return await _command(sup, "start_child", check_wanted(child))
 
 
 @checkpointed
@@ -124,6 +133,8 @@ async def _pid_of(child: Any) -> Pid[Any]:
 async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
+    If the caller is cancelled meanwhile, the child is down again.
+
     Args:
         sup: the supervisor.
         child_id: which child.
@@ -138,7 +149,7 @@ async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
 
     Follows: `Supervisor.restart_child/2`.
     """
-    pid: Pid[Any] = await _command(sup, "restart_child", child_id)
+    pid: Pid[Any] = await wait_for_start(_request(sup, "restart_child", child_id))
     return pid
 
 
@@ -259,7 +270,8 @@ async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
 async def ensure_child(sup: Ref, child: Any) -> Any:
     """Give the process that has the child's name, starting the child if there is none.
 
-    Any number of callers at a time get the same process.
+    Any number of callers at a time get the same process. One that is cancelled takes back what it
+    has begun, as `start_child` does.
 
     Args:
         sup: the supervisor to start it under.
@@ -298,16 +310,20 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
 @enable_ki_protection
 async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
     try:
-        return await _command(sup, "start_child", child)
+        return await start_child(sup, child)
     except ChildAlreadyPresent:
-        return await _command(sup, "restart_child", child.spec.id)
+        return await restart_child(sup, child.spec.id)
 
 
 def _command(sup: Ref, name: str, argument: Any = None) -> Coroutine[Any, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
+    return _request(sup, name, argument).begin()
+
+
+def _request(sup: Ref, name: str, argument: Any) -> From[Any]:
     process = need(sup, name)
     check_class(sup, process, SupervisorBehaviour, name)
-    return From(process, sup, Command(name, argument), None).begin()
+    return From(process, sup, Command(name, argument), None)
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:

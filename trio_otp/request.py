@@ -183,7 +183,7 @@ class From(Handle, Generic[T]):
         if self.done:
             return False
         self._leave()
-        if result.__class__ is outcome.Error:
+        if isinstance(result, outcome.Error):
             result = outcome.Error(raisable(result.error))
         if self.task is not None:
             reschedule(self.task, result)

@@ -193,11 +193,13 @@ class StaticLoop(SupervisorLoop):
             self.slots.pop(child_id, None)
 
     async def _start(self, slot: Slot) -> None:
-        if await self.start_slot(slot):
+        if not await self.start_slot(slot):
+            self.settle_ignored(slot)
+        elif self.is_void():  # `restart_child`, whose caller was cancelled: it is down again
+            await self.stop_slot(slot, now=False)
+        else:
             self.settle(slot)
             self.report_progress(slot)
-        else:
-            self.settle_ignored(slot)
 
     def settle(self, slot: Slot) -> None:
         """Note that a child was started."""

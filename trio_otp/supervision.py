@@ -112,6 +112,7 @@ class SupervisorLoop:
         self.instance: Any = None
         self.gave_up = False
         self.starting: Slot | None = None  # the child whose init it waits for
+        self.launch: Launch | None = None  # its start
         self.under_way: DirectStart | None = None  # its start, if others than its task began it
         self.idle = False  # it waits for whatever comes next
         self.crash: object = None  # why it gave up, until that is told
@@ -284,7 +285,8 @@ class SupervisorLoop:
                 error = WrongServer(command.name, self.process.pid, name)
             from_.finish(outcome.Error(error))
             return
-        await self._reply(from_, handler(command.argument))
+        if not command.void:
+            await self._reply(from_, handler(command.argument))
 
     async def _reply(self, from_: From[Any], result: Awaitable[Any]) -> None:
         try:
@@ -295,6 +297,16 @@ class SupervisorLoop:
             from_.finish(outcome.Error(exc))
         else:
             from_.answer(value)
+        finally:
+            command = from_.message
+            if isinstance(command, Command) and command.over is not None:
+                command.over.set()
+
+    def is_void(self) -> bool:
+        """Check whether the caller of the start in hand was cancelled."""
+        from_ = self.process.current
+        command = from_.message if isinstance(from_, From) else None
+        return isinstance(command, Command) and command.void
 
     # -- children ----------------------------------------------------------------------------
 
@@ -312,7 +324,12 @@ class SupervisorLoop:
     async def start_new(self, slot: Slot, launch: Launch | None = None) -> Pid[Any] | None:
         """Start a child that has just been enrolled; it is expelled if that fails."""
         try:
-            if await self.start_slot(slot, launch):
+            started = await self.start_slot(slot, launch)
+            if self.is_void():  # since the end of init, else the start would have failed
+                if started:
+                    await self.stop_slot(slot, now=False)
+                self.expel(slot)
+            elif started:
                 self.settle(slot)
                 if self.tells_progress:
                     self.report_progress(slot)
@@ -329,11 +346,11 @@ class SupervisorLoop:
             process = self.process
             launch = Launch(self.blueprint(slot), self.home, process, link=True, supervisor=process)
         slot.process = None
-        self.starting = slot
+        self.starting, self.launch = slot, launch
         try:
             slot.process = await start(launch)
         finally:
-            self.starting = None
+            self.starting = self.launch = None
         return slot.process is not None
 
     async def stop_slot(self, slot: Slot, *, now: bool) -> None:

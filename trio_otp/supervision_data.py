@@ -9,6 +9,8 @@ from .mailbox import SystemMessage
 from .record import dataclass
 
 if TYPE_CHECKING:
+    import trio
+
     from .blueprint import Blueprint
     from .child import Child
     from .child_options import ChildType
@@ -54,6 +56,8 @@ class Command:
 
     name: str
     argument: Any = None
+    void: bool = False  # the caller of a start was cancelled: what has begun is taken back
+    over: trio.Event | None = None  # set when that is done, if the caller waits for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ Follows: Elixir's `Task.Supervisor`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -51,7 +51,7 @@ from .child import child as make_child
 from .dynamic_supervisor import DynamicLoop, DynamicSupervisor
 from .exits import NotAProcess
 from .launch import connect
-from .management import start_child, terminate_child, which_children
+from .management import start_child, start_child_to_stay, terminate_child, which_children
 from .names import check_class, need
 from .runtime import need_process, own_process
 from .task_handle import Task
@@ -185,7 +185,7 @@ class TaskSupervisor(DynamicSupervisor):
         Follows: `Task.Supervisor.start_child/3`.
         """
         job = Job(fn, args, callers=callers_for(own_process()))
-        return cast("Pid[Any]", await _run_under(sup, job, restart, shutdown))
+        return await start_child(sup, _child_of(sup, job, restart, shutdown))
 
     @staticmethod
     def async_stream(
@@ -319,17 +319,17 @@ async def _start(
     task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
-        await _run_under(sup, job, "temporary", shutdown)
+        await start_child(sup, _child_of(sup, job, "temporary", shutdown))
     except BaseException:
         task._abandon()
         raise
     return task
 
 
-async def _run_under(sup: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> object:
+def _child_of(sup: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> Child[None]:
     _need_task_supervisor(sup, "start_child" if job.sink is None else "start_async")
     child: Child[None] = make_child(run_job, job)
-    return await start_child(sup, child.having(id=job.label, restart=restart, shutdown=shutdown))
+    return child.having(id=job.label, restart=restart, shutdown=shutdown)
 
 
 def _stream(
@@ -338,7 +338,7 @@ def _stream(
     check_items(items)
 
     async def start(job: Job) -> None:
-        await _run_under(sup, job, "temporary", shutdown)
+        await start_child_to_stay(sup, _child_of(sup, job, "temporary", shutdown))
 
     return open_stream(items, plan, start)
 

@@ -7,13 +7,13 @@ what a fixture makes the running process is that of the test as well; only the t
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import trio
 from pytest_trio.plugin import TrioFixture  # type: ignore[import-untyped]
 
-from ..bare import unwrap
+from ..bare import as_group, unwrap
 from ..block import block
 from .leaks import Leaked
 from .system import OtpSystem, open_system
@@ -126,7 +126,7 @@ def _essence(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Give what went wrong first: what a test that failed has left behind is no news."""
     _, other = group.split(Leaked)
     error = unwrap(group if other is None else other)
-    if isinstance(error, BaseExceptionGroup) and error.message == FIXTURES_TEXT:
-        several = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        return unwrap(several[0]) if len(several) == 1 else error
-    return error
+    several = as_group(error)
+    if several is None or several.message != FIXTURES_TEXT or len(several.exceptions) != 1:
+        return error
+    return unwrap(several.exceptions[0])

@@ -1,0 +1,84 @@
+"""The start of a child whose caller is cancelled: it is taken back.
+
+Nobody would know of the child: its pid is in the answer that nobody takes. So the caller, before it
+goes on with its cancellation, sees to it that nothing is left:
+
+* A request that still waits in the mailbox of the supervisor is passed over when its turn comes.
+* An init that runs is cancelled, within the limit of the child; the start fails.
+* A child whose init is over before the caller's task runs again is stopped by its supervisor.
+
+So the request is void from the moment at which the caller is cancelled, before its task runs.
+
+A caller that dies takes nothing back: a process that an exit signal ends leaves its requests behind
+it, as in OTP, where an answer that nobody takes changes nothing.
+
+Follows: `trio.Nursery.start`, in what it does with a task when it is cancelled.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import (
+    Abort,
+    cancel_shielded_checkpoint,
+    checkpoint_if_cancelled,
+    wait_task_rescheduled,
+)
+
+from .exits import CallError
+from .process import UNSET
+from .request import leave_wait
+from .runtime import calling_process, current_process
+from .supervision_data import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .request import From
+    from .supervision import SupervisorLoop
+
+
+async def wait_for_start(from_: From[Any]) -> Any:
+    """Do as `From.wait`, for a start that is to be undone when it is cancelled."""
+    await checkpoint_if_cancelled()
+    try:
+        from_.send()
+    except CallError:  # it would wait for itself
+        await cancel_shielded_checkpoint()
+        raise
+    try:
+        return await wait_task_rescheduled(partial(_abort, from_))
+    except (trio.Cancelled, KeyboardInterrupt):
+        await _take_back(from_)
+        raise
+
+
+def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
+    assert from_.task is not None
+    caller = from_.task.context.get(current_process)
+    if caller is None or caller.doom is UNSET:
+        from_.message.void = True  # type: ignore[attr-defined]  # it is a Command
+    return from_.abort(raise_cancel)
+
+
+async def _take_back(from_: From[Any]) -> None:
+    supervisor, command = from_.server, from_.message
+    assert isinstance(command, Command)
+    if supervisor.dead or not command.void or supervisor.current is not from_:
+        return
+    loop: SupervisorLoop = supervisor.instance.loop
+    command.over = trio.Event()
+    caller = calling_process()
+    if caller is not None:
+        caller.waits_for = supervisor
+    try:
+        with trio.CancelScope(shield=True):
+            launch = loop.under_way or loop.launch
+            if launch is not None:
+                await launch.break_off()
+            await command.over.wait()
+    finally:
+        leave_wait(caller)
