@@ -76,6 +76,17 @@ class Own(otp.OtpError):
         self.key = key
 
 
+class Reduced(otp.OtpError):
+    """An error that says itself how it is pickled."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"number {number}")
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        return Reduced, (self.number + 1,)
+
+
 async def plain() -> None:
     """Be a child that ends at once."""
 
@@ -600,6 +611,11 @@ async def test_an_error_that_tells_of_a_handle_can_be_pickled() -> None:
         assert (repr(task), otp.KILLED) == (error.task, error.reason)
         assert me is pickled(otp.NoProcess(me)).server
         assert (me, "x") == pickled(otp.DeadlockError("server", "x", [me, "x"])).cycle
+
+
+def test_an_error_of_a_user_may_say_itself_how_it_is_pickled() -> None:
+    """Its own `__reduce__` counts."""
+    assert 2 == pickled(Reduced(1)).number
 
 
 def test_a_long_chain_of_errors_is_pickled_in_a_moment() -> None:

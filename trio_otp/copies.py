@@ -78,16 +78,16 @@ class PortableError(BaseException):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        if type(self).__reduce__ is not BaseException.__reduce__:  # a user knows better
+            return self.__reduce__()
         attributes: dict[str, Any] = vars(self)
         own = [name for name, value in attributes.items() if value is self]
         told = {name: value for name, value in attributes.items() if value is not self}
         told["args"], told["__cause__"] = list(self.args), self.__cause__
         data = _pickled(self, told, protocol)
-        return (
-            (Exception, (bounded(self),))
-            if data is None
-            else (_restore_error, (type(self), data, own))
-        )
+        if data is None:  # in a circle
+            return Exception, (bounded(self),)
+        return _restore_error, (type(self), data, own)
 
 
 class PortableReport:
