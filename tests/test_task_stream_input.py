@@ -152,6 +152,17 @@ async def test_a_generator_that_is_passed_is_closed_as_well() -> None:
     assert [] == list(numbers)
 
 
+@pytest.mark.parametrize("wrap", [enumerate, lambda items: map(str, items), zip])
+async def test_an_input_behind_others_is_let_go_of(wrap: Any) -> None:
+    """Nothing of the stream keeps it, also not the results that somebody still has."""
+    source = Source()
+    async with task.async_stream(wrap(source), give) as results:
+        await anext(results)
+    assert [0] == source.closed
+    with pytest.raises(trio.ClosedResourceError):
+        await anext(results)
+
+
 async def test_an_input_may_be_protected_from_being_closed() -> None:
     """What wraps it is closed in its place, so that it can be read on."""
     source = Source()

@@ -264,8 +264,12 @@ class TaskStream(Handle, Generic[T]):
                 await process.wait_dead()
 
     def close_input(self) -> None:
-        """Close an input that was not read to its end; no task uses what it gave any more."""
-        if not self._exhausted and (close := getattr(self._items, "close", None)) is not None:
+        """Close an input that was not read to its end; no task uses what it gave any more.
+
+        An iterator without a `close`, as a `map` over a generator, is let go of, as by a loop.
+        """
+        items, self._items = self._items, iter(())
+        if not self._exhausted and (close := getattr(items, "close", None)) is not None:
             close()
 
     def _why(self, process: Process) -> object:
