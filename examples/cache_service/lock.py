@@ -23,7 +23,7 @@ class DatabaseInUse(Exception):
     """Another service has the database; the text names the file."""
 
 
-async def hold_lock(
+async def hold_lock(  # noqa: ASYNC114  (a child is started by what otp.child makes of it)
     path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Hold the lock of a database until cancelled.

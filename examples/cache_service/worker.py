@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 KEYSPACES: Final = otp.registry("Keyspaces")
 WORKERS: Final = "WorkerSupervisor"
 PATIENCE: Final = 10.0  # seconds a worker tries to load its keyspace before it gives up
+LONGEST_PATH: Final = 500  # characters of a path that an error quotes
 SWEEP_EVERY: Final = 1.0  # seconds between two looks for entries past their end
 
 
@@ -244,7 +245,8 @@ async def _export(entries: Mapping[bytes, Entry], root: Path, path: str, now: fl
     except CommandError as exc:
         return error(str(exc))
     except OSError as exc:
-        return error(f"ERR cannot export to '{path}': {exc.strerror}")
+        shown = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+        return error(f"ERR cannot export to '{shown}': {exc.strerror}")
     return OK
 
 

@@ -102,6 +102,9 @@ async def test_export_to_where_it_cannot_be_written(service: Service) -> None:
         reply = f"-ERR cannot export to '{path}': {why}\r\n".encode()
         assert reply == await export_to(0, service.exports, path)
 
+    reply = await export_to(0, service.exports, "x/" * 100_000 + "x")
+    assert reply.endswith(b"No such file or directory\r\n")
+    assert len(reply) < 1000
     assert taken.read_text() == "precious"
     assert await export_to(0, service.exports, "below/" + "x" * 255) == OK
 
