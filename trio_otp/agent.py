@@ -87,7 +87,7 @@ class Agent(GenServer, Generic[T]):
         function, args = self._first
         self.value = await finish(function(*args))
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Give what reports show of the state: the value."""
         return self.value
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from .bounded import Note, bounded
 from .class_checks import check_class_options, check_members, new_members
 from .exits import NORMAL, BadReturn, ProcessExit
-from .user_code import call_back, interruptible
+from .status import formatted
+from .user_code import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -90,9 +90,30 @@ class Behaviour:
         """Tell after how many idle seconds a process falls asleep; None if it never does."""
         return None
 
-    def format_status(self) -> object:
-        """Give what reports and `otp.sys.get_status` show; override it to leave secrets out."""
-        return self.__dict__
+    def format_status(self, *args: Any, **kwargs: Any) -> Any:
+        """Give what reports and `otp.sys.get_status` show; override it to keep secrets out.
+
+        Write it as `def format_status(self, status)`: it gets a dict of its own and returns what is
+        shown, with the same keys; one that it leaves out is shown as it is. It is called once for
+        each report, and must be a plain `def`. As `def format_status(self)` it gives what is shown
+        of the state alone.
+
+        Args:
+            *args: the dict. It has `state`, and in the report of a crash `message` (in hand),
+                `reason` and `log` (the events that `otp.sys.log` keeps); of a state machine also
+                `data`, `queue` and `postponed`.
+            **kwargs: the keys of the dict, for one that takes those.
+
+        Returns:
+            The dict; anything else is shown in place of every value.
+
+        Follows: `format_status/1` of Erlang's `gen_server`, as of OTP 25.
+        """
+        return args[0] if args else kwargs or self._status()
+
+    def _status(self) -> Any:
+        """Give what is shown of the state."""
+        return dict(self.__dict__)
 
     def code_change(self, old_version: Any, extra: Any) -> Any:
         """Take over what an older version of the class has left; `def` or `async def`.
@@ -119,14 +140,10 @@ class Behaviour:
             raise BadReturn("the function", state, f"the {type(self).__name__} it was given")
         return self
 
-    def _sys_shown(self) -> Any:
-        """Give what `get_status` shows of the state."""
-        status = shown_status(self)
-        return dict(self.__dict__) if status is self.__dict__ else status
-
-    def _sys_misc(self) -> dict[str, Any]:
-        """Give what `get_status` adds."""
-        return {}
+    def _sys_status(self, log: tuple[Any, ...]) -> tuple[Any, dict[str, Any], Any]:
+        """Give what `get_status` shows: the state, what is added to it, the log."""
+        shown = formatted(self, {"state": self._status(), "log": log})
+        return shown["state"], {}, shown["log"]
 
     async def _sys_code_change(
         self, behaviour: type[Any] | None, old_version: Any, extra: Any
@@ -151,23 +168,6 @@ class Behaviour:
 async def finish(result: Any) -> Any:
     """Give what a callback returned, awaited if the callback is an `async def`."""
     return await result if result.__class__ is CoroutineType else result
-
-
-def shown_status(instance: Any) -> Any:
-    """Give what `format_status` gives; a text about what is wrong with it, if it raises."""
-    try:
-        status = interruptible(instance.format_status)
-    except (Exception, ProcessExit) as exc:
-        return Note(f"<format_status raised {bounded(exc)}>")
-    if isinstance(status, CoroutineType):
-        status.close()
-        return Note("<format_status is an async def; accepted is def>")
-    return status
-
-
-def shown_state(instance: Any) -> str:
-    """Render what the `format_status` of a server or handler gives, whatever it does."""
-    return bounded(shown_status(instance), 2000)
 
 
 def check_successor(old: type[Any], new: Any) -> None:

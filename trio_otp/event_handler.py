@@ -144,9 +144,23 @@ class GenEvent:
             Anything: `delete_handler` gives it, a swap hands it to `init_swapped` of the new one.
         """
 
-    def format_status(self) -> object:
-        """Give what reports show of the state; override it to leave secrets out."""
-        return self.__dict__
+    def format_status(self, *args: Any, **kwargs: Any) -> Any:
+        """Give what reports show; override it to keep secrets out, as that of a GenServer.
+
+        Args:
+            *args: the dict, with `state`, `message`, `reason` and `log`.
+            **kwargs: the keys of the dict, for one that takes those.
+
+        Returns:
+            What is shown, as a dict with the same keys.
+
+        Follows: `format_status/1` of Erlang's `gen_event`, as of OTP 25.
+        """
+        return args[0] if args else kwargs or self._status()
+
+    def _status(self) -> Any:
+        """Give what is shown of the state."""
+        return dict(self.__dict__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bare import reason_of
-from .behaviour import shown_state
 from .bounded import bounded
 from .event_handler import (
     GenEvent,
@@ -52,9 +51,10 @@ from .handler_table import Entry, HandlerTable
 from .launch import connect
 from .process import UNSET
 from .runtime import need_process
-from .server_messages import Handled, log_unexpected, shown_message
+from .server_messages import STATE, Handled, as_log, content_of, log_unexpected, shown_message_of
 from .server_results import Reply
 from .signals import Exit
+from .status import formatted, told
 from .user_code import call_back, interruptible
 
 if TYPE_CHECKING:
@@ -125,9 +125,12 @@ class EventManager(GenServer):
         """End all handlers, newest first, and let go of their owners."""
         return self._end_all()
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Show what each handler shows."""
-        return {entry.key: entry.handler.format_status() for entry in self.table}
+        return {
+            entry.key: formatted(entry.handler, {"state": entry.handler._status()})["state"]
+            for entry in self.table
+        }
 
     def _sys_state(self) -> list[tuple[HandlerKey, GenEvent]]:
         """List the handlers with what they are called, newest first."""
@@ -336,10 +339,22 @@ class EventManager(GenServer):
     def _report(self, entry: Entry, reason: object) -> None:
         process = self._process
         message = process.current
+        status = formatted(
+            entry.handler,
+            {
+                "state": entry.handler._status(),
+                "message": content_of(message),
+                "reason": reason,
+                "log": process.log,
+            },
+        )
+        details = told(process, reason, status["reason"])
         report = process.crash_report(
-            reason,
-            last_message=None if message is UNSET else shown_message(message),
-            state=shown_state(entry.handler),
+            status["reason"],
+            last_message=shown_message_of(message, status["message"]),
+            state=bounded(status["state"], STATE),
+            log=as_log(status["log"]),
+            **details,
         )
         label = f"handler {bounded(entry.key)} of {process.pid!r}"
         process.runtime.events.emit("crash", replace(report, label=label))

@@ -80,6 +80,8 @@ class CrashReport(PortableReport):
         trap_exit: whether it traps exits.
         metadata: what it has set for its log records.
         neighbours: processes that end with it because of their links, at most twenty.
+        traceback: that of a reason that is kept out of the log, with its class and its frames.
+        place: file, line and function of that.
     """
 
     pid: Any
@@ -102,6 +104,8 @@ class CrashReport(PortableReport):
     trap_exit: bool = False
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
     neighbours: tuple[Neighbour, ...] = ()
+    traceback: str | None = None
+    place: tuple[str, int, str] | None = None
 
     @property
     def kind(self) -> str:

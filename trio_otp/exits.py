@@ -56,6 +56,7 @@ KILL: Final = Reason.KILL
 KILLED: Final = Reason.KILLED
 NOPROC: Final = Reason.NOPROC
 TIMEOUT: Final = Reason.TIMEOUT
+_SAME: Final = object()  # the reason itself is shown
 ENDS: Final = 10  # ends of children that the text of an error or a record lists
 
 
@@ -127,8 +128,11 @@ class BadReturn(OtpError, TypeError):
 class NoCallback(OtpError):
     """A server got a message and has no callback for it; it crashes the server, as in OTP."""
 
-    def __init__(self, callback: str, server: object, message: object) -> None:
-        super().__init__(f"{type(server).__name__} got {bounded(message)} and has no {callback}")
+    def __init__(
+        self, callback: str, server: object, message: object, shown: object = None
+    ) -> None:
+        shown = message if shown is None else shown
+        super().__init__(f"{type(server).__name__} got {bounded(shown)} and has no {callback}")
         self.callback = callback
         self.message = message
 
@@ -197,8 +201,10 @@ class NoProcess(CallError):
 class CallTimeout(CallError, trio.TooSlowError):
     """The server did not answer in time; the request may still be handled, its reply is dropped."""
 
-    def __init__(self, server: object, message: object, elapsed: float) -> None:
-        text = f"{bounded(server)} did not answer within {elapsed:g} s{_about(message)}"
+    def __init__(
+        self, server: object, message: object, elapsed: float, *, shown: object = None
+    ) -> None:
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{_about(message, shown)}"
         super().__init__(text, server, message, elapsed)
         self.reason = TIMEOUT
 
@@ -207,10 +213,18 @@ class ServerExited(CallError):
     """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
 
     def __init__(
-        self, server: object, reason: object, message: object = None, elapsed: float = 0.0
+        self,
+        server: object,
+        reason: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        *,
+        shown: object = None,
+        why: object = _SAME,
     ) -> None:
+        why = reason if why is _SAME else why
         super().__init__(
-            f"{bounded(server)} exited: {bounded(reason)}{_about(message)}",
+            f"{bounded(server)} exited: {bounded(why)}{_about(message, shown)}",
             server,
             message,
             elapsed,
@@ -223,8 +237,8 @@ class ServerExited(CallError):
 class CallingSelf(CallError):
     """A process called itself and would have waited for ever."""
 
-    def __init__(self, server: object, message: object = None) -> None:
-        who = f"{bounded(server)} called itself{_about(message)}"
+    def __init__(self, server: object, message: object = None, *, shown: object = None) -> None:
+        who = f"{bounded(server)} called itself{_about(message, shown)}"
         text = f"{who}; share the logic in an undecorated method"
         super().__init__(text, server, message)
 
@@ -232,9 +246,11 @@ class CallingSelf(CallError):
 class DeadlockError(CallError):
     """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
 
-    def __init__(self, server: object, message: object, cycle: Sequence[object]) -> None:
+    def __init__(
+        self, server: object, message: object, cycle: Sequence[object], *, shown: object = None
+    ) -> None:
         path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
-        super().__init__(f"deadlock: {path}{_about(message)}", server, message)
+        super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
         self.cycle = tuple(cycle)
 
 
@@ -364,5 +380,8 @@ def last_crash(
     return last if isinstance(last, BaseException) else None
 
 
-def _about(message: object) -> str:
-    return "" if message is None else f" (request {bounded(message)})"
+def _about(message: object, shown: object = None) -> str:
+    """Say what was asked for; `shown` stands for it if its server keeps that out of texts."""
+    if message is None:
+        return ""
+    return f" (request {bounded(message if shown is None else shown)})"

@@ -89,9 +89,11 @@ from .class_checks import check_method
 from .exits import BadReturn, NoCallback, SpecError
 from .process import UNSET
 from .record import dataclass
+from .server_messages import as_log
 from .statem_actions import NextState
 from .statem_drawing import Drawing, edges_of
 from .statem_loop import StatemLoop, check_state
+from .status import formatted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -234,13 +236,24 @@ class GenStatem(Behaviour, Generic[S]):
             case _:
                 raise BadReturn("the function", state, f"a tuple (state, {type(self).__name__})")
 
-    def _sys_misc(self) -> dict[str, Any]:
+    def _machine_status(self) -> dict[str, Any]:
+        """Give what there is to be shown of it, under the keys of OTP."""
         machine = self._machine
         return {
             "state": machine.state,
-            "postponed": tuple(machine.postponed),
-            "timeouts": tuple(machine.timeouts),
+            "data": self._status(),
+            "queue": list(machine.queue),
+            "postponed": list(machine.postponed),
         }
+
+    def _sys_status(self, log: tuple[Any, ...]) -> tuple[Any, dict[str, Any], Any]:
+        shown = formatted(self, {**self._machine_status(), "log": log}, "data")
+        misc = {
+            "state": shown["state"],
+            "postponed": as_log(shown["postponed"]),
+            "timeouts": tuple(self._machine.timeouts),
+        }
+        return shown["data"], misc, shown["log"]
 
     def _sys_code_changed(self, result: Any) -> None:
         state = self.state

@@ -37,7 +37,7 @@ from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
 from .pid import Pid
-from .request import DEFAULT_TIMEOUT, check_timeout
+from .request import DEFAULT_TIMEOUT, check_timeout, shown_request
 from .request_collection import RequestIds
 from .runtime import calling_process
 
@@ -87,12 +87,14 @@ async def multi_call(
     ids = RequestIds()
     for index, ref in enumerate(asked):
         if own is not None and find(ref) is own:
-            results[index] = outcome.Error(CallingSelf(ref, request))
+            error = CallingSelf(ref, request, shown=shown_request(own))
+            results[index] = outcome.Error(error)
         else:
             ids.send(ref, request, index)
     deadline = None if timeout is None else trio.current_time() + timeout
     await _gather(ids, results, deadline)
-    late = CallTimeout(tuple(asked), request, timeout or 0.0)
+    shown = shown_request(*map(find, asked))
+    late = CallTimeout(tuple(asked), request, timeout or 0.0, shown=shown)
     return _sorted(asked, [outcome.Error(late) if one is None else one for one in results])
 
 

@@ -84,7 +84,7 @@ class Scope(GenServer):
         """Log a cast."""
         log_unexpected(self._process, message)
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Show the size, not the tables."""
         return {"groups": len(self.table.groups()), "members": len(self.table)}
 

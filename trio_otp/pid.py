@@ -26,7 +26,9 @@ _pickled: Final[WeakValueDictionary[bytes, Pid[Any]]] = WeakValueDictionary()
 class Pid(Handle, Generic[S_co]):
     """One incarnation of a process: opaque, hashable, never used again."""
 
-    __slots__ = ("__weakref__", "_label", "_name", "_number", "_process")
+    __slots__ = ("__weakref__", "_label", "_name", "_number", "_process", "_told")
+
+    _told: tuple[object, object]  # its exit reason, and what is shown of it, if that differs
 
     def __init__(self, number: int, label: str, process: Process | None) -> None:
         self._number = number

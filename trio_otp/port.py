@@ -183,7 +183,7 @@ class Port(GenServer):
             return None if message.reason is NORMAL else Stop(message.reason)
         return super().handle_info(message)
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Give what reports show: the command and the last output, and not the environment."""
         return {"command": self._command.argv, "os_pid": self.os_pid, "output": list(self._last)}
 

@@ -295,7 +295,6 @@ class Process(Handle):
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
             links=tuple(peer.pid for peer in self._peers or ()),
-            log=() if self.debug is None else self.debug.events,
             callers=self.callers,
             behaviour=behaviour_name(self),
             initial_call=initial_call(self),
@@ -303,8 +302,13 @@ class Process(Handle):
             trap_exit=self.trap_exit,
             metadata=dict(self.metadata or {}),
             neighbours=neighbours_of(self),
-            **details,
+            **{"log": self.log, **details},
         )
+
+    @property
+    def log(self) -> tuple[Any, ...]:
+        """The last events, if `otp.sys.log` keeps them."""
+        return () if self.debug is None else self.debug.events
 
     # -- signals ---------------------------------------------------------------------------------
 

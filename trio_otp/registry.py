@@ -193,7 +193,7 @@ class Registry(GenServer):
                 self.process.peers.pop(process, None)
                 process.signal(self.process.pid, SHUTDOWN, linked=True)
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Show the size, not the tables."""
         return {"keys": self.keys, "holders": len(self._linked)}
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import enum
 from contextlib import suppress
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from .bounded import Note, bounded
+from .bounded import HIDDEN, Note, bounded, hidden_text
 from .exits import Shutdown
 
 TEXT: Final = 500  # characters of a text that is remembered
@@ -83,9 +83,14 @@ def _made(exc: BaseException, kind: type[Any], depth: int) -> BaseException:
         members = [_nested(member, depth) for member in exc.exceptions[:MOST]]
         portrait = base.__new__(kind, _slim(exc.message, 1), members)
     else:
-        args = tuple(_slim(arg, depth) for arg in exc.args)
+        hidden = hidden_text(exc)
+        shown: Any = exc.args if hidden is None else (Note(hidden),)
+        args = tuple(_slim(arg, depth) for arg in shown)
         portrait = base.__new__(kind, *args)
         portrait.args = args
+    if HIDDEN in vars(exc):
+        vars(portrait)[HIDDEN] = _slim(vars(exc)[HIDDEN], depth)
+        return cast("BaseException", portrait)
     own = [n for each in builtins for n, d in vars(each).items() if isinstance(d, _DESCRIPTORS)]
     for name in [*(name for name in own if name[0] != "_" and name != "args"), *vars(exc)]:
         with suppress(AttributeError, TypeError):  # one that is not set, or read only
@@ -94,8 +99,7 @@ def _made(exc: BaseException, kind: type[Any], depth: int) -> BaseException:
                 setattr(portrait, name, value)
     if exc.__cause__ is not None:
         portrait.__cause__ = _nested(exc.__cause__, depth)
-    made: BaseException = portrait
-    return made
+    return cast("BaseException", portrait)
 
 
 def _nested(exc: BaseException, depth: int) -> BaseException:
@@ -105,7 +109,7 @@ def _nested(exc: BaseException, depth: int) -> BaseException:
 def _slim(value: Any, depth: int) -> Any:
     """Give a value itself if it is small plain data; else its text."""
     kind = value.__class__
-    if kind in _PLAIN or isinstance(value, enum.Enum | type):
+    if kind in _PLAIN or kind is Note or isinstance(value, enum.Enum | type):
         return value
     if kind in _TEXTS:
         return value if len(value) <= TEXT else kind(value[:TEXT])
@@ -120,8 +124,9 @@ def _slim(value: Any, depth: int) -> Any:
 
 def _texts(exc: BaseException) -> tuple[str, str]:
     """Give what `str` and `repr` show, shortened."""
+    hidden = hidden_text(exc)
     try:
-        text = str(exc)
+        text = str(exc) if hidden is None else hidden
     except Exception:
         text = bounded(exc, TEXT)
     return text[:TEXT], bounded(exc, TEXT)

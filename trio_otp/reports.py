@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from . import events
@@ -38,6 +39,7 @@ from .log_text import Place, place_of_code, place_of_crash
 from .report_limit import COUNT, SECONDS, Burst, Limit
 from .request import is_seconds
 from .runtime import runtime
+from .status import told_reason
 from .translators import SKIP as SKIP
 from .translators import add_translator as add_translator
 from .translators import remove_translator as remove_translator
@@ -135,6 +137,8 @@ def _crash_text(report: CrashReport) -> str:
 
 def log_supervisor(report: SupervisorReport) -> None:
     """Log what a supervisor has to tell of a child, or that it gives up."""
+    history = tuple((when, name, told_reason(None, why)) for when, name, why in report.history)
+    report = replace(report, reason=told_reason(report.pid, report.reason), history=history)
     fields = {
         "supervisor": report.supervisor,
         "context": report.context,
@@ -175,6 +179,7 @@ def _progress_text(report: ProgressReport) -> str:
 
 def log_application(report: ApplicationReport) -> None:
     """Log that an application has started, was stopped, or has ended by itself."""
+    report = replace(report, reason=told_reason(None, report.reason))
     bad = report.phase == "exited" and not is_quiet(report.reason)
     level = logging.ERROR if bad else logging.INFO
     fields = {
@@ -243,6 +248,8 @@ def _log(
         return
     said, more = translated or (text(), NOTHING)
     record = _record(logger, level, said, cause, _place(report))
+    if record.exc_text is None:  # the exception itself is kept out
+        record.exc_text = getattr(report, "traceback", None)
     put(record, {f"otp_{name}": _flat(value) for name, value in fields.items()})
     put(record, {"otp_kind": report.kind, "otp_domain": _DOMAINS.get(logger, "otp.sasl")})
     put(record, {"otp_report": report, "crash_reason": getattr(report, "reason", None)})
@@ -253,7 +260,8 @@ def _log(
 
 def _place(report: Report) -> Place:
     """Say where what is told of has happened: where it crashed, else what ended or was started."""
-    place = place_of_crash(getattr(report, "reason", None))
+    place: Place | None = getattr(report, "place", None)
+    place = place or place_of_crash(getattr(report, "reason", None))
     child = getattr(report, "child", None)
     return place or place_of_code(None if child is None else child.target) or HERE
 

@@ -30,6 +30,7 @@ from .copies import Handle
 from .exits import CallError, CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
 from .runtime import calling_process, current_process, need_task
+from .status import NOT_SHOWN, takes_status, told_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -147,7 +148,7 @@ class From(Handle, Generic[T]):
         self.done = self.abandoned = True
         self.server.mailbox.put(self)
         await cancel_shielded_checkpoint()
-        raise CallTimeout(self.ref, self.message, 0.0)
+        raise CallTimeout(self.ref, self.message, 0.0, shown=shown_request(self.server))
 
     @enable_ki_protection
     def post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
@@ -211,12 +212,17 @@ class From(Handle, Generic[T]):
 
     def server_died(self, reason: object) -> None:
         """Answer with the end of the server."""
-        self.finish(outcome.Error(ServerExited(self.ref, reason, self.message, self._elapsed())))
+        why = told_reason(self.server.pid, reason)
+        shown = shown_request(self.server)
+        error = ServerExited(self.ref, reason, self.message, self._elapsed(), shown=shown, why=why)
+        self.finish(outcome.Error(error))
 
     def expire(self) -> None:
         """Answer with the time-out; a reply that comes later is dropped."""
         self.abandoned = True
-        self.finish(outcome.Error(CallTimeout(self.ref, self.message, self._elapsed())))
+        shown = shown_request(self.server)
+        error = CallTimeout(self.ref, self.message, self._elapsed(), shown=shown)
+        self.finish(outcome.Error(error))
 
     def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Let the caller go, which was cancelled."""
@@ -251,6 +257,12 @@ class From(Handle, Generic[T]):
         return trio.current_time() - self.since
 
 
+def shown_request(*servers: Process | None) -> object:
+    """Give what stands for a request in texts, if its server decides what is shown; else None."""
+    hides = any(server is not None and takes_status(server.instance) for server in servers)
+    return NOT_SHOWN if hides else None
+
+
 def check_timeout(name: str, value: object) -> None:
     """Refuse a time-out that is no number of seconds from 0 up, or None."""
     if value is None:
@@ -283,14 +295,15 @@ def enter_wait(server: Process, ref: object, message: object) -> Process | None:
 def set_edge(caller: Process, server: Process, ref: object, message: object) -> None:
     """Do so for a process whose own task runs this; raises as `enter_wait`."""
     if server is caller:
-        raise CallingSelf(ref, message)
+        raise CallingSelf(ref, message, shown=shown_request(server))
     cycle = [caller]
     link: Process | None = server
     while link is not None:
         cycle.append(link)
         link = link.waits_for
         if link is caller:
-            raise DeadlockError(ref, message, [process.pid for process in cycle])
+            shown = shown_request(server)
+            raise DeadlockError(ref, message, [process.pid for process in cycle], shown=shown)
     caller.waits_for = server
 
 

@@ -57,7 +57,7 @@ from .checkpoints import checkpointed
 from .copies import Handle
 from .exits import CallTimeout, NoProcess
 from .names import find
-from .request import DEFAULT_TIMEOUT, From, check_timeout
+from .request import DEFAULT_TIMEOUT, From, check_timeout, shown_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -218,7 +218,9 @@ async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_T
     answer = request_id._take()
     if answer is None:
         request_id._check()  # somebody else was faster
-        raise CallTimeout(request_id.ref, request_id.message, timeout or 0.0)
+        from_ = request_id._from
+        shown = None if from_ is None else shown_request(from_.server)
+        raise CallTimeout(request_id.ref, request_id.message, timeout or 0.0, shown=shown)
     return answer.unwrap()
 
 

@@ -26,7 +26,8 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
 from .bare import reason_of
-from .behaviour import ignore, shown_state
+from .behaviour import ignore
+from .bounded import bounded
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through
 from .hibernation import Drowsiness, fall_asleep
 from .mailbox import Mailbox, SystemMessage, stay
@@ -34,14 +35,17 @@ from .process import UNSET
 from .request import From, check_timeout
 from .server_debug import handle_debugged
 from .server_messages import (
+    STATE,
     Cast,
     Handled,
     Terminate,
     Timeout,
+    as_log,
     client_place,
+    content_of,
     log_unexpected,
     shown_client,
-    shown_message,
+    shown_message_of,
 )
 from .server_results import (
     IGNORE,
@@ -54,6 +58,7 @@ from .server_results import (
     is_value,
 )
 from .signals import Exit
+from .status import formatted, told
 from .system import SystemCall, handle_system
 from .user_code import call_back, wait_for
 
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
 
     from .behaviour import Behaviour
     from .process import Process
+    from .status import Status
 
 BURST: Final = 64  # messages
 BURST_SECONDS: Final = 0.001
@@ -211,17 +217,36 @@ class ServerLoop:
             return
         process = self.process
         message = process.current
+        status = formatted(
+            self.instance,
+            {
+                **self._status(),
+                "message": content_of(message),
+                "reason": reason,
+                "log": process.log,
+            },
+            self.state_key,
+        )
+        details = told(process, reason, status["reason"])
         report = process.crash_report(
-            reason,
-            last_message=None if message is UNSET else shown_message(message),
-            state=self._shown_state(),
+            status["reason"],
+            last_message=shown_message_of(message, status["message"]),
+            state=self._shown_state(status),
             client=shown_client(message),
             client_place=client_place(message),
+            log=as_log(status["log"]),
+            **details,
         )
         process.runtime.events.emit("crash", report)
 
-    def _shown_state(self) -> str:
-        return shown_state(self.instance)
+    state_key = "state"  # what a `format_status` without an argument gives
+
+    def _status(self) -> Status:
+        """Give what there is to be shown of the state."""
+        return {"state": self.instance._status()}
+
+    def _shown_state(self, status: Status) -> str:
+        return bounded(status["state"], STATE)
 
     # -- messages ----------------------------------------------------------------------------
 

@@ -5,14 +5,16 @@ Follows: Erlang's `gen_server`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .bounded import bounded
 from .events import NoticeReport
 from .exits import NoCallback
 from .mailbox import SystemMessage
+from .process import UNSET
 from .record import dataclass
 from .request import From
+from .status import NOT_SHOWN, takes_status
 from .whereabouts import place_of
 
 if TYPE_CHECKING:
@@ -68,6 +70,31 @@ def shown_message(message: Any, limit: int = 200) -> str:
     return bounded(message, limit)
 
 
+STATE: Final = 2000  # characters of a state in a report
+
+
+def content_of(message: Any) -> Any:
+    """Give what a message of a mailbox carries; None if there is none."""
+    if message is UNSET:
+        return None
+    return message.message if message.__class__ in (From, Cast) else message
+
+
+def shown_message_of(message: Any, shown: Any) -> str | None:
+    """Render the message in hand with something in place of what it carries; None without one."""
+    if message is UNSET:
+        return None
+    if shown is content_of(message):
+        return shown_message(message)
+    kinds = {From: "call ", Cast: "cast "}
+    return f"{kinds.get(message.__class__, '')}{bounded(shown, 195)}"
+
+
+def as_log(log: Any) -> tuple[Any, ...]:
+    """Give what `format_status` gives in place of the events as a tuple."""
+    return tuple(cast("list[Any]", log)) if isinstance(log, tuple | list) else (log,)
+
+
 def shown_client(message: Any) -> str | None:
     """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
     if message.__class__ is not From:
@@ -88,5 +115,6 @@ def client_place(message: Any) -> str | None:
 
 def log_unexpected(process: Process, message: Any) -> None:
     """Tell of a message that nobody handles."""
-    text = f"{process.pid!r} got an unexpected message: {bounded(message)}"
+    shown = NOT_SHOWN if takes_status(process.instance) else message
+    text = f"{process.pid!r} got an unexpected message: {bounded(shown)}"
     process.runtime.events.emit("notice", NoticeReport(process.pid, text))

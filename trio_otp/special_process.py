@@ -217,11 +217,9 @@ class SpecialProcess(Handle):
         self.state = state
         return self
 
-    def _sys_shown(self) -> Any:
-        return self.state if self._format_status is None else self._format_status(self.state)
-
-    def _sys_misc(self) -> dict[str, Any]:
-        return {}
+    def _sys_status(self, log: tuple[Any, ...]) -> tuple[Any, dict[str, Any], Any]:
+        shown = self.state if self._format_status is None else self._format_status(self.state)
+        return shown, {}, log
 
     async def _sys_code_change(self, behaviour: Any, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
         if behaviour is not None:

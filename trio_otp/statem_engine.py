@@ -187,6 +187,11 @@ class Engine:
             self._queue.append(Happening(which, running.content))
 
     @property
+    def queue(self) -> tuple[Happening, ...]:
+        """The events that are handled before any new message."""
+        return tuple(self._queue)
+
+    @property
     def event(self) -> Happening | None:
         """The event in hand, until its enter calls are over as well."""
         return None if self._plan is None else self._plan.happening

@@ -31,7 +31,7 @@ from .process import UNSET
 from .record import dataclass
 from .request import From
 from .server_loop import ServerLoop
-from .server_messages import Cast
+from .server_messages import STATE, Cast
 from .server_results import OUTCOMES, Stopping
 from .signals import Down, Exit
 from .statem_actions import KeepState, NextState
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .process import Process
     from .statem_effects import Deed, Effect, Happening
     from .statem_timeouts import Which
+    from .status import Status
 
 SHOWN_POSTPONED = 500  # characters of what is postponed in a report
 
@@ -106,9 +107,15 @@ class StatemLoop(ServerLoop):
         check_state(self._callbacks, self.engine.state)
         self._perform(self.engine.begin(*(() if result is None else result.actions)))
 
-    def _shown_state(self) -> str:
-        shown = f"{bounded(self.engine.state)} {super()._shown_state()}"
-        kept = self.engine.postponed
+    state_key = "data"
+
+    def _status(self) -> Status:
+        status: Status = self.instance._machine_status()
+        return status
+
+    def _shown_state(self, status: Status) -> str:
+        shown = f"{bounded(status['state'])} {bounded(status['data'], STATE)}"
+        kept = status["postponed"]
         return f"{shown}, postponed {bounded(kept, SHOWN_POSTPONED)}" if kept else shown
 
     # -- events ------------------------------------------------------------------------------

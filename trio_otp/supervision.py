@@ -45,6 +45,7 @@ from .remembered import remembered
 from .request import From
 from .server_messages import Terminate, log_unexpected
 from .signals import Exit
+from .status import told_reason
 from .supervision_data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
 from .system import SystemCall, handle_system
 from .user_code import interruptible
@@ -99,7 +100,7 @@ class SupervisorBehaviour(Behaviour):
         """Say in a word or two what kind of supervisor this is."""
         return "supervisor" if self.loop is None else self.loop.summary
 
-    def format_status(self) -> object:
+    def _status(self) -> Any:
         """Give what `otp.sys.get_status` shows: the strategy and the children."""
         return {"strategy": self.summary, "children": self.children_info()}
 
@@ -382,7 +383,9 @@ class SupervisorLoop:
         """Emit a supervisor report and remember ends of children."""
         spec = slot.spec
         if context in ("start_error", "child_terminated"):
-            self.history.append((trio.current_time(), spec.id, remembered(reason)))
+            crashed = isinstance(reason, BaseException)  # what is hidden of that stays so
+            kept = remembered(reason if crashed else told_reason(pid, reason))
+            self.history.append((trio.current_time(), spec.id, kept))
         report = SupervisorReport(
             self.process.pid,
             context,
@@ -413,9 +416,12 @@ class SupervisorLoop:
     def give_up(self, slot: Slot, reason: object) -> Ending:
         """Note that the restarts are too many; the caller raises what this returns."""
         self.crash = reason
-        for index, (when, child_id, _) in reversed(list(enumerate(self.history))):
-            if child_id == slot.spec.id:  # the end that is one too many is told as it was
-                self.history[index] = (when, child_id, reason)
+        for index, (when, child_id, kept) in reversed(list(enumerate(self.history))):
+            if child_id == slot.spec.id:  # the crash that is one too many is told as it was
+                if isinstance(kept, BaseException):
+                    self.history[index] = (when, child_id, reason)
+                else:
+                    reason = kept  # what is shown of it may be something else
                 break
         self.report("shutdown", slot, reason, slot.pid)
         self.gave_up = True

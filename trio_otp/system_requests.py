@@ -15,6 +15,7 @@ from .exits import CallbackFailed, NotSuspended, WrongServer, passes_through
 from .names import class_name, need, takes_messages
 from .record import dataclass
 from .request import check_timeout
+from .server_messages import as_log
 from .system import Request, SystemCall
 from .user_code import call_back
 
@@ -111,6 +112,7 @@ class GetStatus(Request):
         """Give it."""
         process = host.process
         debug = debug_of(process)
+        state, misc, log = host.instance._sys_status(debug.events)
         return Status(
             pid=process.pid,
             name=process.name,
@@ -120,10 +122,10 @@ class GetStatus(Request):
             parent=None if process.parent is None else process.parent.pid,
             dictionary=dict(process._dictionary or {}),
             debug=debug.options,
-            log=debug.events,
+            log=as_log(log),
             message_queue_len=len(process.mailbox),
-            state=host.instance._sys_shown(),
-            misc=host.instance._sys_misc(),
+            state=state,
+            misc=misc,
         )
 
 

@@ -22,6 +22,7 @@ from ..checks import check_whole
 from ..copies import Handle
 from ..names import check_reference
 from ..runtime import runtime
+from ..status import told_reason
 from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
@@ -76,7 +77,7 @@ class OtpLog(Handle):
     def _knows(self, crash: CrashReport) -> bool:
         reason = crash.reason
         injected = getattr(type(reason), "injected", False)
-        known = any(seen is reason for seen in self._seen)
+        known = any(seen is reason or told_reason(None, seen) is reason for seen in self._seen)
         return injected or known or any(each is crash for each in self._expected)
 
     # -- what the test knows -----------------------------------------------------------------
