@@ -219,7 +219,7 @@ class Order:
     item: str
 
 
-@pytest.mark.parametrize("name", HANDLES.keys() - {"Pid"})
+@pytest.mark.parametrize("name", sorted(HANDLES.keys() - {"Pid"}))
 async def test_a_handle_is_its_own_copy(name: str, autojump_clock: Any) -> None:
     """What stands for something of a run is not copied, and says that it cannot be pickled."""
     async with world() as here:

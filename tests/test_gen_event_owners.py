@@ -106,6 +106,26 @@ async def test_the_end_of_an_owner_takes_its_handlers_out(reason: object) -> Non
         assert ("free", "info", otp.Exit(pid, why)) == told
 
 
+async def test_a_handler_that_does_not_start_links_nobody() -> None:
+    """A start either happened or did not; OTP leaves a link to the manager."""
+
+    class Fails(otp.GenEvent):
+        def init(self) -> Any:
+            return otp.Stop("no")
+
+    async with otp.open_supervisor([MANAGER]), otp.open_process() as me:
+        for add in (
+            lambda: ge.add_sup_handler("events", Fails()),
+            lambda: ge.swap_sup_handler("events", Note, Fails()),
+        ):
+            with pytest.raises(otp.StartError):
+                await add()
+        assert () == otp.process_info(me).links
+        otp.exit("events", otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [] == await received()
+
+
 async def test_an_owner_that_ends_before_its_handler_is_added(autojump_clock: Any) -> None:
     """The handler does not outlive it."""
 

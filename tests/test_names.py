@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import trio
@@ -263,6 +263,23 @@ async def test_a_registry_that_raises_does_not_break_an_epilogue() -> None:
         heard = {type(await otp.receive()) for _ in range(2)}
     assert {otp.Exit, otp.Down} == heard
     assert ["line is dead" in notice.text for notice in notices] == [True]
+
+
+@pytest.mark.parametrize("frees", [True, False])
+async def test_a_registry_is_told_to_free_a_name_unless_it_does_so_itself(frees: bool) -> None:
+    """At the end of a process the name is freed for it; who watches processes says so."""
+
+    class Told(Phones):
+        frees_names = frees
+        freed: ClassVar[list[Any]] = []
+
+        def unregister_name(self, key: Any) -> None:
+            self.freed.append((key, self.whereis_name(key)))
+
+    async with otp.open_process():
+        pid = await otp.start_link(otp.child(Server).having(name=("via", Told(), "ada")))
+        await otp.stop(pid)
+    assert ([] if frees else [("ada", pid)]) == Told.freed
 
 
 async def test_a_via_tuple_whose_registry_is_no_registry() -> None:
