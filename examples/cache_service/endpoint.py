@@ -265,7 +265,7 @@ class Connection:
                 self._version = version or self._version
                 return self._hello()
             case Inquiry():
-                return self._mapping([])
+                return array([])
             case Remark() | Quit():
                 return OK
             case _:

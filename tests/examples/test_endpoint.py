@@ -77,7 +77,7 @@ async def test_hello_changes_what_replies_look_like(service: Service) -> None:
     """After HELLO 3 nothing is a null and a mapping a map, until HELLO 2; others do not notice."""
     ask = b"GET x\r\nSET x 1 XX\r\nCONFIG GET save\r\nCOMMAND DOCS\r\n"
     in_2 = b"$-1\r\n$-1\r\n*2\r\n$4\r\nsave\r\n$0\r\n\r\n*0\r\n"
-    in_3 = b"_\r\n_\r\n%1\r\n$4\r\nsave\r\n$0\r\n\r\n%0\r\n"
+    in_3 = b"_\r\n_\r\n%1\r\n$4\r\nsave\r\n$0\r\n\r\n*0\r\n"
 
     said = await received(
         service,
