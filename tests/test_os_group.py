@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 SUPPORT = Path(__file__).with_name("support")
+PACKAGE = Path(otp.__file__).parents[1]
 LEADS = READY + "os.setpgid(0, 0); line.write('up\\n'); signal.pause()"
 HAS_NO_TERMINAL = READY + "os.setsid(); line.write('up\\n'); signal.pause()"
 TELLS_GROUP = (  # everybody in its group gets all that can be ignored; it ignores that as well
@@ -37,7 +38,7 @@ async def our_program(how: str, code: str = "", path: str = "-") -> AsyncGenerat
         [sys.executable, str(SUPPORT / "signalled_port.py"), how, code, path],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(SUPPORT.parents[1]), str(SUPPORT)))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(PACKAGE), str(SUPPORT)))},
     )
     try:
         with trio.fail_after(20):

@@ -88,9 +88,8 @@ class OsGroup:
         with suppress(BrokenPipeError):  # somebody has killed the leader
             os.write(self._lifeline, b"%d\n" % pid)
         assert self._leader.stdout is not None
-        with trio.CancelScope(shield=True):
-            await self._leader.stdout.receive_some(1)
-            await self._leader.stdout.aclose()
+        await self._leader.stdout.receive_some(1)
+        await trio.aclose_forcefully(self._leader.stdout)
 
     def signal(self, pid: int | None, name: str) -> None:
         """Send a signal to all of the group, and to a program that has left it.

@@ -65,19 +65,23 @@ class Command:
         """Start it; an error names the argument that is wrong."""
         group = await OsGroup.open() if LEADS else None
         try:
-            process = await self._start(0 if group is None else group.number)
-            if group is not None:
-                await group.guard(process.pid)
+            process = OsProcess(await self._start(group), group)
         except BaseException:
             if group is not None:
                 await group.close()
             raise
-        return OsProcess(process, group)
+        try:
+            if group is not None:
+                await group.guard(process.pid)
+        except BaseException:
+            await process.finish()
+            raise
+        return process
 
-    async def _start(self, group: int) -> trio.Process:
+    async def _start(self, group: OsGroup | None) -> trio.Process:
         options: dict[str, Any] = {"cwd": self.cwd, "env": self.env}
         if GROUPS:
-            options["process_group"] = group
+            options["process_group"] = 0 if group is None else group.number
         try:
             return await trio.lowlevel.open_process(
                 self.argv,

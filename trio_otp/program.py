@@ -46,10 +46,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 SIGNALS: Final = ("SIGINT", "SIGTERM")
-UNLESS_SET: Final = (
-    "SIGHUP",
-    "SIGQUIT",
-)  # handled only if nothing was said about them; not on Windows
+UNLESS_SET: Final = ("SIGHUP", "SIGQUIT")  # if nobody set them; there are none on Windows
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _log = logging.getLogger("trio_otp.program")
 

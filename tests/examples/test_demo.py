@@ -255,11 +255,12 @@ def test_serve_stays_up_for_other_clients(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
-    """Ctrl-C under load stops the service, leaves no file, and says so in one line."""
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_ctrl_c_ends_it_in_order(tmp_path: Path, signum: signal.Signals) -> None:
+    """Such a signal under load stops the service, leaves no file, and says so in one line."""
     with running_demo(tmp_path) as process:
         lines_until(process, "clients stored")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signum)
 
         assert (130, "Interrupted, and stopped in order.") == finish(process)
     assert [] == list(tmp_path.iterdir())
