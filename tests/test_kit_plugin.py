@@ -384,6 +384,19 @@ def test_frames_of_trio_that_a_test_has_called_stay(pytester: pytest.Pytester) -
     assert "_timeouts.py:LINE: ValueError" in section(text, "test_it")
 
 
+def test_the_line_of_a_crash_is_shown(pytester: pytest.Pytester) -> None:
+    """What is logged of a crash stands at the line of the server where it was raised."""
+    source = f"{FAILING}\nasync def test_it(shop):\n    shop.close()\n    await trio.sleep(0)\n"
+    outcomes, _ = run(pytester, source)
+    assert {"failed": 1} == outcomes
+
+    [file] = pytester.path.glob("test_*.py")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    number = 1 + lines.index("    raise LookupError(tea)")
+    again = pytester.runpytest_inprocess("-p", "trio_otp.pytest_plugin", "-p", "no:cacheprovider")
+    assert f"trio_otp.crash:{file.name}:{number} <Pid 3 Shop> terminated" in again.stdout.str()
+
+
 WITHOUT_HYPOTHESIS = """
 import sys
 sys.modules["hypothesis"] = None
