@@ -517,7 +517,11 @@ async def end_one(how: str) -> None:
 ENDINGS = [
     ("app", "SIGINT", OBEYS),
     ("app", "SIGTERM", IGNORES),
+    ("app", "SIGHUP", IGNORES),
+    ("app", "SIGQUIT", FORKS),
     ("plain", "SIGINT", FORKS),
+    ("plain", "SIGHUP", FORKS),
+    ("plain", "SIGQUIT", OBEYS),
     ("error", None, IGNORES),
     ("exit", None, FORKS),
 ]
@@ -527,7 +531,7 @@ ENDINGS = [
 async def test_it_ends_with_our_program(
     tmp_path: Path, how: str, sent: str | None, program: str
 ) -> None:
-    """By Ctrl-C, by SIGTERM, by an exception: our program leaves no process behind."""
+    """By Ctrl-C, by another signal, by an exception: our program leaves no process behind."""
     support = Path(__file__).with_name("support")
     command = [sys.executable, str(support / "signalled_port.py"), how, program]
     root = str(support.parents[1])

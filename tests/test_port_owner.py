@@ -170,3 +170,18 @@ async def test_its_end_is_seen_without_a_file_for_it(
         pid, _ = await otp.start_monitor(otp.child(otp.Port, ["sh", "-c", "read x; exit 3"]))
         await otp.Port.command(pid, "\n")
         assert 3 == (await otp.receive(otp.Down)).reason.returncode
+
+
+async def test_a_fault_in_reading_ends_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is told to end, and its own limit is not waited for."""
+
+    def feed(self: port_output.Lines, data: bytes) -> Any:
+        raise ZeroDivisionError(data)
+
+    monkeypatch.setattr(port_output.Lines, "feed", feed)
+    async with otp.open_process():
+        program = ["sh", "-c", "echo up; exec sleep 60"]
+        await otp.start_monitor(otp.child(otp.Port, program).having(shutdown=60))
+        with trio.fail_after(10):
+            reason = (await otp.receive(otp.Down)).reason
+    assert isinstance(reason, ZeroDivisionError)

@@ -213,12 +213,14 @@ class Output:
     async def run(self) -> None:
         """Be the task that reads it to its end."""
         lines = Lines()
-        while data := await self._read():
-            for line in lines.feed(data):
+        try:
+            while data := await self._read():
+                for line in lines.feed(data):
+                    await self._hand_on(line)
+            for line in lines.end():
                 await self._hand_on(line)
-        for line in lines.end():
-            await self._hand_on(line)
-        self.over.set()
+        finally:  # also if it fails, the end is not to wait for it
+            self.over.set()
 
     async def _read(self) -> bytes:
         if self._cut:

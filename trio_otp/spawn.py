@@ -285,8 +285,8 @@ def callers() -> tuple[Pid[Any], ...]:
     """List the processes on whose behalf this task runs, the nearest first.
 
     Only tasks have callers: those that `otp.task` starts, those of a `TaskSupervisor` and of
-    `reply_from_task`. A task that a task starts has that and its callers. A server has none,
-    whoever started it.
+    `reply_from_task`. A task that a task starts has that and its callers. A server, and what else a
+    supervisor starts, has none.
 
     Raises:
         NotAProcess: in plain Trio code.
