@@ -1,15 +1,19 @@
 """What is over is let go at once, whatever else is still open; what is remembered holds no state.
 
-Each test keeps one thing open, for longer than the test, and looks for what was done behind it.
+Each test keeps one thing open, for longer than the test, and looks for what was done behind it. The
+slow ones do so a million times, and count the blocks of memory that Python has in use.
 """
 
 from __future__ import annotations
 
 import gc
+import logging
+import sys
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -225,3 +229,127 @@ async def timed_out(call: Callable[[], Awaitable[Any]]) -> None:
     except otp.CallTimeout:
         return
     raise AssertionError("it was answered")
+
+
+# -- a million times -------------------------------------------------------------------------------
+
+GROWTH = 3000  # blocks of memory; one that is kept for each round would be twenty times as many
+
+
+class Crashing(otp.GenServer):
+    """Has a state that would be noticed if it were kept."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(1000)
+
+    def handle_cast(self, message: Any) -> None:
+        raise ValueError(message, self.data)
+
+
+async def calls(count: int) -> None:
+    """Call a server, with the time-out of the long poll and with one that is used for once."""
+    for number in range(count):
+        await otp.call("desk", [number], timeout=HOUR)
+        if number % 100 == 0:
+            await otp.call("desk", [number], timeout=HOUR + number)
+
+
+async def requests(count: int) -> None:
+    """Ask by id, and take the answers from a collection."""
+    ids = otp.RequestIds()
+    for number in range(count):
+        ids.send("desk", [number])
+        await ids.receive(HOUR)
+
+
+async def crashes(count: int) -> None:
+    """Let servers that are started for once crash under a supervisor."""
+    child = otp.child(Crashing).having(restart="temporary", timeout=HOUR)
+    for number in range(count):
+        pid = await otp.start_child("many", child)
+        otp.cast(pid, number)
+        await trio.testing.wait_all_tasks_blocked()
+
+
+async def restarts(count: int) -> None:
+    """Let one server crash and be restarted."""
+    for number in range(count):
+        otp.cast("crashing", number)
+        await trio.testing.wait_all_tasks_blocked()
+
+
+async def time_outs(count: int) -> None:
+    """Let calls that nobody answers time out, one by one and side by side."""
+    for number in range(count):
+        await timed_out(partial(otp.call, "poll", "wait", timeout=1 + number % 3))
+
+
+async def timers(count: int) -> None:
+    """Set timers, and cancel them or let their owner end."""
+    async with otp.open_process() as me:
+        for number in range(count):
+            otp.cancel_timer(otp.send_after(me, [number], HOUR))
+            otp.demonitor(otp.monitor("desk"))
+
+
+async def items(count: int) -> None:
+    """Take the results of a stream, beside one whose first item is slow."""
+
+    async def work(number: int) -> int:
+        return number
+
+    async with task.async_stream(range(count), work, timeout=HOUR) as results:
+        async for result in results:
+            assert isinstance(result, task.Ok)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rounds", "count"),
+    [
+        (calls, 1_000_000),
+        (requests, 200_000),
+        (crashes, 100_000),
+        (restarts, 100_000),
+        (time_outs, 100_000),
+        (timers, 1_000_000),
+        (items, 100_000),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_memory_stays_flat_beside_a_long_poll(
+    rounds: Callable[[int], Awaitable[None]], count: int
+) -> None:
+    """What is done a million times while one old call waits leaves nothing behind."""
+    trio.run(measured, rounds, count, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+async def measured(rounds: Callable[[int], Awaitable[None]], count: int) -> None:
+    """Do it, and compare the memory in use after the first hundredth and after the rest."""
+    otp.events.detach("crash", otp.reports.log_crash)
+    otp.events.detach("supervisor", otp.reports.log_supervisor)
+    desks = [otp.child(Desk).having(name=name) for name in ("desk", "poll")]
+    children = [
+        *desks,
+        otp.child(Crashing).having(name="crashing", shutdown=HOUR),
+        otp.child(otp.DynamicSupervisor).having(name="many"),
+    ]
+    logging.getLogger("trio_otp").info("%d of %s", count, rounds.__name__)
+    options: dict[str, Any] = {"max_restarts": 3 * count, "max_seconds": 1}
+    async with otp.open_supervisor(children, **options), trio.open_nursery() as nursery:
+        for timeout in (HOUR * 10_000, None):
+            nursery.start_soon(partial(otp.call, "poll", "wait", timeout=timeout))
+        for timeout in (5.0, HOUR):  # those would time out while virtual time passes
+            if rounds is not time_outs:
+                nursery.start_soon(partial(otp.call, "poll", "wait", timeout=timeout))
+        await trio.testing.wait_all_tasks_blocked()
+        await rounds(count // 100)
+        before = blocks()
+        await rounds(count)
+        assert blocks() - before < GROWTH
+        nursery.cancel_scope.cancel()

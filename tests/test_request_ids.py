@@ -13,8 +13,10 @@ from trio.testing import wait_all_tasks_blocked
 import trio_otp as otp
 from trio_otp.runtime import runtime
 
+from .support.counting import Operations
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 
 class Desk(otp.GenServer):
@@ -409,3 +411,87 @@ async def test_what_is_no_reference_is_named() -> None:
     wrong: Any = 3
     with pytest.raises(TypeError, match="refs=3: accepted is a reference"):
         await otp.multi_call(wrong, "x")
+
+
+# -- many ------------------------------------------------------------------------------------------
+
+
+async def operations(ask: Callable[[list[Any]], Awaitable[Any]], count: int) -> int:
+    """Count what the interpreter does in the modules of requests for so many servers."""
+    operations = Operations("request_ids", "request_collection", "multi_call", "request")
+    async with trio.open_nursery() as nursery:
+        desks = [await otp.start(Desk, nursery=nursery) for _ in range(count)]
+        with operations.counted():
+            await ask(desks)
+        nursery.cancel_scope.cancel()
+    return operations.count
+
+
+async def take_each(desks: list[Any]) -> None:
+    """Take the answers one by one, as they come."""
+    ids = otp.RequestIds()
+    for desk in desks:
+        ids.send(desk, "hello", label=desk)
+    answers = 0
+    while (await ids.receive()) is not None:
+        answers += 1
+    assert len(desks) == answers
+
+
+async def look_at_each(desks: list[Any]) -> None:
+    """Look for answers without waiting, and leave the requests in the collection."""
+    ids = otp.RequestIds()
+    for desk in desks:
+        ids.send(desk, "hello", label=desk)
+    await wait_all_tasks_blocked()
+    for _ in desks:
+        assert ids.check(delete=False) is not None
+    assert ids.check() is None
+
+
+async def ask_all(desks: list[Any]) -> None:
+    """Ask them in one call."""
+    replies, bad = await otp.multi_call(desks, "hello")
+    assert (len(desks), []) == (len(replies), bad)
+
+
+@pytest.mark.parametrize("ask", [take_each, look_at_each, ask_all])
+async def test_many_requests_cost_each_as_much_as_few(
+    ask: Callable[[list[Any]], Awaitable[Any]],
+) -> None:
+    """Twice as many take twice as many operations, not four times."""
+    few, many = await operations(ask, 50), await operations(ask, 200)
+    assert few > 1000
+    assert many < 4.4 * few
+
+
+async def test_a_request_may_be_in_several_collections(desk: otp.Pid[Desk]) -> None:
+    """Each hears of its answer; whoever takes it, the others see that it is gone."""
+    one, two = otp.RequestIds(), otp.RequestIds()
+    request_id = one.send(desk, 1, label="one")
+    two.add(request_id, label="two")
+    assert 2 == len(one) + len(two)
+    label, answer = await two.receive()  # type: ignore[misc]  # there is one
+    assert ("two", 1) == (label, answer.unwrap())
+    assert await one.receive() is None
+    assert one.check() is None
+
+
+async def test_a_wait_ends_when_somebody_else_has_given_up_the_last_request(
+    desk: otp.Pid[Desk], autojump_clock: Any
+) -> None:
+    """It has nothing left to wait for."""
+    ids = otp.RequestIds()
+    request_id = ids.send(desk, "defer")
+    results: list[Any] = []
+
+    async def wait() -> None:
+        results.append(await ids.wait(60))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        with pytest.raises(otp.CallTimeout):
+            await otp.receive_response(request_id, timeout=3)
+    assert [None] == results
+    assert 3 == trio.current_time()

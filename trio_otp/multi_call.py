@@ -93,9 +93,12 @@ async def multi_call(
             ids.send(ref, request, index)
     deadline = None if timeout is None else trio.current_time() + timeout
     await _gather(ids, results, deadline)
-    shown = shown_request(*map(find, asked))
-    late = CallTimeout(tuple(asked), request, timeout or 0.0, shown=shown)
-    return _sorted(asked, [outcome.Error(late) if one is None else one for one in results])
+    done = [one for one in results if one is not None]
+    if len(done) < len(asked):
+        shown = shown_request(*map(find, asked))
+        late = outcome.Error(CallTimeout(tuple(asked), request, timeout or 0.0, shown=shown))
+        done = [late if one is None else one for one in results]
+    return _sorted(asked, done)
 
 
 async def _gather(

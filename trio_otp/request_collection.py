@@ -1,11 +1,16 @@
 """Collections of request ids: several answers, taken as they come.
 
-See `trio_otp.request_ids` for an example. Follows: `gen_server:reqids_new/0` and its like.
+A request tells its collections what becomes of it, so that taking one of a thousand answers looks
+at no other. See `trio_otp.request_ids` for an example.
+
+Follows: `gen_server:reqids_new/0` and its like.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,7 +19,7 @@ from trio.lowlevel import enable_ki_protection
 from .checkpoints import checkpointed
 from .exits import CallTimeout
 from .request import DEFAULT_TIMEOUT, check_timeout
-from .request_ids import RequestId, check_id, send_request, wait_for_any
+from .request_ids import RequestId, check_id, send_request
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -26,22 +31,22 @@ if TYPE_CHECKING:
     Response: TypeAlias = "tuple[Any, outcome.Outcome[Any]]"
 
 
-def _place_of(request_id: RequestId) -> int:
-    return request_id._place
-
-
 class RequestIds:
     """Requests with labels, of which one takes the answers as they come."""
 
-    __slots__ = ("_labels",)
+    __slots__ = ("__weakref__", "_answered", "_bell", "_labels", "_open")
 
     def __init__(self) -> None:
         self._labels: dict[RequestId, Any] = {}
+        self._open: dict[RequestId, None] = {}  # neither taken nor given up
+        self._answered: list[tuple[int, RequestId]] = []  # a heap, by the order of the answers
+        self._bell: trio.Event | None = None  # of those who wait
 
     def __copy__(self) -> RequestIds:
         """Give a collection with the same requests, each of which is answered once."""
         copy = RequestIds()
-        copy._labels = dict(self._labels)
+        for request_id, label in self._labels.items():
+            copy._put(request_id, label)
         return copy
 
     def __len__(self) -> int:
@@ -67,7 +72,7 @@ class RequestIds:
         request_id._check()
         if request_id in self._labels:
             raise ValueError(f"{request_id!r} is in the collection already")
-        self._labels[request_id] = label
+        self._put(request_id, label)
 
     @enable_ki_protection
     def send(self, ref: Ref, request: Any, label: Any = None) -> RequestId:
@@ -87,7 +92,7 @@ class RequestIds:
         Follows: `gen_server:send_request/4`.
         """
         request_id = send_request(ref, request)
-        self._labels[request_id] = label
+        self._put(request_id, label)
         return request_id
 
     def to_list(self) -> list[tuple[RequestId, Any]]:
@@ -118,7 +123,8 @@ class RequestIds:
         except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
             for request_id in self._labels:
                 request_id._give_up()
-            self._labels.clear()
+            for left in (self._labels, self._open, self._answered):
+                left.clear()
             raise
 
     @checkpointed
@@ -142,16 +148,25 @@ class RequestIds:
         """
         check_timeout("timeout", timeout)
         until = math.inf if timeout is None else trio.current_time() + timeout
-        while open_ids := self._open():
-            await wait_for_any(open_ids, max(0.0, until - trio.current_time()))
+        while self._open:
+            await self._wait_for_news(max(0.0, until - trio.current_time()))
             response = self.check(delete=delete)
             if response is not None:
                 return response
-            if trio.current_time() >= until:  # else another task was faster
-                refs = tuple(request_id.ref for request_id in open_ids)
+            if self._open and trio.current_time() >= until:  # else another task was faster
+                refs = tuple(request_id.ref for request_id in self._open)
                 raise CallTimeout(refs, None, timeout or 0.0)
         await trio.lowlevel.checkpoint()
         return None
+
+    async def _wait_for_news(self, timeout: float) -> None:
+        if self._first() is not None:
+            await trio.lowlevel.checkpoint()
+            return
+        if self._bell is None:
+            self._bell = trio.Event()
+        with trio.move_on_after(timeout):
+            await self._bell.wait()
 
     @enable_ki_protection
     def check(self, *, delete: bool = True) -> Response | None:
@@ -165,13 +180,42 @@ class RequestIds:
 
         Follows: `gen_server:check_response/3`.
         """
-        answered = [one for one in self._open() if one._answer is not None]
-        if not answered:
+        first = self._first()
+        if first is None:
             return None
-        first = min(answered, key=_place_of)
+        heapq.heappop(self._answered)
         answer = first._take()
         assert answer is not None
         return self._labels.pop(first) if delete else self._labels[first], answer
 
-    def _open(self) -> list[RequestId]:
-        return [request_id for request_id in self._labels if not request_id._is_over]
+    # -- what becomes of the requests -----------------------------------------------------------
+
+    def _put(self, request_id: RequestId, label: Any) -> None:
+        self._labels[request_id] = label
+        known = (ref for ref in request_id._collections if ref() is not None)
+        request_id._collections = (*known, weakref.ref(self))
+        self._open[request_id] = None
+        self._changed(request_id)
+
+    def _changed(self, request_id: RequestId) -> None:
+        """Take note of a request that was answered, whose answer was taken, or that is given up."""
+        if request_id not in self._open:
+            return
+        if request_id._is_over:
+            del self._open[request_id]
+        elif request_id._answer is not None:
+            heapq.heappush(self._answered, (request_id._place, request_id))
+        else:
+            return
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.set()
+
+    def _first(self) -> RequestId | None:
+        """Give the request that was answered first; drop those whose answers others have taken."""
+        while self._answered:
+            request_id = self._answered[0][1]
+            if request_id in self._open:
+                return request_id
+            heapq.heappop(self._answered)
+        return None

@@ -60,9 +60,10 @@ from .names import find
 from .request import DEFAULT_TIMEOUT, From, check_timeout, shown_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from .names import Ref
+    from .request_collection import RequestIds
 
 _places = itertools.count()
 
@@ -74,6 +75,7 @@ class RequestId(Handle):
         "__weakref__",
         "_answer",
         "_bells",
+        "_collections",
         "_from",
         "_is_over",
         "_place",
@@ -87,6 +89,9 @@ class RequestId(Handle):
         self._from: From[Any] | None = None
         self._answer: outcome.Outcome[Any] | None = None
         self._bells: dict[trio.Event, None] = {}  # of those who wait
+        # Those it is in, which hear of what becomes of it; weak, else a collection that nobody
+        # keeps would have to wait for the garbage collector to give its requests up.
+        self._collections: tuple[weakref.ref[RequestIds], ...] = ()
         self._is_over = False
         self._place = 0  # among all answers, in the order they arrived
 
@@ -117,6 +122,9 @@ class RequestId(Handle):
     def _ring(self) -> None:
         for bell in self._bells:
             bell.set()
+        for collection in self._collections:
+            if (found := collection()) is not None:
+                found._changed(self)
 
     def _check(self) -> None:
         if self._is_over:
@@ -125,7 +133,9 @@ class RequestId(Handle):
     def _take(self) -> outcome.Outcome[Any] | None:
         """Give the answer, if it is there, and be over."""
         answer, self._answer = self._answer, None
-        self._is_over = self._is_over or answer is not None
+        if answer is not None:
+            self._is_over = True
+            self._ring()  # another task may wait for what nobody gets any more
         return answer
 
     def _give_up(self) -> None:
@@ -214,7 +224,7 @@ async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_T
     """
     check_id(request_id)
     request_id._check()
-    await wait_for_any([request_id], timeout)
+    await _wait_for(request_id, timeout)
     answer = request_id._take()
     if answer is None:
         request_id._check()  # somebody else was faster
@@ -245,22 +255,19 @@ def check_response(request_id: RequestId) -> outcome.Outcome[Any] | None:
     return request_id._take()
 
 
-async def wait_for_any(ids: Iterable[RequestId], timeout: float | None) -> None:
-    """Wait until one of the requests is answered, or the time is over."""
+async def _wait_for(request_id: RequestId, timeout: float | None) -> None:
+    """Wait until a request is answered, or the time is over."""
     check_timeout("timeout", timeout)
-    ids = list(ids)
-    if any(request_id._answer is not None for request_id in ids):
+    if request_id._answer is not None:
         await trio.lowlevel.checkpoint()
         return
     bell = trio.Event()
-    for request_id in ids:
-        request_id._bells[bell] = None
+    request_id._bells[bell] = None
     try:
         with trio.move_on_after(math.inf if timeout is None else timeout):
             await bell.wait()
     finally:
-        for request_id in ids:
-            request_id._bells.pop(bell, None)
+        request_id._bells.pop(bell, None)
 
 
 def check_id(request_id: object) -> None:
