@@ -766,15 +766,55 @@ def test_system_exit_leaves_bare_whatever_waits(block: Any, way: Any, strict: bo
     assert is_public(caught.value)
 
 
-def test_system_exit_leaves_otp_run() -> None:
-    """With its status, in whatever the application does."""
+class EndsAtStart(otp.Application):
+    def start(self) -> Any:
+        raise SystemExit(3)
 
-    class Ends(otp.Application):
-        def start(self) -> Any:
-            return otp.child(otp.Supervisor, [otp.child(raising(SystemExit(3)))])
+
+class EndsInInit(otp.Application):
+    def start(self) -> Any:
+        return otp.child(otp.Supervisor, [otp.child(raising(SystemExit(3)))])
+
+
+class EndsAtPrepStop(App):
+    name = "ends_at_prep_stop"
+
+    def prep_stop(self) -> None:
+        raise SystemExit(3)
+
+
+class EndsAtStop(App):
+    name = "ends_at_stop"
+
+    async def stop(self) -> None:
+        raise SystemExit(3)
+
+
+class Needs(App):
+    name = "needs"
+    dependencies = (EndsInInit,)
+
+
+@pytest.mark.parametrize("mode", ["serial", "concurrent"])
+@pytest.mark.parametrize(
+    "application", [EndsAtStart, EndsInInit, EndsAtPrepStop, EndsAtStop, Needs]
+)
+def test_system_exit_leaves_an_application(application: Any, mode: Any) -> None:
+    """Bare, whatever it was doing."""
+
+    async def main() -> None:
+        async with otp.open_application(application, mode=mode):
+            await wait_all_tasks_blocked()
 
     with pytest.raises(SystemExit) as caught:
-        otp.run(Ends)
+        run(main)
+    assert 3 == caught.value.code
+
+
+def test_system_exit_leaves_otp_run() -> None:
+    """With its status, in whatever the application does."""
+    with pytest.raises(SystemExit) as caught:
+        otp.run(EndsInInit)
     assert 3 == caught.value.code
 
 

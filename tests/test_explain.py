@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 
 import trio_otp as otp
+from trio_otp.bare import NURSERY_TEXT
 from trio_otp.explain import explain
 
 
 def failed(child_id: str, reason: object) -> otp.Shutdown:
     return otp.Shutdown(otp.FailedToStartChild(child_id, reason))
+
+
+def noted(error: Exception) -> Exception:
+    error.add_note("sent by customer 12")
+    return error
 
 
 @pytest.mark.parametrize(
@@ -23,7 +29,9 @@ def failed(child_id: str, reason: object) -> otp.Shutdown:
         (failed("web", OSError("busy")), "child 'web': OSError: busy"),
         (failed("top", failed("web", 5)), "child 'top': child 'web': 5"),
         (failed("web", otp.StartError(ValueError("x"))), "child 'web': ValueError: x"),
-        (ExceptionGroup("all", [OSError("a"), KeyError("b")]), "OSError: a; KeyError: 'b'"),
+        (ExceptionGroup("all", [OSError("a"), KeyError("b")]), "all: OSError: a; KeyError: 'b'"),
+        (noted(ExceptionGroup("one", [OSError("a")])), "one: OSError: a\nsent by customer 12"),
+        (ExceptionGroup(NURSERY_TEXT, [OSError("a"), KeyError("b")]), "OSError: a; KeyError: 'b'"),
         (RuntimeError("x" * 5000), f"RuntimeError: {'x' * 986}..."),
     ],
 )

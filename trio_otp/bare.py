@@ -19,6 +19,7 @@ Follows: `trio.open_nursery`; PEP 654, "Exception Groups and except*".
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard, cast
 
 import trio
@@ -182,17 +183,34 @@ def raisable(error: BaseException) -> BaseException:
 def put_under(error: BaseException, context: BaseException) -> None:
     """Make an exception the context of another; what that had as its context comes after it.
 
-    Nothing is done if one of them is on the chain of the other, as a consequence of it is.
+    Nothing is done if `error` is on its chain, as it is on that of its own consequence.
     """
-    known = _chain(context)
-    if error in known or context in _chain(error):
+    if _holds(_chain(context), error):
         return
-    if error.__context__ is not None and error.__context__ not in known:
-        last = context
-        while last.__context__ is not None:
-            last = last.__context__
-        last.__context__ = error.__context__
+    contexts = _contexts(error)
+    for above, each in pairwise(contexts):
+        if each is context:  # it is to stand at the top
+            above.__context__ = context.__context__
+            context.__context__ = None
+            break
+    known = _contexts(context)
+    if error.__context__ is not None and not _holds(known, error.__context__):
+        known[-1].__context__ = error.__context__
     error.__context__ = context
+
+
+def _contexts(exc: BaseException) -> list[BaseException]:
+    """List an exception, its context, the context of that and so on."""
+    found: list[BaseException] = []
+    each: BaseException | None = exc
+    while each is not None and not _holds(found, each):
+        found.append(each)
+        each = each.__context__
+    return found
+
+
+def _holds(errors: list[BaseException], exc: BaseException) -> bool:
+    return any(each is exc for each in errors)  # a user's class may have an `__eq__`
 
 
 def _chain(exc: BaseException) -> list[BaseException]:

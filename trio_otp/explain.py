@@ -11,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from .application_errors import ApplicationExited, ApplicationStartError
-from .bare import unwrap
+from .bare import NURSERY_TEXT, unwrap
 from .bounded import bounded
 from .exits import FailedToStartChild, Shutdown, StartError
 from .log_text import LIBRARIES
@@ -53,13 +53,19 @@ def _reason(reason: Any) -> str:
             return f"child {bounded(reason.child_id)}: {_reason(reason.reason)}"
         case StartError() if reason.reason is not reason:
             return _reason(reason.reason)
-        case BaseExceptionGroup(exceptions=inner):
-            return "; ".join(map(_reason, inner))
+        case BaseExceptionGroup(message=message, exceptions=inner):
+            parts = "; ".join(map(_reason, inner))
+            notes = getattr(reason, "__notes__", ())
+            text = parts if message == NURSERY_TEXT else f"{message}: {parts}"
+            return _shortened("\n".join([text, *map(str, notes)]))
         case BaseException():
-            text = "".join(traceback.format_exception_only(reason)).strip()
-            return text if len(text) < 1000 else text[:1000] + "..."
+            return _shortened("".join(traceback.format_exception_only(reason)).strip())
         case _:
             return bounded(reason)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) < 1000 else text[:1000] + "..."
 
 
 def _where(reason: Any) -> Iterator[str]:

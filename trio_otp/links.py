@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .bare import as_reason
 from .bounded import bounded
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
@@ -179,6 +180,7 @@ def exit(first: Any, /, *rest: object) -> None:
         need_process("otp.exit(reason)")
         raise ProcessExit(first)
     (reason,) = rest
+    reason = as_reason(reason)
     target = find(first)
     if target is None and reason is KILL:
         target = find_dying(first)

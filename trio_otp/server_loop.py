@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
-from .bare import reason_of
+from .bare import raise_bare, reason_of
 from .behaviour import ignore
 from .bounded import bounded
 from .exits import BadReturn, ProcessExit, is_quiet, passes_through
@@ -192,7 +192,9 @@ class ServerLoop:
         except (trio.Cancelled, ProcessExit):
             if not passes_through(exc):
                 raise
-        raise exc  # Ctrl-C goes on whatever `terminate` has met
+        if passes_through(exc) and isinstance(reason, BaseException):
+            raise_bare(reason)  # Ctrl-C goes on whatever `terminate` has met
+        raise exc
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
