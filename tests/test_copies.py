@@ -6,8 +6,10 @@ import copy
 import dataclasses
 import enum
 import inspect
+import logging.handlers
 import multiprocessing
 import pickle
+import queue
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -698,6 +700,29 @@ async def test_the_report_of_a_crash_can_be_sent_on() -> None:
     assert report.label == one.label
     assert report.last_message == one.last_message
     assert dataclasses.asdict(one).keys() == dataclasses.asdict(one).keys()
+
+
+@pytest.mark.parametrize("kind", [queue.SimpleQueue, multiprocessing.SimpleQueue])
+async def test_the_record_of_a_crash_goes_through_a_queue(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of threads or of processes; a reason that no pickle can load stops no listener."""
+    records = kind()
+    handler = logging.handlers.QueueHandler(records)
+    monkeypatch.setattr(handler, "enqueue", records.put)
+    logger = logging.getLogger("trio_otp")
+    logger.addHandler(handler)
+    try:
+        child = otp.child(Server).having(name="server", restart="temporary")
+        async with otp.open_supervisor([child]):
+            otp.send("server", Awkward(1, why="x"))
+            await trio.testing.wait_all_tasks_blocked()
+    finally:
+        logger.removeHandler(handler)
+    record = records.get()
+    assert "raise message" in record.getMessage()  # the text of the traceback
+    assert repr(record.crash_reason) in ("Awkward('1: x')", """Exception("Awkward('1: x')")""")
+    assert isinstance(record.otp_report, otp.events.CrashReport)
 
 
 # -- all of them -----------------------------------------------------------------------------------

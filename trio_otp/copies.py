@@ -8,7 +8,7 @@ these:
   pickled, and says so; a pid can, see `trio_otp.pid`.
 * An **error** keeps its class, text and attributes. Its copies share them, since other exceptions
   cannot be trusted to be copied. What it tells of and cannot be pickled is told as text.
-* A **report** is its own copy, and pickled as an error is.
+* A **report** is its own copy, and pickled as an error is. So are log records that carry one.
 * A **mark**, which stands for the absence of a value, is the same one everywhere.
 * Everything else is plain data, for which the standard library does it.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -84,7 +85,7 @@ class PortableError(BaseException):
         own = [name for name, value in attributes.items() if value is self]
         told = {name: value for name, value in attributes.items() if value is not self}
         told["args"], told["__cause__"] = list(self.args), self.__cause__
-        data = _pickled(self, told, protocol)
+        data = pickled(self, told, protocol)
         if data is None:  # in a circle
             return Exception, (bounded(self),)
         return _restore_error, (type(self), data, own)
@@ -104,7 +105,7 @@ class PortableReport:
     def __reduce_ex__(self, protocol: Any) -> Any:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # all of them are dataclasses
         told = {field.name: getattr(self, field.name) for field in fields}
-        return _restore_report, (type(self), _pickled(self, told, protocol))
+        return _restore_report, (type(self), pickled(self, told, protocol))
 
 
 def _like(kind: type[E], args: Any, attributes: dict[str, Any], original: object) -> E:
@@ -121,7 +122,7 @@ def _like(kind: type[E], args: Any, attributes: dict[str, Any], original: object
 # `pickle` is there by the time that something is pickled; most programs never need it.
 
 
-def _pickled(owner: object, told: dict[str, Any], protocol: Any) -> bytes | None:
+def pickled(owner: object, told: dict[str, Any], protocol: Any) -> bytes | None:
     """Pickle all that an object tells, with text in the place of what cannot be; None in a circle.
 
     It is loaded for a test, since exceptions of users often fail only then.
@@ -130,7 +131,7 @@ def _pickled(owner: object, told: dict[str, Any], protocol: Any) -> bytes | None
     if made is None:
         token = _made.set({})
         try:
-            return _pickled(owner, told, protocol)
+            return pickled(owner, told, protocol)
         finally:
             _made.reset(token)
     if id(owner) not in made:
@@ -184,6 +185,13 @@ def _restore_error(kind: type[E], data: bytes, own: list[str]) -> E:
     if cause is not None:
         error.__cause__ = cause
     return error
+
+
+def restore_record(data: bytes) -> Any:
+    """Give a log record that `pickled` has packed, as an ordinary one."""
+    import pickle  # noqa: PLC0415 - see above
+
+    return logging.makeLogRecord(pickle.loads(data))  # noqa: S301 - as above
 
 
 def _restore_report(kind: Any, data: bytes) -> Any:

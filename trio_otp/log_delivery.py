@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from .bounded import bounded, visible_lines
+from .copies import pickled, restore_record
 from .log_text import hides, place_of_crash, traceback_text
 
 if TYPE_CHECKING:
@@ -157,7 +158,24 @@ def new_record(
     record = logger.makeRecord(logger.name, level, path, line, "%s", (text,), info, function)
     if exc is not None:
         record.exc_text = traceback_text(exc)
+    if record.__class__ is logging.LogRecord:
+        record.__class__ = _Record
     return record
+
+
+class _Record(logging.LogRecord):
+    """A record that comes through a queue to another process, whatever its report tells of.
+
+    There it is an ordinary one: of the traceback it has the text.
+    """
+
+    def __copy__(self) -> _Record:
+        copy = _Record.__new__(_Record)
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return restore_record, (pickled(self, {**vars(self), "exc_info": None}, protocol),)
 
 
 def _show(record: logging.LogRecord) -> None:
