@@ -29,7 +29,8 @@ from .bare import OwnNursery, WholeScope, raise_beside
 from .checks import check_choice
 from .environment import Environment, check_arguments
 from .exits import SHUTDOWN, AlreadyStarted, SpecError
-from .runtime import runtime
+from .request import enter_wait, leave_wait
+from .runtime import calling_process, runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .application_base import Application
     from .application_master import StartType
     from .config import Config
+    from .process import Process
 
 
 class Block:
@@ -206,7 +208,11 @@ class Controller:
             if not master.settled.is_set():
                 await master.wait_started()
                 return True
-            await master.gone.wait()
+            edge = _enter_wait_for_end(master)
+            try:
+                await master.gone.wait()
+            finally:
+                leave_wait(edge)
         return False
 
     async def _start(
@@ -259,7 +265,23 @@ class Controller:
         master = self.masters.get(name)
         if master is None or not master.running:
             raise NotStarted(name)
-        await master.end()
+        edge = _enter_wait_for_end(master)
+        try:
+            await master.end()
+        finally:
+            leave_wait(edge)
+
+
+def _enter_wait_for_end(master: Master) -> Process | None:
+    """Set the wait-for edge of a process that waits for the end of an application.
+
+    Raises:
+        DeadlockError: the application waits for the process: it stops it, or one that waits for it.
+    """
+    caller = calling_process()
+    if caller is None or master.top is None or master.top is caller:
+        return None  # a top that stops its application is cancelled
+    return enter_wait(master.top, f"application {master.name!r}", None)
 
 
 def controller() -> Controller:
@@ -284,6 +306,7 @@ async def open_block(
     """
     owner = controller()
     block = Block(owner, shutdown_func)
+    waiter: Process | None = None  # while it waits for the end of all
     owner.blocks.append(block)
     try:
         async with OwnNursery() as nursery:
@@ -293,12 +316,17 @@ async def open_block(
                 with WholeScope(block.body):
                     yield block
             finally:
+                waiter = calling_process()
+                if waiter is not None:
+                    tops = [master.top for master in block.masters if master.top is not None]
+                    waiter.waits_for = dict.fromkeys(tops)
                 block.leave.set()
     except BaseException as exc:
         if block.failed is None:
             raise
         raise_beside(exc, block.failed.error())
     finally:
+        leave_wait(waiter)
         owner.blocks.remove(block)
     if block.failed is not None:
         raise block.failed.error()

@@ -34,7 +34,7 @@ from .exits import (
     is_quiet,
     passes_through,
 )
-from .home import Home
+from .home import Home, lives_in
 from .home import stop as stop_process
 from .launch import start
 from .process import UNSET
@@ -72,7 +72,7 @@ class Master:
         self.over = trio.Event()  # it is to end, or its top process has ended
         self._starting = trio.CancelScope()
         self._callbacks = Callback(block.controller, self.name)
-        self._nursery: trio.Nursery | None = None
+        self.nursery: trio.Nursery | None = None
         self._task: trio.lowlevel.Task | None = None
 
     # -- what others ask of it -----------------------------------------------------------------
@@ -102,7 +102,7 @@ class Master:
         self.over.set()
         self._callbacks.cut()
         for process in list(runtime().processes.values()):
-            if self._hosts(process.home.nursery):
+            if self.nursery is not None and lives_in(process, self.nursery):
                 process.condemn(KILLED)
 
     def error(self) -> ApplicationExited:
@@ -116,16 +116,10 @@ class Master:
         """Tell whether a task runs its callbacks, or was opened by one; its processes do not."""
         while task is not self._task:
             nursery = task.parent_nursery
-            if nursery is None or nursery is self._nursery:
+            if nursery is None or nursery is self.nursery:
                 return False
             task = nursery.parent_task
         return True
-
-    def _hosts(self, nursery: trio.Nursery | None) -> bool:
-        """Tell whether a nursery is the one of this application, or inside it."""
-        while nursery is not None and nursery is not self._nursery:
-            nursery = nursery.parent_task.parent_nursery
-        return nursery is not None and nursery is self._nursery
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -151,8 +145,8 @@ class Master:
 
     async def _live(self) -> None:
         try:
-            async with OwnNursery() as self._nursery:
-                home = Home(runtime(), self._nursery)
+            async with OwnNursery() as self.nursery:
+                home = Home(runtime(), self.nursery)
                 await self._start(home)
                 if self.top is not None:
                     await self._serve(self.top, home)

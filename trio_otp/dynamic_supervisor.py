@@ -54,6 +54,7 @@ from .exits import (
 from .home import kill, part
 from .pid import Pid
 from .record import dataclass
+from .request import await_ends, leave_wait
 from .restart import AutoShutdown, Intensity, check_intensity
 from .server_results import IGNORE
 from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
@@ -226,16 +227,19 @@ class DynamicLoop(SupervisorLoop):
         """Ask all to end at once, and kill each when its own time is over."""
         running = [slot for slot in self.slots.values() if slot.process is not None]
         began = trio.current_time()
-        leaving = {slot.process for slot in running}
-        for slot in running:
-            assert slot.process is not None
-            part(slot.process, leaving)
+        leaving = {slot.process: None for slot in running if slot.process is not None}
+        for process in leaving:
+            part(process, leaving)
         for slot in running:
             self._ask_to_end(slot, now=now)
-        for slot in sorted(running, key=_limit):
-            await self._wait_for_end(slot, began + _limit(slot))
-        for slot in running:
-            await self._bury(slot)
+        await_ends(self.process, leaving)
+        try:
+            for slot in sorted(running, key=_limit):
+                await self._wait_for_end(slot, began + _limit(slot))
+            for slot in running:
+                await self._bury(slot)
+        finally:
+            leave_wait(self.process)
         self.slots.clear()
 
     def _ask_to_end(self, slot: Slot, *, now: bool) -> None:

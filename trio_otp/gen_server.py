@@ -49,12 +49,20 @@ from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import checkpointed, refusal
-from .exits import NORMAL, BadReturn, CallTimeout, NoCallback, ServerExited, SpecError
+from .exits import NORMAL, BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
 from .info_methods import enter_info_methods
 from .launch import Launch, expect_awaitable
 from .names import find, need, takes_messages
-from .request import DEFAULT_TIMEOUT, From, check_timeout, enter_wait, is_seconds, leave_wait
-from .runtime import need_process, runtime
+from .request import (
+    DEFAULT_TIMEOUT,
+    From,
+    await_ends,
+    check_timeout,
+    enter_wait,
+    is_seconds,
+    leave_wait,
+)
+from .runtime import calling_process, need_process, runtime
 from .server_client import Client
 from .server_loop import ServerLoop
 from .server_messages import Cast, Terminate, log_unexpected
@@ -329,9 +337,17 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
     """
     check_timeout("timeout", timeout)
     process = need(ref)
-    edge = enter_wait(process, ref, None)
+    edge = calling_process()
+    if takes_messages(process):
+        edge = enter_wait(process, ref, None)
+        process.mailbox.put(Terminate(reason))
+    else:  # what it waits for is over
+        if edge is process:
+            raise CallingSelf(ref)
+        process.condemn(reason, orderly=True)
+        if edge is not None:
+            await_ends(edge, {process: None})
     try:
-        _ask_to_end(process, reason)
         with trio.move_on_after(math.inf if timeout is None else timeout):
             await process.wait_dead()
     finally:
@@ -340,13 +356,6 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
         raise CallTimeout(ref, None, timeout or 0.0)
     if process.exit_reason != reason:
         raise ServerExited(ref, process.exit_reason)
-
-
-def _ask_to_end(process: Process, reason: object) -> None:
-    if not takes_messages(process):
-        process.condemn(reason, orderly=True)
-    else:
-        process.mailbox.put(Terminate(reason))
 
 
 @enable_ki_protection

@@ -19,6 +19,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
+from .request import await_ends, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -141,7 +142,14 @@ def home_of(runtime: Runtime, nursery: trio.Nursery) -> Home:
 
 
 @enable_ki_protection
-async def stop(process: Process, reason: object, limit: float | None, *, now: bool = False) -> None:
+async def stop(
+    process: Process,
+    reason: object,
+    limit: float | None,
+    *,
+    now: bool = False,
+    waiter: Process | None = None,
+) -> None:
     """Ask a process to end, and kill it when its time is over.
 
     Args:
@@ -149,24 +157,43 @@ async def stop(process: Process, reason: object, limit: float | None, *, now: bo
         reason: its exit reason, if it ends as asked.
         limit: seconds it gets; None waits for ever.
         now: a supervisor breaks off what it is doing, as the start of a child.
+        waiter: whose own task waits for that, if a process's does.
     """
     sender = process.supervisor or process.parent or process
     if limit == 0 and not process.trap_exit:
         process.condemn(reason)  # there is no time for terminate
     else:
         process.request_shutdown(sender.pid, reason, now=now)
-    if limit is None or limit > 0:
-        with trio.move_on_after(math.inf if limit is None else limit):
-            await process.wait_dead()
-    if not process.dead:
-        await kill(process)
+    if waiter is not None:
+        await_ends(waiter, {process: None})
+    try:
+        if limit is None or limit > 0:
+            with trio.move_on_after(math.inf if limit is None else limit):
+                await process.wait_dead()
+        if not process.dead:
+            await kill(process)
+    finally:
+        leave_wait(waiter)
 
 
 @enable_ki_protection
-async def kill(process: Process) -> None:
-    """Kill a process and wait for its end."""
+async def kill(process: Process, *, waiter: Process | None = None) -> None:
+    """Kill a process and wait for its end; `waiter` is as of `stop`."""
     process.condemn(KILLED)
-    await process.wait_dead()
+    if waiter is not None:
+        await_ends(waiter, {process: None})
+    try:
+        await process.wait_dead()
+    finally:
+        leave_wait(waiter)
+
+
+def lives_in(process: Process, nursery: trio.Nursery | None) -> bool:
+    """Tell whether a process lives in a nursery, or in one inside of it."""
+    home: trio.Nursery | None = process.home.nursery
+    while home is not None and home is not nursery:
+        home = home.parent_task.parent_nursery
+    return home is not None
 
 
 class Killed:

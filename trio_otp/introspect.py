@@ -30,6 +30,7 @@ from .pid import Pid
 from .port import Port
 from .process import UNSET
 from .record import dataclass
+from .request import awaited
 from .runtime import runtime
 from .server_messages import shown_message
 from .supervision import SupervisorBehaviour
@@ -167,7 +168,7 @@ def process_info(ref: Ref) -> ProcessInfo:
         handled=process.handled,
         message=shown_message(process.current) if in_hand else None,
         seconds=trio.current_time() - process.since if in_hand else 0.0,
-        waits_for=_pid(process.waits_for),
+        waits_for=_pid(awaited(process)),
         dictionary=tuple(process._dictionary or ()),
         stack=tuple(_stack(process)),
         summary=None if loop is None else loop.summary,

@@ -28,7 +28,8 @@ from .copies import Handle
 from .exits import SupervisorExited, is_quiet
 from .home import Home
 from .launch import start
-from .runtime import own_process, runtime
+from .request import leave_wait
+from .runtime import calling_process, own_process, runtime
 from .supervision import SupervisorBehaviour
 from .supervisor import Supervisor
 
@@ -143,6 +144,7 @@ async def open_supervisor(
     wanted = child(Supervisor, spec.children, **flags).having(name=name)
     leave = trio.Event()
     handle: OpenSupervisor | None = None
+    waiter: Process | None = None  # while it waits for the end of the supervisor
     try:
         async with OwnNursery() as nursery:
             home = Home(runtime(), nursery)
@@ -156,11 +158,16 @@ async def open_supervisor(
             finally:
                 if handle is not None:
                     handle._leave()
+                    waiter = calling_process()
+                    if waiter is not None:
+                        waiter.waits_for = handle._process
                 leave.set()
     except BaseException as exc:
+        leave_wait(waiter)
         failure = None if handle is None else handle._failure_beside()
         if failure is None:
             raise
         raise_beside(exc, failure)
+    leave_wait(waiter)
     if handle is not None and (failure := handle._take_failure()) is not None:
         raise failure

@@ -156,7 +156,8 @@ class Process(Handle):
         self.starting: Launch | None = None  # until init is over
         self.behaviour: type[Any] | None = None  # the class, None for a plain process
         self.instance: Any = None
-        self.waits_for: Process | None = None  # the wait-for edge of the deadlock check
+        # The wait-for edges of the deadlock check: to one process, or to several that are to end.
+        self.waits_for: Process | dict[Process, None] | None = None
         self.doom: object = UNSET  # the reason of the exit signal on its way
         self.orderly = False  # doomed by a supervisor: terminate still runs
         self.dead = False
@@ -174,6 +175,11 @@ class Process(Handle):
     def alive(self) -> bool:
         """Neither dead nor about to be."""
         return not self.dead and self.doom is UNSET
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is being cancelled, so that whatever it waits for is over."""
+        return self.dead or (self.doom is not UNSET and self.reprieve is None)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -388,6 +394,7 @@ class Process(Handle):
         if self.doom is not UNSET:
             reason = self.doom
         self.dead = True
+        self.waits_for = None
         self.exit_reason = reason
         let_go(self)
         tell(self, reason)
@@ -412,6 +419,8 @@ class Process(Handle):
             self.doom = reason
         self.orderly = True  # so that a kill outdoes any other reason
         self.retired = True
+        if self.children_home is not None:
+            self.waits_for = self.children_home.processes
         if self.doom is KILLED:
             self.die(KILLED)
 

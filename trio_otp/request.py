@@ -33,7 +33,7 @@ from .runtime import calling_process, current_process, need_task
 from .status import NOT_SHOWN, takes_status, told_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from .process import Process
     from .timers import Fifo
@@ -296,15 +296,75 @@ def set_edge(caller: Process, server: Process, ref: object, message: object) -> 
     """Do so for a process whose own task runs this; raises as `enter_wait`."""
     if server is caller:
         raise CallingSelf(ref, message, shown=shown_request(server))
-    cycle = [caller]
-    link: Process | None = server
-    while link is not None:
-        cycle.append(link)
-        link = link.waits_for
-        if link is caller:
-            shown = shown_request(server)
-            raise DeadlockError(ref, message, [process.pid for process in cycle], shown=shown)
+    if server.waits_for is not None and (path := way([server], caller)) is not None:
+        raise _deadlock(server, ref, message, (caller, *path))
     caller.waits_for = server
+
+
+def _deadlock(
+    server: Process, ref: object, message: object, cycle: Iterable[Process]
+) -> DeadlockError:
+    pids = [process.pid for process in cycle]
+    return DeadlockError(ref, message, pids, shown=shown_request(server))
+
+
+def way(starts: Iterable[Process], end: Process) -> list[Process] | None:
+    """Return over whom one of some processes waits for another, first to last; None if none does.
+
+    Waits for an end may have closed circles, so no process is looked at twice.
+    """
+    before: dict[Process, Process | None] = dict.fromkeys(starts)
+    todo = list(before)
+    while todo:
+        process = todo.pop()
+        for target in _targets(process, end):
+            if target is end:
+                path = [process]
+                while (previous := before[path[-1]]) is not None:
+                    path.append(previous)
+                return path[::-1]
+            if target not in before:
+                before[target] = process
+                todo.append(target)
+    return None
+
+
+def _targets(process: Process, end: Process) -> Iterable[Process]:
+    waits_for = process.waits_for
+    if waits_for is None:
+        return ()
+    if not isinstance(waits_for, dict):
+        return (waits_for,)
+    return (end,) if end in waits_for else waits_for
+
+
+def await_ends(waiter: Process, dying: dict[Process, None]) -> None:
+    """Set the wait-for edges of a process that has asked others to end, until `leave_wait`.
+
+    Such a wait is not refused, since an end has to come. But it may close a circle with a call that
+    came before, which then is answered by the error that it would have met. A process that is being
+    cancelled is in no circle: its call ends with it.
+    """
+    waiter.waits_for = dying
+    if not waiter._requests:
+        return
+    stuck = [process for process in dying if not process.is_interrupted]
+    for request in list(waiter._requests):
+        caller = request.caller
+        if caller is None or (request is waiter.current and caller in dying):
+            continue  # who asks for its own end meets it, by its limit at the latest, as in OTP
+        path = [caller] if caller in stuck else way(stuck, caller)
+        if path is not None:
+            cycle = (waiter, *dict.fromkeys((*path, caller)))
+            request.finish(outcome.Error(_deadlock(waiter, request.ref, request.message, cycle)))
+
+
+def awaited(process: Process) -> Process | None:
+    """Return whom a process waits for; of several that are to end, the first that lives."""
+    waits_for = process.waits_for
+    if isinstance(waits_for, dict):
+        return next((each for each in list(waits_for) if not each.dead), None)
+    return waits_for
 
 
 def leave_wait(caller: Process | None) -> None:

@@ -359,9 +359,9 @@ class SupervisorLoop:
         process = slot.process
         assert process is not None
         if slot.spec.shutdown == "brutal_kill":
-            await kill(process)
+            await kill(process, waiter=self.process)
         else:
-            await stop(process, SHUTDOWN, slot.spec.shutdown, now=now)
+            await stop(process, SHUTDOWN, slot.spec.shutdown, now=now, waiter=self.process)
         self.report_stop(slot, process)
 
     def report_stop(self, slot: Slot, process: Process) -> None:

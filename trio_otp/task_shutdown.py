@@ -14,7 +14,8 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .checkpoints import checkpointed
 from .exits import KILL, KILLED, NOPROC, SHUTDOWN
-from .request import is_seconds
+from .request import await_ends, is_seconds, leave_wait
+from .runtime import calling_process
 from .task_handle import AWAIT_TIMEOUT, expect_task
 from .task_result import Exited
 
@@ -82,16 +83,25 @@ def _process_of(task: Task[Any], function: str) -> Process | None:
 async def _end(
     process: Process, task: Task[Any], timeout: float | Literal["brutal_kill"] | None
 ) -> None:
+    waiter = calling_process()
     try:
         if timeout != "brutal_kill":
             process.signal(task.owner, SHUTDOWN)
+            if waiter is not None:
+                await_ends(waiter, {process: None})
             with trio.move_on_after(math.inf if timeout is None else timeout):
                 await process.wait_dead()
     finally:  # also when the caller is cancelled: then it does not wait
+        leave_wait(waiter)
         if not process.dead:
             process.signal(task.owner, KILL)
     if not process.dead:
-        await process.wait_dead()
+        if waiter is not None:
+            await_ends(waiter, {process: None})
+        try:
+            await process.wait_dead()
+        finally:
+            leave_wait(waiter)
 
 
 @enable_ki_protection

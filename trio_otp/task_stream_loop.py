@@ -36,8 +36,8 @@ from .home import Home
 from .launch import Launch
 from .process import UNSET
 from .record import dataclass
-from .request import is_seconds
-from .runtime import own_process, runtime
+from .request import await_ends, is_seconds, leave_wait
+from .runtime import calling_process, own_process, runtime
 from .task_job import Job, callers_for, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 from .user_code import interruptible
@@ -259,9 +259,15 @@ class TaskStream(Handle, Generic[T]):
         running = [item.process for item in self._pending if item.process is not None]
         for process in running:
             process.condemn(self._why(process))
-        with trio.CancelScope(shield=True):
-            for process in running:
-                await process.wait_dead()
+        waiter = calling_process()
+        if waiter is not None:
+            await_ends(waiter, dict.fromkeys(running))
+        try:
+            with trio.CancelScope(shield=True):
+                for process in running:
+                    await process.wait_dead()
+        finally:
+            leave_wait(waiter)
 
     def close_input(self) -> None:
         """Close an input that was not read to its end; no task uses what it gave any more.

@@ -14,7 +14,7 @@ from ..introspect import slot_of, status_of
 from ..port import Port
 from ..process import UNSET
 from ..record import dataclass
-from ..request import From
+from ..request import From, awaited
 from ..server_messages import Cast
 from ..tree import drawn
 
@@ -97,7 +97,7 @@ def _row(process: Process, now: float) -> Row | None:
 
 def _read(process: Process, now: float) -> Row:
     slot = slot_of(process)
-    waits_for = process.waits_for
+    waits_for = awaited(process)
     return Row(
         pid=process.pid._number,
         who=shown_text(process.label, 60) if process.name is None else bounded(process.name, 60),
