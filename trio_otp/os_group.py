@@ -29,12 +29,24 @@ from trio.lowlevel import enable_ki_protection
 SHELL: Final = "/bin/sh"
 GROUPS: Final = hasattr(os, "killpg")
 LEADS: Final = GROUPS and os.path.exists(SHELL)  # noqa: PTH110 - pathlib is slow to import
-# A program may leave the group, as `timeout` does; so the leader is told its number as well.
+# A program may leave the group, as `timeout` does at once; so the leader is told its number, too.
+# If we are killed before that, it looks who has the pipe as its input; twice, as a program that is
+# being started may not be there yet. Where there is no /proc, such a program is out of reach.
 SCRIPT: Final = """
+end() { kill -s KILL -- "-$1"; kill -s KILL "$1"; }
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP TTIN TTOU
 echo
 while read -r line; do pid=$line; done
-[ "$pid" ] && kill -s KILL -- "-$pid" "$pid"
+if [ "$pid" ]; then
+    end "$pid"
+else
+    for _ in 1 2; do
+        ls -l /proc/[0-9]*/fd/0 | while read -r line; do
+            case $line in *"/fd/0 -> pipe:[$1]") line=${line##*/proc/}; end "${line%%/*}";; esac
+        done
+        sleep 0.2
+    done
+fi
 kill -s KILL 0
 """
 _lifelines: set[int] = set()  # the ends of pipes that leaders wait for
@@ -56,14 +68,18 @@ class OsGroup:
 
     @classmethod
     @enable_ki_protection
-    async def open(cls) -> OsGroup:
-        """Start the leader of a group; its program may be started at once."""
+    async def open(cls, pipe: int) -> OsGroup:
+        """Start the leader of a group; its program may be started at once.
+
+        Args:
+            pipe: what the program is going to read.
+        """
         import subprocess  # noqa: PLC0415 - few programs need it
 
         ours, theirs = _pipe()
         try:
             leader = await trio.lowlevel.open_process(
-                [SHELL, "-c", SCRIPT, "trio_otp"],
+                [SHELL, "-c", SCRIPT, "trio_otp", str(os.fstat(pipe).st_ino)],
                 stdin=theirs,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

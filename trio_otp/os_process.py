@@ -63,29 +63,37 @@ class Command:
     @enable_ki_protection
     async def start(self) -> OsProcess:
         """Start it; an error names the argument that is wrong."""
-        group = await OsGroup.open() if LEADS else None
+        if not LEADS:
+            return OsProcess(await self._start(_subprocess().PIPE, 0), None)
+        theirs, ours = os.pipe()
+        stdin = trio.lowlevel.FdStream(ours)
         try:
-            process = OsProcess(await self._start(group), group)
-        except BaseException:
-            if group is not None:
+            group = await OsGroup.open(theirs)
+            try:
+                process = OsProcess(await self._start(theirs, group.number), group, stdin)
+            except BaseException:
                 await group.close()
+                raise
+        except BaseException:
+            await trio.aclose_forcefully(stdin)
             raise
+        finally:
+            os.close(theirs)
         try:
-            if group is not None:
-                await group.guard(process.pid)
+            await group.guard(process.pid)
         except BaseException:
             await process.finish()
             raise
         return process
 
-    async def _start(self, group: OsGroup | None) -> trio.Process:
+    async def _start(self, stdin: int, group: int) -> trio.Process:
         options: dict[str, Any] = {"cwd": self.cwd, "env": self.env}
         if GROUPS:
-            options["process_group"] = 0 if group is None else group.number
+            options["process_group"] = group
         try:
             return await trio.lowlevel.open_process(
                 self.argv,
-                stdin=_subprocess().PIPE,
+                stdin=stdin,
                 stdout=_target(self.stdout),
                 stderr=_target(self.stderr),
                 **options,
@@ -159,10 +167,18 @@ def _target(word: str) -> int | None:
 class OsProcess:
     """A process that has been started. Every way out of its owner goes through `finish`."""
 
-    __slots__ = ("_group", "_held", "_process", "returncode")
+    __slots__ = ("_group", "_held", "_process", "returncode", "stdin")
 
-    def __init__(self, process: trio.Process, group: OsGroup | None) -> None:
+    def __init__(
+        self,
+        process: trio.Process,
+        group: OsGroup | None,
+        stdin: trio.abc.SendStream | None = None,
+    ) -> None:
         self._process = process
+        stdin = stdin or process.stdin
+        assert stdin is not None
+        self.stdin: trio.abc.SendStream = stdin  # where to write what it reads
         self._group = group
         self._held = True  # its number is its own: nobody has waited for it
         self.returncode: int | None = None
@@ -171,12 +187,6 @@ class OsProcess:
     def pid(self) -> int:
         """Its number in the operating system."""
         return self._process.pid
-
-    @property
-    def stdin(self) -> trio.abc.SendStream:
-        """Where to write what it reads."""
-        assert self._process.stdin is not None
-        return self._process.stdin
 
     @property
     def outputs(self) -> dict[str, trio.abc.ReceiveStream]:

@@ -579,8 +579,8 @@ MUTATIONS = [
         "a program leads a group that does not end with us",
         1,
         "os_process",
-        "0 if group is None else group.number",
-        "0",
+        "self._start(theirs, group.number)",
+        "self._start(theirs, 0)",
         "test_os_group.py::test_a_program_is_killed_with_us_while_it_is_started",
     ),
     Mutation(

@@ -45,6 +45,7 @@ async def killed_in_start() -> None:
     async def open_process(command: Any, **options: Any) -> Any:
         process = await really_open(command, **options)
         if command[0] == sys.executable:
+            await trio.sleep(0.2)  # so that it can go where it wants to
             os.kill(os.getpid(), signal.SIGKILL)
         return process
 
