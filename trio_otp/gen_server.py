@@ -296,7 +296,8 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 
     Args:
         from_: the caller, as `handle_call` got it.
-        value: the answer; an `outcome.Error(exc)` raises `exc` in the caller.
+        value: the answer; an `outcome.Error(exc)` raises `exc` in the caller. What Python or Trio
+            would take for something else there, as StopIteration, is the cause of a RuntimeError.
 
     Returns:
         Whether the caller was still waiting; a second or late reply is counted and dropped.

@@ -113,7 +113,8 @@ async def open_application(
 
     Raises:
         ApplicationStartError: it or a dependency did not start; what was started is stopped.
-        ApplicationExited: it or a dependency ended by itself, and the block was cancelled.
+        ApplicationExited: it or a dependency ended by itself, and the block was cancelled. If the
+            body raises something of its own meanwhile, that leaves, with this as its context.
         AlreadyStarted: it runs.
         SpecError: an argument is not among its settings, the configuration has a table, key or
             value that is not accepted, or the mode is none.

@@ -53,7 +53,8 @@ async def open_process(
 
     Raises:
         ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
-            with another reason than NORMAL.
+            with another reason than NORMAL. If the body raises something of its own meanwhile, that
+            leaves, with this as its context.
         AlreadyRegistered: the name is taken.
     """
     leave = trio.Event()

@@ -130,7 +130,8 @@ async def open_supervisor(
         SpecError: a flag or a child is not accepted.
         StartError: a child did not start; those before it are stopped again.
         AlreadyStarted: the name is taken.
-        SupervisorExited: the supervisor gave up, and the block was cancelled.
+        SupervisorExited: the supervisor gave up, and the block was cancelled. If the body raises
+            something of its own meanwhile, that leaves, with this as its context.
 
     Follows: `Supervisor.start_link/2`.
     """
