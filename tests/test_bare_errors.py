@@ -6,7 +6,7 @@ import logging
 import traceback
 import warnings
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import outcome
 import pytest
@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import trio_otp as otp
+from trio_otp.runtime import runtime
 from trio_otp.testing import GuestLoop, open_system
 
 if TYPE_CHECKING:
@@ -816,6 +817,50 @@ def test_system_exit_leaves_otp_run() -> None:
     with pytest.raises(SystemExit) as caught:
         otp.run(EndsInInit)
     assert 3 == caught.value.code
+
+
+# -- callbacks of applications ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_callback_of_an_application_is_reported_with_its_error(error: str) -> None:
+    """A nursery in it adds nothing."""
+    raised, reports = ERRORS[error](), []
+
+    class Stops(App):
+        name = "stops"
+
+        async def prep_stop(self) -> None:
+            await nursed(raised)()
+
+    async def main() -> None:
+        async with otp.open_application(Stops):
+            runtime().events.attach("crash", reports.append)
+
+    run(main)
+    [report] = reports
+    assert str(raised) == str(report.reason)
+
+
+def test_a_config_change_fails_with_its_error() -> None:
+    """A nursery in it adds nothing."""
+    raised = KeyError("port")
+
+    class Listens(App):
+        name = "listens"
+        environment: ClassVar[Any] = {"port": 80}
+
+        async def config_change(self, *change: object) -> None:
+            await nursed(raised, 2)()
+
+    async def main() -> None:
+        async with otp.open_application(Listens):
+            with pytest.raises(otp.ConfigChangeError) as caught:
+                await otp.application.reload_config({"listens": {"port": 8080}})
+        assert {"listens": raised} == caught.value.errors
+        assert raised is caught.value.__cause__
+
+    run(main)
 
 
 # -- a supervisor that has given up ----------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .bare import unwrap
 from .events import CrashReport
 from .runtime import runtime
 from .user_code import call_back
@@ -47,7 +48,7 @@ class Callback:
             except Exception as exc:
                 self._controller.clean = False
                 label = what if self._name is None else f"{self._name}.{what}"
-                runtime().events.emit("crash", CrashReport(pid, self._name, label, exc))
+                runtime().events.emit("crash", CrashReport(pid, self._name, label, unwrap(exc)))
         if self._scope.cancelled_caught:
             self._controller.clean = False
         self._scope = None

@@ -5,10 +5,11 @@ Follows: Erlang's `application_controller`, which calls `config_change/3` after 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .application_errors import ConfigChangeError
 from .application_graph import all_of
+from .bare import unwrap
 from .config import read_config
 from .exits import SpecError
 from .record import dataclass
@@ -98,7 +99,7 @@ async def apply(owner: Controller, tables: Tables) -> list[str]:
             try:
                 await call_back(application.config_change, *change.arguments)
             except Exception as exc:
-                errors[name] = exc
+                errors[name] = cast("Exception", unwrap(exc))  # of one it is one
     if errors:
         raise ConfigChangeError(errors)
     return told
