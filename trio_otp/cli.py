@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .application_base import Application
 from .application_graph import all_of
+from .bounded import visible_lines
 from .config import read_config
 from .environment import parse_setting
 from .exits import SpecError
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = given.command(given, rest)
     except UsageError as exc:
-        print(f"trio-otp: error: {exc}", file=sys.stderr)
+        print(f"trio-otp: error: {visible_lines(str(exc))}", file=sys.stderr)
         return 2
     return status
 

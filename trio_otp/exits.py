@@ -128,11 +128,8 @@ class BadReturn(OtpError, TypeError):
 class NoCallback(OtpError):
     """A server got a message and has no callback for it; it crashes the server, as in OTP."""
 
-    def __init__(
-        self, callback: str, server: object, message: object, shown: object = None
-    ) -> None:
-        shown = message if shown is None else shown
-        super().__init__(f"{type(server).__name__} got {bounded(shown)} and has no {callback}")
+    def __init__(self, callback: str, server: object, message: object) -> None:
+        super().__init__(f"{type(server).__name__} got {bounded(message)} and has no {callback}")
         self.callback = callback
         self.message = message
 

@@ -14,7 +14,7 @@ from .application_errors import ApplicationExited, ApplicationStartError
 from .bare import NURSERY_TEXT, unwrap
 from .bounded import bounded
 from .exits import FailedToStartChild, Shutdown, StartError
-from .log_text import LIBRARIES
+from .log_text import LIBRARIES, exception_text, set_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,10 @@ def _reason(reason: Any) -> str:
         case BaseExceptionGroup(message=message, exceptions=inner):
             parts = "; ".join(map(_reason, inner))
             notes = getattr(reason, "__notes__", ())
-            text = parts if message == NURSERY_TEXT else f"{message}: {parts}"
-            return _shortened("\n".join([text, *map(str, notes)]))
+            text = parts if message == NURSERY_TEXT else f"{set_in(message)}: {parts}"
+            return _shortened("\n    ".join([text, *(set_in(str(note)) for note in notes)]))
         case BaseException():
-            return _shortened("".join(traceback.format_exception_only(reason)).strip())
+            return exception_text(reason, 1000)
         case _:
             return bounded(reason)
 

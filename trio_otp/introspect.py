@@ -32,7 +32,8 @@ from .process import UNSET
 from .record import dataclass
 from .request import awaited
 from .runtime import runtime
-from .server_messages import shown_message
+from .server_messages import content_of, shown_message_of
+from .status import NOT_SHOWN, takes_status
 from .supervision import SupervisorBehaviour
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class ProcessInfo:
     thread: int | None = None
 
 
+def _in_hand(process: Process) -> str | None:
+    """Render the message in hand, unless its server decides what is shown of it."""
+    hidden = takes_status(process.instance)
+    content = NOT_SHOWN if hidden else content_of(process.current)
+    return shown_message_of(process.current, content)
+
+
 def process_count() -> int:
     """Count the processes of this run, those that are about to die as well.
 
@@ -166,7 +174,7 @@ def process_info(ref: Ref) -> ProcessInfo:
         message_queue_len=len(process.mailbox),
         unanswered=len(process._requests or ()),
         handled=process.handled,
-        message=shown_message(process.current) if in_hand else None,
+        message=_in_hand(process) if in_hand else None,
         seconds=trio.current_time() - process.since if in_hand else 0.0,
         waits_for=_pid(awaited(process)),
         dictionary=tuple(process._dictionary or ()),

@@ -65,7 +65,12 @@ def exception_text(exc: BaseException, limit: int = TEXT) -> str:
     except Exception:  # whatever the class of a user does
         text = f"{_name(exc)}: <its text cannot be shown>"
     if len(text) > limit:
-        text = f"{text[:limit]}... ({len(text)} characters)"
+        text = f"{text[:limit]}..."
+    return set_in(text)
+
+
+def set_in(text: str) -> str:
+    """Escape a text from outside, but for its line breaks, after which it is set in."""
     return "\n    ".join(map(visible, text.split("\n")))
 
 

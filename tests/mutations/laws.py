@@ -393,6 +393,14 @@ MUTATIONS = [
         "test_supervisor.py::test_restarts_are_forgotten_after_the_window",
     ),
     Mutation(
+        "an answered call stays in the queue of its time-out",
+        6,
+        "request",
+        "            self._fifo.pop(self, None)\n",
+        "            pass\n",
+        "test_memory.py::test_answered_calls_are_let_go_beside_a_long_poll",
+    ),
+    Mutation(
         "the timer service is never parked",
         6,
         "timers",
@@ -427,6 +435,38 @@ MUTATIONS = [
         "test_isolation.py::test_two_runs_after_each_other_share_nothing",
     ),
     # 8. Nothing is silent.
+    Mutation(
+        "a supervisor remembers crashes with their frames",
+        8,
+        "supervision",
+        "            kept = remembered(reason if crashed else told_reason(pid, reason))\n",
+        "            kept = reason\n",
+        "test_remembered.py::test_a_supervisor_holds_nothing_of_the_dead",
+    ),
+    Mutation(
+        "a handler of the log that raises ends the delivery",
+        8,
+        "log_delivery",
+        "            self._delivery.fail(what, exc)\n            return otherwise\n",
+        "            self._delivery.fail(what, exc)\n            raise\n",
+        "test_log_delivery.py::test_every_handler_gets_every_record_once",
+    ),
+    Mutation(
+        "text from outside is shown as it is",
+        8,
+        "bounded",
+        "    text = visible(text[: limit + 1])\n",
+        "    text = text[: limit + 1]\n",
+        "test_text_from_outside.py::test_one_crash_is_one_record",
+    ),
+    Mutation(
+        "what format_status keeps out of a reason is in the traceback",
+        8,
+        "status",
+        "    vars(reason)[HIDDEN] = shown\n",
+        "",
+        "test_secrets.py::test_nothing_of_a_secret_is_in_any_record",
+    ),
     Mutation(
         "a child that does not die is not named",
         8,
