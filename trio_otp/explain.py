@@ -57,7 +57,7 @@ def _reason(reason: Any) -> str:
             parts = "; ".join(map(_reason, inner))
             notes = getattr(reason, "__notes__", ())
             text = parts if message == NURSERY_TEXT else f"{set_in(message)}: {parts}"
-            return _shortened("\n    ".join([text, *(set_in(str(note)) for note in notes)]))
+            return _shortened("\n".join([text, *(set_in(str(note)) for note in notes)]))
         case BaseException():
             return exception_text(reason, 1000)
         case _:
