@@ -341,7 +341,7 @@ MUTATIONS = [
         "bare",
         "        if exits is not None:\n",
         "        if exits is not None and errors is None:\n",
-        "test_bare_errors.py::test_a_crash_beside_an_exit_is_the_reason",
+        "test_bare_reasons.py::test_a_crash_beside_an_exit_is_the_reason",
     ),
     Mutation(
         "an otp.exit stays on the chain of an error",
@@ -349,7 +349,7 @@ MUTATIONS = [
         "bare",
         "            each.__context__ = _public(each.__context__)\n",
         "            pass\n",
-        "test_bare_errors.py::test_a_crash_beside_an_exit_is_the_reason",
+        "test_bare_reasons.py::test_a_crash_beside_an_exit_is_the_reason",
     ),
     Mutation(
         "SystemExit leaves in a group with what came with it",
@@ -365,7 +365,7 @@ MUTATIONS = [
         "client_methods",
         "        bare = unwrap(exc)",
         "        bare = exc",
-        "test_bare_errors.py::test_a_nursery_makes_no_crash_of_an_answer",
+        "test_raises.py::test_a_nursery_makes_no_crash_of_an_answer",
     ),
     Mutation(
         "StopIteration is raised in a caller",
@@ -373,7 +373,7 @@ MUTATIONS = [
         "request",
         "            result = outcome.Error(raisable(result.error))\n",
         "            pass\n",
-        "test_bare_errors.py::test_an_answer_that_cannot_be_raised_arrives_as_a_cause",
+        "test_raises.py::test_an_answer_that_cannot_be_raised_arrives_as_a_cause",
     ),
     # 6. Every await is a checkpoint; time is only Trio's.
     Mutation(
