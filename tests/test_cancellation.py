@@ -174,9 +174,10 @@ INTERRUPTED = (
     "RegistryHandle.lock: waiting",
     "RegistryHandle.subscribe",
 )
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in CASES if name not in INTERRUPTED]
 
 
-@pytest.mark.parametrize("name", INTERRUPTED)
+@pytest.mark.parametrize("name", [*INTERRUPTED, *OTHERS])
 def test_fault_25_ctrl_c_at_every_step(name: str) -> None:
     """Whenever Ctrl-C is pressed, the run ends by it, with every process ended."""
     for step in range(STEPS):
