@@ -147,7 +147,7 @@ class World:
         return next(iter(pid._process.requests))  # type: ignore[union-attr]
 
     async def special(self) -> Any:
-        pid = await otp.start_link(otp.child(be_special))  # type: ignore[call-overload]  # required keyword
+        pid = await otp.start_link(otp.child(be_special))
         return otp.process_info(pid).started
 
     async def group_monitor(self) -> Any:
