@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -482,18 +482,70 @@ async def test_terminate_answers_and_then_ends_the_server() -> None:
     assert ["enough"] == ended
 
 
-async def test_requests_to_a_busy_server_time_out_and_are_done_later(autojump_clock: Any) -> None:
-    """A time-out of suspend leaves the order in the mailbox, as in OTP."""
+@pytest.mark.parametrize("way", ["timeout", "cancelled", "timeout=0"])
+async def test_requests_that_were_given_up_do_nothing(way: str, autojump_clock: Any) -> None:
+    """A suspend that nobody knows of would hold the server for ever; no other one is done later."""
     async with tally() as pid, trio.open_nursery() as nursery:
         nursery.start_soon(otp.call, pid, ("sleep", 20), 30)
         await wait_all_tasks_blocked()
-        with pytest.raises(otp.CallTimeout):
-            await otp.sys.suspend(pid)
-        with pytest.raises(otp.CallTimeout):
-            await otp.sys.get_state(pid, timeout=2)
+        requests: list[Any] = [
+            otp.sys.suspend,
+            lambda ref, timeout: otp.sys.replace_state(ref, double, timeout),
+            lambda ref, timeout: otp.sys.log(ref, True, timeout),
+            lambda ref, timeout: otp.sys.install(ref, print, timeout=timeout),
+            lambda ref, timeout: otp.sys.change_code(ref, timeout=timeout),
+            otp.sys.get_state,
+        ]
+        for request in requests:
+            if way == "cancelled":
+                with trio.move_on_after(1) as scope:
+                    await request(pid, None)
+                assert scope.cancelled_caught
+            else:
+                with pytest.raises(otp.CallTimeout):
+                    await request(pid, 1 if way == "timeout" else 0)
         await trio.sleep(20)
-        assert "suspended" == (await otp.sys.get_status(pid)).sys
-        await otp.sys.resume(pid)
+        status = await otp.sys.get_status(pid)
+        assert ("running", ()) == (status.sys, status.debug)
+        assert 0 == await otp.call(pid, "total")
+
+
+def double(server: Any) -> Any:
+    server.total = 2
+    return server
+
+
+@pytest.mark.parametrize("way", ["timeout", "cancelled"])
+async def test_a_suspended_process_passes_over_what_was_given_up(
+    way: str, autojump_clock: Any
+) -> None:
+    """Also one that is held and busy with another request; its resume comes all the same."""
+    async with tally() as pid, trio.open_nursery() as nursery:
+        await otp.sys.suspend(pid)
+        nursery.start_soon(otp.sys.replace_state, pid, busy_for_a_while, None)
+        await wait_all_tasks_blocked()
+        for request in (otp.sys.resume, otp.sys.suspend):
+            with suppress(otp.CallTimeout), trio.move_on_after(1):
+                await request(pid, 1 if way == "timeout" else None)
+        await trio.sleep(20)
+        assert "running" == (await otp.sys.get_status(pid)).sys
+
+
+async def busy_for_a_while(server: Any) -> Any:
+    await trio.sleep(10)
+    return server
+
+
+async def test_a_server_that_was_ordered_to_end_in_vain_ends_later(autojump_clock: Any) -> None:
+    """As after an `otp.stop` that has timed out."""
+    ended: list[object] = []
+    async with tally(ended) as pid, trio.open_nursery() as nursery:
+        nursery.start_soon(otp.call, pid, ("sleep", 20), 30)
+        await wait_all_tasks_blocked()
+        with pytest.raises(otp.CallTimeout):
+            await otp.sys.terminate(pid, "enough", timeout=1)
+        assert otp.Exit(pid, "enough") == await otp.receive(otp.Exit)
+    assert ["enough"] == ended
 
 
 async def test_a_plain_process_is_refused_at_once() -> None:

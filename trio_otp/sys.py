@@ -31,7 +31,8 @@ may be used in plain Trio code, and fail as `otp.call` does.
 that of a GenStatem the tuple of its state and its instance. It is the very object, not a copy: read
 it, and change it by `replace_state`, which runs in the process. A suspended process takes system
 requests and orders to end; all else waits in its order. Calls time out as ever, and if it dies, its
-callers are told. Idle time-outs keep their deadlines; a time-out that is over comes after `resume`.
+callers are told. A request that its caller has given up, after a time-out or cancelled, before the
+process came to it, does nothing; but `resume` and `terminate` do. Idle time-outs keep their deadlines; a time-out that is over comes after `resume`.
 Hand-written loops get the same by `otp.SpecialProcess`.
 
 **When not to use it.** In the code of a program: what one process needs of another is a call.
@@ -173,7 +174,7 @@ async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
 
     Args:
         ref: the process.
-        timeout: seconds; after a time-out it is suspended all the same, later.
+        timeout: seconds; after a time-out, or if this is cancelled, it is not suspended.
 
     Raises:
         NoProcess, WrongServer, CallTimeout, ServerExited, CallingSelf, DeadlockError: as
@@ -190,7 +191,7 @@ async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
 
     Args:
         ref: the process, suspended or not.
-        timeout: seconds.
+        timeout: seconds; it goes on also after a time-out, later.
 
     Raises:
         NoProcess, WrongServer, CallTimeout, ServerExited, CallingSelf, DeadlockError: as
@@ -210,7 +211,7 @@ async def terminate(
     Args:
         ref: the process, suspended or not.
         reason: the exit reason, which its `terminate` gets.
-        timeout: seconds until it takes the order.
+        timeout: seconds until it takes the order; it does so also after a time-out.
 
     Raises:
         NoProcess, WrongServer, CallTimeout, ServerExited, CallingSelf, DeadlockError: as

@@ -3,14 +3,16 @@
 A request of `otp.sys` is a call that goes through the ordinary mailbox, so it is answered after
 what was sent before it, and like every call it is answered by the death of the process as well. The
 loop of a process hands it to `handle_system`. A process that is suspended stays in there: it takes
-system requests, orders to end and nothing else, and leaves the rest where it is, in its order.
+system requests, orders to end and nothing else, and leaves the rest where it is, in its order. A
+request whose caller has given up before it was taken is passed over, unless it lets the process go
+on or end: nobody would know of it, and who tries again would do it twice.
 
 Follows: Erlang's `sys`, function `handle_system_msg/6`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 import outcome
 import trio
@@ -51,6 +53,8 @@ class Request:
     """What can be asked of a process."""
 
     __slots__ = ()
+    # Whether it is carried out although its caller has given up before the process took it up.
+    outlives_caller: ClassVar[bool] = False
 
     async def carry_out(self, host: Host) -> Any:  # noqa: ASYNC124 - some wait
         """Do it in the process, and give the answer."""
@@ -80,6 +84,8 @@ async def stay_suspended(host: Host) -> None:
 async def _answer(call: SystemCall, host: Host) -> None:
     request: Any = call.message
     process = host.process
+    if call.abandoned and not request.outlives_caller:
+        return
     process.current, process.since = call, trio.current_time()
     result: outcome.Outcome[Any]
     try:

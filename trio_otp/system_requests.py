@@ -5,7 +5,7 @@ Follows: Erlang's `sys`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trio.lowlevel import enable_ki_protection
 
@@ -142,6 +142,8 @@ class Suspend(Request):
 class Resume(Request):
     """To go on."""
 
+    outlives_caller: ClassVar[bool] = True
+
     async def carry_out(self, host: Host) -> None:
         """Note it."""
         host.process.suspended = False
@@ -150,6 +152,8 @@ class Resume(Request):
 @dataclass(frozen=True, slots=True)
 class End(Request):
     """To end; the answer comes before that."""
+
+    outlives_caller: ClassVar[bool] = True
 
     reason: object
 

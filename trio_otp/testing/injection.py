@@ -103,8 +103,8 @@ async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
         CallTimeout: it is busy with a message.
     """
     process = need_server("pause", server)
+    await sys.suspend(process.pid)
     try:
-        await sys.suspend(process.pid)  # given up, it may still come to be
         yield process.pid
     finally:
         with trio.CancelScope(shield=True), suppress(NoProcess, ServerExited, CallTimeout):
