@@ -1,7 +1,9 @@
 """The management calls of supervisors: start, stop and list children while the tree runs.
 
-They are answered between events, have no time-out of their own, and take the supervisor as any
-reference: a pid, a name, a via tuple, or what `otp.open_supervisor` gives.
+They are answered between events, and take the supervisor as any reference: a pid, a name, a via
+tuple, or what `otp.open_supervisor` gives. Without `timeout=` they wait as long as it takes, as in
+OTP. After a time-out the supervisor carries the request out all the same, when it comes to it: a
+child may then be there whose pid nobody got, as `which_children` tells.
 
 Follows: Elixir's `Supervisor` and `DynamicSupervisor`.
 """
@@ -28,7 +30,7 @@ from .exits import (
 )
 from .names import check_class, find, need
 from .pid import Pid
-from .request import From
+from .request import From, check_timeout
 from .supervision import SupervisorBehaviour
 from .supervision_data import Command
 from .supervisor import Supervisor
@@ -48,15 +50,21 @@ B = TypeVar("B", bound=Behaviour)
 
 
 @overload
-async def start_child(sup: Ref, child: Callable[[], B]) -> Pid[B]: ...
+async def start_child(
+    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+) -> Pid[B]: ...
 @overload
-async def start_child(sup: Ref, child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
+async def start_child(
+    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+) -> Pid[None]: ...
 @overload
-async def start_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+async def start_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
 @overload
-async def start_child(sup: Ref, child: list[Any] | tuple[Any, ...]) -> Pid[Any]: ...
+async def start_child(
+    sup: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
+) -> Pid[Any]: ...
 @enable_ki_protection
-async def start_child(sup: Ref, child: Any) -> Any:
+async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
 
     What an async function has passed to `task_status.started` is `process_info(pid).started`. If
@@ -67,6 +75,7 @@ async def start_child(sup: Ref, child: Any) -> Any:
         child: what to start: `otp.child(...)`, a behaviour class or an async function. For a
             `DynamicSupervisor` with a template, the list of the arguments that come after those of
             the template.
+        timeout: seconds to wait; None waits as long as it takes. The child may start later.
 
     Returns:
         Its pid, or None if its init returned IGNORE.
@@ -77,13 +86,15 @@ async def start_child(sup: Ref, child: Any) -> Any:
         AlreadyStarted: a child of this id, or a process of this name, runs.
         ChildAlreadyPresent: a child of this id is down.
         MaxChildren: the dynamic supervisor is full.
+        CallTimeout: it took longer than `timeout`; the supervisor goes on all the same.
         NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
         WrongServer: the reference is not a supervisor's.
+        ValueError: `timeout` is no number of seconds from 0 up.
 
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """
     try:
-        waiting = wait_for_start(_request(sup, "start_child", check_wanted(child)))
+        waiting = wait_for_start(_request(sup, "start_child", check_wanted(child), timeout))
     except Exception:
         await refusal()
         raise
@@ -94,28 +105,29 @@ async def start_child(sup: Ref, child: Any) -> Any:
 @enable_ki_protection
 async def start_child_to_stay(sup: Ref, child: Any) -> Any:
     """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
-    return await _command(sup, "start_child", check_wanted(child))
+    return await _command(sup, "start_child", check_wanted(child), None)
 
 
 @checkpointed
 @enable_ki_protection
-async def terminate_child(sup: Ref, child: Any) -> None:
+async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
 
     Args:
         sup: the supervisor.
         child: the id of a `Supervisor`'s child; the pid or name of a `DynamicSupervisor`'s.
+        timeout: seconds, as of `start_child`.
 
     Raises:
         ChildNotFound: there is no such child; with a template a dead one is no error.
         TypeError: what is given to a `DynamicSupervisor` is neither pid nor name.
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
     """
     if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):
         child = await _pid_of(child)
-    await _command(sup, "terminate_child", child)
+    await _command(sup, "terminate_child", child, timeout)
 
 
 async def _pid_of(child: Any) -> Pid[Any]:
@@ -130,7 +142,7 @@ async def _pid_of(child: Any) -> Pid[Any]:
 
 @checkpointed
 @enable_ki_protection
-async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
+async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
     If the caller is cancelled meanwhile, the child is down again.
@@ -138,6 +150,7 @@ async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     Args:
         sup: the supervisor.
         child_id: which child.
+        timeout: seconds, as of `start_child`.
 
     Returns:
         Its pid, or None if its init returned IGNORE.
@@ -145,102 +158,107 @@ async def restart_child(sup: Ref, child_id: Any) -> Pid[Any]:
     Raises:
         ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
         StartError: it did not start, and stays down.
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.restart_child/2`.
     """
-    pid: Pid[Any] = await wait_for_start(_request(sup, "restart_child", child_id))
+    pid: Pid[Any] = await wait_for_start(_request(sup, "restart_child", child_id, timeout))
     return pid
 
 
 @checkpointed
 @enable_ki_protection
-async def delete_child(sup: Ref, child_id: Any) -> None:
+async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> None:
     """Forget a child of a `Supervisor` that is down.
 
     Args:
         sup: the supervisor.
         child_id: which child.
+        timeout: seconds, as of `start_child`.
 
     Raises:
         ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.delete_child/2`.
     """
-    await _command(sup, "delete_child", child_id)
+    await _command(sup, "delete_child", child_id, timeout)
 
 
 @checkpointed
 @enable_ki_protection
-async def which_children(sup: Ref) -> list[ChildInfo]:
+async def which_children(sup: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
     """List the children of a supervisor, oldest first.
 
     Args:
         sup: the supervisor.
+        timeout: seconds, as of `start_child`.
 
     Raises:
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.which_children/1`, which lists them newest first.
     """
-    children: list[ChildInfo] = await _command(sup, "which_children")
+    children: list[ChildInfo] = await _command(sup, "which_children", None, timeout)
     return children
 
 
 @checkpointed
 @enable_ki_protection
-async def which_child(sup: Ref, child: Any) -> ChildInfo:
+async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
     """Tell of one child of a supervisor what `which_children` tells of all.
 
     Args:
         sup: the supervisor.
         child: the id of a `Supervisor`'s child, the pid of a `DynamicSupervisor`'s.
+        timeout: seconds, as of `start_child`.
 
     Raises:
         ChildNotFound: there is no such child.
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: Erlang's `supervisor:which_child/2`.
     """
-    info: ChildInfo = await _command(sup, "which_child", child)
+    info: ChildInfo = await _command(sup, "which_child", child, timeout)
     return info
 
 
 @checkpointed
 @enable_ki_protection
-async def count_children(sup: Ref) -> Counts:
+async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
 
     Args:
         sup: the supervisor.
+        timeout: seconds, as of `start_child`.
 
     Raises:
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: `Supervisor.count_children/1`.
     """
-    counts: Counts = await _command(sup, "count_children")
+    counts: Counts = await _command(sup, "count_children", None, timeout)
     return counts
 
 
 @checkpointed
 @enable_ki_protection
-async def get_childspec(sup: Ref, child_id: Any) -> ChildSpec:
+async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
     """Give the specification of a child, with every default filled in.
 
     Args:
         sup: the supervisor.
         child_id: the id of a `Supervisor`'s child; the pid of a `DynamicSupervisor`'s, or the id of
             its template.
+        timeout: seconds, as of `start_child`.
 
     Raises:
         ChildNotFound: there is no such child.
-        NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
 
     Follows: Erlang's `supervisor:get_childspec/2`.
     """
-    spec: ChildSpec = await _command(sup, "get_childspec", child_id)
+    spec: ChildSpec = await _command(sup, "get_childspec", child_id, timeout)
     return spec
 
 
@@ -260,14 +278,18 @@ def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "
 
 
 @overload
-async def ensure_child(sup: Ref, child: Callable[[], B]) -> Pid[B]: ...
+async def ensure_child(
+    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+) -> Pid[B]: ...
 @overload
-async def ensure_child(sup: Ref, child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
+async def ensure_child(
+    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+) -> Pid[None]: ...
 @overload
-async def ensure_child(sup: Ref, child: Child[S]) -> Pid[S]: ...
+async def ensure_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
 @checkpointed
 @enable_ki_protection
-async def ensure_child(sup: Ref, child: Any) -> Any:
+async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Give the process that has the child's name, starting the child if there is none.
 
     Any number of callers at a time get the same process. One that is cancelled takes back what it
@@ -276,6 +298,7 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
     Args:
         sup: the supervisor to start it under.
         child: `otp.child(...).having(name=...)`.
+        timeout: seconds, as of `start_child`.
 
     Returns:
         The pid behind the name.
@@ -283,15 +306,18 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
     Raises:
         SpecError: the child has no name.
         AlreadyStarted: a child of the same id, but another name, runs.
-        StartError, MaxChildren, NoProcess, ServerExited, WrongServer: as `start_child`.
+        StartError, MaxChildren: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
     """
     wanted = as_child(child)
     name = wanted.spec.name
     if name is None:
         raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
+    check_timeout("timeout", timeout)
+    until = None if timeout is None else trio.current_time() + timeout
     while (process := find(name)) is None or process.starting is not None:
         try:
-            return await _start_or_revive(sup, wanted)
+            return await _start_or_revive(sup, wanted, until)
         except (ChildRunning, ChildRestarting, ChildNotFound):
             pass  # another caller was faster
         except MaxChildren:
@@ -308,22 +334,27 @@ async def ensure_child(sup: Ref, child: Any) -> Any:
 
 
 @enable_ki_protection
-async def _start_or_revive(sup: Ref, child: Child[Any]) -> Any:
+async def _start_or_revive(sup: Ref, child: Child[Any], until: float | None) -> Any:
     try:
-        return await start_child(sup, child)
+        return await start_child(sup, child, timeout=_left(until))
     except ChildAlreadyPresent:
-        return await restart_child(sup, child.spec.id)
+        return await restart_child(sup, child.spec.id, timeout=_left(until))
 
 
-def _command(sup: Ref, name: str, argument: Any = None) -> Coroutine[Any, Any, Any]:
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - trio.current_time())
+
+
+def _command(sup: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
-    return _request(sup, name, argument).begin()
+    return _request(sup, name, argument, timeout).begin()
 
 
-def _request(sup: Ref, name: str, argument: Any) -> From[Any]:
+def _request(sup: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
+    check_timeout("timeout", timeout)
     process = need(sup, name)
     check_class(sup, process, SupervisorBehaviour, name)
-    return From(process, sup, Command(name, argument), None)
+    return From(process, sup, Command(name, argument), timeout)
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:

@@ -18,7 +18,7 @@ from .names import check_reference, need
 from .partition_key import partition_of
 from .partition_supervisor import find_loop
 from .record import dataclass
-from .request import From
+from .request import From, check_timeout
 from .supervision_data import Command
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Partitions:
 
     @checkpointed
     @enable_ki_protection
-    async def resize(self, partitions: int) -> int:
+    async def resize(self, partitions: int, *, timeout: float | None = None) -> int:
         """Let fewer partitions run, or more again, at most as many as at first.
 
         Keys are spread anew; nothing is handed over. Those that are too many are stopped after no
@@ -88,12 +88,15 @@ class Partitions:
 
         Args:
             partitions: how many there are to be.
+            timeout: seconds to wait; None waits as long as it takes. It is done all the same.
 
         Returns:
             How many there were.
 
         Raises:
-            ValueError: it is no whole number from 0 to the number at first.
+            ValueError: it is no whole number from 0 to the number at first, or the time-out no
+                number of seconds.
+            CallTimeout: it took longer than `timeout`.
             StartError: a partition did not start; there are as many as before.
             NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
 
@@ -101,9 +104,10 @@ class Partitions:
         """
         if not is_whole(partitions) or partitions < 0:
             raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number >= 0")
+        check_timeout("timeout", timeout)
         self._loop()
         request = Command("resize", partitions)
-        previous: int = await From(need(self.name), self.name, request, None).wait()
+        previous: int = await From(need(self.name), self.name, request, timeout).wait()
         return previous
 
     def _loop(self) -> PartitionLoop:

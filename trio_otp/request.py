@@ -115,9 +115,13 @@ class From(Handle, Generic[T]):
         if self.done:  # `put` has answered, as that of a subscription does
             await trio.lowlevel.checkpoint()
             return self._value.unwrap()
-        if self.timeout is not None and self.timeout != math.inf:
-            self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
+        self.limit()
         return await wait_task_rescheduled(self.abort)
+
+    def limit(self) -> None:
+        """Set the time-out of a request that has been sent."""
+        if self.timeout is not None and self.timeout != math.inf and not self.done:
+            self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
 
     def send(self) -> None:
         """Put the request of this task into the mailbox."""

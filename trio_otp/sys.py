@@ -32,7 +32,8 @@ that of a GenStatem the tuple of its state and its instance. It is the very obje
 it, and change it by `replace_state`, which runs in the process. A suspended process takes system
 requests and orders to end; all else waits in its order. Calls time out as ever, and if it dies, its
 callers are told. A request that its caller has given up, after a time-out or cancelled, before the
-process came to it, does nothing; but `resume` and `terminate` do. Idle time-outs keep their deadlines; a time-out that is over comes after `resume`.
+process came to it, does nothing; only `resume` and `terminate` do. Idle time-outs keep their
+deadlines; a time-out that is over comes after `resume`.
 Hand-written loops get the same by `otp.SpecialProcess`.
 
 **When not to use it.** In the code of a program: what one process needs of another is a call.

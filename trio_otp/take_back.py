@@ -9,7 +9,8 @@ goes on with its cancellation, sees to it that nothing is left:
 
 So the request is void from the moment at which the caller is cancelled, before its task runs.
 
-A caller that dies takes nothing back: a process that an exit signal ends leaves its requests behind
+A caller whose time is up takes nothing back, as in OTP: it knows what may be there, and goes on.
+Nor does one that dies: a process that an exit signal ends leaves its requests behind
 it, as in OTP, where an answer that nobody takes changes nothing.
 
 Follows: `trio.Nursery.start`, in what it does with a task when it is cancelled.
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
 
 async def wait_for_start(from_: From[Any]) -> Any:
     """Do as `From.wait`, for a start that is to be undone when it is cancelled."""
+    if from_.timeout == 0:
+        return await from_.begin()
     await checkpoint_if_cancelled()
     try:
         from_.send()
+        from_.limit()
     except CallError:  # it would wait for itself
         await cancel_shielded_checkpoint()
         raise

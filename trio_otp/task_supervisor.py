@@ -107,6 +107,7 @@ class TaskSupervisor(DynamicSupervisor):
         *args: *Ts,
         shutdown: Shutdown = 5.0,
         deliver: bool = False,
+        timeout: float | None = None,
     ) -> Task[T]:
         """Start a task whose result its owner, the caller, takes later. They are linked.
 
@@ -116,6 +117,8 @@ class TaskSupervisor(DynamicSupervisor):
             *args: what it is called with.
             shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
             deliver: also send the owner a `TaskReply` and a `Down`.
+            timeout: seconds to wait for the start; None waits as long as it takes. A task that
+                starts later does nothing.
 
         Returns:
             Its handle, for the functions of `otp.task`.
@@ -123,13 +126,14 @@ class TaskSupervisor(DynamicSupervisor):
         Raises:
             MaxChildren: the supervisor is full.
             NotAProcess: `deliver` in plain Trio code.
+            CallTimeout: it did not start within `timeout`.
             NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
             WrongServer: the reference is not that of a TaskSupervisor.
-            SpecError, TypeError: `shutdown` or `fn` is not accepted.
+            SpecError, TypeError, ValueError: `shutdown`, `fn` or `timeout` is not accepted.
 
         Follows: `Task.Supervisor.async/3`.
         """
-        return await _start(sup, fn, args, shutdown, deliver=deliver, link=True)
+        return await _start(sup, fn, args, shutdown, deliver=deliver, link=True, timeout=timeout)
 
     @staticmethod
     @checkpointed
@@ -139,6 +143,7 @@ class TaskSupervisor(DynamicSupervisor):
         *args: *Ts,
         shutdown: Shutdown = 5.0,
         deliver: bool = False,
+        timeout: float | None = None,
     ) -> Task[T]:
         """As `start_async`, without the link: neither ends because the other does.
 
@@ -148,14 +153,16 @@ class TaskSupervisor(DynamicSupervisor):
             *args: what it is called with.
             shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
             deliver: also send the owner a `TaskReply` and a `Down`.
+            timeout: seconds, as of `start_async`.
 
         Raises:
-            MaxChildren, NotAProcess, NoProcess, ServerExited, WrongServer, SpecError, TypeError: as
+            MaxChildren, NotAProcess, CallTimeout, NoProcess, ServerExited, WrongServer: as
                 `start_async`.
+            SpecError, TypeError, ValueError: as `start_async`.
 
         Follows: `Task.Supervisor.async_nolink/3`.
         """
-        return await _start(sup, fn, args, shutdown, deliver=deliver, link=False)
+        return await _start(sup, fn, args, shutdown, deliver=deliver, link=False, timeout=timeout)
 
     @staticmethod
     @checkpointed
@@ -165,6 +172,7 @@ class TaskSupervisor(DynamicSupervisor):
         *args: *Ts,
         restart: Restart = "temporary",
         shutdown: Shutdown = 5.0,
+        timeout: float | None = None,
     ) -> Pid[Any]:
         """Start a task that nobody waits for, linked to the supervisor only.
 
@@ -174,18 +182,19 @@ class TaskSupervisor(DynamicSupervisor):
             *args: what it is called with.
             restart: `temporary` runs it once, `transient` again after a crash, `permanent` always.
             shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
+            timeout: seconds to wait; None waits as long as it takes. The task may start later.
 
         Returns:
             Its pid.
 
         Raises:
-            MaxChildren, NoProcess, ServerExited, WrongServer, SpecError, TypeError: as
-                `start_async`.
+            MaxChildren, CallTimeout, NoProcess, ServerExited, WrongServer: as `start_async`.
+            SpecError, TypeError, ValueError: as `start_async`.
 
         Follows: `Task.Supervisor.start_child/3`.
         """
         job = Job(fn, args, callers=callers_for(own_process()))
-        return await start_child(sup, _child_of(sup, job, restart, shutdown))
+        return await start_child(sup, _child_of(sup, job, restart, shutdown), timeout=timeout)
 
     @staticmethod
     def async_stream(
@@ -246,37 +255,40 @@ class TaskSupervisor(DynamicSupervisor):
 
     @staticmethod
     @checkpointed
-    async def children(sup: Ref) -> list[Pid[Any]]:
+    async def children(sup: Ref, *, timeout: float | None = None) -> list[Pid[Any]]:
         """List the tasks that run, oldest first.
 
         Args:
             sup: the supervisor.
+            timeout: seconds; None waits as long as it takes.
 
         Raises:
-            NoProcess, ServerExited, WrongServer: as `start_async`.
+            CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_async`.
 
         Follows: `Task.Supervisor.children/1`.
         """
         _need_task_supervisor(sup, "children")
-        return [info.pid for info in await which_children(sup) if info.pid is not None]
+        infos = await which_children(sup, timeout=timeout)
+        return [info.pid for info in infos if info.pid is not None]
 
     @staticmethod
     @checkpointed
-    async def terminate_child(sup: Ref, pid: Pid[Any]) -> None:
+    async def terminate_child(sup: Ref, pid: Pid[Any], *, timeout: float | None = None) -> None:
         """Stop a task within its `shutdown` limit. Whoever is linked to it gets the signal.
 
         Args:
             sup: the supervisor.
             pid: which task.
+            timeout: seconds to wait; None waits as long as it takes. It is stopped all the same.
 
         Raises:
             ChildNotFound: it is none of this supervisor.
-            NoProcess, ServerExited, WrongServer: as `start_async`.
+            CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_async`.
 
         Follows: `Task.Supervisor.terminate_child/2`.
         """
         _need_task_supervisor(sup, "terminate_child")
-        await terminate_child(sup, pid)
+        await terminate_child(sup, pid, timeout=timeout)
 
 
 class TaskLoop(DynamicLoop):
@@ -311,6 +323,7 @@ async def _start(
     *,
     deliver: bool,
     link: bool,
+    timeout: float | None,
 ) -> Task[T]:
     owner = own_process()
     if deliver and owner is None:
@@ -319,7 +332,7 @@ async def _start(
     task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
-        await start_child(sup, _child_of(sup, job, "temporary", shutdown))
+        await start_child(sup, _child_of(sup, job, "temporary", shutdown), timeout=timeout)
     except BaseException:
         task._abandon()
         raise
