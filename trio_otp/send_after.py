@@ -114,8 +114,9 @@ def kill_after(delay: float, ref: Ref | None = None) -> Timer:
 
     Follows: `timer:kill_after/2`.
     """
-    dest = need_process("otp.kill_after(delay)").pid if ref is None else ref
-    return _set(_Signal(dest, KILL), delay)
+    if ref is None:
+        ref = need_process("otp.kill_after(delay)").pid
+    return _set(_Signal(ref, KILL), delay)
 
 
 def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:

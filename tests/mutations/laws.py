@@ -616,11 +616,11 @@ MUTATIONS = [
         "test_kit_orders.py::test_everything_is_as_before_after_the_block",
     ),
     Mutation(
-        "a program leads a group that does not end with us",
+        "a program that left its group at once does not end with us",
         1,
-        "os_process",
-        "self._start(theirs, group.number)",
-        "self._start(theirs, 0)",
+        "os_group",
+        "    for _ in 1 2; do\n",
+        "    for _ in; do\n",
         "test_os_group.py::test_a_program_is_killed_with_us_while_it_is_started",
     ),
     Mutation(
