@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -248,4 +249,4 @@ async def _one(agent: otp.Pid[Agent[Any]], name: str, n: int, is_async: bool) ->
 
     given: Any = slow if is_async else function
     sent = getattr(Agent, name)(agent, given)
-    return None if sent is None else await sent
+    return await sent if inspect.isawaitable(sent) else None

@@ -247,7 +247,7 @@ async def test_handlers_that_are_no_list() -> None:
         with pytest.raises(otp.StartError, match=r"handlers=Handler: .* write \[Handler\]"):
             await otp.start_link(otp.child(otp.EventManager, Handler))  # type: ignore[arg-type]
         manager = await otp.start_link(otp.EventManager)
-        with pytest.raises(AttributeError, match=r"has no 'total'; it has no on_call methods"):
+        with pytest.raises(AttributeError, match=r"has no 'total'; it has no decorated methods"):
             _ = Handler.at(manager).total
 
 

@@ -45,6 +45,7 @@ from .gen_server import GenServer
 from .names import check_class, find, need
 from .request import DEFAULT_TIMEOUT, From, check_timeout
 from .runtime import runtime
+from .sent import SENT
 from .server_messages import Cast, Handled
 from .server_results import Reply
 from .signature import check_positional
@@ -255,9 +256,10 @@ class Agent(GenServer, Generic[T]):
         process = find(agent)
         if process is None:
             runtime().drop(agent, message, "cast to a dead agent")
-            return
+            return SENT  # type: ignore[no-any-return]  # it stands for None
         check_class(agent, process, Agent, "a function of Agent")
         process.mailbox.put(Cast(message))
+        return SENT  # type: ignore[no-any-return]  # see above
 
 
 class _Apply(Handled):

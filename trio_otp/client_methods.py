@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import suppress
-from types import CoroutineType
+from functools import partial
+from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
 
 import outcome
@@ -18,8 +20,10 @@ from .copies import Handle
 from .exits import NotAProcess, WrongServer
 from .names import class_name, find, need
 from .pid import Pid
+from .process import UNSET
 from .request import From, check_timeout
 from .runtime import own_process, runtime
+from .sent import SENT, Sent
 from .server_messages import Cast, Handled
 from .server_results import NoReply, Reply
 from .signature import argument_checker, right_counts
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 _NONE: Final[dict[str, Any]] = {}
@@ -75,12 +80,44 @@ class CallMessage(Message):
     gives_value = True
 
 
+class _Outside:
+    """A function as a client calls it: without the server, and the `From` of a deferred call.
+
+    It has the signature, for whoever asks; to work it out for each client would take longer than
+    a call.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, deferred: bool = False) -> None:
+        self.__wrapped__ = function
+        self._deferred = deferred
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        if self._deferred:  # what the function returns is not the answer
+            own = inspect.signature(partial(self.__wrapped__, None, None))
+            return own.replace(return_annotation=inspect.Signature.empty)
+        return inspect.signature(partial(self.__wrapped__, None))
+
+
+class _Signature:
+    """The signature of a method as it is called on the class: with the server first."""
+
+    def __get__(self, method: _Method | None, owner: type[Any]) -> inspect.Signature:
+        if method is None:
+            raise AttributeError("__signature__")  # of the class of methods it is the ordinary one
+        own = method.outside.__signature__
+        name = "ref" if "ref" not in own.parameters else "_ref"
+        first = inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, annotation="Ref")
+        return own.replace(parameters=[first, *own.parameters.values()])
+
+
 class _Method(Handle):
     """What a decorated name is: the function, and how to send it as a message."""
 
     otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
     decorator: ClassVar[str] = "on_call"
     reserved: ClassVar[tuple[str, ...]] = ("ref",)  # names a client uses for itself
+    __signature__ = _Signature()
 
     def __init__(self, function: Callable[..., Any]) -> None:
         check_method(function, self.decorator)
@@ -90,12 +127,18 @@ class _Method(Handle):
         self.members = vars(object)
         self.check = argument_checker(function)
         self.least, self.most = right_counts(function)  # of arguments, with the server
+        self.outside = _Outside(function)
+        self.__wrapped__ = function
         self.__doc__ = function.__doc__
+        self.__module__ = getattr(function, "__module__", type(self).__module__)
+        self.__name__ = self.name
+        self.__qualname__ = getattr(function, "__qualname__", self.name)
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.owner = owner
         self.members = vars(owner)
-        self.name = name
+        self.name = self.__name__ = name
+        self.__qualname__ = f"{owner.__qualname__}.{name}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
@@ -103,19 +146,23 @@ class _Method(Handle):
     def __reduce_ex__(self, _: object) -> Any:
         return getattr, (self.owner, self.name)  # by name, as a function
 
-    def bind(self, ref: Ref) -> Callable[..., Any]:
-        """Give the method with the server filled in."""
-        send = self._send
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Give the method with the server filled in, and a limit in the place of its own."""
+        raise NotImplementedError  # a call waits for its answer, a cast does not
 
-        def bound(*args: Any, **kwargs: Any) -> Any:
-            return send(ref, args, kwargs)
-
-        bound.__name__, bound.__doc__ = self.name, self.__doc__
+    def dressed(self, bound: F) -> F:
+        """Give what sends the method the name, the docstring and the signature of it."""
+        function: Any = bound
+        function.__name__, function.__qualname__ = self.name, f"{self.owner.__name__}.{self.name}"
+        function.__doc__, function.__module__ = self.__doc__, self.__module__
+        function.__wrapped__ = self.outside
         return bound
 
-    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Send the message."""
-        raise NotImplementedError  # a call waits for its answer, a cast does not
+    def without_server(self) -> TypeError:
+        """Say that the reference was left out, where the method is called on the class."""
+        call = f"{self.owner.__name__}.{self.name}"
+        lines = f"write {self.owner.__name__}.at(ref).{self.name}(...) or {call}(ref, ...)"
+        return TypeError(f"{call}() is to be sent to a server; {lines}")
 
     def refuse_wrong(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError, in the caller, for arguments that the function does not take."""
@@ -161,6 +208,13 @@ class _Method(Handle):
         raise WrongServer(self.name, server, f"server that takes {self.name} as a cast")
 
 
+def _renamed(function: Any, name: str) -> Any:
+    """Give the same function by another name, also where Ctrl-C is concerned: the code is one."""
+    renamed = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+    renamed.__qualname__ = name
+    return renamed
+
+
 class CallMethod(_Method, Generic[P, R]):
     """A method that `on_call` made a call."""
 
@@ -186,13 +240,41 @@ class CallMethod(_Method, Generic[P, R]):
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
         return self if instance is None else self.bind(_own_pid(instance))
 
-    async def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
-        answer: R = await self._send(ref, args, kwargs)
-        return answer
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        super().__set_name__(owner, name)
+        # A coroutine that nobody awaits is told by the name of its function: each has its own.
+        own = _renamed(vars(CallMethod)["_send"], f"{owner.__name__}.{name}")
+        vars(self)["_send"] = MethodType(own, self)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs
+        ) -> Coroutine[Any, Any, R]:
+            """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+            raise NotImplementedError  # for checkers alone
+
+    else:
+
+        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+            """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+            if ref is UNSET:
+                raise self.without_server()
+            return self._send(ref, args, kwargs, self.timeout)
+
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Give the method with the server filled in, and a limit in the place of its own."""
+        send, limit = self._send, self.timeout if timeout is UNSET else timeout
+
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            return send(ref, args, kwargs, limit)
+
+        return self.dressed(bound)
 
     @enable_ki_protection
-    async def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _send(
+        self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None
+    ) -> Any:
         try:
             if kwargs or not self.least <= len(args) + 1 <= self.most:
                 self.refuse_wrong(ref, args, kwargs)
@@ -200,7 +282,7 @@ class CallMethod(_Method, Generic[P, R]):
             process = need(ref, message)
             if process.behaviour is not self.owner:
                 self.check_server(ref, process)
-            waiting = From(process, ref, message, self.timeout).begin()
+            waiting = From(process, ref, message, timeout).begin()
         except Exception:
             await refusal()
             raise
@@ -250,6 +332,7 @@ class DeferredMethod(CallMethod[P, R]):
             full(server, None, *args, **kwargs)
 
         self.check = check
+        self.outside = _Outside(self.function, deferred=True)
         self.least, self.most = self.least - 1, self.most - 1
 
     async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
@@ -257,7 +340,7 @@ class DeferredMethod(CallMethod[P, R]):
         value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
         if value.__class__ is CoroutineType:
             value = await value
-        done = value is None or value.__class__ in (bool, Pid)  # of reply, of reply_from_task
+        done = value is None or value.__class__ in (bool, Pid, Sent)  # of reply, reply_from_task
         return NoReply() if done else value
 
 
@@ -273,22 +356,41 @@ class CastMethod(_Method, Generic[P]):
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
         return self if instance is None else self.bind(_own_pid(instance))
 
-    def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call does."""
-        self._send(ref, args, kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
+
+    else:
+
+        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+            """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
+            if ref is UNSET:
+                raise self.without_server()
+            return self._send(ref, args, kwargs)
+
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Give the method with the server filled in; nobody waits, so there is no limit."""
+        send = self._send
+
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            return send(ref, args, kwargs)
+
+        return self.dressed(bound)
 
     @enable_ki_protection
-    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if kwargs or not self.least <= len(args) + 1 <= self.most:
             self.refuse_wrong(ref, args, kwargs)
         message = Message(self, args, kwargs)
         process = find(ref)
         if process is None:
             runtime().drop(ref, message, "cast to a dead server")
-            return
+            return SENT
         if process.behaviour is not self.owner:
             self.check_server(ref, process)
         process.mailbox.put(Cast(message))
+        return SENT
 
 
 def _own_pid(instance: object) -> Pid[Any]:

@@ -15,6 +15,7 @@ from .info_methods import enter_info_methods
 from .process import UNSET
 from .record import dataclass
 from .runtime import need_process
+from .server_client import OWN
 from .server_messages import log_unexpected
 from .signals import Exit
 
@@ -50,20 +51,22 @@ class GenEvent:
         cls.info_methods = enter_info_methods(cls, members)
 
     @classmethod
-    def at(cls, ref: Ref, *, id: Any = None) -> Self:
+    def at(cls, ref: Ref, *, id: Any = None, timeout: float | None = OWN) -> Self:
         """Give a typed client: the `on_call` methods of the class, sent to a handler.
 
         Args:
             ref: the event manager.
             id: the id of the handler, if it was added with one.
+            timeout: seconds, as of `GenServer.at`.
 
         Raises:
             TypeError: `ref` is no reference.
+            ValueError: `timeout` is no number of seconds >= 0.
         """
         # It needs the manager, which needs this module.
         from .handler_client import HandlerClient  # noqa: PLC0415 - see above
 
-        client: Any = HandlerClient(cls, ref, id)
+        client: Any = HandlerClient(cls, ref, id, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance
 
     def init(self) -> Any:

@@ -51,6 +51,7 @@ from .handler_table import Entry, HandlerTable
 from .launch import connect
 from .process import UNSET
 from .runtime import need_process
+from .sent import SENT
 from .server_messages import STATE, Handled, as_log, content_of, log_unexpected, shown_message_of
 from .server_results import Reply
 from .signals import Exit
@@ -316,7 +317,8 @@ class EventManager(GenServer):
         """Run a callback of a handler. What it returned is never mistaken for what it raised."""
         ran: Ran
         try:
-            ran = Returned(await call_back(callback, *args))
+            value = await call_back(callback, *args)
+            ran = Returned(None if value is SENT else value)
         except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if passes_through(exc) or self._is_over():
                 raise

@@ -77,6 +77,7 @@ from .request import DEFAULT_TIMEOUT
 from .request_collection import RequestIds
 from .request_ids import check_response, receive_response, wait_response
 from .runtime import need_process, runtime
+from .sent import SENT
 from .server_messages import Cast
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def notify(ref: Ref, event: Any) -> None:
         raise NoProcess(ref, event)
     else:
         runtime().drop(ref, event, "notify to a dead event manager")
+    return SENT  # type: ignore[no-any-return]  # it stands for None
 
 
 @checkpointed

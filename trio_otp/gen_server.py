@@ -63,7 +63,8 @@ from .request import (
     leave_wait,
 )
 from .runtime import calling_process, need_process, runtime
-from .server_client import Client
+from .sent import SENT
+from .server_client import OWN, Client
 from .server_loop import ServerLoop
 from .server_messages import Cast, Terminate, log_unexpected
 from .server_results import as_outcome
@@ -119,13 +120,20 @@ class GenServer(Behaviour):
             )
 
     @classmethod
-    def at(cls, ref: Ref | None = None) -> Self:
+    def at(cls, ref: Ref | None = None, *, timeout: float | None = OWN) -> Self:
         """Give a typed client: the decorated methods of the class, sent to `ref`.
 
         Args:
             ref: the server; the class itself, as a name, if left out.
+            timeout: seconds that each call of this client waits, in the place of the time-outs of
+                its methods; None leaves the limit to the cancel scope around the call. If left
+                out, those of the methods hold.
+
+        Raises:
+            TypeError: `ref` is no reference.
+            ValueError: `timeout` is no number of seconds >= 0.
         """
-        client: Any = Client(cls, cls if ref is None else ref)
+        client: Any = Client(cls, cls if ref is None else ref, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance
 
     def init(self) -> Any:
@@ -288,6 +296,7 @@ def cast(ref: Ref, message: Any) -> None:
         runtime().drop(ref, message, "cast to a dead server")
     else:
         process.mailbox.put(Cast(message))
+    return SENT  # type: ignore[no-any-return]  # it stands for None
 
 
 @enable_ki_protection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .checkpoints import checkpointed
@@ -10,8 +9,12 @@ from .client_methods import CallMethod, DeferredMethod
 from .copies import Handle
 from .event_commands import CallHandler, send_command
 from .names import check_reference
+from .request import check_timeout
+from .server_client import OWN, no_method, shown_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from .event_handler import GenEvent
     from .names import Ref
 
@@ -19,10 +22,15 @@ if TYPE_CHECKING:
 class HandlerClient(Handle):
     """It has the `on_call` methods of a handler's class and nothing else."""
 
-    __slots__ = ("_class", "_key", "ref")
+    __slots__ = ("_class", "_key", "_timeout", "ref")
 
-    def __init__(self, handler_class: type[GenEvent], ref: Ref, id: Any) -> None:
+    def __init__(
+        self, handler_class: type[GenEvent], ref: Ref, id: Any, timeout: Any = OWN
+    ) -> None:
         check_reference(ref)
+        if timeout is not OWN:
+            check_timeout("timeout", timeout)
+        self._timeout = timeout  # of each call, in the place of that of the method
         self._class = handler_class
         self._key = handler_class if id is None else (handler_class, id)
         self.ref = ref
@@ -30,23 +38,27 @@ class HandlerClient(Handle):
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._class, name, None)
         if _is_call(method):
-            return partial(self._send, method)
-        known = [key for key in dir(self._class) if _is_call(getattr(self._class, key))]
-        has = ", ".join(known) or "no on_call methods"
-        raise AttributeError(f"a client of {self._class.__name__} has no {name!r}; it has {has}")
+            return method.dressed(self._sender(method))
+        raise no_method(self._class, name, _is_call)
 
     def __reduce_ex__(self, _: object) -> Any:
         id = self._key[1] if isinstance(self._key, tuple) else None
-        return HandlerClient, (self._class, self.ref, id)  # as good elsewhere as its reference is
+        # It is as good elsewhere as its reference is.
+        return HandlerClient, (self._class, self.ref, id, self._timeout)
 
     def __repr__(self) -> str:
-        return f"<client of {self._class.__name__} in {self.ref!r}>"
+        return f"<client of {self._class.__name__} in {self.ref!r}{shown_limit(self._timeout)}>"
 
-    @checkpointed
-    async def _send(self, method: CallMethod[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        method.check(None, *args, **kwargs)
-        command = CallHandler(self._key, method.message(method, args, kwargs))
-        return await send_command(self.ref, command, method.timeout)
+    def _sender(self, method: CallMethod[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        timeout = method.timeout if self._timeout is OWN else self._timeout
+
+        @checkpointed
+        async def send(*args: Any, **kwargs: Any) -> Any:
+            method.check(None, *args, **kwargs)
+            command = CallHandler(self._key, method.message(method, args, kwargs))
+            return await send_command(self.ref, command, timeout)
+
+        return send
 
 
 def _is_call(method: object) -> TypeGuard[CallMethod[..., Any]]:

@@ -19,6 +19,7 @@ from .exits import AlreadyRegistered, NoProcess, WrongServer
 from .pid import Pid
 from .process import UNSET
 from .runtime import runtime
+from .sent import SENT
 
 if TYPE_CHECKING:
     import trio
@@ -327,3 +328,4 @@ def send(ref: Ref, message: Any) -> None:
         runtime().drop(ref, message, "send to a dead process")
     else:
         raise NoProcess(ref, message)
+    return SENT  # type: ignore[no-any-return]  # it stands for None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final
 
+from .checks import did_you_mean
 from .copies import Handle
 from .names import check_reference
+from .process import UNSET
+from .request import check_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,37 +16,64 @@ if TYPE_CHECKING:
     from .names import Ref
 
 
+OWN: Final[Any] = UNSET  # as a time-out: that of each method
+
+
 class Client(Handle):
     """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
 
-    __slots__ = ("__dict__", "_class", "ref")
+    __slots__ = ("__dict__", "_class", "_timeout", "ref")
 
-    def __init__(self, server_class: type[Any], ref: Ref) -> None:
+    def __init__(self, server_class: type[Any], ref: Ref, timeout: Any = OWN) -> None:
         check_reference(ref)
+        if timeout is not OWN:
+            check_timeout("timeout", timeout)
         self._class = server_class
+        self._timeout = timeout  # of each call, in the place of that of the method
         self.ref = ref
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._class, name, None)
-        if isinstance(method, Sendable):
-            bound = self.__dict__[name] = method.bind(self.ref)
+        method: Any = getattr(self._class, name, None)
+        if is_sent(method):
+            bound = self.__dict__[name] = method.bind(self.ref, self._timeout)
             return bound
-        known = [key for key in dir(self._class) if isinstance(getattr(self._class, key), Sendable)]
-        raise AttributeError(
-            f"a client of {self._class.__name__} has no {name!r}; it has {', '.join(known)}"
-        )
+        raise no_method(self._class, name, is_sent)
 
     def __reduce_ex__(self, _: object) -> Any:
-        return Client, (self._class, self.ref)  # it is as good elsewhere as its reference is
+        # It is as good elsewhere as its reference is.
+        return Client, (self._class, self.ref, self._timeout)
 
     def __repr__(self) -> str:
-        return f"<client of {self._class.__name__} at {self.ref!r}>"
+        return f"<client of {self._class.__name__} at {self.ref!r}{shown_limit(self._timeout)}>"
 
 
-@runtime_checkable
-class Sendable(Protocol):
-    """A decorated method: it can be bound to a server and then sent."""
+def shown_limit(timeout: Any) -> str:
+    """Give what the repr of a client tells of its time-out."""
+    return "" if timeout is OWN else f" timeout={timeout!r}"
 
-    def bind(self, ref: Ref) -> Callable[..., Any]:
-        """Give the method with the server filled in."""
-        raise NotImplementedError
+
+def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> AttributeError:
+    """Say that a client has no such method: which it has, or what the one of that name is.
+
+    Args:
+        cls: the class of the server or handler.
+        name: what was asked for.
+        sends: tells a method that the client sends.
+    """
+    member = getattr(cls, name, None)
+    known = [key for key in dir(cls) if sends(getattr(cls, key, None))]
+    has = f"it has {', '.join(known) or 'no decorated methods'}"
+    if name in getattr(cls, "info_methods", {}).values():
+        has = "it handles plain messages; write otp.send(ref, message)"
+    elif callable(member) and not hasattr(object, name) and not hasattr(member, "otp_mark"):
+        has = f"{cls.__name__}.{name} is a method without @otp.on_call or @otp.on_cast; {has}"
+    text = f"a client of {cls.__name__} has no {name!r}; {has}{did_you_mean(name, known)}"
+    return AttributeError(text)
+
+
+def is_sent(method: Any) -> bool:
+    """Tell a decorated method, which can be bound to a server and then sent.
+
+    To ask with a protocol would take longer than to call the method.
+    """
+    return hasattr(method, "otp_mark") and hasattr(method, "bind")

@@ -33,6 +33,7 @@ from .hibernation import Drowsiness, fall_asleep
 from .mailbox import Mailbox, SystemMessage, stay
 from .process import UNSET
 from .request import From, check_timeout
+from .sent import SENT
 from .server_debug import handle_debugged
 from .server_messages import (
     STATE,
@@ -478,7 +479,7 @@ class ServerLoop:
             self._go_on(result)
         elif isinstance(result, Stop):
             raise Stopping(result.reason)
-        else:
+        elif result is not SENT:
             raise BadReturn(callback, result, accepted)
 
     def _go_on(self, result: Reply[Any] | NoReply) -> None:

@@ -14,6 +14,7 @@ from .bare import as_reason
 from .exits import NORMAL, Internal
 from .process import UNSET
 from .record import dataclass
+from .sent import Sent
 
 if TYPE_CHECKING:
     from .request import From
@@ -89,7 +90,7 @@ def is_value(request: Any, result: Any) -> bool:
     return getattr(request, "gives_value", False) is True and not isinstance(result, _ANSWERS)
 
 
-OUTCOMES: Final[Any] = (outcome.Value, outcome.Error)
+OUTCOMES: Final[Any] = (outcome.Value, outcome.Error, Sent)  # answers that stand for others
 
 
 def as_outcome(value: Any) -> outcome.Outcome[Any]:
@@ -97,4 +98,6 @@ def as_outcome(value: Any) -> outcome.Outcome[Any]:
     kind = value.__class__
     if kind is outcome.Error:  # a new one each time, since an outcome serves one caller only
         return outcome.Error(value.error)
+    if kind is Sent:
+        return outcome.Value(None)
     return outcome.Value(value.value if kind is outcome.Value else value)

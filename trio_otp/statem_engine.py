@@ -31,6 +31,7 @@ from .bounded import bounded
 from .exits import BadReturn
 from .process import UNSET
 from .record import dataclass
+from .sent import SENT
 from .server_results import Reply, Stop
 from .statem_actions import (
     ChangeCallbacks,
@@ -221,7 +222,7 @@ class Engine:
 
     def _take(self, result: Any, effects: list[Effect]) -> None:
         plan = self._in_hand()
-        if result is None and isinstance(plan.happening.kind, _NO_CALLS):
+        if (result is None or result is SENT) and isinstance(plan.happening.kind, _NO_CALLS):
             result = _KEEP
         elif not isinstance(result, _RESULTS):
             if self._stops(result, effects):
@@ -239,7 +240,7 @@ class Engine:
     def _take_entered(self, result: Any, effects: list[Effect]) -> None:
         if self._stops(result, effects):
             return
-        if result is None:
+        if result is None or result is SENT:
             result = KeepState()
         moves = isinstance(result, NextState) and not same(self.state, result.state)
         if moves or not isinstance(result, _RESULTS):

@@ -30,6 +30,7 @@ from .mailbox import SystemMessage
 from .process import UNSET
 from .record import dataclass
 from .request import From
+from .sent import SENT
 from .server_loop import ServerLoop
 from .server_messages import STATE, Cast
 from .server_results import OUTCOMES, Stopping
@@ -96,6 +97,7 @@ class StatemLoop(ServerLoop):
         return callbacks
 
     def _began(self, result: Any) -> None:
+        result = None if result is SENT else result
         """Make the machine with the first state and the actions that init gave."""
         callbacks = self._callbacks
         state = result.state if isinstance(result, NextState) else callbacks.initial

@@ -93,6 +93,14 @@ async def check_calls(pid: otp.Pid[Cache]) -> None:
         assert_type(await cache.keys("a", "b", limit=3), list[str])
 
 
+async def check_limits(pid: otp.Pid[Cache]) -> None:
+    """A client may have a limit for its calls, in seconds, or none."""
+    for cache in (Cache.at(pid, timeout=30), Cache.at(timeout=0.5), Cache.at("c", timeout=None)):
+        assert_type(await cache.get("k"), bytes | None)
+    Cache.at(pid, timeout="30")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await Cache.at(pid).get("k", timeout=30)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
 async def check_answers(cache: Cache) -> None:
     """Reply[T] and Stop are how a method answers, not what its caller gets."""
     assert_type(await cache.touch("k"), bool)
@@ -126,6 +134,8 @@ def check_casts(cache: Cache) -> None:
     """A cast returns nothing, and there is nothing to wait for."""
     assert_type(cache.put("k", b"v"), None)
     assert_type(cache.clear(), None)
+    assert_type(otp.cast("cache", 1), None)
+    assert_type(otp.send("cache", 1), None)
     cache.put("k", "v")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
