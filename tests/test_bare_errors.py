@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import Any
 
 import pytest
 import trio
@@ -13,6 +15,7 @@ from bare_kit import (
     EXITS,
     NURSING,
     Invalid,
+    Missing,
     Shop,
     Stranger,
     crash_from_leaving,
@@ -32,11 +35,6 @@ from bare_kit import (
 
 import trio_otp as otp
 from trio_otp.testing import GuestLoop
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Body = Callable[[], Awaitable[Any]]
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -132,6 +130,34 @@ def test_a_group_is_whole_also_if_its_block_is_being_cancelled(block: str) -> No
 
     got = run(inside)
     assert "order 7 (1 sub-exception)" == str(got)
+
+
+async def raise_a_group() -> None:
+    raise Invalid("order 7", [ValueError("price")])
+
+
+async def raise_an_error() -> None:
+    raise Missing("price")
+
+
+@pytest.mark.parametrize("body", [raise_an_error, raise_a_group, leave_in_clean_up])
+@pytest.mark.parametrize("block", NURSING)
+def test_what_has_left_is_freed_at_once(block: str, body: Any) -> None:
+    """No frame of the block holds on to it, so it needs no garbage collector."""
+
+    async def leave() -> Any:
+        around = otp.open_process if body is leave_in_clean_up else BLOCKS[block]
+        error: Any = await left(around, body)
+        gone = weakref.ref(error)
+        del error
+        return gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert run(leave)
+    finally:
+        gc.enable()
 
 
 def test_a_guest_loop_hands_on_the_error_of_its_run() -> None:

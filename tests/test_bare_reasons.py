@@ -28,8 +28,6 @@ from trio_otp.runtime import runtime
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Body = Callable[[], Awaitable[Any]]
-
 
 async def reason_of(body: Callable[..., Awaitable[Any]]) -> object:
     """Return the exit reason of a process that runs a body."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import gc
+import weakref
+from typing import Any
 
 import outcome
 import pytest
+import trio
 from bare_kit import (
     ERRORS,
+    Missing,
     Rejected,
     Shop,
     crash_while_leaving,
@@ -19,11 +23,6 @@ from bare_kit import (
 )
 
 import trio_otp as otp
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Body = Callable[[], Awaitable[Any]]
 
 
 class Shelf(otp.GenServer):
@@ -71,6 +70,38 @@ async def test_a_group_of_many_is_no_answer_unless_it_is_named() -> None:
         assert "many (2 sub-exceptions)" == str(caught.value)
         with pytest.raises(otp.ServerExited):
             await Shelf.look(pid, many, 0)
+
+
+async def test_an_answer_is_freed_at_once() -> None:
+    """No frame of the server holds on to it."""
+
+    class Here(otp.GenServer):
+        @otp.on_call(raises=(KeyError,))
+        async def look(self) -> None:
+            raise Missing("title")
+
+        @otp.on_call(raises=(KeyError,))
+        def look_sync(self) -> None:
+            raise Missing("title")
+
+    async def told(call: Any) -> Any:
+        try:
+            await call
+        except Missing as exc:
+            return weakref.ref(exc)
+
+    async with otp.open_process():
+        pid = await otp.start_link(Here)
+        gc.collect()
+        gc.disable()
+        try:
+            for call in (Here.look(pid), Here.look_sync(pid)):
+                gone = await told(call)
+                del call
+                await trio.lowlevel.checkpoint()  # Trio keeps what a task was last woken with
+                assert gone() is None
+        finally:
+            gc.enable()
 
 
 async def test_an_answer_has_nothing_private_on_its_chain() -> None:

@@ -19,9 +19,7 @@ from trio.testing import wait_all_tasks_blocked
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    Body = Callable[[], Awaitable[Any]]
+    from collections.abc import AsyncIterator
 
 
 async def by_call() -> None:

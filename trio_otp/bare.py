@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard, cast
+from weakref import ref
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -257,12 +258,15 @@ def _public(link: BaseException) -> BaseException | None:
 
 def exited(leaving: ProcessExit) -> ProcessExited:
     """Return the public error that says that the code has called `otp.exit`."""
-    if leaving.told is None:
-        leaving.told = ProcessExited(as_reason(leaving.reason))
-        below = leaving.__context__
-        if below is not None and below is not leaving.reason:
-            leaving.told.__context__ = _public(below)
-    return leaving.told
+    known = None if leaving.told is None else leaving.told()
+    if known is not None:
+        return known
+    told = ProcessExited(as_reason(leaving.reason))
+    below = leaving.__context__
+    if below is not None and below is not leaving.reason:
+        told.__context__ = _public(below)
+    leaving.told = ref(told)  # weak: what is raised has frames that hold the other
+    return told
 
 
 # -- what leaves a block ---------------------------------------------------------------------------

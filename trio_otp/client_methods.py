@@ -293,26 +293,27 @@ class CallMethod(_Method, Generic[P, R]):
         try:
             value = message.handle_cast(server)
         except Exception as exc:
-            if (error := self._told(exc)) is None:
+            if not self._tells(exc):
                 raise
-            return Reply(outcome.Error(error))
+            return self._telling(exc)
         return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
 
     async def _caught(self, running: Any) -> Any:
         try:
             return await running
         except Exception as exc:
-            if (error := self._told(exc)) is None:
+            if not self._tells(exc):
                 raise
-            return Reply(outcome.Error(error))
+            return self._telling(exc)  # not a name more: this frame is in its traceback
 
-    def _told(self, exc: Exception) -> BaseException | None:
-        """Return what the caller is told of an exception; None if it is a crash."""
-        if not self.raises:
-            return None
+    def _tells(self, exc: Exception) -> bool:
+        """Check whether an exception is an answer, and not a crash."""
+        return isinstance(exc, self.raises) or isinstance(unwrap(exc), self.raises)
+
+    def _telling(self, exc: Exception) -> Reply[Any]:
+        """Return the answer that an exception is."""
         bare = unwrap(exc)  # a nursery in the function must not turn an answer into a crash
-        error = bare if isinstance(bare, self.raises) else exc
-        return publish(error) if isinstance(error, self.raises) else None
+        return Reply(outcome.Error(publish(bare if isinstance(bare, self.raises) else exc)))
 
 
 class DeferredMethod(CallMethod[P, R]):

@@ -31,6 +31,7 @@ from .record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from weakref import ReferenceType
 
 
 class Reason(enum.Enum):
@@ -89,7 +90,7 @@ class ProcessExit(Internal, BaseException):
     def __init__(self, reason: object) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.told: ProcessExited | None = None  # what users get instead, once one does
+        self.told: ReferenceType[ProcessExited] | None = None  # what users get instead
 
     def __repr__(self) -> str:
         return f"ProcessExit({bounded(self.reason)})"  # Trio shows what ends a nursery

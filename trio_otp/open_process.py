@@ -89,8 +89,11 @@ async def open_process(
         process.die(NORMAL)
         if process.exit_reason is not NORMAL:
             error = ProcessExited(process.exit_reason)
-    if error is not None:
-        raise_bare(error)
+    try:
+        if error is not None:
+            raise_bare(error)
+    finally:
+        del ended, error  # else the frame and the traceback keep each other alive
 
 
 def _reason_of_block(exc: BaseException) -> object:

@@ -92,6 +92,14 @@ class OpenSupervisor(Handle):
         late = loop is not None and loop.gave_up
         return self._error() if self._failure is None and late else self._take_failure()
 
+    def _raise_failure(self) -> None:
+        failure = self._take_failure()
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # else the frame and the traceback keep each other alive
+
     def _take_failure(self) -> SupervisorExited | None:
         """Return what ended the body, to be raised now: the handle may live for long."""
         failure, self._failure = self._failure, None
@@ -170,5 +178,5 @@ async def open_supervisor(
             raise
         raise_beside(exc, failure)
     leave_wait(waiter)
-    if handle is not None and (failure := handle._take_failure()) is not None:
-        raise failure
+    if handle is not None:
+        handle._raise_failure()

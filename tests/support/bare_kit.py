@@ -31,6 +31,10 @@ class Rejected(ExceptionGroup[Exception]):
         return Rejected(self.message, parts)
 
 
+class Missing(KeyError):
+    """An error of an application."""
+
+
 class Stranger(BaseException):
     """What is no error, and not the library's either."""
 
