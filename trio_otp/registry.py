@@ -185,6 +185,7 @@ class Registry(GenServer):
         """Pass over exit signals, as a supervisor does; log what is not expected."""
         return None if isinstance(message, Exit) else super().handle_info(message)
 
+    @enable_ki_protection
     def terminate(self, reason: object) -> None:
         """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
         for process, linked in list(self._linked.items()):

@@ -234,6 +234,8 @@ async def links() -> None:
         await otp.receive(str)
         otp.cancel_timer(interval)
         otp.apply_after(0.1, echo, 1)
+        otp.exit_after(0.1, otp.spawn(trio.sleep_forever), "bye")
+        otp.kill_after(0.1, otp.spawn(trio.sleep_forever))
         await trio.sleep(1)
         otp.register("name", otp.self())
         otp.unregister("name")
