@@ -8,7 +8,7 @@ was raised.
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .application_errors import ApplicationExited, ApplicationStartError
 from .bare import NURSERY_TEXT, unwrap
@@ -55,7 +55,7 @@ def _reason(reason: Any) -> str:
             return _reason(reason.reason)
         case BaseExceptionGroup(message=message, exceptions=inner):
             parts = "; ".join(map(_reason, inner))
-            notes = getattr(reason, "__notes__", ())
+            notes: list[Any] = getattr(cast("Any", reason), "__notes__", [])
             text = parts if message == NURSERY_TEXT else f"{set_in(message)}: {parts}"
             return _shortened("\n".join([text, *(set_in(str(note)) for note in notes)]))
         case BaseException():

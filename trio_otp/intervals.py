@@ -186,7 +186,7 @@ class _Send:
         self.message = message
 
     def __call__(self, timer: Timer) -> bool:
-        process: Process = timer.owner
+        process: Any = timer.owner
         if process.alive:  # else its end is near, and that of the timer
             process.mailbox.put(self.message)
         return True

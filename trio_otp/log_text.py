@@ -144,7 +144,7 @@ def _one(exc: BaseException, seen: set[int]) -> Iterator[str]:
         yield from _frames(exc)
     yield exception_text(exc) + "\n"
     if isinstance(exc, BaseExceptionGroup):
-        members = exc.exceptions
+        members = members_of(exc)
         for number, member in enumerate(members[:_MEMBERS], 1):
             yield f"  +---------------- {number} ----------------\n"
             yield from _indented(_chain(member, seen))
@@ -163,6 +163,12 @@ def _frames(exc: BaseException) -> Iterator[str]:
             yield "\n".join(map(visible, line.split("\n")))
 
 
+def members_of(group: Any) -> tuple[BaseException, ...]:
+    """Give the exceptions of a group."""
+    members: tuple[BaseException, ...] = group.exceptions
+    return members
+
+
 def _indented(pieces: Iterable[str]) -> Iterator[str]:
     for line in "".join(pieces).splitlines():
         yield f"  | {line}\n"
@@ -178,4 +184,4 @@ def _all(exc: BaseException, seen: set[int]) -> Iterator[BaseException]:
         yield each
         todo += [each.__cause__, each.__context__]
         if isinstance(each, BaseExceptionGroup):
-            todo += each.exceptions
+            todo += members_of(each)

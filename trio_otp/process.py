@@ -292,6 +292,7 @@ class Process(Handle):
 
     def crash_report(self, reason: object, **details: Any) -> CrashReport:
         """Describe the process as it is at its end."""
+        all_details: dict[str, Any] = {"log": self.log, **details}
         return CrashReport(
             pid=self.pid,
             name=self.name,
@@ -308,7 +309,7 @@ class Process(Handle):
             trap_exit=self.trap_exit,
             metadata=dict(self.metadata or {}),
             neighbours=neighbours_of(self),
-            **{"log": self.log, **details},
+            **all_details,
         )
 
     @property

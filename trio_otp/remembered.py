@@ -49,15 +49,13 @@ def remembered(reason: object) -> object:
     if isinstance(reason, Shutdown):
         detail = remembered(reason.detail)
         return reason if detail is reason.detail else Shutdown(detail)
-    if reason.__class__ in _TEXTS or isinstance(reason, tuple):
-        return _slim(reason, DEPTH) if _is_heavy(reason) else reason
-    return reason
+    return _slim(reason, DEPTH) if _is_heavy(reason, DEPTH) else reason
 
 
-def _is_heavy(reason: Any) -> bool:
+def _is_heavy(reason: Any, depth: int) -> bool:
     """Tell whether a reason is a long text, or a tuple with one or with an exception in it."""
-    if isinstance(reason, tuple):
-        return reason.__class__ is tuple and any(map(_is_heavy, reason))
+    if reason.__class__ is tuple:
+        return depth > 0 and any(_is_heavy(each, depth - 1) for each in reason)
     return isinstance(reason, BaseException) or (reason.__class__ in _TEXTS and len(reason) > TEXT)
 
 
@@ -75,11 +73,11 @@ def _portrait(exc: BaseException, depth: int) -> BaseException:
     return Exception(texts[0])
 
 
-def _made(exc: BaseException, kind: type[Any], depth: int) -> BaseException:
+def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     """Make one of a class, past its own `__new__` and `__init__`, which may want anything."""
     builtins = [each for each in kind.__mro__ if each.__module__ == "builtins"]
     base: Any = builtins[0]
-    if isinstance(exc, BaseExceptionGroup):
+    if issubclass(kind, BaseExceptionGroup):
         members = [_nested(member, depth) for member in exc.exceptions[:MOST]]
         portrait = base.__new__(kind, _slim(exc.message, 1), members)
     else:
@@ -134,7 +132,14 @@ def _texts(exc: BaseException) -> tuple[str, str]:
 
 def _telling(kind: type[Any], text: str, shown: str) -> type[Any]:
     """Make a class in place of one whose texts need what is not remembered."""
-    texts = {"__str__": lambda _: text, "__repr__": lambda _: shown}
+
+    def told(_: object) -> str:
+        return text
+
+    def rendered(_: object) -> str:
+        return shown
+
+    texts = {"__str__": told, "__repr__": rendered}
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     made: Any = type(kind)
     telling: type[Any] = made(kind.__name__, (kind,), {**texts, **names})

@@ -17,7 +17,7 @@ Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -128,10 +128,12 @@ def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
     check_reference(shot.dest)
     timers = runtime().timers
     timer = Timer(float(delay) + (0.0 if absolute else trio.current_time()), shot)
-    if isinstance(shot.dest, Pid):
-        owner = find(shot.dest)
+    dest: Any = shot.dest
+    if isinstance(dest, Pid):
+        owner = find(cast("Pid[Any]", dest))
         if owner is None:
             timer.live = False
+            timer.let_go()
             return timer
         own(timer, owner)
     timers.add(timer)

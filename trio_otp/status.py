@@ -93,9 +93,10 @@ def _accepts(signature: inspect.Signature, *args: Any, **kwargs: Any) -> bool:
 
 def _checked(status: Status, result: Any) -> Status:
     """Take what was returned; a key that is left out is shown as it is, as in OTP."""
-    if not isinstance(result, Mapping):
-        return dict.fromkeys(status, result)
-    unknown = [key for key in result if key not in status]
+    given: Any = result
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(status, given)
+    unknown: list[Any] = [key for key in result if key not in status]
     if unknown:  # a misspelt key would have kept something out
         text = f"<format_status returned {bounded(unknown)}; accepted: {', '.join(status)}>"
         return _withheld(status, text)
