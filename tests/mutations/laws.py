@@ -201,6 +201,22 @@ MUTATIONS = [
         "            host.end(None)\n\n\nasync def _answer",
         "test_sys.py::test_however_a_suspended_server_ends_its_callers_are_told",
     ),
+    Mutation(
+        "a supervisor waits for the end of a child without an edge",
+        2,
+        "request",
+        "    waiter.waits_for = dying\n",
+        "",
+        "test_deadlock_ends.py::test_a_terminate_that_asks_the_supervisor_that_stops_it_is_told",
+    ),
+    Mutation(
+        "a call that came before the wait for an end is left in the circle",
+        2,
+        "request",
+        "            request.finish(outcome.Error(_deadlock(",
+        "            print(outcome.Error(_deadlock(",
+        "test_deadlock_ends.py::test_a_call_that_came_before_the_stop_is_answered",
+    ),
     # 3. Clients cannot hurt a server.
     Mutation(
         "references are resolved in the supervisor",
@@ -235,6 +251,14 @@ MUTATIONS = [
         "    except Exception as exc:\n        result = outcome.Error(exc)\n",
         "    except TimeoutError as exc:\n        result = outcome.Error(exc)\n",
         "test_sys.py::test_a_function_that_raises_fails_in_the_caller_alone",
+    ),
+    Mutation(
+        "a suspend that was given up holds the server",
+        3,
+        "system",
+        "    if call.abandoned and not request.outlives_caller:\n        return\n",
+        "",
+        "test_sys.py::test_requests_that_were_given_up_do_nothing",
     ),
     # 4. Shutdown is ordered.
     Mutation(
@@ -301,6 +325,22 @@ MUTATIONS = [
         "                if queue and self._budget > 0 and process.doom is UNSET:\n",
         "                if queue and self._budget > 0:\n",
         "test_gen_statem_path.py::test_a_signal_goes_before_a_message_that_is_handed_over",
+    ),
+    Mutation(
+        "a block that is left tells links before it has stopped what lives in it",
+        4,
+        "process",
+        "        if self.doom is KILLED:\n            self.die(KILLED)\n",
+        "        self.die(reason)\n",
+        "test_ways_out.py::test_every_way_out_cleans_up_newest_first_and_then_tells_links",
+    ),
+    Mutation(
+        "one that is stopped takes along others whose turn comes later",
+        4,
+        "home",
+        "        if peer in leaving and not peer.trap_exit and not peer.dead:\n",
+        "        if peer is process:\n",
+        "test_ways_out.py::test_a_nursery_that_closes_stops_a_helper_and_then_its_owner",
     ),
     # 5. What is not ours passes through.
     Mutation(
@@ -415,6 +455,22 @@ MUTATIONS = [
         "                    self._budget -= 1\n                    message = queue.popleft()\n",
         "                    message = queue.popleft()\n",
         "test_gen_statem_path.py::test_a_flood_lets_others_run",
+    ),
+    Mutation(
+        "an error is no checkpoint",
+        6,
+        "checkpoints",
+        "            await cancel_shielded_checkpoint()\n",
+        "",
+        "test_checkpoints.py::test_an_error_is_a_checkpoint",
+    ),
+    Mutation(
+        "a call that fails at once is no checkpoint",
+        6,
+        "checkpoints",
+        "    need_task()\n    await checkpoint()\n",
+        "    need_task()\n",
+        "test_checkpoints.py::test_an_error_is_a_checkpoint",
     ),
     # 7. Isolation by run.
     Mutation(
