@@ -86,11 +86,13 @@ def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
         args = tuple(_slim(arg, depth) for arg in shown)
         portrait = base.__new__(kind, *args)
         portrait.args = args
-    if HIDDEN in vars(exc):
-        vars(portrait)[HIDDEN] = _slim(vars(exc)[HIDDEN], depth)
+    attributes: Any = exc.__dict__
+    if HIDDEN in attributes:
+        vars(portrait)[HIDDEN] = _slim(attributes[HIDDEN], depth)
         return cast("BaseException", portrait)
     own = [n for each in builtins for n, d in vars(each).items() if isinstance(d, _DESCRIPTORS)]
-    for name in [*(name for name in own if name[0] != "_" and name != "args"), *vars(exc)]:
+    names: list[str] = [name for name in own if name[0] != "_" and name != "args"]
+    for name in [*names, *attributes]:
         with suppress(AttributeError, TypeError):  # one that is not set, or read only
             value = _slim(getattr(exc, name), depth)
             if value.__class__ is not Note:

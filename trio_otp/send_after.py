@@ -17,7 +17,7 @@ Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -128,9 +128,8 @@ def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
     check_reference(shot.dest)
     timers = runtime().timers
     timer = Timer(float(delay) + (0.0 if absolute else trio.current_time()), shot)
-    dest: Any = shot.dest
-    if isinstance(dest, Pid):
-        owner = find(cast("Pid[Any]", dest))
+    if shot.dest.__class__ is Pid:
+        owner = find(shot.dest)
         if owner is None:
             timer.live = False
             timer.let_go()
