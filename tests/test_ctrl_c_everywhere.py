@@ -16,14 +16,12 @@ import pytest
 import trio
 from async_kit import CASES, world
 from interrupt_programs import PROGRAMS, REAL
-from interrupt_sweep import Interrupt, run
+from interrupt_sweep import Ended, Interrupt, run
 
 from trio_otp.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
-    Program = Callable[[], Awaitable[object]]
+    from collections.abc import Iterator
 
 # A Ctrl-C between the call of an async function and its `await`.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -40,28 +38,33 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def program_of(name: str) -> Program:
-    """Give one of our programs, or that of a case of a public async function."""
-    return OURS[name] if name in OURS else lambda: in_world(name)
+def run_with(name: str, interrupt: Interrupt) -> Ended:
+    """Run one of our programs, or that of a case of a public async function."""
 
+    def begin() -> None:
+        interrupt.active = True
 
-async def in_world(name: str) -> None:
-    async with world(lambda: None) as w:
-        await CASES[name](w)
+    async def in_world() -> None:
+        async with world(begin) as w:
+            await CASES[name](w)
+            interrupt.active = False  # how a tree ends is seen in programs of ours
+
+    if name in OURS:
+        return run(OURS[name], interrupt, real=name in REAL)
+    return run(in_world, interrupt, prepares=True)
 
 
 def places(name: str) -> int:
     """Count the lines at which Ctrl-C can get in; the program has to end well without it."""
     for _ in range(2):  # what is imported and cached at first use is no part of it
-        ended = run(program_of(name), Interrupt(-1), real=name in REAL)
+        ended = run_with(name, Interrupt(-1))
     assert ended.error is None, ended.error
-    assert ended.count > 0
     return ended.count
 
 
 def check(name: str, number: int, second: int = 0) -> None:
     """Run a program with Ctrl-C at a line, and fail unless it ends by that."""
-    ended = run(program_of(name), Interrupt(number, second), real=name in REAL)
+    ended = run_with(name, Interrupt(number, second))
     assert ended.pressed or name in REAL, f"there is no line {number} any more"
     assert is_interrupt(name, ended.error) or not ended.pressed, ended
 
@@ -77,6 +80,7 @@ def is_interrupt(name: str, error: BaseException | None) -> bool:
 def test_ctrl_c_at_some_lines(name: str) -> None:
     """Wherever it gets in, the program ends by it, with every process ended."""
     total = places(name)
+    assert total > 0
     for number in random.Random(name).sample(range(1, total + 1), min(total, SOME)):
         check(name, number)
 
@@ -118,4 +122,4 @@ def test_a_program_that_hangs_is_named() -> None:
 
 def run_at_all(name: str, total: int) -> None:
     for number in range(1, total + 1):
-        run(program_of(name), Interrupt(number))
+        run_with(name, Interrupt(number))

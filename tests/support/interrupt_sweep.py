@@ -108,13 +108,16 @@ class Ended:
         return f"{self.error!r} after Ctrl-C at {', '.join(self.places)}"
 
 
-def run(scenario: Scenario, interrupt: Interrupt, *, real: bool = False) -> Ended:
+def run(
+    scenario: Scenario, interrupt: Interrupt, *, real: bool = False, prepares: bool = False
+) -> Ended:
     """Run a program with Ctrl-C at one line, always the same way.
 
     Args:
         scenario: the program.
         interrupt: where Ctrl-C is pressed.
         real: it waits for threads or other programs, which no virtual clock knows of.
+        prepares: it sets `interrupt.active` itself, when its preparations are over.
     """
     time = None if real else clock(interrupt)
     seen: list[Runtime] = []
@@ -123,7 +126,7 @@ def run(scenario: Scenario, interrupt: Interrupt, *, real: bool = False) -> Ende
     async def main() -> None:
         seen.append(runtime())
         tasks.append(trio.lowlevel.current_task())
-        interrupt.active = True
+        interrupt.active = not prepares
         try:
             await scenario()
         finally:
