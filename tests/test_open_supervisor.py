@@ -189,7 +189,7 @@ async def test_giving_up_cancels_the_body() -> None:
     assert otp.SHUTDOWN is caught.value.reason
     assert [("b", boom)] == [(child_id, why) for _, child_id, why in caught.value.history]
     assert boom is caught.value.__cause__
-    assert "child 'b': Boom('why')" in str(caught.value)
+    assert "child 'b': Boom: why" in str(caught.value)
 
 
 async def test_the_history_tells_when(autojump_clock: Any) -> None:

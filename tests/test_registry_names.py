@@ -105,9 +105,9 @@ async def test_the_four_functions_of_the_via_protocol() -> None:
 async def test_a_name_in_an_unknown_registry_refuses_a_start() -> None:
     """The cause says which registry does not run, and nothing of the process is left."""
     async with otp.open_process():
-        with pytest.raises(otp.StartError, match="no process behind 'reg'"):
+        with pytest.raises(otp.StartError, match=r"registry 'reg' is not running; put it"):
             await otp.start(otp.child(Holder).having(name=REG.via("k")))
-        with pytest.raises(otp.NoProcess):
+        with pytest.raises(otp.NoProcess, match=r"registry 'reg' is not running; put it before"):
             await otp.call(REG.via("k"), "hello")
 
         assert None is otp.whereis(REG.via("k"))

@@ -249,7 +249,7 @@ async def test_who_is_told_that_a_supervisor_gave_up_has_the_crash_itself() -> N
     *earlier, last = [reason for _, _, reason in error.history]
     assert crash is last
     assert [(ValueError, None)] * 2 == [(type(r), getattr(r, "__traceback__", 1)) for r in earlier]
-    assert "0.0 s ago: child 'weak': ValueError('crash', <State>)" in str(error)
+    assert "0.0 s ago: child 'weak': ValueError: ('crash', <State>)" in str(error)
 
 
 async def test_the_handle_of_a_supervisor_that_gave_up_holds_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .bounded import bounded
-from .exits import OtpError, StartError, ends_text, last_crash
+from .exits import OtpError, StartError, ends_text, last_crash, reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ class ApplicationExited(OtpError):
         history: Sequence[tuple[float, Any, object]] = (),
         crash: object = None,
     ) -> None:
-        super().__init__(f"application {name!r} exited: {bounded(reason)}{ends_text(history)}")
+        super().__init__(f"application {name!r} exited: {reason_text(reason)}{ends_text(history)}")
         self.name = name
         self.reason = reason
         self.history = tuple(history)

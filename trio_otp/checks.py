@@ -80,7 +80,13 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     >>> did_you_mean("restrat", ["restart", "shutdown"]), did_you_mean("x", ["restart"])
     ("; did you mean 'restart'?", '')
     """
+    near = nearest(str(word), known)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word nearest to one that is none; None if no word is near."""
     import difflib  # noqa: PLC0415 - only an error needs it, and it takes a while
 
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return close[0] if close else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 
 from .bounded import bounded
 from .class_checks import check_members, new_members, refuse_options
-from .exits import NORMAL, NoCallback, OtpError
+from .exits import NORMAL, NoCallback, OtpError, reason_text
 from .info_methods import enter_info_methods
 from .process import UNSET
 from .record import dataclass
@@ -237,7 +237,7 @@ class HandlerCrashed(OtpError):
     """A handler crashed with the request in hand; `reason` says why, also as `__cause__`."""
 
     def __init__(self, handler: object, reason: object) -> None:
-        super().__init__(f"handler {bounded(handler)} crashed: {bounded(reason)}")
+        super().__init__(f"handler {bounded(handler)} crashed: {reason_text(reason)}")
         self.handler = handler
         self.reason = reason
         if isinstance(reason, BaseException):

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .bounded import article, bounded
+from .bounded import article, bounded, hidden_text, shown_text, visible
+from .checks import nearest
 from .copies import PortableError
 from .record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from weakref import ReferenceType
 
 
@@ -58,6 +59,7 @@ KILLED: Final = Reason.KILLED
 NOPROC: Final = Reason.NOPROC
 TIMEOUT: Final = Reason.TIMEOUT
 _SAME: Final = object()  # the reason itself is shown
+_TEXT: Final = 1000  # characters of what an exception says
 ENDS: Final = 10  # ends of children that the text of an error or a record lists
 
 
@@ -105,6 +107,53 @@ def passes_through(exc: BaseException) -> bool:
             return not isinstance(exc, Exception | ProcessExit)
 
 
+def reason_text(reason: object, limit: int = 300) -> str:
+    """Render an exit reason as the end of an error text: an exception by class and text.
+
+    An error of this library whose reason is another error already ends with that one, so nothing
+    stands in the text twice, and nothing in quotes that are escaped again and again. If it is too
+    long for the limit, the innermost one is what is shown.
+
+    Args:
+        reason: any exit reason.
+        limit: characters.
+
+    >>> reason_text(Shutdown(FailedToStartChild("db", ValueError("no host"))))
+    "child 'db' failed to start: ValueError: no host"
+    """
+    exc = reason.detail if isinstance(reason, Shutdown) else reason
+    if not isinstance(exc, BaseException):
+        return bounded(reason)
+    if hidden_text(exc) is not None:
+        return bounded(exc)
+    text, inner = _said_by(exc), _told_by(exc)
+    if inner is not None:
+        return text if len(text) <= limit else reason_text(inner, limit)
+    name = type(exc).__name__
+    return shown_text(f"{name}: {text}" if text else name, limit)
+
+
+def _told_by(exc: BaseException) -> BaseException | None:
+    """Return the error that an error of this library tells of as its reason."""
+    reason = getattr(exc, "reason", None) if isinstance(exc, OtpError) else None
+    if isinstance(reason, Shutdown):
+        reason = reason.detail
+    return reason if isinstance(reason, BaseException) and reason is not exc else None
+
+
+def _said_by(exc: BaseException) -> str:
+    """Return what an exception says, in one line, whatever it is made of."""
+    args = exc.args
+    try:
+        if type(exc).__str__ is not BaseException.__str__:
+            return visible(str(exc)[:_TEXT])
+    except Exception:
+        return bounded(exc)
+    if len(args) == 1 and isinstance(args[0], str):
+        return visible(args[0][:_TEXT])
+    return bounded(args[0] if len(args) == 1 else args) if args else ""
+
+
 class OtpError(PortableError, Exception):
     """The base of every error of this library."""
 
@@ -139,7 +188,7 @@ class StartError(OtpError):
     """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
 
     def __init__(self, reason: object, what: object = None) -> None:
-        super().__init__(f"{what or 'process'} did not start: {bounded(reason)}")
+        super().__init__(f"{what or 'process'} did not start: {reason_text(reason)}")
         self.reason = reason
         crash = reason.detail if isinstance(reason, Shutdown) else reason
         if isinstance(crash, BaseException):
@@ -149,9 +198,12 @@ class StartError(OtpError):
 class AlreadyStarted(StartError):
     """The name or child id is taken by a living process, `pid`."""
 
-    def __init__(self, pid: Any, what: object = None) -> None:
+    def __init__(self, pid: Any, what: object = None, *, name: object = None) -> None:
         super().__init__(NORMAL, what)
-        self.args = (f"{what or 'process'} is already started as {pid!r}",)
+        text = f"{what or 'process'} is already started as {pid!r}"
+        if name is not None:
+            text = f"{what or 'process'} did not start: the name {bounded(name)} belongs to {pid!r}"
+        self.args = (text,)
         self.pid = pid
         self.reason = self
 
@@ -169,7 +221,7 @@ class FailedToStartChild(OtpError):
     """The detail of a supervisor's `Shutdown` reason when a child did not start."""
 
     def __init__(self, child_id: object, reason: object) -> None:
-        super().__init__(f"child {bounded(child_id)} failed to start: {bounded(reason)}")
+        super().__init__(f"child {bounded(child_id)} failed to start: {reason_text(reason)}")
         self.child_id = child_id
         self.reason = reason
         if isinstance(reason, BaseException):
@@ -191,18 +243,42 @@ class CallError(OtpError):
 class NoProcess(CallError):
     """Nobody is behind the reference: the process is dead or the name is free."""
 
-    def __init__(self, server: object, message: object = None) -> None:
-        super().__init__(f"no process behind {bounded(server)}{_about(message)}", server, message)
+    def __init__(
+        self,
+        server: object,
+        message: object = None,
+        *,
+        known: Iterable[object] = (),
+        text: str | None = None,
+    ) -> None:
+        what = text or f"no process behind {bounded(server)}"
+        super().__init__(what + _about(message), server, message)
         self.reason = NOPROC
+        self._known = tuple(known)  # names, of which the nearest is told if this is ever shown
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not self._known:
+            return text
+        names = {bounded(name).strip("'").casefold(): bounded(name) for name in self._known}
+        near = nearest(bounded(self.server).strip("'").casefold(), names)
+        return text if near is None else f"{text}; did you mean {names[near]}?"
 
 
 class CallTimeout(CallError, trio.TooSlowError):
     """The server did not answer in time; the request may still be handled, its reply is dropped."""
 
     def __init__(
-        self, server: object, message: object, elapsed: float, *, shown: object = None
+        self,
+        server: object,
+        message: object,
+        elapsed: float,
+        *,
+        shown: object = None,
+        doing: str = "",
     ) -> None:
-        text = f"{bounded(server)} did not answer within {elapsed:g} s{_about(message, shown)}"
+        request = _about(message, shown)
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}{doing}"
         super().__init__(text, server, message, elapsed)
         self.reason = TIMEOUT
 
@@ -222,7 +298,7 @@ class ServerExited(CallError):
     ) -> None:
         why = reason if why is _SAME else why
         super().__init__(
-            f"{bounded(server)} exited: {bounded(why)}{_about(message, shown)}",
+            f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}",
             server,
             message,
             elapsed,
@@ -265,7 +341,7 @@ class CallbackFailed(OtpError):
     """A function that `otp.sys` ran in a process raised, for `reason`; the process goes on."""
 
     def __init__(self, callback: str, reason: object) -> None:
-        super().__init__(f"{callback}: {bounded(reason)}")
+        super().__init__(f"{callback}: {reason_text(reason)}")
         self.callback = callback
         self.reason = reason
         if isinstance(reason, BaseException):
@@ -332,7 +408,7 @@ class ProcessExited(OtpError):
     """An exit signal ended the block of `otp.open_process`."""
 
     def __init__(self, reason: object) -> None:
-        super().__init__(f"exit signal: {bounded(reason)}")
+        super().__init__(f"exit signal: {reason_text(reason)}")
         self.reason = reason
         if isinstance(reason, BaseException):
             self.__cause__ = reason
@@ -351,7 +427,7 @@ class SupervisorExited(OtpError):
         history: Sequence[tuple[float, object, object]] = (),
         crash: object = None,
     ) -> None:
-        super().__init__(f"supervisor exited: {bounded(reason)}{ends_text(history)}")
+        super().__init__(f"supervisor exited: {reason_text(reason)}{ends_text(history)}")
         self.reason = reason
         self.history = tuple(history)
         self.__cause__ = last_crash(reason, history, crash)
@@ -365,7 +441,8 @@ def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
     except RuntimeError:  # outside of a run the last of them is now
         now = last[-1][0] if last else 0.0
     return "".join(
-        f"\n  {max(0.0, now - time):.1f} s ago: child {bounded(child_id)}: {bounded(reason, 500)}"
+        f"\n  {max(0.0, now - time):.1f} s ago: child {bounded(child_id)}: "
+        f"{reason_text(reason, 500)}"
         for time, child_id, reason in last
     )
 

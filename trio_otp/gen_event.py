@@ -71,8 +71,8 @@ from .event_commands import (
 )
 from .event_handler import check_handler, split_key
 from .event_manager import EventManager
-from .exits import NORMAL, NoProcess
-from .names import check_class, find, is_atom, need
+from .exits import NORMAL
+from .names import check_class, find, is_atom, need, no_process
 from .request import DEFAULT_TIMEOUT
 from .request_collection import RequestIds
 from .request_ids import check_response, receive_response, wait_response
@@ -122,7 +122,7 @@ def notify(ref: Ref, event: Any) -> None:
         check_class(ref, process, EventManager, "gen_event.notify")
         process.mailbox.put(Cast(Notify(event)))
     elif is_atom(ref):
-        raise NoProcess(ref, event)
+        raise no_process(ref, event)
     else:
         runtime().drop(ref, event, "notify to a dead event manager")
     return SENT  # type: ignore[no-any-return]  # it stands for None

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import trio
 
-from .exits import NoProcess
 from .home import stack_of
-from .names import check_reference, holder, is_atom, is_via
+from .names import check_reference, holder, is_atom, is_via, no_process
 from .pid import Pid
 from .port import Port
 from .process import UNSET
@@ -195,7 +194,7 @@ def look(ref: Any) -> Process:
         pid: Pid[Any] = ref if ref.__class__ is Pid else ref.pid
         process = pid._process
     if process is None or process.runtime is not runtime():
-        raise NoProcess(ref)
+        raise no_process(ref)
     return process
 
 

@@ -253,7 +253,7 @@ async def _free_name(launch: Launch) -> None:
         while (process := _holder(blueprint.name, blueprint.label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
-                raise AlreadyStarted(process.pid, blueprint.label)
+                raise AlreadyStarted(process.pid, blueprint.label, name=blueprint.name)
             await _wait_for_end(process, blueprint)
     if launch.waiting.cancelled_caught:
         late = trio.current_time() >= launch.waiting.deadline
@@ -297,7 +297,7 @@ async def _take_name(process: Process, blueprint: Blueprint) -> None:
         rival = holder(blueprint.name)
         error = StartError(f"the registry refused {blueprint.name!r}", blueprint.label)
         if rival is not None:
-            error = AlreadyStarted(rival.pid, blueprint.label)
+            error = AlreadyStarted(rival.pid, blueprint.label, name=blueprint.name)
     except Exception as exc:
         error = StartError(exc, blueprint.label)
     process.condemn(KILLED)  # it is still starting, so its end is no signal to its starter

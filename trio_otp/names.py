@@ -11,10 +11,20 @@ from __future__ import annotations
 import enum
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    runtime_checkable,
+)
 
 from trio.lowlevel import enable_ki_protection
 
+from .bounded import bounded
 from .exits import AlreadyRegistered, NoProcess, WrongServer
 from .pid import Pid
 from .process import UNSET
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 T = TypeVar("T")
+MOST_KNOWN: Final = 100  # names that are looked at for one that was meant
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
@@ -145,8 +156,27 @@ def need(ref: object, message: object = None) -> Process:
             return process
     process = find(ref)
     if process is None:
-        raise NoProcess(ref, message)
+        raise no_process(ref, message)
     return process
+
+
+def no_process(ref: object, message: object = None) -> NoProcess:
+    """Make the error of a reference that leads nowhere, with what may be wrong about it."""
+    if is_via(ref):
+        registry: Any = ref
+        if is_atom(registry[1]) and via_module(registry[1]) is None:
+            return NoProcess(ref, message, text=registry_text(registry[1]))
+    names = runtime().names if is_atom(ref) else {}
+    few = (
+        len(names) <= MOST_KNOWN
+    )  # it may be raised again and again, by who tries until it is there
+    known = [name for name in names if name.__class__ is str] if few else []
+    return NoProcess(ref, message, known=known)
+
+
+def registry_text(registry: object) -> str:
+    """Say that a registry is not there, and where to put it."""
+    return f"registry {bounded(registry)} is not running; put it before the children that use it"
 
 
 def check_class(ref: object, process: Process, base: type[T], what: str) -> type[T]:
@@ -203,7 +233,7 @@ def take_name(process: Process, name: Any) -> bool:
     if is_via(name):
         module = via_module(name[1])
         if module is None:
-            raise NoProcess(name[1])
+            raise NoProcess(name[1], text=registry_text(name[1]))
         return _take_via(process, module, name[2])
     if process.runtime.names.setdefault(name, process) is not process:
         return False
@@ -264,7 +294,7 @@ def unregister(name: Atom) -> None:
     """
     process = runtime().names.pop(name, None)
     if process is None:
-        raise NoProcess(name)
+        raise no_process(name)
     process.name = process.pid._name = None
 
 
@@ -327,5 +357,5 @@ def send(ref: Ref, message: Any) -> None:
     elif isinstance(ref, Pid):
         runtime().drop(ref, message, "send to a dead process")
     else:
-        raise NoProcess(ref, message)
+        raise no_process(ref, message)
     return SENT  # type: ignore[no-any-return]  # it stands for None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .bounded import bounded
 from .exits import NoProcess
-from .names import find
+from .names import find, registry_text
 from .record import dataclass
 from .registry import Registry
 from .registry_table import Entry, strict_key
@@ -146,7 +146,7 @@ class RegistryView:
     def _server(self) -> Registry:
         server = self._find()
         if server is None:
-            error = NoProcess(self.name)
+            error = NoProcess(self.name, text=registry_text(self.name))
             error.add_note("Start it with otp.child(otp.Registry, keys=...).having(name=...).")
             raise error
         return server

@@ -26,7 +26,7 @@ from trio.lowlevel import (
 
 from .bare import raisable
 from .bounded import bounded
-from .copies import Handle
+from .copies import Handle, Mark
 from .exits import CallError, CallingSelf, CallTimeout, DeadlockError, ServerExited
 from .mailbox import Mailbox
 from .runtime import calling_process, current_process, need_task
@@ -225,8 +225,24 @@ class From(Handle, Generic[T]):
         """Answer with the time-out; a reply that comes later is dropped."""
         self.abandoned = True
         shown = shown_request(self.server)
-        error = CallTimeout(self.ref, self.message, self._elapsed(), shown=shown)
+        error = CallTimeout(
+            self.ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
+        )
         self.finish(outcome.Error(error))
+
+    def _doing(self) -> str:
+        """Say what the server does in the place of answering, for how long, and who else waits."""
+        current: Any = self.server.current
+        told: list[str] = []
+        if current is not Mark.UNSET:
+            method = getattr(getattr(current, "message", None), "method", None)
+            what = "another message" if method is None else f"{method.name}()"
+            seconds = trio.current_time() - self.server.since
+            what = "this call" if current is self else what
+            told.append(f"it has been handling {what} for {seconds:.3g} s")
+        if queued := len(self.server.mailbox):
+            told.append(f"{queued} waiting")
+        return f"; {', '.join(told)}" if told else ""
 
     def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Let the caller go, which was cancelled."""

@@ -55,8 +55,8 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .checkpoints import checkpointed
 from .copies import Handle
-from .exits import CallTimeout, NoProcess
-from .names import find
+from .exits import CallTimeout
+from .names import find, no_process
 from .request import DEFAULT_TIMEOUT, From, check_timeout, shown_request
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class RequestId(Handle):
     def _post(self) -> None:
         process = find(self.ref)
         if process is None:
-            self._arrived(outcome.Error(NoProcess(self.ref, self.message)))
+            self._arrived(outcome.Error(no_process(self.ref, self.message)))
             return
         self._from = From(process, self.ref, self.message, None)
         self._from.post(_delivery(weakref.ref(self)))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 import trio
 
 from .bounded import bounded
-from .exits import OtpError
+from .exits import OtpError, reason_text
 from .record import dataclass
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TaskExited(OtpError):
     """An awaited task ended without a result; `reason` says why, a crash is also the cause."""
 
     def __init__(self, task: object, reason: object) -> None:
-        super().__init__(f"{_name(task)} ended without a result: {bounded(reason)}")
+        super().__init__(f"{_name(task)} ended without a result: {reason_text(reason)}")
         self.task = task
         self.reason = reason
         if isinstance(reason, BaseException):
