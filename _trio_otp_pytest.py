@@ -15,9 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator
+    from collections.abc import AsyncIterator, Generator
 
-    from trio_otp.testing import OtpLog, OtpSystem, Probe, VirtualTime
+    from trio_otp.testing import (
+        OtpLog,
+        OtpSystem,
+        Probe,
+        StartSupervised,
+        StopSupervised,
+        VirtualTime,
+    )
 
 FIXTURES = frozenset(
     ["otp_log", "otp_system", "probe", "start_supervised", "stop_supervised", "virtual_time"]
@@ -35,13 +42,13 @@ async def otp_system(request: pytest.FixtureRequest) -> AsyncIterator[OtpSystem]
 
 
 @pytest.fixture
-def start_supervised(otp_system: OtpSystem) -> Callable[..., Any]:
+def start_supervised(otp_system: OtpSystem) -> StartSupervised:
     """Give the function that starts a child, which is stopped at the end of the test."""
     return otp_system.start_supervised
 
 
 @pytest.fixture
-def stop_supervised(otp_system: OtpSystem) -> Callable[..., Any]:
+def stop_supervised(otp_system: OtpSystem) -> StopSupervised:
     """Give the function that stops what `start_supervised` has started."""
     return otp_system.stop_supervised
 

@@ -354,3 +354,30 @@ def test_a_method_that_no_client_has() -> None:
         _ = Machine.at("m").plain
     with pytest.raises(AttributeError, match=r"has no 'x'; it has no decorated methods$"):
         _ = otp.Agent.at("a").x  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        otp.call,
+        otp.cast,
+        otp.send,
+        otp.send_request,
+        lambda ref, message: otp.abcast([ref], message),
+        lambda ref, message: otp.multi_call([ref], message),
+    ],
+)
+async def test_a_method_is_no_message(use: Any) -> None:
+    """It is refused in the caller, with the line that was meant; the server hears nothing of it."""
+    async with otp.open_supervisor([otp.child(Counter).having(name="c")]):
+        for method, line in (
+            (Counter.slow, r"write Counter\.slow\('c'\)"),
+            (Counter.see, r"write Counter\.see\('c', \.\.\.\)"),
+            (Counter.add, r"write Counter\.add\('c', \.\.\.\)"),
+            (Counter.later, r"write Counter\.later\('c', \.\.\.\)"),
+        ):
+            with pytest.raises(TypeError, match=rf"is no message, but sends itself: {line}"):
+                await use("c", method)
+        info = otp.process_info("c")
+        assert info is not None
+        assert info.handled == 0

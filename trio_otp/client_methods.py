@@ -18,7 +18,7 @@ from .checks import check_raises
 from .class_checks import check_method
 from .copies import Handle
 from .exits import NotAProcess, WrongServer
-from .names import class_name, find, need
+from .names import METHODS, class_name, find, need
 from .pid import Pid
 from .process import UNSET
 from .request import From, check_timeout
@@ -392,6 +392,9 @@ class CastMethod(_Method, Generic[P]):
             self.check_server(ref, process)
         process.mailbox.put(Cast(message))
         return SENT
+
+
+METHODS.update([CallMethod, DeferredMethod, CastMethod])
 
 
 def _own_pid(instance: object) -> Pid[Any]:

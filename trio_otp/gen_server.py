@@ -52,7 +52,7 @@ from .checkpoints import checkpointed, refusal
 from .exits import NORMAL, BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
 from .info_methods import enter_info_methods
 from .launch import Launch, expect_awaitable
-from .names import find, need, takes_messages
+from .names import METHODS, find, need, refuse_method, takes_messages
 from .request import (
     DEFAULT_TIMEOUT,
     From,
@@ -265,12 +265,15 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
         ServerExited: the server ended first.
         CallingSelf: a server called itself.
         DeadlockError: the server waits, over others perhaps, for the caller.
+        TypeError: `ref` is no reference, or the request is a decorated method.
 
     Follows: `GenServer.call/3`.
     """
     try:
         if timeout is not DEFAULT_TIMEOUT:
             check_timeout("timeout", timeout)
+        if request.__class__ in METHODS:
+            refuse_method(request, ref)
         waiting = From(need(ref, request), ref, request, timeout).begin()
     except Exception:
         await refusal()
@@ -287,10 +290,12 @@ def cast(ref: Ref, message: Any) -> None:
         message: what its `handle_cast` gets.
 
     Raises:
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is no reference, or the message is a decorated method.
 
     Follows: `GenServer.cast/2`.
     """
+    if message.__class__ in METHODS:
+        refuse_method(message, ref)
     process = find(ref)
     if process is None:
         runtime().drop(ref, message, "cast to a dead server")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_KNOWN: Final = 100  # names that are looked at for one that was meant
+METHODS: Final[set[type[Any]]] = set()  # the classes of decorated methods
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
@@ -172,6 +173,18 @@ def no_process(ref: object, message: object = None) -> NoProcess:
     )  # it may be raised again and again, by who tries until it is there
     known = [name for name in names if name.__class__ is str] if few else []
     return NoProcess(ref, message, known=known)
+
+
+def refuse_method(message: Any, ref: object) -> None:
+    """Refuse a decorated method in the place of a message: it is sent by calling it.
+
+    Raises:
+        TypeError: the text has the line to write.
+    """
+    if message.__class__ in METHODS:
+        more = "" if message.most == 1 else ", ..."  # of arguments, the server among them
+        line = f"{message.owner.__name__}.{message.name}({bounded(ref)}{more})"
+        raise TypeError(f"{message!r} is no message, but sends itself: write {line}")
 
 
 def registry_text(registry: object) -> str:
@@ -348,9 +361,12 @@ def send(ref: Ref, message: Any) -> None:
 
     Raises:
         NoProcess: the reference is a name and nobody has it.
+        TypeError: `ref` is no reference, or the message is a decorated method.
 
     Follows: `Kernel.send/2`.
     """
+    if message.__class__ in METHODS:
+        refuse_method(message, ref)
     process = find(ref)
     if process is not None:
         process.mailbox.put(message)

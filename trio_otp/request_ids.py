@@ -56,7 +56,7 @@ from .bounded import bounded
 from .checkpoints import checkpointed
 from .copies import Handle
 from .exits import CallTimeout
-from .names import find, no_process
+from .names import find, no_process, refuse_method
 from .request import DEFAULT_TIMEOUT, From, check_timeout, shown_request
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class RequestId(Handle):
 
     @enable_ki_protection
     def _post(self) -> None:
+        refuse_method(self.message, self.ref)
         process = find(self.ref)
         if process is None:
             self._arrived(outcome.Error(no_process(self.ref, self.message)))

@@ -11,6 +11,8 @@ from trio_otp.testing import (
     OtpLog,
     OtpSystem,
     Probe,
+    StartSupervised,
+    StopSupervised,
     VirtualTime,
     assert_call_fails,
     assert_receive,
@@ -43,6 +45,24 @@ async def check_fixtures(system: OtpSystem, probe: Probe, log: OtpLog, time: Vir
     with log.expect_crash(KeyError, of=Cache) as crashes:
         assert_type([crash.label for crash in crashes], list[str])
     await time.advance(1)
+
+
+async def idle() -> None:
+    await trio.sleep_forever()
+
+
+async def check_functions(
+    start_supervised: StartSupervised, stop_supervised: StopSupervised, system: OtpSystem
+) -> None:
+    """The fixtures that are functions have types of their own; those of a system fit."""
+    assert_type(await start_supervised(Cache), otp.Pid[Cache])
+    assert_type(await start_supervised(otp.child(Cache).having(name="x")), otp.Pid[Cache])
+    assert_type(await start_supervised(idle), otp.Pid[None])
+    await stop_supervised("x")
+    await start_supervised("x")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    start: StartSupervised = system.start_supervised
+    stop: StopSupervised = system.stop_supervised
+    await check_functions(start, stop, system)
 
 
 async def check_assertions() -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .faults import Action as Action
     from .faults import Fault as Fault
     from .faults import schedules as schedules
+    from .fixture_types import StartSupervised as StartSupervised
+    from .fixture_types import StopSupervised as StopSupervised
     from .guest_loop import GuestLoop as GuestLoop
     from .guest_loop import Pending as Pending
     from .injection import InjectedCrash as InjectedCrash
@@ -69,6 +71,7 @@ else:
         "assertions": "assert_call_fails assert_down assert_restarted",
         "errors": "AfterTheEnd UnknownServer",
         "faults": "ACTIONS Action Fault schedules",
+        "fixture_types": "StartSupervised StopSupervised",
         "guest_loop": "GuestLoop Pending",
         "injection": "InjectedCrash MachineCrash crash_next_call pause",
         "leaks": "Leaked",

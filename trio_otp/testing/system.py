@@ -55,7 +55,7 @@ from .probe import Probe
 from .tree_shape import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
     from ..names import Ref
     from ..process import Process
@@ -104,7 +104,9 @@ class OtpSystem(Handle):
     # -- what a test does --------------------------------------------------------------------
 
     @overload
-    async def start_supervised(self, child: type[B]) -> Pid[B]: ...
+    async def start_supervised(self, child: Callable[[], B]) -> Pid[B]: ...
+    @overload
+    async def start_supervised(self, child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
     @overload
     async def start_supervised(self, child: Child[S]) -> Pid[S]: ...
     @checkpointed
@@ -112,7 +114,7 @@ class OtpSystem(Handle):
         """Start a child under the supervisor of the test, which stops it at the end.
 
         Args:
-            child: what to start: `otp.child(...)` or a behaviour class.
+            child: what to start: `otp.child(...)`, a behaviour class or an async function.
 
         Returns:
             Its pid, or None if its init returned IGNORE.
