@@ -28,7 +28,7 @@ class CacheWorker(otp.GenServer):
         return self.data.pop(key)
 
     @otp.on_cast
-    async def put(self, key: str, value: bytes) -> None:
+    def put(self, key: str, value: bytes) -> None:
         """A cast: the caller does not wait. One caller's casts and calls arrive in their order."""
         self.data[key] = value
         self.drop_oldest()

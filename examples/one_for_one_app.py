@@ -29,7 +29,7 @@ class Station(otp.GenServer):
         self.degrees: float | None = None
 
     @otp.on_cast
-    async def measured(self, degrees: float) -> None:
+    def measured(self, degrees: float) -> None:
         self.degrees = degrees
 
     @otp.on_call

@@ -141,6 +141,21 @@ def test_there_are_snippets() -> None:
     assert set(kinds) <= {"python", "text", "sh", "mermaid"}
 
 
+def test_casts_are_shown_as_plain_functions() -> None:
+    """What looks like a function to await is awaited; a cast that waits for something shows it."""
+    package = Path(otp.__file__).parent
+    files = [*PAGES, *TUTORIALS, *package.rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
+    # A decorator, the head of a function, and its body, which is set in deeper.
+    cast = re.compile(r"^(\W*)@(?:otp\.)?on_cast\n\1async def (?:.*\n)(?:\1 +.*\n|\W*\n)*", re.M)
+    found = [
+        f"{file.relative_to(ROOT)}: {shown[0].splitlines()[1]}"
+        for file in files
+        for shown in cast.finditer(file.read_text(encoding="utf-8"))
+        if "await " not in shown[0] and "async with" not in shown[0]
+    ]
+    assert [] == found
+
+
 @pytest.mark.parametrize("page", [*PAGES, *TUTORIALS], ids=page_id)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every link of a page to a file or a heading of this repository leads there."""

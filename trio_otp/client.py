@@ -12,7 +12,7 @@ docstring.
 ...     async def get(self, key: str) -> bytes | None:
 ...         return self.data.get(key)
 ...     @otp.on_cast
-...     async def put(self, key: str, value: bytes) -> None:
+...     def put(self, key: str, value: bytes) -> None:
 ...         self.data[key] = value
 >>> async def main():
 ...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
@@ -86,7 +86,8 @@ def on_call(
 
     Args:
         fn: the method, `def` or `async def`.
-        timeout: seconds the client waits; None leaves the limit to its cancel scope.
+        timeout: seconds the client waits, unless it has a limit of its own by `at(ref, timeout=)`;
+            None leaves the limit to its cancel scope.
         raises: exceptions that go to the caller; any other one crashes the server. One error of a
             nursery in the method counts as if it had been raised without the nursery.
 
@@ -159,7 +160,7 @@ class _OnCallDeferred:
 
 
 def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
-    """Make a method of a GenServer a cast: a message that is not answered.
+    """Make a method of a GenServer a cast: a message that is not answered, nor awaited.
 
     Args:
         fn: the method, `def` or `async def`; it returns None, `NoReply(...)` or `Stop(reason)`.

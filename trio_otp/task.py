@@ -26,7 +26,7 @@ value)` and then a `Down(task.ref, pid, NORMAL)`, or the `Down` alone with the r
 
 >>> class Shop(otp.GenServer):
 ...     @otp.on_cast
-...     async def measure(self, width: int, height: int) -> None:
+...     def measure(self, width: int, height: int) -> None:
 ...         self.task = otp.task.start_async(area, width, height, deliver=True)
 ...     @otp.on_info(otp.TaskReply)
 ...     def measured(self, reply: otp.TaskReply) -> None:

@@ -219,6 +219,38 @@ MUTATIONS = [
     ),
     # 3. Clients cannot hurt a server.
     Mutation(
+        "a method is sent as a message",
+        3,
+        "gen_server",
+        "        if request.__class__ in METHODS:\n",
+        "        if request is METHODS:\n",
+        "test_client_shown.py::test_a_method_is_no_message",
+    ),
+    Mutation(
+        "a message takes the name of a callback",
+        3,
+        "class_checks",
+        "            _check_name(cls, name, member)\n",
+        "            pass\n",
+        "test_class_checks.py::test_a_decorated_method_takes_no_name_of_the_library",
+    ),
+    Mutation(
+        "the options of a class are taken as they are",
+        8,
+        "class_checks",
+        "        check_options(options)\n",
+        "        pass\n",
+        "test_class_checks.py::test_an_option_of_a_class_is_checked_as_that_of_a_child",
+    ),
+    Mutation(
+        "a plain function is a child",
+        8,
+        "child_targets",
+        '        refuse_plain(target, "target")\n',
+        "",
+        "test_child_targets.py::test_a_plain_function_is_refused_where_it_is_written",
+    ),
+    Mutation(
         "references are resolved in the supervisor",
         3,
         "management",
