@@ -10,6 +10,9 @@ import trio
 
 import trio_otp as otp
 
+ANY: Any = "no"
+NUMBER: Any = 5
+
 
 class Server(otp.GenServer):
     """Answers late, or forgets to."""
@@ -42,6 +45,31 @@ async def test_trap_exit_takes_a_bool() -> None:
     async with otp.open_process():
         with pytest.raises(TypeError, match="flag='no'"):
             otp.trap_exit(flag)
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda: otp.WorkerThread(print, abandon_on_cancel=ANY), "abandon_on_cancel='no': .* True"),
+        (
+            lambda: otp.task.start_async(trio.sleep, 1, deliver=ANY),
+            "deliver='no': accepted",
+        ),
+        (lambda: otp.open_process(trap_exit=ANY).__aenter__(), "trap_exit='no': accepted is True"),
+        (lambda: otp.TaskSupervisor.start_async("t", trio.sleep, 1, deliver=ANY), "deliver='no'"),
+        (lambda: otp.spawn(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
+        (lambda: otp.spawn_link(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
+        (lambda: otp.task.start(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
+        (lambda: otp.open_process(label=NUMBER).__aenter__(), r"label=5: accepted is a str"),
+    ],
+)
+async def test_an_option_that_is_no_flag_or_label(use: Any, text: str) -> None:
+    """It would be taken for true, or be noticed where it is shown."""
+    tasks = otp.child(otp.TaskSupervisor).having(name="t")
+    async with otp.open_supervisor([tasks]), otp.open_process():
+        with pytest.raises(TypeError, match=text):
+            await use()
+        assert 3 == otp.process_count()
 
 
 async def test_one_child_is_no_list_of_children() -> None:

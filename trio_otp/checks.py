@@ -70,6 +70,26 @@ def _kind(value: object) -> str:
     return f"the {type(value).__name__} {bounded(value)}"
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False, and would silently be taken for one of them.
+
+    Raises:
+        TypeError: the text has the name and the value.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={bounded(value)}: accepted is True or False")
+
+
+def check_label(label: object) -> None:
+    """Refuse a label that is no text, which would only be noticed where it is shown.
+
+    Raises:
+        TypeError: the text has the value.
+    """
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"label={bounded(label)}: accepted is a str")
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Give the end of an error text that suggests the known word nearest to one that is none.
 

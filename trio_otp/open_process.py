@@ -22,6 +22,7 @@ from .bare import (
     reason_of,
 )
 from .block import block
+from .checks import check_flag, check_label
 from .exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
 from .home import Home
 from .names import check_name, holder, take_name
@@ -56,7 +57,10 @@ async def open_process(
             with another reason than NORMAL. If the body raises something of its own meanwhile, that
             leaves, with this as its context.
         AlreadyRegistered: the name is taken.
+        TypeError: an argument is not accepted.
     """
+    check_flag("trap_exit", trap_exit)
+    check_label(label)
     leave = trio.Event()
     process: Process | None = None
     ended: object = NORMAL  # the end of the body, if no signal came before

@@ -27,6 +27,7 @@ from .async_functions import check_async
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import refusal
+from .checks import check_label
 from .exits import OtpError
 from .launch import Launch, expect_awaitable, where_to_live
 from .links import monitor
@@ -134,6 +135,7 @@ def _spawn(
     link: bool,
 ) -> Process:
     check_async(fn, args, "spawn(fn, *args)")
+    check_label(label)
     starter = own_process()
 
     async def body(_: Process) -> None:

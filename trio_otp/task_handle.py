@@ -19,6 +19,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded, shown_text
 from .checkpoints import checkpointed
+from .checks import check_flag
 from .copies import Handle
 from .exits import KILLED
 from .links import demonitor
@@ -80,6 +81,7 @@ class Task(Handle, Generic[T]):
     )
 
     def __init__(self, owner: Pid[Any] | None, label: str, *, deliver: bool = False) -> None:
+        check_flag("deliver", deliver)
         self.owner = owner
         self.label = label
         self.pid: Pid[Any] | None = None

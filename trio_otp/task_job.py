@@ -13,6 +13,7 @@ from trio.lowlevel import disable_ki_protection
 from .async_functions import check_async
 from .bare import part, reason_of
 from .bounded import bounded, label_of
+from .checks import check_label
 from .exits import ProcessExit, passes_through
 from .launch import expect_awaitable
 from .record import dataclass
@@ -69,6 +70,7 @@ class Job:
 
     def __post_init__(self) -> None:
         check_function(self.fn, self.args)
+        check_label(self.label)
         self.label = self.label or label_of(self.fn)
 
     def __repr__(self) -> str:

@@ -53,6 +53,7 @@ from .async_functions import gives_awaitable
 from .bare import OwnNursery
 from .behaviour import Behaviour
 from .bounded import bounded
+from .checks import check_flag
 from .events import NoticeReport
 from .exits import KILLED, NotAProcess
 from .home import LINK_LIMIT, report_stack
@@ -93,6 +94,7 @@ class WorkerThread(Behaviour):
                 "for an async one write otp.child(fn, *args)"
             )
         check_positional(fn, args)
+        check_flag("abandon_on_cancel", abandon_on_cancel)
         self._fn = fn
         self._args = args
         self._abandon = abandon_on_cancel
