@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -95,7 +96,7 @@ async def test_a_child_that_fails_is_the_cause() -> None:
         raise OSError("disk")
 
     with pytest.raises(otp.StartError) as caught:
-        async with otp.open_supervisor([otp.child(fails)]):  # type: ignore[call-arg]
+        async with otp.open_supervisor([otp.child(fails)]):
             pass
     cause = caught.value.__cause__
     assert isinstance(cause, otp.FailedToStartChild)
@@ -201,6 +202,101 @@ async def test_a_reference_that_was_left_out() -> None:
         for arguments in (["shelf"], ["k", "l", "m"]):  # the mistake is another one
             with pytest.raises(TypeError, match=r"^(?!.*write).*$"):
                 await get(*arguments)
+
+
+class Handler(otp.GenEvent):
+    """Has a method for its client."""
+
+    @otp.on_call
+    def look(self) -> str:
+        return "at it"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda: Shelf.get,
+        lambda: Shelf.put,
+        lambda: Shelf.at("shelf").get,
+        lambda: Shelf.at("shelf").put,
+        lambda: Shelf.at("shelf").get("k"),
+        lambda: Handler.look,
+    ],
+)
+async def test_a_client_method_is_no_request(method: Any) -> None:
+    """It is refused in the caller by all that send requests; the server sees nothing of it."""
+    text = r"(Shelf|Handler)\.(get|put|look)> is no message, .*: write \1(\.at\('s.*'\))?\.\2\("
+    manager: Any = otp.child(otp.EventManager, [Handler]).having(name="signals")
+    children = [otp.child(Shelf).having(name="shelf"), manager]
+    async with otp.open_supervisor(children):
+        before = otp.whereis("shelf"), otp.process_info("shelf").handled
+        uses: list[Any] = [
+            functools.partial(otp.call, "shelf"),
+            _later(otp.cast, "shelf"),
+            _later(otp.send, "shelf"),
+            _later(otp.send_request, "shelf"),
+            functools.partial(otp.multi_call, ["shelf"]),
+            _later(otp.abcast, ["shelf"]),
+            _later(otp.RequestIds().send, "shelf"),
+            functools.partial(otp.gen_event.call, "signals", Handler),
+            _later(otp.gen_event.send_request, "signals", Handler),
+        ]
+        for use in uses:
+            with pytest.raises(TypeError, match=text):
+                await use(method())
+        assert before == (otp.whereis("shelf"), otp.process_info("shelf").handled)
+
+
+def _later(function: Any, *args: Any) -> Any:
+    async def use(method: Any) -> None:
+        function(*args, method)
+
+    return use
+
+
+async def test_functions_of_users_are_requests() -> None:
+    """Also coroutines, and those that hide what they wrap."""
+
+    @functools.wraps(len)
+    def function() -> None:
+        pass
+
+    coroutine = _later(len)([])
+    async with otp.open_supervisor([otp.child(Echo).having(name="echo")]):
+        for request in (function, coroutine, len):
+            assert request is await otp.call("echo", request)
+    coroutine.close()
+
+
+class Echo(otp.GenServer):
+    """Answers with what it is asked."""
+
+    def handle_call(self, request: Any, from_: otp.From[Any]) -> otp.Reply[Any]:
+        return otp.Reply(request)
+
+
+@pytest.mark.parametrize(
+    "target", [Shelf, functools.partial(Shelf), functools.partial(functools.partial(Shelf))]
+)
+async def test_a_server_is_no_function_of_a_process(target: Any) -> None:
+    """It would be made, and be no server; the text has the line to write."""
+    text = r"makes a server; write await otp\.start_link\(otp\.child\(Shelf, \*args\)\)"
+    async with otp.open_process():
+        for use in (otp.spawn, otp.spawn_link, otp.spawn_monitor, otp.task.start_async):
+            with pytest.raises(TypeError, match=text):
+                use(target)
+        with pytest.raises(TypeError, match=text):
+            otp.apply_after(1, target)
+
+
+def test_exit_takes_two_arguments_at_most() -> None:
+    """The text has both ways."""
+    leave: Any = otp.exit
+    with pytest.raises(TypeError, match=r"3 arguments; expected otp\.exit\(reason\) or"):
+        leave("c", otp.KILL, 4)
+    leave = otp.exit_after
+    with pytest.raises(TypeError, match=r"4 arguments; expected otp\.exit_after\(delay, reason\)"):
+        leave(1, "c", otp.KILL, 4)
 
 
 def _blocks() -> dict[str, Any]:

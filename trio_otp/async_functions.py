@@ -75,8 +75,16 @@ def check_async(function: Any, args: tuple[Any, ...], line: str) -> None:
         line: how it is written, for the text.
 
     Raises:
-        TypeError: it cannot be called, is known to be a plain function, or does not take `args`.
+        TypeError: it cannot be called, makes a server, is known to be a plain function, or does not
+            take `args`.
     """
+    made = function
+    while isinstance(made, functools.partial):
+        made = made.func
+    made = getattr(made, "__origin__", made)
+    if isinstance(made, type) and hasattr(made, "run_process"):  # a Behaviour, which is above
+        line = f"await otp.start_link(otp.child({made.__name__}, *args))"
+        raise TypeError(f"fn={bounded(function)} makes a server; write {line}")
     if not callable(function):
         shown = bounded(function)
         raise TypeError(f"fn={shown}: accepted is an async function; write {line}")

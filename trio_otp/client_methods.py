@@ -116,7 +116,8 @@ class _Method(Handle):
 
     otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
     decorator: ClassVar[str] = "on_call"
-    reserved: ClassVar[tuple[str, ...]] = ("ref",)  # names a client uses for itself
+    # names a client uses for itself
+    reserved: ClassVar[tuple[str, ...]] = ("ref", "_class", "_timeout")
     __signature__ = _Signature()
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -156,6 +157,7 @@ class _Method(Handle):
         function.__name__, function.__qualname__ = self.name, f"{self.owner.__name__}.{self.name}"
         function.__doc__, function.__module__ = self.__doc__, self.__module__
         function.__wrapped__ = self.outside
+        function.otp_method = self
         return bound
 
     def without_server(self) -> TypeError:
@@ -395,6 +397,7 @@ class CastMethod(_Method, Generic[P]):
 
 
 METHODS.update([CallMethod, DeferredMethod, CastMethod])
+METHODS.add(vars(CallMethod)["_send"].__code__)  # the same in each copy that has a name
 
 
 def _own_pid(instance: object) -> Pid[Any]:

@@ -72,7 +72,7 @@ from .event_commands import (
 from .event_handler import check_handler, split_key
 from .event_manager import EventManager
 from .exits import NORMAL
-from .names import check_class, find, is_atom, need, no_process
+from .names import check_class, find, is_atom, need, no_process, refuse_method
 from .request import DEFAULT_TIMEOUT
 from .request_collection import RequestIds
 from .request_ids import check_response, receive_response, wait_response
@@ -290,12 +290,13 @@ async def call(
         NoHandler: there is no such handler.
         HandlerCrashed: it raised, or returned what it may not, and is not there any more.
         CallTimeout: there was no answer in time; the request may still be handled.
-        TypeError: `handler` names none.
+        TypeError: `handler` names none, or `request` is a decorated method.
         NoProcess, WrongServer, ServerExited, CallingSelf, DeadlockError: as `sync_notify`.
 
     Follows: `gen_event:call/4`.
     """
     split_key(handler)
+    refuse_method(request, ref)
     return await send_command(ref, CallHandler(handler, request), timeout)
 
 
@@ -338,6 +339,7 @@ def send_request(
     split_key(handler)
     if ids is not None and not isinstance(ids, RequestIds):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"ids={bounded(ids)}: expected an otp.RequestIds()")
+    refuse_method(request, ref)
     process = find(ref)
     if process is not None:
         check_class(ref, process, EventManager, "gen_event.send_request")

@@ -173,13 +173,17 @@ def exit(first: Any, /, *rest: object) -> None:
 
     Raises:
         NotAProcess: `otp.exit(reason)` in plain Trio code.
+        TypeError: there are more than two arguments.
 
     Follows: `Kernel.exit/1`, `Process.exit/2`.
     """
     if not rest:
         need_process("otp.exit(reason)")
         raise ProcessExit(first)
-    (reason,) = rest
+    reason, *more = rest
+    if more:
+        text = "expected otp.exit(reason) or otp.exit(ref, reason)"
+        raise TypeError(f"exit() got {1 + len(rest)} arguments; {text}")
     reason = as_reason(reason)
     target = find(first)
     if target is None and reason is KILL:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from functools import partial
 from threading import get_ident
+from types import CoroutineType, FunctionType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_KNOWN: Final = 100  # names that are looked at for one that was meant
-METHODS: Final[set[type[Any]]] = set()  # the classes of decorated methods
+# Classes of what can be a decorated method, a bound one, or a call of one that nobody awaited. The
+# latter two are told from what is the user's by a mark, and by their code, which is in here, too.
+METHODS: Final[set[object]] = {FunctionType, CoroutineType}
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
@@ -181,10 +184,23 @@ def refuse_method(message: Any, ref: object) -> None:
     Raises:
         TypeError: the text has the line to write.
     """
-    if message.__class__ in METHODS:
-        more = "" if message.most == 1 else ", ..."  # of arguments, the server among them
-        line = f"{message.owner.__name__}.{message.name}({bounded(ref)}{more})"
-        raise TypeError(f"{message!r} is no message, but sends itself: write {line}")
+    kind, method = message.__class__, message
+    if kind not in METHODS:
+        return
+    if kind is CoroutineType:
+        if message.cr_code not in METHODS or message.cr_frame is None:
+            return
+        method = message.cr_frame.f_locals["self"]
+        message.close()
+    elif kind is FunctionType and (method := getattr(message, "otp_method", None)) is None:
+        return
+    more = "..." if method.most > 1 else ""  # of arguments, the server among them
+    owner, name = method.owner.__name__, method.name
+    if getattr(method.owner, "is_handler", False):
+        line = f"{owner}.at({bounded(ref)}).{name}({more})"
+    else:
+        line = f"{owner}.{name}({bounded(ref)}{more and ', '}{more})"
+    raise TypeError(f"{method!r} is no message, but sends itself: write {line}")
 
 
 def registry_text(registry: object) -> str:

@@ -93,7 +93,10 @@ def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
     if not rest:
         me = need_process("otp.exit_after(delay, reason)")
         return _set(_Signal(me.pid, first), delay)
-    (reason,) = rest
+    reason, *more = rest
+    if more:
+        text = "expected otp.exit_after(delay, reason) or otp.exit_after(delay, ref, reason)"
+        raise TypeError(f"exit_after() got {2 + len(rest)} arguments; {text}")
     return _set(_Signal(first, reason), delay)
 
 
