@@ -103,7 +103,7 @@ def refuse_plain(function: Any, argument: str) -> None:
         TypeError: nothing that it returns could be awaited.
     """
     if gives_awaitable(function) is False:
-        kind = _kind_of(innermost(function))
+        kind = generator_kind(innermost(function)) or "a plain function"
         raise TypeError(f"{argument}={bounded(function)} is {kind}; {expected(function)}")
 
 
@@ -113,10 +113,14 @@ def expected(function: Any) -> str:
     return f"accepted is an async function; for one that blocks write {line}"
 
 
-def _kind_of(inner: Any) -> str:
-    if inspect.isasyncgenfunction(inner):
+def generator_kind(function: Any) -> str | None:
+    """Name what a generator function is, async or not; None for one that gives an awaitable."""
+    if inspect.isasyncgenfunction(function):
         return "an async generator"
-    return "a generator" if inspect.isgeneratorfunction(inner) else "a plain function"
+    if not inspect.isgeneratorfunction(function):
+        return None
+    made_awaitable = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
+    return None if made_awaitable else "a generator"
 
 
 def _is_said_plain(function: FunctionType) -> bool:

@@ -186,7 +186,7 @@ def put_under(error: BaseException, context: BaseException) -> None:
 
     Nothing is done if `error` is on its chain, as it is on that of its own consequence.
     """
-    if _holds(_chain(context), error):
+    if _holds(chain_of(context), error):
         return
     contexts = _contexts(error)
     for above, each in pairwise(contexts):
@@ -214,7 +214,7 @@ def _holds(errors: list[BaseException], exc: BaseException) -> bool:
     return any(each is exc for each in errors)  # a user's class may have an `__eq__`
 
 
-def _chain(exc: BaseException) -> list[BaseException]:
+def chain_of(exc: BaseException) -> list[BaseException]:
     """List an exception and all that hangs on it: its parts, causes and contexts."""
     found: dict[int, BaseException] = {}
     todo: list[BaseException | None] = [exc]
@@ -233,7 +233,7 @@ def publish(error: BaseException) -> BaseException:
     """Take what is private off the chains of an error that is about to be told."""
     if error.__cause__ is None and error.__context__ is None and as_group(error) is None:
         return error  # as a rule
-    for each in _chain(error):
+    for each in chain_of(error):
         suppress = each.__suppress_context__
         if each.__cause__ is not None:
             each.__cause__ = _public(each.__cause__)

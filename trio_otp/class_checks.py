@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
+from .async_functions import generator_kind
 from .bounded import bounded
 from .checks import did_you_mean
 from .child_options import CHECKS, check_options
@@ -103,7 +104,7 @@ def check_method(function: Any, decorator: str) -> None:
             f"{decorator} on fn={bounded(function)}: accepted is a method; options come by name, "
             "as in @otp.on_call(timeout=10)"
         )
-    kind = _generator_kind(function)
+    kind = generator_kind(function)
     if kind is not None:
         what = f"{decorator} on {getattr(function, '__qualname__', 'a method')}"
         raise TypeError(f"{what}: it is {kind}; {_EXPECTED}")
@@ -123,25 +124,12 @@ def _check_name(cls: type[Any], name: str, member: Any) -> None:
 
 def _check_returns(cls: type[Any], name: str, member: Any) -> None:
     function = getattr(member, "function", member)
-    kind = _generator_kind(function)
+    kind = generator_kind(getattr(function, "__func__", function))  # of a static or class method
     what = f"{cls.__name__}.{name}"
     if kind is not None:
         raise SpecError(f"{what} is {kind}; {_EXPECTED}")
     if name == "__init__" and inspect.iscoroutinefunction(function):
         raise SpecError(f"{what} is an async def; expected def, and for what waits an async init")
-
-
-def _generator_kind(function: Any) -> str | None:
-    inner = getattr(function, "__func__", function)  # of a static or class method
-    if inspect.isasyncgenfunction(inner):
-        return "an async generator"
-    return "a generator" if inspect.isgeneratorfunction(inner) and not _awaits(inner) else None
-
-
-def _awaits(function: Any) -> bool:
-    """Tell a generator that `types.coroutine` has made awaitable."""
-    code = getattr(function, "__code__", None)
-    return code is not None and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _of_library(cls: type[Any], name: str) -> type[Any] | None:

@@ -15,7 +15,6 @@ are refused, since they are most often misspelt. Follows: `config/config.exs`, E
 
 from __future__ import annotations
 
-import difflib
 import enum
 import os
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .bounded import bounded
+from .checks import nearest
 from .environment import unknown_key
 from .exits import SpecError
 
@@ -91,8 +91,8 @@ def _find(
         what = f"{name}={bounded(table)} stands outside of a table"
         raise SpecError(f"{source}: {what}; accepted are settings in the tables {tables}")
     if name not in known:
-        close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"; did you mean [{close[0]}]?" if close else ""
+        near = nearest(str(name), known)
+        hint = "" if near is None else f"; did you mean [{near}]?"
         raise SpecError(f"{source}: there is no application {name!r}; accepted are {tables}{hint}")
     return known[name]
 

@@ -13,7 +13,7 @@ from .bounded import bounded, shown_text
 from .runtime import current_process
 from .whereabouts import initial_call
 
-TEXT: Final = 2000  # characters of an attribute of a record
+ATTRIBUTE: Final = 2000  # characters of an attribute of a record
 
 if TYPE_CHECKING:
     import logging
@@ -54,7 +54,7 @@ def fields_of(process: Process | None) -> dict[str, object]:
     return {
         "otp_pid": repr(process.pid),
         "otp_name": None if process.name is None else shown(process.name),
-        "otp_label": shown_text(process.label, TEXT),
+        "otp_label": shown_text(process.label, ATTRIBUTE),
         "otp_initial_call": initial_call(process),
         "otp_callers": bounded(process.callers),
         "otp_metadata": flat(process.metadata or {}),
@@ -64,7 +64,7 @@ def fields_of(process: Process | None) -> dict[str, object]:
 def flat(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give metadata as attributes of a record: text from outside stays in its line."""
     return {
-        key: shown_text(value, TEXT) if isinstance(value, str) else value
+        key: shown_text(value, ATTRIBUTE) if isinstance(value, str) else value
         for key, value in metadata.items()
     }
 
@@ -77,4 +77,4 @@ def put(record: logging.LogRecord, fields: Mapping[str, Any]) -> None:
 
 def shown(value: object) -> str:
     """Give a name as text, a str without quotes."""
-    return shown_text(value, TEXT) if isinstance(value, str) else bounded(value)
+    return shown_text(value, ATTRIBUTE) if isinstance(value, str) else bounded(value)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 
-from .bounded import hidden_text, visible
+from .bare import as_group, chain_of
+from .bounded import hidden_text, visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,7 +77,7 @@ def set_in(text: str) -> str:
 
 def hides(exc: BaseException | None) -> bool:
     """Tell whether an exception, or one of its chain, has a text that is kept out of the log."""
-    return exc is not None and any(hidden_text(each) is not None for each in _all(exc, set()))
+    return exc is not None and any(hidden_text(each) is not None for each in chain_of(exc))
 
 
 def place_of_crash(exc: object) -> Place | None:
@@ -143,8 +144,8 @@ def _one(exc: BaseException, seen: set[int]) -> Iterator[str]:
         yield "Traceback (most recent call last):\n"
         yield from _frames(exc)
     yield exception_text(exc) + "\n"
-    if isinstance(exc, BaseExceptionGroup):
-        members = members_of(exc)
+    if (group := as_group(exc)) is not None:
+        members = group.exceptions
         for number, member in enumerate(members[:_MEMBERS], 1):
             yield f"  +---------------- {number} ----------------\n"
             yield from _indented(_chain(member, seen))
@@ -160,28 +161,9 @@ def _frames(exc: BaseException) -> Iterator[str]:
         if number:
             yield f"  [... {left} frames ...]\n"
         for line in traceback.StackSummary.extract(iter(part)).format():
-            yield "\n".join(map(visible, line.split("\n")))
-
-
-def members_of(group: Any) -> tuple[BaseException, ...]:
-    """Give the exceptions of a group."""
-    members: tuple[BaseException, ...] = group.exceptions
-    return members
+            yield visible_lines(line)
 
 
 def _indented(pieces: Iterable[str]) -> Iterator[str]:
     for line in "".join(pieces).splitlines():
         yield f"  | {line}\n"
-
-
-def _all(exc: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    todo: list[BaseException | None] = [exc]
-    while todo:
-        each = todo.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        todo += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            todo += members_of(each)

@@ -171,11 +171,9 @@ def no_process(ref: object, message: object = None) -> NoProcess:
         if is_atom(registry[1]) and via_module(registry[1]) is None:
             return NoProcess(ref, message, text=registry_text(registry[1]))
     names = runtime().names if is_atom(ref) else {}
-    few = (
-        len(names) <= MOST_KNOWN
-    )  # it may be raised again and again, by who tries until it is there
-    known = [name for name in names if name.__class__ is str] if few else []
-    return NoProcess(ref, message, known=known)
+    if len(names) > MOST_KNOWN:  # it may be raised often, by who tries until the name is there
+        return NoProcess(ref, message)
+    return NoProcess(ref, message, known=[name for name in names if name.__class__ is str])
 
 
 def refuse_method(message: Any, ref: object) -> None:

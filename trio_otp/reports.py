@@ -33,8 +33,8 @@ from .bounded import bounded, shown_text
 from .elixir_text import elixir_text as elixir_text
 from .exits import ends_text, is_quiet
 from .log_delivery import deliver, new_record
+from .log_metadata import ATTRIBUTE, flat, put
 from .log_metadata import add_metadata as add_metadata
-from .log_metadata import flat, put
 from .log_text import Place, place_of_code, place_of_crash
 from .report_limit import COUNT, SECONDS, Burst, Limit
 from .request import is_seconds
@@ -66,7 +66,6 @@ _notice: Final = logging.getLogger("trio_otp.notice")
 _own: Final = logging.getLogger("trio_otp.reports")
 
 REASON: Final = 500  # characters of a reason in the text of a record
-ATTRIBUTE: Final = 2000  # characters of an attribute of a record
 HERE: Final[Place] = (__file__, 1, "trio_otp")  # of what has no place in anybody's code
 NOTHING: Final[Mapping[str, Any]] = {}
 _DOMAINS: Final = {_crash: "otp", _notice: "otp"}  # the others are of OTP's SASL

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from .bounded import bounded, visible
+from .bounded import bounded, visible_lines
 
 # What may stand after `to=`: a state, several, or {what leads there: a state or a list of states}.
 Targets: TypeAlias = "Mapping[str, Any] | Iterable[Any] | str | enum.Enum"
@@ -123,11 +123,11 @@ def _text(state: Any) -> str:
 
 
 def _safe(text: str) -> str:
-    text = "\n".join(map(visible, text.split("\n")))
+    text = visible_lines(text)
     return "".join(_MERMAID.get(character, character) for character in text)
 
 
 def _quoted(text: str) -> str:
-    text = "\n".join(map(visible, text.split("\n")))
+    text = visible_lines(text)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -97,8 +97,8 @@ class StatemLoop(ServerLoop):
         return callbacks
 
     def _began(self, result: Any) -> None:
-        result = None if result is SENT else result
         """Make the machine with the first state and the actions that init gave."""
+        result = None if result is SENT else result
         callbacks = self._callbacks
         state = result.state if isinstance(result, NextState) else callbacks.initial
         if state is UNSET or not isinstance(result, NextState | KeepState | None):

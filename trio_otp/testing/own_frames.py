@@ -7,7 +7,9 @@ it has called. Frames of Trio that the test itself has called stay.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
+
+from ..bare import chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,7 @@ def hide_own_frames(error: BaseException) -> None:
         error: what a test ended with. Its first frame stays in any case.
     """
     head = error.__traceback__
-    for each in _related(error):
+    for each in chain_of(error):
         tracebacks = list(_tracebacks(each.__traceback__))
         kept = list(_without_ours(tracebacks))
         if each is error and head is not None and head not in kept:
@@ -34,19 +36,6 @@ def hide_own_frames(error: BaseException) -> None:
             this.tb_next = following
             following = this
         each.__traceback__ = following
-
-
-def _related(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    queue: list[BaseException | None] = [error]
-    for each in queue:  # grows while it is walked
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        queue += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            queue += cast("BaseExceptionGroup[BaseException]", each).exceptions
 
 
 def _tracebacks(first: TracebackType | None) -> Iterator[TracebackType]:
