@@ -51,7 +51,7 @@ from .exits import (
     WrongServer,
     is_quiet,
 )
-from .home import kill, part
+from .home import kill, part_from
 from .pid import Pid
 from .record import dataclass
 from .request import await_ends, leave_wait
@@ -229,7 +229,7 @@ class DynamicLoop(SupervisorLoop):
         began = trio.current_time()
         leaving = {slot.process: None for slot in running if slot.process is not None}
         for process in leaving:
-            part(process, leaving)
+            part_from(process, leaving)
         for slot in running:
             self._ask_to_end(slot, now=now)
         await_ends(self.process, leaving)

@@ -360,8 +360,7 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
         if edge is process:
             raise CallingSelf(ref)
         process.condemn(reason, orderly=True)
-        if edge is not None:
-            await_ends(edge, {process: None})
+        await_ends(edge, {process: None})
     try:
         with trio.move_on_after(math.inf if timeout is None else timeout):
             await process.wait_dead()

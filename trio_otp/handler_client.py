@@ -24,9 +24,7 @@ class HandlerClient(Handle):
 
     __slots__ = ("_class", "_key", "_timeout", "ref")
 
-    def __init__(
-        self, handler_class: type[GenEvent], ref: Ref, id: Any, timeout: Any = OWN
-    ) -> None:
+    def __init__(self, handler_class: type[GenEvent], ref: Ref, id: Any, timeout: Any) -> None:
         check_reference(ref)
         if timeout is not OWN:
             check_timeout("timeout", timeout)

@@ -66,7 +66,7 @@ class Home:
                 # A copy: looking for the last key again after each removal would be quadratic.
                 for process in reversed(list(self.processes)):
                     if not process.dead:
-                        part(process, self.processes)
+                        part_from(process, self.processes)
                         await stop(process, _why(process), _limit(process), now=True)
 
     @enable_ki_protection
@@ -92,7 +92,7 @@ class Home:
             await self.close()
 
 
-def part(process: Process, leaving: Container[Process | None]) -> None:
+def part_from(process: Process, leaving: Container[Process | None]) -> None:
     """Unlink a process that is about to be stopped from others whose turn comes after it.
 
     They would die of the link, without `terminate`. Those that trap exits are told as ever.
@@ -164,8 +164,7 @@ async def stop(
         process.condemn(reason)  # there is no time for terminate
     else:
         process.request_shutdown(sender.pid, reason, now=now)
-    if waiter is not None:
-        await_ends(waiter, {process: None})
+    await_ends(waiter, {process: None})
     try:
         if limit is None or limit > 0:
             with trio.move_on_after(math.inf if limit is None else limit):
@@ -180,8 +179,7 @@ async def stop(
 async def kill(process: Process, *, waiter: Process | None = None) -> None:
     """Kill a process and wait for its end; `waiter` is as of `stop`."""
     process.condemn(KILLED)
-    if waiter is not None:
-        await_ends(waiter, {process: None})
+    await_ends(waiter, {process: None})
     try:
         await process.wait_dead()
     finally:

@@ -358,13 +358,19 @@ def _targets(process: Process, end: Process) -> Iterable[Process]:
     return (end,) if end in waits_for else waits_for
 
 
-def await_ends(waiter: Process, dying: dict[Process, None]) -> None:
+def await_ends(waiter: Process | None, dying: dict[Process, None]) -> None:
     """Set the wait-for edges of a process that has asked others to end, until `leave_wait`.
 
     Such a wait is not refused, since an end has to come. But it may close a circle with a call that
     came before, which then is answered by the error that it would have met. A process that is being
     cancelled is in no circle: its call ends with it.
+
+    Args:
+        waiter: whose own task waits; None if that of no process does.
+        dying: whom it waits for.
     """
+    if waiter is None:
+        return
     waiter.waits_for = dying
     if not waiter._requests:
         return

@@ -24,7 +24,7 @@ class Client(Handle):
 
     __slots__ = ("__dict__", "_class", "_timeout", "ref")
 
-    def __init__(self, server_class: type[Any], ref: Ref, timeout: Any = OWN) -> None:
+    def __init__(self, server_class: type[Any], ref: Ref, timeout: Any) -> None:
         check_reference(ref)
         if timeout is not OWN:
             check_timeout("timeout", timeout)

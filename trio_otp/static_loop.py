@@ -24,7 +24,7 @@ from .exits import (
     Shutdown,
     StartError,
 )
-from .home import part
+from .home import part_from
 from .record import dataclass
 from .restart import (
     Action,
@@ -229,7 +229,7 @@ class StaticLoop(SupervisorLoop):
         slot = self.slots[child_id]
         pid = slot.pid
         assert slot.process is not None
-        part(slot.process, leaving)
+        part_from(slot.process, leaving)
         await self.stop_slot(slot, now=now)
         self.ids.pop(pid, None)  # type: ignore[arg-type]
         self.policy.stopped(child_id)

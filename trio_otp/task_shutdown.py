@@ -87,8 +87,7 @@ async def _end(
     try:
         if timeout != "brutal_kill":
             process.signal(task.owner, SHUTDOWN)
-            if waiter is not None:
-                await_ends(waiter, {process: None})
+            await_ends(waiter, {process: None})
             with trio.move_on_after(math.inf if timeout is None else timeout):
                 await process.wait_dead()
     finally:  # also when the caller is cancelled: then it does not wait
@@ -96,8 +95,7 @@ async def _end(
         if not process.dead:
             process.signal(task.owner, KILL)
     if not process.dead:
-        if waiter is not None:
-            await_ends(waiter, {process: None})
+        await_ends(waiter, {process: None})
         try:
             await process.wait_dead()
         finally:

@@ -260,8 +260,7 @@ class TaskStream(Handle, Generic[T]):
         for process in running:
             process.condemn(self._why(process))
         waiter = calling_process()
-        if waiter is not None:
-            await_ends(waiter, dict.fromkeys(running))
+        await_ends(waiter, dict.fromkeys(running))
         try:
             with trio.CancelScope(shield=True):
                 for process in running:
