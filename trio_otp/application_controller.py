@@ -25,12 +25,13 @@ from .application_errors import (
 )
 from .application_graph import included
 from .application_master import START_TYPES, Master
-from .bare import OwnNursery, WholeScope, raise_beside
+from .bare import raise_beside
 from .checks import check_choice
 from .environment import Environment, check_arguments
 from .exits import SHUTDOWN, AlreadyStarted, SpecError
-from .request import enter_wait, leave_wait
+from .nurseries import OwnNursery, WholeScope
 from .runtime import calling_process, runtime
+from .wait_edges import enter_wait, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping

@@ -21,7 +21,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .application_callback import Callback
 from .application_errors import ApplicationExited, ApplicationStartError
-from .bare import OwnNursery, reason_of
+from .bare import reason_of
 from .child import as_child, child, launch_of
 from .events import ApplicationReport
 from .exits import (
@@ -37,6 +37,7 @@ from .exits import (
 from .home import Home, lives_in
 from .home import stop as stop_process
 from .launch import start
+from .nurseries import OwnNursery
 from .process import UNSET
 from .runtime import runtime
 from .supervision import SupervisorBehaviour

@@ -13,9 +13,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .application_graph import in_order, needs
-from .bare import OwnNursery
 from .checks import check_choice
 from .exits import SpecError
+from .nurseries import OwnNursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

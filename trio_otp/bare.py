@@ -2,10 +2,10 @@
 
 An error comes up through nurseries, each of which puts it into a group, and past classes that only
 carry something inside of the library. What becomes an exit reason, is told to a caller or leaves a
-block is taken out of both here. Rules this file keeps:
+block is taken out of both here. Rules this file and `nurseries` keep:
 
 * A nursery of the library takes off its own group, exactly that, and hands on the object that its
-  body has raised. Trio would build a user's group anew, and lose its class.
+  body has raised.
 * A nursery in a callback or in the body of a block is the user's, and its group is known by Trio's
   words. A group of one with these is taken off, as often as nurseries were nested; any other stays,
   with all that is in it.
@@ -20,18 +20,13 @@ Follows: `trio.open_nursery`; PEP 654, "Exception Groups and except*".
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard, cast
+from typing import Any, Final, NoReturn, TypeGuard, cast
 from weakref import ref
 
 import trio
-from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
 from .exits import Internal, ProcessExit, ProcessExited
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
 NURSERY_TEXT: Final = "Exceptions from Trio nursery"  # how Trio calls the group of a nursery
 
@@ -150,6 +145,13 @@ def is_cancellation(exc: BaseException) -> bool:
     """Check whether an exception is `trio.Cancelled`, or a group of nothing else."""
     if (group := as_group(exc)) is not None:
         return group.split(trio.Cancelled)[1] is None
+    return isinstance(exc, trio.Cancelled)
+
+
+def has_cancellation(exc: BaseException) -> bool:
+    """Check whether an exception is `trio.Cancelled`, or a group with one in it."""
+    if (group := as_group(exc)) is not None:
+        return group.subgroup(trio.Cancelled) is not None
     return isinstance(exc, trio.Cancelled)
 
 
@@ -293,87 +295,3 @@ def raise_beside(exc: BaseException, failure: Exception) -> NoReturn:
         raise failure
     put_under(exc, failure)
     raise_bare(publish(exc))
-
-
-class OwnNursery:
-    """A nursery of the library: `trio.open_nursery()`, whose errors leave it bare and whole."""
-
-    __slots__ = ("_manager", "_nursery")
-
-    def __init__(self) -> None:
-        # Strict whatever the run is: a bare error could not be told from a user's group.
-        self._manager: AbstractAsyncContextManager[trio.Nursery] = trio.open_nursery(
-            strict_exception_groups=True
-        )
-        self._nursery: trio.Nursery
-
-    @enable_ki_protection
-    async def __aenter__(self) -> trio.Nursery:
-        self._nursery = await self._manager.__aenter__()
-        return self._nursery
-
-    @enable_ki_protection
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        errors: list[BaseException] = []
-        try:
-            if exc is None or _has_cancellation(exc):
-                errors += await self._close(kind, exc, traceback)
-            else:  # a scope of Trio that is cancelled would take a group apart
-                self._nursery.cancel_scope.cancel(reason="the body of the nursery has raised")
-                errors += [exc, *await self._close(None, None, None)]
-            if not errors:
-                return True
-            error = publish(essence(errors))
-            if error is exc:
-                return False
-            raise_bare(error)
-        finally:
-            del exc, traceback, errors  # else the frame and the traceback keep each other alive
-
-    async def _close(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> list[BaseException]:
-        """Wait for the end of what runs in the nursery; return what it has raised."""
-        try:
-            await self._manager.__aexit__(kind, exc, traceback)
-        except BaseExceptionGroup as group:
-            return list(group.exceptions)
-        return []
-
-
-def _has_cancellation(exc: BaseException) -> bool:
-    if (group := as_group(exc)) is not None:
-        return group.subgroup(trio.Cancelled) is not None
-    return isinstance(exc, trio.Cancelled)
-
-
-class WholeScope:
-    """Enters a cancel scope that hands on whole a group without a cancellation in it."""
-
-    __slots__ = ("_scope",)
-
-    def __init__(self, scope: trio.CancelScope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> trio.CancelScope:
-        return self._scope.__enter__()
-
-    @enable_ki_protection
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if exc is not None and as_group(exc) is not None and not _has_cancellation(exc):
-            self._scope.__exit__(None, None, None)
-            return False
-        return bool(self._scope.__exit__(kind, exc, traceback))

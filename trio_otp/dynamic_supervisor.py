@@ -54,13 +54,13 @@ from .exits import (
 from .home import kill, part_from
 from .pid import Pid
 from .record import dataclass
-from .request import await_ends, leave_wait
 from .restart import AutoShutdown, Intensity, check_intensity
 from .server_results import IGNORE
 from .supervision import SupervisorBehaviour, SupervisorLoop, check_spec
 from .supervision_data import ChildInfo, Counts, Ending, RetryLater, Slot
 from .template import check_template, child_of, with_arguments
 from .user_code import call_back
+from .wait_edges import await_ends, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

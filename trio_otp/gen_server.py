@@ -53,21 +53,14 @@ from .exits import NORMAL, BadReturn, CallingSelf, CallTimeout, NoCallback, Serv
 from .info_methods import enter_info_methods
 from .launch import Launch, expect_awaitable
 from .names import METHODS, find, need, refuse_method, takes_messages
-from .request import (
-    DEFAULT_TIMEOUT,
-    From,
-    await_ends,
-    check_timeout,
-    enter_wait,
-    is_seconds,
-    leave_wait,
-)
+from .request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds
 from .runtime import calling_process, need_process, runtime
 from .sent import SENT
 from .server_client import OWN, Client
 from .server_loop import ServerLoop
 from .server_messages import Cast, Terminate, log_unexpected
 from .server_results import as_outcome
+from .wait_edges import await_ends, enter_wait, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -19,7 +19,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .events import NoticeReport
 from .exits import KILLED, SHUTDOWN, is_quiet
-from .request import await_ends, leave_wait
+from .wait_edges import await_ends, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container

@@ -29,11 +29,11 @@ from .pid import Pid
 from .port import Port
 from .process import UNSET
 from .record import dataclass
-from .request import awaited
 from .runtime import runtime
 from .server_messages import content_of, shown_message_of
 from .status import NOT_SHOWN, takes_status
 from .supervision import SupervisorBehaviour
+from .wait_edges import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,8 +34,8 @@ from .exits import (
 from .home import Home, home_of, stop
 from .names import check_name, holder, take_name
 from .process import UNSET, Process
-from .request import enter_wait, leave_wait
 from .runtime import calling_process, need_task, own_process, runtime
+from .wait_edges import enter_wait, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -37,9 +37,10 @@ from .exits import CallingSelf, CallTimeout
 from .gen_server import cast
 from .names import HasPid, find, is_atom, is_via
 from .pid import Pid
-from .request import DEFAULT_TIMEOUT, check_timeout, shown_request
+from .request import DEFAULT_TIMEOUT, check_timeout
 from .request_collection import RequestIds
 from .runtime import calling_process
+from .status import shown_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import (
-    OwnNursery,
-    WholeScope,
-    exited,
-    is_cancellation,
-    part,
-    publish,
-    put_under,
-    raise_bare,
-    reason_of,
-)
+from .bare import exited, is_cancellation, part, publish, put_under, raise_bare, reason_of
 from .block import block
 from .checks import check_flag, check_label
 from .exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
 from .home import Home
 from .names import check_name, holder, take_name
+from .nurseries import OwnNursery, WholeScope
 from .process import Process
 from .runtime import current_process, own_process, runtime
 

@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import OwnNursery, WholeScope, raise_beside
+from .bare import raise_beside
 from .block import block
 from .child import child, launch_of
 from .copies import Handle
 from .exits import SupervisorExited, is_quiet
 from .home import Home
 from .launch import start
-from .request import leave_wait
+from .nurseries import OwnNursery, WholeScope
 from .runtime import calling_process, own_process, runtime
 from .supervision import SupervisorBehaviour
 from .supervisor import Supervisor
+from .wait_edges import leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable

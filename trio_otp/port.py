@@ -48,12 +48,12 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import OwnNursery
 from .bounded import bounded
 from .client import on_call_deferred
 from .exits import KILLED, NORMAL
 from .gen_server import GenServer, reply
 from .names import check_reference
+from .nurseries import OwnNursery
 from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
 from .port_output import REMEMBERED, Output, Owner
 from .request import From

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from .bare import OwnNursery, part, raise_bare, reason_of
+from .bare import part, raise_bare, reason_of
 from .bounded import bounded
 from .copies import Handle, Mark
 from .epilogue import drop_what_is_left, let_go, tell
@@ -34,6 +34,7 @@ from .events import CrashReport
 from .exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .home import Home, Killed
 from .mailbox import Mailbox
+from .nurseries import OwnNursery
 from .pid import Pid
 from .runtime import current_process
 from .signals import Exit

@@ -21,7 +21,6 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import OwnNursery
 from .blueprint import Blueprint
 from .bounded import bounded
 from .checkpoints import checkpointed
@@ -31,6 +30,7 @@ from .exits import NORMAL, ServerExited, WrongServer
 from .home import Home
 from .launch import Launch
 from .mailbox import Mailbox
+from .nurseries import OwnNursery
 from .request import From
 from .runtime import own_process, runtime
 

@@ -57,7 +57,8 @@ from .checkpoints import checkpointed
 from .copies import Handle
 from .exits import CallTimeout
 from .names import find, no_process, refuse_method
-from .request import DEFAULT_TIMEOUT, From, check_timeout, shown_request
+from .request import DEFAULT_TIMEOUT, From, check_timeout
+from .status import shown_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -64,6 +64,12 @@ def takes_status(instance: object) -> bool:
     return instance is not None and _style(instance) is not None
 
 
+def shown_request(*servers: Process | None) -> object:
+    """Give what stands for a request in texts, if its server decides what is shown; else None."""
+    hides = any(server is not None and takes_status(server.instance) for server in servers)
+    return NOT_SHOWN if hides else None
+
+
 def _style(instance: Any) -> Callable[[Status], Any] | None:
     """Give what calls its `format_status` with the dict; None if that takes none, or is ours."""
     method: Any = getattr(instance, "format_status", None)

@@ -31,9 +31,9 @@ from trio.lowlevel import (
 
 from .exits import CallError
 from .process import UNSET
-from .request import leave_wait
 from .runtime import calling_process, current_process
 from .supervision_data import Command
+from .wait_edges import leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

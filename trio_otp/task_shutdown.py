@@ -14,10 +14,11 @@ from trio.lowlevel import enable_ki_protection
 from .bounded import bounded
 from .checkpoints import checkpointed
 from .exits import KILL, KILLED, NOPROC, SHUTDOWN
-from .request import await_ends, is_seconds, leave_wait
+from .request import is_seconds
 from .runtime import calling_process
 from .task_handle import AWAIT_TIMEOUT, expect_task
 from .task_result import Exited
+from .wait_edges import await_ends, leave_wait
 
 if TYPE_CHECKING:
     from .process import Process

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import OwnNursery
 from .block import block
 from .blueprint import Blueprint
 from .bounded import bounded
@@ -34,13 +33,15 @@ from .copies import Handle
 from .exits import KILLED, TIMEOUT
 from .home import Home
 from .launch import Launch
+from .nurseries import OwnNursery
 from .process import UNSET
 from .record import dataclass
-from .request import await_ends, is_seconds, leave_wait
+from .request import is_seconds
 from .runtime import calling_process, own_process, runtime
 from .task_job import Job, callers_for, check_function
 from .task_result import Exited, Ok, Outcome, TaskTimeout
 from .user_code import interruptible
+from .wait_edges import await_ends, leave_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -50,13 +50,13 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .async_functions import gives_awaitable
-from .bare import OwnNursery
 from .behaviour import Behaviour
 from .bounded import bounded
 from .checks import check_flag
 from .events import NoticeReport
 from .exits import KILLED, NotAProcess
 from .home import LINK_LIMIT, report_stack
+from .nurseries import OwnNursery
 from .process import UNSET
 from .runtime import current_process
 from .signature import check_positional

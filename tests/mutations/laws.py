@@ -204,7 +204,7 @@ MUTATIONS = [
     Mutation(
         "a supervisor waits for the end of a child without an edge",
         2,
-        "request",
+        "wait_edges",
         "    waiter.waits_for = dying\n",
         "",
         "test_deadlock_ends.py::test_a_terminate_that_asks_the_supervisor_that_stops_it_is_told",
@@ -212,7 +212,7 @@ MUTATIONS = [
     Mutation(
         "a call that came before the wait for an end is left in the circle",
         2,
-        "request",
+        "wait_edges",
         "            request.finish(outcome.Error(_deadlock(",
         "            print(outcome.Error(_deadlock(",
         "test_deadlock_ends.py::test_a_call_that_came_before_the_stop_is_answered",
@@ -402,8 +402,8 @@ MUTATIONS = [
     Mutation(
         "a cancelled nursery takes the group of its body apart",
         5,
-        "bare",
-        "            if exc is None or _has_cancellation(exc):\n",
+        "nurseries",
+        "            if exc is None or has_cancellation(exc):\n",
         "            if True:\n",
         "test_bare_errors.py::test_the_error_of_a_body_leaves_as_it_is",
     ),

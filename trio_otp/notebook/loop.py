@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import trio
 import trio.testing
 
-from ..bare import OwnNursery
 from ..exits import NORMAL, ProcessExited
+from ..nurseries import OwnNursery
 from ..open_process import open_process
 from ..runtime import own_process
 from .variables import Variables

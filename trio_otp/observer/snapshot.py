@@ -14,9 +14,10 @@ from ..introspect import slot_of, status_of
 from ..port import Port
 from ..process import UNSET
 from ..record import dataclass
-from ..request import From, awaited
+from ..request import From
 from ..server_messages import Cast
 from ..tree import drawn
+from ..wait_edges import awaited
 
 if TYPE_CHECKING:
     from ..process import Process

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTup
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from ..bare import OwnNursery
 from ..bounded import bounded
 from ..copies import Handle
 from ..exits import KILLED
+from ..nurseries import OwnNursery
 from ..runtime import runtime
 from ..send_after import check_delay
 from .orders import refuse_run, within
