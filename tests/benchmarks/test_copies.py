@@ -18,6 +18,9 @@ from .workloads.bookkeeping import COPIES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The self-tests of the benchmarks took a third of the default run, so they run with the long tests.
+pytestmark = pytest.mark.slow
+
 
 async def seen_by_a_call(otp: Any) -> dict[str, Any]:
     """Let a server tell what is noted while it handles the call of a process."""

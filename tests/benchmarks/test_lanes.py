@@ -11,6 +11,9 @@ from .races import RACES
 if TYPE_CHECKING:
     from .lanes import Lane, Race
 
+# The self-tests of the benchmarks took a third of the default run, so they run with the long tests.
+pytestmark = pytest.mark.slow
+
 LANES = [(race, lane) for race in RACES for lane in race.lanes]
 
 

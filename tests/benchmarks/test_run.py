@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# The self-tests of the benchmarks took a third of the default run, so they run with the long tests.
+pytestmark = pytest.mark.slow
+
 
 def lane(kind: Kind, name: str, seconds: float, log: list[str] | None = None) -> Lane:
     """Make a lane that needs so long for each thing, and says when it had its turn."""
