@@ -12,10 +12,13 @@ import functools
 import inspect
 import sys
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded, label_of
 from .signature import check_positional
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 _NEVER_AWAITED: Final = frozenset(
     [None, bool, int, float, str, bytes, list, dict, tuple, set, frozenset]
@@ -104,10 +107,21 @@ def refuse_plain(function: Any, argument: str) -> None:
     """
     if gives_awaitable(function) is False:
         kind = generator_kind(innermost(function)) or "a plain function"
-        raise TypeError(f"{argument}={bounded(function)} is {kind}; {expected(function)}")
+        raise TypeError(f"{argument}={bounded(function)} is {kind}; {_expected(function)}")
 
 
-def expected(function: Any) -> str:
+def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
+    """Give what an async function returned; refuse the result of any other, with its name."""
+    if inspect.isawaitable(result):
+        return result
+    made: Any = result.__class__
+    text = _expected(function)
+    if hasattr(made, "run_process"):  # a behaviour: what it is as a child had to be known before
+        text = f"write otp.child({made.__name__}, *args), or annotate it with -> {made.__name__}"
+    raise TypeError(f"{label_of(function)} returned {bounded(result)}; {text}")
+
+
+def _expected(function: Any) -> str:
     """Say what is expected in the place of a plain function."""
     line = f"otp.child(otp.WorkerThread, {label_of(function)})"
     return f"accepted is an async function; for one that blocks write {line}"

@@ -70,14 +70,14 @@ def _kind(value: object) -> str:
     return f"the {type(value).__name__} {bounded(value)}"
 
 
-def check_flag(name: str, value: object) -> None:
+def check_flag(name: str, value: object, *, error: type[Exception] = TypeError) -> None:
     """Refuse what is neither True nor False, and would silently be taken for one of them.
 
     Raises:
-        TypeError: the text has the name and the value.
+        TypeError: or `error`; the text has the name and the value.
     """
     if not isinstance(value, bool):
-        raise TypeError(f"{name}={bounded(value)}: accepted is True or False")
+        raise error(f"{name}={bounded(value)}: accepted is True or False")
 
 
 def check_label(label: object) -> None:

@@ -29,7 +29,7 @@ from typing import (
     overload,
 )
 
-from .async_functions import gives_awaitable
+from .async_functions import expect_awaitable, gives_awaitable
 from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
@@ -38,7 +38,7 @@ from .child_options import ChildType, Restart, Shutdown, check_options
 from .child_targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 from .copies import Mark
 from .exits import SpecError
-from .launch import Launch, acknowledge, expect_awaitable
+from .launch import Launch, acknowledge
 from .record import dataclass
 
 if TYPE_CHECKING:

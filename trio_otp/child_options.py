@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .checks import check_choice
+from .checks import check_choice, check_flag
 from .debug import check_debug
 from .exits import SpecError
 from .names import check_name
@@ -41,8 +41,7 @@ def _check_shutdown(key: str, value: Any) -> None:
 
 
 def _check_bool(key: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise SpecError(f"{key}={value!r}: accepted is True or False")
+    check_flag(key, value, error=SpecError)
 
 
 def _check_init_timeout(key: str, value: Any) -> None:

@@ -27,6 +27,8 @@ limit.
 **When not to use it.** If the children are known beforehand, or depend on each other's order, list
 them with an `otp.Supervisor`. For work that ends by itself there is `otp.TaskSupervisor`.
 
+It is long because its arguments are said three times: for the class, its constructor and `spec`.
+
 Follows: Elixir's `DynamicSupervisor`.
 """
 

@@ -8,6 +8,8 @@ Rules this file keeps:
 * The manager traps exits. The exit of an owner ends the owner's handlers, that of its own parent
   ends it; before it dies it lets go of the owners, so that its end is no signal to them.
 
+It is long because every way for a handler to come and go keeps all of these rules.
+
 Follows: Erlang's `gen_event`.
 """
 

@@ -44,14 +44,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .async_functions import check_async
+from .async_functions import check_async, expect_awaitable
 from .behaviour import Behaviour
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import checkpointed, refusal
 from .exits import NORMAL, BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
 from .info_methods import enter_info_methods
-from .launch import Launch, expect_awaitable
+from .launch import Launch
 from .names import METHODS, find, need, refuse_method, takes_messages
 from .request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds
 from .runtime import calling_process, need_process, runtime

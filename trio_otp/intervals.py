@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .async_functions import check_async
+from .async_functions import check_async, expect_awaitable
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .home import home_of
-from .launch import Launch, expect_awaitable, where_to_live
+from .launch import Launch, where_to_live
 from .names import find, need
 from .pid import Pid
 from .request import is_seconds

@@ -8,17 +8,14 @@ message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .async_functions import expected
-from .bounded import bounded, label_of
+from .bounded import bounded
 from .debug import switch_on
 from .exits import (
     KILLED,
@@ -38,7 +35,7 @@ from .runtime import calling_process, need_task, own_process, runtime
 from .wait_edges import enter_wait, leave_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from .blueprint import Blueprint
     from .signals import Monitor
@@ -319,17 +316,6 @@ def connect(one: Process, other: Process) -> None:
     """Link two processes; once is enough."""
     one.peers[other] = None
     other.peers[one] = None
-
-
-def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
-    """Give what an async function returned; refuse the result of any other, with its name."""
-    if inspect.isawaitable(result):
-        return result
-    made: Any = result.__class__
-    text = expected(function)
-    if hasattr(made, "run_process"):  # a behaviour: what it is as a child had to be known before
-        text = f"write otp.child({made.__name__}, *args), or annotate it with -> {made.__name__}"
-    raise TypeError(f"{label_of(function)} returned {bounded(result)}; {text}")
 
 
 def where_to_live(nursery: trio.Nursery | None, what: str) -> Home:

@@ -14,6 +14,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .bare import as_reason
 from .bounded import bounded
+from .checks import check_flag
 from .exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .launch import connect
 from .names import Ref, find, find_dying, has_pid, is_atom
@@ -149,8 +150,7 @@ def trap_exit(flag: bool = True) -> bool:
 
     Follows: `Process.flag(:trap_exit, boolean)`.
     """
-    if not isinstance(flag, bool):
-        raise TypeError(f"flag={bounded(flag)}: accepted is True or False")
+    check_flag("flag", flag)
     process = need_process("otp.trap_exit")
     old, process.trap_exit = process.trap_exit, flag
     return old

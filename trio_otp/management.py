@@ -5,6 +5,8 @@ tuple, or what `otp.open_supervisor` gives. Without `timeout=` they wait as long
 OTP. After a time-out the supervisor carries the request out all the same, when it comes to it: a
 child may then be there whose pid nobody got, as `which_children` tells.
 
+It is long because each call says what can go wrong with it.
+
 Follows: Elixir's `Supervisor` and `DynamicSupervisor`.
 """
 
@@ -121,7 +123,7 @@ async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None)
     Raises:
         ChildNotFound: there is no such child; with a template a dead one is no error.
         TypeError: what is given to a `DynamicSupervisor` is neither pid nor name.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
     """
@@ -158,7 +160,7 @@ async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None
     Raises:
         ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
         StartError: it did not start, and stays down.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: `Supervisor.restart_child/2`.
     """
@@ -178,7 +180,7 @@ async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None)
 
     Raises:
         ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: `Supervisor.delete_child/2`.
     """
@@ -195,7 +197,7 @@ async def which_children(sup: Ref, *, timeout: float | None = None) -> list[Chil
         timeout: seconds, as of `start_child`.
 
     Raises:
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: `Supervisor.which_children/1`, which lists them newest first.
     """
@@ -215,7 +217,7 @@ async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> 
 
     Raises:
         ChildNotFound: there is no such child.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: Erlang's `supervisor:which_child/2`.
     """
@@ -233,7 +235,7 @@ async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
         timeout: seconds, as of `start_child`.
 
     Raises:
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: `Supervisor.count_children/1`.
     """
@@ -254,7 +256,7 @@ async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None
 
     Raises:
         ChildNotFound: there is no such child.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
     Follows: Erlang's `supervisor:get_childspec/2`.
     """
@@ -307,7 +309,7 @@ async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) ->
         SpecError: the child has no name.
         AlreadyStarted: a child of the same id, but another name, runs.
         StartError, MaxChildren: as `start_child`.
-        CallTimeout, NoProcess, ServerExited, WrongServer: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
     """
     wanted = as_child(child)
     name = wanted.spec.name

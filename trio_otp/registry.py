@@ -49,7 +49,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .behaviour import Behaviour
 from .bounded import bounded
-from .checks import check_choice, is_whole
+from .checks import check_choice, check_flag, is_whole
 from .events import NoticeReport
 from .exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .gen_server import GenServer
@@ -332,7 +332,6 @@ def _split(key: Any) -> tuple[Any, Any]:
 
 
 def _check_options(links: object, partitions: object) -> None:
-    if not isinstance(links, bool):
-        raise ValueError(f"links={bounded(links)}: accepted is True or False")
+    check_flag("links", links, error=ValueError)
     if not is_whole(partitions) or partitions < 1:
         raise ValueError(f"partitions={bounded(partitions)}: accepted is a whole number > 0")

@@ -23,6 +23,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .bounded import bounded
+from .checks import check_flag
 from .events import NoticeReport
 from .exits import KILL
 from .names import check_reference, find, find_dying
@@ -58,8 +59,7 @@ def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False)
 
     Follows: `Process.send_after/4`.
     """
-    if not isinstance(absolute, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"absolute={bounded(absolute)}: accepted is True or False")
+    check_flag("absolute", absolute)
     return _set(_Delivery(dest, message), delay, absolute)
 
 
@@ -85,7 +85,7 @@ def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
 
     Raises:
         ValueError: the delay is negative or no finite number.
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is no reference, or there are more than three arguments.
         NotAProcess: `otp.exit_after(delay, reason)` in plain Trio code.
 
     Follows: `timer:exit_after/3`.

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .async_functions import check_async
+from .async_functions import check_async, expect_awaitable
 from .blueprint import Blueprint
 from .bounded import bounded, label_of
 from .checkpoints import refusal
 from .checks import check_label
 from .exits import OtpError
-from .launch import Launch, expect_awaitable, where_to_live
+from .launch import Launch, where_to_live
 from .links import monitor
 from .mailbox import SystemMessage
 from .names import find

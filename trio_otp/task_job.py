@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trio.lowlevel import disable_ki_protection
 
-from .async_functions import check_async
+from .async_functions import check_async, expect_awaitable
 from .bare import part, reason_of
 from .bounded import bounded, label_of
 from .checks import check_label
 from .exits import ProcessExit, passes_through
-from .launch import expect_awaitable
 from .record import dataclass
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from trio.lowlevel import enable_ki_protection
 from .block import block
 from .blueprint import Blueprint
 from .bounded import bounded
-from .checks import check_choice, check_whole
+from .checks import check_choice, check_flag, check_whole
 from .copies import Handle
 from .exits import KILLED, TIMEOUT
 from .home import Home
@@ -80,8 +80,7 @@ class Plan:
         if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
             raise ValueError(f"timeout={bounded(self.timeout)}: accepted is seconds > 0, or None")
         for name in ("ordered", "zip_input_on_exit"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise ValueError(f"{name}={value!r}: accepted is True or False")
+            check_flag(name, getattr(self, name), error=ValueError)
         check_choice("on_timeout", self.on_timeout, get_args(OnItemTimeout))
 
     @property

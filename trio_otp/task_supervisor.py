@@ -35,6 +35,8 @@ and count as its restarts.
 caller if the helper dies. For servers that are started on demand there is `otp.DynamicSupervisor`,
 which this is: `otp.start_child(tasks, child)` and the other management functions work as well.
 
+It is long because each function says what can go wrong with it.
+
 Follows: Elixir's `Task.Supervisor`.
 """
 
