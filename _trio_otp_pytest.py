@@ -141,7 +141,7 @@ def pytest_runtest_makereport(
 
 
 def _wants_all(config: pytest.Config) -> bool:
-    """Tell whether frames of the library are shown: also to who debugs, and in its own tests."""
+    """Check whether frames of the library are shown: also to who debugs, and in its own tests."""
     own = Path(__file__).parent == config.rootpath
     return own or any(config.getoption(name, False) for name in ("fulltrace", "usepdb"))
 

@@ -30,7 +30,7 @@ class Box(otp.GenServer, Generic[T], restart="transient"):
 
     @otp.on_call
     def look(self) -> Any:
-        """Give the content."""
+        """Return the content."""
         return self.content
 
 
@@ -343,7 +343,7 @@ class Bare(otp.Application):
     """Its top process is an async function."""
 
     def start(self) -> Any:
-        """Give it bare."""
+        """Return it bare."""
         return job
 
 

@@ -37,7 +37,7 @@ WRONG = [
 
 
 def made(base: Any, members: dict[str, Any], **options: Any) -> Any:
-    """Give a class C, as a class statement with these members and options makes it."""
+    """Return a class C, as a class statement with these members and options makes it."""
     return new_class("C", (base,), options, lambda names: names.update(members))
 
 
@@ -245,7 +245,7 @@ class Both(Noting, Counting):
 
     @otp.on_call
     def noted(self) -> list[object]:
-        """Give what it has kept."""
+        """Return what it has kept."""
         return self.notes
 
 

@@ -28,7 +28,7 @@ class Counter(otp.GenServer):
 
     @otp.on_call
     async def see(self, least: int = 0, *, most: int = 100) -> int:
-        """Give the count."""
+        """Return the count."""
         return max(least, min(self.count, most))
 
     @otp.on_cast
@@ -38,7 +38,7 @@ class Counter(otp.GenServer):
 
     @otp.on_call_deferred
     def later(self, from_: otp.From[int], number: int) -> None:
-        """Give the count later."""
+        """Return the count later."""
         self.waiting.append(from_)
 
     @otp.on_call(timeout=2)
@@ -126,7 +126,11 @@ def test_help_on_a_server_shows_its_messages() -> None:
     """Each stands among the methods, with its signature and docstring."""
     shown = pydoc.render_doc(Counter, renderer=pydoc.plaintext)
     methods = shown.partition("Methods defined here:")[2].partition("-----")[0]
-    for line in ("see(ref: 'Ref', /, least: 'int' = 0", "Give the count.", "add(ref: 'Ref', /, nu"):
+    for line in (
+        "see(ref: 'Ref', /, least: 'int' = 0",
+        "Return the count.",
+        "add(ref: 'Ref', /, nu",
+    ):
         assert line in methods
 
 

@@ -94,7 +94,7 @@ async def plain() -> None:
 
 
 def public_classes() -> dict[str, type[Any]]:
-    """Give each public class of the library by one of its names."""
+    """Return each public class of the library by one of its names."""
     found: dict[type[Any], str] = {}
     for module in (otp, *(getattr(otp, name) for name in sorted(MODULES))):
         short = "" if module is otp else module.__name__.removeprefix("trio_otp.") + "."
@@ -107,7 +107,7 @@ def public_classes() -> dict[str, type[Any]]:
 
 
 def _is_home(module: Any, name: str, value: type[Any]) -> bool:
-    """Tell whether a module exports a class, and has not merely imported it for itself."""
+    """Check whether a module exports a class, and has not merely imported it for itself."""
     listed = module in (otp, otp.testing, otp.events) or hasattr(module, "__all__")
     return listed or value.__module__ == module.__name__
 
@@ -369,7 +369,7 @@ WITH_A_HANDLE: dict[str, Callable[[Any], Any]] = {
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two objects are equal; those without an equality, by what they show."""
+    """Check whether two objects are equal; those without an equality, by what they show."""
     return one == other or (type(one) is type(other) and repr(one) == repr(other))
 
 
@@ -522,7 +522,7 @@ def noted(error: Any) -> Any:
 
 
 def told(error: BaseException) -> Any:
-    """Give what an error tells; other exceptions are equal by what they show."""
+    """Return what an error tells; other exceptions are equal by what they show."""
     attributes = {name: value for name, value in vars(error).items() if value is not error}
     return type(error), str(error), repr(error.args), repr(attributes), repr(error.__cause__)
 
@@ -572,7 +572,7 @@ def lambda_of(error: Any) -> Any:
 
 
 def circle() -> Any:
-    """Give an error that tells of itself, by way of others."""
+    """Return an error that tells of itself, by way of others."""
     error = otp.ServerExited("server", otp.StartError("why"))
     error.reason.reason = ValueError("of a user")  # type: ignore[attr-defined]
     error.reason.reason.origin = error  # type: ignore[attr-defined]

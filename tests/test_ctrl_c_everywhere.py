@@ -70,7 +70,7 @@ def check(name: str, number: int, second: int = 0) -> None:
 
 
 def is_interrupt(name: str, error: BaseException | None) -> bool:
-    """Tell whether it is a Ctrl-C, bare but for a nursery that the program itself has opened."""
+    """Check whether it is a Ctrl-C, bare but for a nursery that the program itself has opened."""
     if isinstance(error, BaseExceptionGroup) and name not in BARE:
         return error.subgroup(KeyboardInterrupt) is not None
     return isinstance(error, KeyboardInterrupt)

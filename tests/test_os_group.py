@@ -107,7 +107,7 @@ async def test_programs_inherit_nothing_of_it() -> None:
 
 
 def open_files() -> set[int]:
-    """Give the numbers of the files that are open."""
+    """Return the numbers of the files that are open."""
     found: set[int] = set()
     for fd in range(256):
         with suppress(OSError):

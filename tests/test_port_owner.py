@@ -26,12 +26,12 @@ FLOODS_AT_ITS_END = (  # more than a pipe holds
 
 
 def port_for(owner: Any, code: str) -> otp.Child[otp.Port]:
-    """Give a port whose lines go to an owner."""
+    """Return a port whose lines go to an owner."""
     return otp.child(otp.Port, python(code), stdout="send", owner=owner)
 
 
 def dropped() -> list[Any]:
-    """Give what is dropped from now on: who was to get it."""
+    """Return what is dropped from now on: who was to get it."""
     seen: list[Any] = []
     otp.events.attach("dropped", lambda ref, *_: seen.append(ref))
     return seen

@@ -61,7 +61,7 @@ class Broken(Exception):
 
 
 def raised(exc: BaseException) -> BaseException:
-    """Give an exception with a traceback."""
+    """Return an exception with a traceback."""
     try:
         raise exc
     except BaseException as caught:

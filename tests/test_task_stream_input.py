@@ -54,7 +54,7 @@ async def nap(seconds: float) -> float:
 
 
 def under(name: str) -> Ways:
-    """Give one of the three ways to open a stream; the supervisor is there."""
+    """Return one of the three ways to open a stream; the supervisor is there."""
     if name == "task":
         return task.async_stream
     function = getattr(otp.TaskSupervisor, name)

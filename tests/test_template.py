@@ -158,7 +158,7 @@ def test_what_is_no_template_is_refused(wrong: Any, error: str) -> None:
 
 
 def significant(restart: Any, auto_shutdown: Any) -> otp.Child[otp.DynamicSupervisor]:
-    """Give a supervisor whose children are significant, itself a temporary child."""
+    """Return a supervisor whose children are significant, itself a temporary child."""
     template = otp.template(Worker).having(significant=True, restart=restart)
     return pool(template, auto_shutdown=auto_shutdown, max_restarts=9).having(restart="temporary")
 

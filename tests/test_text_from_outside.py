@@ -41,7 +41,7 @@ each = pytest.mark.parametrize("text", [*NASTY.values(), ALL], ids=[*NASTY, "all
 
 
 def shown(text: str) -> bool:
-    """Tell whether a text has only printable characters, and no line that is not its own."""
+    """Check whether a text has only printable characters, and no line that is not its own."""
     return all(line.isprintable() for line in text.split("\n")) and "\nCRITICAL" not in text
 
 

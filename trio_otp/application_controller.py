@@ -130,7 +130,7 @@ class Controller:
     # -- who is meant ------------------------------------------------------------------------
 
     def knows(self, application: type[Application]) -> bool:
-        """Tell whether an application is loaded."""
+        """Check whether an application is loaded."""
         return self.classes.get(application.name) is application
 
     def load(self, application: type[Application]) -> str:

@@ -224,7 +224,7 @@ class Master:
             self.block.fail(self)
 
     def _ended_well(self, top: Process) -> bool:
-        """Tell whether a transient application may be gone while others go on.
+        """Check whether a transient application may be gone while others go on.
 
         Only if its top process ended normally, which a supervisor does not do by itself. The one
         that the block is there for may have done its work, as an auto-shutdown says.

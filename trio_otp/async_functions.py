@@ -32,7 +32,7 @@ _CONSTANTS: Final = frozenset(["LOAD_CONST", "LOAD_SMALL_INT"])
 
 
 def gives_awaitable(function: Any) -> bool | None:
-    """Tell whether what a function returns can be awaited; None if only a call can tell.
+    """Check whether what a function returns can be awaited; None if only a call can tell.
 
     Args:
         function: anything that can be called.
@@ -54,7 +54,7 @@ def gives_awaitable(function: Any) -> bool | None:
 
 
 def innermost(function: Any) -> Any:
-    """Give the function behind partials, methods and objects that can be called."""
+    """Return the function behind partials, methods and objects that can be called."""
     while not isinstance(function, FunctionType | BuiltinFunctionType | type):
         if isinstance(function, functools.partial):
             function = function.func
@@ -111,7 +111,7 @@ def refuse_plain(function: Any, argument: str) -> None:
 
 
 def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
-    """Give what an async function returned; refuse the result of any other, with its name."""
+    """Return what an async function returned; refuse the result of any other, with its name."""
     if inspect.isawaitable(result):
         return result
     made: Any = result.__class__
@@ -138,7 +138,7 @@ def generator_kind(function: Any) -> str | None:
 
 
 def _is_said_plain(function: FunctionType) -> bool:
-    """Tell whether the annotation names a value; that of a decorated function is another's."""
+    """Check whether the annotation names a value; that of a decorated function is another's."""
     if hasattr(function, "__wrapped__"):
         return False
     try:
@@ -152,7 +152,7 @@ def _is_said_plain(function: FunctionType) -> bool:
 
 
 def _is_plain(function: FunctionType) -> bool:
-    """Tell whether a function always returns what cannot be awaited.
+    """Check whether a function always returns what cannot be awaited.
 
     One that raises by itself may have its end in that, as `otp.exit` has.
     """
@@ -164,7 +164,7 @@ def _is_plain(function: FunctionType) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def _ways_out(code: CodeType) -> tuple[bool, bool]:
-    """Tell whether a function raises by itself, and whether it returns constants alone."""
+    """Check whether a function raises by itself, and whether it returns constants alone."""
     before, raises, constant = "", False, True
     for instruction in dis.get_instructions(code):
         if instruction.opname == "RAISE_VARARGS":
@@ -176,7 +176,7 @@ def _ways_out(code: CodeType) -> tuple[bool, bool]:
 
 
 def _is_plain_builtin(function: Any) -> bool:
-    """Tell whether it is a function in C of the standard library: none is to be awaited."""
+    """Check whether it is a function in C of the standard library: none is to be awaited."""
     if not isinstance(function, BuiltinFunctionType) or function is anext:
         return False
     home = function.__self__

@@ -91,7 +91,7 @@ class Behaviour:
         return None
 
     def format_status(self, *args: Any, **kwargs: Any) -> Any:
-        """Give what reports and `otp.sys.get_status` show; override it to keep secrets out.
+        """Return what reports and `otp.sys.get_status` show; override it to keep secrets out.
 
         Write it as `def format_status(self, status)`: it gets a dict of its own and returns what is
         shown, with the same keys; one that it leaves out is shown as it is. It is called once for
@@ -112,7 +112,7 @@ class Behaviour:
         return args[0] if args else kwargs or self._status()
 
     def _status(self) -> Any:
-        """Give what is shown of the state."""
+        """Return what is shown of the state."""
         return dict(self.__dict__)
 
     def code_change(self, old_version: Any, extra: Any) -> Any:
@@ -141,7 +141,7 @@ class Behaviour:
         return self
 
     def _sys_status(self, log: tuple[Any, ...]) -> tuple[Any, dict[str, Any], Any]:
-        """Give what `get_status` shows: the state, what is added to it, the log."""
+        """Return what `get_status` shows: the state, what is added to it, the log."""
         shown = formatted(self, {"state": self._status(), "log": log})
         return shown["state"], {}, shown["log"]
 

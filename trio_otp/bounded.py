@@ -69,7 +69,7 @@ def bounded(value: object, limit: int = 200) -> str:
 
 
 def shown_text(text: str, limit: int = 200) -> str:
-    r"""Give a text from outside as at most `limit` printable characters, with no quotes around it.
+    r"""Return a text from outside as at most `limit` printable characters, without quotes.
 
     Args:
         text: anything.
@@ -104,13 +104,13 @@ def visible_lines(text: str) -> str:
 
 
 def hidden_text(exc: BaseException) -> str | None:
-    """Give what is shown in the place of an exception's text, if that is kept out of the log."""
+    """Return what is shown in the place of an exception's text, if that is kept out of the log."""
     told = vars(exc).get(HIDDEN, _NONE)
     return None if told is _NONE else bounded(told)
 
 
 def label_of(target: Any) -> str:
-    """Give the short name of a class or function, or of what a partial is of."""
+    """Return the short name of a class or function, or of what a partial is of."""
     while isinstance(target, functools.partial):
         target = target.func
     return shown_text(str(getattr(target, "__name__", type(target).__name__)))

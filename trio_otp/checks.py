@@ -91,7 +91,7 @@ def check_label(label: object) -> None:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Give the end of an error text that suggests the known word nearest to one that is none.
+    """Return the end of an error text that suggests the known word nearest to one that is none.
 
     Args:
         word: what was written.

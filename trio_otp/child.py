@@ -103,7 +103,7 @@ class Child(_Specified, Generic[S_co]):
         _keep(self, "_spec", None)
 
     def __reduce__(self) -> Any:
-        """Give what makes it anew: a copy works out by itself what this one has."""
+        """Return what makes it anew: a copy works out by itself what this one has."""
         return type(self), (self.target, self.args, self.kwargs, self.options)
 
     def having(

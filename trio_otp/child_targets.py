@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def is_behaviour(value: object) -> TypeGuard[type[Any]]:
-    """Tell whether a value is a behaviour class."""
+    """Check whether a value is a behaviour class."""
     return isinstance(value, type) and issubclass(value, Behaviour)
 
 
 def unaliased(target: Any) -> Any:
-    """Give the class of an alias like `Box[int]`; anything else as it is."""
+    """Return the class of an alias like `Box[int]`; anything else as it is."""
     origin = getattr(target, "__origin__", None)
     return origin if is_behaviour(origin) else target
 
 
 def behaviour_of(target: Any) -> type[Behaviour] | None:
-    """Give the behaviour class that a target makes; None for an async function."""
+    """Return the behaviour class that a target makes; None for an async function."""
     if isinstance(target, type):
         return target
     if isinstance(target, FunctionType) and target.__code__.co_flags & inspect.CO_COROUTINE:
@@ -62,7 +62,7 @@ def check_kind(target: Any) -> None:
 
 
 def maker(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
-    """Give what makes the instance: the class itself, if it gets no arguments."""
+    """Return what makes the instance: the class itself, if it gets no arguments."""
     call = partial(target, *args, **kwargs) if args or kwargs else target
     return call if isinstance(target, type) else partial(_make, target, call)
 
@@ -78,7 +78,7 @@ def _make(target: Any, call: Callable[[], Any]) -> Any:
 
 
 def _annotated(target: Any) -> type[Behaviour] | None:
-    """Give the behaviour that a function says it returns."""
+    """Return the behaviour that a function says it returns."""
     inner = innermost(target)
     if not isinstance(inner, FunctionType) or hasattr(inner, "__wrapped__"):
         return None
@@ -91,7 +91,7 @@ def _annotated(target: Any) -> type[Behaviour] | None:
 
 @lru_cache(maxsize=512)
 def _said(function: FunctionType) -> Any:
-    """Give what a function is annotated to return; None if that cannot be found out."""
+    """Return what a function is annotated to return; None if that cannot be found out."""
     try:
         said = function.__annotations__.get("return")
         if said is None or said == "None" or not isinstance(said, str):

@@ -55,7 +55,7 @@ def refuse_options(cls: type[Any], options: dict[str, Any], why: str) -> None:
 
 
 def new_members(cls: type[Any], root: type[Any]) -> dict[str, Any]:
-    """Give what a class adds, with what comes from mixins: bases that are not of `root`."""
+    """Return what a class adds, with what comes from mixins: bases that are not of `root`."""
     seen: set[str] = set()
     found: dict[str, Any] = {}
     for base in cls.__mro__:
@@ -133,7 +133,7 @@ def _check_returns(cls: type[Any], name: str, member: Any) -> None:
 
 
 def _of_library(cls: type[Any], name: str) -> type[Any] | None:
-    """Give the class of this library that a name belongs to."""
+    """Return the class of this library that a name belongs to."""
     return next((base for base in cls.__mro__[1:] if _is_ours(base) and name in vars(base)), None)
 
 

@@ -83,8 +83,8 @@ class CallMessage(Message):
 class _Outside:
     """A function as a client calls it: without the server, and the `From` of a deferred call.
 
-    It has the signature, for whoever asks; to work it out for each client would take longer than
-    a call.
+    It has the signature, worked out when it is asked for; to do so for each client would take
+    longer than a call.
     """
 
     def __init__(self, function: Callable[..., Any], *, deferred: bool = False) -> None:
@@ -148,11 +148,11 @@ class _Method(Handle):
         return getattr, (self.owner, self.name)  # by name, as a function
 
     def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
-        """Give the method with the server filled in, and a limit in the place of its own."""
+        """Return the method with the server filled in, and a limit in the place of its own."""
         raise NotImplementedError  # a call waits for its answer, a cast does not
 
     def dressed(self, bound: F) -> F:
-        """Give what sends the method the name, the docstring and the signature of it."""
+        """Let what sends the method have the name, the docstring and the signature of it."""
         function: Any = bound
         function.__name__, function.__qualname__ = self.name, f"{self.owner.__name__}.{self.name}"
         function.__doc__, function.__module__ = self.__doc__, self.__module__
@@ -211,7 +211,7 @@ class _Method(Handle):
 
 
 def _renamed(function: Any, name: str) -> Any:
-    """Give the same function by another name, also where Ctrl-C is concerned: the code is one."""
+    """Return the same function by another name, also where Ctrl-C is concerned: the code is one."""
     renamed = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
     renamed.__qualname__ = name
     return renamed
@@ -265,7 +265,7 @@ class CallMethod(_Method, Generic[P, R]):
             return self._send(ref, args, kwargs, self.timeout)
 
     def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
-        """Give the method with the server filled in, and a limit in the place of its own."""
+        """Return the method with the server filled in, and a limit in the place of its own."""
         send, limit = self._send, self.timeout if timeout is UNSET else timeout
 
         def bound(*args: Any, **kwargs: Any) -> Any:
@@ -373,7 +373,7 @@ class CastMethod(_Method, Generic[P]):
             return self._send(ref, args, kwargs)
 
     def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
-        """Give the method with the server filled in; nobody waits, so there is no limit."""
+        """Return the method with the server filled in; nobody waits, so there is no limit."""
         send = self._send
 
         def bound(*args: Any, **kwargs: Any) -> Any:

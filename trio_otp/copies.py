@@ -42,7 +42,7 @@ class Mark(enum.Enum):
     DELETED = "DELETED"  # there was one
 
     def __repr__(self) -> str:
-        """Give the name."""
+        """Return the name."""
         return self.name
 
 
@@ -155,7 +155,7 @@ def _survives(value: object, protocol: Any) -> bytes | None:
 
 
 def _portable(value: Any, protocol: Any, seen: dict[int, Any]) -> Any:
-    """Give a value, or what stands for it; of containers, for what is in them."""
+    """Return a value, or what stands for it; of containers, for what is in them."""
     if id(value) in seen or _survives(value, protocol) is not None:
         return seen.setdefault(id(value), value)
     made: Any = _text_of(value)
@@ -188,7 +188,7 @@ def _restore_error(kind: type[E], data: bytes, own: list[str]) -> E:
 
 
 def restore_record(data: bytes) -> Any:
-    """Give a log record that `pickled` has packed, as an ordinary one."""
+    """Return a log record that `pickled` has packed, as an ordinary one."""
     import pickle  # noqa: PLC0415 - see above
 
     return logging.makeLogRecord(pickle.loads(data))  # noqa: S301 - as above

@@ -282,7 +282,7 @@ class DynamicLoop(SupervisorLoop):
                 raise Ending(SHUTDOWN)
 
     def _goes_on_without(self) -> bool:
-        """Tell whether a significant child may have ended: all are, as they have one template."""
+        """Check whether a significant child may have ended: all are, as they have one template."""
         wanted = self.spec.auto_shutdown
         return wanted == "never" or (wanted == "all_significant" and bool(self.slots))
 

@@ -148,7 +148,7 @@ class GenEvent:
         """
 
     def format_status(self, *args: Any, **kwargs: Any) -> Any:
-        """Give what reports show; override it to keep secrets out, as that of a GenServer.
+        """Return what reports show; override it to keep secrets out, as that of a GenServer.
 
         Args:
             *args: the dict, with `state`, `message`, `reason` and `log`.
@@ -162,7 +162,7 @@ class GenEvent:
         return args[0] if args else kwargs or self._status()
 
     def _status(self) -> Any:
-        """Give what is shown of the state."""
+        """Return what is shown of the state."""
         return dict(self.__dict__)
 
 

@@ -378,7 +378,7 @@ def _no_maker(what: object) -> str:
 
 
 def _left_behind(entry: Entry, ran: Ran) -> object:
-    """Give what `init_swapped` of the next handler gets."""
+    """Return what `init_swapped` of the next handler gets."""
     return HandlerCrashed(entry.key, ran.reason) if isinstance(ran, Crash) else ran.value
 
 

@@ -450,7 +450,7 @@ def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
 def last_crash(
     reason: object, history: Sequence[tuple[float, object, object]], crash: object
 ) -> BaseException | None:
-    """Give what made a supervisor give up: an exception, or None if it was none."""
+    """Return what made a supervisor give up: an exception, or None if it was none."""
     last = crash if crash is not None else history[-1][2] if history else reason
     return last if isinstance(last, BaseException) else None
 

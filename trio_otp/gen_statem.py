@@ -237,7 +237,7 @@ class GenStatem(Behaviour, Generic[S]):
                 raise BadReturn("the function", state, f"a tuple (state, {type(self).__name__})")
 
     def _machine_status(self) -> dict[str, Any]:
-        """Give what there is to be shown of it, under the keys of OTP."""
+        """Return what there is to be shown of it, under the keys of OTP."""
         machine = self._machine
         return {
             "state": machine.state,

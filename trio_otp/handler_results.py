@@ -37,12 +37,12 @@ def leaves(result: object) -> bool:
 
 
 def is_answer(request: Any, result: object) -> bool:
-    """Tell whether what an `on_call` method returned is the bare value of its reply."""
+    """Check whether what an `on_call` method returned is the bare value of its reply."""
     return is_value(request, result) and not isinstance(result, RemoveHandler | SwapHandler)
 
 
 def bad_return(callback: str, value: object, accepted: str) -> BadReturn:
-    """Give the reason of the end of a handler whose callback returned nonsense."""
+    """Return the reason of the end of a handler whose callback returned nonsense."""
     hint = "; to answer None write Reply(None)" if accepted is ANSWERS and value is None else ""
     return BadReturn(callback, value, accepted + hint)
 

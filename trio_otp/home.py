@@ -187,7 +187,7 @@ async def kill(process: Process, *, waiter: Process | None = None) -> None:
 
 
 def lives_in(process: Process, nursery: trio.Nursery | None) -> bool:
-    """Tell whether a process lives in a nursery, or in one inside of it."""
+    """Check whether a process lives in a nursery, or in one inside of it."""
     home: trio.Nursery | None = process.home.nursery
     while home is not None and home is not nursery:
         home = home.parent_task.parent_nursery

@@ -27,7 +27,7 @@ class InfoMethod:
 
 
 def enter_info_methods(cls: type[Any], members: dict[str, Any]) -> dict[type[Any], str]:
-    """Give the table of a class: that of its bases, and what it adds itself or by mixins."""
+    """Return the table of a class: that of its bases, and what it adds itself or by mixins."""
     table: dict[type[Any], str] = {}
     for base in reversed(cls.__mro__):
         table.update(vars(base).get("info_methods", {}))

@@ -304,7 +304,7 @@ async def _take_name(process: Process, blueprint: Blueprint) -> None:
 
 
 def _ancestors_for(starter: Process) -> tuple[object, ...]:
-    """Give the ancestors of what a process starts, shared by all it starts."""
+    """Return the ancestors of what a process starts, shared by all it starts."""
     first = starter.name or starter.pid
     heritage = starter.heritage
     if heritage is None or heritage[0] is not first:  # it has taken another name

@@ -1,4 +1,4 @@
-"""Give a record to the handlers of `logging`, each by itself: one that raises hurts nobody else.
+"""Return a record to the handlers of `logging`, each by itself: one that raises hurts nobody else.
 
 The handlers of the standard library catch their own errors; one that somebody wrote may not, and
 would then raise in the process that reports its end. It is skipped for that record, which is told
@@ -93,7 +93,7 @@ class _Guarded:
 
     @property
     def level(self) -> int:
-        """Give that of the handler."""
+        """Return that of the handler."""
         level: int = self._what.level
         return level
 

@@ -62,7 +62,7 @@ def fields_of(process: Process | None) -> dict[str, object]:
 
 
 def flat(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Give metadata as attributes of a record: text from outside stays in its line."""
+    """Return metadata as attributes of a record: text from outside stays in its line."""
     return {
         key: shown_text(value, ATTRIBUTE) if isinstance(value, str) else value
         for key, value in metadata.items()
@@ -76,5 +76,5 @@ def put(record: logging.LogRecord, fields: Mapping[str, Any]) -> None:
 
 
 def shown(value: object) -> str:
-    """Give a name as text, a str without quotes."""
+    """Return a name as text, a str without quotes."""
     return shown_text(value, ATTRIBUTE) if isinstance(value, str) else bounded(value)

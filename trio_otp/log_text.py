@@ -76,7 +76,7 @@ def set_in(text: str) -> str:
 
 
 def hides(exc: BaseException | None) -> bool:
-    """Tell whether an exception, or one of its chain, has a text that is kept out of the log."""
+    """Check whether an exception, or one of its chain, has a text that is kept out of the log."""
     return exc is not None and any(hidden_text(each) is not None for each in chain_of(exc))
 
 
@@ -94,7 +94,7 @@ def place_of_crash(exc: object) -> Place | None:
 
 
 def place_of_code(target: Any) -> Place | None:
-    """Give file, line and name of a function, or of the first method of a class; None without."""
+    """Return file, line and name of a function, or of the first method of a class; None without."""
     found = [target, *vars(target).values()] if isinstance(target, type) else [target]
     for each in found:
         code = getattr(getattr(each, "__func__", each), "__code__", None)
@@ -104,7 +104,7 @@ def place_of_code(target: Any) -> Place | None:
 
 
 def _rank(code: CodeType) -> int:
-    """Tell how near to the user some code is: our own, installed, theirs."""
+    """Rank how near to the user some code is: our own, installed, theirs."""
     name = code.co_filename
     if name.startswith(LIBRARIES):
         return 0
@@ -118,7 +118,7 @@ def _name(exc: BaseException) -> str:
 
 
 def _before(exc: BaseException) -> tuple[BaseException | None, str]:
-    """Give what an exception was raised from, or during; none of one that is kept out."""
+    """Return what an exception was raised from, or during; none of one that is kept out."""
     if hidden_text(exc) is not None:
         return None, ""
     if exc.__cause__ is not None:

@@ -139,7 +139,7 @@ def send_to_group(group: int, number: int) -> None:
 
 
 def _leads_a_group(pid: int) -> bool:
-    """Tell whether a program has left the group it was started into for one of its own."""
+    """Check whether a program has left the group it was started into for one of its own."""
     try:
         return os.getpgid(pid) == pid
     except (ProcessLookupError, PermissionError):  # macOS: a zombie

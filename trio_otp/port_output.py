@@ -134,7 +134,7 @@ class Owner:
             self._waiting += 1
 
     def _find(self, line: PortLine | None = None) -> Process | None:
-        """Give the process that is the owner now; a line for nobody is dropped."""
+        """Return the process that is the owner now; a line for nobody is dropped."""
         why = "the owner of a port is not there"
         try:
             process = find(self._ref)

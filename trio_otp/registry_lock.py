@@ -104,7 +104,7 @@ class Locks:
         await wait_task_rescheduled(abort)
 
     def close(self, ref: object, reason: object) -> None:
-        """Tell whoever waits that the registry has ended; leave behind what is held."""
+        """End the waits of those in line, as the registry has ended; leave behind what is held."""
         for strict, line in list(self._lines.items()):
             for task in line.waiting:
                 reschedule(task, outcome.Error(ServerExited(ref, reason)))
@@ -127,7 +127,7 @@ def release(line: Line) -> None:
 
 
 def _left_behind() -> dict[tuple[Any, Hashable], Line]:
-    """Give the locks of this run whose registry has ended, by reference to that and key."""
+    """Return the locks of this run whose registry has ended, by reference to that and key."""
     left: dict[tuple[Any, Hashable], Line] = runtime().extras.setdefault(Locks, {})
     return left
 

@@ -28,7 +28,7 @@ _DESCRIPTORS: Final = (MemberDescriptorType, GetSetDescriptorType)
 
 
 def remembered(reason: object) -> object:
-    """Give what may be kept of an exit reason.
+    """Return what may be kept of an exit reason.
 
     Args:
         reason: any exit reason.
@@ -53,7 +53,7 @@ def remembered(reason: object) -> object:
 
 
 def _is_heavy(reason: Any, depth: int) -> bool:
-    """Tell whether a reason is a long text, or a tuple with one or with an exception in it."""
+    """Check whether a reason is a long text, or a tuple with one or with an exception in it."""
     if reason.__class__ is tuple:
         return depth > 0 and any(_is_heavy(each, depth - 1) for each in reason)
     return isinstance(reason, BaseException) or (reason.__class__ in _TEXTS and len(reason) > TEXT)
@@ -107,7 +107,7 @@ def _nested(exc: BaseException, depth: int) -> BaseException:
 
 
 def _slim(value: Any, depth: int) -> Any:
-    """Give a value itself if it is small plain data; else its text."""
+    """Return a value itself if it is small plain data; else its text."""
     kind = value.__class__
     if kind in _PLAIN or kind is Note or isinstance(value, enum.Enum | type):
         return value
@@ -123,7 +123,7 @@ def _slim(value: Any, depth: int) -> Any:
 
 
 def _texts(exc: BaseException) -> tuple[str, str]:
-    """Give what `str` and `repr` show, shortened."""
+    """Return what `str` and `repr` show, shortened."""
     hidden = hidden_text(exc)
     try:
         text = str(exc) if hidden is None else hidden

@@ -274,7 +274,7 @@ def _record(
 
 
 def _flat(value: object) -> str | int | None:
-    """Give an attribute of a record: a number, or text of one line."""
+    """Return an attribute of a record: a number, or text of one line."""
     if value is None or isinstance(value, int):
         return value
     return shown_text(value, ATTRIBUTE) if isinstance(value, str) else bounded(value, REASON)

@@ -43,7 +43,7 @@ class RequestIds:
         self._bell: trio.Event | None = None  # of those who wait
 
     def __copy__(self) -> RequestIds:
-        """Give a collection with the same requests, each of which is answered once."""
+        """Return a collection with the same requests, each of which is answered once."""
         copy = RequestIds()
         for request_id, label in self._labels.items():
             copy._put(request_id, label)
@@ -212,7 +212,7 @@ class RequestIds:
             bell.set()
 
     def _first(self) -> RequestId | None:
-        """Give the request that was answered first; drop those whose answers others have taken."""
+        """Return the request that was answered first; drop those whose answers were taken."""
         while self._answered:
             request_id = self._answered[0][1]
             if request_id in self._open:

@@ -84,7 +84,7 @@ def runtime() -> Runtime:
 
 
 def need_task() -> trio.lowlevel.Task:
-    """Give the Trio task that runs this; raise `NotInRun` where there is none.
+    """Return the Trio task that runs this; raise `NotInRun` where there is none.
 
     There is none under asyncio, also if a Trio run is its guest, nor in a worker thread.
     """

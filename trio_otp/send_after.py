@@ -245,7 +245,7 @@ class _Signal(Shot):
     name = "exit_after"
 
     def _can_reach(self, process: Process) -> bool:
-        """Tell whether a process lives, or dies, which a kill outdoes."""
+        """Check whether a process lives, or dies, which a kill outdoes."""
         return process.alive or (self.what is KILL and not process.dead)
 
     def _reach(self, process: Process) -> None:

@@ -48,7 +48,7 @@ class Client(Handle):
 
 
 def shown_limit(timeout: Any) -> str:
-    """Give what the repr of a client tells of its time-out."""
+    """Return what the repr of a client tells of its time-out."""
     return "" if timeout is OWN else f" timeout={timeout!r}"
 
 
@@ -72,7 +72,7 @@ def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> Attrib
 
 
 def is_sent(method: Any) -> bool:
-    """Tell a decorated method, which can be bound to a server and then sent.
+    """Check whether it is a decorated method, which can be bound to a server and then sent.
 
     To ask with a protocol would take longer than to call the method.
     """

@@ -245,7 +245,7 @@ class ServerLoop:
     state_key = "state"  # what a `format_status` without an argument gives
 
     def _status(self) -> Status:
-        """Give what there is to be shown of the state."""
+        """Return what there is to be shown of the state."""
         return {"state": self.instance._status()}
 
     def _shown_state(self, status: Status) -> str:

@@ -74,7 +74,7 @@ STATE: Final = 2000  # characters of a state in a report
 
 
 def content_of(message: Any) -> Any:
-    """Give what a message of a mailbox carries; None if there is none."""
+    """Return what a message of a mailbox carries; None if there is none."""
     if message is UNSET:
         return None
     return message.message if message.__class__ in (From, Cast) else message
@@ -91,7 +91,7 @@ def shown_message_of(message: Any, shown: Any) -> str | None:
 
 
 def as_log(log: Any) -> tuple[Any, ...]:
-    """Give what `format_status` gives in place of the events as a tuple."""
+    """Return what `format_status` gives in place of the events as a tuple."""
     return tuple(cast("list[Any]", log)) if isinstance(log, tuple | list) else (log,)
 
 

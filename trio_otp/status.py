@@ -60,18 +60,18 @@ def formatted(instance: Any, status: Status, state: str = "state") -> Status:
 
 
 def takes_status(instance: object) -> bool:
-    """Tell whether the class of a user decides what is shown of messages and reasons."""
+    """Check whether the class of a user decides what is shown of messages and reasons."""
     return instance is not None and _style(instance) is not None
 
 
 def shown_request(*servers: Process | None) -> object:
-    """Give what stands for a request in texts, if its server decides what is shown; else None."""
+    """Return what stands for a request in texts, if its server decides what is shown; else None."""
     hides = any(server is not None and takes_status(server.instance) for server in servers)
     return NOT_SHOWN if hides else None
 
 
 def _style(instance: Any) -> Callable[[Status], Any] | None:
-    """Give what calls its `format_status` with the dict; None if that takes none, or is ours."""
+    """Return what calls its `format_status` with the dict; None if that takes none, or is ours."""
     method: Any = getattr(instance, "format_status", None)
     if not callable(method) or getattr(method, "__module__", "").startswith(_OURS):
         return None
@@ -123,7 +123,7 @@ def _withheld(status: Status, why: str) -> Status:
 def told(process: Process, reason: object, shown: object) -> dict[str, Any]:
     """Let a reason be shown as something else from now on, wherever it goes; give report details.
 
-    An exception gets a mark, which all texts of this library heed: of supervisors, of callers, of
+    An exception gets a mark, which all texts of this library obey: of supervisors, of callers, of
     those it is the cause of. Its class and its frames are still told.
     """
     if shown is reason:
@@ -136,7 +136,7 @@ def told(process: Process, reason: object, shown: object) -> dict[str, Any]:
 
 
 def told_reason(pid: Pid[Any] | None, reason: object) -> object:
-    """Give what is shown of a reason: of an exception anywhere, of others at their process."""
+    """Return what is shown of a reason: of an exception anywhere, of others at their process."""
     if isinstance(reason, BaseException):
         return vars(reason).get(HIDDEN, reason)
     known, shown = getattr(pid, "_told", (None, None))

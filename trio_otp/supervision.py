@@ -400,7 +400,7 @@ class SupervisorLoop:
         self.process.runtime.events.emit("supervisor", report)
 
     def take_history(self) -> tuple[History, object]:
-        """Give the last ends of children and why it gave up, to be told now; keep none of it."""
+        """Return the last ends of children and why it gave up, to be told now; keep none of it."""
         history, crash = tuple(self.history), self.crash
         self.history.clear()
         self.crash = None

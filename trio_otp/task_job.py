@@ -52,7 +52,7 @@ class Sink(Protocol):
 
 
 def callers_for(starter: Process | None) -> tuple[Pid[Any], ...]:
-    """Give the callers of a task: its starter, and those on whose behalf that runs."""
+    """Return the callers of a task: its starter, and those on whose behalf that runs."""
     return () if starter is None else (starter.pid, *starter.callers)
 
 

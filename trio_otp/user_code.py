@@ -29,7 +29,7 @@ def interruptible(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
 
 @disable_ki_protection
 def matches(match: Any, value: Any) -> bool:
-    """Tell whether a function of the user wants a value."""
+    """Check whether a function of the user wants a value."""
     wanted: bool = match(value)
     return wanted
 

@@ -208,7 +208,7 @@ def parse(request: list[bytes]) -> Command:
 
 
 def _looks_like_http(request: list[bytes]) -> bool:
-    """Tell whether what is no command is the first line of an HTTP request, or a header.
+    """Check whether what is no command is the first line of an HTTP request, or a header.
 
     Redis looks for POST and Host: alone. This takes any method, GET too, by the version behind it.
     """

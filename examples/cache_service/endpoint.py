@@ -124,7 +124,7 @@ class Endpoint:
             self._unwarned, self._quiet_until = 0, now + WARN_EVERY
 
     def config(self, patterns: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        """Give the settings whose names fit one of the patterns, with their values."""
+        """Return the settings whose names fit one of the patterns, with their values."""
         settings = {
             b"appendonly": b"yes",
             b"databases": b"%d" % self.keyspaces,

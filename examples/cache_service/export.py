@@ -100,7 +100,7 @@ def _create(directory: int, name: str) -> BinaryIO:
 
 
 def _link(directory: int, part: str, name: str) -> None:
-    """Give the file its name; fail if the name is taken."""
+    """Put the file under its name; fail if that is taken."""
     os.link(part, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def pair() -> tuple[Client, trio.StapledStream[trio.abc.SendStream, trio.abc.ReceiveStream]]:
-    """Give a client, and the server's end of its connection."""
+    """Return a client, and the server's end of its connection."""
     here, there = trio.testing.memory_stream_pair()
     return Client(here), there
 

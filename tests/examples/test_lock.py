@@ -98,7 +98,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def modes(directory: Path) -> dict[str, str]:
-    """Give {name: mode} of the files in a directory."""
+    """Return {name: mode} of the files in a directory."""
     return {f.name: oct(f.stat().st_mode & 0o777) for f in directory.iterdir() if f.is_file()}
 
 

@@ -199,7 +199,7 @@ async def crash_while_leaving() -> None:
 
 
 async def crash_from_leaving() -> None:
-    """Give an `otp.exit` as the cause of an error."""
+    """Raise an error whose cause is an `otp.exit`."""
     try:
         otp.exit("bye")
     except BaseException as exc:
@@ -259,7 +259,7 @@ async def leave_from_a_thread() -> None:
 
 
 async def leave_with_what_was_caught() -> None:
-    """Give `otp.exit` what an earlier one has raised, which the code has caught."""
+    """Call `otp.exit` with what an earlier one has raised, which the code has caught."""
     try:
         otp.exit("bye")
     except BaseException as exc:

@@ -101,7 +101,7 @@ class Ended:
 
     @property
     def pressed(self) -> bool:
-        """Tell whether Ctrl-C was pressed."""
+        """Check whether Ctrl-C was pressed."""
         return bool(self.places)
 
     def __repr__(self) -> str:

@@ -103,7 +103,7 @@ _cells: WeakKeyDictionary[trio.lowlevel.Task, Cell] = WeakKeyDictionary()  # {it
 
 
 def current_cell() -> Cell | None:
-    """Give the cell whose own task runs this code."""
+    """Return the cell whose own task runs this code."""
     return _cells.get(trio.lowlevel.current_task()) if trio.lowlevel.in_trio_task() else None
 
 

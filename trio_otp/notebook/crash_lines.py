@@ -59,7 +59,7 @@ class CrashLines(logging.Handler):
             sys.stdout.write(f"{shown}\n")
 
     def _is_echo(self, record: logging.LogRecord) -> bool:
-        """Tell whether it is what the supervisor says of a crash that has been shown."""
+        """Check whether it is what the supervisor says of a crash that has been shown."""
         kind, pid = getattr(record, "otp_kind", None), getattr(record, "otp_pid", None)
         if not isinstance(pid, str):
             return False
@@ -78,7 +78,7 @@ class CrashLines(logging.Handler):
         return self._number
 
     def _place(self, record: logging.LogRecord) -> str:
-        """Give the line of the user's code that crashed, as IPython names it in a traceback."""
+        """Return the line of the user's code that crashed, as IPython names it in a traceback."""
         where = place_of_crash(record.exc_info[1] if record.exc_info else None)
         if where is None:
             return ""
@@ -93,7 +93,7 @@ class CrashLines(logging.Handler):
             logger = logger.parent if logger.propagate else None
 
     def report(self, number: int | None = None) -> str:
-        """Give a whole report: that of a number, or the last one.
+        """Return a whole report: that of a number, or the last one.
 
         Raises:
             ValueError: there is no such report.
