@@ -118,7 +118,8 @@ BASES = {
     "Agent", "AlarmHandler", "Application", "DynamicSupervisor", "EventManager", "GenEvent",
     "GenServer", "GenStatem", "PartitionSupervisor", "Port", "Registry", "Supervisor",
     "TaskSupervisor", "WorkerThread", "pg.Scope", "alarm_handler.AlarmHandler",
-    "testing.ServerMachine", "testing.VirtualTime", "ViaModule", "events.Events",
+    "testing.ServerMachine", "testing.StartSupervised", "testing.StopSupervised",
+    "testing.VirtualTime", "ViaModule", "events.Events",
 }  # fmt: skip
 
 
