@@ -353,3 +353,67 @@ async def test_a_line_of_a_program_is_one_record(log: Formatted) -> None:
         await otp.receive(otp.Down, timeout=20)
     assert "gnp.exe" in log.stream.getvalue()
     assert shown(log.stream.getvalue())
+
+
+class Shown:
+    """Has the repr that it is given; None raises."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        if self.text is None:
+            raise RuntimeError("no repr")
+        return self.text
+
+
+USES: list[Any] = [
+    otp.child,
+    otp.whereis,
+    otp.send_end,
+    otp.process_info,
+    otp.registry,
+    otp.template,
+    otp.on_info,
+    otp.on_state,
+    otp.GenServer.at,
+    otp.Supervisor.spec,
+    lambda value: otp.register(value, otp.self()),
+    lambda value: otp.reply(value, 1),
+    lambda value: otp.child(otp.GenServer).having(restart=value),
+    lambda value: otp.child(otp.GenServer).having(significant=value),
+    lambda value: otp.child(otp.GenServer).having(debug=value),
+    lambda value: otp.events.attach(value, print),
+    lambda value: otp.events.attach("crash", value),
+    lambda value: otp.spawn(trio.sleep_forever, label=value),
+    otp.StateTimeout,
+    lambda value: otp.Supervisor.spec([], strategy=value),
+    lambda value: type("App", (otp.Application,), {"name": value}),
+    lambda value: type("App", (otp.Application,), {"environment": value}),
+    lambda value: type("App", (otp.Application,), {"dependencies": value}),
+]
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_errors_of_arguments_are_printable(use: Any) -> None:
+    """Whatever the repr of the argument does: it may raise, and has bounds."""
+    async with otp.open_process():
+        for text in (*NASTY.values(), "x" * 100_000, None):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                use(Shown(text))
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 1000
+
+
+@each
+async def test_reprs_of_records_and_children_are_printable(text: str) -> None:
+    """They are printed as they are, as by `which_children`."""
+    child = otp.child(trio.sleep_forever).having(id=Shown(text))
+    async with otp.open_supervisor([child]) as sup:
+        info = await otp.which_children(sup)
+        assert repr(info).isprintable()
+        assert repr(child).isprintable()
+        assert repr(otp.Exit(None, Shown(text))).isprintable()
+        assert "Exit(pid=None, reason=<Shown: repr raised RuntimeError>)" == repr(
+            otp.Exit(None, Shown(None))
+        )

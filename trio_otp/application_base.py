@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
+from .bounded import bounded
 from .class_checks import check_members, new_members, refuse_options
 from .exits import SpecError
 from .supervisor import Supervisor
@@ -150,7 +151,7 @@ class Application:
 def _check_class(cls: type[Application]) -> None:
     name: object = cls.name
     if not isinstance(name, str) or not name:
-        raise SpecError(f"class {cls.__name__}: name={name!r}; accepted is a str")
+        raise SpecError(f"class {cls.__name__}: name={bounded(name)}; accepted is a str")
     _check_tuple(cls, "dependencies", is_application, "applications")
     _check_tuple(cls, "included_applications", is_application, "applications")
     accepted = 'applications and str like "module:App"'
@@ -159,7 +160,9 @@ def _check_class(cls: type[Application]) -> None:
     settings: object = cls.environment
     if not isinstance(settings, Mapping) or not all(map(_is_str, settings)):
         accepted = "a dict with str keys"
-        raise SpecError(f"class {cls.__name__}: environment={settings!r}; accepted is {accepted}")
+        raise SpecError(
+            f"class {cls.__name__}: environment={bounded(settings)}; accepted is {accepted}"
+        )
 
 
 def _check_tuple(
@@ -167,7 +170,7 @@ def _check_tuple(
 ) -> None:
     value: Any = getattr(cls, attribute)
     if value.__class__ is not tuple or not all(check(each) for each in value):
-        what = f"class {cls.__name__}: {attribute}={value!r}"
+        what = f"class {cls.__name__}: {attribute}={bounded(value)}"
         raise SpecError(f"{what}; accepted is a tuple of {accepted}")
 
 
@@ -191,4 +194,6 @@ def check_application(value: object) -> type[Application]:
     """Refuse what is no application class, saying what is accepted."""
     if is_application(value):
         return value
-    raise TypeError(f"{value!r} is no application; accepted is a subclass of otp.Application")
+    raise TypeError(
+        f"{bounded(value)} is no application; accepted is a subclass of otp.Application"
+    )

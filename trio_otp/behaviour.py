@@ -16,6 +16,7 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from .bounded import bounded
 from .class_checks import check_class_options, check_members, new_members
 from .exits import NORMAL, BadReturn, ProcessExit
 from .status import formatted
@@ -172,9 +173,10 @@ async def finish(result: Any) -> Any:
 
 def check_successor(old: type[Any], new: Any) -> None:
     """Refuse a class that cannot take over from another: its loop must be the same."""
+    shown = bounded(new)
     is_behaviour = isinstance(new, type) and issubclass(new, Behaviour)
     if not is_behaviour or _loop_of(new) is not _loop_of(old):
-        raise TypeError(f"behaviour={new!r}: accepted is a class with the loop of {old.__name__}")
+        raise TypeError(f"behaviour={shown}: accepted is a class with the loop of {old.__name__}")
 
 
 def _loop_of(behaviour: Any) -> Any:

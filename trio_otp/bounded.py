@@ -132,7 +132,7 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     """Give the text of a value in pieces."""
     kind: type[Any] = value.__class__
     if isinstance(value, str | bytes | bytearray):
-        yield _repr(value[: limit + 1])
+        yield safe_repr(value[: limit + 1])
     elif depth == 0:
         yield "..."
     elif isinstance(value, BaseException) and HIDDEN in vars(value):
@@ -146,10 +146,11 @@ def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
     elif (base := _container(kind)) is not None:
         yield from _contents(value, kind, base, limit, depth)
     else:
-        yield _repr(value)
+        yield safe_repr(value)
 
 
-def _repr(value: object) -> str:
+def safe_repr(value: object) -> str:
+    """Return the repr of a value; if that raises, a text that says so."""
     try:
         return repr(value)
     except Exception as exc:

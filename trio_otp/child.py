@@ -171,7 +171,7 @@ class Child(_Specified, Generic[S_co]):
     def __repr__(self) -> str:
         shown = [bounded(arg, 60) for arg in self.args]
         shown += [f"{key}={bounded(value, 60)}" for key, value in self.kwargs.items()]
-        options = "".join(f" {key}={value!r}" for key, value in self.options.items())
+        options = "".join(f" {key}={bounded(value)}" for key, value in self.options.items())
         return f"<child {label_of(self.target)}({', '.join(shown)}){options}>"
 
 
@@ -223,7 +223,7 @@ def check_target(
         raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
     if not callable(target):
         raise TypeError(
-            f"target={target!r}: accepted is a behaviour class or an async function; "
+            f"target={bounded(target)}: accepted is a behaviour class or an async function; "
             "write child(fn, *args), not child(fn(*args))"
         )
     check_kind(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from .bounded import bounded
 from .checks import check_choice, check_flag
 from .debug import check_debug
 from .exits import SpecError
@@ -37,7 +38,7 @@ def _check_shutdown(key: str, value: Any) -> None:
         return
     if not is_seconds(value):
         accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
-        raise SpecError(f"{key}={value!r}: accepted is {accepted}")
+        raise SpecError(f"{key}={bounded(value)}: accepted is {accepted}")
 
 
 def _check_bool(key: str, value: Any) -> None:
@@ -65,7 +66,7 @@ def _check_hash(key: str, value: Any) -> None:
     try:
         hash(value)
     except TypeError:
-        raise SpecError(f"{key}={value!r}: accepted is any hashable value") from None
+        raise SpecError(f"{key}={bounded(value)}: accepted is any hashable value") from None
 
 
 def _check_name(key: str, value: Any) -> None:

@@ -58,7 +58,7 @@ def check_kind(target: Any) -> None:
             line = f"otp.child({built.__name__}, *args), and what has to wait in its init"
             raise TypeError(f"target={bounded(target)} is async and makes a server; write {line}")
     elif not issubclass(made, Behaviour):
-        raise TypeError(f"target={target!r} is no GenServer, Supervisor or other behaviour")
+        raise TypeError(f"target={bounded(target)} is no GenServer, Supervisor or other behaviour")
 
 
 def maker(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
 
+from .bounded import bounded
 from .client_methods import CallMethod, CastMethod, DeferredMethod
 from .info_methods import InfoMethod
 from .request import DEFAULT_TIMEOUT, From
@@ -187,7 +188,7 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
     Follows: clauses of `handle_info/2`.
     """
     if not types or not all(isinstance(kind, type) for kind in types):
-        raise TypeError(f"on_info{types!r}: accepted are classes; write @on_info(otp.Down)")
+        raise TypeError(f"on_info{bounded(types)}: accepted are classes; write @on_info(otp.Down)")
 
     def decorate(fn: F) -> F:
         marked: Any = InfoMethod(fn, types)

@@ -292,7 +292,7 @@ def check_debug(options: Any) -> None:
         SpecError: the text says what is accepted.
     """
     if options.__class__ not in (tuple, list) or not all(map(_is_option, options)):
-        raise SpecError(f"debug={options!r}: accepted is a list of {_ACCEPTED}")
+        raise SpecError(f"debug={bounded(options)}: accepted is a list of {_ACCEPTED}")
 
 
 def _is_option(option: Any) -> bool:

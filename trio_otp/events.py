@@ -109,7 +109,7 @@ class Events:
     def attach(self, event: str, listener: Listener) -> None:
         """Add a listener; adding it twice is one listener."""
         if not callable(listener):
-            raise TypeError(f"listener={listener!r}: accepted is a function")
+            raise TypeError(f"listener={bounded(listener)}: accepted is a function")
         rest = self._listeners(event)
         if listener not in rest:
             setattr(self, event, _Dispatch(self, event, (*rest, listener)))
@@ -132,7 +132,7 @@ class Events:
 
     def _listeners(self, event: str) -> tuple[Listener, ...]:
         if event not in EVENT_NAMES:
-            raise ValueError(f"event={event!r}: accepted are {', '.join(EVENT_NAMES)}")
+            raise ValueError(f"event={bounded(event)}: accepted are {', '.join(EVENT_NAMES)}")
         slot = getattr(self, event)
         return () if slot is None else slot.listeners
 

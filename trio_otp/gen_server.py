@@ -315,7 +315,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     Follows: `GenServer.reply/2`.
     """
     if not isinstance(from_, From):
-        raise TypeError(f"from_={from_!r}: accepted is the From that handle_call got")
+        raise TypeError(f"from_={bounded(from_)}: accepted is the From that handle_call got")
     here = runtime()
     if from_.server.runtime is here and from_.finish(as_outcome(value)):
         return True

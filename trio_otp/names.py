@@ -97,10 +97,11 @@ def check_name(name: object) -> None:
     if is_via(name):
         return
     if not is_atom(name):
-        raise TypeError(f"name={name!r}: accepted is {accepted}")
+        raise TypeError(f"name={bounded(name)}: accepted is {accepted}")
     if isinstance(name, str) and name in RESERVED:
         raise ValueError(
-            f"name={name!r} is reserved; accepted is {accepted}, other than {sorted(RESERVED)}"
+            f"name={bounded(name)} is reserved; accepted is {accepted}, "
+            f"other than {sorted(RESERVED)}"
         )
 
 
@@ -148,7 +149,7 @@ def check_reference(ref: object) -> None:
     """Refuse what cannot be a reference, saying what can."""
     if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
         accepted = 'a Pid, a name or ("via", registry, key)'
-        raise TypeError(f"{ref!r} is no reference to a process; accepted is {accepted}")
+        raise TypeError(f"{bounded(ref)} is no reference to a process; accepted is {accepted}")
 
 
 def need(ref: object, message: object = None) -> Process:

@@ -103,9 +103,9 @@ class Command:
 
     def _explained(self, exc: OSError) -> OSError:
         if self.cwd is not None and exc.filename == self.cwd:
-            what = f"cwd={self.cwd!r}"
+            what = f"cwd={bounded(self.cwd)}"
         else:
-            what = f"command[0]={self.argv[0]!r}"
+            what = f"command[0]={bounded(self.argv[0])}"
         return type(exc)(exc.errno, f"{what}: {exc.strerror}")
 
 

@@ -279,5 +279,5 @@ def _of_partition(what: Any, number: int) -> Child[Any]:
     made = what(number)
     if isinstance(made, CoroutineType):
         made.close()
-        raise SpecError(f"{what!r} is no child; write otp.child({what.__name__})")
+        raise SpecError(f"{bounded(what)} is no child; write otp.child({what.__name__})")
     return as_child(made)

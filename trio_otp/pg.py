@@ -216,7 +216,7 @@ def _server(scope: Ref) -> Scope:
         error.add_note("Start it with otp.child(otp.pg.Scope).having(name=...).")
         raise error
     if not isinstance(process.instance, Scope):
-        raise TypeError(f"scope={scope!r}: accepted is the name of an otp.pg.Scope")
+        raise TypeError(f"scope={bounded(scope)}: accepted is the name of an otp.pg.Scope")
     return process.instance
 
 

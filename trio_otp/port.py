@@ -292,6 +292,6 @@ def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> None:
         check_reference(owner)
     if wanted != (owner is not None):
         raise ValueError(
-            f"owner={bounded(owner)}, stdout={stdout!r}, stderr={stderr!r}: "
+            f"owner={bounded(owner)}, stdout={bounded(stdout)}, stderr={bounded(stderr)}: "
             "accepted is an owner together with the word 'send'"
         )

@@ -14,6 +14,8 @@ from operator import attrgetter
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, Final
 
+from .bounded import safe_repr, visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - for others
@@ -125,8 +127,8 @@ def _values(names: list[str]) -> Callable[[Any], Any]:
 def _repr(names: list[str]) -> Function:
     @recursive_repr("...")
     def show(self: Any) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"{self.__class__.__qualname__}({shown})"
+        shown = ", ".join(f"{name}={safe_repr(getattr(self, name))}" for name in names)
+        return visible(f"{self.__class__.__qualname__}({shown})")  # others' reprs need not be
 
     vars(show)["shows_fields"] = True  # bounded.py asks
     return show

@@ -178,7 +178,7 @@ class RegistryHandle(RegistryView):
         if isinstance(result, CoroutineType):
             result.close()
             raise TypeError(
-                f"function={function!r}: accepted is a plain function; in async code write "
+                f"function={bounded(function)}: accepted is a plain function; in async code write "
                 "for pid, value in registry.lookup(key): ..."
             )
 

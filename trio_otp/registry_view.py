@@ -140,7 +140,7 @@ class RegistryView:
         if process is None or (process.instance is None and process.starting is not None):
             return None
         if not isinstance(process.instance, Registry):
-            raise TypeError(f"name={self.name!r}: accepted is the name of a registry")
+            raise TypeError(f"name={bounded(self.name)}: accepted is the name of a registry")
         return process.instance
 
     def _server(self) -> Registry:

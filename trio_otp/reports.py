@@ -91,7 +91,7 @@ def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
     Follows: `burst_limit_max_count` and `burst_limit_window_time` of Erlang's `logger_std_h`.
     """
     if count is not None and not (is_seconds(count) and count >= 1):
-        raise ValueError(f"count={count!r}: accepted is a number >= 1, or None for no limit")
+        raise ValueError(f"count={bounded(count)}: accepted is a number >= 1, or None for no limit")
     if not is_seconds(seconds) or not 0 < seconds < math.inf:
         raise ValueError(f"seconds={bounded(seconds)}: accepted are seconds > 0")
     _limit().burst = Burst(count, seconds)

@@ -311,7 +311,7 @@ def set_label(label: str) -> None:
     Follows: `Process.set_label/1`.
     """
     if not isinstance(label, str):
-        raise TypeError(f"label={label!r}: accepted is a str")
+        raise TypeError(f"label={bounded(label)}: accepted is a str")
     process = need_process("otp.set_label")
     process.label = process.pid._label = label
 

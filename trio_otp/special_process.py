@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 import trio
 
 from .behaviour import ignore
+from .bounded import bounded
 from .checkpoints import refusal
 from .copies import Handle
 from .exits import NotAProcess, ProcessExit
@@ -223,7 +224,9 @@ class SpecialProcess(Handle):
 
     async def _sys_code_change(self, behaviour: Any, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
         if behaviour is not None:
-            raise TypeError(f"behaviour={behaviour!r}: a special process has none; write None")
+            raise TypeError(
+                f"behaviour={bounded(behaviour)}: a special process has none; write None"
+            )
         if self._code_change is not None:
             self.state = self._code_change(self.state, old_version, extra)
 

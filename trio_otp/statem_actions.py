@@ -48,7 +48,9 @@ class ReplyTo(Shown):
 
     def __post_init__(self) -> None:
         if not isinstance(self.from_, From):
-            raise TypeError(f"from_={self.from_!r}: accepted is the From that a call came with")
+            raise TypeError(
+                f"from_={bounded(self.from_)}: accepted is the From that a call came with"
+            )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,7 +79,7 @@ class NextEvent(Shown):
     def __post_init__(self) -> None:
         if not isinstance(self.kind, Event | TimeoutOf | From) or self.kind is Event.ENTER:
             accepted = "an Event other than ENTER, TimeoutOf(name), or the From of a call"
-            raise ValueError(f"kind={self.kind!r}: accepted is {accepted}")
+            raise ValueError(f"kind={bounded(self.kind)}: accepted is {accepted}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

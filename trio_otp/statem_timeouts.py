@@ -61,7 +61,7 @@ class Shown:
     def __repr__(self) -> str:
         held = fields_of(self)
         shown = [
-            f"{name}={value!r}" if name in ("absolute", "kind") else bounded(value)
+            f"{name}={bounded(value)}" if name in ("absolute", "kind") else bounded(value)
             for name, value in held.items()
             if name not in self._quiet or value != self._quiet[name]
         ]
@@ -211,4 +211,4 @@ def _check_seconds(seconds: object, absolute: bool) -> None:
     if seconds is None or not absolute:
         check_timeout("seconds", seconds)
     elif isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
-        raise ValueError(f"seconds={seconds!r}: accepted is a time of trio.current_time()")
+        raise ValueError(f"seconds={bounded(seconds)}: accepted is a time of trio.current_time()")

@@ -122,7 +122,7 @@ class Supervisor(SupervisorBehaviour):
         check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
         if isinstance(children, Child) or callable(children):
             raise SpecError(
-                f"children={children!r}: accepted is a list; write [{bounded(children)}]"
+                f"children={bounded(children)}: accepted is a list; write [{bounded(children)}]"
             )
         listed = tuple(as_child(child) for child in children)
         spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown)

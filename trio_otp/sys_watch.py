@@ -41,7 +41,7 @@ async def trace(ref: Ref, to: Target, timeout: float | None = DEFAULT_TIMEOUT) -
     Follows: `:sys.trace/3`.
     """
     if not is_target(to):
-        raise TypeError(f"to={to!r}: accepted is a bool, a text stream or a Logger")
+        raise TypeError(f"to={bounded(to)}: accepted is a bool, a text stream or a Logger")
     await _switch(ref, lambda debug: debug.trace(to), timeout)
 
 
@@ -77,7 +77,9 @@ async def log(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> A
         events = await _switch(ref, lambda debug: debug.events, timeout)
         return events if what == "get" else print_events(events)
     if not isinstance(what, int) or what < 0:
-        raise TypeError(f"what={what!r}: accepted is True, False, a number, 'get' or 'print'")
+        raise TypeError(
+            f"what={bounded(what)}: accepted is True, False, a number, 'get' or 'print'"
+        )
     count = DEFAULT_LOG if what is True else what
     return await _switch(ref, lambda debug: debug.keep(count or None), timeout)
 
@@ -110,7 +112,7 @@ async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOU
     if what == "get":
         return await _switch(ref, lambda debug: debug.statistics, timeout)
     if not isinstance(what, bool):
-        raise TypeError(f"what={what!r}: accepted is True, False or 'get'")
+        raise TypeError(f"what={bounded(what)}: accepted is True, False or 'get'")
     return await _switch(ref, lambda debug: debug.count(what), timeout)
 
 
@@ -137,7 +139,7 @@ async def log_to_file(
     Follows: `:sys.log_to_file/3`.
     """
     if path is not False and not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path={path!r}: accepted is a path, or False")
+        raise TypeError(f"path={bounded(path)}: accepted is a path, or False")
     await _switch(ref, lambda debug: debug.write_to(None if path is False else path), timeout)
 
 

@@ -56,7 +56,8 @@ def check_template(what: Any, auto_shutdown: str) -> None:
     if what is None:
         if auto_shutdown != "never":
             raise SpecError(
-                f"auto_shutdown={auto_shutdown!r}: only children of a template can be significant; "
+                f"auto_shutdown={bounded(auto_shutdown)}: "
+                "only children of a template can be significant; "
                 "write template=otp.template(target).having(significant=True, restart='transient')"
             )
         return
@@ -64,7 +65,8 @@ def check_template(what: Any, auto_shutdown: str) -> None:
         raise SpecError(f"template={bounded(what)}: accepted is otp.template(target, *args)")
     if what.spec.significant and auto_shutdown == "never":
         raise SpecError(
-            f"template={what!r}: a DynamicSupervisor has no significant children unless it has "
+            f"template={bounded(what)}: "
+            "a DynamicSupervisor has no significant children unless it has "
             "auto_shutdown='any_significant' or 'all_significant'"
         )
     check_entry(what.blueprint, auto_shutdown)
@@ -92,7 +94,8 @@ def child_of(template: Child[Any] | None, wanted: Any) -> Child[Any]:
         return need_child(wanted)
     if wanted.__class__ is Child:
         raise SpecError(
-            f"{wanted!r}: all children are of {template!r}; accepted is a list of the arguments "
+            f"{bounded(wanted)}: all children are of {bounded(template)}; "
+            "accepted is a list of the arguments "
             "that come after its own"
         )
     return with_arguments(template, (*template.args, *wanted))

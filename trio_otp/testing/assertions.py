@@ -136,7 +136,7 @@ async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN)
     """
     __tracebackhide__ = True
     if isinstance(name, Pid):
-        raise TypeError(f"name={name!r}: accepted is a name; a pid is one incarnation only")
+        raise TypeError(f"name={bounded(name)}: accepted is a name; a pid is one incarnation only")
     check_reference(name)
     check_whole("times", times, 0)
     check_timeout("within", within)

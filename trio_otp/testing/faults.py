@@ -96,7 +96,9 @@ Schedule: TypeAlias = "Iterable[Fault]"
 def check_actions(actions: object) -> tuple[Action, ...]:
     """Refuse what is no list of actions; give them as a tuple."""
     if isinstance(actions, str):
-        raise TypeError(f"actions={actions!r}: accepted is a list; write actions=[{actions!r}]")
+        raise TypeError(
+            f"actions={bounded(actions)}: accepted is a list; write actions=[{bounded(actions)}]"
+        )
     chosen: tuple[Any, ...] = tuple(actions)  # type: ignore[arg-type]  # it may be anything
     for action in chosen:
         check_choice("actions", action, ACTIONS)
