@@ -173,6 +173,70 @@ async def test_starts_are_let_go_beside_a_slow_one() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def by_kill(desk: otp.Pid[Any]) -> None:
+    otp.exit(desk, otp.KILL)
+
+
+async def by_terminate_child(desk: otp.Pid[Any]) -> None:
+    await otp.terminate_child("desks", desk)
+
+
+async def by_crash_of_handler(desk: otp.Pid[Any]) -> None:
+    await otp.gen_event.sync_notify("events", desk)
+    await otp.stop(desk)
+
+
+async def by_failed_replace(desk: otp.Pid[Any]) -> None:
+    with pytest.raises(otp.CallbackFailed):
+        await otp.sys.replace_state(desk, fail)
+    await otp.stop(desk)
+
+
+def fail(state: object) -> None:
+    raise LookupError(state)
+
+
+class Crasher(otp.GenEvent):
+    """Crashes at each event, with something in its hands."""
+
+    def __init__(self, payload: Payload) -> None:
+        self.payload = payload
+
+    def handle_event(self, event: Any) -> None:
+        raise LookupError(event)
+
+
+@pytest.mark.parametrize(
+    "end", [by_kill, by_terminate_child, by_crash_of_handler, by_failed_replace]
+)
+async def test_a_state_is_freed_at_once(end: Callable[[otp.Pid[Any]], Awaitable[None]]) -> None:
+    """No frame of the library holds on to the error that ends it, so no collector is needed."""
+    otp.events.detach("crash", otp.reports.log_crash)  # pytest keeps what is logged
+    seen: list[weakref.ref[Any]] = []
+    children = [
+        otp.child(otp.DynamicSupervisor).having(name="desks"),
+        otp.child(otp.EventManager).having(name="events"),
+    ]
+    async with otp.open_supervisor(children):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                desk = await otp.start_child("desks", otp.child(Desk).having(restart="temporary"))
+                seen.append(weakref.ref(await otp.sys.get_state(desk)))
+                crasher = Crasher(Payload())
+                seen.append(weakref.ref(crasher.payload))
+                await otp.gen_event.add_handler("events", crasher)
+                del crasher
+                await end(desk)
+                if end is not by_crash_of_handler:
+                    await otp.gen_event.delete_handler("events", Crasher)
+            await trio.testing.wait_all_tasks_blocked()
+            assert [None] * 6 == [each() for each in seen]
+        finally:
+            gc.enable()
+
+
 def send(me: otp.Pid[Any], payload: Any) -> Timer:
     return otp.send_after(me, payload, HOUR)
 

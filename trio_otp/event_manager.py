@@ -327,7 +327,10 @@ class EventManager(GenServer):
             ran = Crash(reason_of(exc))
         if self._is_over():  # a callback without a checkpoint has not noticed
             await trio.lowlevel.checkpoint()
-        return ran
+        try:
+            return ran
+        finally:
+            del ran  # else this frame and the traceback of a crash keep each other alive
 
     def _is_over(self) -> bool:
         """Tell whether an exit signal ends the manager here; in an orderly end all terminate."""

@@ -193,9 +193,12 @@ class ServerLoop:
         except (trio.Cancelled, ProcessExit):
             if not passes_through(exc):
                 raise
-        if passes_through(exc) and isinstance(reason, BaseException):
-            raise_bare(reason)  # Ctrl-C goes on whatever `terminate` has met
-        raise exc
+        try:
+            if passes_through(exc) and isinstance(reason, BaseException):
+                raise_bare(reason)  # Ctrl-C goes on whatever `terminate` has met
+            raise exc
+        finally:
+            del exc, reason  # else the frame and the traceback keep each other alive
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""

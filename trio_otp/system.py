@@ -99,6 +99,7 @@ async def _answer(call: SystemCall, host: Host) -> None:
     process.current = UNSET
     if process.doom is UNSET:
         call.finish(result)
+        del result  # else this frame and the traceback of an error keep each other alive
         request.then(host)
 
 
