@@ -202,7 +202,8 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
     try:
         return await wait_response(request_id, timeout)
     except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
-        request_id._give_up()
+        if isinstance(request_id, RequestId):  # which nobody has looked at in a cancelled scope
+            request_id._give_up()
         raise
 
 

@@ -164,6 +164,7 @@ simply("terminate_child: of no name", otp.ChildNotFound, lambda: otp.terminate_c
 simply("start_child: of a plain value", otp.SpecError, lambda: otp.start_child("sup", 5))  # type: ignore[call-overload]  # that is the mistake
 simply("ensure_child: without a name", otp.SpecError, lambda: otp.ensure_child("sup", Slow))
 simply("Partitions.resize: below 0", ValueError, lambda: otp.partitions("nobody").resize(-1))
+simply("receive_response: of no request", TypeError, lambda: otp.receive_response(5))  # type: ignore[arg-type]  # that is the mistake
 simply("multi_call", TypeError, lambda: otp.multi_call(5, "x"))  # type: ignore[arg-type]  # that is the mistake
 
 # -- a name that is taken, a block that is not open ------------------------------------------------
