@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from bare_kit import (
     BLOCKS,
     ERRORS,
@@ -216,6 +217,46 @@ async def test_a_crash_in_the_clean_up_after_a_signal_has_the_signal_as_its_cont
     got = await left(otp.open_process, body)
     assert isinstance(got, KeyError)
     assert isinstance(exit_beside(got), ValueError)
+
+
+async def test_a_monitor_of_a_block_is_told_the_group_that_its_body_raised() -> None:
+    """The very object; `split` would make another, of another class."""
+    raised = Invalid("order 7", [ValueError("price")])
+    reasons: list[object] = []
+
+    async def watch(block: otp.Pid[Any]) -> None:
+        otp.monitor(block)
+        reasons.append((await otp.receive(otp.Down)).reason)
+
+    async with trio.open_nursery() as nursery:
+
+        async def leave() -> None:
+            async with otp.open_process() as block:
+                otp.spawn(watch, block, nursery=nursery)
+                await trio.testing.wait_all_tasks_blocked()
+                raise raised
+
+        with pytest.raises(Invalid):
+            await leave()
+        await trio.testing.wait_all_tasks_blocked()
+    assert [raised] == reasons
+    assert raised is reasons[0]
+
+
+def test_a_group_beside_an_exit_keeps_its_class() -> None:
+    """Only the exit is taken out of the group in which both are."""
+    raised = Invalid("order 7", [ValueError("price")])
+
+    async def body() -> None:
+        try:
+            otp.exit("bye")
+        except BaseException as leaving:
+            raise BaseExceptionGroup("both", [raised, leaving]) from None
+
+    got = run(left, otp.open_process, body)
+    assert isinstance(got, ExceptionGroup)
+    assert "both" == got.message
+    assert raised is got.exceptions[0]
 
 
 async def test_a_normal_exit_beside_a_cancellation_leaves_the_cancellation() -> None:

@@ -19,14 +19,19 @@ Follows: `trio.open_nursery`; PEP 654, "Exception Groups and except*".
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
-from typing import Any, Final, NoReturn, TypeGuard, cast
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard, cast
 from weakref import ref
 
 import trio
 
 from .bounded import bounded
 from .exits import Internal, ProcessExit, ProcessExited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NURSERY_TEXT: Final = "Exceptions from Trio nursery"  # how Trio calls the group of a nursery
 
@@ -82,12 +87,14 @@ def part(exc: BaseException) -> tuple[BaseException | None, ProcessExit | None]:
     """Separate the errors in what ended some code from an `otp.exit` among them."""
     if isinstance(exc, ProcessExit):
         return None, exc
-    if (group := as_group(exc)) is not None:
-        exits, errors = group.split(ProcessExit)
-        if exits is not None:
-            rest = None if errors is None else unwrap(errors)
-            return rest, cast("ProcessExit", _leaf(exits))
+    if (group := as_group(exc)) is not None and (exits := group.subgroup(ProcessExit)) is not None:
+        errors = without(exc, _is_exit)
+        return None if errors is None else unwrap(errors), cast("ProcessExit", _leaf(exits))
     return exc, None
+
+
+def _is_exit(exc: BaseException) -> bool:
+    return isinstance(exc, ProcessExit)
 
 
 def essence(errors: list[BaseException]) -> BaseException:
@@ -120,7 +127,7 @@ def _alone(errors: list[BaseException]) -> BaseException | None:
         if leaf is None:
             continue
         for other in reversed(errors):
-            rest = _without(other, leaf)
+            rest = without(other, partial(is_, leaf))
             if rest is not None and not is_cancellation(rest):
                 put_under(leaf, unwrap(rest))
         return leaf
@@ -135,17 +142,45 @@ def _stop_of(exc: BaseException) -> BaseException | None:
     return exc if isinstance(exc, SystemExit | KeyboardInterrupt) else None
 
 
-def _without(exc: BaseException, leaf: BaseException) -> BaseException | None:
-    if (group := as_group(exc)) is not None:
-        return group.split(lambda each: each is leaf)[1]
-    return None if exc is leaf else exc
+def without(exc: BaseException, unwanted: Callable[[BaseException], bool]) -> BaseException | None:
+    """Return what is left of an exception when the parts that are unwanted are taken out.
+
+    What has no such part is left as it is, also inside of a group. `split` would build it anew,
+    and lose the class of a group that has no `derive`.
+    """
+    if (group := as_group(exc)) is None:
+        return None if unwanted(exc) else exc
+    parts = [without(each, unwanted) for each in group.exceptions]
+    if all(map(is_, parts, group.exceptions)):
+        return exc
+    kept = [each for each in parts if each is not None]
+    return _like(group, kept) if kept else None
+
+
+def _like(
+    group: BaseExceptionGroup[BaseException], parts: list[BaseException]
+) -> BaseExceptionGroup[BaseException]:
+    """Return a group of other parts, as `split` does."""
+    new = group.derive(parts).with_traceback(group.__traceback__)
+    new.__cause__, new.__context__ = group.__cause__, group.__context__
+    new.__suppress_context__ = group.__suppress_context__
+    for note in getattr(group, "__notes__", ()):
+        new.add_note(note)
+    return new
+
+
+def _is_cancelled(exc: BaseException) -> bool:
+    return isinstance(exc, trio.Cancelled)
 
 
 def is_cancellation(exc: BaseException) -> bool:
     """Check whether an exception is `trio.Cancelled`, or a group of nothing else."""
-    if (group := as_group(exc)) is not None:
-        return group.split(trio.Cancelled)[1] is None
-    return isinstance(exc, trio.Cancelled)
+    return without_cancellation(exc) is None
+
+
+def without_cancellation(exc: BaseException) -> BaseException | None:
+    """Return what there is in an exception beside `trio.Cancelled`."""
+    return without(exc, _is_cancelled)
 
 
 def has_cancellation(exc: BaseException) -> bool:

@@ -5,12 +5,21 @@ The running task becomes the process; it has no task of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .bare import exited, is_cancellation, part, publish, put_under, raise_bare, reason_of
+from .bare import (
+    exited,
+    is_cancellation,
+    part,
+    publish,
+    put_under,
+    raise_bare,
+    reason_of,
+    without_cancellation,
+)
 from .block import block
 from .checks import check_flag, check_label
 from .exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
@@ -93,10 +102,8 @@ async def open_process(
 
 def _reason_of_block(exc: BaseException) -> object:
     """Turn what ended a block into its exit reason; a cancellation from outside is a shutdown."""
-    if isinstance(exc, BaseExceptionGroup):
-        _, rest = cast("BaseExceptionGroup[BaseException]", exc).split(trio.Cancelled)
-        return SHUTDOWN if rest is None else reason_of(rest)
-    return SHUTDOWN if isinstance(exc, trio.Cancelled) else reason_of(exc)
+    rest = without_cancellation(exc)
+    return SHUTDOWN if rest is None else reason_of(rest)
 
 
 def _error_of(exc: BaseException, ended: object, reason: object) -> BaseException | None:

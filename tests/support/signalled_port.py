@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ async def forked() -> None:
     """Have a port, and a fork of ours that lives on when we are killed; say its number."""
     async with otp.open_process():
         await otp.start_link(otp.child(otp.Port, python(CODE, PATH)))
-        fork = os.fork()
+        with warnings.catch_warnings(action="ignore"):  # we have threads; the fork uses none
+            fork = os.fork()
         while fork == 0:
             signal.pause()
         print(fork, flush=True)  # noqa: T201  (its test reads this)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import outcome
 import trio
+
+from ..bare import is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -88,10 +90,7 @@ class Cell:
 
     def cancelled_by(self, error: BaseException | None) -> bool:
         """Tell whether an error is the cancellation of an interrupt and nothing else."""
-        if isinstance(error, BaseExceptionGroup):
-            group = cast("BaseExceptionGroup[BaseException]", error)
-            return self.interrupted and group.split(trio.Cancelled)[1] is None
-        return self.interrupted and isinstance(error, trio.Cancelled)
+        return self.interrupted and error is not None and is_cancellation(error)
 
     def _finish(self) -> None:
         self.coro.close()
