@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import random
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,10 +33,13 @@ BARE = OURS.keys() - {"starts", "locks"}  # which open nurseries, as does the wo
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Let nobody hear the reports of what is broken off."""
+    """Let nobody hear the reports of what is broken off, nor later tests of its garbage."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # see `pytestmark`
+        gc.collect()
 
 
 def run_with(name: str, interrupt: Interrupt) -> Ended:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from trio.lowlevel import enable_ki_protection
 
-from .exits import SHUTDOWN
 from .launch import Launch
 from .process import UNSET
 from .request import From
@@ -57,12 +56,13 @@ class DirectStart(Launch):
         child.starting = self
 
     def ack(self) -> None:
-        """Init is over; answer the caller, unless the supervisor waits by now, or is to end."""
+        """Init is over; answer the caller, unless the supervisor waits by now, or is to end.
+
+        If the caller was cancelled meanwhile, the supervisor wakes and takes the child back.
+        """
         loop = self.loop
-        if self.task is not None:
+        if self.task is not None or loop.is_void():
             super().ack()
-        elif self.from_.message.void:  # type: ignore[attr-defined]  # it is a Command
-            self.process.condemn(SHUTDOWN, orderly=True)  # then the start fails
         elif self.process.doom is UNSET:
             self.process.starting = None
             if loop.process.doom is UNSET:

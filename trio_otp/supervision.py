@@ -326,7 +326,7 @@ class SupervisorLoop:
         """Start a child that has just been enrolled; it is expelled if that fails."""
         try:
             started = await self.start_slot(slot, launch)
-            if self.is_void():  # since the end of init, else the start would have failed
+            if self.is_void():
                 if started:
                     await self.stop_slot(slot, now=False)
                 self.expel(slot)

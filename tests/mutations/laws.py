@@ -50,9 +50,9 @@ MUTATIONS = [
     Mutation(
         "a child that has started as its caller is cancelled stays",
         1,
-        "direct_start",
-        "            self.process.condemn(SHUTDOWN, orderly=True)  # then the start fails\n",
-        "            super().ack()\n",
+        "supervision",
+        "            if self.is_void():\n",
+        "            if False:\n",
         "test_cancelled_start_child.py::test_it_is_taken_back_whenever_it_is_cancelled",
     ),
     Mutation(
