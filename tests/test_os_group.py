@@ -71,7 +71,7 @@ async def test_a_program_is_killed_with_us_while_it_is_started(leaves: str) -> N
     """Also if nothing of ours has heard that it runs, wherever it goes; it has our output open."""
     code = f"import os, time; {leaves}print('up', flush=True); time.sleep(60)"
     async with our_program("killed_in_start", code) as ours:
-        assert set((await read_all(ours)).split()) <= {"up"}
+        assert "" == (await read_all(ours)).replace("up", "").strip()  # a fork may say it as well
         assert -signal.SIGKILL == await ours.wait()
 
 
