@@ -16,6 +16,7 @@ configuration again.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -107,8 +108,20 @@ def run(
         "shutdown_func": shutdown_func,
     }
     program = _Program(cls, options)
-    with _handling(program.handle):
-        return trio.run(program.main)
+    try:
+        with _handling(program.handle):
+            return trio.run(program.main)
+    finally:
+        _flush_errors()
+
+
+def _flush_errors() -> None:
+    """Write what is left for stderr, or drop it: Python ends with status 120 if it cannot."""
+    try:
+        sys.stderr.flush()
+    except OSError:  # the terminal is gone, or a disk is full
+        with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of a file
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 def _configure_logging() -> None:

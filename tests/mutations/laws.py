@@ -411,8 +411,8 @@ MUTATIONS = [
         "an otp.exit stays in the group that it came with",
         5,
         "bare",
-        "        if exits is not None:\n",
-        "        if exits is not None and errors is None:\n",
+        "        return None if errors is None else unwrap(errors), cast(",
+        "        return exc if errors is not None else None, cast(",
         "test_bare_reasons.py::test_a_crash_beside_an_exit_is_the_reason",
     ),
     Mutation(
