@@ -322,7 +322,7 @@ async def open_block(
                     tops = [master.top for master in block.masters if master.top is not None]
                     waiter.waits_for = dict.fromkeys(tops)
                 block.leave.set()
-    except BaseException as exc:
+    except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
         if block.failed is None:
             raise
         raise_beside(exc, block.failed.error())

@@ -132,7 +132,7 @@ async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None)
     await _command(sup, "terminate_child", child, timeout)
 
 
-async def _pid_of(child: Any) -> Pid[Any]:
+async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what is to be awaited
     """Give a pid as it is, dead or alive, and the one behind another reference."""
     if child.__class__ is Pid:
         return child

@@ -83,7 +83,7 @@ async def open_process(
             finally:
                 current_process.reset(token)
                 leave.set()
-    except BaseException as exc:
+    except BaseException as exc:  # noqa: ASYNC103 - it is raised bare below
         if process is None:
             raise
         process.die(SHUTDOWN)  # unless it is dead, with the reason for which it has retired

@@ -172,7 +172,7 @@ async def open_supervisor(
                     if waiter is not None:
                         waiter.waits_for = handle._process
                 leave.set()
-    except BaseException as exc:
+    except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
         leave_wait(waiter)
         failure = None if handle is None else handle._failure_beside()
         if failure is None:

@@ -241,7 +241,7 @@ class Process(Handle):
                         await self.run()
                     finally:
                         await self.children_home.close()
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - it is raised bare below
             reason = reason_of(exc)
             self.die(reason)
             raise_bare(reason if isinstance(reason, BaseException) else exc)

@@ -190,7 +190,7 @@ class ServerLoop:
                 await self._terminate(reason, process.shutdown)
             elif process.orderly:
                 await self._terminate(process.doom)
-        except (trio.Cancelled, ProcessExit):
+        except (trio.Cancelled, ProcessExit):  # noqa: ASYNC103 - `exc` goes on below
             if not passes_through(exc):
                 raise
         try:
@@ -215,7 +215,7 @@ class ServerLoop:
                 self._report(crash)
                 if self.process.orderly:  # it did not end as it was asked to
                     self.process.doom = crash
-                raise ProcessExit(crash) from exc
+                raise ProcessExit(crash) from exc  # noqa: ASYNC104 - a crash ends it by ProcessExit
         await trio.lowlevel.checkpoint_if_cancelled()
 
     def _report(self, reason: object) -> None:
