@@ -1,4 +1,7 @@
-"""What decorated methods are: objects that check arguments and send themselves as messages."""
+"""What decorated methods are: objects that check arguments and send themselves as messages.
+
+It is long because a call, a cast and a deferred call share how they look to Python and to a caller.
+"""
 
 from __future__ import annotations
 
