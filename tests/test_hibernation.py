@@ -439,7 +439,11 @@ async def test_the_dictionary_stays_the_same_object() -> None:
 
 
 async def test_it_costs_a_kilobyte_at_most_beside_its_state() -> None:
-    """All that a name, a link, a monitor and a context variable of its own cost, at both ends."""
+    """All that a name, a link, a monitor and a context variable of its own cost, at both ends.
+
+    The least of three figures counts: what other threads, or a table of the interpreter that grows
+    just then, allocate in between is seen too, and can only add.
+    """
     count = 650  # most tables double their room beyond
 
     class Small(otp.GenServer):
@@ -458,12 +462,15 @@ async def test_it_costs_a_kilobyte_at_most_beside_its_state() -> None:
             otp.cast(pid, "work")
         await trio.testing.wait_all_tasks_blocked()
 
-    children = [otp.child(Small).having(name=f"small {number}") for number in range(count)]
-    colours = [str(number) for number in range(count)]
-    async with otp.open_process():
-        await a_sleeper()
-        with traced() as memory:
-            await start_all()
-            memory.weigh()
-        size = sys.getsizeof(Small()) + sys.getsizeof({})
-    assert memory.bytes / count - size <= 1024
+    figures = []
+    for _ in range(3):
+        children = [otp.child(Small).having(name=f"small {number}") for number in range(count)]
+        colours = [str(number) for number in range(count)]
+        async with otp.open_process():
+            await a_sleeper()
+            with traced() as memory:
+                await start_all()
+                memory.weigh()
+            size = sys.getsizeof(Small()) + sys.getsizeof({})
+        figures.append(memory.bytes / count - size)
+    assert min(figures) <= 1024, figures
