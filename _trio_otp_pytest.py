@@ -43,13 +43,13 @@ async def otp_system(request: pytest.FixtureRequest) -> AsyncIterator[OtpSystem]
 
 @pytest.fixture
 def start_supervised(otp_system: OtpSystem) -> StartSupervised:
-    """Give the function that starts a child, which is stopped at the end of the test."""
+    """Return the function that starts a child, which is stopped at the end of the test."""
     return otp_system.start_supervised
 
 
 @pytest.fixture
 def stop_supervised(otp_system: OtpSystem) -> StopSupervised:
-    """Give the function that stops what `start_supervised` has started."""
+    """Return the function that stops what `start_supervised` has started."""
     return otp_system.stop_supervised
 
 
@@ -92,7 +92,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> No
 
 
 def _asked(name: str, request: pytest.FixtureRequest) -> str:
-    """Give the fixture that the test has asked for, which may have brought the one at hand."""
+    """Return the fixture that the test has asked for, which may have brought the one at hand."""
     asked = [each for each in inspect.signature(request.function).parameters if each in FIXTURES]
     return name if name in asked or not asked else asked[0]
 
@@ -147,7 +147,7 @@ def _wants_all(config: pytest.Config) -> bool:
 
 
 def _is_elsewhere(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
-    """Tell whether an error has better lines to show: those of a task without the test in it."""
+    """Check whether an error has better lines to show: those of a task without the test in it."""
     return excinfo is not None and not isinstance(excinfo.value, pytest.fail.Exception)
 
 

@@ -41,7 +41,7 @@ def _output(*command: str) -> str | None:
 
 
 def _pyenv_bin(version: str) -> Path | None:
-    """Give the directory of pyenv's newest Python of this version, which no shim may show."""
+    """Return the directory of pyenv's newest Python of this version, which no shim may show."""
     root = Path((_output("pyenv", "root") or "").strip() or os.devnull)
     found = [path for path in root.glob(f"versions/{version}.*/bin") if path.is_dir()]
     return max(
@@ -50,7 +50,7 @@ def _pyenv_bin(version: str) -> Path | None:
 
 
 def _installed(version: str) -> bool:
-    """Say whether this Python is there, and put it on PATH if only pyenv has it."""
+    """Check whether this Python is there, and put it on PATH if only pyenv has it."""
     if _output(f"python{version}", "-c", "") is not None:
         return True
     directory = _pyenv_bin(version)
@@ -153,7 +153,7 @@ def _install_peers(session: nox.Session) -> dict[str, str]:
 
 
 def _why(said: str) -> str:
-    """Give the Python that a package asks for, or else the last that pip said."""
+    """Return the Python that a package asks for, or else the last that pip said."""
     wanted = re.findall(r"Requires-Python ([^;\s]+)", said)
     if wanted:
         return f"it needs Python {wanted[-1]}"
@@ -182,7 +182,7 @@ def _flake8_async(session: nox.Session) -> None:
 
 
 def _async_sources(folder: str) -> list[Path]:
-    """Give the files that a rule could be about, by length, so that parts of them are alike."""
+    """Return the files that a rule could be about, by length, so that parts of them are alike."""
     files = sorted(Path(folder).rglob("*.py"), key=lambda path: path.stat().st_size)
     return [path for path in files if ABOUT_ASYNC.search(path.read_text())]
 

@@ -13,7 +13,7 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

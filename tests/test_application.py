@@ -24,7 +24,7 @@ from application_kit import (
 )
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 __all__ = ["ctrl_c", "empty_log"]
 

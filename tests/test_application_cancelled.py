@@ -12,8 +12,8 @@ import trio.testing
 from application_kit import Traced, Weak, Web, ctrl_c, empty_log, log, running
 
 import trio_otp as otp
-from trio_otp.application_controller import controller
-from trio_otp.runtime import runtime
+from trio_otp._application.controller import controller
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import trio_otp as otp
-from trio_otp.application_changes import change_of
+from trio_otp._application.changes import change_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ told: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def empty() -> None:
-    """Give each test an empty list."""
+    """Return each test an empty list."""
     told.clear()
 
 
@@ -125,7 +125,7 @@ async def test_a_block_that_brings_a_configuration_tells_those_that_run() -> Non
 async def test_without_a_configuration_there_is_nothing_to_read_again() -> None:
     """The error says what to pass."""
     async with otp.open_application(Base):
-        with pytest.raises(otp.SpecError, match="config=None: accepted is the path"):
+        with pytest.raises(otp.SpecError, match="config=None: expected the path"):
             await otp.application.reload_config()
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
+from trio_otp._application.controller import open_block
 
 Clock = trio.testing.MockClock
 log: list[tuple[float, str, str]] = []
@@ -47,7 +47,7 @@ class Timed(otp.Application):
 
 @pytest.fixture(autouse=True)
 def empty_log() -> None:
-    """Give each test an empty log."""
+    """Return each test an empty log."""
     log.clear()
     begun[0] = 0.0
 

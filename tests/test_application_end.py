@@ -9,8 +9,8 @@ import trio
 from application_kit import Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
-from trio_otp.runtime import runtime
+from trio_otp._application.controller import open_block
+from trio_otp._process.runtime import runtime
 
 __all__ = ["empty_log"]
 

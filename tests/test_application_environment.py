@@ -7,7 +7,7 @@ import trio
 from application_kit import Base, empty_log, running
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
+from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 

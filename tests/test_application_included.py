@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import trio_otp as otp
-from trio_otp.application_graph import present
+from trio_otp._application.graph import present
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ notes: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def empty_notes() -> None:
-    """Give each test an empty list."""
+    """Return each test an empty list."""
     notes.clear()
 
 
@@ -136,7 +136,7 @@ async def test_only_what_is_included_can_be_had() -> None:
     with pytest.raises(otp.ApplicationStartError) as caught:
         async with otp.open_application(Wrong):
             pass
-    assert "Wrong.included(House): accepted are its included_applications: Cellar" in str(
+    assert "Wrong.included(House): expected its included_applications: Cellar" in str(
         caught.value.__cause__
     )
 
@@ -221,8 +221,8 @@ def test_what_is_there_and_wrong_is_an_error(where: str, error: type[Exception],
 
 def test_the_new_attributes_are_checked() -> None:
     """A wrong value is refused where the class is written."""
-    accepted = r'accepted is a tuple of applications and str like "module:App"'
+    accepted = r'expected a tuple of applications and str like "module:App"'
     with pytest.raises(otp.SpecError, match=rf"optional_applications=\('metrics',\); {accepted}"):
         type("App", (otp.Application,), {"optional_applications": ("metrics",)})
-    with pytest.raises(otp.SpecError, match="included_applications=5; accepted is a tuple"):
+    with pytest.raises(otp.SpecError, match="included_applications=5; expected a tuple"):
         type("App", (otp.Application,), {"included_applications": 5})

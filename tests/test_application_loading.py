@@ -8,8 +8,8 @@ import pytest
 import trio
 
 import trio_otp as otp
-from trio_otp.application_controller import controller, open_block
-from trio_otp.runtime import runtime
+from trio_otp._application.controller import controller, open_block
+from trio_otp._process.runtime import runtime
 
 
 class Inner(otp.Application):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
+from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 NUMBERS = st.integers(0, 4)

@@ -18,7 +18,7 @@ class Pump(otp.GenServer):
 
 
 def phased(refused: str | None = None) -> tuple[type[otp.Application], list[str]]:
-    """Give an application of three phases, of which one may be refused, and what it notes."""
+    """Return an application of three phases, of which one may be refused, and what it notes."""
     notes: list[str] = []
 
     class Plant(otp.Application):
@@ -59,7 +59,7 @@ async def test_a_refused_phase_takes_the_start_back() -> None:
 
 def test_phases_are_a_tuple_of_names() -> None:
     """A class whose start_phases is no tuple of str is refused, with what is accepted."""
-    with pytest.raises(otp.SpecError, match=r"start_phases='fill'; accepted is a tuple of str"):
+    with pytest.raises(otp.SpecError, match=r"start_phases='fill'; expected a tuple of str"):
 
         class _Plant(otp.Application):
             start_phases = "fill"  # type: ignore[assignment]

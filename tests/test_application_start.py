@@ -9,7 +9,7 @@ import trio
 from application_kit import Bad, Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
+from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 

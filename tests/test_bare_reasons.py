@@ -23,7 +23,7 @@ from bare_kit import (
 )
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from trio_otp.bounded import bounded
+from trio_otp._util.bounded import bounded
 
 
 class Colour(enum.Enum):

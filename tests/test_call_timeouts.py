@@ -14,7 +14,7 @@ import trio.testing
 from desk_kit import Callers, Desk, Probe, inside, waits_for
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 async def test_fault_03_late_replies_change_nothing(autojump_clock: Any) -> None:
@@ -121,7 +121,7 @@ async def test_fault_06_a_wrong_timeout_is_refused_before_anything_is_sent(timeo
     """A negative time-out, nan or no number is a ValueError of the caller."""
     async with otp.open_process():
         desk = await otp.start(Desk)
-        with pytest.raises(ValueError, match=r"timeout=.*: accepted is"):
+        with pytest.raises(ValueError, match=r"timeout=.*: expected"):
             await otp.call(desk, "ping", timeout=timeout)
         await trio.testing.wait_all_tasks_blocked()
         assert 0 == inside(desk).served

@@ -45,7 +45,7 @@ class At(trio.abc.Instrument):
 
     @property
     def happened(self) -> bool:
-        """Tell whether it was done."""
+        """Check whether it was done."""
         return self.left <= 0
 
 
@@ -141,7 +141,7 @@ def interrupted_at(step: int, operation: Operation) -> bool:
     seen: list[Any] = []
 
     async def main() -> None:
-        from trio_otp.runtime import runtime
+        from trio_otp._process.runtime import runtime
 
         seen.append(runtime())
         async with world(at.arm) as w:
@@ -159,7 +159,7 @@ def interrupted_at(step: int, operation: Operation) -> bool:
 
 
 def contains_interrupt(exc: BaseException) -> bool:
-    """Tell whether a Ctrl-C is among what left the run."""
+    """Check whether a Ctrl-C is among what left the run."""
     if isinstance(exc, BaseExceptionGroup):
         return exc.split(KeyboardInterrupt)[0] is not None
     return isinstance(exc, KeyboardInterrupt)

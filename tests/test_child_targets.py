@@ -256,7 +256,7 @@ PLAIN = [
 )
 def test_a_plain_function_is_refused_where_it_is_written(use: Any, function: Any) -> None:
     """It is not run, and the text names what runs functions that block."""
-    with pytest.raises(TypeError, match=r" is an? .*; accepted is an async .*otp\.WorkerThread"):
+    with pytest.raises(TypeError, match=r" is an? .*; expected an async .*otp\.WorkerThread"):
         use(function)
     assert [] == RUNS
 

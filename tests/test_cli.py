@@ -14,7 +14,7 @@ import pytest
 
 import trio_otp as otp
 from trio_otp import cli
-from trio_otp.environment import parse_setting
+from trio_otp._application.environment import parse_setting
 
 SHOP = """
 import sys
@@ -79,8 +79,8 @@ def test_a_program_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cli_shop"], "accepted is module:App"),
-        (["cli_shop:"], "accepted is module:App"),
+        (["cli_shop"], "expected module:App"),
+        (["cli_shop:"], "expected module:App"),
         (["cli_nowhere:Shop"], "no module 'cli_nowhere'"),
         (["cli_shop.deeper:Shop"], "no module 'cli_shop.deeper'"),
         ([".cli_shop:Shop"], "no name of a module"),
@@ -89,9 +89,9 @@ def test_a_program_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> No
         (["cli_shop:Shop.Inner"], "has no 'Inner'"),
         (["cli_shop:not_an_application"], "5 is no subclass of trio_otp.Application"),
         (["cli_shop:Nested"], "is no subclass of trio_otp.Application"),
-        (["cli_shop:Shop", "--set", "port"], "accepted is key=value"),
+        (["cli_shop:Shop", "--set", "port"], "expected key=value"),
         (["cli_shop:Shop", "--set", "prot=1"], "did you mean 'port'?"),
-        (["cli_shop:Shop", "--set", "port=x"], "port='x': accepted is a whole number"),
+        (["cli_shop:Shop", "--set", "port=x"], "port='x': expected a whole number"),
     ],
 )
 def test_wrong_command_lines(
@@ -149,11 +149,11 @@ def test_values_of_settings(default: Any, text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("default", "text", "said"),
     [
-        (True, "maybe", "accepted is one of true"),
-        (1, "1.5", "accepted is a whole number"),
-        (1.5, "x", "accepted is a number"),
-        ([1], "{1}", "accepted is list"),
-        ([1], "[", "accepted is list"),
+        (True, "maybe", "expected one of true"),
+        (1, "1.5", "expected a whole number"),
+        (1.5, "x", "expected a number"),
+        ([1], "{1}", "expected list"),
+        ([1], "[", "expected list"),
     ],
 )
 def test_values_that_are_refused(default: Any, text: str, said: str) -> None:

@@ -11,7 +11,7 @@ import trio.testing
 from cache_kit import Cache, Loud, inside
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 # -- three ways to send ----------------------------------------------------------------------------
 
@@ -178,14 +178,14 @@ def test_a_wrong_timeout_is_refused_where_it_is_written(timeout: Any) -> None:
 
 def test_a_decorated_name_keeps_its_documentation() -> None:
     """The docstring stays, and the repr tells class and method."""
-    assert "Give a value." == Cache.get.__doc__
+    assert "Return a value." == Cache.get.__doc__
     assert "<CallMethod Cache.get>" == repr(Cache.get)
     assert "<CastMethod Cache.put>" == repr(Cache.put)
 
 
 def test_a_message_shows_its_arguments_within_bounds() -> None:
     """What logs show of a message is method and arguments, each shortened."""
-    from trio_otp.client_methods import Message
+    from trio_otp._gen_server.methods import Message
 
     text = repr(Message(Cache.put, ("k" * 10_000,), {"value": b"v"}))
     assert text.startswith("put('kkk")

@@ -11,7 +11,7 @@ import trio.testing
 from cache_kit import Cache, Loud, inside
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 # -- returns ---------------------------------------------------------------------------------------
 

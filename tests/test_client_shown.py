@@ -215,7 +215,7 @@ async def test_the_limit_of_a_client_is_one_of_calls(autojump_clock: Any) -> Non
 def test_a_limit_that_is_none(timeout: Any) -> None:
     """It is refused where the client is made."""
     for at in (Counter.at, Machine.at):
-        with pytest.raises(ValueError, match=r"timeout=.*: accepted is a number of seconds >= 0"):
+        with pytest.raises(ValueError, match=r"timeout=.*: expected a number of seconds >= 0"):
             at("c", timeout=timeout)
 
 

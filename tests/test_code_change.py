@@ -10,7 +10,7 @@ from hypothesis import given
 from supervision_kit import InitFailed, Journal, Worker, kill, settle, worker
 
 import trio_otp as otp
-from trio_otp.restart import Entry, Intensity, Policy, State
+from trio_otp._supervisor.policy import Entry, Intensity, Policy, State
 
 SPECS: dict[str, Any] = {}  # what the init of the supervisors below returns
 
@@ -41,7 +41,7 @@ async def change(sup: str, spec: Any, key: str = "top") -> None:
 
 
 def tagged(tag: str, journal: Journal, words: str, **how: Any) -> otp.Child[Worker]:
-    """Give a worker of the id and name `tag` that writes other words down."""
+    """Return a worker of the id and name `tag` that writes other words down."""
     return otp.child(Worker, words, journal).having(name=tag, **how)
 
 

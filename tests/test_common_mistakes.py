@@ -54,14 +54,14 @@ async def test_trap_exit_takes_a_bool() -> None:
         (lambda: otp.WorkerThread(print, abandon_on_cancel=ANY), "abandon_on_cancel='no': .* True"),
         (
             lambda: otp.task.start_async(trio.sleep, 1, deliver=ANY),
-            "deliver='no': accepted",
+            "deliver='no': expected",
         ),
-        (lambda: otp.open_process(trap_exit=ANY).__aenter__(), "trap_exit='no': accepted is True"),
+        (lambda: otp.open_process(trap_exit=ANY).__aenter__(), "trap_exit='no': expected True"),
         (lambda: otp.TaskSupervisor.start_async("t", trio.sleep, 1, deliver=ANY), "deliver='no'"),
-        (lambda: otp.spawn(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
-        (lambda: otp.spawn_link(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
-        (lambda: otp.task.start(trio.sleep, 1, label=NUMBER), r"label=5: accepted is a str"),
-        (lambda: otp.open_process(label=NUMBER).__aenter__(), r"label=5: accepted is a str"),
+        (lambda: otp.spawn(trio.sleep, 1, label=NUMBER), r"label=5: expected a str"),
+        (lambda: otp.spawn_link(trio.sleep, 1, label=NUMBER), r"label=5: expected a str"),
+        (lambda: otp.task.start(trio.sleep, 1, label=NUMBER), r"label=5: expected a str"),
+        (lambda: otp.open_process(label=NUMBER).__aenter__(), r"label=5: expected a str"),
     ],
 )
 async def test_an_option_that_is_no_flag_or_label(use: Any, text: str) -> None:
@@ -122,7 +122,7 @@ async def test_a_name_is_not_unlinked() -> None:
     async with otp.open_supervisor(children) as sup, otp.open_process(trap_exit=True):
         with pytest.raises(TypeError, match=r"pid='s': .*otp.unlink\(otp.whereis\('s'\)\)"):
             otp.unlink(name)
-        with pytest.raises(TypeError, match=r"pid=None: accepted is a Pid$"):
+        with pytest.raises(TypeError, match=r"pid=None: expected a Pid$"):
             otp.unlink(otp.whereis("nobody"))  # type: ignore[arg-type]
         otp.link(sup.pid)
         otp.unlink(sup)  # type: ignore[arg-type]
@@ -132,9 +132,9 @@ async def test_a_name_is_not_unlinked() -> None:
 @pytest.mark.parametrize(
     ("use", "text"),
     [
-        (otp.demonitor, "handle='x': accepted is what otp.monitor returned"),
-        (otp.cancel_timer, "timer='x': accepted is what otp.send_after"),
-        (otp.read_timer, "timer='x': accepted is what otp.send_after"),
+        (otp.demonitor, "handle='x': expected what otp.monitor returned"),
+        (otp.cancel_timer, "timer='x': expected what otp.send_after"),
+        (otp.read_timer, "timer='x': expected what otp.send_after"),
     ],
 )
 async def test_a_handle_comes_from_its_function(use: Any, text: str) -> None:
@@ -147,7 +147,7 @@ async def test_a_handle_comes_from_its_function(use: Any, text: str) -> None:
 async def test_a_nursery_is_one_of_trio() -> None:
     """Every function that starts something there says so."""
     nursery: Any = 5
-    text = "nursery=5: accepted is a trio.Nursery"
+    text = "nursery=5: expected a trio.Nursery"
     with pytest.raises(TypeError, match=text):
         await otp.start(Server, nursery=nursery)
     with pytest.raises(TypeError, match=text):
@@ -158,7 +158,7 @@ async def test_a_nursery_is_one_of_trio() -> None:
 @pytest.mark.parametrize("decorate", [otp.on_call, otp.on_call_deferred, otp.on_cast])
 def test_a_decorator_is_given_a_method(decorate: Any) -> None:
     """Options come by name; the text shows how."""
-    with pytest.raises(TypeError, match=r"fn='x': accepted is a method; .*timeout=10"):
+    with pytest.raises(TypeError, match=r"fn='x': expected a method; .*timeout=10"):
         decorate("x")
 
 

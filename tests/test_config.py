@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import trio_otp as otp
-from trio_otp.application_controller import open_block
-from trio_otp.config import fit, read_config
+from trio_otp._application.config import fit, read_config
+from trio_otp._application.controller import open_block
 
 
 class Colour(enum.Enum):
@@ -190,18 +190,18 @@ def test_values_that_fit(default: object, value: object, expected: object) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[shop]\nport = '8080'", "[shop] port = '8080': accepted is a whole number"),
-        ("[shop]\nport = true", "[shop] port = True: accepted is a whole number"),
-        ("[store]\nfsync = 1", "[store] fsync = 1: accepted is true or false"),
-        ("[shop]\nrate = false", "[shop] rate = False: accepted is a number"),
-        ("[shop]\ncolour = 'blue'", "[shop] colour = 'blue': accepted is one of 'red', 'green'"),
-        ("[shop]\nlimits = 5", "[shop] limits = 5: accepted is a table"),
-        ("[store]\npath = 5", "[store] path = 5: accepted is PosixPath"),
+        ("[shop]\nport = '8080'", "[shop] port = '8080': expected a whole number"),
+        ("[shop]\nport = true", "[shop] port = True: expected a whole number"),
+        ("[store]\nfsync = 1", "[store] fsync = 1: expected true or false"),
+        ("[shop]\nrate = false", "[shop] rate = False: expected a number"),
+        ("[shop]\ncolour = 'blue'", "[shop] colour = 'blue': expected one of 'red', 'green'"),
+        ("[shop]\nlimits = 5", "[shop] limits = 5: expected a table"),
+        ("[store]\npath = 5", "[store] path = 5: expected PosixPath"),
         ("[shop]\nprot = 1", "has no setting 'prot'; accepted are: port, rate, greeting"),
         ("[shop]\nprot = 1", "did you mean 'port'?"),
-        ("[shp]\nport = 1", "there is no application 'shp'; accepted are [store], [shop]"),
+        ("[shp]\nport = 1", "there is no application 'shp'; expected [store], [shop]"),
         ("[shp]\nport = 1", "did you mean [shop]?"),
-        ("port = 1", "port=1 stands outside of a table; accepted are settings in the tables"),
+        ("port = 1", "port=1 stands outside of a table; expected settings in the tables"),
         ("[shop\n", "is no TOML: Expected ']'"),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff")
     with pytest.raises(otp.SpecError, match=r"binary\.toml: is no UTF-8 text"):
         otp.run(Shop, config=tmp_path / "binary.toml")
-    with pytest.raises(TypeError, match="config=5: accepted is the path of a TOML file"):
+    with pytest.raises(TypeError, match="config=5: expected the path of a TOML file"):
         otp.run(Shop, config=5)  # type: ignore[arg-type]
 
 
@@ -282,7 +282,7 @@ def test_the_command_refuses_a_wrong_file(tmp_path: Path) -> None:
     file = write(tmp_path, "[shop]\nport = 'x'\n")
     done = command(tmp_path, "--config", file.name)
 
-    said = "trio-otp: error: --config app.toml: [shop] port = 'x': accepted is a whole number\n"
+    said = "trio-otp: error: --config app.toml: [shop] port = 'x': expected a whole number\n"
     assert (2, "", said) == (done.returncode, done.stdout, done.stderr)
 
 

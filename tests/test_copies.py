@@ -22,8 +22,8 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.copies import Mark
-from trio_otp.lazy import MODULES
+from trio_otp._util.copies import Mark
+from trio_otp._util.lazy import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

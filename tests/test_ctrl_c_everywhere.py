@@ -19,7 +19,7 @@ from async_kit import CASES, world
 from interrupt_programs import PROGRAMS, REAL
 from interrupt_sweep import Ended, Interrupt, run
 
-from trio_otp.home import Home
+from trio_otp._process.nursery import OrderedNursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,12 +115,14 @@ def test_ctrl_c_at_every_line(name: str) -> None:
 def test_a_program_that_hangs_is_named() -> None:
     """If the task that closes a home were not protected, the sweep would find it, and not hang."""
     total = places("small")
-    trio.lowlevel.disable_ki_protection(Home.close_after)
+    trio.lowlevel.disable_ki_protection(OrderedNursery.close_after)
     try:
-        with pytest.raises(AssertionError, match=r"hangs after Ctrl-C at .*home\.py.* in Home"):
+        with pytest.raises(
+            AssertionError, match=r"hangs after Ctrl-C at .*nursery\.py.* in OrderedNursery"
+        ):
             run_at_all("small", total * 2)
     finally:
-        trio.lowlevel.enable_ki_protection(Home.close_after)
+        trio.lowlevel.enable_ki_protection(OrderedNursery.close_after)
         gc.collect()  # what is left of that run complains here, and not in another test
 
 

@@ -50,7 +50,7 @@ async def nodes(names: str = "abc") -> list[otp.Pid[Node]]:
 
 
 def root(exc: BaseException | None) -> BaseException | None:
-    """Give the first cause of a chain of ServerExited."""
+    """Return the first cause of a chain of ServerExited."""
     while exc is not None and exc.__cause__ is not None:
         exc = exc.__cause__
     return exc

@@ -61,12 +61,12 @@ both_kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name
 
 
 def tops(kind: Any) -> list[Any]:
-    """Give one supervisor of a kind, to be called "sup"."""
+    """Return one supervisor of a kind, to be called "sup"."""
     return [otp.child(kind).having(name="sup", restart="temporary")]
 
 
 def loop_of(name: str) -> Any:
-    """Give the loop of a supervisor."""
+    """Return the loop of a supervisor."""
     pid = otp.whereis(name)
     assert pid is not None
     process: Any = pid._process

@@ -64,7 +64,7 @@ class Snippet:
 
 
 def snippets(page: Path) -> list[Snippet]:
-    """Give the fenced blocks of a page, from top to bottom."""
+    """Return the fenced blocks of a page, from top to bottom."""
     text = page.read_text(encoding="utf-8")
     return [
         Snippet(
@@ -167,32 +167,32 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_layers_are_those_of_the_code() -> None:
-    """The table of layers names every module, and none imports from a row below its own."""
-    table = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", table, re.MULTILINE)
-    row_of = {name: int(row) for row, names in rows for name in re.findall(r"`(\w+)`", names)}
-    modules = {path.stem: path for path in (ROOT / "trio_otp").glob("*.py")}
-    del modules["__init__"]
-    modules |= {path.parent.name: path for path in (ROOT / "trio_otp").glob("*/__init__.py")}
+    """The table of folders names every folder, and none imports from one above it."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = text[text.index("| folders |") : text.index("Pure cores")]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    height = {name: -number for number, row in enumerate(rows) for name in re.findall(r"\w+", row)}
+    package = Path(otp.__file__).parent
+    inside = {path.stem for path in package.iterdir() if path.suffix in {"", ".py"}}
 
-    assert sorted(row_of) == sorted(modules)
+    assert inside - {"__init__", "__main__", "__pycache__"} == height.keys()
     assert [] == [
-        f"{name} imports {used}"
-        for name, path in modules.items()
-        for used in imports_of(path)
-        if row_of[used] > row_of[name]
+        f"{path.relative_to(package)} imports {used}"
+        for path in package.glob("*/*.py")
+        for used in folders_imported(path)
+        if height[used] > height[path.parent.name]
     ]
 
 
-def imports_of(path: Path) -> list[str]:
-    """Give the modules of the library that a module imports when it is imported itself."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1]
-    return [
-        name
-        for node in nodes
+def folders_imported(path: Path) -> set[str]:
+    """Return the folders and modules of the package that a file imports, also for types only."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    found = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 2]
+    return {
+        name.partition(".")[0]
+        for node in found
         for name in ([node.module] if node.module else [alias.name for alias in node.names])
-    ]
+    }
 
 
 def test_every_error_is_explained() -> None:
@@ -234,7 +234,7 @@ def leads_somewhere(page: Path, link: str) -> bool:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors that a forge makes of the headings of a page."""
+    """Return the anchors that a forge makes of the headings of a page."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

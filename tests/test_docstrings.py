@@ -41,11 +41,23 @@ MODULES_OF_FUNCTIONS = (
     otp.task,
 )
 # A summary that starts so says itself what is returned.
-GIVES = ("Give", "Tell", "List", "Count", "Say", "Make", "Let", "Whether", "As `")
+GIVES = (
+    "Return",
+    "Check whether",
+    "Give",
+    "Tell",
+    "List",
+    "Count",
+    "Say",
+    "Make",
+    "Let",
+    "Whether",
+    "As `",
+)
 
 
 def callables() -> Iterator[tuple[str, FunctionType]]:
-    """Give the public functions, and the public methods of public classes, by name."""
+    """Return the public functions, and the public methods of public classes, by name."""
     for module in MODULES_OF_FUNCTIONS:
         short = module.__name__.removeprefix("trio_otp.")
         for name, value in vars(module).items():
@@ -65,7 +77,7 @@ def callables() -> Iterator[tuple[str, FunctionType]]:
 
 
 def own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
-    """Give what a class defines, itself or in a base that has no public name."""
+    """Return what a class defines, itself or in a base that has no public name."""
     for base in cls.__mro__:
         ours = base.__module__.startswith("trio_otp")
         if base is cls or (ours and base not in PUBLIC.values()):
@@ -159,7 +171,7 @@ def test_every_error_that_is_raised_is_explained(name: str) -> None:
 
 
 def section(name: str, title: str) -> str:
-    """Give the body of a section of a docstring in Google's form, or nothing."""
+    """Return the body of a section of a docstring in Google's form, or nothing."""
     text = inspect.getdoc(CALLABLES[name]) or ""
     found = re.search(rf"^{title}:\n((?:[ ]+.*\n?|\n(?=[ ]))*)", text, re.MULTILINE)
     if found is None:

@@ -29,7 +29,7 @@ def dynamic(**flags: Any) -> otp.Child[otp.DynamicSupervisor]:
 
 
 async def pids() -> list[Any]:
-    """Give the pids of the children, oldest first; None for one that is being restarted."""
+    """Return the pids of the children, oldest first; None for one that is being restarted."""
     return [info.pid for info in await otp.which_children("d")]
 
 
@@ -320,7 +320,7 @@ async def test_what_is_no_reference_is_refused_in_the_caller(junk: Any) -> None:
     """A TypeError that says what is accepted; the supervisor lives."""
     async with otp.open_supervisor([dynamic()]):
         before = otp.whereis("d")
-        with pytest.raises(TypeError, match="accepted is a Pid, a name"):
+        with pytest.raises(TypeError, match="expected a Pid, a name"):
             await otp.terminate_child("d", junk)
         assert before is otp.whereis("d")
 
@@ -408,7 +408,7 @@ async def test_a_subclass_gives_its_limits_in_init() -> None:
 )
 def test_wrong_limits_are_refused(flag: str, value: Any) -> None:
     """The error names the flag, the value and what is accepted."""
-    with pytest.raises(otp.SpecError, match=f"{flag}={value!r}: accepted is a whole number >= 0"):
+    with pytest.raises(otp.SpecError, match=f"{flag}={value!r}: expected a whole number >= 0"):
         otp.DynamicSupervisor.spec(**{flag: value})
 
 

@@ -11,7 +11,7 @@ import trio.testing
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from trio_otp.process import Process
+    from trio_otp._process.process import Process
 
 
 async def idle() -> None:
@@ -24,7 +24,7 @@ async def idle_trapping() -> None:
 
 
 async def ready(pid: otp.Pid[Any]) -> otp.Pid[Any]:
-    """Give a process that has run up to where it waits."""
+    """Return a process that has run up to where it waits."""
     await trio.testing.wait_all_tasks_blocked()
     return pid
 
@@ -145,9 +145,9 @@ async def test_a_kill_outdoes_an_orderly_end() -> None:
     async with otp.open_process():
         pid, _ = otp.spawn_monitor(idle)
         process = inside(await ready(pid))
-        process.condemn(otp.SHUTDOWN, orderly=True)
-        process.condemn(otp.KILLED)
-        process.condemn("too late")
+        process.exit_with(otp.SHUTDOWN, run_terminate=True)
+        process.exit_with(otp.KILLED)
+        process.exit_with("too late")
         assert otp.KILLED is await next_down()
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import trio_otp as otp
-from trio_otp.bare import NURSERY_TEXT
-from trio_otp.explain import explain
+from trio_otp._application.explain import explain
+from trio_otp._exits.bare import NURSERY_TEXT
 
 
 def failed(child_id: str, reason: object) -> otp.Shutdown:

@@ -21,7 +21,7 @@ from supervision_kit import (
 )
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 async def forever(journal: Journal, tag: str = "f") -> None:
@@ -362,7 +362,7 @@ async def test_a_plain_function_that_only_its_call_betrays_does_not_start() -> N
     with pytest.raises(otp.StartError) as caught:
         async with otp.open_supervisor([counted]):
             raise AssertionError("the block must not be entered")
-    told = "counted returned 1; accepted is an async function; for one that blocks write"
+    told = "counted returned 1; expected an async function; for one that blocks write"
     assert f"{told} otp.child(otp.WorkerThread, counted)" in str(caught.value)
     assert [1] == runs
 
@@ -387,7 +387,7 @@ async def ask(port: int, line: bytes) -> bytes:
 
 
 def port_of(name: str) -> int:
-    """Give the port on which a named `trio.serve_tcp` listens."""
+    """Return the port on which a named `trio.serve_tcp` listens."""
     (listener,) = otp.process_info(name).started
     port: int = listener.socket.getsockname()[1]
     return port

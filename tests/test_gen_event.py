@@ -10,7 +10,7 @@ import trio.testing
 from gen_event_kit import MANAGER, Note, Words, boom, ge, without_init
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 # -- events ----------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ async def test_one_handler_object_cannot_serve_all_restarts(handlers: Any) -> No
         with pytest.raises(otp.StartError) as caught:
             await otp.start_link(otp.child(otp.EventManager, handlers))
     assert isinstance(caught.value.reason, TypeError)
-    assert "accepted are" in str(caught.value.reason)
+    assert "expected" in str(caught.value.reason)
 
 
 # -- adding and deleting ---------------------------------------------------------------------------
@@ -221,13 +221,13 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
     async with otp.open_supervisor([MANAGER]), otp.open_process():
         with pytest.raises(TypeError, match=r"handler=Note: .*; write Note\(\)"):
             await ge.add_handler("events", anything)
-        with pytest.raises(TypeError, match=r"new='x': accepted is an object"):
+        with pytest.raises(TypeError, match=r"new='x': expected an object"):
             await ge.swap_handler("events", Note, "x")  # type: ignore[arg-type]
         anything = Note()
         for operation in (ge.delete_handler, ge.call):
             with pytest.raises(TypeError, match=r"; write Note$"):
                 await operation("events", anything, "x")
-        with pytest.raises(TypeError, match=r"accepted is a GenEvent class or \(class, id\)"):
+        with pytest.raises(TypeError, match=r"expected a GenEvent class or \(class, id\)"):
             await ge.delete_handler("events", (int, "id"))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="timeout=-1"):
             await ge.call("events", Note, "x", -1)

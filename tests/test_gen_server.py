@@ -11,7 +11,7 @@ import trio.testing
 from server_kit import a_server, end_of, end_of_start, inside
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 # -- calls and casts -------------------------------------------------------------------------------
 

@@ -96,4 +96,4 @@ async def test_a_wrong_idle_timeout_crashes(timeout: Any) -> None:
     async with otp.open_process():
         pid = await a_server()
         otp.cast(pid, otp.NoReply(timeout=timeout))
-        assert "accepted is a number of seconds" in str(await end_of(pid))
+        assert "expected a number of seconds" in str(await end_of(pid))

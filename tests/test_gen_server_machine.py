@@ -40,12 +40,12 @@ class Step(NamedTuple):
     timeout: int = 1000
 
     def lasts(self, at: int) -> float:
-        """Give how long it keeps the server."""
+        """Return how long it keeps the server."""
         return self.seconds and self.seconds + 2.0 ** -(at + 1)
 
     @property
     def seconds_left(self) -> float:
-        """Give its time-out, which never ends at the moment of an answer."""
+        """Return its time-out, which never ends at the moment of an answer."""
         return self.timeout + GRAIN / 2
 
 
@@ -212,7 +212,7 @@ timeouts = st.sampled_from([0, 2, 5, 1000])
 
 
 def messages(whats: list[str]) -> st.SearchStrategy[Step]:
-    """Give calls and casts of some kinds."""
+    """Return calls and casts of some kinds."""
     kinds = st.sampled_from(["call", "call", "cast"])
     return st.tuples(kinds, st.sampled_from(whats), seconds, timeouts).map(lambda t: Step(*t))
 

@@ -11,7 +11,7 @@ import trio.testing
 from desk_kit import Callers, Desk, inside, waits_for
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 # -- deferred --------------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ async def test_fault_10_a_from_is_used_once() -> None:
 
 async def test_reply_takes_a_from_only() -> None:
     """Anything else is a TypeError that names the argument."""
-    with pytest.raises(TypeError, match="from_=7: accepted is the From"):
+    with pytest.raises(TypeError, match="from_=7: expected the From"):
         otp.reply(7, "x")
 
 

@@ -11,7 +11,7 @@ import trio.testing
 from server_kit import Noted, Pages, raises
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 async def nothing_left() -> None:

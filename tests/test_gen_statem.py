@@ -208,7 +208,7 @@ async def test_an_event_without_a_callback_is_a_crash() -> None:
 
 def test_one_way_to_write_callbacks() -> None:
     """A class with both, or with two functions for a state, is refused when it is made."""
-    with pytest.raises(otp.SpecError, match="accepted is one of them"):
+    with pytest.raises(otp.SpecError, match="expected one of them"):
 
         class Both(Lamp):  # pyright: ignore[reportUnusedClass]
             def handle_event(self, kind: Any, content: Any, state: Light) -> None:
@@ -246,7 +246,7 @@ def test_on_state_takes_strings_and_members_of_enums(states: Any) -> None:
 )
 def test_bad_arguments_of_actions_are_refused_where_they_are_made(make: Callable[[], Any]) -> None:
     """The error names the argument, the value and what is accepted."""
-    with pytest.raises(ValueError, match=r"(seconds|kind)=.*: accepted is"):
+    with pytest.raises(ValueError, match=r"(seconds|kind)=.*: expected"):
         make()
 
 

@@ -10,7 +10,7 @@ import trio.testing
 
 import trio_otp as otp
 from tests.support.statem_kit import Entered, Lamp, Light, Obedient, inside, keep, postpone, settled
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,7 +299,7 @@ async def test_a_restart_begins_in_the_first_state() -> None:
 
 
 async def crash_of(child: Any, *casts: Any) -> Any:
-    """Give the report of the crash that a machine comes to by some casts."""
+    """Return the report of the crash that a machine comes to by some casts."""
     reports: list[Any] = []
     async with otp.open_process(trap_exit=True):
         otp.events.attach("crash", reports.append)

@@ -13,7 +13,7 @@ import trio.testing
 
 import trio_otp as otp
 from tests.support.statem_kit import Entered, Light, Obedient, inside, keep, settled
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ class Turns(trio.abc.Instrument):
 
 
 async def turns_of(pid: otp.Pid[Any]) -> list[int]:
-    """Give how many messages a process handles in each step, until none is left."""
+    """Return how many messages a process handles in each step, until none is left."""
     turns = Turns(pid._process)
     trio.lowlevel.add_instrument(turns)
     await settled()
@@ -197,7 +197,7 @@ class Named(otp.GenStatem[str]):
 
 
 def anew(text: str) -> str:
-    """Give an equal string that is another object."""
+    """Return an equal string that is another object."""
     made = f"{text} "[:-1]
     assert made is not text
     return made

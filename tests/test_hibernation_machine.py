@@ -104,7 +104,7 @@ class Actor(otp.GenServer):
 
 
 def shown(value: Any) -> Any:
-    """Give a value as a text that is the same in each run."""
+    """Return a value as a text that is the same in each run."""
     match value:
         case otp.Down(pid=pid, reason=reason):
             return "down", str(pid), shown(reason)
@@ -115,7 +115,7 @@ def shown(value: Any) -> Any:
 
 
 async def attempt(function: Any, *args: Any) -> Any:
-    """Give what a function gives, or the name of its error."""
+    """Return what a function gives, or the name of its error."""
     try:
         return await function(*args)
     except CAUGHT as exc:

@@ -40,7 +40,7 @@ async def main_tree() -> None:
 
 
 def info(ref: Any) -> otp.ProcessInfo:
-    """Give what is known of a process."""
+    """Return what is known of a process."""
     return otp.process_info(ref)
 
 
@@ -354,7 +354,7 @@ async def test_what_a_supervisor_knows_of_its_children() -> None:
 
 
 def shown(text: str) -> str:
-    """Give a tree without the numbers of pids."""
+    """Return a tree without the numbers of pids."""
     return re.sub(r"<Pid \d+ ", "<Pid ", text)
 
 

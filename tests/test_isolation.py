@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 class Counter(otp.GenServer):

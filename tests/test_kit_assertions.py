@@ -24,7 +24,7 @@ from trio_otp.testing import (
 
 
 async def failure(assertion: Any) -> str:
-    """Give what an assertion says."""
+    """Return what an assertion says."""
     with pytest.raises(AssertionError) as caught:
         await assertion
     return str(caught.value)
@@ -96,7 +96,7 @@ async def test_assertions_about_messages_need_a_mailbox() -> None:
     async with otp.open_process() as me:
         otp.send(me, "x")
         assert "x" == await assert_receive(str)
-    with pytest.raises(ValueError, match="within=-1: accepted is a number of seconds >= 0"):
+    with pytest.raises(ValueError, match="within=-1: expected a number of seconds >= 0"):
         await refute_receive(within=-1)
 
 
@@ -205,9 +205,9 @@ async def test_a_child_that_stays_down(start_supervised: Any, virtual_time: Any)
         "nobody has the name 'counter' after 3 s; expected 1 time"
         == (await failure(assert_restarted("counter", within=3))).partition("\n")[0]
     )
-    with pytest.raises(TypeError, match="accepted is a name; a pid is one incarnation only"):
+    with pytest.raises(TypeError, match="expected a name; a pid is one incarnation only"):
         await assert_restarted(pid)
-    with pytest.raises(ValueError, match="times=-1: accepted is a whole number >= 0"):
+    with pytest.raises(ValueError, match="times=-1: expected a whole number >= 0"):
         await assert_restarted("counter", -1)
 
 
@@ -234,7 +234,7 @@ async def test_calls_that_do_not_fail_as_expected(start_supervised: Any) -> None
         "the call failed with NoProcess(\"no process behind 'x' (request 1)\"), not KeyError"
         == (await failure(assert_call_fails(otp.call("x", 1), KeyError)))
     )
-    with pytest.raises(TypeError, match="call=7: accepted is a call without its await, as"):
+    with pytest.raises(TypeError, match="call=7: expected a call without its await, as"):
         await assert_call_fails(await otp.call("counter", 7))
 
 
@@ -287,10 +287,10 @@ async def test_trees_that_are_none(otp_system: Any) -> None:
         assert_tree([])
     with pytest.raises(UnknownServer, match="assert_tree: no process behind 'pool'"):
         assert_tree([], of="pool")
-    with pytest.raises(TypeError, match="accepted is a supervisor, and it is <Pid 1 test_trees_th"):
+    with pytest.raises(TypeError, match="expected a supervisor, and it is <Pid 1 test_trees_th"):
         assert_tree([], of=otp_system)
     await otp_system.start_supervised(COUNTER)
-    with pytest.raises(TypeError, match="children='counter': accepted is a list, as"):
+    with pytest.raises(TypeError, match="children='counter': expected a list, as"):
         assert_tree("counter")
-    with pytest.raises(TypeError, match="accepted is one child with its children"):
+    with pytest.raises(TypeError, match="expected one child with its children"):
         assert_tree([{"a": [], "b": []}])

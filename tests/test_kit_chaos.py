@@ -413,30 +413,30 @@ def test_hypothesis_finds_the_smallest_schedule() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: chaos("top", seed="x"), TypeError, "seed='x': accepted is a whole number"),  # type: ignore[arg-type]
+        (lambda: chaos("top", seed="x"), TypeError, "seed='x': expected a whole number"),  # type: ignore[arg-type]
         (
             lambda: chaos("top", rate=0),
             ValueError,
-            "rate=0: accepted is a finite number of faults > 0",
+            "rate=0: expected a finite number of faults > 0",
         ),
-        (lambda: chaos("top", seconds=-1), ValueError, "seconds=-1: accepted is a finite number"),
+        (lambda: chaos("top", seconds=-1), ValueError, "seconds=-1: expected a finite number"),
         (lambda: chaos("top", actions="kill"), TypeError, r"write actions=\['kill'\]"),
-        (lambda: chaos("top", actions=["burn"]), ValueError, "actions='burn': accepted are 'kill'"),  # type: ignore[list-item]
-        (lambda: chaos("top", actions=[]), ValueError, "accepted are one or more of kill, crash"),
+        (lambda: chaos("top", actions=["burn"]), ValueError, "actions='burn': expected 'kill'"),  # type: ignore[list-item]
+        (lambda: chaos("top", actions=[]), ValueError, "expected one or more of kill, crash"),
         (
             lambda: replay("top", ["kill"]),
             TypeError,
-            "schedule has 'kill' in it; accepted is a list",
+            "schedule has 'kill' in it; expected a list",
         ),  # type: ignore[list-item]
-        (lambda: Fault(-1, "kill"), ValueError, "at=-1: accepted is a finite number of seconds"),
-        (lambda: Fault(1, "burn"), ValueError, "action='burn': accepted are 'kill', 'crash'"),  # type: ignore[arg-type]
+        (lambda: Fault(-1, "kill"), ValueError, "at=-1: expected a finite number of seconds"),
+        (lambda: Fault(1, "burn"), ValueError, "action='burn': expected 'kill', 'crash'"),  # type: ignore[arg-type]
         (
             lambda: Fault(1, "kill", -1),
             ValueError,
-            "target=-1: accepted is a whole number >= 0 or a",
+            "target=-1: expected a whole number >= 0 or a",
         ),
         (lambda: Fault(1, "kill", 1.5), TypeError, "1.5 is no reference to a process"),  # type: ignore[arg-type]
-        (lambda: schedules(max_faults=-1), ValueError, "max_faults=-1: accepted is a whole number"),
+        (lambda: schedules(max_faults=-1), ValueError, "max_faults=-1: expected a whole number"),
     ],
 )
 def test_wrong_arguments_are_refused(make: Any, error: type[Exception], text: str) -> None:
@@ -448,7 +448,7 @@ def test_wrong_arguments_are_refused(make: Any, error: type[Exception], text: st
 async def test_a_storm_needs_a_supervisor_and_virtual_time(autojump_clock: Any) -> None:
     """What is wrong when the block is entered is said then."""
     async with tree(*workers("server")):
-        with pytest.raises(TypeError, match="tree='server': accepted is a supervisor"):
+        with pytest.raises(TypeError, match="tree='server': expected a supervisor"):
             chaos("server").__enter__()
         with pytest.raises(TypeError, match=r"tree=None: .*until start_supervised has started"):
             chaos(None).__enter__()  # type: ignore[arg-type]

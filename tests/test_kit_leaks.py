@@ -20,7 +20,7 @@ class Tired(otp.GenServer):
 
 
 async def left_behind(use: Any) -> str:
-    """Give what is said of what a test has left."""
+    """Return what is said of what a test has left."""
     with pytest.raises(Leaked) as caught:
         async with open_system("test_shop") as system:
             await use(system)

@@ -111,7 +111,7 @@ class LeakyMachine(CacheMachine):
 
 
 def steps_of(machine: type[ServerMachine]) -> list[str]:
-    """Give the smallest steps that make a machine fail, as hypothesis prints them."""
+    """Return the smallest steps that make a machine fail, as hypothesis prints them."""
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(machine, settings=FINDS)
     lines = "\n".join(caught.value.__notes__).splitlines()
@@ -296,7 +296,7 @@ def test_a_method_that_is_called_inside_of_the_run_is_refused() -> None:
 def test_time_that_cannot_pass_is_refused(seconds: float) -> None:
     """That it did not pass would not be noticed."""
     machine = QuietMachine()
-    with pytest.raises(ValueError, match="accepted is a finite number of seconds >= 0"):
+    with pytest.raises(ValueError, match="expected a finite number of seconds >= 0"):
         machine.advance(seconds)
     machine.teardown()
 
@@ -342,7 +342,7 @@ def test_a_supervisor_is_no_server() -> None:
             return otp.child(otp.Supervisor, [])
 
     machine = SupervisorMachine()
-    with pytest.raises(TypeError, match="accepted is a server"):
+    with pytest.raises(TypeError, match="expected a server"):
         machine.settle()
     machine.teardown()
 
@@ -406,7 +406,7 @@ class NoServer(ServerMachine):
     [
         (Refusing, otp.StartError, r"did not start: .*ZeroDivisionError"),
         (NoChild, NotImplementedError, r"NoChild has no server; write def child\(self\): return"),
-        (NoServer, TypeError, r"child\(\) gave .*sleep_forever.*; accepted is a server"),
+        (NoServer, TypeError, r"child\(\) gave .*sleep_forever.*; expected a server"),
     ],
 )
 def test_wrong_machines_are_refused(machine: Any, error: type[Exception], text: str) -> None:
@@ -477,7 +477,7 @@ def test_a_call_in_the_place_of_its_function_is_refused(loop: GuestLoop) -> None
         await trio.sleep(1)
 
     for method in (loop.run, loop.begin):
-        with pytest.raises(TypeError, match=r"fn=<coro.*: accepted is an async function; write fn"):
+        with pytest.raises(TypeError, match=r"fn=<coro.*: expected an async function; write fn"):
             method(server_is_there())  # type: ignore[operator]
 
 

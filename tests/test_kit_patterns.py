@@ -9,7 +9,7 @@ import pytest
 from testing_kit import Counter
 
 import trio_otp as otp
-from trio_otp.client_methods import CallMessage
+from trio_otp._gen_server.methods import CallMessage
 from trio_otp.testing import assert_receive, called, like, matches
 from trio_otp.testing.patterns import check_pattern, shown
 
@@ -119,13 +119,13 @@ def test_patterns_are_shown_as_they_are_written() -> None:
 
 async def test_what_can_be_no_pattern_is_refused(otp_system: object) -> None:
     """A type with parameters would raise at every message, and a coroutine was forgotten."""
-    with pytest.raises(TypeError, match=r"pattern=list\[int\]: accepted is a class without param"):
+    with pytest.raises(TypeError, match=r"pattern=list\[int\]: expected a class without param"):
         await assert_receive(list[int])
-    with pytest.raises(TypeError, match=r"pattern=typing.Any: accepted is .* object for anything"):
+    with pytest.raises(TypeError, match=r"pattern=typing.Any: expected .* object for anything"):
         await assert_receive(Any)
-    with pytest.raises(TypeError, match="accepted is a pattern, not a coroutine"):
+    with pytest.raises(TypeError, match="expected a pattern, not a coroutine"):
         await assert_receive(otp.call("x", 1))
-    with pytest.raises(TypeError, match=r"kind=3: accepted is a class; write like\(Down, reason="):
+    with pytest.raises(TypeError, match=r"kind=3: expected a class; write like\(Down, reason="):
         like(3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"method=3: accepted is a method of a server class"):
+    with pytest.raises(TypeError, match=r"method=3: expected a method of a server class"):
         called(3)

@@ -21,7 +21,7 @@ from trio_otp.testing import (
 
 
 async def failure(assertion: Any) -> str:
-    """Give what an assertion says."""
+    """Return what an assertion says."""
     with pytest.raises(AssertionError) as caught:
         await assertion
     return str(caught.value)
@@ -206,11 +206,11 @@ async def test_a_probe_after_the_end() -> None:
 
 async def test_bad_arguments(otp_system: Any, probe: Any) -> None:
     """Each is refused with what is accepted."""
-    with pytest.raises(TypeError, match="serves=3: accepted is a server class"):
+    with pytest.raises(TypeError, match="serves=3: expected a server class"):
         otp_system.probe(serves=3)
-    with pytest.raises(TypeError, match="name=3: accepted is a str"):
+    with pytest.raises(TypeError, match="name=3: expected a str"):
         otp_system.probe(name=3)
     with pytest.raises(TypeError, match="3 is no reference to a process"):
         probe.forward_to(3)
-    with pytest.raises(ValueError, match="within=-1: accepted"):
+    with pytest.raises(ValueError, match="within=-1: expected"):
         await probe.receive(within=-1)

@@ -144,7 +144,7 @@ async def test_crashes_that_do_not_come_as_expected(start_supervised: Any, otp_l
         "crashes:\n"
         "  <Pid 3 Counter 'counter'>: KeyError('tea'), message in hand: call count('tea')"
     ) == str(caught.value)
-    with pytest.raises(ValueError, match="times=-1: accepted"), otp_log.expect_crash(times=-1):
+    with pytest.raises(ValueError, match="times=-1: expected"), otp_log.expect_crash(times=-1):
         pass
     with pytest.raises(TypeError, match="3 is no reference"), otp_log.expect_crash(of=3):
         pass
@@ -200,7 +200,7 @@ async def test_who_cannot_crash(start_supervised: Any, probe: Any) -> None:
     with pytest.raises(otp.WrongServer, match="was called on 'sup', which is a Supervisor"):
         crash_next_call("sup")
     await start_supervised(COUNTER)
-    with pytest.raises(TypeError, match="error=3: accepted is an exception"):
+    with pytest.raises(TypeError, match="error=3: expected an exception"):
         crash_next_call("counter", 3)  # type: ignore[arg-type]
 
 
@@ -264,7 +264,7 @@ async def test_settling_is_waiting_for_what_can_happen(otp_system: Any, virtual_
 async def test_time_that_is_not_accepted(virtual_time: Any) -> None:
     """Time does not run backwards, and there is one clock in a run."""
     for seconds in (-1, float("inf"), "1", None):
-        with pytest.raises(ValueError, match=r"seconds=.*: accepted is a finite number of seconds"):
+        with pytest.raises(ValueError, match=r"seconds=.*: expected a finite number of seconds"):
             await virtual_time.advance(seconds)
     with pytest.raises(RuntimeError, match="virtual_time is not the clock of this run: let the te"):
         await virtual_clock().settle()

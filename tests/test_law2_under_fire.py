@@ -26,7 +26,7 @@ from fire_kit import (
 )
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 def stop_in_hand() -> otp.Stop:

@@ -11,7 +11,7 @@ import trio.testing
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from trio_otp.process import Process
+    from trio_otp._process.process import Process
 
 
 async def idle() -> None:
@@ -19,7 +19,7 @@ async def idle() -> None:
 
 
 async def ready(pid: otp.Pid[Any]) -> otp.Pid[Any]:
-    """Give a process that has run up to where it waits."""
+    """Return a process that has run up to where it waits."""
     await trio.testing.wait_all_tasks_blocked()
     return pid
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import trio_otp as otp
+from trio_otp._process.runtime import runtime
 from trio_otp.events import NoticeReport
-from trio_otp.log_delivery import MANY, deliver
-from trio_otp.runtime import runtime
+from trio_otp.events.delivery import MANY, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

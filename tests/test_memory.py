@@ -19,12 +19,12 @@ import trio.testing
 
 import trio_otp as otp
 from trio_otp import task
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from trio_otp.timers import Timer
+    from trio_otp._process.timers import Timer
 
 HOUR = 3600.0
 

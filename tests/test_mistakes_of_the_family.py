@@ -98,7 +98,7 @@ async def test_a_plain_function_that_only_its_call_betrays() -> None:
     """Its crash names it and what it returned."""
     async with otp.open_process(trap_exit=True):
         task: Any = otp.task.start_async(echo, 3)
-        with pytest.raises(otp.TaskExited, match=r"echo returned 3; accepted is an async function"):
+        with pytest.raises(otp.TaskExited, match=r"echo returned 3; expected an async function"):
             await task
 
 
@@ -107,7 +107,7 @@ async def test_what_is_no_task(function: str) -> None:
     """The text says what is one, and what to do with several or with a function."""
     async with otp.open_process():
         take = getattr(otp.task, function)
-        with pytest.raises(TypeError, match=r"task=5: accepted is what otp\.task\.start_async"):
+        with pytest.raises(TypeError, match=r"task=5: expected what otp\.task\.start_async"):
             await take(5)
         with pytest.raises(TypeError, match=r"for several there are otp\.task\.await_many"):
             await take([otp.task.completed(1)])
@@ -121,9 +121,9 @@ async def test_one_task_is_no_list_of_tasks() -> None:
     """The text has the corrected list; what is in the list has to be a task."""
     async with otp.open_process():
         one: Any = otp.task.completed(1)
-        with pytest.raises(TypeError, match=r"accepted is a list of tasks; write \[task\]"):
+        with pytest.raises(TypeError, match=r"expected a list of tasks; write \[task\]"):
             await otp.task.await_many(one)
-        with pytest.raises(TypeError, match=r"task=3: accepted"):
+        with pytest.raises(TypeError, match=r"task=3: expected"):
             await otp.task.yield_many([one, 3])  # type: ignore[list-item]
 
 
@@ -131,7 +131,7 @@ async def test_a_word_for_a_shutdown_that_is_none() -> None:
     """The text has the word that is."""
     async with otp.open_process():
         task = otp.task.start_async(trio.sleep_forever)
-        with pytest.raises(ValueError, match=r"timeout='brutal': accepted .* 'brutal_kill'"):
+        with pytest.raises(ValueError, match=r"timeout='brutal': expected .* 'brutal_kill'"):
             await otp.task.shutdown(task, "brutal")  # type: ignore[arg-type]
         await otp.task.shutdown(task, "brutal_kill")
 
@@ -142,14 +142,14 @@ def test_an_input_that_only_await_can_read() -> None:
     async def numbers() -> Any:
         yield 1
 
-    with pytest.raises(TypeError, match=r"items=.*: accepted is an iterable, and no async one"):
+    with pytest.raises(TypeError, match=r"items=.*: expected an iterable, and no async one"):
         otp.task.async_stream(numbers(), area, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", ["ordered", "zip_input_on_exit"])
 def test_a_flag_of_a_stream_is_a_bool(option: str) -> None:
     """Any other value would silently be taken for true or false."""
-    with pytest.raises(ValueError, match=f"{option}='no': accepted is True or False"):
+    with pytest.raises(ValueError, match=f"{option}='no': expected True or False"):
         otp.task.async_stream([], echo, **{option: "no"})  # type: ignore[arg-type]
 
 
@@ -164,7 +164,7 @@ async def test_a_function_that_does_not_take_the_value_of_an_agent() -> None:
             otp.Agent.cast("held", bad)
         assert [] == await otp.Agent.get("held", lambda held: held)
     async with otp.open_process():
-        with pytest.raises(otp.StartError, match=r"first=5: accepted is a function"):
+        with pytest.raises(otp.StartError, match=r"first=5: expected a function"):
             await otp.start_link(otp.child(otp.Agent, 5))  # type: ignore[arg-type]
 
 
@@ -262,13 +262,13 @@ async def test_functions_for_a_registry_that_are_none() -> None:
     async with otp.open_supervisor([one]), otp.open_process():
         registry.register("k", 1)
         for bad in (5, later):
-            with pytest.raises(TypeError, match=r"change=.*: accepted is a function of the val"):
+            with pytest.raises(TypeError, match=r"change=.*: expected a function of the val"):
                 registry.update_value("k", bad)  # type: ignore[arg-type]
-            with pytest.raises(TypeError, match=r"where=.*: accepted is a function of key"):
+            with pytest.raises(TypeError, match=r"where=.*: expected a function of key"):
                 registry.select(bad)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"pattern=.*: accepted is a value, or a function"):
+        with pytest.raises(TypeError, match=r"pattern=.*: expected a value, or a function"):
             registry.match("k", later)
-        with pytest.raises(TypeError, match=r"function=5: accepted is a function of the pairs"):
+        with pytest.raises(TypeError, match=r"function=5: expected a function of the pairs"):
             registry.dispatch("k", 5)  # type: ignore[arg-type]
         assert [1] == registry.values("k", otp.self())
 
@@ -283,23 +283,23 @@ async def test_listeners_that_are_no_list() -> None:
 
 async def test_a_monitor_of_a_group_that_is_none() -> None:
     """The text says where one comes from."""
-    with pytest.raises(TypeError, match=r"handle='g': accepted is what otp\.pg\.monitor gives"):
+    with pytest.raises(TypeError, match=r"handle='g': expected what otp\.pg\.monitor gives"):
         otp.pg.demonitor("g")  # type: ignore[arg-type]
 
 
 async def test_references_that_are_none() -> None:
     """Neither one nor several."""
-    with pytest.raises(TypeError, match=r"refs=5: accepted is a reference"):
+    with pytest.raises(TypeError, match=r"refs=5: expected a reference"):
         await otp.multi_call(5, "x")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"refs=5: accepted is a reference"):
+    with pytest.raises(TypeError, match=r"refs=5: expected a reference"):
         otp.abcast(5, "x")  # type: ignore[arg-type]
 
 
 async def test_a_limit_of_reports_is_a_number() -> None:
     """Text is refused by name."""
-    with pytest.raises(ValueError, match=r"count='x': accepted is a number >= 1"):
+    with pytest.raises(ValueError, match=r"count='x': expected a number >= 1"):
         otp.reports.set_limit("x")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"seconds='x': accepted are seconds > 0"):
+    with pytest.raises(ValueError, match=r"seconds='x': expected seconds > 0"):
         otp.reports.set_limit(1, "x")  # type: ignore[arg-type]
 
 
@@ -318,14 +318,14 @@ async def test_an_environment_of_a_program_that_is_none() -> None:
     """It is refused by name."""
     env: Any = ["A=1"]
     async with otp.open_process():
-        with pytest.raises(otp.StartError, match=r"env=\['A=1'\]: accepted is a mapping"):
+        with pytest.raises(otp.StartError, match=r"env=\['A=1'\]: expected a mapping"):
             await otp.start_link(otp.child(otp.Port, ["true"], env=env))
 
 
 async def test_an_observer_of_what_is_no_stream() -> None:
     """It is refused by name."""
     async with otp.open_process():
-        with pytest.raises(otp.StartError, match=r"stream=5: accepted is a text stream, or None"):
+        with pytest.raises(otp.StartError, match=r"stream=5: expected a text stream, or None"):
             await otp.observer.start(stream=5)  # type: ignore[arg-type]
 
 
@@ -339,5 +339,5 @@ async def test_an_application_that_runs_or_says_nothing() -> None:
         with pytest.raises(otp.AlreadyStarted, match=r"^application 'quiet' is already started as"):
             otp.application.unload(Quiet)
         assert "" == otp.application.spec(Quiet)["description"]
-        with pytest.raises(TypeError, match=r"applications=5: accepted are applications"):
+        with pytest.raises(TypeError, match=r"applications=5: expected applications"):
             await otp.application.ensure_all_started(5)  # type: ignore[arg-type]

@@ -9,10 +9,10 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
-    from trio_otp.process import Process
+    from trio_otp._process.process import Process
 
 
 async def idle() -> None:

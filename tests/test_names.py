@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 class Role(enum.Enum):
@@ -91,11 +91,11 @@ async def test_reserved_words_are_refused(name: str) -> None:
 async def test_what_is_no_name_is_refused(name: Any) -> None:
     """Anything else is a TypeError that says what is accepted."""
     async with otp.open_process() as me:
-        with pytest.raises(TypeError, match=r"accepted is a str, an enum member, a class"):
+        with pytest.raises(TypeError, match=r"expected a str, an enum member, a class"):
             otp.register(name, me)
-        with pytest.raises(TypeError, match=r"accepted is a Pid, a name"):
+        with pytest.raises(TypeError, match=r"expected a Pid, a name"):
             otp.whereis(name)
-        with pytest.raises(TypeError, match=r"accepted is a Pid, a name"):
+        with pytest.raises(TypeError, match=r"expected a Pid, a name"):
             otp.cast(name, "x")
 
 

@@ -64,7 +64,7 @@ def interrupt():
 def shell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cells]:
-    """Give a shell without the extension."""
+    """Return a shell without the extension."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     with decimal.localcontext(), new_shell(capsys) as cells:
         yield cells
@@ -72,7 +72,7 @@ def shell(
 
 @pytest.fixture
 def cells(shell: Cells) -> Cells:
-    """Give a shell with the extension, and servers to start."""
+    """Return a shell with the extension, and servers to start."""
     shell.run(f"%load_ext {EXTENSION}")
     shell.run(SERVERS)
     return shell

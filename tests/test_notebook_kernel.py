@@ -69,7 +69,7 @@ def run(notebook: Any, folder: Path, *, allow_errors: bool = False) -> None:
 
 
 def shown(cell: Any) -> str:
-    """Give what a cell prints, its value and its error, without what was logged."""
+    """Return what a cell prints, its value and its error, without what was logged."""
     parts = []
     for output in cell.outputs:
         if output.output_type == "error":

@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
+from trio_otp._process.runtime import runtime
 from trio_otp.observer import pictures
 from trio_otp.observer.snapshot import Row, Snapshot, take
 from trio_otp.observer.watchdog import Watchdog
-from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,9 +164,9 @@ async def test_its_errors_are_logged_and_end_only_the_observer() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"interval": 0}, "interval=0: accepted are seconds > 0"),
-    ({"interval": "1"}, "interval='1': accepted are seconds > 0"),
-    ({"style": "blue"}, "style='blue': accepted are 'auto', 'plain', 'rich'"),
+    ({"interval": 0}, "interval=0: expected seconds > 0"),
+    ({"interval": "1"}, "interval='1': expected seconds > 0"),
+    ({"style": "blue"}, "style='blue': expected 'auto', 'plain', 'rich'"),
 ]
 
 
@@ -205,7 +205,7 @@ class Reader:
         self._data = b""
 
     def getvalue(self) -> str:
-        """Give everything so far, without escape sequences."""
+        """Return everything so far, without escape sequences."""
         return ESCAPES.sub("", self.raw())
 
     def raw(self) -> str:

@@ -98,7 +98,7 @@ async def test_the_forms_of_a_reference() -> None:
         assert pid is otp.whereis(("via", otp.PartitionSupervisor, ("shop", "ada")))
         assert None is otp.whereis(("via", otp.PartitionSupervisor, ("nobody", "ada")))
         for pair in ("shop", ("shop",), ["shop", 1]):
-            with pytest.raises(TypeError, match="accepted is the name of a partition supervisor"):
+            with pytest.raises(TypeError, match="expected the name of a partition supervisor"):
                 otp.whereis(("via", otp.PartitionSupervisor, pair))
 
 
@@ -171,9 +171,9 @@ async def test_a_bare_class_and_a_function_are_children_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"child": Till, "partitions": 0}, "partitions=0: accepted is a whole number > 0"),
-        ({"child": Till, "partitions": 1.5}, "partitions=1.5: accepted is a whole number > 0"),
-        ({"child": Till, "partitions": True}, "partitions=True: accepted is a whole number > 0"),
+        ({"child": Till, "partitions": 0}, "partitions=0: expected a whole number > 0"),
+        ({"child": Till, "partitions": 1.5}, "partitions=1.5: expected a whole number > 0"),
+        ({"child": Till, "partitions": True}, "partitions=True: expected a whole number > 0"),
         ({"child": "till", "partitions": 1}, "'till' is no child"),
         ({"child": till(0).having(name="till"), "partitions": 1}, "has no name of its own"),
         (
@@ -183,13 +183,13 @@ async def test_a_bare_class_and_a_function_are_children_too() -> None:
         ({"child": trio.sleep, "partitions": 1}, "sleep: missing a required argument: 'seconds'"),
         (
             {"child": Till, "partitions": 1, "with_arguments": lambda args, number: number},
-            "with_arguments gave 0; accepted is a list or tuple",
+            "with_arguments gave 0; expected a list or tuple",
         ),
         (
             {"child": Till, "partitions": 1, "with_arguments": lambda args, number: [1, 2, 3]},
             "too many positional arguments",
         ),
-        ({"child": Till, "partitions": 1, "strategy": "all"}, "strategy='all': accepted are"),
+        ({"child": Till, "partitions": 1, "strategy": "all"}, "strategy='all': expected"),
     ],
 )
 async def test_what_makes_no_sense_fails_the_start(arguments: dict[str, Any], error: str) -> None:
@@ -286,7 +286,7 @@ async def test_more_partitions_again() -> None:
         assert [0, 1, 2, 0] == [await number_of(key) for key in range(4)]
         assert 3 == await SHOP.resize(3)
 
-        with pytest.raises(ValueError, match="accepted is a whole number from 0 to 4"):
+        with pytest.raises(ValueError, match="expected a whole number from 0 to 4"):
             await SHOP.resize(5)
         assert 3 == SHOP.count()
         assert 3 == await SHOP.resize(4)
@@ -355,7 +355,7 @@ async def test_growing_that_fails_changes_nothing() -> None:
 async def test_a_size_that_is_none_is_refused(size: Any) -> None:
     """The caller is told, and the supervisor hears nothing of it."""
     async with running():
-        with pytest.raises(ValueError, match="accepted is a whole number >= 0"):
+        with pytest.raises(ValueError, match="expected a whole number >= 0"):
             await SHOP.resize(size)
         assert 3 == SHOP.count()
 
@@ -403,7 +403,7 @@ async def test_a_handle_of_something_else_says_so() -> None:
 async def test_a_key_that_is_none_fails_in_the_caller() -> None:
     """The supervisor and its children are not hurt."""
     async with running():
-        with pytest.raises(TypeError, match="accepted is any hashable value"):
+        with pytest.raises(TypeError, match="expected any hashable value"):
             await otp.call(SHOP.via([1]), "hello")
         assert 3 == (await otp.count_children("shop")).active
 

@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 TESTS = Path(__file__).parent
 NUMBERS = range(1, 53)

@@ -32,8 +32,8 @@ from supervision_kit import (
 )
 
 import trio_otp as otp
-from trio_otp.process import Process
-from trio_otp.runtime import runtime
+from trio_otp._process.process import Process
+from trio_otp._process.runtime import runtime
 
 # -- start and stop --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
-from trio_otp.registry_table import strict_key
+from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -36,7 +36,7 @@ def idle() -> otp.Pid[Any]:
 
 
 async def received() -> list[tuple[str, Any, tuple[otp.Pid[Any], ...]]]:
-    """Give what monitors of groups have sent so far, without their handles."""
+    """Return what monitors of groups have sent so far, without their handles."""
     messages: list[Any] = []
     await trio.testing.wait_all_tasks_blocked()
     try:
@@ -295,7 +295,7 @@ async def test_a_scope_that_does_not_run_says_so(use: Callable[[], object]) -> N
 async def test_a_name_of_something_else_says_so(use: Callable[[], object]) -> None:
     """The error names it and what is accepted."""
     async with otp.open_process(name=S):
-        with pytest.raises(TypeError, match=r"scope='scope': accepted is the name of an otp\.pg"):
+        with pytest.raises(TypeError, match=r"scope='scope': expected the name of an otp\.pg"):
             use()
 
 
@@ -306,9 +306,9 @@ async def test_what_is_no_pid_joins_nothing(pids: Any) -> None:
         a = idle()
         wrong = [a, *pids] if isinstance(pids, list) else pids
         for use in (otp.pg.join, otp.pg.leave):
-            with pytest.raises(TypeError, match="accepted is a Pid, or several of them"):
+            with pytest.raises(TypeError, match="expected a Pid, or several of them"):
                 use(S, "g", wrong)
-        with pytest.raises(TypeError, match="accepted is any hashable value"):
+        with pytest.raises(TypeError, match="expected any hashable value"):
             otp.pg.join(S, ["g"], a)
 
         assert [] == otp.pg.which_groups(S)

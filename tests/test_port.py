@@ -20,7 +20,7 @@ from port_kit import CLEANS_UP, FORKS, FREEZES, IGNORES, OBEYS, open_line, port,
 from supervision_kit import Reports, kill, leftovers, statuses
 
 import trio_otp as otp
-from trio_otp.port_output import Lines
+from trio_otp._port.output import Lines
 
 TRUE, FALSE = ["true"], ["false"]
 
@@ -98,12 +98,12 @@ async def test_a_program_that_is_missing_is_named() -> None:
 WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ("ls -l", {}, r"command='ls -l': write a list: \['ls', '-l'\]"),
     ([], {}, r"command=\[\]"),
-    ([1], {}, r"command=\[1\]: accepted is a list of str"),
-    (TRUE, {"stdout": "stdout"}, "stdout='stdout': accepted are 'log', 'send'"),
+    ([1], {}, r"command=\[1\]: expected a list of str"),
+    (TRUE, {"stdout": "stdout"}, "stdout='stdout': expected 'log', 'send'"),
     (TRUE, {"stderr": "nowhere"}, "stderr='nowhere'.*'stdout'"),
-    (TRUE, {"stdout": "send"}, "accepted is an owner together with the word 'send'"),
-    (TRUE, {"owner": "me"}, "accepted is an owner together with the word 'send'"),
-    (TRUE, {"env": {"a": 1}}, "env=.*: accepted is a mapping of str to str"),
+    (TRUE, {"stdout": "send"}, "expected an owner together with the word 'send'"),
+    (TRUE, {"owner": "me"}, "expected an owner together with the word 'send'"),
+    (TRUE, {"env": {"a": 1}}, "env=.*: expected a mapping of str to str"),
 ]
 
 
@@ -176,7 +176,7 @@ async def test_what_cannot_be_written_is_the_callers_error(data: Any) -> None:
     """Half a character, or no text at all, does not end the program."""
     async with otp.open_process():
         pid = await otp.start_link(otp.child(otp.Port, ["cat"], stdout="discard"))
-        with pytest.raises((TypeError, ValueError), match=r"data=.*: accepted is"):
+        with pytest.raises((TypeError, ValueError), match=r"data=.*: expected"):
             await otp.Port.command(pid, data)
         await otp.Port.command(pid, "still there")
 
@@ -200,7 +200,7 @@ async def test_what_cannot_be_written_is_the_error_of_the_writer(tmp_path: Path)
     async with open_line(tmp_path) as line, otp.open_supervisor([port(line, OBEYS)]):
         await line.wait_up()
         wrong: Any = 7
-        with pytest.raises(TypeError, match="data=7: accepted is str or bytes"):
+        with pytest.raises(TypeError, match="data=7: expected str or bytes"):
             await otp.Port.command("p", wrong)
         await otp.Port.close_stdin("p")
         with pytest.raises(trio.ClosedResourceError):

@@ -11,8 +11,8 @@ import trio.testing
 from port_kit import python
 
 import trio_otp as otp
-from trio_otp import port_output
-from trio_otp.port_output import MOST_WAITING
+from trio_otp._port import output as port_output
+from trio_otp._port.output import MOST_WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.process import Process
-from trio_otp.runtime import runtime
+from trio_otp._process.process import Process
+from trio_otp._process.runtime import runtime
 
 
 async def report_to(boss: otp.Pid[Any], make: Any) -> None:
@@ -20,13 +20,13 @@ async def report_to(boss: otp.Pid[Any], make: Any) -> None:
 
 
 async def in_process(make: Any) -> Any:
-    """Give what `make` gives in a process of its own."""
+    """Return what `make` gives in a process of its own."""
     otp.spawn_link(report_to, otp.self(), make)
     return await otp.receive()
 
 
 async def end_of(body: Any, *args: Any) -> object:
-    """Give the exit reason of a process that runs `body`."""
+    """Return the exit reason of a process that runs `body`."""
     _, monitor = otp.spawn_monitor(body, *args)
     down = await otp.receive(otp.Down)
     assert monitor is down.ref

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 surprise: contextvars.ContextVar[str] = contextvars.ContextVar("surprise")
 
@@ -25,7 +25,7 @@ async def report_to(boss: otp.Pid[Any], make: Any) -> None:
 
 
 async def in_process(make: Any) -> Any:
-    """Give what `make` gives in a process of its own."""
+    """Return what `make` gives in a process of its own."""
     otp.spawn_link(report_to, otp.self(), make)
     return await otp.receive()
 
@@ -68,7 +68,7 @@ async def test_the_repr_of_a_pid_tells_label_and_name() -> None:
 async def test_a_label_is_a_str() -> None:
     """`set_label` refuses what is no str and says what it takes."""
     async with otp.open_process():
-        with pytest.raises(TypeError, match=r"label=7: accepted is a str"):
+        with pytest.raises(TypeError, match=r"label=7: expected a str"):
             otp.set_label(7)
 
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.mailbox import Mailbox
+from trio_otp._process.mailbox import Mailbox
 
 
 async def everything() -> list[Any]:
@@ -113,7 +113,7 @@ async def test_timeout_zero_looks_at_what_has_arrived() -> None:
 async def test_a_wrong_timeout_is_refused(timeout: Any) -> None:
     """A time-out is a number of seconds from 0 up, or None."""
     async with otp.open_process():
-        with pytest.raises(ValueError, match=r"timeout=.*accepted is"):
+        with pytest.raises(ValueError, match=r"timeout=.*expected"):
             await otp.receive(timeout=timeout)
 
 

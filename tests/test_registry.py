@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.registry_table import strict_key
+from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,9 +297,9 @@ def test_equal_keys_of_one_type_are_one_key() -> None:
 async def test_a_key_has_to_be_hashable() -> None:
     """The error names the key and says what is accepted."""
     async with running():
-        with pytest.raises(TypeError, match=r"key=\['room', 1\]: accepted is any hashable value"):
+        with pytest.raises(TypeError, match=r"key=\['room', 1\]: expected any hashable value"):
             REG.register(["room", 1])
-        with pytest.raises(TypeError, match=r"key=\[1\]: accepted is any hashable value"):
+        with pytest.raises(TypeError, match=r"key=\[1\]: expected any hashable value"):
             REG.lookup(("room", [1]))
 
         assert 0 == REG.count()
@@ -370,7 +370,7 @@ async def test_a_handle_without_its_registry_says_so(use: Callable[[], object]) 
 async def test_a_handle_of_something_else_says_so() -> None:
     """A name that belongs to another kind of process, or is none, is a TypeError."""
     async with otp.open_process(name="reg"):
-        with pytest.raises(TypeError, match="name='reg': accepted is the name of a registry"):
+        with pytest.raises(TypeError, match="name='reg': expected the name of a registry"):
             REG.count()
     with pytest.raises(TypeError, match="no reference to a process"):
         otp.registry(1)
@@ -401,16 +401,16 @@ async def test_keys_is_checked() -> None:
             await otp.start(otp.child(otp.Registry, "many").having(name="reg"))
 
     assert str(caught.value.__cause__).startswith(
-        "keys='many': accepted are 'unique', 'duplicate', ('duplicate', 'key')"
+        "keys='many': expected 'unique', 'duplicate', ('duplicate', 'key')"
     )
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"partitions": 0}, "partitions=0: accepted is a whole number > 0"),
-        ({"partitions": True}, "partitions=True: accepted is a whole number > 0"),
-        ({"links": 1}, "links=1: accepted is True or False"),
+        ({"partitions": 0}, "partitions=0: expected a whole number > 0"),
+        ({"partitions": True}, "partitions=True: expected a whole number > 0"),
+        ({"links": 1}, "links=1: expected True or False"),
     ],
 )
 async def test_options_are_checked(options: dict[str, Any], error: str) -> None:

@@ -12,7 +12,7 @@ import trio.testing
 from registry_kit import REG, Holder, killed, running
 
 import trio_otp as otp
-from trio_otp.registry_table import Table
+from trio_otp._registry.table import Table
 
 # -- death -----------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ async def test_the_registry_outlives_its_holders() -> None:
 
 
 def _seconds_for(owners: int) -> float:
-    """Give the time in which so many owners come and go, all under one key and under one each."""
+    """Return the time in which so many owners come and go, all under one key and under one each."""
     table = Table()
     names = [object() for _ in range(owners)]
     gc.disable()  # it would look at everything that other tests have left

@@ -12,8 +12,8 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
-from trio_otp.registry_lock import Locks
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
+from trio_otp._registry.lock import Locks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -254,7 +254,7 @@ async def test_a_lock_of_no_registry_is_refused() -> None:
 async def test_a_lock_needs_a_key_that_hashes() -> None:
     """The error names the key; nothing is held."""
     async with running():
-        with pytest.raises(TypeError, match=r"key=\[1\]: accepted is any hashable value"):
+        with pytest.raises(TypeError, match=r"key=\[1\]: expected any hashable value"):
             async with REG.lock([1]):
                 pass
         assert 0 == held()

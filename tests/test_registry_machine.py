@@ -14,7 +14,7 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
-from trio_otp.registry_table import strict_key
+from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Model:
         return [(who, value) for who, own, value in self.entries if same(own, key)]
 
     def register(self, who: int, key: Any, value: int) -> int | None:
-        """Give the holder that has the key already, None if it could be registered."""
+        """Return the holder that has the key already, None if it could be registered."""
         rivals = self.under(key)
         if self.unique and rivals:
             return rivals[0][0]

@@ -14,7 +14,7 @@ import trio.testing
 from hypothesis import given, settings
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -294,7 +294,7 @@ async def test_the_refusal_of_a_call_comes_at_its_next_checkpoint() -> None:
 async def test_a_size_that_makes_no_sense_is_refused(size: Any) -> None:
     """The error says what is accepted, and nothing is registered."""
     async with running():
-        with pytest.raises(ValueError, match=r"accepted is a whole number > 0, or math\.inf"):
+        with pytest.raises(ValueError, match=r"expected a whole number > 0, or math\.inf"):
             async with REG.subscribe("news", max_buffer=size):
                 pass
         assert 0 == REG.count()

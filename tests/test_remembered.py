@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.bounded import bounded
-from trio_otp.remembered import remembered
+from trio_otp._exits.remembered import remembered
+from trio_otp._util.bounded import bounded
 
 from .support.supervision_kit import Boom
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trio_otp as otp
+from trio_otp._log.limit import Burst
+from trio_otp._process.runtime import runtime
 from trio_otp.events import ApplicationReport, NoticeReport
-from trio_otp.report_limit import Burst
-from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     Clock = trio.testing.MockClock
@@ -28,7 +28,7 @@ def storm(count: int) -> None:
 
 
 def told(records: Records) -> list[str]:
-    """Give what the log says of itself."""
+    """Return what the log says of itself."""
     return [r.getMessage() for r in records.records if r.name == "trio_otp.reports"]
 
 
@@ -93,11 +93,11 @@ async def test_there_may_be_no_limit(caplog: Records) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((0,), r"count=0: accepted is a number >= 1, or None for no limit"),
-        ((5, 0), r"seconds=0: accepted are seconds > 0"),
-        ((5, float("nan")), r"seconds=nan: accepted"),
-        ((5, float("inf")), r"seconds=inf: accepted"),
-        ((5, 10**400), r"seconds=1000.*: accepted"),
+        ((0,), r"count=0: expected a number >= 1, or None for no limit"),
+        ((5, 0), r"seconds=0: expected seconds > 0"),
+        ((5, float("nan")), r"seconds=nan: expected"),
+        ((5, float("inf")), r"seconds=inf: expected"),
+        ((5, 10**400), r"seconds=1000.*: expected"),
     ],
 )
 async def test_a_wrong_limit_is_refused(arguments: Any, said: str) -> None:

@@ -14,6 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
+from trio_otp._process.runtime import runtime
 from trio_otp.events import (
     ApplicationReport,
     CrashReport,
@@ -21,7 +22,6 @@ from trio_otp.events import (
     ProgressReport,
     SupervisorReport,
 )
-from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Server(otp.GenServer):
 
 
 def of(records: Records, name: str) -> list[logging.LogRecord]:
-    """Give the records of one logger."""
+    """Return the records of one logger."""
     return [record for record in records.records if record.name == f"trio_otp.{name}"]
 
 

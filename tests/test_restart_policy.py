@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from trio_otp.exits import KILLED, NORMAL, SHUTDOWN, Shutdown, SpecError
-from trio_otp.restart import (
+from trio_otp._exits.exits import KILLED, NORMAL, SHUTDOWN, Shutdown, SpecError
+from trio_otp._supervisor.policy import (
     Entry,
     GiveUp,
     Intensity,
@@ -80,7 +80,7 @@ def group_restart(case: Case) -> list[tuple[Any, ...]]:
 
 
 def ends_the_supervisor(case: Case) -> bool:
-    """Tell whether this end, which is not followed by a restart, is the last that counts."""
+    """Check whether this end, which is not followed by a restart, is the last that counts."""
     if not case.kids[case.who].significant:
         return False
     others = [
@@ -250,7 +250,7 @@ def carry_out(policy: Policy, actions: list[Any], outcomes: dict[int, str]) -> l
 
 
 def states(policy: Policy) -> dict[Any, State]:
-    """Give what each child does."""
+    """Return what each child does."""
     return {child_id: entry.state for child_id, entry in policy.table.items()}
 
 
@@ -274,7 +274,7 @@ def test_after_a_restart_the_whole_group_runs_and_temporaries_are_forgotten(stra
 
 
 def failing(case: Case, fails: int) -> Policy:
-    """Give the policy of a case after a restart in which the start of a child failed."""
+    """Return the policy of a case after a restart in which the start of a child failed."""
     policy = policy_of(case)
     policy.intensity.limit = 10
     carry_out(policy, policy.exited(case.who, KILLED, 0.0), {fails: "fails"})

@@ -17,7 +17,7 @@ import signalled
 import trio
 
 import trio_otp as otp
-from trio_otp.program import _Program
+from trio_otp._application.program import _Program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -183,8 +183,8 @@ async def test_what_is_given_is_shown(server: type[Login], log: Log) -> None:
     ("server", "why"),
     [
         (Raising, "format_status raised LookupError, test_secrets.py:"),
-        (Misspelt, "format_status returned ['mesage']; accepted: state, message, reason, log"),
-        (Asynchronous, "format_status is an async def; accepted is def"),
+        (Misspelt, "format_status returned ['mesage']; expected state, message, reason, log"),
+        (Asynchronous, "format_status is an async def; expected def"),
         (Exiting, "format_status raised ProcessExit"),
     ],
 )

@@ -200,7 +200,7 @@ async def test_a_signal_of_its_own_init_ends_the_start(autojump_clock: object) -
             process = otp.self()
             helper = otp.spawn(trio.sleep_forever)
             otp.exit(helper, otp.KILL)
-            process._process.condemn("boom")  # type: ignore[union-attr]
+            process._process.exit_with("boom")  # type: ignore[union-attr]
 
     async with trio.open_nursery() as nursery:
         with pytest.raises(otp.StartError) as caught:

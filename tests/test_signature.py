@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trio_otp.signature import argument_checker, right_counts
+from trio_otp._util.signature import argument_checker, right_counts
 
 
 def none() -> None: ...

@@ -9,8 +9,17 @@ import pytest
 
 import trio_otp as otp
 from tests.support.statem_model import RESULTS, Model
-from trio_otp.statem_effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening
-from trio_otp.statem_engine import Engine
+from trio_otp._gen_statem.effects import (
+    Answer,
+    Arm,
+    Become,
+    Consumed,
+    Disarm,
+    Fail,
+    Halt,
+    Happening,
+)
+from trio_otp._gen_statem.engine import Engine
 
 CAST, INFO, INTERNAL = otp.Event.CAST, otp.Event.INFO, otp.Event.INTERNAL
 STATE, EVENT = otp.Event.STATE_TIMEOUT, otp.Event.EVENT_TIMEOUT
@@ -30,7 +39,7 @@ class Entering:
 
 
 def machine(*actions: Any, callbacks: Any = Plain, state: Any = "a") -> Engine:
-    """Give an engine that has begun."""
+    """Return an engine that has begun."""
     engine = Engine(state, callbacks)
     engine.begin(*actions)
     return engine
@@ -185,7 +194,7 @@ def test_without_enter_calls_there_are_none() -> None:
 
 
 def entered() -> Engine:
-    """Give a machine with enter calls that has entered its first state."""
+    """Return a machine with enter calls that has entered its first state."""
     engine = machine(callbacks=Entering)
     engine.next_event()
     engine.done(None)
@@ -260,7 +269,7 @@ def test_an_enter_call_may_answer_and_stop() -> None:
 
 
 def a_call() -> Any:
-    """Give the From of a call, as far as a pure function looks at it."""
+    """Return the From of a call, as far as a pure function looks at it."""
     return object.__new__(otp.From)
 
 
@@ -376,7 +385,7 @@ def test_a_pop_too_many_is_refused() -> None:
 
 
 def timer_of(effects: list[Any]) -> Arm:
-    """Give the one timer that is started."""
+    """Return the one timer that is started."""
     [arm] = [effect for effect in effects if isinstance(effect, Arm)]
     return arm
 

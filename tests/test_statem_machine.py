@@ -18,7 +18,7 @@ TIMES = {STATE: 3.0, EVENT: 2.0, otp.TimeoutOf("n"): 7.0}  # seconds of every ti
 
 
 def timed(result: Any) -> Any:
-    """Give a result of the model with the seconds of its kind in place of 1."""
+    """Return a result of the model with the seconds of its kind in place of 1."""
     actions = [
         type(action)(
             *([action.name] if isinstance(action, otp.GenericTimeout) else []),

@@ -65,7 +65,7 @@ async def get_stuck(ref: str = "s") -> None:
 
 
 def only_notice(notices: Reports) -> str:
-    """Give the text of the only notice there is."""
+    """Return the text of the only notice there is."""
     (notice,) = notices
     return str(notice.text)
 

@@ -29,7 +29,7 @@ LOUD = [otp.KILLED, Boom("x"), "odd"]
 
 
 async def up(sup: Any) -> str:
-    """Give the ids of the running children, oldest first."""
+    """Return the ids of the running children, oldest first."""
     return "".join(i.id for i in await otp.which_children(sup) if i.status == "running")
 
 

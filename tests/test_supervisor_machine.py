@@ -20,7 +20,7 @@ from supervision_model import Gone, Model, Node, Plan
 from trio.testing import MockClock
 
 import trio_otp as otp
-from trio_otp.names import need
+from trio_otp._process.names import need
 
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 STRATEGIES = st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])
@@ -30,7 +30,7 @@ worker_plans = st.builds(Plan, restart=RESTARTS)
 
 
 def supervisor_plans(children: Any, restart: Any = RESTARTS, fewest: int = 0) -> Any:
-    """Give plans of supervisors of such children."""
+    """Return plans of supervisors of such children."""
     return st.builds(
         Plan,
         restart=restart,
@@ -62,7 +62,7 @@ none: Any = st.none()
 def ops(
     kind: Any, which: Any = numbers, other: Any = numbers, what: Any = none
 ) -> st.SearchStrategy[Op]:
-    """Give operations of one or several kinds."""
+    """Return operations of one or several kinds."""
     kinds = st.just(kind) if isinstance(kind, str) else st.sampled_from(kind)
     return st.tuples(kinds, which, other, what).map(lambda parts: Op(*parts))
 
@@ -97,7 +97,7 @@ def children_of(tag: str, plan: Plan, journal: Journal) -> list[otp.Child[Any]]:
 
 
 def flags_of(plan: Plan) -> dict[str, Any]:
-    """Give the flags of a supervisor."""
+    """Return the flags of a supervisor."""
     return {
         "strategy": plan.strategy,
         "max_restarts": plan.max_restarts,
@@ -260,7 +260,7 @@ class Machine:
 
 
 async def error_of(call: Any) -> type[BaseException] | None:
-    """Give the class of the error of a call."""
+    """Return the class of the error of a call."""
     try:
         await call
     except otp.OtpError as error:

@@ -305,7 +305,7 @@ def test_specifications_can_be_checked_without_starting_anything() -> None:
         ([a, a], "two children of this id"),
         ([transient], "significant=True needs a supervisor"),
         (["a"], "'a' is no child"),
-        (a, "accepted is a list"),
+        (a, "expected a list"),
     ):
         with pytest.raises(otp.SpecError, match=error):
             otp.check_childspecs(children)  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ async def start_and_fail(children: list[Any], **flags: Any) -> otp.StartError:
 
 
 def failure(error: otp.StartError) -> tuple[Any, Any]:
-    """Give the id of the child that did not start, and why, of a supervisor's StartError."""
+    """Return the id of the child that did not start, and why, of a supervisor's StartError."""
     match error.reason:
         case otp.Shutdown(detail=otp.FailedToStartChild(child_id=child_id, reason=reason)):
             return child_id, reason

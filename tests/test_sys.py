@@ -589,7 +589,7 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
         (lambda: otp.sys.statistics("tally", 1), "what=1"),
         (lambda: otp.sys.log_to_file("tally", 5), "path=5"),  # type: ignore[arg-type]
         (lambda: otp.sys.install("tally", 5), "function=5"),  # type: ignore[arg-type]
-        (lambda: otp.sys.get_state(5), "accepted"),  # type: ignore[arg-type]
+        (lambda: otp.sys.get_state(5), "expected"),  # type: ignore[arg-type]
     ]
     async with tally() as pid:
         for request, text in requests:

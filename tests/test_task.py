@@ -12,7 +12,7 @@ from task_kit import Boom, crash, give, leave, leftovers, messages, run_owner, s
 
 import trio_otp as otp
 from trio_otp import task
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from supervision_kit import Reports

@@ -164,7 +164,7 @@ OPERATIONS = st.lists(
 
 
 def _own(timeout: Any, place: int) -> Any:
-    """Give a time-out that, whatever was waited for before, ends at the end of no task."""
+    """Return a time-out that, whatever was waited for before, ends at the end of no task."""
     return timeout + 2.0 ** -(place + 2) if timeout in (1, 2, 7) else timeout
 
 

@@ -12,7 +12,7 @@ from task_kit import Boom, crash, give, leave, leftovers, messages, run_owner, s
 
 import trio_otp as otp
 from trio_otp import task
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Gauge:
 
 
 async def collect(stream: Any) -> list[Any]:
-    """Give all results of a stream."""
+    """Return all results of a stream."""
     async with stream as results:
         return [result async for result in results]
 
@@ -355,13 +355,13 @@ async def test_two_may_not_ask_at_a_time() -> None:
 )
 def test_wrong_options_are_refused_where_the_stream_is_made(option: str, value: Any) -> None:
     """A wrong option is refused at once, by name, with what is accepted."""
-    with pytest.raises(ValueError, match=f"{option}={value!r}: accepted"):
+    with pytest.raises(ValueError, match=f"{option}={value!r}: expected"):
         task.async_stream([], nap, **{option: value})  # type: ignore[arg-type]
 
 
 def test_wrong_inputs_and_functions_are_refused() -> None:
     """What cannot be iterated or called is refused where the stream is made."""
-    with pytest.raises(TypeError, match="items=3: accepted is an iterable"):
+    with pytest.raises(TypeError, match="items=3: expected an iterable"):
         task.async_stream(3, nap)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="fn=3"):
         task.async_stream([], 3)  # type: ignore[arg-type]

@@ -225,5 +225,5 @@ def test_no_iterator_is_made_before_the_block_is_entered() -> None:
     task.async_stream(Items(), give)
     otp.TaskSupervisor.async_stream("tasks", Items(), give)
     assert [] == made
-    with pytest.raises(TypeError, match="items=3: accepted is an iterable"):
+    with pytest.raises(TypeError, match="items=3: expected an iterable"):
         otp.TaskSupervisor.async_stream("tasks", 3, give)  # type: ignore[arg-type]

@@ -131,7 +131,7 @@ async def test_children_and_arguments_are_not_mixed_up() -> None:
     """Each kind of supervisor says what it accepts."""
     children = [pool(PAIRS), otp.child(otp.DynamicSupervisor).having(name="free")]
     async with otp.open_supervisor(children, name="top"):
-        with pytest.raises(otp.SpecError, match="accepted is a list of the arguments"):
+        with pytest.raises(otp.SpecError, match="expected a list of the arguments"):
             await otp.start_child("pool", otp.child(Pair))
         for sup in ("free", "top"):
             with pytest.raises(otp.SpecError, match="a list of arguments is for a Dynamic"):
@@ -143,8 +143,8 @@ async def test_children_and_arguments_are_not_mixed_up() -> None:
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        (Pair, r"accepted is otp\.template\(target, \*args\)"),
-        ("pair", r"accepted is otp\.template\(target, \*args\)"),
+        (Pair, r"expected otp\.template\(target, \*args\)"),
+        ("pair", r"expected otp\.template\(target, \*args\)"),
         (PAIRS.having(significant=True), "has no significant children"),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_template_is_checked_as_far_as_it_goes() -> None:
     """What could never be taken is refused when it is made."""
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         otp.template(Worker, colour="red")
-    with pytest.raises(TypeError, match="accepted is a behaviour class or an async function"):
+    with pytest.raises(TypeError, match="expected a behaviour class or an async function"):
         otp.template("Pair")  # type: ignore[call-overload]
     assert "<child Pair('a', colour='red') id='pair'>" == repr(PAIRS)
 

@@ -12,7 +12,7 @@ import trio.testing
 from server_kit import Noted, Pages, raises, ran_once
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 from trio_otp.testing import assert_down
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.bounded import bounded, shown_text, visible
-from trio_otp.explain import explain
-from trio_otp.log_text import traceback_text
+from trio_otp._application.explain import explain
+from trio_otp._exits.log_text import traceback_text
+from trio_otp._process.runtime import runtime
+from trio_otp._util.bounded import bounded, shown_text, visible
 from trio_otp.observer import pictures, snapshot
-from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 
 class Adder(otp.GenServer):
@@ -92,7 +92,7 @@ async def test_a_thread_of_a_server_that_calls_the_server_is_told() -> None:
 
 
 def in_thread(function: Any, *args: Any) -> Any:
-    """Give what a function raises in a worker thread, outside of the run."""
+    """Return what a function raises in a worker thread, outside of the run."""
     with pytest.raises(otp.NotInRun, match=r"trio\.from_thread\.run\(otp\.call") as caught:
         function(*args)
     return caught.value

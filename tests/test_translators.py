@@ -10,8 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
+from trio_otp._process.runtime import runtime
 from trio_otp.events import ApplicationReport, CrashReport, NoticeReport, SupervisorReport
-from trio_otp.runtime import runtime
 
 if TYPE_CHECKING:
     Records = pytest.LogCaptureFixture
@@ -23,7 +23,7 @@ def tell(text: str) -> None:
 
 
 def texts(records: Records) -> list[str]:
-    """Give what was logged of notices."""
+    """Return what was logged of notices."""
     return [r.getMessage() for r in records.records if r.name == "trio_otp.notice"]
 
 
@@ -109,7 +109,7 @@ def test_they_belong_to_a_run(caplog: Records) -> None:
 
 async def test_it_has_to_be_a_function() -> None:
     """The error says so where the mistake is."""
-    with pytest.raises(TypeError, match="function='x': accepted is a function"):
+    with pytest.raises(TypeError, match="function='x': expected a function"):
         otp.reports.add_translator("x")  # type: ignore[arg-type]
 
 

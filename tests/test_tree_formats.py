@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import trio_otp as otp
-from trio_otp.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
+from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 
 
 class Server(otp.GenServer):
@@ -68,7 +68,7 @@ async def test_mermaid_and_dot_have_a_node_for_each_and_an_edge_to_the_one_above
 async def test_a_format_that_is_unknown_is_refused() -> None:
     """With what is accepted."""
     wrong: Any = "svg"
-    with pytest.raises(ValueError, match="format='svg': accepted are 'text', 'mermaid'"):
+    with pytest.raises(ValueError, match="format='svg': expected 'text', 'mermaid'"):
         otp.tree(format=wrong)
 
 

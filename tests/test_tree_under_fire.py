@@ -15,8 +15,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp.introspect import loop_of
-from trio_otp.runtime import runtime
+from trio_otp._inspect.introspect import loop_of
+from trio_otp._process.runtime import runtime
 from trio_otp.testing import ACTIONS, chaos, explore
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Note(otp.GenEvent):
 
 
 def top() -> list[otp.Child[Any]]:
-    """Give the children of the top supervisor."""
+    """Return the children of the top supervisor."""
     chain = [otp.child(Back).having(name="back"), otp.child(Front).having(name="front")]
     registered = otp.child(Back).having(id="registered", name=REG.via("registered"))
     options: dict[str, Any] = {"max_restarts": 10_000}

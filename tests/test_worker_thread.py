@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Gate:
 
 
 def thread(fn: Callable[..., object], *args: Any, **options: Any) -> otp.Child[otp.WorkerThread]:
-    """Give a thread as a child, called `t`."""
+    """Return a thread as a child, called `t`."""
     return otp.child(otp.WorkerThread, fn, *args).having(name="t", **options)
 
 
@@ -318,7 +318,7 @@ async def test_what_is_meant_for_the_thread_is_refused_elsewhere() -> None:
         await trio.to_thread.run_sync(otp.WorkerThread.on_stop, print)
     wrong: Any = 7
     async with otp.open_process():
-        with pytest.raises(otp.StartError, match="accepted is a function") as caught:
+        with pytest.raises(otp.StartError, match="expected a function") as caught:
             await otp.start(otp.child(otp.WorkerThread, wrong))
     assert isinstance(caught.value.reason, TypeError)
 

@@ -38,19 +38,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from . import gen_event
-from .bounded import bounded
-from .checkpoints import checkpointed
-from .child import child as child_of
-from .event_handler import GenEvent
-from .event_manager import EventManager
+from ._behaviour.results import Reply
+from ._gen_event import functions as gen_event
+from ._gen_event.handler import GenEvent
+from ._gen_event.manager import EventManager
+from ._process.checkpoints import checkpointed
+from ._process.runtime import need_process
+from ._start.child import child as child_of
+from ._util.bounded import bounded
+from ._util.record import dataclass
 from .events import NoticeReport
-from .record import dataclass
-from .runtime import need_process
-from .server_results import Reply
 
 if TYPE_CHECKING:
-    from .child import Child
+    from ._start.child import Child
 
 Alarms: TypeAlias = "list[tuple[Any, Any]]"
 NAME: Final = "alarm_handler"
@@ -96,16 +96,16 @@ class AlarmHandler(GenEvent):
                 return
 
     def handle_call(self, request: Any) -> Reply[Alarms]:
-        """Give the alarms."""
+        """Return the alarms."""
         return Reply(list(self.alarms))
 
     def terminate(self, reason: object) -> Alarms:
-        """Give the alarms, for whoever comes next."""
+        """Return the alarms, for whoever comes next."""
         return self.alarms
 
 
 def child() -> Child[EventManager]:
-    """Give the child to put under a supervisor: the manager, under its name, with its handler.
+    """Return the child to put under a supervisor: the manager, under its name, with its handler.
 
     Follows: the `alarm_handler` that the application SASL starts.
     """

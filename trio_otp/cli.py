@@ -17,12 +17,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .application_base import Application
-from .application_graph import all_of
-from .bounded import visible_lines
-from .config import read_config
-from .environment import parse_setting
-from .exits import SpecError
+from ._application.base import Application
+from ._application.config import read_config
+from ._application.environment import parse_setting
+from ._application.graph import all_of
+from ._exits.exits import SpecError
+from ._util.bounded import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def _version() -> str:
 
 
 def _run(given: argparse.Namespace, _rest: list[str]) -> int:
-    from .program import run  # noqa: PLC0415  (what is not used is not imported)
+    from ._application.program import run  # noqa: PLC0415  (what is not used is not imported)
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)
@@ -110,7 +110,7 @@ def find_application(where: str) -> type[Application]:
     """
     module_name, colon, path = where.partition(":")
     if not (module_name and colon and path):
-        raise UsageError(f"{where!r}: accepted is module:App, as in shop.app:Shop")
+        raise UsageError(f"{where!r}: expected module:App, as in shop.app:Shop")
     found: Any = _import(module_name)
     for name in path.split("."):
         if not hasattr(found, name):
@@ -123,7 +123,7 @@ def find_application(where: str) -> type[Application]:
 
 def _import(name: str) -> Any:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no name of a module; accepted is one as in shop.app:Shop")
+        raise UsageError(f"{name!r} is no name of a module; expected one as in shop.app:Shop")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
@@ -154,7 +154,7 @@ def settings_of(application: type[Application], given: Sequence[str]) -> dict[st
     for item in given:
         key, equals, text = item.partition("=")
         if not equals:
-            raise UsageError(f"--set {item}: accepted is key=value")
+            raise UsageError(f"--set {item}: expected key=value")
         try:
             settings[key] = parse_setting(application.name, application.environment, key, text)
         except SpecError as exc:

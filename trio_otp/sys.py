@@ -46,13 +46,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .bounded import bounded
-from .checkpoints import checkpointed
-from .debug import DONE, DebugEvent, Statistics
-from .exits import NORMAL
-from .request import DEFAULT_TIMEOUT
-from .sys_watch import install, log, log_to_file, no_debug, remove, statistics, trace
-from .system_requests import (
+from ._behaviour.sys_watch import install, log, log_to_file, no_debug, remove, statistics, trace
+from ._behaviour.system_requests import (
     ChangeCode,
     End,
     GetState,
@@ -62,13 +57,18 @@ from .system_requests import (
     Status,
     Suspend,
 )
-from .system_requests import ask as _ask
+from ._behaviour.system_requests import ask as _ask
+from ._exits.exits import NORMAL
+from ._process.checkpoints import checkpointed
+from ._process.debug import DONE, DebugEvent, Statistics
+from ._process.request import DEFAULT_TIMEOUT
+from ._util.bounded import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .behaviour import Behaviour
-    from .names import Ref
+    from ._behaviour.behaviour import Behaviour
+    from ._process.names import Ref
 
 __all__ = [
     "DONE",
@@ -94,7 +94,7 @@ __all__ = [
 
 @checkpointed
 async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
-    """Give the state of a process, after what was sent to it before.
+    """Return the state of a process, after what was sent to it before.
 
     Args:
         ref: the process.
@@ -142,13 +142,13 @@ async def replace_state(
     Follows: `:sys.replace_state/3`.
     """
     if not callable(function):
-        raise TypeError(f"function={bounded(function)}: accepted is a function of the state")
+        raise TypeError(f"function={bounded(function)}: expected a function of the state")
     return await _ask(ref, ReplaceState(function), timeout)
 
 
 @checkpointed
 async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
-    """Give what there is to know about a process; the state as its `format_status` shows it.
+    """Return what there is to know about a process; the state as its `format_status` shows it.
 
     Args:
         ref: the process.

@@ -80,14 +80,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def seconds(text: str) -> float:
     number = float(text)
     if not 0 < number <= 3600:
-        raise argparse.ArgumentTypeError(f"{text}: accepted are more than 0 and at most 3600")
+        raise argparse.ArgumentTypeError(f"{text}: expected more than 0 and at most 3600")
     return number
 
 
 def port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text}: accepted are 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 to 65535")
     try:
         return free_port(number)
     except OSError as exc:

@@ -133,7 +133,7 @@ def _commands(entries: Mapping[bytes, Entry], now: float) -> Iterator[bytes]:
 
 
 def encode(key: bytes, entry: Entry) -> bytes:
-    """Give the command that stores an entry."""
+    """Return the command that stores an entry."""
     words = [b"SET", key, entry.value]
     if entry.expires_at is not None:
         words += [b"PXAT", b"%d" % round(entry.expires_at * 1000)]

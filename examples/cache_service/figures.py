@@ -17,7 +17,7 @@ PERCENTS = (50, 90, 99)
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Give the smallest value that at least `percent` of the values do not exceed.
+    """Return the smallest value that at least `percent` of the values do not exceed.
 
     Args:
         ordered: values, smallest first; at least one.

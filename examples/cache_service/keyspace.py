@@ -67,7 +67,7 @@ THAW_LIMIT: Final = 500  # entries moved at once when an export is over
 
 
 def reads_only(batch: Sequence[KeyCommand]) -> TypeGuard[Sequence[ReadCommand]]:
-    """Tell whether no command of the batch changes anything."""
+    """Check whether no command of the batch changes anything."""
     return all(isinstance(command, Get | Exists | Ttl | DbSize) for command in batch)
 
 
@@ -208,16 +208,16 @@ class Keyspace:
 
     @property
     def has_waiting(self) -> bool:
-        """Tell whether there are writes that have not been sent to the store."""
+        """Check whether there are writes that have not been sent to the store."""
         return bool(self._waiting)
 
     @property
     def has_leaving(self) -> bool:
-        """Tell whether there are writes that the store has not answered for."""
+        """Check whether there are writes that the store has not answered for."""
         return bool(self._leaving)
 
     def depart(self) -> list[Put | Remove]:
-        """Give the writes that wait for the store, one for each key; none may be on its way."""
+        """Return the writes that wait for the store, one for each key; none may be on its way."""
         assert not self._leaving
         self._leaving, self._waiting = self._waiting, {}
         return [
@@ -274,11 +274,11 @@ class Keyspace:
 
     @property
     def is_frozen(self) -> bool:
-        """Tell whether an export is going on, or its changes are still being put together."""
+        """Check whether an export is going on, or its changes are still being put together."""
         return self._frozen or bool(self._fresh)
 
     def freeze(self) -> Mapping[bytes, Entry]:
-        """Give what is confirmed as a mapping that does not change until `thaw`.
+        """Return what is confirmed as a mapping that does not change until `thaw`.
 
         It costs nothing: writes that are confirmed in the meantime are kept beside it.
         """

@@ -149,7 +149,7 @@ class Repo(otp.GenServer):
         self._next()
 
     def _next(self) -> None:
-        """Give the writer the next job, unless it has one."""
+        """Return the writer the next job, unless it has one."""
         if self._current is None and self._queue:
             assert self._writer is not None
             self._current = self._take_commits() or self._queue.popleft()

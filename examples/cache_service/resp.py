@@ -293,7 +293,7 @@ def simple(text: str) -> bytes:
         ValueError: the text has a line end in it.
     """
     if "\r" in text or "\n" in text:
-        raise ValueError(f"text={text!r} has a line end; accepted is one line, else use bulk()")
+        raise ValueError(f"text={text!r} has a line end; expected one line, else use bulk()")
     return b"+%b\r\n" % text.encode()
 
 

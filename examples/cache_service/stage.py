@@ -68,7 +68,7 @@ class Stage:
 
     @asynccontextmanager
     async def sessions(self, count: int, keyspaces: int) -> AsyncGenerator[list[Session]]:
-        """Give clients, spread over the first keyspaces."""
+        """Return clients, spread over the first keyspaces."""
         sessions = [Session(self.port, i % keyspaces, self.journal) for i in range(count)]
         async with AsyncExitStack() as stack:
             for session in sessions:

@@ -124,7 +124,7 @@ class Store:
             OSError: it cannot be made, or others can read it and that cannot be changed.
         """
         if str(path) == ":memory:":  # what SQLite would take for no file
-            raise sqlite3.OperationalError("journal_mode is 'memory'; accepted is 'wal'")
+            raise sqlite3.OperationalError("journal_mode is 'memory'; expected 'wal'")
         path = path.resolve()  # where SQLite puts its other files, too
         make_database(path)
         # SQLite waits up to 5 s for a lock, as that of a thread that still commits for a
@@ -144,7 +144,7 @@ class Store:
         keep_private(path)
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise sqlite3.OperationalError(f"journal_mode is {mode!r}; accepted is 'wal'")
+            raise sqlite3.OperationalError(f"journal_mode is {mode!r}; expected 'wal'")
         self._connection.execute("PRAGMA synchronous = FULL")
         now = self._clock()
         with self._transaction():

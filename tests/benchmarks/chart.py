@@ -60,7 +60,7 @@ def chart(title: str, axis: str, bars: Sequence[Bar]) -> str:
 
 
 def _step(largest: float) -> float:
-    """Give a round distance of marks, so that there are two to five of them."""
+    """Return a round distance of marks, so that there are two to five of them."""
     power = 10.0 ** math.floor(math.log10(largest))
     return next(power * k for k in (0.2, 0.5, 1, 2) if largest / (power * k) <= 5)
 
@@ -88,7 +88,7 @@ def _bar(bar: Bar, index: int, scale: float) -> str:
 
 
 def short(value: float) -> str:
-    """Give a mark of the axis: `20k`, `1.5M`."""
+    """Return a mark of the axis: `20k`, `1.5M`."""
     for factor, letter in ((1e6, "M"), (1e3, "k")):
         if value >= factor:
             return f"{value / factor:g}{letter}"

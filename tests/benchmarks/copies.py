@@ -51,7 +51,7 @@ PARTS: Final[dict[str, Part]] = {
 
 @functools.cache
 def copy_of_library(name: str, *parts: str) -> Any:
-    """Give a copy of the library.
+    """Return a copy of the library.
 
     Args:
         name: what tells it from other copies.
@@ -101,7 +101,7 @@ class _Loader(SourceFileLoader):
         self._finder = finder
 
     def get_code(self, fullname: str) -> CodeType:
-        """Give the code of a module."""
+        """Return the code of a module."""
         tree = ast.parse(self.get_data(self.path), self.path)
         if fullname.rpartition(".")[2] in PATH:
             for part in self._finder.parts:
@@ -180,7 +180,7 @@ class _Forgetter(ast.NodeTransformer):
 
 
 def _filled(node: Any) -> Any:
-    """Give a body to what has lost its own."""
+    """Return a body to what has lost its own."""
     node.body = node.body or [ast.Pass()]
     return node
 

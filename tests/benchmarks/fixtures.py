@@ -36,7 +36,7 @@ CASES: Final = {
 
 
 def seconds(folder: Path, test: str) -> float:
-    """Give the processor time of a run of pytest with so many tests."""
+    """Return the processor time of a run of pytest with so many tests."""
     head = "import pytest\nimport trio_otp as otp\n"
     first = "async def test_first(otp_system): pass\n"  # pays for the imports
     body = f"@pytest.mark.parametrize('n', range({TESTS}))\n{test}\n"

@@ -42,7 +42,7 @@ class Measure(enum.Enum):
         return self is Measure.RATE
 
     def figure(self, sample: Sample) -> float:
-        """Give things per second, or what each thing took."""
+        """Return things per second, or what each thing took."""
         if self is Measure.RATE:
             return sample.count / sample.amount
         if self in (Measure.MESSAGES, Measure.DELAY):

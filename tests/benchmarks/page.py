@@ -41,7 +41,7 @@ def write(report: Mapping[str, Any], docs: Path = DOCS) -> None:
 
 
 def charts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the charts: the name of the file, and its text."""
+    """Return the charts: the name of the file, and its text."""
     for race in report["races"]:
         lanes = [lane for lane in race["lanes"] if "median" in lane]
         if race["name"] in CHARTS and lanes:
@@ -56,7 +56,7 @@ def charts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def measure_of(race: Mapping[str, Any]) -> Measure:
-    """Give the measure of a race of the report."""
+    """Return the measure of a race of the report."""
     return Measure(race["measure"])
 
 
@@ -68,7 +68,7 @@ def _bar_name(lane: Mapping[str, Any]) -> str:
 
 
 def figures(report: Mapping[str, Any]) -> str:
-    """Give the generated part of the page."""
+    """Return the generated part of the page."""
     facts = report["facts"]
     lines = [
         "",

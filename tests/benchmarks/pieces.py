@@ -14,9 +14,9 @@ import trio
 from trio.lowlevel import current_task
 
 import trio_otp as otp
-from trio_otp.names import need
-from trio_otp.request import DEFAULT_TIMEOUT, From
-from trio_otp.runtime import current_process, runtime
+from trio_otp._process.names import need
+from trio_otp._process.request import DEFAULT_TIMEOUT, From
+from trio_otp._process.runtime import current_process, runtime
 
 from .floors.calls import channel_and_reschedule, checkpoints, ping_pong
 from .ours.calls import plain, without_limit
@@ -30,12 +30,12 @@ ROUNDS: Final = 9
 
 
 def best(seconds: Callable[[], float]) -> float:
-    """Give the microseconds of one call, in the best round."""
+    """Return the microseconds of one call, in the best round."""
     return min(seconds() for _ in range(ROUNDS)) / CALLS * 1e6
 
 
 def looped(piece: Callable[[], object]) -> float:
-    """Give the microseconds of a piece."""
+    """Return the microseconds of a piece."""
 
     def seconds() -> float:
         start = process_time()
@@ -47,7 +47,7 @@ def looped(piece: Callable[[], object]) -> float:
 
 
 def pieces(pid: otp.Pid[Any]) -> dict[str, Callable[[], object]]:
-    """Give what the caller and the server do for one call, with the caller being a process."""
+    """Return what the caller and the server do for one call, with the caller being a process."""
     here = runtime()
     process = need(pid)
     request = From[int](process, pid, 1, DEFAULT_TIMEOUT)

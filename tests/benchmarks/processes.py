@@ -24,7 +24,7 @@ PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def import_time(n: int, line: str) -> Sample:
-    """Give the processor time of n interpreters that run an import and end.
+    """Return the processor time of n interpreters that run an import and end.
 
     All they import has been compiled before, as with an installed package; the compiled files lie
     in a folder of this run, also where the environment says that none are to be written. To compile
@@ -67,7 +67,7 @@ def many(n: int, kind: str) -> Sample:
 
 
 def resident() -> int:
-    """Give the resident bytes of this process."""
+    """Return the resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE
 
 

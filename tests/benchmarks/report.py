@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def facts() -> dict[str, Any]:
-    """Give what the figures depend on."""
+    """Return what the figures depend on."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -46,7 +46,7 @@ def _processor() -> str:
 def as_json(
     results: Iterable[Result], judgements: Iterable[Judgement], missing: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Give the whole run."""
+    """Return the whole run."""
     return {
         "facts": facts(),
         "races": [_race(result) for result in results],

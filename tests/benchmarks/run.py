@@ -46,11 +46,11 @@ class Result:
     seconds: float = 0.0  # that the whole race took
 
     def of(self, kind: Kind) -> list[Times]:
-        """Give the lanes of a kind that have finished."""
+        """Return the lanes of a kind that have finished."""
         return [times for times in self.times if times.lane.kind is kind and times.figures]
 
     def named(self, name: str, kind: Kind | None = None) -> Times | None:
-        """Give the lane of this name, if it has finished."""
+        """Return the lane of this name, if it has finished."""
         found = (t for t in self.times if t.lane.name == name and t.figures)
         return next((t for t in found if kind in (None, t.lane.kind)), None)
 

@@ -26,7 +26,7 @@ class Spread:
 
 
 def spread(figures: Sequence[float]) -> Spread:
-    """Give median and quartiles; of fewer than three figures, the smallest and the largest."""
+    """Return median and quartiles; of fewer than three figures, the smallest and the largest."""
     if len(figures) < 3:
         return Spread(median(figures), min(figures), max(figures))
     low, middle, high = quantiles(figures, n=4, method="inclusive")
@@ -48,7 +48,7 @@ def difference(figures: Sequence[float], less: Sequence[float]) -> Spread:
 
 
 def growth(points: Sequence[tuple[float, float]]) -> float:
-    """Give the exponent k of the power law `amount ~ n**k` that fits best, by least squares."""
+    """Return the exponent k of the power law `amount ~ n**k` that fits best, by least squares."""
     xs = [math.log(n) for n, _ in points]
     ys = [math.log(amount) for _, amount in points]
     middle_x, middle_y = math.fsum(xs) / len(xs), math.fsum(ys) / len(ys)

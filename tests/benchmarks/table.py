@@ -18,7 +18,7 @@ CELL_WIDTH = 13  # at least; a long name of a contestant takes more
 
 
 def number(value: float) -> str:
-    """Give three digits and a letter for thousands or millions, or for thousandths."""
+    """Return three digits and a letter for thousands or millions, or for thousandths."""
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u")):
         if abs(value) >= factor:
             scaled = value / factor
@@ -28,19 +28,19 @@ def number(value: float) -> str:
 
 
 def figure(value: float, measure: Measure) -> str:
-    """Give a figure with its unit: `63.2 k/s`, `5.40 kB`, `1.20 ms`."""
+    """Return a figure with its unit: `63.2 k/s`, `5.40 kB`, `1.20 ms`."""
     text = number(value)
     gap = "" if text[-1].isalpha() or not measure.unit else " "
     return f"{text}{gap}{measure.unit}"
 
 
 def columns(result: Result) -> list[Times]:
-    """Give those whom the ways to use trio_otp stand beside."""
+    """Return those whom the ways to use trio_otp stand beside."""
     return [*result.of(Kind.FLOOR), *result.of(Kind.PEER)]
 
 
 def cells(times: Times, row: Times | None, measure: Measure) -> tuple[str, str]:
-    """Give the median with its spread, and the ratio to the row's trio_otp."""
+    """Return the median with its spread, and the ratio to the row's trio_otp."""
     spread = times.spread
     first = f"{figure(spread.median, measure)}"
     second = f"±{spread.relative:.0%}"
@@ -50,7 +50,7 @@ def cells(times: Times, row: Times | None, measure: Measure) -> tuple[str, str]:
 
 
 def render(results: Iterable[Result]) -> str:
-    """Give the whole table."""
+    """Return the whole table."""
     return "\n\n".join(_section(result) for result in results if result.times)
 
 
@@ -75,7 +75,7 @@ def _section(result: Result) -> str:
 
 
 def render_targets(judgements: Iterable[Judgement]) -> str:
-    """Give the list of targets, each with what was measured."""
+    """Return the list of targets, each with what was measured."""
     lines = ["Targets"]
     for judgement in judgements:
         value = "" if judgement.value is None else f"{judgement.value:.2f}"

@@ -74,7 +74,7 @@ def _ours(results: Mapping[str, Result], race: str, lane: str) -> Times | None:
 
 
 def to_floor(race: str, lane: str, name: str) -> Value:
-    """Give the ratio of a way to use trio_otp to a floor of the same race."""
+    """Return the ratio of a way to use trio_otp to a floor of the same race."""
 
     def value(results: Mapping[str, Result]) -> float | None:
         mine = _ours(results, race, lane)
@@ -85,7 +85,7 @@ def to_floor(race: str, lane: str, name: str) -> Value:
 
 
 def to_peers(race: str, lane: str, *names: str) -> Value:
-    """Give the ratio to the best of these peers, or of all that run in one Python process."""
+    """Return the ratio to the best of these peers, or of all that run in one Python process."""
 
     def value(results: Mapping[str, Result]) -> float | None:
         mine = _ours(results, race, lane)
@@ -110,7 +110,7 @@ def _median(race: str, lane: str) -> Value:
 
 
 def part_of(race: str, column: str) -> Value:
-    """Give the part of the time that a copy of the library does without."""
+    """Return the part of the time that a copy of the library does without."""
 
     def value(results: Mapping[str, Result]) -> float | None:
         found = _copies(results, race, column)
@@ -120,7 +120,7 @@ def part_of(race: str, column: str) -> Value:
 
 
 def _beyond_spread(race: str, column: str) -> Value:
-    """Give how far that part is from what two whole copies differ by; 0 is not measurable."""
+    """Return how far that part is from what two whole copies differ by; 0 is not measurable."""
 
     def value(results: Mapping[str, Result]) -> float | None:
         found = _copies(results, race, column)

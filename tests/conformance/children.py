@@ -50,7 +50,7 @@ class Tree(otp.Supervisor):
 
 
 def specification(world: World, definition: dict[str, Any]) -> Any:
-    """Give what the init of a supervisor returns, or say as OTP what is wrong with it."""
+    """Return what the init of a supervisor returns, or say as OTP what is wrong with it."""
     flags = {key: definition.get(key, default) for key, default in FLAGS.items()}
     try:
         otp.Supervisor.spec([], **flags)
@@ -118,7 +118,7 @@ TARGETS: dict[str, Any] = {
 
 
 def child_of(world: World, spec: Any) -> otp.Child[Any]:
-    """Give the child that a SPEC describes.
+    """Return the child that a SPEC describes.
 
     Raises:
         Refused: trio_otp does not accept an option.
@@ -144,7 +144,7 @@ def _shutdown(value: Any) -> Any:
 
 
 def _named(world: World, name: str) -> otp.Child[Any]:
-    """Give a child with what its definition says of it."""
+    """Return a child with what its definition says of it."""
     definition = world.defs[name]
     entered = " with enter calls" if definition.get("state_enter", False) else ""
     child = otp.child(TARGETS[definition["kind"] + entered], world, name)

@@ -30,7 +30,7 @@ class Difference:
 
 
 def first_difference(expected: Any, got: Any, where: str = "trace") -> Difference | None:
-    """Give the first difference of two JSON values, None if they are equal."""
+    """Return the first difference of two JSON values, None if they are equal."""
     if isinstance(expected, dict) and isinstance(got, dict):
         keys = sorted(expected.keys() | got.keys())
         pairs = [
@@ -62,7 +62,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def deviations() -> dict[str, dict[str, Any]]:
-    """Give the deviations: {area/name: {decision, trace}}."""
+    """Return the deviations: {area/name: {decision, trace}}."""
     with DEVIATIONS.open("rb") as file:
         entries = tomllib.load(file).get("deviation", [])
     return {entry["scenario"]: {**entry, "trace": json.loads(entry["trace"])} for entry in entries}

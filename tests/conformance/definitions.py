@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import trio_otp as otp
-from trio_otp.process import UNSET
-from trio_otp.runtime import need_process
+from trio_otp._process.process import UNSET
+from trio_otp._process.runtime import need_process
 
 from .programs import run, seconds
 from .values import Garbage, decode_reason
@@ -22,14 +22,14 @@ DEFAULT_ANSWERS = {"ping": [["reply", "pong"]], "get": [["reply", "$state"]]}
 
 
 def label_of(message: Any) -> Any:
-    """Give a message as traces show it: one that brings its program by its tag."""
+    """Return a message as traces show it: one that brings its program by its tag."""
     if isinstance(message, dict) and "do" in message:
         return message.get("tag", "do")
     return message
 
 
 def program_for(table: dict[str, Any], message: Any, default: list[Any]) -> list[Any]:
-    """Give the program for a message: its own, or the one listed, or the default."""
+    """Return the program for a message: its own, or the one listed, or the default."""
     match message:
         case {"do": program}:
             return program  # type: ignore[no-any-return]
@@ -59,15 +59,15 @@ class Scripted:
         self.world.record.log(self.who, list(entry))
 
     def env(self, **more: Any) -> Env:
-        """Give the environment of a program."""
+        """Return the environment of a program."""
         return Env(self.world, self.who, self.state, **more)
 
     def program(self, key: str) -> list[Any]:
-        """Give a program of the definition."""
+        """Return a program of the definition."""
         return self.definition.get(key, [])  # type: ignore[no-any-return]
 
     def table(self, key: str) -> dict[str, Any]:
-        """Give a table of programs of the definition."""
+        """Return a table of programs of the definition."""
         return self.definition.get(key, {})  # type: ignore[no-any-return]
 
     async def run(self, program: list[Any], **more: Any) -> Returned | None:
@@ -107,7 +107,7 @@ class Scripted:
 
 
 def carry_on(options: list[Any]) -> otp.NoReply | None:
-    """Give what a callback returns to carry on, with a time-out or a continuation."""
+    """Return what a callback returns to carry on, with a time-out or a continuation."""
     match options:
         case [{"timeout": ms}]:
             return otp.NoReply(timeout=seconds(ms))
@@ -217,12 +217,12 @@ def ended(returned: Returned) -> Any:
 
 
 def ends_by_signal() -> bool:
-    """Tell whether an exit signal ends the running process, which does not trap it."""
-    return need_process("a scenario").doom is not UNSET and not traps_exits()
+    """Check whether an exit signal ends the running process, which does not trap it."""
+    return need_process("a scenario").pending_exit is not UNSET and not traps_exits()
 
 
 def traps_exits() -> bool:
-    """Tell whether the running process traps exits."""
+    """Check whether the running process traps exits."""
     flag = otp.trap_exit(True)
     otp.trap_exit(flag)
     return flag

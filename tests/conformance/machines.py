@@ -21,7 +21,7 @@ KINDS = {kind.value: kind for kind in otp.Event}
 
 
 def name_of(kind: Any) -> str:
-    """Give the kind of an event as scenarios write it."""
+    """Return the kind of an event as scenarios write it."""
     match kind:
         case otp.From():
             return "call"

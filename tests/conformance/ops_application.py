@@ -51,7 +51,7 @@ class Scripted(otp.Application):
 
 
 def application_of(world: World, name: str) -> type[Scripted]:
-    """Give the class of an application, made at its first use."""
+    """Return the class of an application, made at its first use."""
     if name not in world.applications:
         definition = world.defs[name]
         needed = tuple(application_of(world, dep) for dep in definition.get("deps", []))

@@ -128,7 +128,7 @@ class Handler(otp.GenEvent):
 
 
 def why(world: World, reason: object) -> Any:
-    """Give what OTP passes to terminate for what trio_otp does."""
+    """Return what OTP passes to terminate for what trio_otp does."""
     match reason:
         case Argument():
             return reason.neutral
@@ -145,7 +145,7 @@ def why(world: World, reason: object) -> Any:
 
 
 def left_of(world: World, result: object) -> Any:
-    """Give what OTP hands to a handler that comes in place of another."""
+    """Return what OTP hands to a handler that comes in place of another."""
     match result:
         case otp.NoHandler():
             return "error"
@@ -156,7 +156,7 @@ def left_of(world: World, result: object) -> Any:
 
 
 async def answered(env: Env, work: Any) -> Any:
-    """Give what an operation on handlers gives, or its error as a result."""
+    """Return what an operation on handlers gives, or its error as a result."""
     encode = env.world.codec.encode
 
     async def guarded() -> Any:
@@ -175,7 +175,7 @@ async def answered(env: Env, work: Any) -> Any:
 
 
 def key_of(id: str) -> Any:
-    """Give what a handler is called in trio_otp."""
+    """Return what a handler is called in trio_otp."""
     return (Handler, id)
 
 
@@ -188,7 +188,7 @@ async def _add(env: Env, target: Any, id: str, name: str, options: Any = None) -
 
 
 async def added(work: Any) -> str:
-    """Give OTP's word for a handler that was added."""
+    """Return OTP's word for a handler that was added."""
     await work
     return "ok"
 

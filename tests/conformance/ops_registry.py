@@ -35,7 +35,7 @@ TARGETS["registry"] = Names
 
 
 def guarded(env: Env, work: Callable[[], Any]) -> Any:
-    """Give what a call of a registry gives, or its error as a result."""
+    """Return what a call of a registry gives, or its error as a result."""
     try:
         return work()
     except otp.AlreadyRegistered as exc:

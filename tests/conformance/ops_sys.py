@@ -21,7 +21,7 @@ async def _done(work: Awaitable[None]) -> str:
 
 
 def _neutral(env: Env, state: Any) -> Any:
-    """Give the scripted state in what `otp.sys` takes for the state."""
+    """Return the scripted state in what `otp.sys` takes for the state."""
     if isinstance(state, tuple) and isinstance(state[1], otp.GenStatem):
         return [env.world.codec.encode(state[0]), _neutral(env, state[1])]
     if isinstance(state, list) and all(_is_handler(part) for part in state):
@@ -62,7 +62,7 @@ async def _replace_state(env: Env, target: Any, program: list[Any]) -> Any:
 
 
 def _with(old: Any, new: Any) -> Any:
-    """Give a state as it was, but for what is scripted of it."""
+    """Return a state as it was, but for what is scripted of it."""
     if isinstance(old, tuple) and isinstance(old[1], otp.GenStatem):
         return old[0], _with(old[1], new)
     if not hasattr(old, "script"):

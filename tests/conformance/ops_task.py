@@ -122,7 +122,7 @@ async def _sup_start_child(
 
 
 def _limits(options: Any) -> dict[str, Any]:
-    """Give the option `shutdown` as the library takes it."""
+    """Return the option `shutdown` as the library takes it."""
     value = (options or {}).get("shutdown", 5000)
     return {"shutdown": value if value == "brutal_kill" else seconds(value)}
 

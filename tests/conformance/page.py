@@ -72,13 +72,13 @@ def run_everything() -> list[Outcome]:
 
 
 def page(outcomes: Iterable[Outcome]) -> str:
-    """Give the text of docs/conformance.md."""
+    """Return the text of docs/conformance.md."""
     outcomes = list(outcomes)
     return "\n".join([TOP, _areas(outcomes), _rules(outcomes), _deviations(), RUN])
 
 
 def line(outcomes: Iterable[Outcome]) -> str:
-    """Give the README's line."""
+    """Return the README's line."""
     results = Counter(outcome.result for outcome in outcomes)
     return (
         f"{results['passed']} of {results.total()} scenarios that real Erlang/OTP has run leave the"

@@ -64,7 +64,7 @@ def run_at_once(program: list[list[Any]], env: Env) -> Returned | None:
     except StopIteration as end:
         returned: Returned | None = end.value
         return returned
-    raise ValueError(f"{program!r} waits; accepted are programs that do not")
+    raise ValueError(f"{program!r} waits; expected programs that do not")
 
 
 async def drive(steps: list[list[Any]], env: Env) -> None:
@@ -86,7 +86,7 @@ async def perform(name: str, args: list[Any], env: Env) -> Any:
 
 
 async def caught(env: Env, work: Awaitable[Any]) -> Any:
-    """Give what a library call gives, or its error as a result."""
+    """Return what a library call gives, or its error as a result."""
     codec = env.world.codec
     try:
         return await work

@@ -47,7 +47,7 @@ class Outcome:
     rules: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as a JSON value."""
+        """Return it as a JSON value."""
         return {
             "scenario": self.case.name,
             "result": self.result,

@@ -31,7 +31,7 @@ GIVEN = [json.loads(path.read_text()) for path in sorted((HERE / "golden").rglob
 
 
 def case_of(area: str, name: str) -> Case:
-    """Give a case by its area and name."""
+    """Return a case by its area and name."""
     for folder in (HERE, HERE / "more"):
         for case in load(folder / "scenarios", folder / "golden", area, name):
             return case
@@ -39,7 +39,7 @@ def case_of(area: str, name: str) -> Case:
 
 
 def scenario_of(*steps: Any, **defs: Any) -> dict[str, Any]:
-    """Give a scenario."""
+    """Return a scenario."""
     return {"name": "made", "area": "made", "about": "", "defs": defs, "steps": list(steps)}
 
 

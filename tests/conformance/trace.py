@@ -38,19 +38,19 @@ class Recorder:
     # -- instances ---------------------------------------------------------------------------
 
     def _known(self, pid: otp.Pid[Any]) -> Any:
-        """Give the instance of a pid; the pid of one that is not born yet, for `trace` to name."""
+        """Return the instance of a pid; of one that is not born yet its pid, for `trace`."""
         return self._instances.get(pid, pid)
 
     def instance_of(self, pid: otp.Pid[Any]) -> str:
-        """Give the instance of a pid."""
+        """Return the instance of a pid."""
         return self._instances.get(pid, "raw:pid")
 
     def name_of(self, name: Any) -> Any:
-        """Give a local name as scenarios write it."""
+        """Return a local name as scenarios write it."""
         return name.removeprefix(LOCAL) if isinstance(name, str) else name
 
     def is_inner(self, pid: otp.Pid[Any] | None) -> bool:
-        """Tell whether the running process is linked to a process that OTP has inside another.
+        """Check whether the running process is linked to a process that OTP has inside another.
 
         Whoever has a key of a registry is linked to a part of it that is no instance.
         """
@@ -58,7 +58,7 @@ class Recorder:
         return self.kind_of(instance) == "registry" and self.starters[instance] is not otp.self()
 
     def kind_of(self, instance: str) -> str | None:
-        """Give the kind of an instance's definition."""
+        """Return the kind of an instance's definition."""
         definition = self.defs.get(base_of(instance))
         return None if definition is None else definition["kind"]
 
@@ -118,7 +118,7 @@ class Recorder:
     # -- the trace ---------------------------------------------------------------------------
 
     def trace(self, scenario: dict[str, Any]) -> dict[str, Any]:
-        """Give the trace as it is now, in its canonical form."""
+        """Return the trace as it is now, in its canonical form."""
         trace: dict[str, Any] = {
             "scenario": scenario["name"],
             "area": scenario["area"],
@@ -139,12 +139,12 @@ class Recorder:
 
 
 def base_of(instance: str) -> str:
-    """Give the definition's name of an instance."""
+    """Return the definition's name of an instance."""
     return instance.partition("#")[0]
 
 
 def generation_of(instance: str) -> int:
-    """Give the number of an instance."""
+    """Return the number of an instance."""
     return int(instance.rpartition("#")[2])
 
 

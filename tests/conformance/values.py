@@ -54,7 +54,7 @@ class Garbage:
 
 
 def decode_reason(neutral: Any) -> Any:
-    """Give the exit reason that a scenario names."""
+    """Return the exit reason that a scenario names."""
     if isinstance(neutral, str):
         return NAMED.get(neutral, neutral)
     if isinstance(neutral, dict) and list(neutral) == ["shutdown"]:
@@ -72,7 +72,7 @@ def decode_key(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Give the text that lists without an order are sorted by."""
+    """Return the text that lists without an order are sorted by."""
     return json.dumps(value, sort_keys=True, default=repr)
 
 
@@ -118,7 +118,7 @@ class Codec:
 
     @singledispatchmethod
     def encode(self, value: Any) -> Any:
-        """Give the neutral value; a JSON value is one."""
+        """Return the neutral value; a JSON value is one."""
         return value
 
     @encode.register(type(otp.NORMAL))
@@ -261,7 +261,7 @@ class Codec:
         return {"error": type(value).__name__}
 
     def exit_of(self, error: otp.CallError) -> Any:
-        """Give the reason a caller would have exited with, without what names the call."""
+        """Return the reason a caller would have exited with, without what names the call."""
         match error:
             case otp.CallingSelf():
                 return "calling_self"

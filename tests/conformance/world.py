@@ -40,7 +40,7 @@ class World:
         self.applications: dict[str, Any] = {}  # {name: its class}
 
     def pid(self, target: Any) -> otp.Pid[Any] | None:
-        """Give the process of a target; None if nobody has the name."""
+        """Return the process of a target; None if nobody has the name."""
         match target:
             case "self":
                 return otp.self()
@@ -53,7 +53,7 @@ class World:
                 return self.record.pids[instance]
 
     def ref(self, target: Any) -> Any:
-        """Give the reference of a target: names stay names."""
+        """Return the reference of a target: names stay names."""
         match target:
             case {"name": name}:
                 return LOCAL + name
@@ -63,18 +63,18 @@ class World:
                 return self.pid(target)
 
     def kind_of(self, target: Any) -> str | None:
-        """Give the kind of a target's definition."""
+        """Return the kind of a target's definition."""
         pid = self.pid(target)
         return None if pid is None else self.record.kind_of(self.record.instance_of(pid))
 
 
 def registry_of(name: str) -> otp.RegistryHandle:
-    """Give the handle of a definition's registry."""
+    """Return the handle of a definition's registry."""
     return otp.registry(REGISTRY + name)
 
 
 def via(registry: str, key: Any, *value: Any) -> Any:
-    """Give the name that stands for a key of a registry."""
+    """Return the name that stands for a key of a registry."""
     return registry_of(registry).via(decode_key(key), *value)
 
 
@@ -91,7 +91,7 @@ class Env:
     item: Any = None  # of a stream
 
     def but(self, **changes: Any) -> Env:
-        """Give the same environment with some things changed."""
+        """Return the same environment with some things changed."""
         return replace(self, **changes)
 
     def fill(self, value: Any) -> Any:

@@ -20,7 +20,7 @@ NUMBERS = 100_000
 
 
 def pump(port: int, clients: int, seconds: float, command: list[str]) -> list[float]:
-    """Give the latencies, in seconds, of all commands."""
+    """Return the latencies, in seconds, of all commands."""
     numbers = count()
     latencies: list[float] = []
     sent: dict[socket.socket, float] = {}

@@ -39,7 +39,7 @@ PLAIN = "cannot contain spaces, newlines or special characters."
 
 
 def refusal(line: bytes) -> str:
-    """Give the error for the words of a line."""
+    """Return the error for the words of a line."""
     with pytest.raises(CommandError) as caught:
         parse(line.split())
     return str(caught.value)

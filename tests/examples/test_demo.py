@@ -83,7 +83,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def position(lines: list[str], pattern: str, start: int = 0) -> int:
-    """Give the index of the first line that a pattern is found in."""
+    """Return the index of the first line that a pattern is found in."""
     found = [i for i, line in enumerate(lines) if i >= start and re.search(pattern, line)]
     assert found, f"no line matches {pattern!r}: {lines}"
     return found[0]
@@ -140,7 +140,7 @@ def test_lines_are_plain_and_fit_80_columns(shown: list[str]) -> None:
 async def perform(
     tmp_path: Path, clients: int = 8, port: int = 0, **options: Any
 ) -> tuple[int, str]:
-    """Give the exit status of a very short demonstration with few records, and what it printed."""
+    """Return exit status and output of a very short demonstration with few records."""
     screen = Screen(file := io.StringIO())
     with folded_logs(screen) as folder, trio.fail_after(20):
         stage = Stage(
@@ -201,8 +201,8 @@ async def test_it_fails_if_there_is_a_crash_that_it_did_not_cause(tmp_path: Path
     ("arguments", "status", "said"),
     [
         (["--help"], 0, "--seconds SECONDS"),
-        (["--seconds", "0"], 2, "argument --seconds: 0: accepted are more than 0"),
-        (["--port", "65536"], 2, "argument --port: 65536: accepted are 0 to 65535"),
+        (["--seconds", "0"], 2, "argument --seconds: 0: expected more than 0"),
+        (["--port", "65536"], 2, "argument --port: 65536: expected 0 to 65535"),
         (["--port", "http"], 2, "argument --port: invalid port value: 'http'"),
     ],
 )

@@ -24,7 +24,7 @@ WORKER = otp.child(CacheWorker, 7, trio.current_time).having(name="worker")
 
 
 def open_repo(system: kit.OtpSystem) -> kit.Probe:
-    """Give what the worker takes for its store: an empty one; the test confirms its commits."""
+    """Return what the worker takes for its store: an empty one; the test confirms its commits."""
     repo = system.probe(name=Repo, serves=Repo)
     repo.auto_reply(Repo.load, {})
     return repo

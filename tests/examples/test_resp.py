@@ -232,5 +232,5 @@ def test_an_error_is_one_line(text: str) -> None:
 @pytest.mark.parametrize("text", ["a\r", "\n"])
 def test_a_status_of_two_lines_is_refused(text: str) -> None:
     """A status reply with a line end is a mistake of the caller."""
-    with pytest.raises(ValueError, match="accepted is one line"):
+    with pytest.raises(ValueError, match="expected one line"):
         simple(text)

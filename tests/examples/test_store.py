@@ -245,7 +245,7 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
 
 def test_a_store_in_memory_is_refused() -> None:
     """A database that cannot have a write-ahead log is not durable, so it is refused."""
-    with pytest.raises(sqlite3.OperationalError, match="accepted is 'wal'"):
+    with pytest.raises(sqlite3.OperationalError, match="expected 'wal'"):
         Store.open(Path(":memory:"))
 
 

@@ -26,7 +26,7 @@ MUTATIONS = [
     Mutation(
         "links of the dead stay silent",
         1,
-        "epilogue",
+        "_process/death",
         "        peer.signal(process.pid, reason, linked=True)\n",
         "        pass\n",
         "test_open_supervisor.py::test_a_supervisor_that_is_killed_takes_its_children_along",
@@ -34,15 +34,15 @@ MUTATIONS = [
     Mutation(
         "a cancelled start goes on",
         1,
-        "launch",
-        "                process.condemn(SHUTDOWN, orderly=True)\n",
+        "_start/start",
+        "                process.exit_with(SHUTDOWN, run_terminate=True)\n",
         "                return process\n",
         "test_supervisor_start.py::test_a_start_that_is_cancelled_leaves_nothing",
     ),
     Mutation(
         "a child whose caller is cancelled stays",
         1,
-        "take_back",
+        "_supervisor/take_back",
         "        from_.message.void = True",
         "        pass",
         "test_supervisor_management.py::test_a_start_whose_caller_is_cancelled_is_undone",
@@ -50,7 +50,7 @@ MUTATIONS = [
     Mutation(
         "a child that has started as its caller is cancelled stays",
         1,
-        "supervision",
+        "_supervisor/loop",
         "            if self.is_void():\n",
         "            if False:\n",
         "test_cancelled_start_child.py::test_it_is_taken_back_whenever_it_is_cancelled",
@@ -58,8 +58,8 @@ MUTATIONS = [
     Mutation(
         "an init that takes too long goes on",
         1,
-        "launch",
-        "        self.process.condemn(KILLED)\n",
+        "_start/start",
+        "        self.process.exit_with(KILLED)\n",
         "        self.failed(self.process, TIMEOUT)\n",
         "test_peer_faults_supervision.py"
         "::test_fault_18_an_init_that_never_returns_is_ended_by_its_time_out",
@@ -67,15 +67,15 @@ MUTATIONS = [
     Mutation(
         "a process that is killed while it falls asleep sleeps on",
         1,
-        "hibernation",
-        "    if process.doom is not UNSET:\n        asleep.wake()\n",
+        "_process/hibernation",
+        "    if process.pending_exit is not UNSET:\n        asleep.wake()\n",
         "",
         "test_hibernation.py::test_a_signal_that_comes_while_it_falls_asleep_ends_it",
     ),
     Mutation(
         "a Ctrl-C gets into the task that closes a home",
         1,
-        "home",
+        "_process/nursery",
         "    @enable_ki_protection\n    async def close_after(",
         "    async def close_after(",
         "test_ctrl_c_everywhere.py::test_ctrl_c_at_every_line_of_a_small_program",
@@ -83,7 +83,7 @@ MUTATIONS = [
     Mutation(
         "a call that is answered by `put` wakes a task that runs",
         2,
-        "request",
+        "_process/request",
         "        server.mailbox.put(self)\n        self.task = task  # not before",
         "        self.task = task\n        server.mailbox.put(self)  # not before",
         "test_registry_subscription.py::test_the_refusal_of_a_call_comes_at_its_next_checkpoint",
@@ -91,7 +91,7 @@ MUTATIONS = [
     Mutation(
         "a Ctrl-C is lost in the end of a server that was to end anyway",
         5,
-        "server_loop",
+        "_gen_server/loop",
         "            if not passes_through(exc):\n                raise\n",
         "            raise\n",
         "test_ctrl_c.py::test_ctrl_c_wins_over_the_end_of_a_server",
@@ -99,7 +99,7 @@ MUTATIONS = [
     Mutation(
         "the input of a stream stays open",
         1,
-        "task_stream_loop",
+        "_task/stream_loop",
         "            close()\n",
         "            pass\n",
         "test_task_stream_input.py::test_a_generator_that_is_passed_is_closed_as_well",
@@ -108,15 +108,15 @@ MUTATIONS = [
     Mutation(
         "who is told to die in his sleep sleeps on",
         2,
-        "hibernation",
+        "_process/hibernation",
         "        if process.mailbox is self:\n",
-        "        if process.mailbox is self and process.doom is UNSET:\n",
+        "        if process.mailbox is self and process.pending_exit is UNSET:\n",
         "test_hibernation_ends.py::test_a_deferred_call_is_answered_by_its_death",
     ),
     Mutation(
         "what comes while a server falls asleep is lost",
         8,
-        "hibernation",
+        "_process/hibernation",
         "    for message in mailbox.queue:\n        asleep.put(message)\n",
         "",
         "test_hibernation.py::test_what_comes_while_it_falls_asleep_wakes_it",
@@ -124,7 +124,7 @@ MUTATIONS = [
     Mutation(
         "sleep forgets whose tokens there are",
         7,
-        "hibernation",
+        "_process/hibernation",
         "        current_task().context = context\n",
         "",
         "test_hibernation.py::test_context_variables_and_their_tokens",
@@ -132,7 +132,7 @@ MUTATIONS = [
     Mutation(
         "sleep leaves a nursery open",
         1,
-        "hibernation",
+        "_process/hibernation",
         " and not task.child_nurseries\n",
         "\n",
         "test_hibernation.py::test_an_open_nursery_keeps_it_awake",
@@ -140,15 +140,15 @@ MUTATIONS = [
     Mutation(
         "who sleeps is shut down without terminate",
         4,
-        "process",
-        "                if self.doom is UNSET or (self.orderly and self.instance is not None):\n",
-        "                if self.doom is UNSET:\n",
+        "_process/process",
+        "self.runs_terminate and self.instance is not None\n",
+        "False\n",
         "test_hibernation_ends.py::test_a_cancelled_nursery_stops_it_in_order",
     ),
     Mutation(
         "busy servers fall asleep",
         6,
-        "hibernation",
+        "_process/hibernation",
         "        if self._handled != self._process.handled:\n",
         "        if self._handled < 0:\n",
         "test_hibernation.py::test_it_sleeps_when_it_has_been_idle_for_so_long",
@@ -156,7 +156,7 @@ MUTATIONS = [
     Mutation(
         "calls of the dead are not answered",
         2,
-        "epilogue",
+        "_process/death",
         "        request.server_died(reason)\n",
         "        del request\n",
         "test_law2_under_fire.py::test_fault_02_a_server_that_ends_itself_answers_all_100",
@@ -164,7 +164,7 @@ MUTATIONS = [
     Mutation(
         "the first call of the dead is forgotten",
         2,
-        "epilogue",
+        "_process/death",
         "    for request in list(process.requests):\n",
         "    for request in list(process.requests)[1:]:\n",
         "test_law2_under_fire.py::test_fault_01_a_server_that_is_ended_answers_all_100",
@@ -172,7 +172,7 @@ MUTATIONS = [
     Mutation(
         "a helper that dies leaves its caller waiting",
         2,
-        "gen_server",
+        "_gen_server/server",
         "    helper.watchers[died] = None\n",
         "",
         "test_gen_server_replies.py::test_a_helper_that_ends_without_an_answer_answers",
@@ -180,7 +180,7 @@ MUTATIONS = [
     Mutation(
         "who awaits a task does not hear of its end",
         2,
-        "task_handle",
+        "_task/handle",
         "by the `Down` that has gone out\n        self._wake()\n",
         "by the `Down` that has gone out\n",
         "test_task.py::test_a_task_that_ends_without_a_result",
@@ -188,7 +188,7 @@ MUTATIONS = [
     Mutation(
         "who waits for a lock does not hear of the end of the registry",
         2,
-        "registry_lock",
+        "_registry/lock",
         "                reschedule(task, outcome.Error(ServerExited(ref, reason)))\n",
         "                reschedule(task)\n",
         "test_registry_lock.py::test_nobody_waits_for_a_registry_that_ended",
@@ -196,7 +196,7 @@ MUTATIONS = [
     Mutation(
         "a suspended server ends for another reason than it was told",
         2,
-        "system",
+        "_behaviour/system_messages",
         "            host.end(message.reason)\n\n\nasync def _answer",
         "            host.end(None)\n\n\nasync def _answer",
         "test_sys.py::test_however_a_suspended_server_ends_its_callers_are_told",
@@ -204,7 +204,7 @@ MUTATIONS = [
     Mutation(
         "a supervisor waits for the end of a child without an edge",
         2,
-        "wait_edges",
+        "_process/wait_edges",
         "    waiter.waits_for = dying\n",
         "",
         "test_deadlock_ends.py::test_a_terminate_that_asks_the_supervisor_that_stops_it_is_told",
@@ -212,7 +212,7 @@ MUTATIONS = [
     Mutation(
         "a call that came before the wait for an end is left in the circle",
         2,
-        "wait_edges",
+        "_process/wait_edges",
         "            request.finish(outcome.Error(_deadlock(",
         "            print(outcome.Error(_deadlock(",
         "test_deadlock_ends.py::test_a_call_that_came_before_the_stop_is_answered",
@@ -221,7 +221,7 @@ MUTATIONS = [
     Mutation(
         "a method is sent as a message",
         3,
-        "gen_server",
+        "_gen_server/server",
         "        if request.__class__ in METHODS:\n",
         "        if request is METHODS:\n",
         "test_client_shown.py::test_a_method_is_no_message",
@@ -229,7 +229,7 @@ MUTATIONS = [
     Mutation(
         "a message takes the name of a callback",
         3,
-        "class_checks",
+        "_behaviour/class_checks",
         "            _check_name(cls, name, member)\n",
         "            pass\n",
         "test_class_checks.py::test_a_decorated_method_takes_no_name_of_the_library",
@@ -237,7 +237,7 @@ MUTATIONS = [
     Mutation(
         "the options of a class are taken as they are",
         8,
-        "class_checks",
+        "_behaviour/class_checks",
         "        check_options(options)\n",
         "        pass\n",
         "test_class_checks.py::test_an_option_of_a_class_is_checked_as_that_of_a_child",
@@ -245,7 +245,7 @@ MUTATIONS = [
     Mutation(
         "a plain function is a child",
         8,
-        "child_targets",
+        "_start/targets",
         '        refuse_plain(target, "target")\n',
         "",
         "test_child_targets.py::test_a_plain_function_is_refused_where_it_is_written",
@@ -253,7 +253,7 @@ MUTATIONS = [
     Mutation(
         "references are resolved in the supervisor",
         3,
-        "management",
+        "_supervisor/management",
         '    if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):\n',
         "    if not sup:\n",
         "test_dynamic_supervisor.py::test_what_is_no_reference_is_refused_in_the_caller",
@@ -261,7 +261,7 @@ MUTATIONS = [
     Mutation(
         "a reply may come twice",
         3,
-        "request",
+        "_process/request",
         "            return False\n        self._leave()\n"
         "        if self.task is not None:\n            self._value",
         "            pass\n        self._leave()\n"
@@ -271,7 +271,7 @@ MUTATIONS = [
     Mutation(
         "methods are sent to servers of any class",
         3,
-        "client_methods",
+        "_gen_server/methods",
         "        if actual is None or not issubclass(actual, self.owner):\n",
         "        if actual is None:\n",
         "test_client.py::test_a_server_of_another_class_refuses_in_the_caller",
@@ -279,7 +279,7 @@ MUTATIONS = [
     Mutation(
         "the error of a caller's function ends the server",
         3,
-        "system",
+        "_behaviour/system_messages",
         "    except Exception as exc:\n        result = outcome.Error(exc)\n",
         "    except TimeoutError as exc:\n        result = outcome.Error(exc)\n",
         "test_sys.py::test_a_function_that_raises_fails_in_the_caller_alone",
@@ -287,7 +287,7 @@ MUTATIONS = [
     Mutation(
         "a suspend that was given up holds the server",
         3,
-        "system",
+        "_behaviour/system_messages",
         "    if call.abandoned and not request.outlives_caller:\n        return\n",
         "",
         "test_sys.py::test_requests_that_were_given_up_do_nothing",
@@ -296,7 +296,7 @@ MUTATIONS = [
     Mutation(
         "children are stopped oldest first",
         4,
-        "restart",
+        "_supervisor/policy",
         "[e.id for e in reversed(self.table.values()) if e.state is State.RUNNING]",
         "[e.id for e in self.table.values() if e.state is State.RUNNING]",
         "test_shutdown_order.py::test_children_are_stopped_newest_first",
@@ -304,15 +304,15 @@ MUTATIONS = [
     Mutation(
         "the stop of a supervisor is not shielded",
         4,
-        "supervision",
-        "                with trio.CancelScope(shield=True) as process.reprieve:\n",
-        "                with trio.CancelScope() as process.reprieve:\n",
+        "_supervisor/loop",
+        "                with trio.CancelScope(shield=True) as process.terminate_scope:\n",
+        "                with trio.CancelScope() as process.terminate_scope:\n",
         "test_shutdown_order.py::test_a_deadline_outside_stops_the_tree_in_order",
     ),
     Mutation(
         "a server that waits without a scope is cancelled with its nursery",
         4,
-        "mailbox",
+        "_process/mailbox",
         "    return Abort.FAILED\n",
         "    return Abort.SUCCEEDED\n",
         "test_shelter.py::test_a_server_in_a_cancelled_nursery_serves_until_it_is_stopped",
@@ -320,7 +320,7 @@ MUTATIONS = [
     Mutation(
         "a server that waits without a scope hears no signal",
         4,
-        "process",
+        "_process/process",
         "            self.mailbox.wake()\n",
         "            pass\n",
         "test_shelter.py::test_an_exit_signal_ends_it_without_terminate",
@@ -328,7 +328,7 @@ MUTATIONS = [
     Mutation(
         "a supervisor does two things at a time",
         4,
-        "direct_start",
+        "_supervisor/direct_start",
         "loop.under_way is not None or not loop.idle",
         "not loop.idle",
         "test_direct_start.py::test_one_thing_at_a_time",
@@ -336,7 +336,7 @@ MUTATIONS = [
     Mutation(
         "what is in a nursery is stopped oldest first",
         4,
-        "home",
+        "_process/nursery",
         "                for process in reversed(list(self.processes)):\n",
         "                for process in list(self.processes):\n",
         "test_shutdown_order.py"
@@ -345,7 +345,7 @@ MUTATIONS = [
     Mutation(
         "limits are not kept",
         4,
-        "home",
+        "_process/nursery",
         "        with trio.move_on_after(math.inf if limit is None else limit):\n",
         "        with trio.move_on_after(math.inf):\n",
         "test_shutdown_order.py::test_a_child_that_takes_too_long_is_killed_at_its_limit",
@@ -353,23 +353,23 @@ MUTATIONS = [
     Mutation(
         "a condemned state machine takes one more message",
         4,
-        "statem_loop",
-        "                if queue and self._budget > 0 and process.doom is UNSET:\n",
+        "_gen_statem/loop",
+        "                if queue and self._budget > 0 and process.pending_exit is UNSET:\n",
         "                if queue and self._budget > 0:\n",
         "test_gen_statem_path.py::test_a_signal_goes_before_a_message_that_is_handed_over",
     ),
     Mutation(
         "a block that is left tells links before it has stopped what lives in it",
         4,
-        "process",
-        "        if self.doom is KILLED:\n            self.die(KILLED)\n",
+        "_process/process",
+        "        if self.pending_exit is KILLED:\n            self.die(KILLED)\n",
         "        self.die(reason)\n",
         "test_ways_out.py::test_every_way_out_cleans_up_newest_first_and_then_tells_links",
     ),
     Mutation(
         "one that is stopped takes along others whose turn comes later",
         4,
-        "home",
+        "_process/nursery",
         "        if peer in leaving and not peer.trap_exit and not peer.dead:\n",
         "        if peer is process:\n",
         "test_ways_out.py::test_a_nursery_that_closes_stops_a_helper_and_then_its_owner",
@@ -378,7 +378,7 @@ MUTATIONS = [
     Mutation(
         "Ctrl-C is a crash like any other",
         5,
-        "exits",
+        "_exits/exits",
         "            return not isinstance(exc, Exception | ProcessExit)\n",
         "            return isinstance(exc, SystemExit)\n",
         "test_peer_faults_supervision.py::test_fault_27_what_is_not_ours_is_never_restarted",
@@ -386,7 +386,7 @@ MUTATIONS = [
     Mutation(
         "groups of one stay groups",
         5,
-        "bare",
+        "_exits/bare",
         "        exc = only\n",
         "        return exc\n",
         "test_function_children.py::test_a_crash_in_a_nursery_of_the_function_is_told_bare",
@@ -394,7 +394,7 @@ MUTATIONS = [
     Mutation(
         "a group of one is taken off although a user has made it",
         5,
-        "bare",
+        "_exits/bare",
         "    return plain and group is not None and group.message == NURSERY_TEXT\n",
         "    return plain\n",
         "test_bare_errors.py::test_the_error_of_a_body_leaves_as_it_is",
@@ -402,7 +402,7 @@ MUTATIONS = [
     Mutation(
         "a cancelled nursery takes the group of its body apart",
         5,
-        "nurseries",
+        "_exits/nurseries",
         "            if exc is None or has_cancellation(exc):\n",
         "            if True:\n",
         "test_bare_errors.py::test_the_error_of_a_body_leaves_as_it_is",
@@ -410,7 +410,7 @@ MUTATIONS = [
     Mutation(
         "an otp.exit stays in the group that it came with",
         5,
-        "bare",
+        "_exits/bare",
         "        return None if errors is None else unwrap(errors), cast(",
         "        return exc if errors is not None else None, cast(",
         "test_bare_reasons.py::test_a_crash_beside_an_exit_is_the_reason",
@@ -418,7 +418,7 @@ MUTATIONS = [
     Mutation(
         "an otp.exit stays on the chain of an error",
         5,
-        "bare",
+        "_exits/bare",
         "            each.__context__ = _public(each.__context__)\n",
         "            pass\n",
         "test_bare_reasons.py::test_a_crash_beside_an_exit_is_the_reason",
@@ -426,7 +426,7 @@ MUTATIONS = [
     Mutation(
         "SystemExit leaves in a group with what came with it",
         5,
-        "bare",
+        "_exits/bare",
         "    if alone is not None:\n        return alone\n",
         "",
         "test_bare_errors.py::test_what_ends_the_program_outdoes_what_came_with_it",
@@ -434,7 +434,7 @@ MUTATIONS = [
     Mutation(
         "a nursery makes a crash of an answer",
         5,
-        "client_methods",
+        "_gen_server/methods",
         "        bare = unwrap(exc)",
         "        bare = exc",
         "test_raises.py::test_a_nursery_makes_no_crash_of_an_answer",
@@ -442,7 +442,7 @@ MUTATIONS = [
     Mutation(
         "StopIteration is raised in a caller",
         5,
-        "request",
+        "_process/request",
         "            result = outcome.Error(raisable(result.error))\n",
         "            pass\n",
         "test_raises.py::test_an_answer_that_cannot_be_raised_arrives_as_a_cause",
@@ -451,7 +451,7 @@ MUTATIONS = [
     Mutation(
         "a call that knows its answer is no checkpoint",
         6,
-        "management",
+        "_supervisor/management",
         "    await trio.lowlevel.checkpoint()\n    return process.pid\n",
         "    return process.pid\n",
         "test_supervisor_management.py::test_every_management_call_is_a_checkpoint",
@@ -459,7 +459,7 @@ MUTATIONS = [
     Mutation(
         "the intensity looks at the clock on the wall",
         6,
-        "static_loop",
+        "_supervisor/static_loop",
         "self.policy.exited(child_id, reason, trio.current_time())",
         "self.policy.exited(child_id, reason, __import__('time').monotonic())",
         "test_supervisor.py::test_restarts_are_forgotten_after_the_window",
@@ -467,7 +467,7 @@ MUTATIONS = [
     Mutation(
         "an answered call stays in the queue of its time-out",
         6,
-        "request",
+        "_process/request",
         "            self._fifo.pop(self, None)\n",
         "            pass\n",
         "test_memory.py::test_answered_calls_are_let_go_beside_a_long_poll",
@@ -475,7 +475,7 @@ MUTATIONS = [
     Mutation(
         "the timer service is never parked",
         6,
-        "timers",
+        "_process/timers",
         "        return min(heads, default=math.inf)\n",
         "        return min(heads, default=trio.current_time() + 1)\n",
         "test_send_after.py::test_the_service_is_parked_while_nothing_is_pending",
@@ -483,7 +483,7 @@ MUTATIONS = [
     Mutation(
         "a state machine handles a flood in one go",
         6,
-        "statem_loop",
+        "_gen_statem/loop",
         "                    self._budget -= 1\n                    message = queue.popleft()\n",
         "                    message = queue.popleft()\n",
         "test_gen_statem_path.py::test_a_flood_lets_others_run",
@@ -491,7 +491,7 @@ MUTATIONS = [
     Mutation(
         "an error is no checkpoint",
         6,
-        "checkpoints",
+        "_process/checkpoints",
         "            await cancel_shielded_checkpoint()\n",
         "",
         "test_checkpoints.py::test_an_error_is_a_checkpoint",
@@ -499,7 +499,7 @@ MUTATIONS = [
     Mutation(
         "a call that fails at once is no checkpoint",
         6,
-        "checkpoints",
+        "_process/checkpoints",
         "    need_task()\n    await checkpoint()\n",
         "    need_task()\n",
         "test_checkpoints.py::test_an_error_is_a_checkpoint",
@@ -508,7 +508,7 @@ MUTATIONS = [
     Mutation(
         "a state machine answers into another run",
         7,
-        "statem_loop",
+        "_gen_statem/loop",
         "value.__class__ in OUTCOMES or not here or not from_.answer(value)",
         "value.__class__ in OUTCOMES or not from_.answer(value)",
         "test_gen_statem_path.py::test_an_answer_to_a_caller_of_another_run_is_dropped",
@@ -516,7 +516,7 @@ MUTATIONS = [
     Mutation(
         "all runs share their tables",
         7,
-        "runtime",
+        "_process/runtime",
         '_runtime: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("trio_otp")\n',
         "_all: Any = []\n_runtime: Any = type('', (), {'get': lambda _: _all[0]})()\n"
         "type(_runtime).set = lambda _, made: _all.append(made)\n",
@@ -526,7 +526,7 @@ MUTATIONS = [
     Mutation(
         "a supervisor remembers crashes with their frames",
         8,
-        "supervision",
+        "_supervisor/loop",
         "            kept = remembered(reason if crashed else told_reason(pid, reason))\n",
         "            kept = reason\n",
         "test_remembered.py::test_a_supervisor_holds_nothing_of_the_dead",
@@ -534,7 +534,7 @@ MUTATIONS = [
     Mutation(
         "a handler of the log that raises ends the delivery",
         8,
-        "log_delivery",
+        "events/delivery",
         "            self._delivery.fail(what, exc)\n            return otherwise\n",
         "            self._delivery.fail(what, exc)\n            raise\n",
         "test_log_delivery.py::test_every_handler_gets_every_record_once",
@@ -542,7 +542,7 @@ MUTATIONS = [
     Mutation(
         "text from outside is shown as it is",
         8,
-        "bounded",
+        "_util/bounded",
         "    text = visible(text[: limit + 1])\n",
         "    text = text[: limit + 1]\n",
         "test_text_from_outside.py::test_one_crash_is_one_record",
@@ -550,7 +550,7 @@ MUTATIONS = [
     Mutation(
         "what format_status keeps out of a reason is in the traceback",
         8,
-        "status",
+        "_process/status",
         "    vars(reason)[HIDDEN] = shown\n",
         "",
         "test_secrets.py::test_nothing_of_a_secret_is_in_any_record",
@@ -558,15 +558,15 @@ MUTATIONS = [
     Mutation(
         "a child that does not die is not named",
         8,
-        "process",
-        "            Killed(self)\n",
+        "_process/process",
+        "            KillWatch(self)\n",
         "            pass\n",
         "test_stuck_child.py::test_a_stuck_child_is_named_with_its_stack_and_waited_for",
     ),
     Mutation(
         "ends of children are not told",
         8,
-        "static_loop",
+        "_supervisor/static_loop",
         'self.report("child_terminated", self.slots[action.id], action.reason, pid)',
         "pass",
         "test_supervisor.py::test_what_the_reports_say_of_a_supervisor_that_gives_up",
@@ -574,7 +574,7 @@ MUTATIONS = [
     Mutation(
         "crashes of servers are not told",
         8,
-        "server_loop",
+        "_gen_server/loop",
         '        process.runtime.events.emit("crash", report)\n',
         "        del report\n",
         "test_reports.py::test_a_crash_is_one_record",
@@ -582,7 +582,7 @@ MUTATIONS = [
     Mutation(
         "crashes of event handlers are not told",
         8,
-        "event_manager",
+        "_gen_event/manager",
         "        await self._crash(entry, reason)\n        raise HandlerCrashed",
         "        raise HandlerCrashed",
         "test_gen_event_calls.py::test_a_typed_call_that_fails_is_no_answer",
@@ -591,7 +591,7 @@ MUTATIONS = [
     Mutation(
         "one restart too few",
         0,
-        "restart",
+        "_supervisor/policy",
         "        return len(self._times) <= self.limit\n",
         "        return len(self._times) < self.limit\n",
         "test_restart_policy.py::test_the_window_counts_whole_seconds",
@@ -599,7 +599,7 @@ MUTATIONS = [
     Mutation(
         "temporary children come back with their group",
         0,
-        "restart",
+        "_supervisor/policy",
         '(StartChild(e.id) for e in group if e.restart != "temporary")',
         "(StartChild(e.id) for e in group)",
         "test_restart_policy.py::test_every_end_of_a_child_is_answered_by_the_rules",
@@ -607,7 +607,7 @@ MUTATIONS = [
     Mutation(
         "rest_for_one leaves the youngest alone",
         0,
-        "restart",
+        "_supervisor/policy",
         "entries[entries.index(entry) :]",
         "entries[entries.index(entry) : max(len(entries) - 1, entries.index(entry) + 1)]",
         "test_restart_policy.py::test_every_end_of_a_child_is_answered_by_the_rules",
@@ -615,7 +615,7 @@ MUTATIONS = [
     Mutation(
         "a failed restart is tried once",
         0,
-        "static_loop",
+        "_supervisor/static_loop",
         "                    self.process.mailbox.put(RetryLater(action.id, action.reason))\n",
         "                    self.policy.stopped(action.id)\n",
         "test_supervisor.py::test_a_restart_that_succeeds_in_the_end_is_all_right",
@@ -641,9 +641,9 @@ MUTATIONS = [
         "what a test runs is stopped in any order",
         4,
         "testing/system",
-        "            await nest_of(self._process).close()\n",
-        "            for each in list(nest_of(self._process).processes):\n"
-        "                each.condemn(each.runtime, orderly=True)\n"
+        "            await own_nursery_of(self._process).close()\n",
+        "            for each in list(own_nursery_of(self._process).processes):\n"
+        "                each.exit_with(each.runtime, run_terminate=True)\n"
         "                await each.wait_dead()\n",
         "test_kit_system.py::test_children_are_stopped_in_reverse",
     ),
@@ -690,7 +690,7 @@ MUTATIONS = [
     Mutation(
         "an order to end waits at the gates of a test",
         4,
-        "server_loop",
+        "_gen_server/loop",
         "debug.gates and not self._is_from_above(message)",
         "debug.gates",
         "test_kit_chaos.py::test_an_order_to_end_is_no_message_to_hit",
@@ -706,7 +706,7 @@ MUTATIONS = [
     Mutation(
         "a program that left its group at once does not end with us",
         1,
-        "os_group",
+        "_port/os_group",
         "    for _ in 1 2; do\n",
         "    for _ in; do\n",
         "test_os_group.py::test_a_program_is_killed_with_us_while_it_is_started",
@@ -714,7 +714,7 @@ MUTATIONS = [
     Mutation(
         "a fork of us holds the pipe that tells of our end",
         1,
-        "os_group",
+        "_port/os_group",
         "    register(after_in_child=_give_up)\n",
         "    del register\n",
         "test_os_group.py::test_a_fork_of_us_does_not_keep_a_program_alive",
@@ -722,7 +722,7 @@ MUTATIONS = [
     Mutation(
         "the end of a program waits for an owner that does not read",
         2,
-        "port",
+        "_port/port",
         "            self._owner.expect_end()\n",
         "            pass\n",
         "test_port_owner.py::test_the_end_is_told_to_an_owner_that_takes_no_lines",
@@ -730,7 +730,7 @@ MUTATIONS = [
     Mutation(
         "lines for nobody are lost in silence",
         8,
-        "port_output",
+        "_port/output",
         "            self._port.runtime.drop(self._ref, line, why)\n",
         "            pass\n",
         "test_port_owner.py::test_the_lines_for_nobody_are_dropped_and_counted",
@@ -738,7 +738,7 @@ MUTATIONS = [
     Mutation(
         "a closed terminal ends a program without order",
         4,
-        "program",
+        "_application/program",
         '("SIGHUP", "SIGQUIT")',
         '("SIGQUIT",)',
         "test_run.py::test_a_signal_stops_in_order",
@@ -746,7 +746,7 @@ MUTATIONS = [
     Mutation(
         "a server has the callers of who started it",
         8,
-        "launch",
+        "_start/start",
         "            process.ancestors = _ancestors_for(starter)\n",
         "            process.ancestors = _ancestors_for(starter)\n"
         "            process.callers = (starter.pid, *starter.callers)\n",

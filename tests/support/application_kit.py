@@ -22,7 +22,7 @@ log: list[tuple[Any, ...]] = []
 
 @pytest.fixture(autouse=True)
 def empty_log() -> Iterator[None]:
-    """Give each test an empty log."""
+    """Return each test an empty log."""
     log.clear()
     yield
     log.clear()

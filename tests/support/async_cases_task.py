@@ -9,7 +9,7 @@ import trio
 from async_world import World, case, give
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -56,7 +56,7 @@ def public() -> Iterator[tuple[str, Any]]:
     yield from _of_tests()
     for module_name, module in MODULES.items():
         for name, value in inspect.getmembers(module):
-            own = getattr(value, "__module__", "").startswith(module.__name__)
+            own = name in getattr(module, "__all__", [name]) and value not in vars(otp).values()
             if own and not name.startswith("_") and not inspect.isclass(value):
                 yield f"{module_name}.{name}", value
 
@@ -69,7 +69,7 @@ def _of_tests() -> Iterator[tuple[str, Any]]:
 
 
 def is_async(function: Any) -> bool:
-    """Tell whether a function is `async def`, or makes an async context manager."""
+    """Check whether a function is `async def`, or makes an async context manager."""
     inner = getattr(function, "__wrapped__", None)
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(inner)
 

@@ -9,8 +9,8 @@ from typing import Any
 import trio
 
 import trio_otp as otp
-from trio_otp.process import UNSET
-from trio_otp.runtime import runtime
+from trio_otp._process.process import UNSET
+from trio_otp._process.runtime import runtime
 
 
 class Slow(otp.GenServer):
@@ -116,7 +116,7 @@ class World:
             assert {} == process.requests, process
             assert process.waits_for is None, process
             assert process.starting is None, process
-            assert process.doom is UNSET, process
+            assert process.pending_exit is UNSET, process
         assert all(process.alive for process in runtime().names.values())
         assert not any(runtime().timers._fifos.values())
         assert 0 == runtime().timers.pending()
@@ -144,7 +144,7 @@ class World:
                 assert "works" == await otp.call(name, "works")
 
     def _may_stay(self, message: object) -> bool:
-        """Tell whether it is of the end of what an operation started and linked."""
+        """Check whether it is of the end of what an operation started and linked."""
         return isinstance(message, otp.Exit) and message.pid in self.returned
 
 

@@ -18,7 +18,7 @@ class Cache(otp.GenServer):
 
     @otp.on_call
     async def get(self, key: str) -> bytes | None:
-        """Give a value."""
+        """Return a value."""
         return self.data.get(key)
 
     @otp.on_call

@@ -11,7 +11,7 @@ import trio.testing
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from trio_otp.process import Process
+    from trio_otp._process.process import Process
 
 CALLERS = 100
 
@@ -101,7 +101,7 @@ class Scene:
 
     @property
     def server(self) -> Target:
-        """Give the instance."""
+        """Return the instance."""
         assert self.process is not None
         instance: Target = self.process.instance
         return instance

@@ -19,13 +19,13 @@ from trio._core import _run as trio_run
 from trio._core._ki import ki_protection_enabled
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
-    from trio_otp.runtime import Runtime
+    from trio_otp._process.runtime import Runtime
 
     Scenario = Callable[[], Awaitable[object]]
 

@@ -47,13 +47,13 @@ class Cells:
         return result
 
     def take_printed(self) -> str:
-        """Give what was printed since this was last asked."""
+        """Return what was printed since this was last asked."""
         return COLOUR.sub("", "".join(self._capsys.readouterr()))
 
 
 @contextmanager
 def new_shell(capsys: pytest.CaptureFixture[str]) -> Iterator[Cells]:
-    """Give a fresh shell; at the end the extension is unloaded and this process as it was."""
+    """Return a fresh shell; at the end the extension is unloaded and this process as it was."""
     shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     try:
         yield Cells(shell, capsys)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def python(code: str, *args: str) -> list[str]:
-    """Give the command that runs some Python, without site packages, which start slowly."""
+    """Return the command that runs some Python, without site packages, which start slowly."""
     return [sys.executable, "-ISuc", code, *args]
 
 
@@ -80,5 +80,5 @@ async def open_line(path: Path) -> AsyncGenerator[Line]:
 
 
 def port(line: Line, code: str, **options: Any) -> otp.Child[otp.Port]:
-    """Give a program as a child, called `p`."""
+    """Return a program as a child, called `p`."""
     return otp.child(otp.Port, python(code, line.path)).having(name="p", **options)

@@ -46,7 +46,7 @@ class Script(otp.GenServer):
 
 
 def inside(pid: otp.Pid[Any]) -> Script:
-    """Give the instance behind a pid."""
+    """Return the instance behind a pid."""
     process = pid._process
     assert process is not None
     instance: Script = process.instance
@@ -54,7 +54,7 @@ def inside(pid: otp.Pid[Any]) -> Script:
 
 
 async def log_of(pid: otp.Pid[Any]) -> list[Any]:
-    """Give what a server has logged once it has nothing more to do."""
+    """Return what a server has logged once it has nothing more to do."""
     await trio.testing.wait_all_tasks_blocked()
     return inside(pid).log
 
@@ -66,7 +66,7 @@ async def end_of(pid: otp.Pid[Any]) -> object:
 
 
 async def end_of_start(child: Any) -> object:
-    """Give the exit reason of a server that ends by itself after its init."""
+    """Return the exit reason of a server that ends by itself after its init."""
     _, monitor = await otp.start_monitor(child)
     down = await otp.receive(otp.Down)
     assert monitor is down.ref
@@ -125,5 +125,5 @@ def raises(exc: BaseException) -> Any:
 
 
 def ran_once(reason: object) -> Pages:
-    """Give what one terminate notes."""
+    """Return what one terminate notes."""
     return [("begin", reason), ("end", reason)]

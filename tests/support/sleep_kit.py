@@ -44,7 +44,7 @@ class Sync(otp.GenServer):
 
 
 def is_asleep(pid: otp.Pid[Any]) -> bool:
-    """Tell whether a living server has no task."""
+    """Check whether a living server has no task."""
     process = pid._process
     assert process is not None
     return process.task is None

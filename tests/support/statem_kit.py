@@ -50,7 +50,7 @@ class Entered(Obedient):
 
 
 def inside(pid: otp.Pid[Any]) -> Any:
-    """Give the instance behind a pid."""
+    """Return the instance behind a pid."""
     process = pid._process
     assert process is not None
     return process.instance

@@ -14,7 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp.runtime import runtime
+from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -29,7 +29,7 @@ class Journal(list[str]):
         self.fail_inits: dict[str, int] = {}  # {worker: how many of its next inits fail}
 
     def take(self) -> list[str]:
-        """Give what was written since the last time."""
+        """Return what was written since the last time."""
         words = list(self)
         self.clear()
         return words
@@ -131,12 +131,12 @@ async def kill(ref: otp.Ref) -> None:
 
 
 def begun(journal: Journal) -> list[str]:
-    """Give the starts and the beginnings of ends."""
+    """Return the starts and the beginnings of ends."""
     return [word for word in journal if word[0] in "+-"]
 
 
 def statuses(children: list[otp.ChildInfo]) -> dict[Any, str]:
-    """Give the status of each child."""
+    """Return the status of each child."""
     return {info.id: info.status for info in children}
 
 
@@ -156,7 +156,7 @@ class Reports(list[Any]):
 
     @property
     def contexts(self) -> list[tuple[str, Any]]:
-        """Give what each supervisor report is about, and which child."""
+        """Return what each supervisor report is about, and which child."""
         return [(report.context, report.child_id) for report in self]
 
 

@@ -191,7 +191,7 @@ class Model:
         self.ended(node, otp.NORMAL)
 
     def start_child(self, parent: Node, tag: str, plan: Plan) -> type[Exception] | None:
-        """Give the error of `start_child`, if any."""
+        """Return the error of `start_child`, if any."""
         known = self._find(parent, tag)
         if known is not None:
             return otp.AlreadyStarted if known.running else otp.ChildAlreadyPresent
@@ -202,7 +202,7 @@ class Model:
         return None
 
     def terminate_child(self, parent: Node, tag: str) -> type[Exception] | None:
-        """Give the error of `terminate_child`, if any."""
+        """Return the error of `terminate_child`, if any."""
         node = self._find(parent, tag)
         if node is None:
             return otp.ChildNotFound
@@ -211,7 +211,7 @@ class Model:
         return None
 
     def restart_child(self, parent: Node, tag: str) -> type[Exception] | None:
-        """Give the error of `restart_child`, if any."""
+        """Return the error of `restart_child`, if any."""
         node = self._find(parent, tag)
         if node is None:
             return otp.ChildNotFound
@@ -220,7 +220,7 @@ class Model:
         return None if self.start(node) else otp.StartError
 
     def delete_child(self, parent: Node, tag: str) -> type[Exception] | None:
-        """Give the error of `delete_child`, if any."""
+        """Return the error of `delete_child`, if any."""
         node = self._find(parent, tag)
         if node is None:
             return otp.ChildNotFound

@@ -17,7 +17,7 @@ __all__ = ["Boom", "crash", "give", "leave", "leftovers", "messages", "run_owner
 
 
 async def give(value: Any, seconds: float = 0) -> Any:
-    """Give a value after a time."""
+    """Return a value after a time."""
     await trio.sleep(seconds)
     return value
 

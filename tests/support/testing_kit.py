@@ -77,7 +77,7 @@ def plain(text: str) -> str:
 
 
 def section(text: str, title: str) -> str:
-    """Give what pytest has written of one failure, without its traceback."""
+    """Return what pytest has written of one failure, without its traceback."""
     found = re.search(rf"^_+ {re.escape(title)} _+\n(.*?)(?=^[_=-]{{5}})", text, re.M | re.S)
     assert found is not None, text
     return found[1].strip()

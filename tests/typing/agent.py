@@ -17,7 +17,7 @@ async def size(held: dict[str, int]) -> int:
 
 
 async def emptied(held: dict[str, int]) -> tuple[str, dict[str, int]]:
-    """Give a text and nothing."""
+    """Return a text and nothing."""
     return str(held), {}
 
 

@@ -53,7 +53,7 @@ def orders() -> None:
 
 
 async def give(number: int) -> str:
-    """Give a text."""
+    """Return a text."""
     return str(number)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, assert_type
 import trio
 
 import trio_otp as otp
+from trio_otp._supervisor.static_loop import SupervisorSpec  # noqa: TC001 - read by `assert_type`
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Shop(otp.Supervisor):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def init(self) -> otp.supervisor.SupervisorSpec:
+    def init(self) -> SupervisorSpec:
         children = [otp.child(Cache, f"cache {n}").having(id=n) for n in range(self.size)]
         return otp.Supervisor.spec(children, strategy="rest_for_one", max_restarts=5)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, assert_type
 import outcome
 
 import trio_otp as otp
+from trio_otp._behaviour.results import Ignore  # noqa: TC001 - read by `assert_type`
 
 
 class Counter(otp.GenServer, restart="transient", shutdown=2.0):
@@ -75,7 +76,7 @@ class WrongIdle(Counter):
 class Ignored(otp.GenServer):
     """Does not want to run."""
 
-    def init(self) -> otp.server_results.Ignore:
+    def init(self) -> Ignore:
         return otp.IGNORE
 
 

@@ -8,7 +8,7 @@ import trio_otp as otp
 
 
 async def size(text: str, factor: int = 1) -> int:
-    """Give a number for a text."""
+    """Return a number for a text."""
     return len(text) * factor
 
 

@@ -29,7 +29,7 @@ class Cache(otp.GenServer):
 
     @otp.on_call
     def get(self, key: str) -> int:
-        """Give a number."""
+        """Return a number."""
         return len(key)
 
 

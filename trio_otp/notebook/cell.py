@@ -10,12 +10,12 @@ from weakref import WeakKeyDictionary
 import outcome
 import trio
 
-from ..bare import is_cancellation
+from .._exits.bare import is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from ..process import Process
+    from .._process.process import Process
 
 CHECK = 0.5  # seconds; where a lock cannot be interrupted, an interrupt is seen this late
 
@@ -89,7 +89,7 @@ class Cell:
             result.value.error_in_exec = KeyboardInterrupt()
 
     def cancelled_by(self, error: BaseException | None) -> bool:
-        """Tell whether an error is the cancellation of an interrupt and nothing else."""
+        """Check whether an error is the cancellation of an interrupt and nothing else."""
         return self.interrupted and error is not None and is_cancellation(error)
 
     def _finish(self) -> None:

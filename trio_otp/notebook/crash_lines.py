@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from ..log_text import place_of_crash
+from .._exits.log_text import place_of_crash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -56,7 +56,7 @@ def _break_into(loop: Loop, cell: Cell) -> bool:
 
 
 def _is_users(innermost: FrameType) -> bool:
-    """Tell whether nothing but code of the user, and what it calls elsewhere, is being run."""
+    """Check whether nothing but code of the user, and what it calls elsewhere, is being run."""
     frame: FrameType | None = innermost
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import trio
 import trio.testing
 
-from ..exits import NORMAL, ProcessExited
-from ..nurseries import OwnNursery
-from ..open_process import open_process
-from ..runtime import own_process
+from .._exits.exits import NORMAL, ProcessExited
+from .._exits.nurseries import OwnNursery
+from .._process.open_process import open_process
+from .._process.runtime import own_process
 from .variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..process import Process
+    from .._process.process import Process
     from .cell import Cell
 
 ANEW = "write %reload_ext trio_otp.notebook to begin anew"

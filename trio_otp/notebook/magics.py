@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
-from ..tree import tree
+from .._inspect.tree import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,7 +40,7 @@ class Notebook:
 
     @staticmethod
     def of(shell: Shell) -> Notebook | None:
-        """Give what is loaded in a shell."""
+        """Return what is loaded in a shell."""
         return _notebooks.get(shell)
 
     def install(self) -> None:
@@ -64,7 +64,7 @@ class Notebook:
         return self._loop.ended is not None
 
     def unload(self) -> None:
-        """Give the shell back and stop the loop, or let that be done when this cell is over."""
+        """Return the shell back and stop the loop, or let that be done when this cell is over."""
         self._uninstall()
         _notebooks.pop(self._shell, None)
         self._unloaded = True
@@ -101,7 +101,7 @@ class Notebook:
             raise KeyboardInterrupt(STILL_ENDING) from None
 
     def _give_up(self) -> None:
-        """Give the shell back when the run has crashed: no cell could else load it anew."""
+        """Return the shell back when the run has crashed: no cell could else load it anew."""
         sys.stderr.write(f"The extension has ended: {self._loop.ended}\n")
         self._uninstall()
         self._crashes.uninstall()

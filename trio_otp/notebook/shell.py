@@ -24,7 +24,7 @@ class Shell(Protocol):
         ...
 
     def should_run_async(self, raw_cell: str, *, transformed_cell: str) -> bool:
-        """Tell whether a cell awaits at its top level."""
+        """Check whether a cell awaits at its top level."""
         ...
 
     def set_custom_exc(self, exc_tuple: tuple[Any, ...], handler: Callable[..., None]) -> None:

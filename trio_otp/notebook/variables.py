@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any
 
-from ..runtime import current_process
+from .._process.runtime import current_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..process import Process
+    from .._process.process import Process
 
 _MISSING = object()
 

@@ -32,20 +32,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoints import checkpointed
+from .._process.checkpoints import checkpointed
 
 if TYPE_CHECKING:
     import trio
 
-    from ..child import Child
-    from ..pid import Pid
+    from .._process.pid import Pid
+    from .._start.child import Child
     from .screen import Observer
 
 __all__ = ["child", "start"]
 
 
 def child(**options: Any) -> Child[Observer]:
-    """Give the observer as a child for a supervisor.
+    """Return the observer as a child for a supervisor.
 
     Args:
         **options: as of `start`, without `nursery`.
@@ -53,7 +53,7 @@ def child(**options: Any) -> Child[Observer]:
     Raises:
         TypeError: an option is unknown.
     """
-    from ..child import child as child_of  # noqa: PLC0415 - nothing is imported until it is used
+    from .._start.child import child as child_of  # noqa: PLC0415 - nothing is imported until it is used
     from .screen import Observer  # noqa: PLC0415 - the same
 
     return child_of(Observer, **options)
@@ -80,7 +80,7 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
 
     Follows: `:observer.start/0`.
     """
-    from ..start import start as start_process  # noqa: PLC0415 - the same
+    from .._start.functions import start as start_process  # noqa: PLC0415 - the same
 
     pid = await start_process(child(**options), nursery=nursery)
     assert pid is not None

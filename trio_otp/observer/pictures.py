@@ -69,7 +69,7 @@ def rich(snapshot: Snapshot, width: int, height: int) -> list[str]:
 
 
 def _fit(snapshot: Snapshot, height: int) -> tuple[list[str], list[Row]]:
-    """Give at most half of the lines to the tree, and what is left to the table."""
+    """Return at most half of the lines to the tree, and what is left to the table."""
     room = max(height - 4 - len(_stuck(snapshot)), 2)  # but for title, two gaps, header
     tree = _shortened(list(snapshot.tree), max(room // 2, room - len(snapshot.rows)), "lines")
     return tree, list(snapshot.rows[: max(room - len(tree), 1)])

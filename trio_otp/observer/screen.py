@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import trio
 
-from ..bounded import bounded
-from ..request import is_seconds
-from ..runtime import Runtime, runtime
-from ..worker_thread import WorkerThread
+from .._port.worker_thread import WorkerThread
+from .._process.request import is_seconds
+from .._process.runtime import Runtime, runtime
+from .._util.bounded import bounded
 from . import pictures
 from .snapshot import take
 from .watchdog import Watchdog
@@ -55,9 +55,9 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
     ) -> None:
         super().__init__(self._draw_on, abandon_on_cancel=True)
         if not is_seconds(interval) or interval <= 0:
-            raise ValueError(f"interval={bounded(interval)}: accepted are seconds > 0")
+            raise ValueError(f"interval={bounded(interval)}: expected seconds > 0")
         if stream is not None and not hasattr(stream, "isatty"):
-            raise TypeError(f"stream={bounded(stream)}: accepted is a text stream, or None")
+            raise TypeError(f"stream={bounded(stream)}: expected a text stream, or None")
         self._interval = interval
         self._screen = Screen(sys.stdout if stream is None else stream, width, height)
         self._picture = _picture(style, terminal=self._screen.terminal)
@@ -126,7 +126,7 @@ class Screen:
 def _picture(style: Style, *, terminal: bool) -> Picture:
     if style not in get_args(Style):
         words = ", ".join(map(repr, get_args(Style)))
-        raise ValueError(f"style={bounded(style)}: accepted are {words}")
+        raise ValueError(f"style={bounded(style)}: expected {words}")
     there = importlib.util.find_spec("rich") is not None
     if style == "rich" and not there:
         raise ModuleNotFoundError(

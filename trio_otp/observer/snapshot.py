@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..bounded import bounded, shown_text
-from ..client_methods import Message
-from ..introspect import slot_of, status_of
-from ..port import Port
-from ..process import UNSET
-from ..record import dataclass
-from ..request import From
-from ..server_messages import Cast
-from ..tree import drawn
-from ..wait_edges import awaited
+from .._behaviour.messages import Cast
+from .._gen_server.methods import Message
+from .._inspect.introspect import slot_of, status_of
+from .._inspect.tree import drawn
+from .._port.port import Port
+from .._process.process import UNSET
+from .._process.request import From
+from .._process.wait_edges import awaited
+from .._util.bounded import bounded, shown_text
+from .._util.record import dataclass
 
 if TYPE_CHECKING:
-    from ..process import Process
-    from ..runtime import Runtime
+    from .._process.process import Process
+    from .._process.runtime import Runtime
 
 TRIES: Final = 5  # to read a tree that changes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from ..home import frames_of_thread
+from .._process.nursery import frames_of_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Watchdog:
             self._soon(self._answered)
 
     def stuck(self, now: float) -> tuple[float, tuple[str, ...]] | None:
-        """Give for how many seconds it has been stuck, and its stack; None if it is not."""
+        """Return for how many seconds it has been stuck, and its stack; None if it is not."""
         asked = self._asked
         if asked is None or now - asked < self._patience:
             return None

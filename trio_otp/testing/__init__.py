@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..lazy import install as _install
+from .._util.lazy import install as _install
 
 if TYPE_CHECKING:
     from .assertions import assert_call_fails as assert_call_fails

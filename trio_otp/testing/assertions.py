@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..bounded import bounded
-from ..checkpoints import checkpointed, refusal
-from ..checks import check_whole
-from ..introspect import slot_of
-from ..names import check_reference, find, find_dying
-from ..pid import Pid
-from ..request import check_timeout
-from ..runtime import runtime
-from ..signals import Down, Monitor
-from ..spawn import ReceiveTimeout, take
-from ..tree import drawn
+from .._inspect.introspect import slot_of
+from .._inspect.tree import drawn
+from .._process.checkpoints import checkpointed, refusal
+from .._process.names import check_reference, find, find_dying
+from .._process.pid import Pid
+from .._process.request import check_timeout
+from .._process.runtime import runtime
+from .._process.signals import Down, Monitor
+from .._start.spawn import ReceiveTimeout, take
+from .._util.bounded import bounded
+from .._util.checks import check_whole
 from .errors import UnknownServer, pid_of
 from .log import note_seen, note_seen_ends
 from .patterns import check_pattern, matches, shown
@@ -41,8 +41,8 @@ from .receiving import WITHIN
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..names import Ref
-    from ..process import Process
+    from .._process.names import Ref
+    from .._process.process import Process
 
 
 @checkpointed
@@ -136,7 +136,7 @@ async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN)
     """
     __tracebackhide__ = True
     if isinstance(name, Pid):
-        raise TypeError(f"name={bounded(name)}: accepted is a name; a pid is one incarnation only")
+        raise TypeError(f"name={bounded(name)}: expected a name; a pid is one incarnation only")
     check_reference(name)
     check_whole("times", times, 0)
     check_timeout("within", within)
@@ -190,7 +190,7 @@ async def assert_call_fails(call: Awaitable[Any], reason: Any = Exception) -> Ex
         check_pattern("reason", reason)
         if not hasattr(call, "__await__"):
             raise TypeError(
-                f"call={bounded(call)}: accepted is a call without its await, as "
+                f"call={bounded(call)}: expected a call without its await, as "
                 "assert_call_fails(cache.get('k'), KeyError)"
             )
     except Exception:

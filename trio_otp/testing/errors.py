@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import bounded
-from ..exits import NoProcess, OtpError
-from ..names import find
-from ..runtime import runtime
+from .._exits.exits import NoProcess, OtpError
+from .._process.names import find
+from .._process.runtime import runtime
+from .._util.bounded import bounded
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from .._process.process import Process
 
 
 class UnknownServer(NoProcess):
@@ -43,12 +43,12 @@ class AfterTheEnd(OtpError, RuntimeError):
 
 
 def pid_of(ref: Any) -> Any:
-    """Give the pid of a handle that has one; any other reference as it is."""
+    """Return the pid of a handle that has one; any other reference as it is."""
     return getattr(ref, "pid", ref)
 
 
 def need_server(what: str, ref: Any) -> Process:
-    """Give the living process behind a reference, or raise `UnknownServer`."""
+    """Return the living process behind a reference, or raise `UnknownServer`."""
     process = find(ref)
     if process is None:
         raise UnknownServer(what, ref)

@@ -14,11 +14,11 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from ..bounded import bounded
-from ..checks import check_choice, check_whole, is_number, is_whole
-from ..names import check_reference
-from ..record import dataclass
-from ..send_after import check_delay
+from .._process.names import check_reference
+from .._timers.send_after import check_delay
+from .._util.bounded import bounded
+from .._util.checks import check_choice, check_whole, is_number, is_whole
+from .._util.record import dataclass
 from .without_hypothesis import needs_hypothesis
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from ..names import Ref
+    from .._process.names import Ref
 
 Action: TypeAlias = Literal["kill", "crash", "delay", "hang", "drop_reply"]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
@@ -78,7 +78,7 @@ class Fault:
 
     @property
     def lasts(self) -> float:
-        """Give how long it lasts, in seconds."""
+        """Return how long it lasts, in seconds."""
         return DEFAULTS.get(self.action, 0.0) if self.seconds is None else self.seconds
 
     def __repr__(self) -> str:
@@ -97,13 +97,13 @@ def check_actions(actions: object) -> tuple[Action, ...]:
     """Refuse what is no list of actions; give them as a tuple."""
     if isinstance(actions, str):
         raise TypeError(
-            f"actions={bounded(actions)}: accepted is a list; write actions=[{bounded(actions)}]"
+            f"actions={bounded(actions)}: expected a list; write actions=[{bounded(actions)}]"
         )
     chosen: tuple[Any, ...] = tuple(actions)  # type: ignore[arg-type]  # it may be anything
     for action in chosen:
         check_choice("actions", action, ACTIONS)
     if not chosen:
-        raise ValueError(f"actions=[]: accepted are one or more of {', '.join(ACTIONS)}")
+        raise ValueError(f"actions=[]: expected one or more of {', '.join(ACTIONS)}")
     return chosen
 
 
@@ -117,9 +117,9 @@ def schedule_of(seed: int, rate: float, seconds: float, actions: Iterable[Action
         actions: what can happen; one that is listed twice happens twice as often.
     """
     if not is_whole(seed):
-        raise TypeError(f"seed={bounded(seed)}: accepted is a whole number")
+        raise TypeError(f"seed={bounded(seed)}: expected a whole number")
     if not is_number(rate) or not 0 < rate < math.inf:
-        raise ValueError(f"rate={bounded(rate)}: accepted is a finite number of faults > 0")
+        raise ValueError(f"rate={bounded(rate)}: expected a finite number of faults > 0")
     check_delay(seconds, "seconds")
     chosen, random = check_actions(actions), Random(seed)  # noqa: S311 - the same each time
     faults: list[Fault] = []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from ..behaviour import Behaviour
+from .._behaviour.behaviour import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..child import Child
-    from ..names import Ref
-    from ..pid import Pid
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .._start.child import Child
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)

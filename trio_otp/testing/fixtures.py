@@ -13,8 +13,8 @@ import pytest
 import trio
 from pytest_trio.plugin import TrioFixture  # type: ignore[import-untyped]
 
-from ..bare import as_group, unwrap
-from ..block import block
+from .._exits.bare import as_group, unwrap
+from .._process.block import block
 from .leaks import Leaked
 from .system import OtpSystem, open_system
 from .virtual_time import rewind
@@ -39,14 +39,14 @@ async def system_of(test: str) -> AsyncGenerator[OtpSystem]:
 
 
 def _task_of_test(task: trio.lowlevel.Task) -> trio.lowlevel.Task:
-    """Give the task of the test, which runs beside that of a fixture."""
+    """Return the task of the test, which runs beside that of a fixture."""
     nursery = task.parent_nursery
     beside = () if nursery is None else nursery.child_tasks
     return next((each for each in beside if each.name.startswith("<test ")), task)
 
 
 def left_out(item: Any) -> Iterator[str]:
-    """Give the fixtures that build on the kit and do not run, since the test does not take them.
+    """Return the fixtures that build on the kit and do not run, since the test does not take them.
 
     pytest-trio runs what is among the arguments of a test, and what that needs. Others, as of
     `usefixtures` or `autouse`, it leaves out without a word.
@@ -63,7 +63,7 @@ def left_out(item: Any) -> Iterator[str]:
 
 
 def _with_needs(values: Iterable[Any]) -> set[Any]:
-    """Give those of some values that are fixtures of pytest-trio, and all that they need."""
+    """Return those of some values that are fixtures of pytest-trio, and all that they need."""
     found: set[Any] = set()
     todo = list(values)
     while todo:
@@ -108,7 +108,7 @@ def example(run: Callable[..., Any], *, repeats: bool) -> Callable[..., Any]:
 
 
 def _failure(error: Leaked) -> BaseException:
-    """Give the failure that shows a text and no traceback."""
+    """Return the failure that shows a text and no traceback."""
     return pytest.fail.Exception(str(error), pytrace=False)
 
 
@@ -123,7 +123,7 @@ def _fresh(value: Any, memo: dict[Any, Any]) -> Any:
 
 
 def _essence(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give what went wrong first: what a test that failed has left behind is no news."""
+    """Return what went wrong first: what a test that failed has left behind is no news."""
     _, other = group.split(Leaked)
     error = unwrap(group if other is None else other)
     several = as_group(error)

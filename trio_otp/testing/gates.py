@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..debug import debug_of
-from ..request import From
+from .._process.debug import debug_of
+from .._process.request import From
 
 if TYPE_CHECKING:
-    from ..process import Process
+    from .._process.process import Process
 
 
 class Gate:
@@ -31,7 +31,7 @@ class Gate:
         debug.settle()
 
     async def admit(self, message: Any) -> Any:
-        """Give what is handled in place of a message; what it raises is a crash of the server.
+        """Return what is handled in place of a message; what it raises is a crash of the server.
 
         Args:
             message: as it came.
@@ -45,7 +45,7 @@ def is_call(message: Any, process: Process) -> bool:
 
 
 def without_caller(from_: From[Any]) -> From[Any]:
-    """Give the same request, whose answer nobody waits for.
+    """Return the same request, whose answer nobody waits for.
 
     The caller of the first one gets its time-out, or the end of the server.
     """

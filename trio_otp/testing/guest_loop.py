@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTup
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from ..bounded import bounded
-from ..copies import Handle
-from ..exits import KILLED
-from ..nurseries import OwnNursery
-from ..runtime import runtime
-from ..send_after import check_delay
+from .._exits.exits import KILLED
+from .._exits.nurseries import OwnNursery
+from .._process.runtime import runtime
+from .._timers.send_after import check_delay
+from .._util.bounded import bounded
+from .._util.copies import Handle
 from .orders import refuse_run, within
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Pending(Handle, Generic[T]):
         self._error: Exception | None = None
 
     def result(self) -> T:
-        """Give what it returned, or raise what it raised; each time.
+        """Return what it returned, or raise what it raised; each time.
 
         Raises:
             RuntimeError: it is not over.
@@ -227,7 +227,7 @@ async def _kill_late(late: list[str]) -> None:
     await trio.sleep(LONGEST)
     for process in list(runtime().processes.values()):
         late.append(repr(process.pid))
-        process.condemn(KILLED)
+        process.exit_with(KILLED)
 
 
 def _check(fn: object) -> None:
@@ -236,5 +236,5 @@ def _check(fn: object) -> None:
         if inspect.iscoroutine(fn):
             fn.close()
         raise TypeError(
-            f"fn={bounded(fn)}: accepted is an async function; write fn, *args and not fn(*args)"
+            f"fn={bounded(fn)}: expected an async function; write fn, *args and not fn(*args)"
         )

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import trio
 
 from .. import sys
-from ..block import block
-from ..bounded import bounded
-from ..exits import CallTimeout, NoProcess, ServerExited, WrongServer
-from ..introspect import loop_of
-from ..names import class_name, takes_messages
+from .._exits.exits import CallTimeout, NoProcess, ServerExited, WrongServer
+from .._inspect.introspect import loop_of
+from .._process.block import block
+from .._process.names import class_name, takes_messages
+from .._util.bounded import bounded
 from .errors import need_server
 from .gates import Gate, is_call
 from .log import note_seen
@@ -35,9 +35,9 @@ from .log import note_seen
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..names import Ref
-    from ..pid import Pid
-    from ..process import Process
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .._process.process import Process
 
 
 class InjectedCrash(Exception):
@@ -69,7 +69,7 @@ def crash_next_call(server: Ref, error: Exception | None = None) -> None:
         raise WrongServer("crash_next_call", server, class_name(process))
     reason = InjectedCrash("crash_next_call") if error is None else error
     if not isinstance(reason, Exception):
-        raise TypeError(f"error={bounded(error)}: accepted is an exception")
+        raise TypeError(f"error={bounded(error)}: expected an exception")
     note_seen(reason)
     _Trap(process, reason)
 

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..bounded import bounded, label_of
-from ..copies import PortableError
-from ..exits import is_quiet
-from ..intervals import _Interval, _Run
-from ..log_text import LIBRARIES
-from ..runtime import runtime
-from ..send_after import Shot
-from ..signals import Down, Exit
-from ..task_handle import Task
-from ..whereabouts import place_of
+from .._exits.exits import is_quiet
+from .._exits.log_text import LIBRARIES
+from .._process.crash_facts import place_of
+from .._process.runtime import runtime
+from .._process.signals import Down, Exit
+from .._task.handle import Task
+from .._timers.intervals import _Interval, _Run
+from .._timers.send_after import Shot
+from .._util.bounded import bounded, label_of
+from .._util.copies import PortableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..process import Process
-    from ..timers import Timer
+    from .._process.process import Process
+    from .._process.timers import Timer
 
 
 class Leaked(PortableError, AssertionError):
@@ -41,15 +41,15 @@ class Leaked(PortableError, AssertionError):
 
 
 def leaked_processes(owners: list[Process]) -> list[Process]:
-    """Give the processes near those of a test that belong to nobody, oldest first."""
+    """Return the processes near those of a test that belong to nobody, oldest first."""
     owned = _owned_by(owners)
-    homes = {process.children_home for process in owned} - {None}
+    homes = {process.children for process in owned} - {None}
     everybody = runtime().processes.values()
     return [each for each in everybody if each.home in homes and each not in owned]
 
 
 def _owned_by(owners: list[Process]) -> dict[Process, None]:
-    """Give the owners, whom they supervise or are linked to, and so on."""
+    """Return the owners, whom they supervise or are linked to, and so on."""
     children: dict[Process | None, list[Process]] = {}
     for process in runtime().processes.values():
         children.setdefault(process.supervisor or _asker(process), []).append(process)
@@ -65,7 +65,7 @@ def _owned_by(owners: list[Process]) -> dict[Process, None]:
 
 
 def _asker(process: Process) -> Process | None:
-    """Give the server for which a process of `reply_from_task` works, with which it ends."""
+    """Return the server for which a process of `reply_from_task` works, with which it ends."""
     helps = process.first_label.startswith("reply:") and process.callers
     return process.callers[0]._process if helps else None
 
@@ -125,7 +125,7 @@ def tasks_text(tasks: Iterable[Task[Any]], owners: Iterable[Process]) -> Iterato
 
 
 def tasks_of(process: Process) -> Iterator[Task[Any]]:
-    """Give the handle of the task that a process runs, if it runs one."""
+    """Return the handle of the task that a process runs, if it runs one."""
     for watcher in process._watchers or ():
         task = getattr(watcher, "__self__", None)
         if isinstance(task, Task):

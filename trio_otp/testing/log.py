@@ -17,12 +17,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import bounded, shown_text
-from ..checks import check_whole
-from ..copies import Handle
-from ..names import check_reference
-from ..runtime import runtime
-from ..status import told_reason
+from .._process.names import check_reference
+from .._process.runtime import runtime
+from .._process.status import told_reason
+from .._util.bounded import bounded, shown_text
+from .._util.checks import check_whole
+from .._util.copies import Handle
 from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
@@ -222,7 +222,7 @@ def crash_text(crash: CrashReport) -> str:
 
 
 def _is_of(crash: CrashReport, of: Any) -> bool:
-    """Tell whether a crash is that of a process, name or class."""
+    """Check whether a crash is that of a process, name or class."""
     if of is None:
         return True
     is_class = isinstance(of, type) and f"{of.__module__}.{of.__qualname__}" == crash.initial_call

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..exits import NotAProcess
-from ..runtime import own_process
-from ..server_messages import shown_message
+from .._behaviour.messages import shown_message
+from .._exits.exits import NotAProcess
+from .._process.runtime import own_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..pid import Pid
-    from ..process import Process
+    from .._process.pid import Pid
+    from .._process.process import Process
 
 MOST: Final = 20  # messages that a failure shows
 
@@ -28,13 +28,13 @@ def mailbox_text(pid: Pid[Any], messages: Sequence[Any]) -> str:
 
 
 def messages_of(process: Process) -> list[Any]:
-    """Give what waits in the mailbox of a process, oldest first."""
+    """Return what waits in the mailbox of a process, oldest first."""
     process.mailbox.pull()
     return list(process.mailbox.queue)
 
 
 def process_of_test(what: str) -> Process:
-    """Give the process in which a test runs, or raise `NotAProcess` with what to do."""
+    """Return the process in which a test runs, or raise `NotAProcess` with what to do."""
     process = own_process()
     if process is None:
         raise NotAProcess(

@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import trio
 
-from ..bounded import bounded, label_of
-from ..checks import check_whole, is_whole
-from ..send_after import check_delay
+from .._timers.send_after import check_delay
+from .._util.bounded import bounded, label_of
+from .._util.checks import check_whole, is_whole
 from .virtual_time import virtual_clock
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def task_order(seed: int) -> Generator[None]:
         RuntimeError: this version of Trio cannot do so.
     """
     if not is_whole(seed):
-        raise TypeError(f"seed={bounded(seed)}: accepted is a whole number")
+        raise TypeError(f"seed={bounded(seed)}: expected a whole number")
     loop: Any = trio._core._run
     random, was = getattr(loop, "_r", None), getattr(loop, _SWITCH, None)
     if random is None or was is None:
@@ -107,7 +107,7 @@ def explore(
     check_whole("runs", runs, 1)
     check_delay(seconds, "seconds")
     if not callable(test):
-        raise TypeError(f"test={bounded(test)}: accepted is an async function")
+        raise TypeError(f"test={bounded(test)}: expected an async function")
     refuse_run("explore starts the runs itself; call it from a plain `def test_...`")
     tried = list(range(runs) if seeds is None else seeds)
     for passed, seed in enumerate(tried):
@@ -125,7 +125,7 @@ async def within(seconds: float, function: Callable[[], Awaitable[T]]) -> T:
     with trio.fail_after(seconds):
         running = function()
         if not isinstance(running, Awaitable):
-            raise TypeError(f"{bounded(running)} is nothing to wait for; accepted is `async def`")
+            raise TypeError(f"{bounded(running)} is nothing to wait for; expected `async def`")
         return await running
 
 

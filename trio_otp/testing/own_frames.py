@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..bare import chain_of
+from .._exits.bare import chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

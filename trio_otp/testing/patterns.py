@@ -26,8 +26,8 @@ import typing
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..bounded import bounded, label_of
-from ..client_methods import Message, _Method
+from .._gen_server.methods import Message, _Method
+from .._util.bounded import bounded, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ class Like(Generic[T]):
         self.fields = fields
 
     def matches(self, value: object) -> bool:
-        """Tell whether a value is an instance with such attributes."""
+        """Check whether a value is an instance with such attributes."""
         return isinstance(value, self.cls) and all(
             hasattr(value, name) and matches(pattern, getattr(value, name))
             for name, pattern in self.fields.items()
@@ -66,7 +66,7 @@ class Called:
         self.kwargs = kwargs
 
     def matches(self, value: object) -> bool:
-        """Tell whether a value is a message of the method with such arguments."""
+        """Check whether a value is a message of the method with such arguments."""
         return (
             isinstance(value, Message)
             and value.method.name == self.method.name
@@ -93,7 +93,7 @@ def like(kind: type[T], /, **fields: Any) -> Like[T]:
         TypeError: `kind` is no class.
     """
     if not isinstance(kind, type):
-        raise TypeError(f"kind={bounded(kind)}: accepted is a class; write like(Down, reason=...)")
+        raise TypeError(f"kind={bounded(kind)}: expected a class; write like(Down, reason=...)")
     return Like(kind, fields)
 
 
@@ -110,14 +110,14 @@ def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
     """
     if not isinstance(method, _Method):
         raise TypeError(
-            f"method={bounded(method)}: accepted is a method of a server class that is decorated "
+            f"method={bounded(method)}: expected a method of a server class that is decorated "
             "with on_call or on_cast, as Cache.get"
         )
     return Called(method, args, kwargs)
 
 
 def matches(pattern: Any, value: Any) -> bool:
-    """Tell whether a value matches a pattern.
+    """Check whether a value matches a pattern.
 
     A function or an `==` that raises does not match: it was written for another kind of value.
 
@@ -165,16 +165,16 @@ def check_pattern(name: str, pattern: object) -> None:
     origin = typing.get_origin(pattern)
     if origin not in (None, UnionType) or pattern is typing.Any:
         raise TypeError(
-            f"{name}={bounded(pattern)}: accepted is a class without parameters, as list, or "
+            f"{name}={bounded(pattern)}: expected a class without parameters, as list, or "
             "object for anything"
         )
     if inspect.iscoroutine(pattern):
         pattern.close()
-        raise TypeError(f"{name}={bounded(pattern)}: accepted is a pattern, not a coroutine")
+        raise TypeError(f"{name}={bounded(pattern)}: expected a pattern, not a coroutine")
 
 
 def shown(pattern: Any) -> str:
-    """Give a pattern as the text of a failure shows it."""
+    """Return a pattern as the text of a failure shows it."""
     kind: Any = pattern.__class__
     if kind is tuple:
         return f"({', '.join(map(shown, pattern))}{',' if len(pattern) == 1 else ''})"

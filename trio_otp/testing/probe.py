@@ -23,29 +23,29 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import outcome
 import trio
 
-from ..blueprint import Blueprint
-from ..checkpoints import checkpointed
-from ..client_methods import Message
-from ..copies import Handle
-from ..exits import NoProcess, ProcessExit, WrongServer
-from ..gen_server import reply as reply_to
-from ..launch import Launch
-from ..mailbox import SystemMessage
-from ..names import check_reference, find
-from ..request import From, check_timeout
-from ..runtime import runtime
-from ..server_messages import Cast, Terminate
-from ..signals import Monitor
+from .._behaviour.messages import Cast, Terminate
+from .._exits.exits import NoProcess, ProcessExit, WrongServer
+from .._gen_server.methods import Message
+from .._gen_server.server import reply as reply_to
+from .._process.checkpoints import checkpointed
+from .._process.mailbox import SystemMessage
+from .._process.names import check_reference, find
+from .._process.request import From, check_timeout
+from .._process.runtime import runtime
+from .._process.signals import Monitor
+from .._start.blueprint import Blueprint
+from .._start.start import Start
+from .._util.copies import Handle
 from .errors import AfterTheEnd, need_server
 from .mailboxes import mailbox_text
 from .patterns import check_pattern, matches, shown
 from .receiving import QUIET, WITHIN, note_read, refuted
 
 if TYPE_CHECKING:
-    from ..home import Home
-    from ..names import Ref
-    from ..pid import Pid
-    from ..process import Process
+    from .._process.names import Ref
+    from .._process.nursery import OrderedNursery
+    from .._process.pid import Pid
+    from .._process.process import Process
     from .patterns import Like
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Probe(Handle):
         serves: the server class whose client methods it takes; None for a plain process.
     """
 
-    def __init__(self, home: Home, test: str, serves: type[Any] | None = None) -> None:
+    def __init__(self, home: OrderedNursery, test: str, serves: type[Any] | None = None) -> None:
         self._test = test
         self._open = True
         self._inbox: list[Any] = []  # messages and calls that no rule has dealt with
@@ -71,7 +71,7 @@ class Probe(Handle):
         self._replies: list[tuple[Any, Any]] = []  # (pattern of the request, reply)
         self._forwards: list[tuple[Any, Ref]] = []  # (pattern, to whom)
         self._news = trio.Event()
-        self._process = Launch(Blueprint("probe", self._live), home, None).create()
+        self._process = Start(Blueprint("probe", self._live), home, None).create()
         self._process.behaviour = serves
         self._process.trap_exit = True
         self._process.watchers[self._ended] = None
@@ -169,7 +169,7 @@ class Probe(Handle):
         return found
 
     async def _wait(self, part: Any, pattern: Any, within: float) -> Any:
-        """Give what is in the inbox, or comes, and has a part that matches; None if none does."""
+        """Return what is in the inbox, or comes, and has a part that matches; None if none does."""
         check_pattern("pattern", pattern)
         check_timeout("within", within)
         self._check()
@@ -254,9 +254,9 @@ class Probe(Handle):
     # -- the process -------------------------------------------------------------------------
 
     async def _live(self, process: Process) -> None:
-        while process.order is None:
+        while process.stop_message is None:
             self._drain()
-            if process.order is None:
+            if process.stop_message is None:
                 await process.mailbox.wait()
 
     def _drain(self) -> None:
@@ -265,7 +265,7 @@ class Probe(Handle):
         mailbox.pull()
         while mailbox.queue:
             message = mailbox.queue.popleft()
-            if message is not self._process.order:
+            if message is not self._process.stop_message:
                 self._take(message)
 
     def _take(self, message: Any) -> None:
@@ -317,7 +317,7 @@ _NOTHING: Any = object()
 
 
 def _message(entry: Any) -> Any:
-    """Give what a test receives as a message: what is cast, or a plain message; no call."""
+    """Return what a test receives as a message: what is cast, or a plain message; no call."""
     if isinstance(entry, From):
         return _NOTHING
     return entry.message if entry.__class__ is Cast else entry

@@ -18,11 +18,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from ..checkpoints import checkpointed
-from ..request import check_timeout
-from ..server_messages import shown_message
-from ..signals import Down, Exit
-from ..spawn import ReceiveTimeout, take
+from .._behaviour.messages import shown_message
+from .._process.checkpoints import checkpointed
+from .._process.request import check_timeout
+from .._process.signals import Down, Exit
+from .._start.spawn import ReceiveTimeout, take
 from .log import note_seen
 from .mailboxes import mailbox_text, messages_of, process_of_test
 from .patterns import check_pattern, matches, shown
@@ -109,7 +109,7 @@ async def refute_receive(pattern: Any = object, *, within: float = QUIET) -> Non
 
 
 def refuted(message: Any, pattern: Any, pid: Any, messages: list[Any]) -> str:
-    """Give the text of a refutation that failed."""
+    """Return the text of a refutation that failed."""
     text = f"{shown_message(message)} came, which matches {shown(pattern)}"
     return f"{text}\n{mailbox_text(pid, messages)}"
 

@@ -42,15 +42,15 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from ..bounded import bounded
-from ..child import as_child
-from ..exits import KILL, ServerExited
-from ..gen_server import call, cast
-from ..introspect import loop_of
-from ..names import find, takes_messages
-from ..open_supervisor import open_supervisor
-from ..reports import log_crash, log_supervisor
-from ..request import DEFAULT_TIMEOUT
+from .._exits.exits import KILL, ServerExited
+from .._gen_server.server import call, cast
+from .._inspect.introspect import loop_of
+from .._log.reports import log_crash, log_supervisor
+from .._process.names import find, takes_messages
+from .._process.request import DEFAULT_TIMEOUT
+from .._start.child import as_child
+from .._supervisor.open_supervisor import open_supervisor
+from .._util.bounded import bounded
 from .gates import Gate, is_call, without_caller
 from .guest_loop import LONGEST, GuestLoop
 from .injection import MachineCrash
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from ..child import Child
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._start.child import Child
     from ..events import CrashReport, Events
-    from ..pid import Pid
-    from ..process import Process
     from .guest_loop import Pending
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class ServerMachine(RuleBasedStateMachine):
     # -- what a test says --------------------------------------------------------------------
 
     def child(self) -> Any:
-        """Give the server under test, as a supervisor takes it.
+        """Return the server under test, as a supervisor takes it.
 
         Raises:
             NotImplementedError: the machine does not say.
@@ -139,7 +139,7 @@ class ServerMachine(RuleBasedStateMachine):
         )
 
     def others(self) -> Sequence[Any]:
-        """Give the children that it needs; they start before it."""
+        """Return the children that it needs; they start before it."""
         return ()
 
     def restarted(self) -> None:
@@ -169,7 +169,7 @@ class ServerMachine(RuleBasedStateMachine):
 
     @property
     def loop(self) -> GuestLoop:
-        """Give the run, started if it is not yet."""
+        """Return the run, started if it is not yet."""
         if self._loop is None:
             self._child = as_child(self.child())
             self._loop = GuestLoop()
@@ -179,12 +179,12 @@ class ServerMachine(RuleBasedStateMachine):
             self._pid = self._present()
             process = self._process()
             if not takes_messages(process) or loop_of(process) is not None:
-                raise TypeError(f"child() gave {self._child!r}; accepted is a server")
+                raise TypeError(f"child() gave {self._child!r}; expected a server")
         return self._loop
 
     @property
     def pid(self) -> Pid[Any]:
-        """Give the present pid of the server."""
+        """Return the present pid of the server."""
         self.loop  # noqa: B018 - starts it
         return self._pid
 
@@ -333,7 +333,7 @@ class ServerMachine(RuleBasedStateMachine):
             raise trio.TooSlowError(text) from None
 
     def _present(self) -> Pid[Any]:
-        """Give the pid of the server, when it has been started anew if need be."""
+        """Return the pid of the server, when it has been started anew if need be."""
         for _ in range(RESTART_LIMIT):
             if self._living.done:
                 self._living.result()

@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import trio
 from trio.testing import MockClock
 
-from ..bounded import bounded
-from ..copies import Handle
-from ..exits import KILL
-from ..introspect import look, loop_of
-from ..names import find, is_atom, takes_messages
-from ..runtime import runtime
-from ..timers import Timer
+from .._exits.exits import KILL
+from .._inspect.introspect import look, loop_of
+from .._process.names import find, is_atom, takes_messages
+from .._process.runtime import runtime
+from .._process.timers import Timer
+from .._util.bounded import bounded
+from .._util.copies import Handle
 from .faults import ACTIONS, Fault, schedule_of
 from .gates import Gate, is_call, without_caller
 from .injection import InjectedCrash
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from ..names import Ref
-    from ..pid import Pid
-    from ..process import Process
-    from ..request import From
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._process.request import From
     from .faults import Action, Schedule
 
 
@@ -94,12 +94,12 @@ class Storm(Handle):
         tree: Any = self._tree
         if tree is None:
             raise TypeError(
-                "tree=None: accepted is a supervisor; otp_system.supervisor is None until "
+                "tree=None: expected a supervisor; otp_system.supervisor is None until "
                 "start_supervised has started something"
             )
         self._root = look(self._tree)
         if loop_of(self._root) is None:
-            raise TypeError(f"tree={bounded(self._tree)}: accepted is a supervisor")
+            raise TypeError(f"tree={bounded(self._tree)}: expected a supervisor")
         self.over = trio.Event()
         for fault in self.schedule:
             self._after(fault.at, self._happen, fault)
@@ -162,7 +162,7 @@ class Storm(Handle):
         return process if process is not None and _able(process, fault) else None
 
     def _beneath(self, supervisor: Process) -> Iterator[Process]:
-        """Give the living children beneath a supervisor, in the order of the tree."""
+        """Return the living children beneath a supervisor, in the order of the tree."""
         loop = loop_of(supervisor)
         for info in () if loop is None else loop.infos():
             process = None if info.pid is None else find(info.pid)
@@ -179,7 +179,7 @@ class Storm(Handle):
     # -- what it says ------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        """Give the code that repeats what has happened so far."""
+        """Return the code that repeats what has happened so far."""
         tree = bounded(self._tree) if is_atom(self._tree) else "tree"
         lines = [f"        {hit.fault!r},  # {_shown(hit.pid)}\n" for hit in self.hits]
         code = f"    with replay({tree}, [\n{''.join(lines)}    ]):"
@@ -238,7 +238,7 @@ class Victim(Gate):
 
 
 def _able(process: Process, fault: Fault) -> bool:
-    """Tell whether a fault can happen to a process."""
+    """Check whether a fault can happen to a process."""
     if fault.action == "kill":
         return True
     if takes_messages(process):
@@ -307,5 +307,5 @@ def replay(tree: Ref, schedule: Schedule) -> Storm:
     faults = list(schedule)
     for fault in faults:
         if not isinstance(fault, Fault):
-            raise TypeError(f"schedule has {bounded(fault)} in it; accepted is a list of Fault")
+            raise TypeError(f"schedule has {bounded(fault)} in it; expected a list of Fault")
     return Storm(tree, faults, "replay")

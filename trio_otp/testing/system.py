@@ -23,20 +23,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
 
-from ..behaviour import Behaviour
-from ..block import block
-from ..bounded import bounded
-from ..checkpoints import checkpointed
-from ..child import Child, child, launch_of
-from ..copies import Handle
-from ..exits import AlreadyRegistered, ChildNotFound
-from ..launch import nest_of, start
-from ..management import delete_child, start_child, terminate_child, which_children
-from ..names import check_name, find, has_pid, is_atom, is_via, take_name
-from ..open_process import open_process
-from ..pid import Pid
-from ..runtime import own_process, runtime
-from ..supervisor import Supervisor
+from .._behaviour.behaviour import Behaviour
+from .._exits.exits import AlreadyRegistered, ChildNotFound
+from .._process.block import block
+from .._process.checkpoints import checkpointed
+from .._process.names import check_name, find, has_pid, is_atom, is_via, take_name
+from .._process.open_process import open_process
+from .._process.pid import Pid
+from .._process.runtime import own_process, runtime
+from .._start.child import Child, child, start_of
+from .._start.start import own_nursery_of, start
+from .._supervisor.management import delete_child, start_child, terminate_child, which_children
+from .._supervisor.supervisor import Supervisor
+from .._util.bounded import bounded
+from .._util.copies import Handle
 from .assertions import ENDS
 from .errors import AfterTheEnd, UnknownServer
 from .leaks import (
@@ -57,9 +57,9 @@ from .tree_shape import ROOT
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
-    from ..names import Ref
-    from ..process import Process
-    from ..task_handle import Task
+    from .._process.names import Ref
+    from .._process.process import Process
+    from .._task.handle import Task
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -133,8 +133,8 @@ class OtpSystem(Handle):
 
     async def _start_supervisor(self) -> None:
         wanted = child(Supervisor, [], max_restarts=MANY, max_seconds=SECONDS)
-        home = nest_of(self._process)
-        process = await start(launch_of(wanted, home, starter=self._process, link=True))
+        home = own_nursery_of(self._process)
+        process = await start(start_of(wanted, home, starter=self._process, link=True))
         assert process is not None
         self._supervisor = process.pid
         runtime().extras[ROOT] = process.pid
@@ -183,13 +183,13 @@ class OtpSystem(Handle):
         """
         self._check("otp_system.probe")
         if serves is not None and not (isinstance(serves, type) and issubclass(serves, Behaviour)):
-            raise TypeError(f"serves={bounded(serves)}: accepted is a server class")
+            raise TypeError(f"serves={bounded(serves)}: expected a server class")
         if name is not None:
             check_name(name)
             rival = find(name)
             if rival is not None:
                 raise AlreadyRegistered(name, rival.pid)
-        probe = Probe(nest_of(self._process), self._test, serves)
+        probe = Probe(own_nursery_of(self._process), self._test, serves)
         if name is not None:
             take_name(probe._process, name)
         self._probes.append(probe)
@@ -234,7 +234,7 @@ class OtpSystem(Handle):
         for probe in self._probes:
             probe.close()
         try:
-            await nest_of(self._process).close()
+            await own_nursery_of(self._process).close()
         finally:
             self.log.close()
             tables = runtime()
@@ -288,7 +288,7 @@ class OtpSystem(Handle):
 
 
 def _can_be_found(ref: object) -> bool:
-    """Tell whether something is a reference; the id of a child may be anything."""
+    """Check whether something is a reference; the id of a child may be anything."""
     return isinstance(ref, Pid) or is_atom(ref) or is_via(ref) or has_pid(ref)
 
 

@@ -15,20 +15,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import bounded
-from ..introspect import look, loop_of
-from ..names import find
-from ..runtime import runtime
-from ..tree import drawn
+from .._inspect.introspect import look, loop_of
+from .._inspect.tree import drawn
+from .._process.names import find
+from .._process.runtime import runtime
+from .._util.bounded import bounded
 from .errors import need_server
 from .patterns import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..names import Ref
-    from ..process import Process
-    from ..supervision_data import ChildInfo
+    from .._process.names import Ref
+    from .._process.process import Process
+    from .._supervisor.data import ChildInfo
 
 ROOT = "trio_otp.testing: what start_supervised starts under"  # in the extras of a run, a pid
 
@@ -50,7 +50,7 @@ def assert_tree(children: Sequence[Any], *, of: Ref | None = None) -> None:
     supervisor = _supervisor(of)
     if isinstance(children, str | dict) or not hasattr(children, "__len__"):
         raise TypeError(
-            f"children={bounded(children)}: accepted is a list, as ['cache', {{'pool': [Worker]}}]"
+            f"children={bounded(children)}: expected a list, as ['cache', {{'pool': [Worker]}}]"
         )
     found = list(_differences(children, supervisor, ""))
     if found:
@@ -65,7 +65,7 @@ def _supervisor(of: Any) -> Process:
             raise TypeError("of=None: nothing has been started with start_supervised; name one")
     process = need_server("assert_tree", of)
     if loop_of(process) is None:
-        raise TypeError(f"of={bounded(of)}: accepted is a supervisor, and it is {process.pid!r}")
+        raise TypeError(f"of={bounded(of)}: expected a supervisor, and it is {process.pid!r}")
     return process
 
 
@@ -94,10 +94,10 @@ def _below(below: Sequence[Any], info: ChildInfo, place: str) -> Iterator[str]:
 
 
 def _parts(node: Any) -> tuple[Any, Sequence[Any] | None]:
-    """Give what is expected of a child, and of those beneath it."""
+    """Return what is expected of a child, and of those beneath it."""
     if node.__class__ is dict:
         if len(node) != 1:
-            raise TypeError(f"{bounded(node)}: accepted is one child with its children")
+            raise TypeError(f"{bounded(node)}: expected one child with its children")
         [(expected, below)] = node.items()
         return expected, below
     return node, None

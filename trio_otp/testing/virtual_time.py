@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 import trio.testing
 
-from ..checkpoints import checkpointed
-from ..send_after import check_delay
+from .._process.checkpoints import checkpointed
+from .._timers.send_after import check_delay
 
 if TYPE_CHECKING:
     from trio.abc import Clock

@@ -173,7 +173,7 @@ class _Turns(trio.abc.Instrument):
 
 
 async def longest_turn(handled: Callable[[], int], n: int, measure: str) -> Sample:
-    """Give the most messages, or seconds, that a server takes before it lets others run.
+    """Return the most messages, or seconds, that a server takes before it lets others run.
 
     Args:
         handled: how many messages the server has handled.

@@ -9,7 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp.statem_engine import Engine
+from trio_otp._gen_statem.engine import Engine
 
 from ..floors.others import longest_turn
 from ..measure import Sample, Watch

@@ -109,7 +109,7 @@ class Company:
             self.missing[worker.name] = worker.reason
 
     def lanes(self, race: Race) -> list[Lane]:
-        """Give a lane of each peer that knows this race."""
+        """Return a lane of each peer that knows this race."""
         return [
             Lane(Kind.PEER, worker.name, worker.name, functools.partial(worker.run, race.name))
             for worker in self._workers

@@ -51,7 +51,7 @@ MILD: Final = tuple(reason for reason in REASONS if reason != "kill")
 
 
 def do(*program: Step) -> dict[str, Program]:
-    """Give the message that brings a program."""
+    """Return the message that brings a program."""
     return {"do": list(program)}
 
 

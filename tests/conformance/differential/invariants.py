@@ -25,7 +25,7 @@ def broken(scenario: Scenario, trace: Trace) -> list[str]:
 
 
 def base_of(instance: str) -> str:
-    """Give the definition's name of an instance."""
+    """Return the definition's name of an instance."""
     return instance.partition("#")[0]
 
 
@@ -33,7 +33,7 @@ def base_of(instance: str) -> str:
 
 
 def parents(trace: Trace) -> dict[str, str]:
-    """Give the supervisor of each child that one started."""
+    """Return the supervisor of each child that one started."""
     return {
         entry[1]: supervisor
         for supervisor, log in trace.get("sups", {}).items()
@@ -57,7 +57,7 @@ def orphans(trace: Trace) -> Iterator[str]:
 
 
 def polls(scenario: Scenario, trace: Trace) -> dict[str, list[Any]]:
-    """Give what each call's polls found, in order."""
+    """Return what each call's polls found, in order."""
     found: dict[str, list[Any]] = {}
     for number, op, result in trace["driver"]:
         if op == "call_poll":
@@ -127,12 +127,12 @@ def wrong_orders(scenario: Scenario, trace: Trace) -> Iterator[str]:
 
 
 def living_at_last(trace: Trace) -> set[str]:
-    """Give the processes that the last look at the tree found."""
+    """Return the processes that the last look at the tree found."""
     looks = [result for _, op, result in trace["driver"] if op == "tree"]
     return set(found_in(looks[-1])) if looks else set()
 
 
 def found_in(value: Any) -> Iterator[str]:
-    """Give the instances that a look at a tree shows."""
+    """Return the instances that a look at a tree shows."""
     for part in value if isinstance(value, list) else []:
         yield from [part] if isinstance(part, str) and "#" in part else found_in(part)

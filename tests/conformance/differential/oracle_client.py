@@ -19,7 +19,7 @@ class OracleFailed(Exception):
 
 
 def find_elixir() -> str | None:
-    """Give the path of `elixir`, None where it is not installed."""
+    """Return the path of `elixir`, None where it is not installed."""
     return shutil.which("elixir")
 
 

@@ -52,7 +52,7 @@ class Script:
         self.calls = 0
 
     def steps(self, end: str) -> list[list[Any]]:
-        """Give all the steps; `end` says how the tree ends."""
+        """Return all the steps; `end` says how the tree ends."""
         first = [["start_link", "s0"], *self._rest(False)]
         acted = [step for act in self.happening for step in self._act(act)]
         text = repr(acted)

@@ -109,7 +109,7 @@ def supervisor(tree: Tree, depth: int, prefix: str = "s") -> str:
 
 
 def parts(depth: int) -> list[str]:
-    """Give what may be below a supervisor of this depth, as often as it shall be there."""
+    """Return what may be below a supervisor of this depth, as often as it shall be there."""
     nested = ["supervisor", "supervisor"] if depth < DEPTH else []
     return ["worker"] * 4 + nested + ["pool"]
 
@@ -140,7 +140,7 @@ def worker_options(tree: Tree, name: str) -> dict[str, Any]:
 
 
 def is_deaf(definition: dict[str, Any]) -> bool:
-    """Tell whether a process does not end when it is told to: it has to be killed."""
+    """Check whether a process does not end when it is told to: it has to be killed."""
     return definition["kind"] == "proc" and "trap_exit" in definition
 
 

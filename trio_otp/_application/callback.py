@@ -1,0 +1,54 @@
+"""A callback of the user at the end of an application: reported if it raises, cut if it must be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._exits.bare import unwrap
+from .._process.runtime import runtime
+from .._util.user_code import call_back
+from ..events import CrashReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._process.pid import Pid
+    from .controller import Controller
+
+
+class Callback:
+    """Runs callbacks one at a time; `name` is the application they belong to, if any."""
+
+    def __init__(
+        self, controller: Controller, name: str | None = None, *, shield: bool = True
+    ) -> None:
+        self._shield = shield
+        self._controller = controller
+        self._name = name
+        self._scope: trio.CancelScope | None = None
+        self._was_cut = False
+
+    def cut(self) -> None:
+        """Cancel the callback that runs, and those to come at their first checkpoint."""
+        self._was_cut = True
+        if self._scope is not None:
+            self._scope.cancel(reason="cut short")
+
+    async def run(
+        self, callback: Callable[[], Any], what: str, pid: Pid[Any] | None = None
+    ) -> None:
+        """Run a callback; `what` and `pid` say in a report which it was, and of whom."""
+        with trio.CancelScope(shield=self._shield) as self._scope:
+            if self._was_cut:
+                self._scope.cancel(reason="cut short")
+            try:
+                await call_back(callback)
+            except Exception as exc:
+                self._controller.clean = False
+                label = what if self._name is None else f"{self._name}.{what}"
+                runtime().events.emit("crash", CrashReport(pid, self._name, label, unwrap(exc)))
+        if self._scope.cancelled_caught:
+            self._controller.clean = False
+        self._scope = None

@@ -1,0 +1,155 @@
+"""Settings of a whole program: one table for each application, from a TOML file or a dict.
+
+    # app.toml
+    [shop]
+    port = 8080
+
+    [store]
+    path = "/var/lib/shop.db"
+
+They stand above the defaults of an application and below its arguments: `environment=` of
+`otp.run` and `otp.open_application`, and `--set` on the command line. A value has to be of the
+type of its default; where that is None any is accepted. Tables and keys that no application has
+are refused, since they are most often misspelt. Follows: `config/config.exs`, Erlang's `-config`.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from .._exits.exits import SpecError
+from .._util.bounded import bounded
+from .._util.checks import nearest
+from .environment import unknown_key
+
+if TYPE_CHECKING:
+    from .base import Application
+
+Tables: TypeAlias = "dict[str, dict[str, Any]]"
+Config: TypeAlias = "str | os.PathLike[str] | Mapping[str, Mapping[str, Any]]"
+_SEQUENCES: Final = (tuple, set, frozenset)  # what a TOML array stands for besides a list
+
+
+def read_config(config: Config, known: Mapping[str, type[Application]]) -> Tables:
+    """Read and check the settings of a program.
+
+    Args:
+        config: the path of a TOML file, or {name of an application: {key: value}}.
+        known: the applications that there are, by name.
+
+    Raises:
+        SpecError: the file cannot be read, or a table, key or value is not accepted; it names the
+            file, what is wrong, and what is accepted.
+
+    >>> import trio_otp as otp
+    >>> class Shop(otp.Application):
+    ...     environment = {"port": 80}
+    >>> read_config({"shop": {"port": 8080}}, {"shop": Shop})
+    {'shop': {'port': 8080}}
+    """
+    if isinstance(config, Mapping):
+        return _checked("config", config, known)
+    if not isinstance(config, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        accepted = "the path of a TOML file, or a dict of dicts"
+        raise TypeError(f"config={bounded(config)}: expected {accepted}")
+    path = Path(config)
+    return _checked(str(path), _parse_file(path), known)
+
+
+def _parse_file(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  (few programs need it)
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise SpecError(f"{path}: cannot be read: {exc.strerror}") from None
+    except UnicodeDecodeError as exc:
+        raise SpecError(f"{path}: is no UTF-8 text: {exc}") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise SpecError(f"{path}: is no TOML: {exc}") from None
+
+
+def _checked(
+    source: str, config: Mapping[str, Any], known: Mapping[str, type[Application]]
+) -> Tables:
+    return {
+        name: _checked_table(source, _find(source, name, table, known), table)
+        for name, table in config.items()
+    }
+
+
+def _find(
+    source: str, name: str, table: object, known: Mapping[str, type[Application]]
+) -> type[Application]:
+    """Return the application that a table is for."""
+    tables = ", ".join(f"[{each}]" for each in known)
+    if not isinstance(table, Mapping):
+        what = f"{name}={bounded(table)} stands outside of a table"
+        raise SpecError(f"{source}: {what}; expected settings in the tables {tables}")
+    if name not in known:
+        near = nearest(str(name), known)
+        hint = "" if near is None else f"; did you mean [{near}]?"
+        raise SpecError(f"{source}: there is no application {name!r}; expected {tables}{hint}")
+    return known[name]
+
+
+def _checked_table(
+    source: str, application: type[Application], table: Mapping[str, Any]
+) -> dict[str, Any]:
+    name, defaults = application.name, application.environment
+    checked: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in defaults:
+            raise SpecError(f"{source}: {unknown_key(name, defaults, key)}")
+        try:
+            checked[key] = fit(defaults[key], value)
+        except ValueError as exc:
+            what = f"[{name}] {key} = {bounded(value)}"
+            raise SpecError(f"{source}: {what}: expected {exc}") from None
+    return checked
+
+
+def fit(default: Any, value: Any) -> Any:
+    """Return a value as the type of a default; a list may stand for a tuple, a str for a path.
+
+    Raises:
+        ValueError: it is of another type; the text says which is accepted.
+
+    >>> fit(0.5, 2), fit((1, 2), [3]), fit(None, "anything")
+    (2.0, (3,), 'anything')
+    """
+    kind: type[Any] = default.__class__
+    if default is None or value.__class__ is kind:
+        return value
+    if isinstance(default, enum.Enum):
+        return _member(type(default), value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, PurePath) and isinstance(value, str):
+        return kind(value)
+    if isinstance(default, _SEQUENCES) and isinstance(value, list):
+        return kind(value)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    raise ValueError(_NAMES.get(kind, kind.__name__))
+
+
+def _member(kind: type[enum.Enum], value: object) -> enum.Enum:
+    for member in kind:
+        if value in (member.name, member.value):
+            return member
+    raise ValueError(f"one of {', '.join(bounded(member.value) for member in kind)}")
+
+
+_NAMES: Final[dict[type[Any], str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a table",
+    list: "a list",
+}

@@ -1,0 +1,267 @@
+"""One application from its start to its end: its top process, its callbacks, their order.
+
+Each application runs in a task and a nursery of its own, in the nursery of the block that started
+it. That task is shielded: only its block and `application.stop` end it, so that several
+applications stop one after another also when all of them are cancelled. Order of an end:
+
+1. `prep_stop`, unless the top process ended by itself: then that came first
+2. the top process with all that is below it, children newest first
+3. whatever else lives in the nursery of the application
+4. `stop`: no process of the application is left that could use what it takes down
+
+Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.bare import reason_of
+from .._exits.exits import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    BadReturn,
+    SpecError,
+    StartError,
+    is_quiet,
+    passes_through,
+)
+from .._exits.nurseries import OwnNursery
+from .._process.nursery import OrderedNursery, lives_in
+from .._process.nursery import stop as stop_process
+from .._process.process import UNSET
+from .._process.runtime import runtime
+from .._start.child import as_child, child, start_of
+from .._start.start import start
+from .._supervisor.loop import SupervisorBehaviour
+from .._supervisor.supervisor import Supervisor, SupervisorSpec
+from .._util.user_code import call_back
+from ..events import ApplicationReport
+from .callback import Callback
+from .errors import ApplicationExited, ApplicationStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._process.process import Process
+    from .._start.child import Child
+    from .base import Application
+    from .controller import Block
+
+StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
+START_TYPES: tuple[str, ...] = get_args(StartType)
+
+
+class Master:
+    """The life of one application; `block` hosts it, `kind` says what its own end means."""
+
+    def __init__(self, block: Block, application: Application, kind: StartType) -> None:
+        self.block = block
+        self.application = application
+        self.name = application.name
+        self.kind = kind
+        self.top: Process | None = None
+        self.running = False
+        self.failure: object = UNSET  # the reason why it did not start
+        self.unplanned = False
+        self.settled = trio.Event()  # started, or failed and nothing left of it
+        self.gone = trio.Event()
+        self.over = trio.Event()  # it is to end, or its top process has ended
+        self._starting = trio.CancelScope()
+        self._callbacks = Callback(block.controller, self.name)
+        self.nursery: trio.Nursery | None = None
+        self._task: trio.lowlevel.Task | None = None
+
+    # -- what others ask of it -----------------------------------------------------------------
+
+    async def wait_started(self) -> None:
+        """Wait until it has started.
+
+        Raises:
+            ApplicationStartError: it did not start.
+        """
+        await self.settled.wait()
+        if isinstance(self.failure, BaseException) and passes_through(self.failure):
+            await trio.lowlevel.checkpoint()  # it leaves by the block, which is being cancelled
+        if self.failure is not UNSET:
+            raise ApplicationStartError(self.name, self.failure)
+
+    async def end(self) -> None:
+        """Let it end, or give up its start, and wait until nothing is left of it."""
+        self.running = False
+        self._starting.cancel(reason="the application is to end")
+        self.over.set()
+        await self.gone.wait()
+
+    def cut(self) -> None:
+        """Kill what is left of it; a callback that runs is cancelled."""
+        self._starting.cancel(reason="cut short")
+        self.over.set()
+        self._callbacks.cut()
+        for process in list(runtime().processes.values()):
+            if self.nursery is not None and lives_in(process, self.nursery):
+                process.exit_with(KILLED)
+
+    def error(self) -> ApplicationExited:
+        """Say that it ended by itself, and what came before that."""
+        assert self.top is not None
+        loop = _supervisor_loop(self.top)
+        history, crash = ((), None) if loop is None else (loop.history, loop.crash)
+        return ApplicationExited(self.name, self.top.exit_reason, list(history), crash)
+
+    def calls_from(self, task: trio.lowlevel.Task) -> bool:
+        """Check whether a task runs its callbacks, or was opened by one; its processes do not."""
+        while task is not self._task:
+            nursery = task.parent_nursery
+            if nursery is None or nursery is self.nursery:
+                return False
+            task = nursery.parent_task
+        return True
+
+    # -- life ------------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def run(self) -> None:
+        """Be its task. Ctrl-C may break into a callback, not into the order of the end."""
+        self._task = trio.lowlevel.current_task()
+        try:
+            with trio.CancelScope(shield=True):
+                await self._live()
+        except BaseException as exc:
+            self._fail(exc)
+            raise
+        finally:
+            self.running = False
+            self.block.forget(self)
+            self.settled.set()
+            self.gone.set()
+
+    def _fail(self, exc: BaseException) -> None:
+        if not self.settled.is_set() and self.failure is UNSET:
+            self.failure = reason_of(exc)
+
+    async def _live(self) -> None:
+        try:
+            async with OwnNursery() as self.nursery:
+                home = OrderedNursery(runtime(), self.nursery)
+                await self._start(home)
+                if self.top is not None:
+                    await self._serve(self.top, home)
+        finally:
+            if self.top is not None:
+                await self._call_back(self.application.stop)
+                self._report_end(self.top.exit_reason)
+            elif self.failure is not UNSET:
+                self._report_end(self.failure)
+
+    async def _start(self, home: OrderedNursery) -> None:
+        with self._starting:
+            try:
+                self.top = await self._start_top(home)
+            except StartError as exc:
+                self.failure = exc.reason
+            except Exception as exc:
+                self.failure = reason_of(exc)
+        if self._starting.cancelled_caught:
+            self.failure = SHUTDOWN
+
+    async def _start_top(self, home: OrderedNursery) -> Process:
+        wanted = _as_top(self.application, await call_back(self.application.start))
+        top = await start(start_of(wanted, home, starter=None, link=False))
+        if top is None:
+            what = f"{type(self.application).__name__}.start: init of {wanted!r}"
+            raise BadReturn(what, "IGNORE", "anything else for the top of an application")
+        try:
+            await self._run_phases()
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await stop_process(top, SHUTDOWN, top.shutdown, interrupt=True)
+                await home.close()
+            raise
+        return top
+
+    async def _run_phases(self) -> None:
+        """Run each phase of its own, for it and for those included applications that have it."""
+        for phase in self.application.start_phases:
+            await call_back(self.application.start_phase, phase)
+            for inner in self.application._included.values():
+                if phase in inner.start_phases:
+                    await call_back(inner.start_phase, phase)
+
+    async def _serve(self, top: Process, home: OrderedNursery) -> None:
+        self.running = True
+        self._emit("started")
+        self.settled.set()
+        top.watchers[self._top_ended] = None
+        if top.dead:
+            self._top_ended(top)
+        try:
+            await self.over.wait()
+        finally:
+            self.running = False
+            with trio.CancelScope(shield=True):
+                await self._wind_down(top, home)
+
+    async def _wind_down(self, top: Process, home: OrderedNursery) -> None:
+        try:
+            await self._call_back(self.application.prep_stop)
+        finally:
+            await stop_process(top, SHUTDOWN, top.shutdown, interrupt=True)
+            await home.close()
+
+    @enable_ki_protection
+    def _top_ended(self, top: Process) -> None:
+        if self.over.is_set():
+            return
+        self.running = False
+        self.unplanned = True
+        self.over.set()
+        if self.kind == "permanent" or (self.kind == "transient" and not self._ended_well(top)):
+            self.block.fail(self)
+
+    def _ended_well(self, top: Process) -> bool:
+        """Check whether a transient application may be gone while others go on.
+
+        Only if its top process ended normally, which a supervisor does not do by itself. The one
+        that the block is there for may have done its work, as an auto-shutdown says.
+        """
+        if self.block.main is not type(self.application):
+            return top.exit_reason is NORMAL
+        loop = _supervisor_loop(top)
+        return is_quiet(top.exit_reason) and not (loop is not None and loop.gave_up)
+
+    # -- callbacks and reports -------------------------------------------------------------------
+
+    async def _call_back(self, callback: Callable[[], Any]) -> None:
+        pid = None if self.top is None else self.top.pid
+        await self._callbacks.run(callback, callback.__name__, pid)
+
+    def _report_end(self, reason: object) -> None:
+        if self.unplanned or self.top is None:
+            self._emit("exited", reason)
+        else:
+            self._emit("stopped", reason)
+
+    def _emit(self, phase: Literal["started", "stopped", "exited"], reason: object = None) -> None:
+        runtime().events.emit("application", ApplicationReport(self.name, phase, reason))
+
+
+def _as_top(application: Application, result: object) -> Child[Any]:
+    """Turn what `start` returned into the child that is the top process."""
+    if isinstance(result, SupervisorSpec):
+        flags = {name: getattr(result, name) for name in SupervisorSpec.__slots__}
+        return child(Supervisor, **flags)
+    try:
+        return as_child(result)
+    except SpecError:
+        accepted = "otp.child(otp.Supervisor, ...), a Supervisor class or otp.Supervisor.spec(...)"
+        raise BadReturn(f"{type(application).__name__}.start", result, accepted) from None
+
+
+def _supervisor_loop(top: Process) -> Any:
+    instance = top.instance
+    return instance.loop if isinstance(instance, SupervisorBehaviour) else None

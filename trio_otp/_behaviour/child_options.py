@@ -1,0 +1,87 @@
+"""The options of a child, as `otp.child(...).having(...)` takes them, and what each accepts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from .._exits.exits import SpecError
+from .._process.debug import check_debug
+from .._process.names import check_name
+from .._process.request import check_timeout, is_seconds
+from .._util.bounded import bounded
+from .._util.checks import check_choice, check_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+Shutdown: TypeAlias = "float | Literal['brutal_kill'] | None"
+ChildType: TypeAlias = Literal["worker", "supervisor"]
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse, with a `SpecError`, a value that its option does not accept."""
+    for key, value in options.items():
+        CHECKS[key](key, value)
+
+
+def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
+    def check(key: str, value: Any) -> None:
+        check_choice(key, value, choices, error=SpecError)
+
+    return check
+
+
+def _check_shutdown(key: str, value: Any) -> None:
+    if value is None or value == "brutal_kill":
+        return
+    if not is_seconds(value):
+        accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
+        raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
+
+
+def _check_bool(key: str, value: Any) -> None:
+    check_flag(key, value, error=SpecError)
+
+
+def _check_init_timeout(key: str, value: Any) -> None:
+    try:
+        check_timeout(key, value)
+    except ValueError as exc:
+        raise SpecError(str(exc)) from None
+
+
+def _check_debug(_: str, value: Any) -> None:
+    check_debug(value)
+
+
+def _check_id(key: str, value: Any) -> None:
+    if value is None:
+        raise SpecError(f"{key}=None: expected any other hashable value; leave it out for the name")
+    _check_hash(key, value)
+
+
+def _check_hash(key: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError:
+        raise SpecError(f"{key}={bounded(value)}: expected any hashable value") from None
+
+
+def _check_name(key: str, value: Any) -> None:
+    if value is not None:
+        check_name(value)
+        _check_hash(key, value)
+
+
+CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
+    "name": _check_name,
+    "id": _check_id,
+    "restart": _check_choice(get_args(Restart)),
+    "shutdown": _check_shutdown,
+    "significant": _check_bool,
+    "timeout": _check_init_timeout,
+    "type": _check_choice(get_args(ChildType)),
+    "debug": _check_debug,
+}

@@ -1,0 +1,103 @@
+"""What the callbacks of a server return, and how an answer becomes an outcome.
+
+Follows: Erlang's `gen_server`, section "Callback functions".
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import outcome
+
+from .._exits.bare import as_reason
+from .._exits.exits import NORMAL, Internal
+from .._process.process import UNSET
+from .._util.record import dataclass
+from .._util.sent import Sent
+
+if TYPE_CHECKING:
+    from .._process.request import From
+
+T = TypeVar("T")
+
+
+class Ignore(enum.Enum):
+    """What init returns if the server does not want to run; use the constant `IGNORE`."""
+
+    IGNORE = "ignore"
+
+    def __repr__(self) -> str:
+        """Return the name of the constant."""
+        return self.name
+
+
+IGNORE: Final = Ignore.IGNORE
+
+
+# Not frozen: it would take two and a half times as long to make, for each answer of a server.
+@dataclass(slots=True, unsafe_hash=True)
+class Reply(Generic[T]):
+    """Answer the call; `value` may be an `outcome.Error`, which raises in the caller.
+
+    Args:
+        value: the answer.
+        timeout: seconds without a message after which `handle_info` gets `Timeout()`.
+        continue_: a token for `handle_continue`, which runs next.
+    """
+
+    value: T | outcome.Outcome[T]
+    timeout: float | None = None
+    continue_: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
+
+    timeout: float | None = None
+    continue_: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the server: `terminate` runs, then the call is answered if `reply` is given.
+
+    Args:
+        reason: the exit reason.
+        reply: the answer of the call in hand, an `outcome.Error` to raise there.
+    """
+
+    reason: object = NORMAL
+    reply: Any = UNSET
+
+
+class Stopping(Internal, Exception):
+    """Carries a Stop out of the loop."""
+
+    def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
+        super().__init__(reason)
+        self.reason = as_reason(reason)
+        self.from_ = from_
+        self.reply = reply
+
+
+_ANSWERS: Final[Any] = (Reply, Stop, NoReply)
+
+
+def is_value(request: Any, result: Any) -> bool:
+    """Check whether what the handler of a call returned is the bare value of its reply."""
+    return getattr(request, "gives_value", False) is True and not isinstance(result, _ANSWERS)
+
+
+OUTCOMES: Final[Any] = (outcome.Value, outcome.Error, Sent)  # answers that stand for others
+
+
+def as_outcome(value: Any) -> outcome.Outcome[Any]:
+    """Return an answer as the outcome that it is or stands for."""
+    kind = value.__class__
+    if kind is outcome.Error:  # a new one each time, since an outcome serves one caller only
+        return outcome.Error(value.error)
+    if kind is Sent:
+        return outcome.Value(None)
+    return outcome.Value(value.value if kind is outcome.Value else value)

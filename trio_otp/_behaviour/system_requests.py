@@ -1,0 +1,203 @@
+"""The requests of `otp.sys`, each with what it does in the process that is asked.
+
+Follows: Erlang's `sys`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.bare import reason_of
+from .._exits.exits import CallbackFailed, NotSuspended, WrongServer, passes_through
+from .._process.debug import debug_of
+from .._process.names import class_name, need, takes_messages
+from .._process.request import check_timeout
+from .._util.record import dataclass
+from .._util.user_code import call_back
+from .messages import as_log
+from .system_messages import Request, SystemCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._process.debug import Debug, DebugEvent
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .system_messages import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `otp.sys.get_status` gives.
+
+    Args:
+        pid: the process.
+        name: its local name, None if it has none.
+        behaviour: its class, or function.
+        module: OTP's name for the kind of it: `gen_server`, `gen_statem`, `supervisor`, ...
+        sys: `running` or `suspended`.
+        parent: who started it with a link.
+        dictionary: a copy of its dictionary.
+        debug: what is switched on: `trace`, `log`, ...
+        log: the events kept by `otp.sys.log`.
+        message_queue_len: messages that wait.
+        state: what its `format_status` shows.
+        misc: what its kind has to add: `state` and `postponed` of a state machine, ...
+    """
+
+    pid: Pid[Any]
+    name: Any
+    behaviour: Any
+    module: str
+    sys: Literal["running", "suspended"]
+    parent: Pid[Any] | None
+    dictionary: dict[object, Any]
+    debug: tuple[str, ...]
+    log: tuple[DebugEvent, ...]
+    message_queue_len: int
+    state: Any
+    misc: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GetState(Request):
+    """For its state."""
+
+    async def carry_out(self, host: Host) -> Any:
+        """Return it."""
+        with _Failing("get_state"):
+            return host.instance._sys_state()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceState(Request):
+    """For another state."""
+
+    function: Callable[[Any], Any]
+
+    async def carry_out(self, host: Host) -> Any:
+        """Put what the function makes of the state in its place, and give that."""
+        with _Failing("replace_state"):
+            state = await call_back(self.function, host.instance._sys_state())
+            host.instance = host.process.instance = host.instance._sys_replace(state)
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCode(Request):
+    """For another version of its class, or of its state."""
+
+    behaviour: type[Any] | None
+    old_version: Any
+    extra: Any
+
+    async def carry_out(self, host: Host) -> None:
+        """Change the class, then let the instance follow; all of it or nothing."""
+        process = host.process
+        if not process.suspended:
+            raise NotSuspended(process.pid)
+        with _Failing("code_change"):
+            await host.instance._sys_code_change(self.behaviour, self.old_version, self.extra)
+            if process.behaviour is not None:  # a hand-written loop has none
+                process.behaviour = host.instance.__class__
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus(Request):
+    """For what there is to know."""
+
+    async def carry_out(self, host: Host) -> Status:
+        """Return it."""
+        process = host.process
+        debug = debug_of(process)
+        state, misc, log = host.instance._sys_status(debug.events)
+        return Status(
+            pid=process.pid,
+            name=process.name,
+            behaviour=process.behaviour,
+            module=host.instance.system_module,
+            sys="suspended" if process.suspended else "running",
+            parent=None if process.parent is None else process.parent.pid,
+            dictionary=dict(process._dictionary or {}),
+            debug=debug.options,
+            log=as_log(log),
+            message_queue_len=len(process.mailbox),
+            state=state,
+            misc=misc,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend(Request):
+    """To do nothing but system requests."""
+
+    async def carry_out(self, host: Host) -> None:
+        """Note it; `handle_system` does the rest."""
+        host.process.suspended = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Request):
+    """To go on."""
+
+    outlives_caller: ClassVar[bool] = True
+
+    async def carry_out(self, host: Host) -> None:
+        """Note it."""
+        host.process.suspended = False
+
+
+@dataclass(frozen=True, slots=True)
+class End(Request):
+    """To end; the answer comes before that."""
+
+    outlives_caller: ClassVar[bool] = True
+
+    reason: object
+
+    async def carry_out(self, host: Host) -> None:
+        """Nothing yet."""
+
+    def then(self, host: Host) -> None:
+        """Do it."""
+        host.end(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Request):
+    """To change or to tell what watches it."""
+
+    what: Callable[[Debug], Any]
+
+    async def carry_out(self, host: Host) -> Any:
+        """Do it."""
+        debug = debug_of(host.process)
+        result = self.what(debug)
+        debug.settle()
+        return result
+
+
+class _Failing:
+    """Turns what the user's function raises into the caller's `CallbackFailed`."""
+
+    def __init__(self, callback: str) -> None:
+        self._callback = callback
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
+        if exc is not None and not passes_through(exc):  # a group of exits as well
+            raise CallbackFailed(self._callback, reason_of(exc))
+
+
+@enable_ki_protection
+async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
+    """Send a request to a process that answers such, and wait for the answer."""
+    check_timeout("timeout", timeout)
+    process = need(ref, request)
+    if not takes_messages(process):
+        raise WrongServer("a function of otp.sys", ref, class_name(process))
+    return await SystemCall(process, ref, request, timeout).wait()

@@ -1,0 +1,462 @@
+"""Exit reasons, and the errors a caller can meet.
+
+An exit reason is plain data: `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILL`, `KILLED`, `NOPROC`,
+`TIMEOUT`, the exception instance of a crash, or any object given to `otp.exit`. Reasons can be
+matched; write the constants with a dot, since a bare name in a pattern would match anything:
+
+>>> import trio_otp as otp
+>>> def describe(reason):
+...     match reason:
+...         case otp.NORMAL | otp.SHUTDOWN: return "quiet"
+...         case otp.Shutdown(detail): return f"quiet: {detail}"
+...         case Exception(): return "crash"
+>>> [describe(r) for r in (otp.NORMAL, otp.Shutdown("deploy"), ValueError("bad"))]
+['quiet', 'quiet: deploy', 'crash']
+
+It is long because every decision that a caller can take is a class with its text.
+
+Follows: Erlang reference manual, "Processes", section "Termination".
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._util.bounded import article, bounded, hidden_text, shown_text, visible
+from .._util.checks import nearest
+from .._util.copies import PortableError
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from weakref import ReferenceType
+
+
+class Reason(enum.Enum):
+    """The exit reasons that have a name; use the constants `NORMAL`, `SHUTDOWN`, ..."""
+
+    NORMAL = "normal"
+    SHUTDOWN = "shutdown"
+    KILL = "kill"
+    KILLED = "killed"
+    NOPROC = "noproc"
+    TIMEOUT = "timeout"
+
+    def __repr__(self) -> str:
+        """Return the name of the constant."""
+        return self.name
+
+    __str__ = __repr__
+
+
+NORMAL: Final = Reason.NORMAL
+SHUTDOWN: Final = Reason.SHUTDOWN
+KILL: Final = Reason.KILL
+KILLED: Final = Reason.KILLED
+NOPROC: Final = Reason.NOPROC
+TIMEOUT: Final = Reason.TIMEOUT
+_SAME: Final = object()  # the reason itself is shown
+_TEXT: Final = 1000  # characters of what an exception says
+ENDS: Final = 10  # ends of children that the text of an error or a record lists
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """A quiet exit reason that carries a detail, like `{:shutdown, term}`."""
+
+    detail: object = None
+
+
+def is_quiet(reason: object) -> bool:
+    """Check whether a reason is an expected end: NORMAL, SHUTDOWN or `Shutdown(...)`.
+
+    Args:
+        reason: any exit reason.
+
+    >>> is_quiet(SHUTDOWN), is_quiet(KILLED)
+    (True, False)
+    """
+    return reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
+
+
+class Internal:
+    """Marks what carries something inside of the library; see `bare` for what users get instead."""
+
+
+class ProcessExit(Internal, BaseException):
+    """Private carrier of `otp.exit(reason)`: no `except Exception` can swallow it."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.told: ReferenceType[ProcessExited] | None = None  # what users get instead
+
+    def __repr__(self) -> str:
+        return f"ProcessExit({bounded(self.reason)})"  # Trio shows what ends a nursery
+
+
+def passes_through(exc: BaseException) -> bool:
+    """Check whether an exception is not ours: Ctrl-C, SystemExit, a foreign `Cancelled`."""
+    match exc:
+        case BaseExceptionGroup(exceptions=inner):
+            return any(map(passes_through, inner))
+        case _:
+            return not isinstance(exc, Exception | ProcessExit)
+
+
+def reason_text(reason: object, limit: int = 300) -> str:
+    """Render an exit reason as the end of an error text: an exception by class and text.
+
+    An error of this library whose reason is another error already ends with that one, so nothing
+    stands in the text twice, and nothing in quotes that are escaped again and again. If it is too
+    long for the limit, the innermost one is what is shown.
+
+    Args:
+        reason: any exit reason.
+        limit: characters.
+
+    >>> reason_text(Shutdown(FailedToStartChild("db", ValueError("no host"))))
+    "child 'db' failed to start: ValueError: no host"
+    """
+    exc = reason.detail if isinstance(reason, Shutdown) else reason
+    if not isinstance(exc, BaseException):
+        return bounded(reason)
+    if hidden_text(exc) is not None:
+        return bounded(exc)
+    text, inner = _said_by(exc), _told_by(exc)
+    if inner is not None:
+        return text if len(text) <= limit else reason_text(inner, limit)
+    name = type(exc).__name__
+    return shown_text(f"{name}: {text}" if text else name, limit)
+
+
+def _told_by(exc: BaseException) -> BaseException | None:
+    """Return the error that an error of this library tells of as its reason."""
+    reason = getattr(exc, "reason", None) if isinstance(exc, OtpError) else None
+    if isinstance(reason, Shutdown):
+        reason = reason.detail
+    return reason if isinstance(reason, BaseException) and reason is not exc else None
+
+
+def _said_by(exc: BaseException) -> str:
+    """Return what an exception says, in one line, whatever it is made of."""
+    args = exc.args
+    try:
+        if type(exc).__str__ is not BaseException.__str__:
+            return visible(str(exc)[:_TEXT])
+    except Exception:
+        return bounded(exc)
+    if len(args) == 1 and isinstance(args[0], str):
+        return visible(args[0][:_TEXT])
+    return bounded(args[0] if len(args) == 1 else args) if args else ""
+
+
+class OtpError(PortableError, Exception):
+    """The base of every error of this library."""
+
+
+class NotInRun(OtpError, RuntimeError):
+    """A function was used where no Trio run is going on, for instance in a worker thread."""
+
+
+class NotAProcess(OtpError, RuntimeError):
+    """A function that needs a process of its own was used in plain Trio code."""
+
+
+class BadReturn(OtpError, TypeError):
+    """A callback returned something it may not return; it crashes the server, as in OTP."""
+
+    def __init__(self, callback: str, value: object, accepted: str) -> None:
+        super().__init__(f"{callback} returned {bounded(value)}; accepted: {accepted}")
+        self.callback = callback
+        self.value = value
+
+
+class NoCallback(OtpError):
+    """A server got a message and has no callback for it; it crashes the server, as in OTP."""
+
+    def __init__(self, callback: str, server: object, message: object) -> None:
+        super().__init__(f"{type(server).__name__} got {bounded(message)} and has no {callback}")
+        self.callback = callback
+        self.message = message
+
+
+class StartError(OtpError):
+    """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
+
+    def __init__(self, reason: object, what: object = None) -> None:
+        super().__init__(f"{what or 'process'} did not start: {reason_text(reason)}")
+        self.reason = reason
+        crash = reason.detail if isinstance(reason, Shutdown) else reason
+        if isinstance(crash, BaseException):
+            self.__cause__ = crash
+
+
+class AlreadyStarted(StartError):
+    """The name or child id is taken by a living process, `pid`."""
+
+    def __init__(self, pid: Any, what: object = None, *, name: object = None) -> None:
+        super().__init__(NORMAL, what)
+        text = f"{what or 'process'} is already started as {pid!r}"
+        if name is not None:
+            text = f"{what or 'process'} did not start: the name {bounded(name)} belongs to {pid!r}"
+        self.args = (text,)
+        self.pid = pid
+        self.reason = self
+
+
+class AlreadyRegistered(OtpError):
+    """The name or unique key belongs to a living process, `pid`."""
+
+    def __init__(self, key: object, pid: Any) -> None:
+        super().__init__(f"{bounded(key)} is registered by {pid!r}")
+        self.key = key
+        self.pid = pid
+
+
+class FailedToStartChild(OtpError):
+    """The detail of a supervisor's `Shutdown` reason when a child did not start."""
+
+    def __init__(self, child_id: object, reason: object) -> None:
+        super().__init__(f"child {bounded(child_id)} failed to start: {reason_text(reason)}")
+        self.child_id = child_id
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class CallError(OtpError):
+    """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
+
+    def __init__(
+        self, text: str, server: object, message: object = None, elapsed: float = 0.0
+    ) -> None:
+        super().__init__(text)
+        self.server = server
+        self.message = message
+        self.elapsed = elapsed
+
+
+class NoProcess(CallError):
+    """Nobody is behind the reference: the process is dead or the name is free."""
+
+    def __init__(
+        self,
+        server: object,
+        message: object = None,
+        *,
+        known: Iterable[object] = (),
+        text: str | None = None,
+    ) -> None:
+        what = text or f"no process behind {bounded(server)}"
+        super().__init__(what + _about(message), server, message)
+        self.reason = NOPROC
+        self._known = tuple(known)  # names, of which the nearest is told if this is ever shown
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not self._known:
+            return text
+        names = {bounded(name).strip("'").casefold(): bounded(name) for name in self._known}
+        near = nearest(bounded(self.server).strip("'").casefold(), names)
+        return text if near is None else f"{text}; did you mean {names[near]}?"
+
+
+class CallTimeout(CallError, trio.TooSlowError):
+    """The server did not answer in time; the request may still be handled, its reply is dropped."""
+
+    def __init__(
+        self,
+        server: object,
+        message: object,
+        elapsed: float,
+        *,
+        shown: object = None,
+        doing: str = "",
+    ) -> None:
+        request = _about(message, shown)
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}{doing}"
+        super().__init__(text, server, message, elapsed)
+        self.reason = TIMEOUT
+
+
+class ServerExited(CallError):
+    """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
+
+    def __init__(
+        self,
+        server: object,
+        reason: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        *,
+        shown: object = None,
+        why: object = _SAME,
+    ) -> None:
+        why = reason if why is _SAME else why
+        super().__init__(
+            f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}",
+            server,
+            message,
+            elapsed,
+        )
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class CallingSelf(CallError):
+    """A process called itself and would have waited for ever."""
+
+    def __init__(self, server: object, message: object = None, *, shown: object = None) -> None:
+        who = f"{bounded(server)} called itself{_about(message, shown)}"
+        text = f"{who}; share the logic in an undecorated method"
+        super().__init__(text, server, message)
+
+
+class DeadlockError(CallError):
+    """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
+
+    def __init__(
+        self, server: object, message: object, cycle: Sequence[object], *, shown: object = None
+    ) -> None:
+        path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
+        super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
+        self.cycle = tuple(cycle)
+
+
+class WrongServer(OtpError, TypeError):
+    """A client method was sent to a server whose class does not have it."""
+
+    def __init__(self, method: str, server: object, actual: str) -> None:
+        super().__init__(
+            f"{method} was called on {bounded(server)}, which is {article(actual)} {actual}"
+        )
+
+
+class CallbackFailed(OtpError):
+    """A function that `otp.sys` ran in a process raised, for `reason`; the process goes on."""
+
+    def __init__(self, callback: str, reason: object) -> None:
+        super().__init__(f"{callback}: {reason_text(reason)}")
+        self.callback = callback
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class NotSuspended(OtpError):
+    """The code of a process can be changed only while it is suspended; `otp.sys.suspend` it."""
+
+    def __init__(self, pid: object) -> None:
+        super().__init__(f"{pid!r} is not suspended; write await otp.sys.suspend(...) first")
+        self.pid = pid
+
+
+class MaxChildren(OtpError):
+    """A dynamic supervisor has as many children as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"max_children={limit} reached")
+        self.limit = limit
+
+
+class ChildError(OtpError):
+    """A management call of a supervisor does not fit the state of the child."""
+
+    def __init__(self, child_id: object, text: str) -> None:
+        super().__init__(f"child {bounded(child_id)} {text}")
+        self.child_id = child_id
+
+
+class ChildNotFound(ChildError):
+    """The supervisor has no such child."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "not found")
+
+
+class ChildRunning(ChildError):
+    """The child runs; `terminate_child` it first."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is running; terminate_child it first")
+
+
+class ChildRestarting(ChildError):
+    """The child is being restarted."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is being restarted")
+
+
+class ChildAlreadyPresent(ChildError):
+    """A child that does not run has this id; `restart_child` or `delete_child` it."""
+
+    def __init__(self, child_id: object) -> None:
+        super().__init__(child_id, "is present but not running; restart_child or delete_child it")
+
+
+class SpecError(OtpError, ValueError):
+    """A specification is wrong; the text names the field, the value and what is accepted."""
+
+
+class ProcessExited(OtpError):
+    """An exit signal ended the block of `otp.open_process`."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"exit signal: {reason_text(reason)}")
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class SupervisorExited(OtpError):
+    """A supervisor gave up; `history` has `(time, child id, reason)` of the last ends of children.
+
+    An exception in there says what the one that was raised has said, and has no traceback; `crash`,
+    the last one, is as it was raised, and is the `__cause__`.
+    """
+
+    def __init__(
+        self,
+        reason: object,
+        history: Sequence[tuple[float, object, object]] = (),
+        crash: object = None,
+    ) -> None:
+        super().__init__(f"supervisor exited: {reason_text(reason)}{ends_text(history)}")
+        self.reason = reason
+        self.history = tuple(history)
+        self.__cause__ = last_crash(reason, history, crash)
+
+
+def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
+    """List the last ends of children, one a line, with the seconds since."""
+    last = list(history)[-ENDS:]
+    try:
+        now = trio.current_time()
+    except RuntimeError:  # outside of a run the last of them is now
+        now = last[-1][0] if last else 0.0
+    return "".join(
+        f"\n  {max(0.0, now - time):.1f} s ago: child {bounded(child_id)}: "
+        f"{reason_text(reason, 500)}"
+        for time, child_id, reason in last
+    )
+
+
+def last_crash(
+    reason: object, history: Sequence[tuple[float, object, object]], crash: object
+) -> BaseException | None:
+    """Return what made a supervisor give up: an exception, or None if it was none."""
+    last = crash if crash is not None else history[-1][2] if history else reason
+    return last if isinstance(last, BaseException) else None
+
+
+def _about(message: object, shown: object = None) -> str:
+    """Say what was asked for; `shown` stands for it if its server keeps that out of texts."""
+    if message is None:
+        return ""
+    return f" (request {bounded(message if shown is None else shown)})"

@@ -1,0 +1,143 @@
+"""What `gen_event` sends to an event manager: each command knows what the manager does with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import outcome
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.messages import Handled
+from .._behaviour.results import Reply
+from .._process.names import check_class, need
+from .._process.request import From, check_timeout
+from .._util.record import dataclass
+from .handler import HandlerCrashed
+from .manager import EventManager
+from .results import Crash
+from .table import Entry
+
+if TYPE_CHECKING:
+    from .._process.names import Ref
+    from .._process.process import Process
+    from .handler import GenEvent, HandlerKey
+
+
+class Command(Handled):
+    """A call to an event manager. What goes wrong with it is raised in the caller alone."""
+
+    __slots__ = ()
+
+    async def handle_call(self, server: Any, from_: From[Any]) -> Any:
+        """Do it, and answer."""
+        try:
+            return Reply(await self.run(server, from_))
+        except Exception as exc:
+            return Reply(outcome.Error(exc))
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+        """Do it; give the answer."""
+        raise NotImplementedError  # each command has its own
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Handled):
+    """An event that nobody waits for."""
+
+    event: Any
+
+    def handle_cast(self, server: Any) -> Any:
+        """Return it to all handlers."""
+        return server.tell_all("handle_event", self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncNotify(Command):
+    """An event whose sender waits until all handlers have had it."""
+
+    event: Any
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+        """Return it to all handlers."""
+        await manager.tell_all("handle_event", self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class AddHandler(Command):
+    """Add a handler, supervised if there is an owner."""
+
+    handler: GenEvent
+    id: Any
+    owner: Process | None
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+        """Start it and put it into the table."""
+        await manager.add(Entry(self.handler, self.id, self.owner))
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteHandler(Command):
+    """Take a handler out."""
+
+    handler: HandlerKey
+    reason: object
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+        """Return what its `terminate` returned."""
+        entry = manager.need(self.handler)
+        ran = await manager.take_out(entry, self.reason)
+        if isinstance(ran, Crash):
+            raise HandlerCrashed(entry.key, ran.reason)
+        return ran.value
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceHandler(Command):
+    """Put a handler in place of another, with an owner of its own if `supervised`."""
+
+    old: HandlerKey
+    new: GenEvent
+    reason: object
+    id: Any
+    supervised: bool
+    owner: Process | None
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+        """End the old one and start the new one."""
+        new = Entry(self.new, self.id, self.owner)
+        await manager.swap(self.old, self.reason, new, sup=self.supervised)
+
+
+@dataclass(frozen=True, slots=True)
+class WhichHandlers(Command):
+    """List the handlers."""
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> list[HandlerKey]:
+        """Return what they are called."""
+        return manager.table.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class CallHandler(Command):
+    """Ask one handler."""
+
+    handler: HandlerKey
+    request: Any
+
+    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+        """Return its answer."""
+        return await manager.ask(self.handler, self.request, from_)
+
+
+@enable_ki_protection
+async def send_command(ref: Ref, command: Command, timeout: float | None = None) -> Any:
+    """Send a command to an event manager and wait for its answer.
+
+    Raises:
+        WrongServer: the reference leads to something else.
+        NoProcess, CallTimeout, ServerExited, CallingSelf, DeadlockError: as `otp.call`.
+    """
+    check_timeout("timeout", timeout)
+    process = need(ref, command)
+    check_class(ref, process, EventManager, "a function of gen_event")
+    return await From(process, ref, command, timeout).wait()

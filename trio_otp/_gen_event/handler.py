@@ -1,0 +1,266 @@
+"""What an event handler is: its base class, what its callbacks return, what others hear of it.
+
+See `trio_otp.gen_event` for an example and for the functions that put handlers into a manager.
+Follows: Erlang's `gen_event`, section "Callback Functions".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
+
+from .._behaviour.class_checks import check_members, new_members, refuse_options
+from .._behaviour.info_methods import enter_info_methods
+from .._behaviour.messages import log_unexpected
+from .._exits.exits import NORMAL, NoCallback, OtpError, reason_text
+from .._gen_server.client import OWN
+from .._process.process import UNSET
+from .._process.runtime import need_process
+from .._process.signals import Exit
+from .._util.bounded import bounded
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    from .._process.names import Ref
+    from .._process.pid import Pid
+
+HandlerKey: TypeAlias = "type[GenEvent] | tuple[type[GenEvent], Any]"
+
+
+class GenEvent:
+    """The base class of event handlers; override the callbacks you need.
+
+    The object is the state. Its constructor runs where you make it, every callback, `def` or
+    `async def`, in the process of the event manager. A callback that raises, or returns what it
+    may not, takes its own handler out of the manager; the others go on.
+    """
+
+    info_methods: ClassVar[dict[type[Any], str]] = {}  # {message type: method of `on_info`}
+    is_handler: ClassVar[bool] = True
+    _is_installed = False  # while a manager has it
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the class and enter its methods of `on_info`.
+
+        Raises:
+            SpecError: the class has options, or a method that a handler cannot have.
+        """
+        super().__init_subclass__()
+        refuse_options(cls, options, "an event handler is no child and has no options")
+        members = new_members(cls, GenEvent)
+        check_members(cls, members, ("gen_server",))
+        cls.info_methods = enter_info_methods(cls, members)
+
+    @classmethod
+    def at(cls, ref: Ref, *, id: Any = None, timeout: float | None = OWN) -> Self:
+        """Return a typed client: the `on_call` methods of the class, sent to a handler.
+
+        Args:
+            ref: the event manager.
+            id: the id of the handler, if it was added with one.
+            timeout: seconds, as of `GenServer.at`.
+
+        Raises:
+            TypeError: `ref` is no reference.
+            ValueError: `timeout` is no number of seconds >= 0.
+        """
+        # It needs the manager, which needs this module.
+        from .client import HandlerClient  # noqa: PLC0415 - see above
+
+        client: Any = HandlerClient(cls, ref, id, timeout)
+        return client  # type: ignore[no-any-return]  # it stands for an instance
+
+    def init(self) -> Any:
+        """Prepare, in the manager, which does nothing else until it is over.
+
+        Returns:
+            None, or `Stop(reason)` to refuse: whoever adds it gets `StartError(reason)`.
+        """
+
+    def init_swapped(self, result: object) -> Any:
+        """Prepare in place of another handler. If not overridden, this is `init`.
+
+        Args:
+            result: what `terminate` of the other handler returned; `HandlerCrashed` if it raised,
+                `NoHandler` if there was none.
+
+        Returns:
+            As of `init`.
+        """
+        return self.init()
+
+    def handle_event(self, event: Any) -> Any:
+        """Take an event of `notify` or `sync_notify`.
+
+        Args:
+            event: what was notified; every handler gets this very object.
+
+        Returns:
+            None, `RemoveHandler()` or `SwapHandler(new)`.
+
+        Raises:
+            NoCallback: it is not overridden; the handler is removed.
+        """
+        raise NoCallback("handle_event", self, event)
+
+    def handle_call(self, request: Any) -> Any:
+        """Answer `gen_event.call`.
+
+        Args:
+            request: what the caller sent.
+
+        Returns:
+            `Reply(value)`, `RemoveHandler(reply=value)` or `SwapHandler(new, reply=value)`.
+
+        Raises:
+            NoCallback: it is not overridden; the handler is removed.
+        """
+        raise NoCallback("handle_call", self, request)
+
+    def handle_info(self, message: Any) -> Any:
+        """Take a plain message; each one goes to every handler.
+
+        A handler that does not override it logs what it did not expect, and stays. The `Exit` of
+        an owner of handlers it expects.
+
+        Args:
+            message: what arrived; a method of `on_info` gets it if its type fits.
+
+        Returns:
+            As of `handle_event`.
+        """
+        for kind in type(message).__mro__:
+            if kind in self.info_methods:
+                return getattr(self, self.info_methods[kind])(message)
+        if not isinstance(message, Exit):
+            log_unexpected(need_process("handle_info"), message)
+        return None
+
+    def terminate(self, reason: object) -> Any:
+        """Clean up. Called once, whenever the handler leaves the manager, but for a kill of that.
+
+        Args:
+            reason: what `delete_handler` or a swap brought; NORMAL after `RemoveHandler()`,
+                SHUTDOWN when the manager ends, `OwnerExited(reason)` when the owner has ended,
+                the exception of a crash.
+
+        Returns:
+            Anything: `delete_handler` gives it, a swap hands it to `init_swapped` of the new one.
+        """
+
+    def format_status(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what reports show; override it to keep secrets out, as that of a GenServer.
+
+        Args:
+            *args: the dict, with `state`, `message`, `reason` and `log`.
+            **kwargs: the keys of the dict, for one that takes those.
+
+        Returns:
+            What is shown, as a dict with the same keys.
+
+        Follows: `format_status/1` of Erlang's `gen_event`, as of OTP 25.
+        """
+        return args[0] if args else kwargs or self._status()
+
+    def _status(self) -> Any:
+        """Return what is shown of the state."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHandler:
+    """A handler returns it to leave its manager; `terminate` gets NORMAL.
+
+    Args:
+        reply: the answer, if a call is in hand.
+    """
+
+    reply: Any = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class SwapHandler:
+    """A handler returns it to give its place to another.
+
+    Args:
+        new: the other handler.
+        reason: what the `terminate` of the old one gets.
+        id: the id of the new one, if it is to have one.
+        reply: the answer, if a call is in hand.
+    """
+
+    new: GenEvent
+    reason: object = NORMAL
+    id: Any = None
+    reply: Any = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerExit:
+    """The message to the owner of a supervised handler that has left its manager.
+
+    Args:
+        manager: the event manager.
+        handler: the handler's class, or `(class, id)`.
+        reason: NORMAL if it was deleted or removed itself, SHUTDOWN if the manager ends,
+            `Swapped(handler, owner)`, or why it crashed.
+    """
+
+    manager: Pid[Any]
+    handler: HandlerKey
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """The reason of a `HandlerExit` after a swap: which handler came, and who owns that."""
+
+    handler: HandlerKey
+    owner: Pid[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerExited:
+    """What `terminate` of a supervised handler gets when its owner has ended, and why that did."""
+
+    reason: object
+
+
+class NoHandler(OtpError, LookupError):
+    """The event manager has no such handler."""
+
+    def __init__(self, handler: object) -> None:
+        super().__init__(f"no handler {bounded(handler)}; add it with otp.gen_event.add_handler")
+        self.handler = handler
+
+
+class HandlerCrashed(OtpError):
+    """A handler crashed with the request in hand; `reason` says why, also as `__cause__`."""
+
+    def __init__(self, handler: object, reason: object) -> None:
+        super().__init__(f"handler {bounded(handler)} crashed: {reason_text(reason)}")
+        self.handler = handler
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+def check_handler(handler: object, name: str = "handler") -> None:
+    """Refuse what is no handler object, saying what is."""
+    if isinstance(handler, GenEvent):
+        return
+    hint = f"; write {handler.__name__}()" if _is_handler_class(handler) else ""
+    raise TypeError(f"{name}={bounded(handler)}: expected an object of a GenEvent class{hint}")
+
+
+def split_key(key: Any, name: str = "handler") -> tuple[type[GenEvent], Any]:
+    """Return the class and the id of a handler; refuse what names none."""
+    kind, id = key if key.__class__ is tuple and len(key) == 2 else (key, None)
+    if _is_handler_class(kind):
+        return kind, id
+    hint = f"; write {type(kind).__name__}" if isinstance(kind, GenEvent) else ""
+    accepted = "a GenEvent class or (class, id)"
+    raise TypeError(f"{name}={bounded(key)}: expected {accepted}{hint}")
+
+
+def _is_handler_class(value: object) -> TypeGuard[type[GenEvent]]:
+    return isinstance(value, type) and issubclass(value, GenEvent)

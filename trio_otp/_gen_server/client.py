@@ -1,0 +1,79 @@
+"""What `GenServer.at` gives: the decorated methods of a class, sent to one server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .._process.names import check_reference
+from .._process.process import UNSET
+from .._process.request import check_timeout
+from .._util.checks import did_you_mean
+from .._util.copies import Handle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._process.names import Ref
+
+
+OWN: Final[Any] = UNSET  # as a time-out: that of each method
+
+
+class Client(Handle):
+    """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
+
+    __slots__ = ("__dict__", "_class", "_timeout", "ref")
+
+    def __init__(self, server_class: type[Any], ref: Ref, timeout: Any) -> None:
+        check_reference(ref)
+        if timeout is not OWN:
+            check_timeout("timeout", timeout)
+        self._class = server_class
+        self._timeout = timeout  # of each call, in the place of that of the method
+        self.ref = ref
+
+    def __getattr__(self, name: str) -> Any:
+        method: Any = getattr(self._class, name, None)
+        if is_sent(method):
+            bound = self.__dict__[name] = method.bind(self.ref, self._timeout)
+            return bound
+        raise no_method(self._class, name, is_sent)
+
+    def __reduce_ex__(self, _: object) -> Any:
+        # It is as good elsewhere as its reference is.
+        return Client, (self._class, self.ref, self._timeout)
+
+    def __repr__(self) -> str:
+        return f"<client of {self._class.__name__} at {self.ref!r}{shown_limit(self._timeout)}>"
+
+
+def shown_limit(timeout: Any) -> str:
+    """Return what the repr of a client tells of its time-out."""
+    return "" if timeout is OWN else f" timeout={timeout!r}"
+
+
+def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> AttributeError:
+    """Say that a client has no such method: which it has, or what the one of that name is.
+
+    Args:
+        cls: the class of the server or handler.
+        name: what was asked for.
+        sends: tells a method that the client sends.
+    """
+    member = getattr(cls, name, None)
+    known = [key for key in dir(cls) if sends(getattr(cls, key, None))]
+    has = f"it has {', '.join(known) or 'no decorated methods'}"
+    if name in getattr(cls, "info_methods", {}).values():
+        has = "it handles plain messages; write otp.send(ref, message)"
+    elif callable(member) and not hasattr(object, name) and not hasattr(member, "otp_mark"):
+        has = f"{cls.__name__}.{name} is a method without @otp.on_call or @otp.on_cast; {has}"
+    text = f"a client of {cls.__name__} has no {name!r}; {has}{did_you_mean(name, known)}"
+    return AttributeError(text)
+
+
+def is_sent(method: Any) -> bool:
+    """Check whether it is a decorated method, which can be bound to a server and then sent.
+
+    To ask with a protocol would take longer than to call the method.
+    """
+    return hasattr(method, "otp_mark") and hasattr(method, "bind")

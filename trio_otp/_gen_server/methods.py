@@ -1,0 +1,411 @@
+"""What decorated methods are: objects that check arguments and send themselves as messages.
+
+It is long because a call, a cast and a deferred call share how they look to Python and to a caller.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from functools import partial
+from types import CoroutineType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
+
+import outcome
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.class_checks import check_method
+from .._behaviour.messages import Cast, Handled
+from .._behaviour.results import NoReply, Reply
+from .._exits.bare import publish, unwrap
+from .._exits.exits import NotAProcess, WrongServer
+from .._process.checkpoints import refusal
+from .._process.names import METHODS, class_name, find, need
+from .._process.pid import Pid
+from .._process.process import UNSET
+from .._process.request import From, check_timeout
+from .._process.runtime import own_process, runtime
+from .._util.bounded import bounded, label_of
+from .._util.checks import check_raises
+from .._util.copies import Handle
+from .._util.sent import SENT, Sent
+from .._util.signature import argument_checker, right_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .._process.names import Ref
+    from .._process.process import Process
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+_NONE: Final[dict[str, Any]] = {}
+
+
+class Message(Handled):
+    """A call or cast of a decorated method, on its way."""
+
+    __slots__ = ("args", "kwargs", "method")
+
+    def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs or _NONE  # so that those who wait hold no empty ones
+
+    def __repr__(self) -> str:
+        shown = [bounded(value) for value in self.args]
+        shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
+        return f"{self.method.name}({', '.join(shown)})"
+
+    def handle_call(self, server: Any, from_: From[Any]) -> Any:
+        """Run the method."""
+        return self.method.answer(server, from_, self)
+
+    def handle_cast(self, server: Any) -> Any:
+        """Run the method: the function of that name on the class of the server."""
+        method, kwargs = self.method, self.kwargs
+        if server.__class__ is method.owner and method.members.get(method.name) is method:
+            function = method.function  # as for most: neither inherited, overridden nor replaced
+        else:
+            function = method.function_of(server)
+        if kwargs:
+            return function(server, *self.args, **kwargs)
+        return function(server, *self.args)
+
+
+class CallMessage(Message):
+    """A call of a method whose value is the reply."""
+
+    __slots__ = ()
+    gives_value = True
+
+
+class _Outside:
+    """A function as a client calls it: without the server, and the `From` of a deferred call.
+
+    It has the signature, worked out when it is asked for; to do so for each client would take
+    longer than a call.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, deferred: bool = False) -> None:
+        self.__wrapped__ = function
+        self._deferred = deferred
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        if self._deferred:  # what the function returns is not the answer
+            own = inspect.signature(partial(self.__wrapped__, None, None))
+            return own.replace(return_annotation=inspect.Signature.empty)
+        return inspect.signature(partial(self.__wrapped__, None))
+
+
+class _Signature:
+    """The signature of a method as it is called on the class: with the server first."""
+
+    def __get__(self, method: _Method | None, owner: type[Any]) -> inspect.Signature:
+        if method is None:
+            raise AttributeError("__signature__")  # of the class of methods it is the ordinary one
+        own = method.outside.__signature__
+        name = "ref" if "ref" not in own.parameters else "_ref"
+        first = inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, annotation="Ref")
+        return own.replace(parameters=[first, *own.parameters.values()])
+
+
+class _Method(Handle):
+    """What a decorated name is: the function, and how to send it as a message."""
+
+    otp_mark: ClassVar[str] = "gen_server"  # the behaviour it is for
+    decorator: ClassVar[str] = "on_call"
+    # names a client uses for itself
+    reserved: ClassVar[tuple[str, ...]] = ("ref", "_class", "_timeout")
+    __signature__ = _Signature()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        check_method(function, self.decorator)
+        self.function = function
+        self.name = label_of(function)
+        self.owner: type[Any] = object
+        self.members = vars(object)
+        self.check = argument_checker(function)
+        self.least, self.most = right_counts(function)  # of arguments, with the server
+        self.outside = _Outside(function)
+        self.__wrapped__ = function
+        self.__doc__ = function.__doc__
+        self.__module__ = getattr(function, "__module__", type(self).__module__)
+        self.__name__ = self.name
+        self.__qualname__ = getattr(function, "__qualname__", self.name)
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.owner = owner
+        self.members = vars(owner)
+        self.name = self.__name__ = name
+        self.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.owner.__name__}.{self.name}>"
+
+    def __reduce_ex__(self, _: object) -> Any:
+        return getattr, (self.owner, self.name)  # by name, as a function
+
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Return the method with the server filled in, and a limit in the place of its own."""
+        raise NotImplementedError  # a call waits for its answer, a cast does not
+
+    def dressed(self, bound: F) -> F:
+        """Let what sends the method have the name, the docstring and the signature of it."""
+        function: Any = bound
+        function.__name__, function.__qualname__ = self.name, f"{self.owner.__name__}.{self.name}"
+        function.__doc__, function.__module__ = self.__doc__, self.__module__
+        function.__wrapped__ = self.outside
+        function.otp_method = self
+        return bound
+
+    def without_server(self) -> TypeError:
+        """Say that the reference was left out, where the method is called on the class."""
+        call = f"{self.owner.__name__}.{self.name}"
+        lines = f"write {self.owner.__name__}.at(ref).{self.name}(...) or {call}(ref, ...)"
+        return TypeError(f"{call}() is to be sent to a server; {lines}")
+
+    def refuse_wrong(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeError, in the caller, for arguments that the function does not take."""
+        try:
+            self.check(None, *args, **kwargs)
+        except TypeError as exc:
+            raise self._explained(exc, ref, args, kwargs) from None
+
+    def _explained(
+        self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> TypeError:
+        """Say what is wrong with the arguments: perhaps the reference was left out."""
+        with suppress(Exception):
+            if find(ref) is not None:
+                return error
+        try:
+            self.check(None, ref, *args, **kwargs)
+        except TypeError:
+            return error
+        shown = [bounded(value, 60) for value in (ref, *args)]
+        shown += [f"{name}={bounded(value, 60)}" for name, value in kwargs.items()]
+        line = f"{self.owner.__name__}.{self.name}(ref, {', '.join(shown)})"
+        return TypeError(f"{error}; the server comes first: write {line}")
+
+    def function_of(self, server: Any) -> Callable[..., Any]:
+        """Find the function by name on the class of the server, so that overrides work."""
+        found: Any = getattr(server.__class__, self.name)
+        function: Callable[..., Any] = found.function if isinstance(found, _Method) else found
+        return function
+
+    def check_server(self, ref: Ref, process: Process) -> None:
+        """Refuse, in the caller, a server that does not have the method."""
+        actual = process.behaviour
+        if actual is None or not issubclass(actual, self.owner):
+            error = WrongServer(f"{self.owner.__name__}.{self.name}", ref, class_name(process))
+            if getattr(self.owner, "is_handler", False):
+                line = f"{self.owner.__name__}.at({bounded(ref)}).{self.name}(...)"
+                error.add_note(f"A handler is asked through its client: {line}")
+            raise error
+
+    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function for a call; a cast method has no answer."""
+        raise WrongServer(self.name, server, f"server that takes {self.name} as a cast")
+
+
+def _renamed(function: Any, name: str) -> Any:
+    """Return the same function by another name, also where Ctrl-C is concerned: the code is one."""
+    renamed = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+    renamed.__qualname__ = name
+    return renamed
+
+
+class CallMethod(_Method, Generic[P, R]):
+    """A method that `on_call` made a call."""
+
+    message: ClassVar[type[Message]] = CallMessage
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        timeout: float | None,
+        raises: tuple[type[Exception], ...],
+    ) -> None:
+        super().__init__(function)
+        check_timeout("timeout", timeout)
+        self.timeout = timeout
+        self.raises = check_raises(raises)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
+    @overload
+    def __get__(
+        self, instance: object, owner: type[Any]
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        super().__set_name__(owner, name)
+        # A coroutine that nobody awaits is told by the name of its function: each has its own.
+        own = _renamed(vars(CallMethod)["_send"], f"{owner.__name__}.{name}")
+        vars(self)["_send"] = MethodType(own, self)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs
+        ) -> Coroutine[Any, Any, R]:
+            """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+            raise NotImplementedError  # for checkers alone
+
+    else:
+
+        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+            """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
+            if ref is UNSET:
+                raise self.without_server()
+            return self._send(ref, args, kwargs, self.timeout)
+
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Return the method with the server filled in, and a limit in the place of its own."""
+        send, limit = self._send, self.timeout if timeout is UNSET else timeout
+
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            return send(ref, args, kwargs, limit)
+
+        return self.dressed(bound)
+
+    @enable_ki_protection
+    async def _send(
+        self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None
+    ) -> Any:
+        try:
+            if kwargs or not self.least <= len(args) + 1 <= self.most:
+                self.refuse_wrong(ref, args, kwargs)
+            message = self.message(self, args, kwargs)
+            process = need(ref, message)
+            if process.behaviour is not self.owner:
+                self.check_server(ref, process)
+            waiting = From(process, ref, message, timeout).begin()
+        except Exception:
+            await refusal()
+            raise
+        return await waiting
+
+    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function, whose value is the reply; errors of `raises` go to the caller."""
+        try:
+            value = message.handle_cast(server)
+        except Exception as exc:
+            if not self._tells(exc):
+                raise
+            return self._telling(exc)
+        return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
+
+    async def _caught(self, running: Any) -> Any:
+        try:
+            return await running
+        except Exception as exc:
+            if not self._tells(exc):
+                raise
+            return self._telling(exc)  # not a name more: this frame is in its traceback
+
+    def _tells(self, exc: Exception) -> bool:
+        """Check whether an exception is an answer, and not a crash."""
+        return isinstance(exc, self.raises) or isinstance(unwrap(exc), self.raises)
+
+    def _telling(self, exc: Exception) -> Reply[Any]:
+        """Return the answer that an exception is."""
+        bare = unwrap(exc)  # a nursery in the function must not turn an answer into a crash
+        return Reply(outcome.Error(publish(bare if isinstance(bare, self.raises) else exc)))
+
+
+class DeferredMethod(CallMethod[P, R]):
+    """A method that `on_call_deferred` made a call that is answered later."""
+
+    decorator = "on_call_deferred"
+    message = Message
+
+    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
+        super().__init__(function, timeout, ())
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        super().__set_name__(owner, name)
+        full = self.check
+
+        def check(server: Any, *args: Any, **kwargs: Any) -> None:
+            full(server, None, *args, **kwargs)
+
+        self.check = check
+        self.outside = _Outside(self.function, deferred=True)
+        self.least, self.most = self.least - 1, self.most - 1
+
+    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
+        """Run the function; whoever has `from_` answers."""
+        value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
+        if value.__class__ is CoroutineType:
+            value = await value
+        done = value is None or value.__class__ in (bool, Pid, Sent)  # of reply, reply_from_task
+        return NoReply() if done else value
+
+
+class CastMethod(_Method, Generic[P]):
+    """A method that `on_cast` made a cast."""
+
+    decorator = "on_cast"
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> CastMethod[P]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> Callable[P, None]: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Any:
+        return self if instance is None else self.bind(_own_pid(instance))
+
+    if TYPE_CHECKING:
+
+        def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
+
+    else:
+
+        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+            """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
+            if ref is UNSET:
+                raise self.without_server()
+            return self._send(ref, args, kwargs)
+
+    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+        """Return the method with the server filled in; nobody waits, so there is no limit."""
+        send = self._send
+
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            return send(ref, args, kwargs)
+
+        return self.dressed(bound)
+
+    @enable_ki_protection
+    def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kwargs or not self.least <= len(args) + 1 <= self.most:
+            self.refuse_wrong(ref, args, kwargs)
+        message = Message(self, args, kwargs)
+        process = find(ref)
+        if process is None:
+            runtime().drop(ref, message, "cast to a dead server")
+            return SENT
+        if process.behaviour is not self.owner:
+            self.check_server(ref, process)
+        process.mailbox.put(Cast(message))
+        return SENT
+
+
+METHODS.update([CallMethod, DeferredMethod, CastMethod])
+METHODS.add(vars(CallMethod)["_send"].__code__)  # the same in each copy that has a name
+
+
+def _own_pid(instance: object) -> Pid[Any]:
+    process = own_process()
+    if process is None or process.behaviour is not type(instance):
+        name = type(instance).__name__
+        raise NotAProcess(f"a {name} object is the inside of a server; write {name}.at(ref)")
+    return process.pid

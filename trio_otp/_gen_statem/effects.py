@@ -1,0 +1,91 @@
+"""What goes into the engine of a GenStatem and what comes out: events, and effects to carry out.
+
+Follows: nothing of OTP; its `gen_statem` acts at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .._util.bounded import bounded
+from .._util.record import dataclass
+from .timeouts import Event, TimeoutOf
+
+if TYPE_CHECKING:
+    from .timeouts import Kind, Which
+
+
+# This and `Consumed` are not frozen, as there is one for each event: it would take twice as long.
+@dataclass(slots=True, unsafe_hash=True)
+class Happening:
+    """An event: its kind and its content."""
+
+    kind: Kind
+    content: Any
+
+    def __repr__(self) -> str:
+        return f"{label(self.kind)} {bounded(self.content)}"
+
+
+def label(kind: Kind) -> str:
+    """Return the short name of a kind."""
+    if isinstance(kind, Event):
+        return kind.value
+    return f"timeout {bounded(kind.name)}" if isinstance(kind, TimeoutOf) else "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer a call."""
+
+    from_: Any
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Start a timer, in place of the one of the same kind; its end goes to `fired`."""
+
+    which: Which
+    generation: int
+    seconds: float
+    absolute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disarm:
+    """Stop the timer of a kind."""
+
+    which: Which
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Let another class handle what comes."""
+
+    callbacks: type[Any]
+
+
+@dataclass(slots=True, unsafe_hash=True)
+class Consumed:
+    """The event is over and was not postponed: if it was a call, it is answered or will be."""
+
+    happening: Happening
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """End with a reason."""
+
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End with an error of the callback; what stands before it in the list is done."""
+
+    error: Exception
+
+
+Deed: TypeAlias = Answer | Arm | Disarm | Become | Halt | Fail
+Effect: TypeAlias = Deed | Consumed

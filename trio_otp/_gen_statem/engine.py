@@ -1,0 +1,396 @@
+"""The core of a GenStatem: events and results of callbacks in, effects out. Pure: no Trio.
+
+The shell (`statem_loop`) asks `next_event` what to handle, runs the callback, gives what it
+returned to `done`, and carries out the effects in their order. If `next_event` has nothing, the
+shell waits for a message and tells `receive`, or `fired` for a timer.
+
+Rules, after OTP's `gen_statem`:
+
+* The state has changed only if the new one differs from the old one, by type or by value. Then
+  what was postponed comes back, oldest first, and the state time-out is cancelled.
+* Order: the enter call, then inserted events, then those that were postponed, then time-outs of
+  zero seconds, then what the mailbox holds.
+* The time-outs of an event and of the enter calls it brings are one list, in which the last one of
+  a kind counts. It is carried out after the enter calls.
+* Any event cancels the event time-out, a change of state the state time-out, nothing a named one.
+* Every timer has a generation. One that was cancelled or set anew while its end was already on its
+  way finds another generation and is nothing.
+
+It is long because these rules are one machine: each is only right together with the others.
+
+Follows: `gen_statem`, types `transition_option()` and `timeout_action()`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from .._behaviour.results import Reply, Stop
+from .._exits.exits import BadReturn
+from .._process.process import UNSET
+from .._util.bounded import bounded
+from .._util.record import dataclass
+from .._util.sent import SENT
+from .actions import (
+    ChangeCallbacks,
+    KeepState,
+    NextEvent,
+    NextState,
+    PopCallbacks,
+    Postpone,
+    PushCallbacks,
+    RepeatState,
+    ReplyTo,
+    StopAndReply,
+    hint_for_action,
+    hint_for_result,
+)
+from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening
+from .timeouts import (
+    CancelTimeout,
+    Event,
+    EventTimeout,
+    GenericTimeout,
+    StateTimeout,
+    TimeoutOf,
+    UpdateTimeout,
+)
+
+if TYPE_CHECKING:
+    from .effects import Effect
+    from .timeouts import Kind, Which
+
+_SET: Final = (StateTimeout, EventTimeout, GenericTimeout)
+_NO_CALLS: Final = (Event, TimeoutOf)  # kinds of events; any other is the `From` of a call
+_TIMEOUTS: Final = (*_SET, CancelTimeout, UpdateTimeout)
+_ANSWERS: Final = (Reply, ReplyTo)
+_BECOME: Final = (ChangeCallbacks, PushCallbacks, PopCallbacks)
+_RESULTS: Final = (NextState, KeepState, RepeatState)
+_KEEP: Final = KeepState()
+_ACCEPTED: Final = "NextState(state, ...), KeepState(...), RepeatState(...) or Stop(reason)"
+
+
+class _Plan:
+    """What an event and its enter calls have asked for so far."""
+
+    # Most ask for nothing of this, so it stays with the class until they do.
+    changed = False
+    postpone = False
+    inserted: list[Happening] | None = None
+    timeouts: dict[Which, Any] | None = None
+
+    def __init__(self, happening: Happening) -> None:
+        self.happening = happening
+
+    def time(self, action: Any) -> None:
+        """Note a time-out; the last one of a kind counts, in its place."""
+        if self.timeouts is None:
+            self.timeouts = {}
+        self.timeouts.pop(action.which, None)
+        self.timeouts[action.which] = action
+
+    def insert(self, happening: Happening) -> None:
+        """Note an inserted event."""
+        if self.inserted is None:
+            self.inserted = []
+        self.inserted.append(happening)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A time-out that runs. One of zero seconds has no timer and waits in the engine's list."""
+
+    generation: int
+    content: Any
+
+
+class Engine:
+    """One machine.
+
+    Args:
+        state: the first state.
+        callbacks: the class that handles events; its `state_enter` says whether there are enter
+            calls.
+    """
+
+    __slots__ = (
+        "_entering",
+        "_generation",
+        "_old",
+        "_plan",
+        "_queue",
+        "_stack",
+        "_zero",
+        "callbacks",
+        "postponed",
+        "state",
+        "timeouts",
+    )
+
+    def __init__(self, state: Any, callbacks: Any) -> None:
+        self.state = state
+        self.callbacks = callbacks
+        self.postponed: list[Happening] = []  # oldest first
+        self.timeouts: dict[Which, _Running] = {}
+        self._zero: list[Which] = []  # of these, those of zero seconds, in order
+        self._queue: deque[Happening] = deque()
+        self._stack: list[Any] = []  # of classes below `callbacks`
+        self._plan: _Plan | None = None  # of the event in hand
+        self._entering = False  # an enter call is due, or in hand
+        self._old: Any = None  # the state it comes from
+        self._generation = 0
+
+    # -- events ------------------------------------------------------------------------------
+
+    def begin(self, *actions: Any) -> list[Effect]:
+        """Start with the actions of init; the first enter call comes from the state itself."""
+        effects: list[Effect] = []
+        self._plan = _Plan(Happening(Event.INTERNAL, "init"))
+        try:
+            self._act(actions, effects)
+        except BadReturn as exc:
+            return [*effects, Fail(exc)]
+        self._plan.postpone = False
+        self._enter_or_settle(self.state, effects, wanted=True)
+        return [effect for effect in effects if not isinstance(effect, Consumed)]
+
+    def next_event(self) -> Happening | None:
+        """Return what is to be handled now: an enter call, a waiting event; None if nothing is."""
+        if self._entering:
+            return Happening(Event.ENTER, self._old)
+        if self._queue:
+            happening = self._queue.popleft()
+        elif self._zero:
+            which = self._zero.pop(0)
+            happening = Happening(which, self.timeouts.pop(which).content)
+        else:
+            return None
+        self._plan = _Plan(happening)
+        return happening
+
+    def receive(self, kind: Kind, content: Any) -> None:
+        """Take an event from outside."""
+        self._queue.append(Happening(kind, content))
+
+    def receive_now(self, kind: Kind, content: Any) -> Happening:
+        """Take one that is handled at once, as `next_event` has said that nothing else waits."""
+        happening = Happening(kind, content)
+        self._plan = _Plan(happening)
+        return happening
+
+    def fired(self, which: Which, generation: int) -> None:
+        """Take the end of a timer, if it is not out of date."""
+        running = self.timeouts.get(which)
+        if running is not None and running.generation == generation:
+            del self.timeouts[which]
+            self._queue.append(Happening(which, running.content))
+
+    @property
+    def queue(self) -> tuple[Happening, ...]:
+        """The events that are handled before any new message."""
+        return tuple(self._queue)
+
+    @property
+    def event(self) -> Happening | None:
+        """The event in hand, until its enter calls are over as well."""
+        return None if self._plan is None else self._plan.happening
+
+    @property
+    def zero(self) -> tuple[Which, ...]:
+        """The time-outs of zero seconds that wait, in their order."""
+        return tuple(self._zero)
+
+    def left(self) -> list[Happening]:
+        """Return what waits, postponed or not, and came from outside or could have."""
+        return [h for h in (*self.postponed, *self._queue) if h.kind in (Event.CAST, Event.INFO)]
+
+    # -- results -----------------------------------------------------------------------------
+
+    def done(self, result: Any) -> list[Effect]:
+        """Take what the callback returned for the event that `next_event` gave."""
+        effects: list[Effect] = []
+        try:
+            if self._entering:
+                self._take_entered(result, effects)
+            else:
+                self._take(result, effects)
+        except BadReturn as exc:
+            effects.append(Fail(exc))
+        return effects
+
+    def _take(self, result: Any, effects: list[Effect]) -> None:
+        plan = self._in_hand()
+        if (result is None or result is SENT) and isinstance(plan.happening.kind, _NO_CALLS):
+            result = _KEEP
+        elif not isinstance(result, _RESULTS):
+            if self._stops(result, effects):
+                return
+            raise BadReturn(self._callback(), result, _ACCEPTED + hint_for_result(result))
+        if result.actions:
+            self._act(result.actions, effects)
+        old = self.state
+        if isinstance(result, NextState):
+            self.state = new = result.state
+            plan.changed = not same(old, new)
+        wanted = plan.changed or isinstance(result, RepeatState)
+        self._enter_or_settle(old, effects, wanted=wanted)
+
+    def _take_entered(self, result: Any, effects: list[Effect]) -> None:
+        if self._stops(result, effects):
+            return
+        if result is None or result is SENT:
+            result = KeepState()
+        moves = isinstance(result, NextState) and not same(self.state, result.state)
+        if moves or not isinstance(result, _RESULTS):
+            accepted = "KeepState(...), RepeatState(...), Stop(reason), or None"
+            raise BadReturn(self._callback(), result, f"{accepted}; an enter call moves nowhere")
+        self._act(result.actions, effects)
+        if not isinstance(result, RepeatState):
+            self._settle(effects)
+
+    def _stops(self, result: Any, effects: list[Effect]) -> bool:
+        if isinstance(result, Stop):
+            answers: list[Reply[Any]] = [] if result.reply is UNSET else [Reply(result.reply)]
+            result = StopAndReply(result.reason, *answers)
+        if not isinstance(result, StopAndReply):
+            return False
+        given: tuple[Any, ...] = result.actions
+        for action in given:
+            if not isinstance(action, _ANSWERS):
+                raise BadReturn("StopAndReply", action, "Reply(value) or ReplyTo(from_, value)")
+            effects.append(self._answer(action))
+        effects.append(Halt(result.reason))
+        return True
+
+    def _callback(self) -> str:
+        what = f"enter call of {bounded(self.state)}" if self._entering else bounded(self.state)
+        return f"{getattr(self.callbacks, '__name__', 'machine')} in {what}"
+
+    def _in_hand(self) -> _Plan:
+        if self._plan is None:
+            raise RuntimeError("done() without an event of next_event()")
+        return self._plan
+
+    # -- actions -----------------------------------------------------------------------------
+
+    def _act(self, actions: tuple[Any, ...], effects: list[Effect]) -> None:
+        plan = self._in_hand()
+        for action in actions:
+            if isinstance(action, _ANSWERS):
+                effects.append(self._answer(action))
+            elif isinstance(action, _TIMEOUTS):
+                plan.time(action)
+            elif isinstance(action, Postpone) and not self._entering:
+                plan.postpone = action.on
+            elif isinstance(action, NextEvent) and not self._entering:
+                plan.insert(Happening(action.kind, action.content))
+            elif isinstance(action, _BECOME):
+                effects.append(self._become(action))
+            else:
+                accepted = self._accepted_actions() + hint_for_action(action)
+                raise BadReturn(self._callback(), action, accepted)
+
+    def _accepted_actions(self) -> str:
+        always = "Reply, ReplyTo, time-outs and changes of callbacks"
+        return f"{always} in an enter call" if self._entering else f"Postpone, NextEvent, {always}"
+
+    def _answer(self, action: Any) -> Answer:
+        if isinstance(action, ReplyTo):
+            return Answer(action.from_, action.value)
+        kind = self._in_hand().happening.kind
+        if isinstance(kind, _NO_CALLS):
+            accepted = "ReplyTo(from_, value): there is no call in hand"
+            raise BadReturn(self._callback(), action, accepted)
+        if action.timeout is not None or action.continue_ is not None:
+            accepted = "Reply(value); write EventTimeout and NextEvent for the rest"
+            raise BadReturn(self._callback(), action, accepted)
+        return Answer(kind, action.value)
+
+    def _become(self, action: ChangeCallbacks | PushCallbacks | PopCallbacks) -> Become:
+        if isinstance(action, PushCallbacks):
+            self._stack.append(self.callbacks)
+        if isinstance(action, PopCallbacks):
+            if not self._stack:
+                raise BadReturn(self._callback(), action, "a PushCallbacks before it")
+            self.callbacks = self._stack.pop()
+        else:
+            self.callbacks = action.callbacks
+        return Become(self.callbacks)
+
+    # -- transitions -------------------------------------------------------------------------
+
+    def _enter_or_settle(self, old: Any, effects: list[Effect], *, wanted: bool) -> None:
+        if wanted and self.callbacks.state_enter:
+            self._entering, self._old = True, old
+        else:
+            self._settle(effects)
+
+    def _settle(self, effects: list[Effect]) -> None:
+        """Carry out what the event and its enter calls have asked for."""
+        plan = self._in_hand()
+        self._plan, self._entering, self._old = None, False, None
+        if plan.postpone:
+            self.postponed.append(plan.happening)
+        else:
+            effects.append(Consumed(plan.happening))
+        if plan.changed and self.postponed:
+            self._queue.extendleft(reversed(self.postponed))
+            self.postponed.clear()
+        if self.timeouts:
+            if plan.changed:
+                self._cancel(Event.STATE_TIMEOUT, effects)
+            self._cancel(Event.EVENT_TIMEOUT, effects)
+        if plan.timeouts is not None:
+            for which, action in plan.timeouts.items():
+                self._time(which, action, effects)
+        if plan.inserted is not None:
+            self._queue.extendleft(reversed(plan.inserted))
+
+    def _time(self, which: Which, action: Any, effects: list[Effect]) -> None:
+        if isinstance(action, UpdateTimeout):
+            self._update(which, action.content)
+            return
+        if isinstance(action, CancelTimeout):
+            self._cancel(which, effects)
+            return
+        seconds: float | None = action.seconds
+        if seconds is None or seconds == math.inf:
+            self._cancel(which, effects)
+        elif seconds == 0:
+            self._cancel(which, effects)
+            self._start_zero(which, action.content)
+        else:
+            self._start(which, action, effects)
+
+    def _start(self, which: Which, action: Any, effects: list[Effect]) -> None:
+        if which in self._zero:
+            self._zero.remove(which)
+        self._generation += 1
+        self.timeouts[which] = _Running(self._generation, action.content)
+        effects.append(Arm(which, self._generation, action.seconds, action.absolute))
+
+    def _start_zero(self, which: Which, content: Any) -> None:
+        self.timeouts[which] = _Running(0, content)
+        self._zero.append(which)
+
+    def _update(self, which: Which, content: Any) -> None:
+        running = self.timeouts.get(which)
+        if running is None:
+            self._start_zero(which, content)
+        else:
+            running.content = content
+
+    def _cancel(self, which: Which, effects: list[Effect]) -> None:
+        if self.timeouts.pop(which, None) is None:
+            return
+        if which in self._zero:
+            self._zero.remove(which)
+        else:
+            effects.append(Disarm(which))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Check whether two states are one: of the same type, and equal."""
+    return one is other or (type(one) is type(other) and bool(one == other))

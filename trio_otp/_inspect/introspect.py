@@ -1,0 +1,256 @@
+"""Look at the processes of the running program from outside: how many, which, what each is doing.
+
+>>> import trio, trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     pass
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")], name="top"):
+...         print(otp.process_count(), otp.process_info("cache").status)
+...         print(otp.tree())
+>>> trio.run(main)
+2 idle
+<Pid 1 Supervisor 'top'> supervisor one_for_one, idle
+└─ <Pid 2 Cache 'cache'> worker, idle
+
+Nothing here waits or asks the process, so a process that is stuck is shown as well as any other.
+Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `observer`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import trio
+
+from .._behaviour.messages import content_of, shown_message_of
+from .._port.port import Port
+from .._process.names import check_reference, holder, is_atom, is_via, no_process
+from .._process.nursery import stack_of
+from .._process.pid import Pid
+from .._process.process import UNSET
+from .._process.runtime import runtime
+from .._process.status import NOT_SHOWN, takes_status
+from .._process.wait_edges import awaited
+from .._supervisor.loop import SupervisorBehaviour
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from .._process.names import Ref
+    from .._process.process import Process
+    from .._supervisor.data import Slot
+    from .._supervisor.loop import SupervisorLoop
+
+Status: TypeAlias = Literal[
+    "starting", "idle", "handling", "waiting", "running", "suspended", "exiting"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """What `process_info` tells of a process, at one moment.
+
+    Args:
+        pid: the process.
+        name: its local name, None if it has none.
+        label: what its pid is shown as.
+        behaviour: its class; None for a plain process.
+        status: `starting`, init is not over; `idle`, a server without a message; `handling`, a
+            server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
+            process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
+        started: what it gave to `task_status.started`.
+        parent: who started it with a link.
+        supervisor: the supervisor it belongs to.
+        child_id: what that calls it.
+        restarts: how often that has started it again.
+        ancestors: who started it, its starter first.
+        callers: on whose behalf it runs, the nearest first.
+        links: whom it is linked to.
+        monitors: whom it watches, as pids or names.
+        monitored_by: who watches it.
+        trap_exit: whether exit signals arrive as messages.
+        message_queue_len: messages that wait.
+        unanswered: calls that it has not answered, waiting, in hand or deferred.
+        handled: messages handled so far.
+        message: the message in hand, shortened; None if there is none.
+        seconds: how long that has been in hand.
+        waits_for: whom it waits for in a call or a start.
+        dictionary: the keys of its dictionary.
+        stack: where its task waits, `file:line in function`, outermost first; of a
+            `WorkerThread` with the frames of the thread.
+        summary: the strategy, if it is a supervisor.
+        history: `(time, child id, reason)` of the last ends of its children, if it is one.
+        os_pid: the number of its program in the operating system, if it is a `Port`.
+        thread: the `threading.get_ident()` of its thread, if it is a `WorkerThread`.
+    """
+
+    pid: Pid[Any]
+    name: Any
+    label: str
+    behaviour: type[Any] | None
+    status: Status
+    started: Any
+    parent: Pid[Any] | None
+    supervisor: Pid[Any] | None
+    child_id: Any
+    restarts: int
+    ancestors: tuple[object, ...]
+    callers: tuple[Pid[Any], ...]
+    links: tuple[Pid[Any], ...]
+    monitors: tuple[object, ...]
+    monitored_by: tuple[Pid[Any], ...]
+    trap_exit: bool
+    message_queue_len: int
+    unanswered: int
+    handled: int
+    message: str | None
+    seconds: float
+    waits_for: Pid[Any] | None
+    dictionary: tuple[object, ...]
+    stack: tuple[str, ...]
+    summary: str | None
+    history: tuple[tuple[float, Any, object], ...]
+    os_pid: int | None = None
+    thread: int | None = None
+
+
+def _in_hand(process: Process) -> str | None:
+    """Render the message in hand, unless its server decides what is shown of it."""
+    hidden = takes_status(process.instance)
+    content = NOT_SHOWN if hidden else content_of(process.current)
+    return shown_message_of(process.current, content)
+
+
+def process_count() -> int:
+    """Count the processes of this run, those that are about to die as well.
+
+    Follows: `:erlang.system_info(:process_count)`.
+    """
+    return len(runtime().processes)
+
+
+def processes() -> list[Pid[Any]]:
+    """List the processes of this run, oldest first. Follows: `Process.list/0`."""
+    return [process.pid for process in runtime().processes.values()]
+
+
+def process_info(ref: Ref) -> ProcessInfo:
+    """Tell what is known of a process, without asking it.
+
+    Args:
+        ref: the process, also one that is about to die.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+        TypeError: it is none.
+
+    Follows: `Process.info/1`.
+    """
+    process = look(ref)
+    in_hand = process.current is not UNSET
+    loop = loop_of(process)
+    slot = slot_of(process)
+    return ProcessInfo(
+        pid=process.pid,
+        name=process.name,
+        label=process.label,
+        behaviour=process.behaviour,
+        status=status_of(process),
+        started=process.started,
+        parent=_pid(process.parent),
+        supervisor=_pid(process.supervisor),
+        child_id=None if slot is None else slot.spec.id,
+        restarts=0 if slot is None else slot.restarts,
+        ancestors=process.ancestors,
+        callers=process.callers,
+        links=tuple(peer.pid for peer in process._peers or ()),
+        monitors=tuple(monitor.what for monitor in process._watches or ()),
+        monitored_by=tuple(monitor.watcher.pid for monitor in process._watched_by or ()),
+        trap_exit=process.trap_exit,
+        message_queue_len=len(process.mailbox),
+        unanswered=len(process._requests or ()),
+        handled=process.handled,
+        message=_in_hand(process) if in_hand else None,
+        seconds=trio.current_time() - process.since if in_hand else 0.0,
+        waits_for=_pid(awaited(process)),
+        dictionary=tuple(process._dictionary or ()),
+        stack=tuple(_stack(process)),
+        summary=None if loop is None else loop.summary,
+        history=() if loop is None else tuple(loop.history),
+        os_pid=process.instance.os_pid if isinstance(process.instance, Port) else None,
+        thread=process.thread,
+    )
+
+
+def look(ref: Any) -> Process:
+    """Return the process behind a reference, dying ones as well, or raise `NoProcess`."""
+    check_reference(ref)
+    if is_via(ref) or is_atom(ref):
+        process = holder(ref)
+    else:
+        pid: Pid[Any] = ref if ref.__class__ is Pid else ref.pid
+        process = pid._process
+    if process is None or process.runtime is not runtime():
+        raise no_process(ref)
+    return process
+
+
+def status_of(process: Process) -> Status:
+    """Say in a word what a process is doing."""
+    if process.pending_exit is not UNSET or process.terminate_scope is not None:
+        return "exiting"
+    if process.starting is not None:
+        return "starting"
+    if process.waits_for is not None:
+        return "waiting"
+    if process.suspended:
+        return "suspended"
+    if process.current is not UNSET:
+        return "handling"
+    plain = process.behaviour is None or process.thread is not None
+    return "running" if plain else "idle"
+
+
+def loop_of(process: Process | None) -> SupervisorLoop | None:
+    """Return the inside of a supervisor; None of any other process."""
+    instance = None if process is None else process.instance
+    return instance.loop if isinstance(instance, SupervisorBehaviour) else None
+
+
+def slot_of(process: Process) -> Slot | None:
+    """Return what its supervisor knows of a process; None if it has none, or is starting."""
+    loop = loop_of(process.supervisor)
+    return None if loop is None else loop.slot_of(process.pid)
+
+
+def _pid(process: Process | None) -> Pid[Any] | None:
+    return None if process is None else process.pid
+
+
+def _stack(process: Process) -> Iterator[str]:
+    frames = _own_frames(process) if _runs_this(process) else stack_of(process)
+    for frame, line in frames:
+        yield f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+
+
+def _runs_this(process: Process) -> bool:
+    try:
+        return process.task is trio.lowlevel.current_task()
+    except RuntimeError:  # the host of a guest run asks, between two turns of the loop
+        return False
+
+
+def _own_frames(process: Process) -> list[tuple[FrameType, int]]:
+    """List the frames of the task that runs this: Trio can list those of waiting tasks only."""
+    assert process.task is not None
+    frames: list[tuple[FrameType, int]] = []
+    outermost = process.task.coro.cr_frame
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename != __file__:
+            frames.append((frame, frame.f_lineno))
+        frame = None if frame is outermost else frame.f_back
+    return frames[::-1]

@@ -1,0 +1,208 @@
+"""The functions of `trio_otp.pg`, which see."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import trio
+
+from .._exits.exits import NoProcess
+from .._process.names import check_reference, find
+from .._process.pid import Pid
+from .._process.runtime import need_process
+from .._registry.table import strict_key
+from .._util.bounded import bounded
+from .scope import ALL, GroupMonitor, Joined, Left, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._process.names import Ref
+    from .._process.process import Process
+
+__all__ = [
+    "GroupMonitor",
+    "Joined",
+    "Left",
+    "Scope",
+    "demonitor",
+    "get_members",
+    "join",
+    "leave",
+    "monitor",
+    "monitor_scope",
+    "which_groups",
+]
+Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
+
+
+def join(scope: Ref, group: Any, pids: Pids) -> None:
+    """Let processes join a group; one that has joined twice is in it twice.
+
+    Args:
+        scope: the scope.
+        group: any hashable value; the group need not exist.
+        pids: a pid, or several. Those that are dead are passed over, as if they had died later.
+
+    Raises:
+        NoProcess: the scope does not run.
+        TypeError: what is given are no pids, or the group does not hash.
+
+    Follows: `pg:join/3`.
+    """
+    server = _server(scope)
+    server.join(_checked(group), _processes(pids))
+
+
+def leave(scope: Ref, group: Any, pids: Pids) -> bool:
+    """Let processes leave a group, once for each time they are given.
+
+    Args:
+        scope: the scope.
+        group: the group.
+        pids: a pid, or several. Those that are not in the group are passed over.
+
+    Returns:
+        Whether any of them was in the group.
+
+    Raises:
+        NoProcess: the scope does not run.
+        TypeError: what is given are no pids, or the group does not hash.
+
+    Follows: `pg:leave/3`, which tells by `not_joined` that none was in it.
+    """
+    server = _server(scope)
+    return server.leave(_checked(group), _processes(pids))
+
+
+def get_members(scope: Ref, group: Any) -> list[Pid[Any]]:
+    """List the members of a group, each as often as it has joined.
+
+    Args:
+        scope: the scope.
+        group: the group; one that nobody is in has no members.
+
+    Raises:
+        NoProcess: the scope does not run.
+
+    Follows: `pg:get_members/2`.
+    """
+    return _server(scope).living(group)
+
+
+def which_groups(scope: Ref) -> list[Any]:
+    """List the groups that have a member, the oldest first.
+
+    Args:
+        scope: the scope.
+
+    Raises:
+        NoProcess: the scope does not run.
+
+    Follows: `pg:which_groups/1`.
+    """
+    server = _server(scope)
+    return [group for group in server.table.groups() if server.living(group)]
+
+
+def monitor(scope: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
+    """Follow a group: the running process gets `Joined` and `Left` messages from now on.
+
+    When the scope ends there are no more of them; `otp.monitor(scope)` tells of that.
+
+    Args:
+        scope: the scope.
+        group: the group; it need not exist.
+
+    Returns:
+        The handle that the messages carry, for `demonitor`, and the members at this moment.
+
+    Raises:
+        NoProcess: the scope does not run.
+        NotAProcess: in plain Trio code.
+
+    Follows: `pg:monitor/2`.
+    """
+    watcher, server = need_process("otp.pg.monitor"), _server(scope)
+    return server.watch(watcher, _checked(group)), server.living(group)
+
+
+def monitor_scope(scope: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
+    """Follow all groups of a scope, as `monitor` does one.
+
+    Args:
+        scope: the scope.
+
+    Returns:
+        The handle, and the members of every group at this moment.
+
+    Raises:
+        NoProcess: the scope does not run.
+        NotAProcess: in plain Trio code.
+
+    Follows: `pg:monitor_scope/1`.
+    """
+    watcher, server = need_process("otp.pg.monitor_scope"), _server(scope)
+    members = {group: server.living(group) for group in which_groups(scope)}
+    return server.watch(watcher, ALL), members
+
+
+def demonitor(handle: GroupMonitor) -> bool:
+    """Follow a group no more; messages of it that were not read yet are taken out of the mailbox.
+
+    Args:
+        handle: what `monitor` or `monitor_scope` gave.
+
+    Returns:
+        Whether the monitor was still there.
+
+    Raises:
+        TypeError: it is something else, as the list that `monitor` gives beside it.
+
+    Follows: `pg:demonitor/2`.
+    """
+    if not isinstance(handle, GroupMonitor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"handle={bounded(handle)}: expected what otp.pg.monitor gives first")
+    if not handle.scope.unwatch(handle):
+        return False
+    with suppress(trio.WouldBlock):
+        while True:
+            handle.watcher.mailbox.take_match(
+                lambda message: isinstance(message, Joined | Left) and message.ref is handle
+            )
+    return True
+
+
+def _server(scope: Ref) -> Scope:
+    check_reference(scope)
+    process = find(scope)
+    if process is None or (process.instance is None and process.starting is not None):
+        error = NoProcess(scope)
+        error.add_note("Start it with otp.child(otp.pg.Scope).having(name=...).")
+        raise error
+    if not isinstance(process.instance, Scope):
+        raise TypeError(f"scope={bounded(scope)}: expected the name of an otp.pg.Scope")
+    return process.instance
+
+
+def _processes(pids: Any) -> list[Process]:
+    """Return the living processes; check all before anything is done."""
+    return [process for process in map(find, _listed(pids)) if process is not None]
+
+
+def _listed(pids: Any) -> list[Any]:
+    if pids.__class__ is Pid:
+        return [pids]
+    try:
+        listed = list(pids)
+    except TypeError:
+        listed = [pids]
+    if not all(pid.__class__ is Pid for pid in listed):
+        raise TypeError(f"pids={bounded(pids)}: expected a Pid, or several of them")
+    return listed
+
+
+def _checked(group: Any) -> Any:
+    strict_key(group)
+    return group

@@ -1,0 +1,168 @@
+"""The process that keeps groups of processes: their members, and who follows them.
+
+Part of `trio_otp.pg`, which says what it is for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import outcome
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.messages import log_unexpected
+from .._behaviour.results import Reply
+from .._gen_server.server import GenServer
+from .._process.runtime import need_process
+from .._registry.table import strict_key
+from .._util.bounded import bounded
+from .._util.copies import Handle, Mark
+from .._util.record import dataclass
+from .table import Memberships
+
+if TYPE_CHECKING:
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._process.request import From
+
+ALL: Final = Mark.ALL  # the group of a monitor of all groups
+
+
+class GroupMonitor(Handle):
+    """The handle of one `monitor` or `monitor_scope`."""
+
+    __slots__ = ("group", "scope", "watcher")
+
+    def __init__(self, watcher: Process, scope: Scope, group: Any) -> None:
+        self.watcher = watcher
+        self.scope = scope
+        self.group = group
+
+    def __repr__(self) -> str:
+        what = "all groups" if self.group is ALL else f"group {bounded(self.group)}"
+        return f"<GroupMonitor of {what}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a monitor sends when processes have joined a group."""
+
+    ref: GroupMonitor
+    group: Any
+    pids: tuple[Pid[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a monitor sends when processes have left a group, by themselves or by their end."""
+
+    ref: GroupMonitor
+    group: Any
+    pids: tuple[Pid[Any], ...]
+
+
+class Scope(GenServer):
+    """The process behind the groups; use it through the functions of `otp.pg`."""
+
+    def __init__(self) -> None:
+        self.table = Memberships()
+        self.monitors: dict[Any, dict[GroupMonitor, None]] = {}  # {group, strict: who follows it}
+        self._watching: dict[Process, int] = {}  # {watcher: how many monitors it has}
+        self._process: Process
+
+    def init(self) -> None:
+        """Let go of everybody at its end."""
+        self._process = need_process("otp.pg.Scope")
+        self._process.entries[self._close] = None
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Refuse a call; a crash would lose the groups of others."""
+        error = TypeError(f"otp.pg.Scope does not take the call {bounded(request)}")
+        return Reply(outcome.Error(error))
+
+    def handle_cast(self, message: Any) -> Any:
+        """Log a cast."""
+        log_unexpected(self._process, message)
+
+    def _status(self) -> Any:
+        """Show the size, not the tables."""
+        return {"groups": len(self.table.groups()), "members": len(self.table)}
+
+    # -- inside --------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def join(self, group: Any, processes: list[Process]) -> None:
+        """Add memberships, and tell who follows the group."""
+        for process in processes:
+            self.table.join(process, group)
+            process.entries[self._member_died] = None
+        self._tell(Joined, group, processes)
+
+    @enable_ki_protection
+    def leave(self, group: Any, processes: list[Process]) -> bool:
+        """Take memberships away; tell whether there were any."""
+        left = [process for process in processes if self.table.leave(process, group)]
+        for process in left:
+            if process not in self.table:
+                process.entries.pop(self._member_died, None)
+        self._tell(Left, group, left)
+        return bool(left)
+
+    @enable_ki_protection
+    def watch(self, watcher: Process, group: Any) -> GroupMonitor:
+        """Begin to follow a group, or all of them."""
+        handle = GroupMonitor(watcher, self, group)
+        self.monitors.setdefault(_strict(group), {})[handle] = None
+        self._watching[watcher] = self._watching.get(watcher, 0) + 1
+        watcher.entries[self._watcher_died] = None
+        return handle
+
+    @enable_ki_protection
+    def unwatch(self, handle: GroupMonitor) -> bool:
+        """Follow no more; tell whether it did until now."""
+        handles = self.monitors.get(_strict(handle.group), {})
+        if handle not in handles:
+            return False
+        del handles[handle]
+        if not handles:
+            del self.monitors[_strict(handle.group)]
+        self._watching[handle.watcher] -= 1
+        if self._watching[handle.watcher] == 0:
+            del self._watching[handle.watcher]
+            handle.watcher.entries.pop(self._watcher_died, None)
+        return True
+
+    def living(self, group: Any) -> list[Pid[Any]]:
+        """List the members of a group, leaving out those who are about to die."""
+        return [member.pid for member in self.table.members(group) if member.alive]
+
+    def _tell(self, message: type[Joined | Left], group: Any, processes: list[Process]) -> None:
+        if not processes or not self.monitors:
+            return
+        pids = tuple(process.pid for process in processes)
+        for strict in (ALL, strict_key(group)):
+            for handle in list(self.monitors.get(strict, ())):
+                if not handle.watcher.dead:
+                    handle.watcher.mailbox.put(message(handle, group, pids))
+
+    def _member_died(self, process: Process) -> None:
+        for group in self.table.drop(process):
+            self._tell(Left, group, [process])
+
+    def _watcher_died(self, process: Process) -> None:
+        for handles in list(self.monitors.values()):
+            for handle in list(handles):
+                if handle.watcher is process:
+                    self.unwatch(handle)
+
+    def _close(self, _: Process) -> None:
+        for member in self.table:
+            member.entries.pop(self._member_died, None)
+        for watcher in self._watching:
+            watcher.entries.pop(self._watcher_died, None)
+        self.monitors.clear()
+        self._watching.clear()
+
+
+def _strict(group: Any) -> Any:
+    return ALL if group is ALL else strict_key(group)

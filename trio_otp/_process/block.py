@@ -1,0 +1,81 @@
+"""Blocks that `async with` opens; whoever forgets those words is told the line to write.
+
+Entering one that is refused is a checkpoint, as every await is.
+
+Entering and leaving are protected from Ctrl-C, as the code of `contextlib` in between is not: an
+interrupt there would leave a block half open.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+from trio.lowlevel import checkpoint, enable_ki_protection
+
+from .._util.copies import Handle
+from .runtime import need_task
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from types import TracebackType
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Block(Handle, AbstractAsyncContextManager[T]):
+    """What a function made by `block` gives."""
+
+    __slots__ = ("_line", "_manager")
+
+    def __init__(self, manager: AbstractAsyncContextManager[T], line: str) -> None:
+        self._manager = manager
+        self._line = line
+
+    @enable_ki_protection
+    async def __aenter__(self) -> T:
+        need_task()
+        try:
+            return await self._manager.__aenter__()
+        except Exception:
+            await checkpoint()
+            raise
+
+    @enable_ki_protection
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(f"this opens a block; write {self._line}")
+
+    __await__ = __aiter__ = __enter__ = __exit__ = _refuse
+
+
+def block(
+    line: str,
+) -> Callable[[Callable[P, AsyncGenerator[T]]], Callable[P, AbstractAsyncContextManager[T]]]:
+    """Make a function that opens a block, as `contextlib.asynccontextmanager` does.
+
+    Args:
+        line: how it is used, for the error of whoever uses it otherwise.
+    """
+
+    def decorate(
+        function: Callable[P, AsyncGenerator[T]],
+    ) -> Callable[P, AbstractAsyncContextManager[T]]:
+        make = asynccontextmanager(function)
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
+            return Block(make(*args, **kwargs), line)
+
+        return call
+
+    return decorate

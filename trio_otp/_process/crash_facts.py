@@ -1,0 +1,87 @@
+"""What a report tells of other tasks: where they wait, and who ends with a process that crashes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._exits.log_text import LIBRARIES
+from ..events.data import Neighbour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .process import Process
+
+MOST: Final = 20  # neighbours that a report names
+
+
+def place_of(task: trio.lowlevel.Task | None) -> str | None:
+    """Tell where a task waits: the innermost line of a user's code, else of any.
+
+    None for a task that does not wait, as the one that asks.
+    """
+    if task is None or task is _current_task() or getattr(task.coro, "cr_frame", None) is None:
+        return None
+    place = None
+    for frame, line in task.iter_await_frames():
+        code = frame.f_code
+        if place is None or not code.co_filename.startswith(LIBRARIES):
+            place = f"{code.co_filename}:{line} in {code.co_name}"
+    return place
+
+
+def _current_task() -> trio.lowlevel.Task | None:
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:  # between two tasks, as in a signal handler
+        return None
+
+
+def initial_call(process: Process) -> str:
+    """Name the class or function that a process was started with."""
+    cls: type[Any] | None = process.behaviour
+    return process.first_label if cls is None else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def behaviour_name(process: Process) -> str:
+    """Name the kind of process: the class of this library that its own class is made of."""
+    cls: type[Any] | None = process.behaviour
+    ours = () if cls is None else cls.__mro__
+    return next((c.__name__ for c in ours if c.__module__.startswith("trio_otp.")), "Process")
+
+
+def neighbours_of(process: Process) -> tuple[Neighbour, ...]:
+    """List the processes that links end with this one: those that do not trap exits.
+
+    They are found over any number of links, the nearest first, and at most `MOST` of them.
+    """
+    found: list[Neighbour] = []
+    for peer in _ending_with(process):
+        found.append(_neighbour(peer))
+        if len(found) == MOST:
+            break
+    return tuple(found)
+
+
+def _ending_with(process: Process) -> Iterator[Process]:
+    seen = {process}
+    queue = [process]
+    for each in queue:  # grows while it is walked
+        for peer in each.peers:
+            if peer not in seen and peer.alive and not peer.trap_exit:
+                seen.add(peer)
+                queue.append(peer)
+                yield peer
+
+
+def _neighbour(peer: Process) -> Neighbour:
+    return Neighbour(
+        pid=peer.pid,
+        name=peer.name,
+        initial_call=initial_call(peer),
+        message_queue_len=len(peer.mailbox),
+        links=tuple(each.pid for each in peer.peers),
+        place=place_of(peer.task),
+    )

@@ -1,0 +1,78 @@
+"""What the end of a process lets go of, and whom it tells. No checkpoint in here.
+
+`Process.die` calls these in this order: names and registry entries go first, then the callers that
+wait are answered, then exits go to links, then `Down` to monitors, and last the mailbox is closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._util.bounded import bounded
+from ..events import NoticeReport
+from .mailbox import SystemMessage
+from .request import From
+from .signals import Down, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .process import Process
+
+
+def let_go(process: Process) -> None:
+    """Free the names, take back the timers, watch nobody any more."""
+    runtime = process.runtime
+    process.pid._process = None
+    del runtime.processes[process.pid._number]
+    if process.name is not None:
+        del runtime.names[process.name]
+    for clean_up in list(process._entries or ()):
+        _clean_up(process, clean_up)
+    for timer in list(process._timers or ()):
+        runtime.timers.cancel(timer)
+    for monitor in process._watches or ():
+        target, monitor.target = monitor.target, None
+        if target is not None:
+            target.watched_by.pop(monitor, None)
+    process.home.remove(process)
+
+
+def _clean_up(process: Process, clean_up: Callable[[Process], object]) -> None:
+    """Free a name in a foreign registry; its error must not keep others from being told."""
+    try:
+        clean_up(process)
+    except Exception as exc:
+        text = f"{process.pid!r} could not free a name at its end: {bounded(exc)}"
+        process.runtime.events.emit("notice", NoticeReport(process.pid, text))
+
+
+def tell(process: Process, reason: object) -> None:
+    """Answer who waits for the process, then tell links, then monitors."""
+    for request in list(process.requests):
+        request.server_died(reason)
+    if process.starting is not None:  # its starter is told by an error, not by an exit signal
+        process.starting.failed(process, reason)
+    peers, process._peers = process._peers, None
+    for peer in peers or ():
+        peer.peers.pop(process, None)
+        peer.signal(process.pid, reason, linked=True)
+    watched_by, process._watched_by = process._watched_by, None
+    for monitor in watched_by or ():
+        monitor.target = None  # who keeps the reference does not keep the dead
+        monitor.watcher.watches.pop(monitor, None)
+        if not monitor.watcher.dead:
+            monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
+    for watcher in list(process._watchers or ()):
+        watcher(process)
+    if process.ended is not None:
+        process.ended.set()
+
+
+def drop_what_is_left(process: Process) -> None:
+    """Close the mailbox, and count what its user sent in vain; calls have been answered."""
+    for message in process.mailbox.drain():
+        ours = isinstance(message, SystemMessage) and not message.from_user
+        if not ours and not isinstance(message, From | Exit | Down):
+            process.runtime.drop(process.pid, message, "left when the process ended")
+    process.mailbox.close()

@@ -1,0 +1,173 @@
+"""Sleep: a server without a task, until something is sent to it.
+
+A server whose class has `hibernate_after` gives its task, queue and scope back when it has been
+idle for that long. What it keeps is its `Process`, with all tables that lead there, and its
+instance. Rules this file keeps:
+
+* There is one way to reach a process without a scope, its mailbox: by `put` and `wake`. `Asleep`
+  stands in place of that and starts a task, in the home of the process. So who sends, kills or
+  shuts down does the same to a server that sleeps, and what does not sleep pays nothing.
+* It falls asleep as the last thing its task does, without a checkpoint, when its scope has been
+  left. What has reached it since the loop decided to end wakes it at once.
+* A context with variables of the user is kept as it is, not as a copy: a token fits no copy.
+* A home counts those that sleep, so its nursery stays open for them.
+
+Follows: Erlang's `hibernate_after` of `gen_server:start_link/4`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import trio
+from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
+
+from .mailbox import Mailbox
+from .nursery import task_name
+from .process import UNSET
+from .tables import slim
+from .timers import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .mailbox import Match
+    from .process import Process
+
+TABLES: Final = ("_peers", "_watched_by", "_watches", "_watchers", "_entries", "_timers")
+
+
+class Asleep:
+    """What stands in place of the mailbox of a process that sleeps: whatever comes wakes it."""
+
+    __slots__ = ("_context", "_process")
+
+    def __init__(self, process: Process, context: contextvars.Context | None) -> None:
+        self._process = process
+        self._context = context
+
+    @enable_ki_protection
+    def put(self, message: Any) -> None:
+        """Wake the process, and give it the message."""
+        self.wake()
+        self._process.mailbox.put(message)
+
+    @enable_ki_protection
+    def wake(self) -> None:
+        """Return the process a mailbox and a task again, once; it runs soon."""
+        process: Any = self._process
+        if process.mailbox is self:
+            process.mailbox = Mailbox()
+            _start_task(process, self._context)
+
+    def send_end(self) -> trio.MemorySendChannel[Any]:
+        """Wake the process: with a channel it stays awake."""
+        self.wake()
+        return self._process.mailbox.send_end()
+
+    def take_match(self, _: Match) -> NoReturn:
+        """Find nothing, for a helper task of the process."""
+        raise trio.WouldBlock
+
+    def count(self, _: Match) -> int:
+        """Count nothing: there is no message."""
+        return 0
+
+    def __len__(self) -> int:
+        return 0
+
+
+@enable_ki_protection
+def fall_asleep(process: Process) -> None:
+    """Let a process go on without a task; called last in that task."""
+    task, mailbox = process.task, process.mailbox
+    assert task is not None
+    process.task = process.scope = process.make = None
+    process.since = 0.0
+    process._requests = process._requests or None
+    slim(process, TABLES)
+    context = task.context if len(task.context) > 1 else None  # 1: that of current_process
+    asleep: Any = Asleep(process, context)
+    process.mailbox = asleep
+    for message in mailbox.queue:
+        asleep.put(message)
+    if process.pending_exit is not UNSET:
+        asleep.wake()
+
+
+def _start_task(process: Process, context: contextvars.Context | None) -> None:
+    start_soon: Callable[..., None] = process.home.nursery.start_soon
+    name = task_name(process.label)
+    if context is None:
+        contextvars.Context().run(start_soon, process.run, name=name)
+    else:
+        start_soon(_run_in, process, context, name=name)
+
+
+@enable_ki_protection
+async def _run_in(process: Process, context: contextvars.Context) -> None:
+    """Be the task of a process in the context that it had before it slept."""
+    if process.pending_exit is UNSET or process.runs_terminate:
+        current_task().context = context
+        await cancel_shielded_checkpoint()  # the next step of the task is the first in there
+    await process.run()
+
+
+class IdleTimer:
+    """What tells a server's loop that it has been idle for long enough."""
+
+    __slots__ = ("_handled", "_process", "_since", "_timer", "after")
+
+    def __init__(self, process: Process, after: float) -> None:
+        self.after = after
+        self._process = process
+        self._handled = -1  # how many messages it had handled when it became idle
+        self._since = 0.0  # and when that was
+        self._timer: Timer | None = None
+
+    def wins(self) -> bool:
+        """Tell an idle server, each time it is about to wait, whether to sleep instead."""
+        if not _may_sleep(self._process):
+            return False
+        if self.after == 0:
+            return True
+        now = self._process.runtime.now()
+        if self._handled != self._process.handled:
+            self._handled, self._since = self._process.handled, now
+        if now >= self._since + self.after:
+            self.stop()
+            return True
+        if self._timer is None:
+            self._set_timer()
+        return False
+
+    @enable_ki_protection
+    def stop(self) -> None:
+        """Take the timer back: the server falls asleep, or at other times from now on."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            self._process.timers.pop(timer, None)
+            self._process.runtime.timers.cancel(timer)
+
+    @enable_ki_protection
+    def _set_timer(self) -> None:
+        timer = self._timer = Timer(self._since + self.after, self._look)
+        self._process.timers[timer] = None
+        self._process.runtime.timers.add(timer)
+
+    def _look(self, timer: Timer) -> None:
+        """See whether it has been idle since the timer was set: messages do not touch that."""
+        process = self._process
+        self._timer = None
+        process.timers.pop(timer, None)
+        if process.runtime.now() < self._since + self.after:
+            self._set_timer()
+        else:  # if it is busy, it sets another one when it waits again
+            process.mailbox.wake()
+
+
+def _may_sleep(process: Process) -> bool:
+    """Check whether nothing belongs to its task: no channel, no nursery that `init` has opened."""
+    task = process.task
+    return process.mailbox.__class__ is Mailbox and task is not None and not task.child_nurseries

@@ -1,0 +1,395 @@
+"""Names: atoms, the via protocol, and how a reference becomes a process.
+
+A reference is a `Pid`, an atom (a str, an enum member or a class), or a via tuple `("via",
+registry, key)`. Names resolve anew at every use and are gone before anyone learns of a death.
+Follows: Erlang's `erlang:register/2`, and the `{:via, module, term}` of Elixir's GenServer,
+section "Name registration".
+"""
+
+from __future__ import annotations
+
+import enum
+from functools import partial
+from threading import get_ident
+from types import CoroutineType, FunctionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    runtime_checkable,
+)
+
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.exits import AlreadyRegistered, NoProcess, WrongServer
+from .._util.bounded import bounded
+from .._util.sent import SENT
+from .pid import Pid
+from .process import UNSET
+from .runtime import runtime
+
+if TYPE_CHECKING:
+    import trio
+
+    from .process import Process
+
+T = TypeVar("T")
+MOST_KNOWN: Final = 100  # names that are looked at for one that was meant
+# Classes of what can be a decorated method, a bound one, or a call of one that nobody awaited. The
+# latter two are told from what is the user's by a mark, and by their code, which is in here, too.
+METHODS: Final[set[object]] = {FunctionType, CoroutineType}
+RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
+Atom: TypeAlias = "str | enum.Enum | type[Any]"
+Via: TypeAlias = tuple[str, Any, Any]
+Ref: TypeAlias = "Pid[Any] | Atom | Via | HasPid"
+
+
+@runtime_checkable
+class HasPid(Protocol):
+    """A handle that stands for a process, as that of `otp.open_supervisor`."""
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """The process."""
+        raise NotImplementedError  # of a protocol: it only says what there has to be
+
+
+@runtime_checkable
+class ViaModule(Protocol):
+    """What stands in the middle of a via tuple: the four functions of OTP's via protocol.
+
+    When a process ends, `unregister_name` is called for the names that it was started under. A
+    module that notices the ends of its processes itself has an attribute `frees_names = True`, and
+    is not called.
+    """
+
+    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+        """Take the key for a process; False if it is taken."""
+        raise NotImplementedError  # of a protocol: it only says what there has to be
+
+    def unregister_name(self, key: Any) -> object:
+        """Free the key."""
+
+    def whereis_name(self, key: Any) -> Pid[Any] | None:
+        """Tell who has the key."""
+
+    def send(self, key: Any, message: Any) -> object:
+        """Send a plain message to whoever has the key."""
+
+
+def is_atom(value: object) -> bool:
+    """Check whether a value can be a local name."""
+    return isinstance(value, str | enum.Enum | type)
+
+
+def has_pid(value: object) -> TypeGuard[HasPid]:
+    """Check whether a value is a handle; isinstance with a protocol takes some 20 us."""
+    return hasattr(value, "pid")
+
+
+def check_name(name: object) -> None:
+    """Refuse what cannot be a name, saying what can."""
+    accepted = 'a str, an enum member, a class or ("via", registry, key)'
+    if is_via(name):
+        return
+    if not is_atom(name):
+        raise TypeError(f"name={bounded(name)}: expected {accepted}")
+    if isinstance(name, str) and name in RESERVED:
+        raise ValueError(
+            f"name={bounded(name)} is reserved; expected {accepted}, other than {sorted(RESERVED)}"
+        )
+
+
+def is_via(value: Any) -> bool:
+    """Check whether a value is a via tuple."""
+    return value.__class__ is tuple and len(value) == 3 and bool(value[0] == "via")
+
+
+def find(ref: object) -> Process | None:
+    """Return the living process behind a reference, or None."""
+    process: Process | None
+    if type(ref) is Pid:  # by far the most
+        process = ref._process
+        if process is None or process.runtime.thread != get_ident():
+            process = _find_afar(process)
+        return process if process is None or process.pending_exit is UNSET else None
+    names = runtime().names
+    if is_via(ref):
+        process = _find_via(ref)
+    elif is_atom(ref):
+        process = names.get(ref)
+    elif has_pid(ref):
+        return find(ref.pid)
+    else:
+        check_reference(ref)
+        return None
+    return process if process is not None and process.alive else None
+
+
+def _find_afar(process: Process | None) -> Process | None:
+    """Return a process that is not of this thread, if the run still is; refuse who is in no run."""
+    here = runtime()
+    return process if process is not None and process.runtime is here else None
+
+
+def find_dying(ref: Ref) -> Process | None:
+    """Return the process behind a reference also if it is about to die; a kill still reaches it."""
+    if isinstance(ref, HasPid):
+        ref = ref.pid
+    process = ref._process if isinstance(ref, Pid) else holder(ref)
+    return process if process is not None and process.runtime is runtime() else None
+
+
+def check_reference(ref: object) -> None:
+    """Refuse what cannot be a reference, saying what can."""
+    if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
+        accepted = 'a Pid, a name or ("via", registry, key)'
+        raise TypeError(f"{bounded(ref)} is no reference to a process; expected {accepted}")
+
+
+def need(ref: object, message: object = None) -> Process:
+    """Return the living process behind a reference, or raise `NoProcess`."""
+    pid: Any = ref
+    if type(pid) is Pid:  # as in `find`, which is a call more
+        process: Process | None = pid._process
+        if (
+            process is not None
+            and process.runtime.thread == get_ident()
+            and process.pending_exit is UNSET
+        ):
+            return process
+    process = find(ref)
+    if process is None:
+        raise no_process(ref, message)
+    return process
+
+
+def no_process(ref: object, message: object = None) -> NoProcess:
+    """Make the error of a reference that leads nowhere, with what may be wrong about it."""
+    if is_via(ref):
+        registry: Any = ref
+        if is_atom(registry[1]) and via_module(registry[1]) is None:
+            return NoProcess(ref, message, text=registry_text(registry[1]))
+    names = runtime().names if is_atom(ref) else {}
+    if len(names) > MOST_KNOWN:  # it may be raised often, by who tries until the name is there
+        return NoProcess(ref, message)
+    return NoProcess(ref, message, known=[name for name in names if name.__class__ is str])
+
+
+def refuse_method(message: Any, ref: object) -> None:
+    """Refuse a decorated method in the place of a message: it is sent by calling it.
+
+    Raises:
+        TypeError: the text has the line to write.
+    """
+    kind, method = message.__class__, message
+    if kind not in METHODS:
+        return
+    if kind is CoroutineType:
+        if message.cr_code not in METHODS or message.cr_frame is None:
+            return
+        method = message.cr_frame.f_locals["self"]
+        message.close()
+    elif kind is FunctionType and (method := getattr(message, "otp_method", None)) is None:
+        return
+    more = "..." if method.most > 1 else ""  # of arguments, the server among them
+    owner, name = method.owner.__name__, method.name
+    if getattr(method.owner, "is_handler", False):
+        line = f"{owner}.at({bounded(ref)}).{name}({more})"
+    else:
+        line = f"{owner}.{name}({bounded(ref)}{more and ', '}{more})"
+    raise TypeError(f"{method!r} is no message, but sends itself: write {line}")
+
+
+def registry_text(registry: object) -> str:
+    """Say that a registry is not there, and where to put it."""
+    return f"registry {bounded(registry)} is not running; put it before the children that use it"
+
+
+def check_class(ref: object, process: Process, base: type[T], what: str) -> type[T]:
+    """Return the class of a server; refuse, in the caller, one that has no `what`: not a `base`."""
+    actual = process.behaviour
+    if actual is None or not issubclass(actual, base):
+        raise WrongServer(what, ref, class_name(process))
+    return actual
+
+
+def takes_messages(process: Process) -> bool:
+    """Check whether a process answers `otp.sys` and obeys an order to end: a plain one does not."""
+    if process.behaviour is None:
+        return process.instance is not None
+    return bool(getattr(process.behaviour, "takes_messages", True))
+
+
+def class_name(process: Process) -> str:
+    """Name the class of a server in an error."""
+    return "plain process" if process.behaviour is None else process.behaviour.__name__
+
+
+def _find_via(ref: Any) -> Process | None:
+    module = via_module(ref[1])
+    pid = None if module is None else module.whereis_name(ref[2])
+    return None if pid is None else pid._process
+
+
+def via_module(module: object) -> ViaModule | None:
+    """Return the four functions behind a via tuple: of an object or module, or of an atom."""
+    if not is_atom(module) and isinstance(module, ViaModule):
+        return module
+    process = find(module)
+    if process is None:  # unless a class itself says how to find what its tuples name
+        return getattr(module, "via_module", None)
+    registry: ViaModule = process.instance
+    if hasattr(registry, "whereis_name"):  # isinstance with a protocol takes some 20 us
+        return registry
+    if process.starting is not None:  # it may become one
+        return None
+    raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
+
+
+def holder(name: object) -> Process | None:
+    """Return the process that has a name, also one that is about to die."""
+    if is_via(name):
+        return _find_via(name)
+    return runtime().names.get(name)
+
+
+@enable_ki_protection
+def take_name(process: Process, name: Any) -> bool:
+    """Return a process a name, atom or via; False if a process has it already."""
+    if is_via(name):
+        module = via_module(name[1])
+        if module is None:
+            raise NoProcess(name[1], text=registry_text(name[1]))
+        return _take_via(process, module, name[2])
+    if process.runtime.names.setdefault(name, process) is not process:
+        return False
+    process.name = process.pid._name = name
+    return True
+
+
+def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
+    taken = module.register_name(key, process.pid)
+    if taken:
+        process.pid._name = key if process.pid._name is None else process.pid._name
+        if not getattr(module, "frees_names", False):  # a Registry frees its entries itself
+            process.entries[partial(_free, module, key)] = None
+    return taken
+
+
+def _free(module: ViaModule, key: Any, _: Process) -> None:
+    module.unregister_name(key)
+
+
+@enable_ki_protection
+def register(name: Atom, pid: Pid[Any]) -> None:
+    """Return a living process a local name.
+
+    Args:
+        name: a str, an enum member or a class that no process has.
+        pid: a living process without a name.
+
+    Raises:
+        AlreadyRegistered: the name belongs to a living process.
+        ValueError: the process has a name already, or the name is reserved.
+        TypeError: the name is none.
+        NoProcess: the process is dead.
+
+    Follows: `Process.register/2`.
+    """
+    check_name(name)
+    process = need(pid)
+    if is_via(name) or process.name is not None:
+        raise ValueError(
+            f"{pid!r} has the name {process.name!r}; a process has at most one local name"
+        )
+    if not take_name(process, name):
+        raise AlreadyRegistered(name, runtime().names[name].pid)
+
+
+@enable_ki_protection
+def unregister(name: Atom) -> None:
+    """Free a local name.
+
+    Args:
+        name: a name that a living process has.
+
+    Raises:
+        NoProcess: nobody has the name.
+
+    Follows: `Process.unregister/1`.
+    """
+    process = runtime().names.pop(name, None)
+    if process is None:
+        raise no_process(name)
+    process.name = process.pid._name = None
+
+
+def registered() -> list[Atom]:
+    """List the local names in use, oldest first. Follows: `Process.registered/0`."""
+    return list(runtime().names)
+
+
+def whereis(ref: Ref) -> Pid[Any] | None:
+    """Tell which living process is behind a reference of any kind; None if there is none.
+
+    Args:
+        ref: a pid, a name, a via tuple, or a handle that has a `pid`.
+
+    Raises:
+        TypeError: the value is no reference.
+
+    Follows: `GenServer.whereis/1`.
+    """
+    process = find(ref)
+    return None if process is None else process.pid
+
+
+def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
+    """Hand out a clone of the send end of a mailbox, for code that wants a Trio channel.
+
+    What is sent arrives as plain messages. Sending raises `trio.BrokenResourceError` once the
+    process is dead.
+
+    Args:
+        ref: the process; the channel stays with this incarnation.
+
+    Returns:
+        A memory channel without a bound; close it as any other clone.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+    """
+    return need(ref).mailbox.send_end()
+
+
+def send(ref: Ref, message: Any) -> None:
+    """Send a plain message; it never blocks.
+
+    To a dead pid it does nothing; to a name or via tuple that nobody has it raises `NoProcess`, as
+    in OTP. A server gets it in `handle_info`, a plain process by `receive`.
+
+    Args:
+        ref: who gets it.
+        message: anything; the receiver gets this very object, not a copy.
+
+    Raises:
+        NoProcess: the reference is a name and nobody has it.
+        TypeError: `ref` is no reference, or the message is a decorated method.
+
+    Follows: `Kernel.send/2`.
+    """
+    if message.__class__ in METHODS:
+        refuse_method(message, ref)
+    process = find(ref)
+    if process is not None:
+        process.mailbox.put(message)
+    elif isinstance(ref, Pid):
+        runtime().drop(ref, message, "send to a dead process")
+    else:
+        raise no_process(ref, message)
+    return SENT  # type: ignore[no-any-return]  # it stands for None

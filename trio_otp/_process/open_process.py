@@ -1,0 +1,156 @@
+"""`open_process`: a pid and a mailbox for plain Trio code.
+
+The running task becomes the process; it has no task of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.bare import (
+    exited,
+    is_cancellation,
+    part,
+    publish,
+    put_under,
+    raise_bare,
+    reason_of,
+    without_cancellation,
+)
+from .._exits.exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
+from .._exits.nurseries import OwnNursery, WholeScope
+from .._util.checks import check_flag, check_label
+from .block import block
+from .names import check_name, holder, take_name
+from .nursery import OrderedNursery
+from .process import Process
+from .runtime import current_process, own_process, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .pid import Pid
+
+
+@block("async with otp.open_process() as me: ...")
+@enable_ki_protection
+async def open_process(
+    *, name: Any = None, trap_exit: bool = False, label: str = "open_process"
+) -> AsyncGenerator[Pid[Any]]:
+    """Return plain Trio code a pid and a mailbox while the block runs.
+
+    What it starts inside lives in a nursery of the block. When the block is left, in whatever way,
+    that is shut down newest first, each process with its `terminate` and within its own limit;
+    then links and monitors of the block are told of its end. Only a kill of the block is its end
+    at once: what is linked to it then dies of the link.
+
+    Args:
+        name: a local name or via tuple.
+        trap_exit: as `otp.trap_exit`.
+        label: what its pid is shown as.
+
+    Raises:
+        ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
+            with another reason than NORMAL. If the body raises something of its own meanwhile, that
+            leaves, with this as its context.
+        AlreadyRegistered: the name is taken.
+        TypeError: an argument is not accepted.
+    """
+    check_flag("trap_exit", trap_exit)
+    check_label(label)
+    leave = trio.Event()
+    process: Process | None = None
+    ended: object = NORMAL  # the end of the body, if no signal came before
+    error: BaseException | None = None
+    try:
+        async with OwnNursery() as nursery:
+            process = _adopt(nursery, label, name)
+            process.trap_exit = trap_exit
+            nursery.start_soon(process.home.close_after, leave)
+            token = current_process.set(process)
+            try:
+                assert process.scope is not None
+                with WholeScope(process.scope):
+                    yield process.pid
+                process.retire(NORMAL)
+            except BaseException as exc:
+                ended = _reason_of_block(exc)
+                process.retire(ended)
+                raise
+            finally:
+                current_process.reset(token)
+                leave.set()
+    except BaseException as exc:  # noqa: ASYNC103 - it is raised bare below
+        if process is None:
+            raise
+        process.die(SHUTDOWN)  # unless it is dead, with the reason for which it has retired
+        error = _error_of(exc, ended, process.exit_reason)
+    else:
+        assert process is not None
+        process.die(NORMAL)
+        if process.exit_reason is not NORMAL:
+            error = ProcessExited(process.exit_reason)
+    try:
+        if error is not None:
+            raise_bare(error)
+    finally:
+        del ended, error  # else the frame and the traceback keep each other alive
+
+
+def _reason_of_block(exc: BaseException) -> object:
+    """Turn what ended a block into its exit reason; a cancellation from outside is a shutdown."""
+    rest = without_cancellation(exc)
+    return SHUTDOWN if rest is None else reason_of(rest)
+
+
+def _error_of(exc: BaseException, ended: object, reason: object) -> BaseException | None:
+    """Return what leaves a block: the error of its body, or what its own end means.
+
+    Args:
+        exc: what came out of the body, and of what lived in the block.
+        ended: the exit reason that the body alone stands for.
+        reason: that of the block, which a signal may have brought.
+    """
+    error, leaving = part(exc)
+    failure = ProcessExited(reason) if leaving is None or reason is not ended else exited(leaving)
+    if error is None or is_cancellation(error):
+        by_itself = leaving is not None or reason is not ended
+        return failure if by_itself and reason is not NORMAL else error
+    if leaving is not None and isinstance(ended, BaseException):
+        error = ended  # it has the exit as its context
+    if reason is not ended:
+        put_under(error, failure)
+    return publish(error)
+
+
+def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
+    """Make the running task a process, without a task of its own."""
+    tables = runtime()
+    home = OrderedNursery(tables, nursery)
+    process = Process(tables, home, _no_body, label)
+    process.children = home
+    process.scope = trio.CancelScope()
+    process.task = trio.lowlevel.current_task()
+    starter = own_process()
+    if starter is not None:
+        process.ancestors = (starter.name or starter.pid, *starter.ancestors)
+    if name is not None:
+        check_name(name)
+        if not take_name(process, name):
+            rival = holder(name)
+            raise AlreadyRegistered(name, None if rival is None else rival.pid)
+    tables.processes[process.pid._number] = process
+    tables.events.emit("process_start", process.pid)
+    return process
+
+
+def is_adopted(process: Process) -> bool:
+    """Check whether a process is the block of `open_process`."""
+    return process.body is _no_body
+
+
+async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
+    raise AssertionError("a process of open_process runs in its block")

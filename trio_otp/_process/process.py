@@ -1,0 +1,452 @@
+"""A process: a Trio task with a mailbox, links, monitors and an end that everybody hears of.
+
+The life of a process is `create` -> its task runs the body -> `die`. Rules this file keeps:
+
+* The body is shielded from outside cancellation; only exit signals and supervisors end it. The
+  scope that does so is made when the task first has to wait for something that knows nothing of
+  that, see `enter_scope`.
+* `die`, the epilogue, has no checkpoint: names and registry entries go first, then the callers
+  that wait are answered, then exits go to links, then DOWN to monitors. So a name is free before
+  anyone hears of the death.
+* A process with an exit signal on its way (`doomed`) counts as dead for everybody but its
+  supervisor, as in OTP; it dies when its body has unwound.
+* A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
+  the nursery has drained; what is left in the nursery is then shut down newest first.
+* The block of `open_process` stops what lives in it as the last part of its body, see `retire`.
+
+It is long because each way to end has to know of the others: they share the state of one process.
+
+Follows: Erlang reference manual, "Processes".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
+
+from .._exits.bare import part, raise_bare, reason_of
+from .._exits.exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
+from .._exits.nurseries import OwnNursery
+from .._util.bounded import bounded
+from .._util.copies import Handle, Mark
+from ..events import CrashReport
+from .crash_facts import behaviour_name, initial_call, neighbours_of
+from .death import drop_what_is_left, let_go, tell
+from .mailbox import Mailbox
+from .nursery import KillWatch, OrderedNursery
+from .pid import Pid
+from .runtime import current_process
+from .signals import Exit
+from .tables import Rare, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .debug import Debug
+    from .request import From
+    from .runtime import Runtime
+    from .signals import Monitor
+
+UNSET: Final = Mark.UNSET  # also a reason may be None
+
+
+class Process(Handle):
+    """The inside of a process; users hold its `Pid`."""
+
+    __slots__ = (
+        "_dictionary",
+        "_peers",
+        "_rare",
+        "_requests",
+        "_timers",
+        "_watched_by",
+        "_watches",
+        "ancestors",
+        "behaviour",
+        "body",
+        "callers",
+        "children",
+        "current",
+        "dead",
+        "debug",
+        "ended",
+        "exit_reason",
+        "first_label",
+        "handled",
+        "home",
+        "hosts",
+        "instance",
+        "label",
+        "lineage",
+        "mailbox",
+        "make",
+        "name",
+        "parent",
+        "pending_exit",
+        "pid",
+        "runs_terminate",
+        "runtime",
+        "scope",
+        "shutdown",
+        "since",
+        "starting",
+        "supervisor",
+        "task",
+        "terminate_scope",
+        "trap_exit",
+        "waits_for",
+    )
+
+    # Who hears of its end, in the order in which they are told.
+    requests: Table[From[Any], None] = Table()  # calls sent to us that wait for an answer
+    peers: Table[Process, None] = Table()  # links
+    watched_by: Table[Monitor, None] = Table()
+    watches: Table[Monitor, None] = Table()
+    watchers: Table[Callable[[Process], object], None] = Table()  # internal; after the monitors
+    # What else is to clean up.
+    entries: Table[Callable[[Process], object], None] = Table()  # of registries
+    timers: Table[Any, None] = Table()  # pending send_after to it
+    dictionary: Table[object, Any] = Table()
+    # What most processes do not have.
+    _watchers: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
+    _entries: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
+    metadata: Rare[dict[str, Any] | None] = Rare(None)  # what its log records carry
+    thread: Rare[int | None] = Rare(None)  # the worker thread that runs its function, if one does
+    started: Rare[Any] = Rare(None)  # what it told its starter
+    stop_message: Rare[Exit | None] = Rare(None)  # to end, as a message, as it traps exits
+    suspended: Rare[bool] = Rare(False)  # by `otp.sys`
+    retired: Rare[bool] = Rare(False)  # it stops what lives in it, and then dies
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        home: OrderedNursery,
+        body: Callable[[Process], Awaitable[object]] | None,
+        label: str,
+    ) -> None:
+        self.runtime = runtime
+        self.home = home
+        self.body = body  # None for a behaviour
+        self.make: Callable[[], Any] | None = None  # its instance, of a behaviour
+        self.label = self.first_label = label
+        self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
+        self.name: object = None
+        self.mailbox = Mailbox()
+        self.scope: trio.CancelScope | None = None  # once the task has entered one
+        self.terminate_scope: trio.CancelScope | None = None  # set while `terminate` runs in it
+        self.task: trio.lowlevel.Task | None = None
+        self._requests: dict[From[Any], None] | None = None
+        self._rare: dict[str, Any] | None = None
+        self._peers: dict[Process, None] | None = None
+        self._watched_by: dict[Monitor, None] | None = None
+        self._watches: dict[Monitor, None] | None = None
+        self._timers: dict[Any, None] | None = None
+        self._dictionary: dict[object, Any] | None = None
+        self.parent: Process | None = None
+        self.supervisor: Process | None = None
+        self.ancestors: tuple[object, ...] = ()
+        self.callers: tuple[Pid[Any], ...] = ()  # of a task, on whose behalf it runs
+        self.lineage: tuple[object, ...] | None = None  # the ancestors of those it starts
+        self.trap_exit = False
+        self.hosts = False
+        self.children: OrderedNursery | None = None
+        self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
+        self.starting: Any = None  # until init is over
+        self.behaviour: type[Any] | None = None  # the class, None for a plain process
+        self.instance: Any = None
+        # The wait-for edges of the deadlock check: to one process, or to several that are to end.
+        self.waits_for: Process | dict[Process, None] | None = None
+        self.pending_exit: object = UNSET  # the reason of the exit signal on its way
+        self.runs_terminate = False  # doomed by a supervisor: terminate still runs
+        self.dead = False
+        self.exit_reason: object = UNSET
+        self.ended: trio.Event | None = None
+        self.handled = 0
+        self.debug: Debug | None = None  # what watches it, if anything does
+        self.current: Any = UNSET  # message in hand
+        self.since = 0.0  # and since when
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid!r}>"
+
+    @property
+    def alive(self) -> bool:
+        """Neither dead nor about to be."""
+        return not self.dead and self.pending_exit is UNSET
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is being cancelled, so that whatever it waits for is over."""
+        return self.dead or (self.pending_exit is not UNSET and self.terminate_scope is None)
+
+    # -- life ------------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def run(self) -> None:
+        """Be the task of the process. Ctrl-C may break into the body, not into its end.
+
+        It is one frame on purpose: whatever wakes a process passes through each of its frames.
+        """
+        current_process.set(self)
+        self.task = trio.lowlevel.current_task()
+        rest: Callable[[Process], None] | None = None  # what it does instead of dying
+        try:
+            try:
+                if self.pending_exit is UNSET or (
+                    self.runs_terminate and self.instance is not None
+                ):
+                    rest = await self._begin()
+            except BaseException as exc:  # noqa: ASYNC103 - but what its own scope caught
+                if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
+                    raise
+            else:
+                if self.scope is not None:
+                    self.scope.__exit__(None, None, None)
+        except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see run_hosting
+            raise
+        except BaseException as exc:
+            if self.hosts and passes_through(exc):
+                raise  # it ends with its nursery, lest its starter hears of it before that raises
+            reason = reason_of(exc)
+            self._report(exc, reason)
+            self.die(reason)
+            if passes_through(exc):
+                raise_bare(reason if isinstance(reason, BaseException) else exc)
+        else:
+            self._leave(rest)
+        finally:
+            if not self.hosts and rest is None:
+                self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    def _leave(self, rest: Callable[[Process], None] | None) -> None:
+        """Be the end of the task: that of the process, too, or its sleep."""
+        if rest is None:
+            self.die(NORMAL)
+        else:
+            rest(self)
+
+    @enable_ki_protection
+    async def run_hosting(self) -> None:
+        """Be the task of a process that hosts children."""
+        # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
+        # children in order. Hence the shield stands outside the nursery and the body's own scope
+        # has none.
+        current_process.set(self)
+        try:
+            with trio.CancelScope(shield=True):
+                async with OwnNursery() as nursery:
+                    self.children = OrderedNursery(self.runtime, nursery)
+                    try:
+                        await self.run()
+                    finally:
+                        await self.children.close()
+        except BaseException as exc:  # noqa: ASYNC103 - it is raised bare below
+            reason = reason_of(exc)
+            self.die(reason)
+            raise_bare(reason if isinstance(reason, BaseException) else exc)
+        finally:
+            self.die(SHUTDOWN)  # in case none of the ways out above has
+
+    def _begin(self) -> Awaitable[Any]:
+        """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
+
+        A behaviour sees to that itself, which saves each server a frame.
+        """
+        behaviour = self.behaviour if self.body is None else None
+        if behaviour is None or not behaviour.enters_scope_itself:
+            self.enter_scope()
+        if behaviour is not None:
+            running: Awaitable[Any] = (
+                behaviour._wake_process(self)
+                if self.instance is not None
+                else behaviour.run_process(self, self.make)
+            )
+            return running
+        return self._run_plain()
+
+    @enable_ki_protection
+    def enter_scope(self) -> None:
+        """Enter, in the task of the process, the shielding scope that `exit_with` cancels.
+
+        Until then the task may only wait for its mailbox, with `stay` as its abort function. A
+        scope is a tenth of what an idle server weighs and a third of what it takes to start one; a
+        server whose callbacks never wait needs none before its end.
+        """
+        if self.scope is None:
+            self.scope = trio.CancelScope(shield=not self.hosts)
+            self.scope.__enter__()
+            if self.pending_exit is not UNSET:
+                self.scope.cancel(reason=_why(self.pending_exit))
+
+    @disable_ki_protection
+    async def _run_plain(self) -> None:
+        assert self.body is not None
+        await self.body(self)
+
+    def _report(self, exc: BaseException, reason: object) -> None:
+        # A behaviour reports its own crashes, with its last message and state, and then ends by
+        # ProcessExit.
+        quiet = passes_through(exc) or part(exc)[0] is None
+        if not quiet and self.starting is None:
+            self.runtime.events.emit("crash", self.crash_report(reason))
+
+    def crash_report(self, reason: object, **details: Any) -> CrashReport:
+        """Describe the process as it is at its end."""
+        all_details: dict[str, Any] = {"log": self.log, **details}
+        return CrashReport(
+            pid=self.pid,
+            name=self.name,
+            label=self.label,
+            reason=reason,
+            handled=self.handled,
+            queue_len=len(self.mailbox),
+            ancestors=self.ancestors,
+            links=tuple(peer.pid for peer in self._peers or ()),
+            callers=self.callers,
+            behaviour=behaviour_name(self),
+            initial_call=initial_call(self),
+            dictionary=tuple(self._dictionary or ()),
+            trap_exit=self.trap_exit,
+            metadata=dict(self.metadata or {}),
+            neighbours=neighbours_of(self),
+            **all_details,
+        )
+
+    @property
+    def log(self) -> tuple[Any, ...]:
+        """The last events, if `otp.sys.log` keeps them."""
+        return () if self.debug is None else self.debug.events
+
+    # -- signals ---------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def signal(self, sender: Pid[Any] | None, reason: object, *, linked: bool = False) -> None:
+        """Take an exit signal: of `otp.exit`, or of a link that broke."""
+        if self.dead:
+            return
+        if reason is KILL and not linked:
+            self.exit_with(KILLED)
+        elif self.trap_exit:
+            message = Exit(sender, reason)
+            parent = self.parent
+            if linked and self.stop_message is None and parent is not None and sender is parent.pid:
+                self.stop_message = message
+            self.mailbox.put(message)
+        elif reason is not NORMAL:
+            self.exit_with(reason)
+
+    @enable_ki_protection
+    def exit_with(self, reason: object, *, run_terminate: bool = False) -> None:
+        """Let the process end with `reason` at its next checkpoint.
+
+        Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
+        """
+        if reason is KILLED and self.pending_exit is not KILLED and not self.dead:
+            KillWatch(self)
+        if self.pending_exit is not UNSET:
+            if reason is not KILLED or not self.runs_terminate:
+                return
+        elif run_terminate and self.terminate_scope is not None:
+            return
+        self.pending_exit = reason
+        self.runs_terminate = run_terminate
+        if self.retired and reason is KILLED:
+            self.die(KILLED)
+        elif self.scope is None:
+            self.mailbox.wake()
+        else:
+            self.scope.cancel(reason=_why(reason))
+        if self.terminate_scope is not None:
+            self.terminate_scope.cancel(reason=_why(reason))
+
+    @enable_ki_protection
+    def request_shutdown(
+        self, sender: Pid[Any], reason: object, *, interrupt: bool = False
+    ) -> None:
+        """Ask for an orderly end, as a supervisor does.
+
+        Args:
+            sender: who asks.
+            reason: the exit reason.
+            interrupt: a supervisor breaks off what it is doing, as the start of a child.
+        """
+        if self.dead:
+            return
+        if not self.trap_exit:
+            self.exit_with(reason, run_terminate=True)
+        elif interrupt and self.hosts:
+            # the death of whoever ordered its end changes nothing about that, a shutdown does
+            if self.stop_message is not None and reason is not SHUTDOWN:
+                reason = self.stop_message.reason
+            self.exit_with(reason, run_terminate=True)
+        elif not self._has_order(sender, reason):  # a link may have brought it
+            self.stop_message = Exit(sender, reason)
+            self.mailbox.put(self.stop_message)
+
+    def _has_order(self, sender: Pid[Any], reason: object) -> bool:
+        order = self.stop_message
+        return order is not None and order.pid is sender and order.reason is reason
+
+    # -- epilogue --------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def die(self, reason: object) -> None:
+        """Free the names, answer the callers, tell links and monitors. No checkpoint in here."""
+        if self.dead:
+            return
+        if self.pending_exit is not UNSET:
+            reason = self.pending_exit
+        self.dead = True
+        self.waits_for = None
+        self.exit_reason = reason
+        let_go(self)
+        tell(self, reason)
+        if (hook := self.runtime.events.process_exit) is not None:
+            hook(self.pid, reason)
+        drop_what_is_left(self)
+        self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+        # Nor must what holds the dead (a monitor, a block) keep what it was about.
+        self.current = UNSET
+        self.body = self.make = None
+        if not self.hosts:  # a supervisor is asked afterwards why it gave up
+            self.instance = None
+
+    @enable_ki_protection
+    def retire(self, reason: object) -> None:
+        """Begin an end that nobody hears of until what lives in this process has been stopped.
+
+        It is doomed from here on, so what ends in it changes the reason no more. Only a kill,
+        before or after, is its death at once, and takes along what is linked to it.
+        """
+        if self.pending_exit is UNSET:
+            self.pending_exit = reason
+        self.runs_terminate = True  # so that a kill outdoes any other reason
+        self.retired = True
+        if self.children is not None:
+            self.waits_for = self.children.processes
+        if self.pending_exit is KILLED:
+            self.die(KILLED)
+
+    @enable_ki_protection
+    def unlink_parent(self) -> None:
+        """Remove the link to whoever started it."""
+        if self.parent is not None:
+            self.peers.pop(self.parent, None)
+            self.parent.peers.pop(self, None)
+
+    @enable_ki_protection
+    async def wait_dead(self) -> None:
+        """Wait until the epilogue has run."""
+        if self.dead:
+            await trio.lowlevel.checkpoint()
+            return
+        if self.ended is None:
+            self.ended = trio.Event()
+        await self.ended.wait()
+
+
+def _why(reason: object) -> str:
+    """Say in a `Cancelled` why it was raised."""
+    return f"exit signal {bounded(reason)}"

@@ -1,0 +1,294 @@
+"""One call on its way: who waits, for whom, until when, and how the answer gets back.
+
+A request is answered exactly once: by a reply, by the death of its server, by its time-out, or
+given up because its caller was cancelled. Whatever comes second finds `done` set and is counted as
+dropped. The server lists its open requests in `Process.requests`, so its epilogue can answer every
+one, wherever it is: queued, in hand or deferred.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+
+import outcome
+import trio
+from trio.lowlevel import (
+    Abort,
+    cancel_shielded_checkpoint,
+    checkpoint_if_cancelled,
+    current_task,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
+
+from .._exits.bare import raisable
+from .._exits.exits import CallError, CallTimeout, ServerExited
+from .._util.bounded import bounded
+from .._util.copies import Handle, Mark
+from .mailbox import Mailbox
+from .runtime import current_process, need_task
+from .status import shown_request, told_reason
+from .wait_edges import enter_wait, leave_wait, set_edge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .process import Process
+    from .timers import Fifo
+
+DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
+T = TypeVar("T")
+
+
+class From(Handle, Generic[T]):
+    """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
+
+    `from_.abandoned` tells whether the caller has given up.
+    """
+
+    # A call is made of this one object, which is also the outcome that its caller wakes with.
+    __slots__ = (
+        "_fifo",
+        "_value",
+        "abandoned",
+        "caller",
+        "deliver",
+        "done",
+        "message",
+        "ref",
+        "server",
+        "since",
+        "task",
+        "timeout",
+    )
+
+    def __init__(
+        self, server: Process, ref: object, message: object, timeout: float | None
+    ) -> None:
+        self.server = server
+        self.ref = ref
+        self.message = message
+        self.timeout = timeout
+        self.since = 0.0
+        self.task: trio.lowlevel.Task | None = None
+        # set while a process's own task waits: the wait-for edge
+        self.caller: Process | None = None
+        # gets the answer if no task waits
+        self.deliver: Callable[[outcome.Outcome[Any]], object] | None = None
+        self._fifo: Fifo | None = None  # of its time-out, while it stands in there
+        self.done = False
+        self.abandoned = False
+
+    def __repr__(self) -> str:
+        who = self.task.name if self.task is not None else "nobody"
+        return f"<From {who!r} {'done' if self.done else 'waiting'}>"
+
+    @enable_ki_protection
+    async def wait(self) -> Any:
+        """Put the request into the server's mailbox and wait for the answer."""
+        return await self.begin()
+
+    def begin(self) -> Coroutine[Any, Any, Any]:
+        """Do what `wait` does, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
+        timeout = self.timeout
+        if timeout == 0:
+            return self._give_up_at_once()
+        if timeout == math.inf or type(self.server.mailbox) is not Mailbox:
+            return self._wait_checked()
+        self.send()  # which only appends it: no answer can come before this task waits
+        if timeout is not None:
+            self._fifo = self.server.runtime.timers.limit(self, timeout, self.since)
+        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    @enable_ki_protection
+    async def _wait_checked(self) -> Any:
+        # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
+        need_task()
+        await checkpoint_if_cancelled()
+        try:
+            self.send()
+        except CallError:  # a circle
+            await cancel_shielded_checkpoint()
+            raise
+        if self.done:  # `put` has answered, as that of a subscription does
+            await trio.lowlevel.checkpoint()
+            return self._value.unwrap()
+        self.limit()
+        return await wait_task_rescheduled(self.abort)
+
+    def limit(self) -> None:
+        """Set the time-out of a request that has been sent."""
+        if self.timeout is not None and self.timeout != math.inf and not self.done:
+            self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
+
+    def send(self) -> None:
+        """Put the request of this task into the mailbox."""
+        task = current_task()
+        server = self.server
+        self.since = server.runtime.now()
+        caller = current_process.get(None)
+        if caller is not None and caller.task is task and not caller.dead:
+            set_edge(caller, server, self.ref, self.message)
+            self.caller = caller
+        if server._requests is None:  # a table, the slot of which is quicker
+            server._requests = {}
+        server._requests[self] = None
+        server.mailbox.put(self)
+        self.task = task  # not before: whoever answers inside `put` must not wake a task that runs
+
+    async def _give_up_at_once(self) -> NoReturn:
+        """Leave a request that has no time to be answered in the mailbox, where it is handled."""
+        need_task()
+        await checkpoint_if_cancelled()
+        self.since = trio.current_time()
+        try:
+            leave_wait(enter_wait(self.server, self.ref, self.message))  # refuse what can never be
+        except CallError:
+            await cancel_shielded_checkpoint()
+            raise
+        self.task = current_task()
+        self.done = self.abandoned = True
+        self.server.mailbox.put(self)
+        await cancel_shielded_checkpoint()
+        raise CallTimeout(self.ref, self.message, 0.0, shown=shown_request(self.server))
+
+    @enable_ki_protection
+    def post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
+        """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
+        self.deliver = deliver
+        self.since = trio.current_time()
+        self.server.requests[self] = None
+        self.server.mailbox.put(self)
+
+    @enable_ki_protection
+    def abandon(self) -> None:
+        """Return up the answer; the server handles the request all the same."""
+        if not self.done:
+            self.abandoned = True
+            self._leave()
+
+    @enable_ki_protection
+    def answer(self, value: Any) -> bool:
+        """Return the waiting caller a value that is no outcome; False if it waits no more."""
+        if self.done:
+            return False
+        self._leave()
+        if self.task is not None:
+            self._value = value
+            reschedule(self.task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
+        else:
+            self._keep(outcome.Value(value))
+        return True
+
+    @enable_ki_protection
+    def finish(self, result: outcome.Outcome[Any]) -> bool:
+        """Return the waiting caller its answer; False if it is not waiting any more."""
+        if self.done:
+            return False
+        self._leave()
+        if isinstance(result, outcome.Error):
+            result = outcome.Error(raisable(result.error))
+        if self.task is not None:
+            reschedule(self.task, result)
+        else:
+            self._keep(result)
+        return True
+
+    def _keep(self, result: outcome.Outcome[Any]) -> None:
+        """Take an answer while no task waits: that of an id, or of a caller who will wait."""
+        if self.deliver is not None:
+            self.deliver(result)
+        else:
+            self._value = result
+
+    def unwrap(self) -> Any:
+        """Return the answer to the task that wakes with this as its outcome."""
+        value = self._value
+        del self._value
+        return value
+
+    def defer(self) -> None:
+        """Note that the server answers later: the caller waits for nobody in particular."""
+        leave_wait(self.caller)
+        self.caller = None
+
+    def server_died(self, reason: object) -> None:
+        """Answer with the end of the server."""
+        why = told_reason(self.server.pid, reason)
+        shown = shown_request(self.server)
+        error = ServerExited(self.ref, reason, self.message, self._elapsed(), shown=shown, why=why)
+        self.finish(outcome.Error(error))
+
+    def expire(self) -> None:
+        """Answer with the time-out; a reply that comes later is dropped."""
+        self.abandoned = True
+        shown = shown_request(self.server)
+        error = CallTimeout(
+            self.ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
+        )
+        self.finish(outcome.Error(error))
+
+    def _doing(self) -> str:
+        """Say what the server does in the place of answering, for how long, and who else waits."""
+        current: Any = self.server.current
+        told: list[str] = []
+        if current is not Mark.UNSET:
+            method = getattr(getattr(current, "message", None), "method", None)
+            what = "another message" if method is None else f"{method.name}()"
+            seconds = trio.current_time() - self.server.since
+            what = "this call" if current is self else what
+            told.append(f"it has been handling {what} for {seconds:.3g} s")
+        if queued := len(self.server.mailbox):
+            told.append(f"{queued} waiting")
+        return f"; {', '.join(told)}" if told else ""
+
+    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        """Let the caller go, which was cancelled."""
+        self.abandoned = True
+        self._leave()
+        if self._is_at_its_call():
+            self.server.mailbox.take_back(self)
+        return Abort.SUCCEEDED
+
+    def _is_at_its_call(self) -> bool:
+        """Check whether the caller was cancelled before it called: no other task has run since.
+
+        To ask at the end of the call costs nothing; a checkpoint before it, a thirtieth of it.
+        """
+        try:
+            return current_task() is self.task
+        except RuntimeError:  # a deadline of the caller has passed
+            return False
+
+    def _leave(self) -> None:
+        self.done = True
+        if self._fifo is not None:
+            self._fifo.pop(self, None)
+            self._fifo = None
+        if self.server._requests is not None:
+            self.server._requests.pop(self, None)
+        if self.caller is not None:
+            self.caller.waits_for = None
+            self.caller = None
+
+    def _elapsed(self) -> float:
+        return trio.current_time() - self.since
+
+
+def check_timeout(name: str, value: object) -> None:
+    """Refuse a time-out that is no number of seconds from 0 up, or None."""
+    if value is None:
+        return
+    if not is_seconds(value):
+        shown = bounded(value)
+        raise ValueError(f"{name}={shown}: expected a number of seconds >= 0, or None")
+
+
+def is_seconds(value: object) -> bool:
+    """Check whether a value is a time that the clock can count, or infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max or value == math.inf

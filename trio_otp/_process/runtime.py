@@ -1,0 +1,144 @@
+"""What belongs to one Trio run: its processes, names, timers and hook slots.
+
+One `trio.run` is one node. Everything hangs on a `RunVar`, so two runs, and two tests, share
+nothing.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import current_clock
+
+from .. import events
+from .._exits.exits import NotAProcess, NotInRun
+from ..events import Events
+from .timers import Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .nursery import OrderedNursery
+    from .process import Process
+
+
+class Runtime:
+    """The tables of one run."""
+
+    __slots__ = (
+        "_next_id",
+        "dropped",
+        "events",
+        "extras",
+        "homes",
+        "names",
+        "now",
+        "processes",
+        "thread",
+        "timers",
+    )
+
+    def __init__(self) -> None:
+        self.processes: dict[int, Process] = {}  # {id of a living process: process}, oldest first
+        self.names: dict[Any, Process] = {}  # {atom: process}; gone before anyone learns of a death
+        self.homes: dict[trio.Nursery, OrderedNursery] = {}  # {a user's nursery: what lives in it}
+        self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
+        self.thread = get_ident()  # a thread is in one run at a time
+        self.timers = Timers()
+        self.events = Events()
+        self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}
+        self.dropped = 0  # replies and messages that reached nobody
+        self._next_id = 0
+
+    def next_id(self) -> int:
+        """Return an id that no process of this run has had."""
+        self._next_id += 1
+        return self._next_id
+
+    def drop(self, ref: object, message: object, why: str) -> None:
+        """Count a message that reaches nobody, and tell who listens."""
+        self.dropped += 1
+        if (hook := self.events.dropped) is not None:
+            hook(ref, message, why)
+
+
+_runtime: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("trio_otp")
+# The process a task belongs to; helper tasks inherit it, other processes start from a blank
+# context.
+current_process: ContextVar[Process] = ContextVar("trio_otp_process")
+
+
+def runtime() -> Runtime:
+    """Return the tables of the current run; raise `NotInRun` where there is none."""
+    try:
+        return _runtime.get()
+    except LookupError:
+        fresh = Runtime()
+        _runtime.set(fresh)
+        return fresh
+    except RuntimeError:
+        raise _not_in_run() from None
+
+
+def need_task() -> trio.lowlevel.Task:
+    """Return the Trio task that runs this; raise `NotInRun` where there is none.
+
+    There is none under asyncio, also if a Trio run is its guest, nor in a worker thread.
+    """
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:
+        raise _not_in_run() from None
+
+
+def _not_in_run() -> NotInRun:
+    return NotInRun(
+        "trio_otp works inside a Trio run, as of trio.run(main); asyncio has none. From a worker "
+        "thread write trio.from_thread.run(otp.call, ref, request)"
+    )
+
+
+events.of_run = lambda: runtime().events
+
+
+def own_process() -> Process | None:
+    """Return the process this code belongs to, helper tasks included; None in plain Trio code."""
+    here = runtime()
+    process = current_process.get(None)
+    return None if process is None or process.dead or process.runtime is not here else process
+
+
+def calling_process() -> Process | None:
+    """Return the process whose *own* task runs this; None in helpers and in plain Trio code."""
+    process = current_process.get(None)
+    if process is None or process.dead:
+        return None
+    try:
+        return process if process.task is trio.lowlevel.current_task() else None
+    except RuntimeError:  # of no task: a callback that has the context of one
+        return None
+
+
+def need_process(what: str) -> Process:
+    """Return the process this code belongs to, or raise `NotAProcess` with the line to write."""
+    process = own_process()
+    if process is None:
+        raise NotAProcess(
+            f"{what} needs a process; in plain Trio code write: "
+            "async with otp.open_process() as me: ..."
+        )
+    return process
+
+
+def need_own_task(what: str) -> Process:
+    """As `need_process`, and refuse helper tasks: only a process's own task may do this."""
+    process = need_process(what)
+    if process.task is not need_task():
+        raise NotAProcess(
+            f"{what} belongs to the own task of {process.pid!r}; "
+            "a helper task can otp.send to it instead"
+        )
+    return process

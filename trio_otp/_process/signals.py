@@ -1,0 +1,58 @@
+"""What processes hear of each other's end: `Exit` over a link, `Down` of a monitor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._util.copies import Handle
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    from .pid import Pid
+    from .process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """What a process that traps exits gets in place of an exit signal.
+
+    `pid` is None if plain Trio code sent it.
+    """
+
+    pid: Pid[Any] | None
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
+
+    ref: Monitor
+    pid: object
+    reason: object
+
+
+class Monitor(Handle):
+    """The handle of one `otp.monitor`."""
+
+    __slots__ = ("target", "watcher", "what")
+
+    def __init__(self, watcher: Process, what: object) -> None:
+        self.watcher = watcher
+        self.target: Process | None = None
+        self.what = what
+
+    def _attach(self, target: Process) -> None:
+        """Begin to watch a living process."""
+        self.target = target
+        target.watched_by[self] = None
+        self.watcher.watches[self] = None
+
+    def _detach(self) -> bool:
+        """Watch no more; tell whether it did until now."""
+        self.watcher.watches.pop(self, None)
+        target, self.target = self.target, None
+        return target is not None and target.watched_by.pop(self, self) is None
+
+    def __repr__(self) -> str:
+        return f"<Monitor of {self.what!r}>"

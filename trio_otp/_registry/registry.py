@@ -1,0 +1,337 @@
+"""Registry: names of any kind for processes, one holder per key or many, with a value each.
+
+**Why.** Plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
+processes that have them, and with duplicate keys a topic has any number of subscribers.
+
+>>> import trio, trio_otp as otp
+>>> ROOMS = otp.registry("rooms")
+>>> class Room(otp.GenServer):
+...     def __init__(self, topic: str) -> None:
+...         self.topic = topic
+...     @otp.on_call
+...     def get_topic(self) -> str:
+...         return self.topic
+>>> async def main():
+...     registry = otp.child(otp.Registry, keys="unique").having(name="rooms")
+...     kitchen = otp.child(Room, "soup").having(name=ROOMS.via(("room", 1)))
+...     async with otp.open_supervisor([registry, kitchen]):
+...         print(await Room.at(ROOMS.via(("room", 1))).get_topic(), ROOMS.count())
+>>> trio.run(main)
+soup 1
+
+**Client and server side.** `otp.registry(name)` is a handle that can be made before anything runs;
+it finds the registry at every use. Most of its functions read and write the tables at once, without
+a message. A process registers *itself*; its entries are gone before anybody hears of its death.
+With `keys="duplicate"` many processes share a key: `ROOMS.send(topic, message)` is a local
+publish-subscribe, and plain Trio code reads a topic in `async with ROOMS.subscribe(topic) as
+channel`. `async with ROOMS.lock(key)` lets one task at a time into a block.
+
+**Supervise** it as any other child, put before those who register. A process that has registered is
+linked to the registry while it holds a key: it dies with the registry, unless it traps exits,
+because a key that others rely on would be lost. `links=False` leaves the link away; then its
+entries are lost in silence when the registry is restarted.
+
+**When not to use it.** For one well-known process a plain name is enough. For sets of processes
+that others put together, and follow, there is `otp.pg`.
+
+Follows: Elixir's `Registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+import outcome
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.behaviour import Behaviour
+from .._behaviour.messages import log_unexpected
+from .._behaviour.results import Reply
+from .._exits.exits import SHUTDOWN, AlreadyRegistered, OtpError
+from .._gen_server.server import GenServer
+from .._process.links import connect
+from .._process.names import Ref, check_reference, find
+from .._process.runtime import need_process, runtime
+from .._process.signals import Exit
+from .._util.bounded import bounded
+from .._util.checks import check_choice, check_flag, is_whole
+from .._util.record import dataclass
+from .._util.user_code import matches
+from ..events import NoticeReport
+from .lock import Locks
+from .table import Entry, Table, strict_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._process.request import From
+
+Keys: TypeAlias = (
+    Literal["unique", "duplicate"] | tuple[Literal["duplicate"], Literal["key", "pid"]]
+)
+KEYS: Final[tuple[Any, ...]] = (
+    "unique",
+    "duplicate",
+    ("duplicate", "key"),
+    ("duplicate", "pid"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a listener of a registry gets when a process has registered a key."""
+
+    registry: object
+    key: Any
+    pid: Pid[Any]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """What a listener of a registry gets when a process has given a key up, other than by death."""
+
+    registry: object
+    key: Any
+    pid: Pid[Any]
+
+
+class NotRegistered(OtpError, LookupError):
+    """The key does not belong to the process that wants to change it."""
+
+    def __init__(self, key: object, pid: Pid[Any]) -> None:
+        super().__init__(f"{bounded(key)} is not registered by {pid!r}")
+        self.key = key
+        self.pid = pid
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """The key of a via tuple that brings a value; it is shown as the key alone."""
+
+    key: Any
+    value: Any = field(compare=False)  # the same reference, whatever its value
+
+    def __repr__(self) -> str:
+        return repr(self.key)
+
+
+class Registry(GenServer):
+    """The process behind a registry; use it through `otp.registry(name)`.
+
+    Args:
+        keys: `unique`, one holder per key, or `duplicate`, any number of them. OTP's
+            `("duplicate", "key")` and `("duplicate", "pid")` are `duplicate`.
+        listeners: references of processes that get `Registered` and `Unregistered` messages for
+            every change but those by death.
+        meta: what `RegistryHandle.meta` finds at first.
+        links: whether holders are linked to the registry while they have a key.
+        partitions: accepted for those who know it from OTP, where it spreads the load over cores.
+            Here one loop has the tables to itself, so it changes nothing.
+    """
+
+    child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
+    frees_names: ClassVar[bool] = True  # it notices the deaths of its holders itself
+
+    def __init__(
+        self,
+        keys: Keys = "unique",
+        *,
+        listeners: Iterable[Ref] = (),
+        meta: Mapping[Any, Any] | None = None,
+        links: bool = True,
+        partitions: int = 1,
+    ) -> None:
+        check_choice("keys", keys, KEYS)
+        _check_options(links, partitions)
+        self.keys = "unique" if keys == "unique" else "duplicate"
+        self.links = links
+        if isinstance(listeners, str) or not isinstance(listeners, Iterable):
+            raise TypeError(
+                f"listeners={bounded(listeners)}: expected a list of references; "
+                f"write [{bounded(listeners)}]"
+            )
+        self.listeners = tuple(listeners)
+        for listener in self.listeners:
+            check_reference(listener)
+        self.table = Table()
+        self.metadata = {strict_key(key): value for key, value in (meta or {}).items()}
+        self.locks = Locks()
+        self._linked: dict[Process, bool] = {}  # {holder of a key: whether we made the link}
+        self.process: Process
+
+    def init(self) -> None:
+        """Trap exits: the death of a holder is its holder's affair."""
+        self.process = need_process("Registry")
+        self.process.trap_exit = True
+        self.process.entries[self._close] = None
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Refuse a call, as a supervisor does: it would end every holder of a key."""
+        return Reply(
+            outcome.Error(TypeError(f"Registry does not take the call {bounded(request)}"))
+        )
+
+    def handle_cast(self, message: Any) -> Any:
+        """Log a cast, as a supervisor does."""
+        log_unexpected(self.process, message)
+
+    def handle_info(self, message: Any) -> Any:
+        """Pass over exit signals, as a supervisor does; log what is not expected."""
+        return None if isinstance(message, Exit) else super().handle_info(message)
+
+    @enable_ki_protection
+    def terminate(self, reason: object) -> None:
+        """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
+        for process, linked in list(self._linked.items()):
+            if linked:
+                process.peers.pop(self.process, None)
+                self.process.peers.pop(process, None)
+                process.signal(self.process.pid, SHUTDOWN, linked=True)
+
+    def _status(self) -> Any:
+        """Show the size, not the tables."""
+        return {"keys": self.keys, "holders": len(self._linked)}
+
+    def _sys_replace(self, state: Any) -> Behaviour:
+        return Behaviour._sys_replace(self, state)  # what holds its keys refers to this instance
+
+    # -- the via protocol ----------------------------------------------------------------------
+
+    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+        """Take a key for a process; False if a living one has it."""
+        process = pid._process
+        if process is None:
+            return False
+        key, value = _split(self._named(key))
+        try:
+            self.add(process, key, value)
+        except AlreadyRegistered:
+            return False
+        return True
+
+    def unregister_name(self, key: Any) -> None:
+        """Return up a key of the running process."""
+        self.remove(need_process("unregister_name"), _split(self._named(key))[0])
+
+    def whereis_name(self, key: Any) -> Pid[Any] | None:
+        """Tell who has a key, also if it is about to die."""
+        entries = self.table.under(_split(self._named(key))[0])
+        pid: Pid[Any] | None = entries[0].owner.pid if entries else None
+        return pid
+
+    def send(self, key: Any, message: Any) -> int:
+        """Send a plain message to whoever has a key; tell how many they are."""
+        entries = self.living(self.table.under(_split(key)[0]))
+        for entry in entries:
+            entry.owner.mailbox.put(message)
+        return len(entries)
+
+    def _named(self, key: Any) -> Any:
+        self.need_unique("a via name")
+        return key
+
+    # -- entries -------------------------------------------------------------------------------
+
+    def need_unique(self, what: str) -> None:
+        """Refuse what only a unique registry can do."""
+        if self.keys != "unique":
+            raise ValueError(f"{what} needs a registry with keys='unique', not {self.keys!r}")
+
+    def living(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Leave out the entries of those who are about to die."""
+        return [entry for entry in entries if entry.owner.alive]
+
+    @enable_ki_protection
+    def add(self, process: Process, key: Any, value: Any) -> None:
+        """Add an entry.
+
+        Raises:
+            AlreadyRegistered: the registry is unique and a living process has the key.
+        """
+        if self.keys == "unique":
+            self._make_room(key)
+        self.table.add(process, key, value)
+        self._hold(process)
+        self._tell(Registered(self.process.name, key, process.pid, value))
+
+    @enable_ki_protection
+    def remove(
+        self, process: Process, key: Any, match: Callable[[Any], bool] | None = None
+    ) -> None:
+        """Remove entries of a process, and the link if those were its last."""
+        if match is not None:
+            match = partial(matches, match)
+        if self.table.take(process, key, match):
+            self._release(process)
+            self._tell(Unregistered(self.process.name, key, process.pid))
+
+    def _make_room(self, key: Any) -> None:
+        for entry in self.table.under(key):
+            if entry.owner.alive:
+                raise AlreadyRegistered(key, entry.owner.pid)
+            self.table.take(entry.owner, key)
+            self._release(entry.owner)
+
+    def _hold(self, process: Process) -> None:
+        """Watch and link a holder, once."""
+        if process in self._linked:
+            return
+        known = process is self.process or process in self.process.peers
+        link = self.links and not known
+        self._linked[process] = link
+        if link:
+            connect(process, self.process)
+        process.entries[self._holder_died] = None
+
+    def _release(self, process: Process) -> None:
+        """Let go of a holder that has no keys left."""
+        if process in self.table or process not in self._linked:
+            return
+        process.entries.pop(self._holder_died, None)
+        if self._linked.pop(process):
+            process.peers.pop(self.process, None)
+            self.process.peers.pop(process, None)
+
+    def _holder_died(self, process: Process) -> None:
+        self.table.drop(process)
+        self._release(process)
+
+    def _close(self, _: Process) -> None:
+        """Let go of all holders at the end of the registry; those that trap exits live on."""
+        for process in self._linked:
+            process.entries.pop(self._holder_died, None)
+        self.locks.close(self.process.name or self.process.pid, self.process.exit_reason)
+
+    def _tell(self, message: Registered | Unregistered) -> None:
+        for listener in self.listeners:
+            process = _find_listener(listener)
+            if process is None:
+                runtime().drop(listener, message, "listener of a registry is not there")
+            else:
+                process.mailbox.put(message)
+
+
+def _find_listener(listener: Ref) -> Process | None:
+    """Resolve a listener; the error of a foreign registry must not hurt whoever registers."""
+    try:
+        return find(listener)
+    except Exception as exc:
+        text = f"a registry could not resolve its listener {bounded(listener)}: {bounded(exc)}"
+        runtime().events.emit("notice", NoticeReport(None, text))
+        return None
+
+
+def _split(key: Any) -> tuple[Any, Any]:
+    return (key.key, key.value) if isinstance(key, Valued) else (key, None)
+
+
+def _check_options(links: object, partitions: object) -> None:
+    check_flag("links", links, error=ValueError)
+    if not is_whole(partitions) or partitions < 1:
+        raise ValueError(f"partitions={bounded(partitions)}: expected a whole number > 0")

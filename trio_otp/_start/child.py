@@ -1,0 +1,341 @@
+"""Child specifications: one way to say what can be started, and the functions that start it.
+
+>>> import trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     def __init__(self, limit: int = 1000) -> None:
+...         self.limit = limit
+>>> otp.child(Cache, limit=10).having(name="cache", restart="transient", shutdown=2.0)
+<child Cache(limit=10) name='cache' restart='transient' shutdown=2.0>
+
+A child is a behaviour class, or any Trio async function, with its arguments. A bare class or async
+function stands for itself without arguments. So does a function that makes a server, if it is
+annotated with the class. Follows: Elixir's `Supervisor`, section "Child specification".
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from functools import lru_cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    TypeVarTuple,
+    overload,
+)
+
+from .._behaviour.behaviour import Behaviour
+from .._behaviour.child_options import ChildType, Restart, Shutdown, check_options
+from .._exits.exits import SpecError
+from .._util.async_functions import expect_awaitable, gives_awaitable
+from .._util.bounded import bounded, label_of
+from .._util.copies import Mark
+from .._util.record import dataclass
+from .arguments import check_arguments, takes_task_status
+from .blueprint import Blueprint
+from .start import Start, acknowledge
+from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from .._process.nursery import OrderedNursery
+    from .._process.process import Process
+
+P = ParamSpec("P")
+B = TypeVar("B", bound=Behaviour)
+S_co = TypeVar("S_co", covariant=True)
+Ts = TypeVarTuple("Ts")
+_KEEP: Final[Any] = Mark.KEEP
+_keep: Final = object.__setattr__  # in what is frozen, and stays what it is
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What a supervisor knows of a child, with every default filled in.
+
+    Args:
+        id: what the child is called inside its supervisor.
+        name: the name it registers, if any.
+        restart: `permanent` always, `transient` after a crash, `temporary` never.
+        shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
+        significant: whether its end can end the supervisor, see `auto_shutdown`.
+        timeout: seconds its init may take; None for ever.
+        type: `worker` or `supervisor`.
+        debug: what of `otp.sys` is on from the start.
+    """
+
+    id: Any
+    name: Any = None
+    restart: Restart = "permanent"
+    shutdown: Shutdown = 5.0
+    significant: bool = False
+    timeout: float | None = None
+    type: ChildType = "worker"
+    debug: tuple[Any, ...] = ()
+
+
+class _Specified:
+    """Room for what a child has worked out once: a start asks for its specification often."""
+
+    __slots__ = ("_blueprint", "_spec")
+    _blueprint: Blueprint | None
+    _spec: ChildSpec | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Child(_Specified, Generic[S_co]):
+    """What can be started: a target with its arguments, and options. `otp.child` makes one."""
+
+    target: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        """Begin with nothing worked out."""
+        _keep(self, "_blueprint", None)
+        _keep(self, "_spec", None)
+
+    def __reduce__(self) -> Any:
+        """Return what makes it anew: a copy works out by itself what this one has."""
+        return type(self), (self.target, self.args, self.kwargs, self.options)
+
+    def having(
+        self,
+        *,
+        name: Any = _KEEP,
+        id: Any = _KEEP,
+        restart: Restart = _KEEP,
+        shutdown: Shutdown = _KEEP,
+        significant: bool = _KEEP,
+        timeout: float | None = _KEEP,
+        type: ChildType = _KEEP,
+        debug: Iterable[Any] = _KEEP,
+    ) -> Child[S_co]:
+        """Return the same child with other options; those left out stay as they are.
+
+        Args:
+            name: an atom or via tuple that the process registers before its init.
+            id: what its supervisor calls it; else the name, or the name of class or function.
+            restart: `permanent` always, `transient` after a crash, `temporary` never.
+            shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
+            significant: whether its end can end the supervisor, see `auto_shutdown`.
+            timeout: seconds its init may take; None for ever.
+            type: `worker` or `supervisor`.
+            debug: a list of what of `otp.sys` is on from the start: `"trace"`, `"statistics"`,
+                `"log"`, `("log", count)`, `("trace", target)`, `("log_to_file", path)`,
+                `("install", function)`, which may have a state and an id behind it.
+
+        Raises:
+            SpecError: an option has a value that is not accepted.
+        """
+        given = {
+            "name": name,
+            "id": id,
+            "restart": restart,
+            "shutdown": shutdown,
+            "significant": significant,
+            "timeout": timeout,
+            "type": type,
+            "debug": debug,
+        }
+        given = {key: value for key, value in given.items() if value is not _KEEP}
+        check_options(given)
+        return replace(self, options={**self.options, **given})
+
+    @property
+    def spec(self) -> ChildSpec:
+        """What a supervisor makes of it: the options with every default filled in."""
+        spec = self._spec
+        if spec is None:
+            known = self.blueprint
+            spec = ChildSpec(*(getattr(known, option) for option in ChildSpec.__match_args__))
+            _keep(self, "_spec", spec)
+        return spec
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """How it is started, with no arguments before its own."""
+        blueprint = self._blueprint
+        if blueprint is None:
+            blueprint = blueprint_of(self)
+            _keep(self, "_blueprint", blueprint)
+        return blueprint
+
+    def __repr__(self) -> str:
+        shown = [bounded(arg, 60) for arg in self.args]
+        shown += [f"{key}={bounded(value, 60)}" for key, value in self.kwargs.items()]
+        options = "".join(f" {key}={bounded(value)}" for key, value in self.options.items())
+        return f"<child {label_of(self.target)}({', '.join(shown)}){options}>"
+
+
+class Announces(Protocol[*Ts]):
+    """A function that has to be given `task_status`, which the library does."""
+
+    @property  # so that for mypy this is no likely reason why a class is refused
+    def __globals__(self) -> dict[str, Any]: ...
+
+    def __call__(self, *args: *Ts, task_status: Any) -> Awaitable[object]:
+        """Run."""
+        raise NotImplementedError  # of a protocol: it only says what there has to be
+
+
+@overload
+def child(target: Callable[P, B], /, *args: P.args, **kwargs: P.kwargs) -> Child[B]: ...
+@overload
+def child(
+    target: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+) -> Child[None]: ...
+@overload
+def child(target: Announces[*Ts], /, *args: *Ts, **kwargs: Any) -> Child[None]: ...
+# For mypy `*args: Any` does not take all that `*Ts` can be.
+def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:  # type: ignore[misc]
+    """Say what can be started, without starting it.
+
+    Args:
+        target: a behaviour class, or any Trio async function. A function that takes
+            `task_status` has started when it calls `task_status.started(value)`. A partial of a
+            class will do, an alias as `Box[int]`, and a function whose annotation says that it
+            returns a server.
+        *args: positional arguments of its constructor or call.
+        **kwargs: keyword arguments; options are given by `.having(...)`, so no word is reserved.
+
+    Raises:
+        TypeError: the target is neither, as a plain function, for which there is
+            `otp.WorkerThread`; or it does not take the arguments.
+
+    Follows: `Supervisor.child_spec/2`.
+    """
+    return Child(check_target(target, args, kwargs), args, kwargs)
+
+
+def check_target(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
+) -> Any:
+    """Refuse what cannot be started, and give what can; `partial` if more arguments are to come."""
+    if isinstance(target, Child):
+        raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
+    if not callable(target):
+        raise TypeError(
+            f"target={bounded(target)}: expected a behaviour class or an async function; "
+            "write child(fn, *args), not child(fn(*args))"
+        )
+    check_kind(target)
+    target = unaliased(target)
+    check_arguments(target, args, kwargs, partial=partial)
+    return target
+
+
+AnyChild: TypeAlias = "Child[B] | type[B]"
+
+
+def as_child(what: Any) -> Child[Any]:
+    """Turn whatever stands for a child into a `Child`: a bare class or function for itself."""
+    if what.__class__ is Child:
+        return what
+    target: Any = what
+    if is_behaviour(what):
+        return _bare(target)
+    if callable(what) and not isinstance(what, type):
+        return child(target)
+    accepted = "otp.child(target, *args), a behaviour class or an async function"
+    hint = ""
+    if isinstance(what, Behaviour):
+        hint = f"; write otp.child({type(what).__name__}, *args)"
+    raise SpecError(f"{bounded(what)} is no child; expected {accepted}{hint}")
+
+
+@lru_cache(maxsize=512)
+def _bare(behaviour: type[Behaviour]) -> Child[Any]:
+    """Return what a class stands for; checking what its constructor takes is slow."""
+    return child(behaviour)
+
+
+def start_of(
+    child: Child[Any],
+    home: OrderedNursery,
+    *,
+    starter: Process | None,
+    link: bool,
+) -> Start:
+    """Say how a child is started in a home."""
+    return Start(child.blueprint, home, starter, link=link)
+
+
+def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
+    """Say how a child is started, with arguments that come before its own."""
+    target, args, options = child.target, (*extra, *child.args), child.options
+    blueprint = Blueprint(label_of(target))
+    behaviour = behaviour_of(target)
+    if behaviour is not None:
+        options = _describe(blueprint, behaviour, options)
+        blueprint.make = maker(target, args, child.kwargs)
+    else:
+        blueprint.body = _body(target, args, child.kwargs)
+    for option, value in options.items():
+        setattr(blueprint, option, value)
+    if "id" not in options:
+        blueprint.id = blueprint.name or blueprint.label
+    if blueprint.debug:
+        blueprint.debug = tuple(blueprint.debug)
+    return blueprint
+
+
+def _describe(
+    blueprint: Blueprint, behaviour: type[Behaviour], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Note what a class is; give the options that hold for a child of it."""
+    blueprint.behaviour = behaviour
+    blueprint.hosts = behaviour.hosts_children
+    blueprint.type = behaviour.child_type
+    if behaviour.child_type == "supervisor":
+        blueprint.shutdown = None
+    return {**behaviour.child_options, **options} if behaviour.child_options else options
+
+
+def _body(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[Process], Awaitable[object]]:
+    async def run_function(process: Process) -> None:
+        await _run_function(process, target, args, kwargs)
+
+    return run_function
+
+
+async def _run_function(
+    process: Process, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    starting = process.starting
+    assert starting is not None
+    if "task_status" in kwargs or not takes_task_status(target):
+        if gives_awaitable(target):
+            starting.ack()
+            result = await target(*args, **kwargs)
+        else:  # only the call can tell: a plain function is a failed start, not a crash after it
+            running = expect_awaitable(target, target(*args, **kwargs))
+            starting.ack()
+            result = await running
+        if isinstance(result, Behaviour):
+            expect_awaitable(target, result)
+        return
+    status = _TaskStatus(process)
+    await expect_awaitable(target, target(*args, **kwargs, task_status=status))
+    if process.starting is not None:
+        raise RuntimeError(f"{label_of(target)} ended without calling task_status.started()")
+
+
+class _TaskStatus:
+    """What a function child gets as `task_status`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def started(self, value: Any = None) -> None:
+        """Tell that the child has started."""
+        acknowledge(self._process, value, "task_status.started() was called twice")

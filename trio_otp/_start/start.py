@@ -1,0 +1,331 @@
+"""How a process comes to life: created at once; a behaviour is waited for until its init is over.
+
+Whoever starts a process waits for one of three things: `ack` (init is over), the death of the
+process (init failed, and by then its name is free), or its own cancellation or time-out (the
+process is killed and its end awaited). So a failed start leaves nothing: no process, no name, no
+message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
+
+from .._exits.exits import (
+    KILLED,
+    NOPROC,
+    SHUTDOWN,
+    TIMEOUT,
+    AlreadyStarted,
+    CallError,
+    NotAProcess,
+    StartError,
+    passes_through,
+)
+from .._process.debug import switch_on
+from .._process.names import check_name, holder, take_name
+from .._process.nursery import OrderedNursery, nursery_of, stop
+from .._process.process import UNSET, Process
+from .._process.runtime import calling_process, need_task, own_process, runtime
+from .._process.wait_edges import enter_wait, leave_wait
+from .._util.bounded import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .._process.signals import Monitor
+    from .._process.timers import Fifo
+    from .blueprint import Blueprint
+
+
+class Start:
+    """One start: what is started, where and by whom; and what its starter waits on."""
+
+    begun = False  # whether the process is there already when `start` is called
+    __slots__ = (
+        "blueprint",
+        "done",
+        "home",
+        "ignored",
+        "link",
+        "monitor",
+        "process",
+        "starter",
+        "supervisor",
+        "task",
+        "timed_out",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        home: OrderedNursery,
+        starter: Process | None,
+        *,
+        link: bool = False,
+        supervisor: Process | None = None,
+    ) -> None:
+        self.blueprint = blueprint
+        self.home = home
+        self.starter = starter
+        self.link = link
+        self.supervisor = supervisor
+        self.monitor: Monitor | None = None  # of the starter, from the first moment on
+        self.process: Process
+        self.waiting: trio.CancelScope | None = None  # for the end of who has its name
+        self.task: trio.lowlevel.Task | None = None  # of the starter
+        self.done = False
+        self.ignored = False
+        self.timed_out = False
+
+    @enable_ki_protection
+    def create(self) -> Process:
+        """Make the process and its task, with its name and link, at once."""
+        blueprint, home, starter = self.blueprint, self.home, self.starter
+        runtime = home.runtime
+        self.process = process = Process(runtime, home, blueprint.body, blueprint.label)
+        process.make = blueprint.make
+        process.behaviour = blueprint.behaviour
+        process.hosts = blueprint.hosts
+        shutdown = blueprint.shutdown
+        process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
+        process.supervisor = self.supervisor
+        if starter is not None:
+            process.ancestors = _ancestors_for(starter)
+        home.add(process)
+        runtime.processes[process.pid._number] = process
+        if self.link and starter is not None:
+            process.parent = starter
+            process._peers = {starter: None}  # as `connect`, of one without links
+            starter.peers[process] = None
+        if self.monitor is not None:
+            self.monitor.what = process.pid
+            self.monitor._attach(process)
+        if blueprint.debug:
+            switch_on(process, blueprint.debug)
+        if (hook := runtime.events.process_start) is not None:
+            hook(process.pid)
+        return process
+
+    @enable_ki_protection
+    def ack(self) -> None:
+        """Init is over, unless a signal is on its way: then the start fails by it."""
+        if self.process.pending_exit is UNSET:
+            self.process.starting = None
+            self._finish(self)
+
+    def wait(self) -> Coroutine[Any, Any, Process | None]:
+        """Wait until init is over; to be awaited at once by the task of the starter."""
+        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    def unwrap(self) -> Process | None:
+        """Return what was started to the starter, which wakes with this as its outcome."""
+        return None if self.ignored else self.process
+
+    def failed(self, process: Process, reason: object) -> None:
+        """The process died in init."""
+        self.disown()
+        if self.ignored:
+            self._finish(self)
+        else:
+            reason = TIMEOUT if self.timed_out else reason
+            self._finish(outcome.Error(StartError(reason, process.label)))
+
+    def disown(self) -> None:
+        """See to it that the starter hears of the end by an error, by no Exit and no Down."""
+        self.process.unlink_parent()
+        if self.monitor is not None:
+            self.monitor._detach()
+
+    def expire(self) -> None:
+        """Init took too long: the process is killed, its end answers the starter."""
+        if not self.done:  # else the starter is about to run
+            self.timed_out = True
+            self.process.exit_with(KILLED)
+
+    async def break_off(self) -> None:
+        """Let the start fail, as nobody wants it any more; one whose init is over is left alone."""
+        process: Process | None = getattr(self, "process", None)
+        if process is None:
+            if self.waiting is not None:
+                self.waiting.cancel(reason="the caller of the start was cancelled")
+        elif process.starting is self:
+            process.exit_with(SHUTDOWN, run_terminate=True)
+            await stop(process, SHUTDOWN, process.shutdown, interrupt=True)
+
+    def _finish(self, result: Any) -> None:
+        if not self.done and self.task is not None:
+            self.done = True
+            reschedule(self.task, result)
+
+    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        """Let the starter wait no longer."""
+        self.done = True
+        return Abort.SUCCEEDED
+
+
+@enable_ki_protection
+def acknowledge(process: Process, value: Any, why_not: str) -> None:
+    """Tell the starter of a plain process that it has started, and keep the value it gives."""
+    starting = process.starting
+    if starting is None:
+        raise RuntimeError(why_not)
+    process.started = value
+    starting.ack()
+
+
+@enable_ki_protection
+async def start(launch: Start) -> Process | None:
+    """Start a process and wait for its init; None if init ignores.
+
+    Raises:
+        StartError: init failed, or took longer than the time-out.
+        AlreadyStarted: the name is taken.
+    """
+    blueprint = launch.blueprint
+    if not launch.begun:
+        need_task()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            if blueprint.name is not None:
+                await _free_name(launch)
+            launch.create().starting = launch
+        except Exception:  # the name is taken, or the nursery closed
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise
+        if blueprint.name is not None:
+            await _take_name(launch.process, blueprint)
+    process = launch.process
+    caller = calling_process()
+    if caller is not None:  # no cycle can close: what has not run waits for nobody
+        caller.waits_for = process
+    limit = None if blueprint.timeout == math.inf else blueprint.timeout
+    fifo: Fifo | None = None
+    try:
+        launch.task = trio.lowlevel.current_task()
+        if limit is not None:
+            fifo = process.runtime.timers.limit(launch, limit)
+        return await launch.wait()
+    except (trio.Cancelled, KeyboardInterrupt):
+        if not _starter_dies():
+            with trio.CancelScope(shield=True):
+                launch.disown()  # it may have started at this very moment
+                process.exit_with(SHUTDOWN, run_terminate=True)
+                await stop(process, SHUTDOWN, process.shutdown, interrupt=True)
+        raise
+    except StartError as exc:
+        if isinstance(exc.reason, BaseException) and passes_through(exc.reason):
+            await trio.lowlevel.checkpoint()  # Ctrl-C in init: whoever lives in its nursery ends
+        raise
+    finally:
+        leave_wait(caller)
+        if fifo is not None:
+            fifo.pop(launch, None)
+
+
+def _starter_dies() -> bool:
+    """Check whether a start is cancelled because its starter dies: then their link settles it.
+
+    A supervisor that is shut down takes the start back as if its scope had been cancelled.
+    """
+    starter = calling_process()
+    return (
+        starter is not None
+        and starter.pending_exit is not UNSET
+        and not (starter.runs_terminate and starter.hosts)
+    )
+
+
+async def _free_name(launch: Start) -> None:
+    """Refuse a name that is taken; wait for the end of a holder that is about to die."""
+    blueprint = launch.blueprint
+    check_name(blueprint.name)
+    limit = math.inf if blueprint.timeout is None else blueprint.timeout
+    with trio.move_on_after(limit) as launch.waiting:
+        while (process := _holder(blueprint.name, blueprint.label)) is not None:
+            orphaned = process.supervisor is not None and process.supervisor.dead
+            if process.alive and not orphaned:
+                raise AlreadyStarted(process.pid, blueprint.label, name=blueprint.name)
+            await _wait_for_end(process, blueprint)
+    if launch.waiting.cancelled_caught:
+        late = trio.current_time() >= launch.waiting.deadline
+        raise StartError(TIMEOUT if late else SHUTDOWN, blueprint.label)
+    _check_what_changed(launch)
+
+
+async def _wait_for_end(process: Process, blueprint: Blueprint) -> None:
+    """Wait for the holder of a name, unless it waits, over others perhaps, for this very start."""
+    try:
+        edge = enter_wait(process, blueprint.name, None)
+    except CallError as exc:
+        raise StartError(exc, blueprint.label) from exc
+    try:
+        await process.wait_dead()
+    finally:
+        leave_wait(edge)
+
+
+def _check_what_changed(launch: Start) -> None:
+    """Look again at what may have ended during the wait: the guard of the home, the starter."""
+    if launch.home.guarded:
+        launch.home = nursery_of(launch.home.runtime, launch.home.nursery)
+    needed = launch.link or launch.monitor is not None
+    if needed and launch.starter is not None and launch.starter.dead:
+        raise StartError(NOPROC, launch.blueprint.label)
+
+
+def _holder(name: object, label: str) -> Process | None:
+    try:
+        return holder(name)
+    except Exception as exc:  # of a via registry
+        raise StartError(exc, label) from exc
+
+
+async def _take_name(process: Process, blueprint: Blueprint) -> None:
+    """Register the process under its name; undo the start if its registry refuses or is gone."""
+    try:
+        if take_name(process, blueprint.name):
+            return
+        rival = holder(blueprint.name)
+        error = StartError(f"the registry refused {blueprint.name!r}", blueprint.label)
+        if rival is not None:
+            error = AlreadyStarted(rival.pid, blueprint.label, name=blueprint.name)
+    except Exception as exc:
+        error = StartError(exc, blueprint.label)
+    process.exit_with(KILLED)  # it is still starting, so its end is no signal to its starter
+    with trio.CancelScope(shield=True):
+        await process.wait_dead()
+    raise error
+
+
+def _ancestors_for(starter: Process) -> tuple[object, ...]:
+    """Return the ancestors of what a process starts, shared by all it starts."""
+    first = starter.name or starter.pid
+    lineage = starter.lineage
+    if lineage is None or lineage[0] is not first:  # it has taken another name
+        lineage = starter.lineage = (first, *starter.ancestors)
+    return lineage
+
+
+def nursery_for(nursery: trio.Nursery | None, what: str) -> OrderedNursery:
+    """Return the home of a new process: that of its starter, or the user's nursery."""
+    if nursery is not None:
+        if not isinstance(nursery, trio.Nursery):
+            raise TypeError(f"nursery={bounded(nursery)}: expected a trio.Nursery")
+        return nursery_of(runtime(), nursery)
+    process = own_process()
+    if process is None:
+        raise NotAProcess(
+            f"{what} in plain Trio code needs a nursery: {what}(..., nursery=nursery)"
+        )
+    return own_nursery_of(process)
+
+
+def own_nursery_of(process: Process) -> OrderedNursery:
+    """Return the nursery of what a process starts: its own if it hosts, else where it lives."""
+    return process.home if process.children is None else process.children

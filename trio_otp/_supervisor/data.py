@@ -1,0 +1,103 @@
+"""What supervisors keep of their children, tell of them, and are asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._exits.exits import Internal
+from .._process.mailbox import SystemMessage
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    import trio
+
+    from .._behaviour.child_options import ChildType
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._start.blueprint import Blueprint
+    from .._start.child import Child
+
+
+Status = Literal["running", "restarting", "undefined"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One line of `which_children`.
+
+    Args:
+        id: what the supervisor calls it; None in a dynamic supervisor.
+        pid: the process, None if it does not run.
+        status: `running`, `restarting` or `undefined`, OTP's word for down.
+        type: `worker` or `supervisor`.
+        restarts: how often it was started again after an end.
+    """
+
+    id: Any
+    pid: Pid[Any] | None
+    status: Status
+    type: ChildType
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What `count_children` gives: how many specifications, living children, and of which type."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+@dataclass(slots=True)
+class Command:
+    """A management call on its way: the name of a `do_` method of the loop, with its argument."""
+
+    name: str
+    argument: Any = None
+    void: bool = False  # the caller of a start was cancelled: what has begun is taken back
+    over: trio.Event | None = None  # set when that is done, if the caller waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater(SystemMessage):
+    """A supervisor's reminder to itself that a restart has failed."""
+
+    key: Any
+    reason: object
+
+
+class Slot:
+    """A child and its present incarnation."""
+
+    __slots__ = ("child", "process", "restarts", "spec")
+
+    def __init__(self, child: Child[Any]) -> None:
+        self.child = child
+        self.spec: Blueprint = child.blueprint
+        self.process: Process | None = None
+        self.restarts = 0
+
+    def change(self, child: Child[Any]) -> None:
+        """Take another specification, for the next start and the next end."""
+        self.child = child
+        self.spec = child.blueprint
+
+    @property
+    def pid(self) -> Pid[Any] | None:
+        """The process that runs, if any."""
+        return None if self.process is None else self.process.pid
+
+    def info(self, status: Status, child_id: Any) -> ChildInfo:
+        """Describe it."""
+        pid = self.pid if status == "running" else None
+        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
+
+
+class Ending(Internal, Exception):
+    """Leaves the loop of a supervisor: it stops its children and ends with `reason`."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,363 @@
+"""The management calls of supervisors: start, stop and list children while the tree runs.
+
+They are answered between events, and take the supervisor as any reference: a pid, a name, a via
+tuple, or what `otp.open_supervisor` gives. Without `timeout=` they wait as long as it takes, as in
+OTP. After a time-out the supervisor carries the request out all the same, when it comes to it: a
+child may then be there whose pid nobody got, as `which_children` tells.
+
+It is long because each call says what can go wrong with it.
+
+Follows: Elixir's `Supervisor` and `DynamicSupervisor`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.behaviour import Behaviour
+from .._exits.exits import (
+    AlreadyStarted,
+    ChildAlreadyPresent,
+    ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
+    MaxChildren,
+    SpecError,
+)
+from .._process.checkpoints import checkpointed, refusal
+from .._process.names import check_class, find, need
+from .._process.pid import Pid
+from .._process.request import From, check_timeout
+from .._start.child import Child, as_child
+from .data import Command
+from .dynamic import DynamicSupervisor
+from .loop import SupervisorBehaviour
+from .supervisor import Supervisor
+from .take_back import wait_for_start
+from .template import check_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+
+    from .._process.names import Ref
+    from .._start.child import ChildSpec
+    from .data import ChildInfo, Counts
+    from .policy import AutoShutdown
+
+S = TypeVar("S")
+B = TypeVar("B", bound=Behaviour)
+
+
+@overload
+async def start_child(
+    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+) -> Pid[B]: ...
+@overload
+async def start_child(
+    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+) -> Pid[None]: ...
+@overload
+async def start_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
+@overload
+async def start_child(
+    sup: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
+) -> Pid[Any]: ...
+@enable_ki_protection
+async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
+    """Start a child under a supervisor, as the last one of a `Supervisor`.
+
+    What an async function has passed to `task_status.started` is `process_info(pid).started`. If
+    the caller is cancelled meanwhile, the child is taken back: it is stopped, and forgotten.
+
+    Args:
+        sup: the supervisor.
+        child: what to start: `otp.child(...)`, a behaviour class or an async function. For a
+            `DynamicSupervisor` with a template, the list of the arguments that come after those of
+            the template.
+        timeout: seconds to wait; None waits as long as it takes. The child may start later.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        SpecError: what is given is no child, or one the supervisor does not accept.
+        StartError: it did not start, and is forgotten.
+        AlreadyStarted: a child of this id, or a process of this name, runs.
+        ChildAlreadyPresent: a child of this id is down.
+        MaxChildren: the dynamic supervisor is full.
+        CallTimeout: it took longer than `timeout`; the supervisor goes on all the same.
+        NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
+        WrongServer: the reference is not a supervisor's.
+        ValueError: `timeout` is no number of seconds from 0 up.
+
+    Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
+    """
+    try:
+        waiting = wait_for_start(_request(sup, "start_child", check_wanted(child), timeout))
+    except Exception:
+        await refusal()
+        raise
+    return await waiting
+
+
+@checkpointed
+@enable_ki_protection
+async def start_child_to_stay(sup: Ref, child: Any) -> Any:
+    """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
+    return await _command(sup, "start_child", check_wanted(child), None)
+
+
+@checkpointed
+@enable_ki_protection
+async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None) -> None:
+    """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
+
+    Args:
+        sup: the supervisor.
+        child: the id of a `Supervisor`'s child; the pid or name of a `DynamicSupervisor`'s.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        ChildNotFound: there is no such child; with a template a dead one is no error.
+        TypeError: what is given to a `DynamicSupervisor` is neither pid nor name.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
+    """
+    if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):
+        child = await _pid_of(child)
+    await _command(sup, "terminate_child", child, timeout)
+
+
+async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what is to be awaited
+    """Return a pid as it is, dead or alive, and the one behind another reference."""
+    if child.__class__ is Pid:
+        return child
+    process = find(child)
+    if process is None:
+        raise ChildNotFound(child)
+    return process.pid
+
+
+@checkpointed
+@enable_ki_protection
+async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
+    """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
+
+    If the caller is cancelled meanwhile, the child is down again.
+
+    Args:
+        sup: the supervisor.
+        child_id: which child.
+        timeout: seconds, as of `start_child`.
+
+    Returns:
+        Its pid, or None if its init returned IGNORE.
+
+    Raises:
+        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
+        StartError: it did not start, and stays down.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: `Supervisor.restart_child/2`.
+    """
+    pid: Pid[Any] = await wait_for_start(_request(sup, "restart_child", child_id, timeout))
+    return pid
+
+
+@checkpointed
+@enable_ki_protection
+async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> None:
+    """Forget a child of a `Supervisor` that is down.
+
+    Args:
+        sup: the supervisor.
+        child_id: which child.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: `Supervisor.delete_child/2`.
+    """
+    await _command(sup, "delete_child", child_id, timeout)
+
+
+@checkpointed
+@enable_ki_protection
+async def which_children(sup: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
+    """List the children of a supervisor, oldest first.
+
+    Args:
+        sup: the supervisor.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: `Supervisor.which_children/1`, which lists them newest first.
+    """
+    children: list[ChildInfo] = await _command(sup, "which_children", None, timeout)
+    return children
+
+
+@checkpointed
+@enable_ki_protection
+async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
+    """Tell of one child of a supervisor what `which_children` tells of all.
+
+    Args:
+        sup: the supervisor.
+        child: the id of a `Supervisor`'s child, the pid of a `DynamicSupervisor`'s.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        ChildNotFound: there is no such child.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: Erlang's `supervisor:which_child/2`.
+    """
+    info: ChildInfo = await _command(sup, "which_child", child, timeout)
+    return info
+
+
+@checkpointed
+@enable_ki_protection
+async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
+    """Count the children of a supervisor: specifications, living ones, and by type.
+
+    Args:
+        sup: the supervisor.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: `Supervisor.count_children/1`.
+    """
+    counts: Counts = await _command(sup, "count_children", None, timeout)
+    return counts
+
+
+@checkpointed
+@enable_ki_protection
+async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
+    """Return the specification of a child, with every default filled in.
+
+    Args:
+        sup: the supervisor.
+        child_id: the id of a `Supervisor`'s child; the pid of a `DynamicSupervisor`'s, or the id of
+            its template.
+        timeout: seconds, as of `start_child`.
+
+    Raises:
+        ChildNotFound: there is no such child.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+
+    Follows: Erlang's `supervisor:get_childspec/2`.
+    """
+    spec: ChildSpec = await _command(sup, "get_childspec", child_id, timeout)
+    return spec
+
+
+def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "never") -> None:
+    """Check what `otp.Supervisor` would accept as its children, without starting anything.
+
+    Args:
+        children: what it would start: `otp.child(...)` and behaviour classes.
+        auto_shutdown: that of the supervisor; significant children need it.
+
+    Raises:
+        SpecError: a child is not accepted, or two have one id.
+
+    Follows: Erlang's `supervisor:check_childspecs/2`.
+    """
+    Supervisor.spec(children, auto_shutdown=auto_shutdown)
+
+
+@overload
+async def ensure_child(
+    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+) -> Pid[B]: ...
+@overload
+async def ensure_child(
+    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+) -> Pid[None]: ...
+@overload
+async def ensure_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
+@checkpointed
+@enable_ki_protection
+async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
+    """Return the process that has the child's name, starting the child if there is none.
+
+    Any number of callers at a time get the same process. One that is cancelled takes back what it
+    has begun, as `start_child` does.
+
+    Args:
+        sup: the supervisor to start it under.
+        child: `otp.child(...).having(name=...)`.
+        timeout: seconds, as of `start_child`.
+
+    Returns:
+        The pid behind the name.
+
+    Raises:
+        SpecError: the child has no name.
+        AlreadyStarted: a child of the same id, but another name, runs.
+        StartError, MaxChildren: as `start_child`.
+        CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
+    """
+    wanted = as_child(child)
+    name = wanted.spec.name
+    if name is None:
+        raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
+    check_timeout("timeout", timeout)
+    until = None if timeout is None else trio.current_time() + timeout
+    while (process := find(name)) is None or process.starting is not None:
+        try:
+            return await _start_or_revive(sup, wanted, until)
+        except (ChildRunning, ChildRestarting, ChildNotFound):
+            pass  # another caller was faster
+        except MaxChildren:
+            if find(name) is None:
+                raise  # else another caller was faster, and took the last place
+        except AlreadyStarted as exc:
+            known = find(exc.pid)
+            if known not in (None, find(name)):
+                raise  # the id belongs to a child of another name
+            if known is not None and process is not None:
+                return exc.pid  # another starter than the supervisor is about to have it running
+    await trio.lowlevel.checkpoint()
+    return process.pid
+
+
+@enable_ki_protection
+async def _start_or_revive(sup: Ref, child: Child[Any], until: float | None) -> Any:
+    try:
+        return await start_child(sup, child, timeout=_left(until))
+    except ChildAlreadyPresent:
+        return await restart_child(sup, child.spec.id, timeout=_left(until))
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - trio.current_time())
+
+
+def _command(sup: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
+    """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
+    return _request(sup, name, argument, timeout).begin()
+
+
+def _request(sup: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
+    check_timeout("timeout", timeout)
+    process = need(sup, name)
+    check_class(sup, process, SupervisorBehaviour, name)
+    return From(process, sup, Command(name, argument), timeout)
+
+
+def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
+    return check_class(sup, need(sup, command), SupervisorBehaviour, command)

@@ -1,0 +1,183 @@
+"""A supervisor in plain Trio code: a block that owns a tree.
+
+>>> import trio, trio_otp as otp
+>>> class Cache(otp.GenServer):
+...     pass
+>>> async def main():
+...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
+...         print(otp.whereis("cache") is not None)
+...     print(otp.whereis("cache"))
+>>> trio.run(main)
+True
+None
+
+Follows: `Supervisor.start_link/2`, and Trio's `open_nursery` in how it ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.bare import raise_beside
+from .._exits.exits import SupervisorExited, is_quiet
+from .._exits.nurseries import OwnNursery, WholeScope
+from .._process.block import block
+from .._process.nursery import OrderedNursery
+from .._process.runtime import calling_process, own_process, runtime
+from .._process.wait_edges import leave_wait
+from .._start.child import child, start_of
+from .._start.start import start
+from .._util.copies import Handle
+from .loop import SupervisorBehaviour
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .policy import AutoShutdown, Strategy
+
+
+class OpenSupervisor(Handle):
+    """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._body = trio.CancelScope()
+        self._leaving = False
+        self._failure: SupervisorExited | None = None  # that ended the body
+        process.watchers[self._ended] = None
+
+    @property
+    def pid(self) -> Pid[Any]:
+        """The supervisor's process."""
+        return self._process.pid
+
+    def __repr__(self) -> str:
+        return f"<supervisor {self.pid!r} {'ended' if self._process.dead else 'running'}>"
+
+    @enable_ki_protection
+    async def wait(self) -> None:
+        """Serve on until the supervisor ends: by auto-shutdown, `otp.stop`, or giving up.
+
+        Giving up cancels this wait, and the block raises `SupervisorExited`.
+        """
+        await self._process.wait_dead()
+        await trio.lowlevel.checkpoint()  # the block may just have been cancelled
+
+    def _ended(self, _: Process) -> None:
+        if self._failed():
+            self._body.cancel(reason="its supervisor has ended")
+
+    def _failed(self) -> bool:
+        process = self._process
+        instance = process.instance
+        gave_up = isinstance(instance, SupervisorBehaviour) and bool(
+            instance.loop is not None and instance.loop.gave_up
+        )
+        return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
+
+    def _leave(self) -> None:
+        """Note that the body has ended, and whether that is because the supervisor has."""
+        if self._process.dead and self._failed():
+            self._failure = self._error()
+        self._leaving = True
+
+    def _failure_beside(self) -> SupervisorExited | None:
+        """Return why the supervisor gave up, perhaps only just after the body had raised."""
+        loop = self._process.instance.loop
+        late = loop is not None and loop.gave_up
+        return self._error() if self._failure is None and late else self._take_failure()
+
+    def _raise_failure(self) -> None:
+        failure = self._take_failure()
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # else the frame and the traceback keep each other alive
+
+    def _take_failure(self) -> SupervisorExited | None:
+        """Return what ended the body, to be raised now: the handle may live for long."""
+        failure, self._failure = self._failure, None
+        return failure
+
+    def _error(self) -> SupervisorExited:
+        reason, loop = self._process.exit_reason, self._process.instance.loop
+        return SupervisorExited(reason, *(() if loop is None else loop.take_history()))
+
+
+@block("async with otp.open_supervisor(children) as sup: ...")
+@enable_ki_protection
+async def open_supervisor(
+    children: Iterable[Any] = (),
+    *,
+    strategy: Strategy = "one_for_one",
+    max_restarts: int = 3,
+    max_seconds: float = 5,
+    auto_shutdown: AutoShutdown = "never",
+    name: Any = None,
+) -> AsyncGenerator[OpenSupervisor]:
+    """Run a supervisor while the block runs.
+
+    Leaving the block stops the children one by one, newest first, each within its own limit,
+    also when the block is left by an error or a cancellation.
+
+    Args:
+        children: what to start, in this order.
+        strategy: `one_for_one`, `one_for_all` or `rest_for_one`, see `otp.Supervisor`.
+        max_restarts: how many restarts there may be within `max_seconds`.
+        max_seconds: that window, a whole number.
+        auto_shutdown: see `otp.Supervisor`.
+        name: a name for the supervisor.
+
+    Raises:
+        SpecError: a flag or a child is not accepted.
+        StartError: a child did not start; those before it are stopped again.
+        AlreadyStarted: the name is taken.
+        SupervisorExited: the supervisor gave up, and the block was cancelled. If the body raises
+            something of its own meanwhile, that leaves, with this as its context.
+
+    Follows: `Supervisor.start_link/2`.
+    """
+    flags: dict[str, Any] = {
+        "strategy": strategy,
+        "max_restarts": max_restarts,
+        "max_seconds": max_seconds,
+        "auto_shutdown": auto_shutdown,
+    }
+    spec = Supervisor.spec(children, **flags)
+    wanted = child(Supervisor, spec.children, **flags).having(name=name)
+    leave = trio.Event()
+    handle: OpenSupervisor | None = None
+    waiter: Process | None = None  # while it waits for the end of the supervisor
+    try:
+        async with OwnNursery() as nursery:
+            home = OrderedNursery(runtime(), nursery)
+            nursery.start_soon(home.close_after, leave)
+            try:
+                process = await start(start_of(wanted, home, starter=own_process(), link=False))
+                assert process is not None
+                handle = OpenSupervisor(process)
+                with WholeScope(handle._body):
+                    yield handle
+            finally:
+                if handle is not None:
+                    handle._leave()
+                    waiter = calling_process()
+                    if waiter is not None:
+                        waiter.waits_for = handle._process
+                leave.set()
+    except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
+        leave_wait(waiter)
+        failure = None if handle is None else handle._failure_beside()
+        if failure is None:
+            raise
+        raise_beside(exc, failure)
+    leave_wait(waiter)
+    if handle is not None:
+        handle._raise_failure()

@@ -1,0 +1,117 @@
+"""The handle of a partition supervisor: from a key to the partition that it belongs to.
+
+`otp.partitions(name)` makes one, at module level if you like; it finds the supervisor at every use.
+See `trio_otp.partition_supervisor` for an example and for when to use it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.exits import NoProcess
+from .._process.checkpoints import checkpointed
+from .._process.names import check_reference, need
+from .._process.request import From, check_timeout
+from .._util.bounded import bounded
+from .._util.checks import is_whole
+from .._util.record import dataclass
+from .data import Command
+from .partition import find_loop
+from .partition_key import partition_of
+
+if TYPE_CHECKING:
+    from .._process.names import Ref, Via
+    from .partition import PartitionLoop
+
+
+def partitions(name: Ref) -> Partitions:
+    """Return the handle of a partition supervisor; it need not run yet.
+
+    Args:
+        name: its name, or any other reference to its process.
+
+    Raises:
+        TypeError: `name` is no reference.
+    """
+    check_reference(name)
+    return Partitions(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """A partition supervisor, looked up by its name at every use.
+
+    Every function but `via` raises `NoProcess` if it does not run.
+    """
+
+    name: Ref
+
+    def via(self, key: Any) -> Via:
+        """Return the reference to the partition of a key.
+
+        Args:
+            key: a whole number, which goes by its remainder, or what else hashes and has a `repr`
+                of its own: text, a tuple, a pid.
+
+        Follows: `{:via, PartitionSupervisor, {name, key}}`.
+        """
+        return ("via", self.name, key)
+
+    def partition_of(self, key: Any) -> int:
+        """Tell which partition a key belongs to, a number from 0.
+
+        Args:
+            key: as of `via`.
+
+        Raises:
+            ValueError: there are 0 partitions.
+            TypeError: the key does not hash, or only its address tells it apart.
+        """
+        size = self._loop().size
+        if size == 0:
+            raise ValueError(f"key={bounded(key)}: {bounded(self.name)} has 0 partitions")
+        return partition_of(key, size)
+
+    def count(self) -> int:
+        """Tell how many partitions keys are spread over. Follows: `partitions/1`."""
+        return self._loop().size
+
+    @checkpointed
+    @enable_ki_protection
+    async def resize(self, partitions: int, *, timeout: float | None = None) -> int:
+        """Let fewer partitions run, or more again, at most as many as at first.
+
+        Keys are spread anew; nothing is handed over. Those that are too many are stopped after no
+        key leads to them; those that come back are started before any key leads to them.
+
+        Args:
+            partitions: how many there are to be.
+            timeout: seconds to wait; None waits as long as it takes. It is done all the same.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            ValueError: it is no whole number from 0 to the number at first, or the time-out no
+                number of seconds.
+            CallTimeout: it took longer than `timeout`.
+            StartError: a partition did not start; there are as many as before.
+            NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
+
+        Follows: `PartitionSupervisor.resize!/2`.
+        """
+        if not is_whole(partitions) or partitions < 0:
+            raise ValueError(f"partitions={bounded(partitions)}: expected a whole number >= 0")
+        check_timeout("timeout", timeout)
+        self._loop()
+        request = Command("resize", partitions)
+        previous: int = await From(need(self.name), self.name, request, timeout).wait()
+        return previous
+
+    def _loop(self) -> PartitionLoop:
+        loop = find_loop(self.name)
+        if loop is None:
+            raise NoProcess(self.name)
+        return loop

@@ -1,0 +1,307 @@
+"""The loop of a `Supervisor`: carries out what the restart policy decides.
+
+It keeps a slot for each child, oldest first, as the policy does; what is to be started, stopped and
+reported is the policy's to say.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._behaviour.behaviour import ignore
+from .._behaviour.results import IGNORE
+from .._exits.exits import (
+    SHUTDOWN,
+    AlreadyStarted,
+    ChildAlreadyPresent,
+    ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
+    FailedToStartChild,
+    Shutdown,
+    StartError,
+)
+from .._process.nursery import part_from
+from .._util.bounded import bounded
+from .._util.record import dataclass
+from .._util.user_code import call_back
+from .data import ChildInfo, Ending, RetryLater, Slot
+from .loop import SupervisorLoop, check_spec
+from .policy import (
+    Action,
+    AutoShutdown,
+    Entry,
+    GiveUp,
+    Intensity,
+    Policy,
+    Report,
+    Retry,
+    StartChild,
+    State,
+    StopChild,
+    Strategy,
+    check_entry,
+)
+from .template import need_child
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._start.blueprint import Blueprint
+    from .._start.child import Child, ChildSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSpec:
+    """What the init of a supervisor returns; `Supervisor.spec` makes one."""
+
+    children: tuple[Child[Any], ...]
+    strategy: Strategy
+    max_restarts: int
+    max_seconds: float
+    auto_shutdown: AutoShutdown
+
+
+def new_policy(spec: SupervisorSpec) -> Policy:
+    """Make the policy of a specification, with every child down."""
+    intensity = Intensity(spec.max_restarts, spec.max_seconds)
+    policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
+    for child in spec.children:
+        policy.add(_entry(child.blueprint))
+    return policy
+
+
+def _entry(spec: Blueprint) -> Entry:
+    return Entry(spec.id, spec.restart, spec.significant)
+
+
+class StaticLoop(SupervisorLoop):
+    """The shell of a `Supervisor`: carries out what the policy decides."""
+
+    tells_progress = True
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self.policy = Policy("one_for_one", Intensity(0, 1))
+        self.slots: dict[Any, Slot] = {}  # {child id: child}, oldest first, as in the policy
+        self.ids: dict[Pid[Any], Any] = {}  # {pid of a running child: its id}
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        """Return the strategy."""
+        return self.policy.strategy
+
+    def infos(self) -> list[ChildInfo]:
+        """List the children, oldest first."""
+        return [
+            self.slots[child_id].info(entry.state.value, child_id)
+            for child_id, entry in self.policy.table.items()
+        ]
+
+    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+        """Return a running child; None if there is no such child."""
+        return self.slots.get(self.ids[pid]) if pid in self.ids else None
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def set_up(self) -> None:
+        """Start the children in order; stop those that were started if one does not start."""
+        wanted = await call_back(self.instance.init)
+        if wanted is IGNORE:
+            ignore(self.process)
+        self.take_spec(check_spec(wanted, SupervisorSpec, "Supervisor"))
+        for slot in list(self.slots.values()):
+            await self._start_first(slot)
+
+    def take_spec(self, spec: SupervisorSpec) -> None:
+        """Take the flags and the children, before the first of them is started."""
+        self.policy = new_policy(spec)
+        self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
+
+    async def specify_anew(self) -> None:
+        """Let new specifications take the place of those of the same id."""
+        wanted = await call_back(self.instance.init)
+        if wanted is IGNORE:
+            return
+        spec = check_spec(wanted, SupervisorSpec, "Supervisor")
+        self.policy.change(new_policy(spec))
+        for child in spec.children:
+            self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
+        self.slots = {child_id: self.slots[child_id] for child_id in self.policy.table}
+
+    async def _start_first(self, slot: Slot) -> None:
+        try:
+            await self._start(slot)
+        except StartError as exc:
+            self.report("start_error", slot, exc.reason)
+            raise Ending(Shutdown(FailedToStartChild(slot.spec.id, exc.reason))) from exc
+
+    async def stop_children(self, *, interrupt: bool) -> None:
+        """Stop the running children one by one, newest first."""
+        running = self.policy.running_newest_first()
+        leaving = self._processes(running)
+        for child_id in running:
+            await self._stop(child_id, leaving, interrupt=interrupt)
+
+    def _processes(self, child_ids: Iterable[Any]) -> set[Process | None]:
+        return {self.slots[child_id].process for child_id in child_ids}
+
+    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+        """Let the policy decide what the end of a child calls for."""
+        child_id = self.ids.pop(pid, None)
+        if child_id is not None:
+            self.slots[child_id].process = None
+            actions = self.policy.exited(child_id, reason, trio.current_time())
+            await self._carry_out(actions, pid)
+            self._forget_if_dropped(child_id)
+
+    async def retry(self, key: Any, reason: object) -> None:
+        """Try a failed restart again, unless it has been settled in the meantime."""
+        await self._carry_out(self.policy.retry(key, reason, trio.current_time()))
+
+    # -- actions -----------------------------------------------------------------------------
+
+    async def _carry_out(self, actions: list[Action], pid: Pid[Any] | None = None) -> None:
+        leaving = self._processes(a.id for a in actions if isinstance(a, StopChild))
+        todo = deque(actions)
+        while todo:
+            action = todo.popleft()
+            match action:
+                case StopChild():
+                    await self._stop(action.id, leaving, interrupt=False)
+                case StartChild():
+                    error = await self._start_again(self.slots[action.id])
+                    if error is not None:
+                        todo = deque(self.policy.start_failed(action.id, error.reason))
+                case Retry():
+                    self.process.mailbox.put(RetryLater(action.id, action.reason))
+                case Report():
+                    self.report("child_terminated", self.slots[action.id], action.reason, pid)
+                case GiveUp(why="intensity"):
+                    raise self.give_up(self.slots[action.id], action.reason)
+                case GiveUp():
+                    raise Ending(SHUTDOWN)
+
+    def _forget_if_dropped(self, child_id: Any) -> None:
+        """Follow the policy, which drops temporary children that are down."""
+        if child_id not in self.policy.table:
+            self.slots.pop(child_id, None)
+
+    async def _start(self, slot: Slot) -> None:
+        if not await self.start_slot(slot):
+            self.settle_ignored(slot)
+        elif self.is_void():  # `restart_child`, whose caller was cancelled: it is down again
+            await self.stop_slot(slot, interrupt=False)
+        else:
+            self.settle(slot)
+            self.report_progress(slot)
+
+    def settle(self, slot: Slot) -> None:
+        """Note that a child was started."""
+        assert slot.process is not None
+        child_id = slot.spec.id
+        self.ids[slot.process.pid] = child_id
+        self.policy.started(child_id)
+
+    def settle_ignored(self, slot: Slot) -> None:
+        """Note that a child did not want to run."""
+        self.policy.ignored(slot.spec.id)
+        self._forget_if_dropped(slot.spec.id)
+
+    async def _start_again(self, slot: Slot) -> StartError | None:
+        try:
+            await self._start(slot)
+        except StartError as exc:
+            self.report("start_error", slot, exc.reason)
+            return exc
+        slot.restarts += slot.process is not None
+        return None
+
+    async def _stop(
+        self, child_id: Any, leaving: Container[Process | None] = (), *, interrupt: bool
+    ) -> None:
+        """Stop a child; its end takes along none of those that are `leaving` as well."""
+        slot = self.slots[child_id]
+        pid = slot.pid
+        assert slot.process is not None
+        part_from(slot.process, leaving)
+        await self.stop_slot(slot, interrupt=interrupt)
+        self.ids.pop(pid, None)  # type: ignore[arg-type]
+        self.policy.stopped(child_id)
+        self._forget_if_dropped(child_id)
+
+    # -- management calls ---------------------------------------------------------------------
+
+    def admit(self, wanted: Any) -> Slot:
+        """Make the slot of a child whose id is new."""
+        child = need_child(wanted)
+        spec = child.blueprint
+        known = self.slots.get(spec.id)
+        if known is not None:
+            if known.pid is not None:
+                raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
+            raise ChildAlreadyPresent(spec.id)
+        check_entry(spec, self.policy.auto_shutdown)
+        return Slot(child)
+
+    def enrol(self, slot: Slot) -> None:
+        """Append a child, which is down."""
+        self.slots[slot.spec.id] = slot
+        self.policy.add(_entry(slot.spec))
+
+    def expel(self, slot: Slot) -> None:
+        """Forget a child that did not start."""
+        self._forget(slot.spec.id)
+
+    async def do_terminate_child(self, child_id: Any) -> None:
+        """Stop a child and keep its specification, unless it is temporary."""
+        slot = self._find(child_id)
+        if slot.process is not None:
+            await self._stop(child_id, interrupt=False)
+        else:  # a pending retry finds it down and does nothing
+            self.policy.stopped(child_id)
+            self._forget_if_dropped(child_id)
+
+    async def do_restart_child(self, child_id: Any) -> Pid[Any] | None:
+        """Start a child that is down."""
+        slot = self._find_down(child_id)
+        await self._start(slot)
+        return slot.pid
+
+    async def do_delete_child(self, child_id: Any) -> None:
+        """Forget a child that is down."""
+        self._find_down(child_id)
+        self._forget(child_id)
+
+    async def do_which_child(self, child: Any) -> ChildInfo:
+        """Describe the child of an id."""
+        return self._find(child).info(self.policy.table[child].state.value, child)
+
+    async def do_get_childspec(self, child_id: Any) -> ChildSpec:
+        """Return the specification of a child."""
+        return self._find(child_id).child.spec
+
+    def _forget(self, child_id: Any) -> None:
+        self.slots.pop(child_id, None)
+        self.policy.table.pop(child_id, None)
+
+    def _find(self, child_id: Any) -> Slot:
+        try:
+            return self.slots[child_id]
+        except (KeyError, TypeError):
+            raise ChildNotFound(child_id) from None
+
+    def _find_down(self, child_id: Any) -> Slot:
+        slot = self._find(child_id)
+        match self.policy.table[child_id].state:
+            case State.RUNNING:
+                raise ChildRunning(child_id)
+            case State.RESTARTING:
+                raise ChildRestarting(child_id)
+            case State.DOWN:
+                return slot

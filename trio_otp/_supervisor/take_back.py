@@ -1,0 +1,88 @@
+"""The start of a child whose caller is cancelled: it is taken back.
+
+Nobody would know of the child: its pid is in the answer that nobody takes. So the caller, before it
+goes on with its cancellation, sees to it that nothing is left:
+
+* A request that still waits in the mailbox of the supervisor is passed over when its turn comes.
+* An init that runs is cancelled, within the limit of the child; the start fails.
+* A child whose init is over before the caller's task runs again is stopped by its supervisor.
+
+So the request is void from the moment at which the caller is cancelled, before its task runs.
+
+A caller whose time is up takes nothing back, as in OTP: it knows what may be there, and goes on.
+Nor does one that dies: a process that an exit signal ends leaves its requests behind
+it, as in OTP, where an answer that nobody takes changes nothing.
+
+Follows: `trio.Nursery.start`, in what it does with a task when it is cancelled.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import (
+    Abort,
+    cancel_shielded_checkpoint,
+    checkpoint_if_cancelled,
+    wait_task_rescheduled,
+)
+
+from .._exits.exits import CallError
+from .._process.process import UNSET
+from .._process.runtime import calling_process, current_process
+from .._process.wait_edges import leave_wait
+from .data import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._process.request import From
+    from .loop import SupervisorLoop
+
+
+async def wait_for_start(from_: From[Any]) -> Any:
+    """Do as `From.wait`, for a start that is to be undone when it is cancelled."""
+    if from_.timeout == 0:
+        return await from_.begin()
+    await checkpoint_if_cancelled()
+    try:
+        from_.send()
+        from_.limit()
+    except CallError:  # it would wait for itself
+        await cancel_shielded_checkpoint()
+        raise
+    try:
+        return await wait_task_rescheduled(partial(_abort, from_))
+    except (trio.Cancelled, KeyboardInterrupt):
+        await _take_back(from_)
+        raise
+
+
+def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
+    assert from_.task is not None
+    caller = from_.task.context.get(current_process)
+    if caller is None or caller.pending_exit is UNSET:
+        from_.message.void = True  # type: ignore[attr-defined]  # it is a Command
+    return from_.abort(raise_cancel)
+
+
+async def _take_back(from_: From[Any]) -> None:
+    supervisor, command = from_.server, from_.message
+    assert isinstance(command, Command)
+    if supervisor.dead or not command.void or supervisor.current is not from_:
+        return
+    loop: SupervisorLoop = supervisor.instance.loop
+    command.over = trio.Event()
+    caller = calling_process()
+    if caller is not None:
+        caller.waits_for = supervisor
+    try:
+        with trio.CancelScope(shield=True):
+            launch = loop.under_way or loop.launch
+            if launch is not None:
+                await launch.break_off()
+            await command.over.wait()
+    finally:
+        leave_wait(caller)

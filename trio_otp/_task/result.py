@@ -1,0 +1,106 @@
+"""What comes of a task: its result or why it has none, as values and as errors.
+
+>>> from trio_otp import task
+>>> def show(outcome):
+...     match outcome:
+...         case task.Ok(value): return f"result {value}"
+...         case task.Exited(reason): return f"none: {reason!r}"
+...         case None: return "still running"
+>>> [show(outcome) for outcome in (task.Ok(3), task.Exited(KeyError("k")), None)]
+['result 3', "none: KeyError('k')", 'still running']
+
+Follows: Elixir's `Task`, whose `{:ok, value}`, `{:exit, reason}` and `nil` these are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+
+import trio
+
+from .._exits.exits import OtpError, reason_text
+from .._util.bounded import bounded
+from .._util.record import dataclass
+
+if TYPE_CHECKING:
+    from .handle import Task
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ok(Generic[T_co]):
+    """A task has a result."""
+
+    value: T_co
+
+    def unwrap(self) -> T_co:
+        """Return the value."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A task ended without a result; a crash's `reason` is its exception.
+
+    `input` is the item of a stream that was opened with `zip_input_on_exit`, else None.
+    """
+
+    reason: object
+    input: Any = None
+
+    def unwrap(self) -> NoReturn:
+        """Raise what `await_one` would.
+
+        Raises:
+            TaskExited: always.
+        """
+        raise TaskExited(None, self.reason)
+
+
+Outcome: TypeAlias = "Ok[T] | Exited"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskReply(Generic[T]):
+    """The message with the result of a task that was started with `deliver=True`."""
+
+    task: Task[T]
+    value: T
+
+
+class TaskExited(OtpError):
+    """An awaited task ended without a result; `reason` says why, a crash is also the cause."""
+
+    def __init__(self, task: object, reason: object) -> None:
+        super().__init__(f"{_name(task)} ended without a result: {reason_text(reason)}")
+        self.task = task
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+
+class TaskTimeout(OtpError, trio.TooSlowError):
+    """A task took longer than its caller waits; an awaited one runs on, its reply is dropped.
+
+    `what` is the task, the list of tasks, or the item of a stream that was waited for.
+    """
+
+    def __init__(self, what: object, timeout: float | None, text: str = "") -> None:
+        super().__init__(text or f"{_name(what)} has no result after {timeout} s")
+        self.what = what
+        self.timeout = timeout
+
+
+class NotOwner(OtpError, ValueError):
+    """A task was used by somebody else than who started it."""
+
+    def __init__(self, task: object, function: str, owner: object, caller: object) -> None:
+        who = ["plain Trio code" if pid is None else repr(pid) for pid in (owner, caller)]
+        super().__init__(f"{function} of {task!r}: it belongs to {who[0]}, not to {who[1]}")
+        self.task = task
+
+
+def _name(task: object) -> str:
+    return "the task" if task is None else bounded(task)

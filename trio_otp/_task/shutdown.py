@@ -1,0 +1,129 @@
+"""Giving a task up: end it, or let it run on alone.
+
+Follows: Elixir's `Task.shutdown/2` and `Task.ignore/1`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.exits import KILL, KILLED, NOPROC, SHUTDOWN
+from .._process.checkpoints import checkpointed
+from .._process.request import is_seconds
+from .._process.runtime import calling_process
+from .._process.wait_edges import await_ends, leave_wait
+from .._util.bounded import bounded
+from .handle import AWAIT_TIMEOUT, expect_task
+from .result import Exited
+
+if TYPE_CHECKING:
+    from .._process.process import Process
+    from .handle import Task
+    from .result import Outcome
+
+T = TypeVar("T")
+
+
+@checkpointed
+@enable_ki_protection
+async def shutdown(
+    task: Task[T], timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT
+) -> Outcome[T] | None:
+    """End a task, and wait until it has ended. The owner is unlinked first.
+
+    Args:
+        task: which one; the caller is its owner.
+        timeout: seconds it gets if it traps exits or cleans up, then it is killed; `brutal_kill`
+            kills at once, None waits for ever.
+
+    Returns:
+        `Ok(value)` if it had, or still gave, its result. `Exited(reason)` if it ended otherwise
+        than asked: had crashed before, say, or had to be killed after the time. None if it ended as
+        asked. `Exited(NOPROC)` if it is dead and what came of it was taken before.
+
+    Raises:
+        NotOwner: the caller did not start it.
+        TypeError: it is no task.
+        ValueError: the time-out is not accepted, or `completed` made the task.
+
+    Follows: `Task.shutdown/2`.
+    """
+    expect_task(task)
+    task._check_owner("shutdown")
+    _check_limit(timeout)
+    process = _process_of(task, "shutdown")
+    asked = KILLED if timeout == "brutal_kill" else SHUTDOWN
+    await trio.lowlevel.checkpoint_if_cancelled()
+    task._unlink()
+    if process is None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+    else:
+        await _end(process, task, timeout)
+    outcome = task._take()
+    if outcome is None:  # it was let go, or its owner's server has handled what came of it
+        outcome = Exited(NOPROC if process is None else process.exit_reason)
+    return None if isinstance(outcome, Exited) and outcome.reason is asked else outcome
+
+
+def _check_limit(timeout: object) -> None:
+    if timeout is not None and timeout != "brutal_kill" and not is_seconds(timeout):
+        accepted = "a number of seconds >= 0, 'brutal_kill', or None"
+        raise ValueError(f"timeout={bounded(timeout)}: expected {accepted}")
+
+
+def _process_of(task: Task[Any], function: str) -> Process | None:
+    if task.pid is None:
+        raise ValueError(f"otp.task.{function} of {task!r}: no process runs it; just await it")
+    return task.pid._process
+
+
+async def _end(
+    process: Process, task: Task[Any], timeout: float | Literal["brutal_kill"] | None
+) -> None:
+    waiter = calling_process()
+    try:
+        if timeout != "brutal_kill":
+            process.signal(task.owner, SHUTDOWN)
+            await_ends(waiter, {process: None})
+            with trio.move_on_after(math.inf if timeout is None else timeout):
+                await process.wait_dead()
+    finally:  # also when the caller is cancelled: then it does not wait
+        leave_wait(waiter)
+        if not process.dead:
+            process.signal(task.owner, KILL)
+    if not process.dead:
+        await_ends(waiter, {process: None})
+        try:
+            await process.wait_dead()
+        finally:
+            leave_wait(waiter)
+
+
+@enable_ki_protection
+def ignore(task: Task[T]) -> Outcome[T] | None:
+    """Let a task run on, unlinked, with nobody to take its result.
+
+    Args:
+        task: which one; the caller is its owner.
+
+    Returns:
+        `Ok(value)` or `Exited(reason)` if it has ended already, else None.
+
+    Raises:
+        NotOwner: the caller did not start it.
+        TypeError: it is no task.
+        ValueError: `completed` made the task.
+
+    Follows: `Task.ignore/1`.
+    """
+    expect_task(task)
+    task._check_owner("ignore")
+    _process_of(task, "ignore")
+    task._unlink()
+    outcome = task._take()
+    task._let_go()
+    return outcome

@@ -1,0 +1,112 @@
+"""Checks of arguments that several behaviours have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from .bounded import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Check whether a value is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Check whether a value is a number; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_whole(
+    name: str, value: object, least: int, more: str = "", *, error: type[Exception] = ValueError
+) -> None:
+    """Refuse what is no whole number from `least` up; `more` says what else is accepted."""
+    if not is_whole(value) or value < least:
+        accepted = f"a whole number >= {least}{more}"
+        raise error(f"{name}={bounded(value)}: expected {accepted}")
+
+
+def check_choice(
+    name: str, value: Any, accepted: Collection[Any], *, error: type[Exception] = ValueError
+) -> None:
+    """Refuse what is none of the words that are accepted."""
+    if value not in accepted:
+        words = ", ".join(map(repr, accepted))
+        raise error(f"{name}={bounded(value)}: expected {words}")
+
+
+def check_raises(raises: Any) -> tuple[type[Exception], ...]:
+    """Return the exceptions that a call may answer with; refuse what cannot be one.
+
+    Args:
+        raises: as given to `on_call`: a tuple of classes, or one class.
+
+    Raises:
+        TypeError: it is something else, or has a class that no caller can be told.
+    """
+    kinds: tuple[Any, ...] = raises if raises.__class__ is tuple else (raises,)
+    for kind in kinds:
+        shown = f"raises={bounded(raises)}: "
+        if not isinstance(kind, type):
+            line = "write raises=(KeyError,)"
+            raise TypeError(
+                f"{shown}expected a tuple of exception classes, got {_kind(kind)}; {line}"
+            )
+        name = kind.__name__
+        if not issubclass(kind, Exception):
+            why = "is none" if not issubclass(kind, BaseException) else "ends more than a call"
+            raise TypeError(f"{shown}expected subclasses of Exception; {name} {why}")
+        if issubclass(kind, StopIteration | StopAsyncIteration):
+            why = "it cannot be raised in a coroutine, where it means the end of an iteration"
+            cure = "return a value that means the end, or raise an error of your own"
+            raise TypeError(f"{shown}no caller can be told {name}: {why}; {cure}")
+    return kinds
+
+
+def _kind(value: object) -> str:
+    return f"the {type(value).__name__} {bounded(value)}"
+
+
+def check_flag(name: str, value: object, *, error: type[Exception] = TypeError) -> None:
+    """Refuse what is neither True nor False, and would silently be taken for one of them.
+
+    Raises:
+        TypeError: or `error`; the text has the name and the value.
+    """
+    if not isinstance(value, bool):
+        raise error(f"{name}={bounded(value)}: expected True or False")
+
+
+def check_label(label: object) -> None:
+    """Refuse a label that is no text, which would only be noticed where it is shown.
+
+    Raises:
+        TypeError: the text has the value.
+    """
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"label={bounded(label)}: expected a str")
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return the end of an error text that suggests the known word nearest to one that is none.
+
+    Args:
+        word: what was written.
+        known: what is known.
+
+    >>> did_you_mean("restrat", ["restart", "shutdown"]), did_you_mean("x", ["restart"])
+    ("; did you mean 'restart'?", '')
+    """
+    near = nearest(str(word), known)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word nearest to one that is none; None if no word is near."""
+    import difflib  # noqa: PLC0415 - only an error needs it, and it takes a while
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return close[0] if close else None

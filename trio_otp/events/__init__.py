@@ -1,0 +1,177 @@
+"""Hook slots on which logs, metrics and observers hang, and the reports that pass through them.
+
+Each run has its own `Events`. A slot is None while nobody listens, so that the hot path pays one
+attribute test:
+
+    if (hook := events.handle_start) is not None:
+        hook(pid, "call", message)
+
+Listeners run synchronously in the task that causes the event and must not block. One that raises
+is detached and logged; it never hurts the process that emitted. Follows: Elixir's telemetry,
+`:telemetry.attach/4`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from .._exits.log_text import place_of_crash
+from .._util.bounded import bounded
+from .data import ApplicationReport as ApplicationReport
+from .data import CrashReport as CrashReport
+from .data import Neighbour as Neighbour
+from .data import NoticeReport as NoticeReport
+from .data import ProgressReport as ProgressReport
+from .data import Report as Report
+from .data import SupervisorReport as SupervisorReport
+from .delivery import deliver, new_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EventName: TypeAlias = Literal[
+    "process_start",  # (pid)
+    "process_exit",  # (pid, reason)
+    "handle_start",  # (pid, kind, message); kind: call, cast, info, continue, timeout
+    "handle_stop",  # (pid, kind, message)
+    "dropped",  # (server reference, message, why)
+    "crash",  # (CrashReport)
+    "supervisor",  # (SupervisorReport)
+    "progress",  # (ProgressReport)
+    "application",  # (ApplicationReport)
+    "notice",  # (NoticeReport)
+]
+EVENT_NAMES: Final[tuple[str, ...]] = get_args(EventName)
+Listener: TypeAlias = "Callable[..., object]"
+
+_log = logging.getLogger("trio_otp.events")
+# Listeners that every run starts with; `reports` puts the log here.
+defaults: list[tuple[str, Listener]] = []
+
+
+class _Dispatch:
+    """What stands in an occupied slot: calls each listener, detaches one that raises."""
+
+    def __init__(self, events: Events, event: str, listeners: tuple[Listener, ...]) -> None:
+        self.events = events
+        self.event = event
+        self.listeners = listeners
+        asked = [getattr(listener, "is_deaf", None) for listener in listeners]
+        self._asked: list[Any] | None = None if None in asked else asked
+
+    def is_deaf(self) -> bool:
+        """Check whether no listener would do anything now: those that have an `is_deaf` say so."""
+        if self._asked is None:
+            return False
+        for is_deaf in self._asked:  # noqa: SIM110 - a generator takes as long as all else
+            if not is_deaf():
+                return False
+        return True
+
+    def __call__(self, *args: object) -> None:
+        for listener in self.listeners:
+            try:
+                listener(*args)
+            except Exception as exc:
+                self.events.detach(self.event, listener)
+                _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
+
+
+def _tell(text: str, exc: Exception) -> None:
+    if _log.isEnabledFor(logging.ERROR):
+        place = place_of_crash(exc) or (__file__, 1, "emit")
+        deliver(_log, new_record(_log, logging.ERROR, text, exc, place))
+
+
+class Events:
+    """The hook slots of one run."""
+
+    __slots__ = EVENT_NAMES
+
+    process_start: _Dispatch | None
+    process_exit: _Dispatch | None
+    handle_start: _Dispatch | None
+    handle_stop: _Dispatch | None
+    dropped: _Dispatch | None
+    crash: _Dispatch | None
+    supervisor: _Dispatch | None
+    progress: _Dispatch | None
+    application: _Dispatch | None
+    notice: _Dispatch | None
+
+    def __init__(self) -> None:
+        for name in EVENT_NAMES:
+            setattr(self, name, None)
+        for name, listener in defaults:
+            self.attach(name, listener)
+
+    def attach(self, event: str, listener: Listener) -> None:
+        """Add a listener; adding it twice is one listener."""
+        if not callable(listener):
+            raise TypeError(f"listener={bounded(listener)}: expected a function")
+        rest = self._listeners(event)
+        if listener not in rest:
+            setattr(self, event, _Dispatch(self, event, (*rest, listener)))
+
+    def detach(self, event: str, listener: Listener) -> None:
+        """Remove a listener; an unknown one is ignored."""
+        rest = tuple(known for known in self._listeners(event) if known != listener)
+        setattr(self, event, _Dispatch(self, event, rest) if rest else None)
+
+    def emit(self, event: str, *args: object) -> None:
+        """Tell the listeners of a slot that is off the hot path."""
+        slot = getattr(self, event)
+        if slot is not None:
+            slot(*args)
+
+    def is_heard(self, event: str) -> bool:
+        """Check whether a listener would do anything now."""
+        slot = getattr(self, event)
+        return slot is not None and not slot.is_deaf()
+
+    def _listeners(self, event: str) -> tuple[Listener, ...]:
+        if event not in EVENT_NAMES:
+            raise ValueError(f"event={bounded(event)}: expected {', '.join(EVENT_NAMES)}")
+        slot = getattr(self, event)
+        return () if slot is None else slot.listeners
+
+
+# Gives the slots of the current run; `runtime`, which knows the run, sets it.
+of_run: Callable[[], Events] = Events
+
+
+def attach(event: EventName, listener: Listener) -> None:
+    """Let a function hear of an event in this run; attaching it twice is once.
+
+    It is called in the task that causes the event and must not block. One that raises is detached
+    and logged.
+
+    Args:
+        event: the name of the event.
+        listener: called with what `EventName` lists for the event.
+
+    Raises:
+        ValueError: there is no such event.
+        TypeError: the listener cannot be called.
+        NotInRun: no Trio run is going on.
+
+    Follows: `:telemetry.attach/4`.
+    """
+    of_run().attach(event, listener)
+
+
+def detach(event: EventName, listener: Listener) -> None:
+    """Let a function hear no more of an event; one that is not attached is ignored.
+
+    Args:
+        event: the name of the event.
+        listener: what was attached.
+
+    Raises:
+        ValueError: there is no such event.
+        NotInRun: no Trio run is going on.
+
+    Follows: `:telemetry.detach/1`.
+    """
+    of_run().detach(event, listener)
