@@ -36,7 +36,7 @@ class Part:
     untested: frozenset[str] = frozenset()  # an `if` about one of these names does not happen
 
 
-PATH: Final = frozenset(["gen_server", "request", "server_loop"])  # modules
+PATH: Final = frozenset(["_gen_server.server", "_process.request", "_gen_server.loop"])  # modules
 PARTS: Final[dict[str, Part]] = {
     # what is in hand and since when, how many there were, and since when a caller waits
     "notes": Part(unset=frozenset(["current", "handled", "since"])),
@@ -103,7 +103,7 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Return the code of a module."""
         tree = ast.parse(self.get_data(self.path), self.path)
-        if fullname.rpartition(".")[2] in PATH:
+        if fullname.partition(".")[2] in PATH:
             for part in self._finder.parts:
                 leaver = Leaver(PARTS[part])
                 tree = leaver.visit(tree)
