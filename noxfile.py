@@ -5,13 +5,17 @@ Everything after `--` goes to pytest: `nox -s tests-3.12 -- -k supervisor`.
 
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CHECKED = ["trio_otp", "_trio_otp_pytest.py", "examples", "tests", "noxfile.py"]
+# What the tests read and run beside the package, the sources of which are left behind.
+BESIDE = ["tests", "examples", "docs", "*.toml", "noxfile.py", "*.md", "LICENSE", ".pre-commit-*"]
 # What stands in every file that a rule of flake8-async could be about.
 ABOUT_ASYNC = re.compile(r"\b(async|await|trio|BaseException)\b|\bexcept *[:*]")
 # 102: clean-up is shielded where it is done, in `Home.close` and `stop`, and each process has its
@@ -33,7 +37,7 @@ nox.options.sessions = ["lint", "types", "tests", "demo"]
 
 
 def _output(*command: str) -> str | None:
-    """Run a command and give what it printed, or None if it is missing or fails."""
+    """Run a command and return what it printed, or None if it is missing or fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -84,6 +88,52 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "combine", "-q")
     if not session.posargs:  # a selection of the tests covers what it covers
         session.run("coverage", "report")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Run the short tests against the built wheel, with the sources of the library left behind."""
+    (built,) = _build(session, "wheel").glob("*.whl")
+    session.install("-q", "--force-reinstall", "--no-deps", str(built))
+    session.install("-q", str(built), *nox.project.dependency_groups(PROJECT, "test"))
+    folder = _emptied(session, "beside")
+    for found in (path for pattern in BESIDE for path in Path().glob(pattern)):
+        if found.is_dir():
+            shutil.copytree(found, folder / found, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(found, folder)
+    with session.chdir(folder):
+        # The rest of the session would say nothing about the wheel.
+        where = "import sys, trio_otp; sys.exit(not trio_otp.__file__.startswith(sys.prefix))"
+        session.run("python", "-c", where)
+        session.run("python", "-m", "pytest", "-q", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """Unpack the built sdist and run the short tests there, as a distributor does."""
+    (built,) = _build(session, "sdist").glob("*.tar.gz")
+    folder = _emptied(session, "unpacked")
+    with tarfile.open(built) as archive:
+        archive.extractall(folder, filter="data")
+    with session.chdir(folder / built.name.removesuffix(".tar.gz")):
+        _install(session, "test")
+        session.run("python", "-m", "pytest", "-q", "-n", "auto", *session.posargs)
+
+
+def _build(session: nox.Session, kind: str) -> Path:
+    """Build a wheel or an sdist; return the folder that holds it alone."""
+    folder = _emptied(session, "dist")
+    session.install("-q", *nox.project.dependency_groups(PROJECT, "build"))
+    session.run("python", "-m", "build", f"--{kind}", "--outdir", str(folder), silent=True)
+    return folder
+
+
+def _emptied(session: nox.Session, name: str) -> Path:
+    folder = Path(session.create_tmp()).absolute() / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 @nox.session
@@ -141,7 +191,7 @@ PEERS = {
 
 
 def _install_peers(session: nox.Session) -> dict[str, str]:
-    """Install each peer that this Python can have; give {peer: why not} of the others."""
+    """Install each peer that this Python can have; return {peer: why not} of the others."""
     failed: dict[str, str] = {}
     for name, requirement in PEERS.items():
         # With what the library itself needs, so that no peer takes Trio back to an older one.
@@ -153,7 +203,7 @@ def _install_peers(session: nox.Session) -> dict[str, str]:
 
 
 def _why(said: str) -> str:
-    """Return the Python that a package asks for, or else the last that pip said."""
+    """Return the Python that a package asks for, or else the last error of pip."""
     wanted = re.findall(r"Requires-Python ([^;\s]+)", said)
     if wanted:
         return f"it needs Python {wanted[-1]}"
@@ -162,10 +212,16 @@ def _why(said: str) -> str:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, likely bugs and the rules of async code."""
+    """Check style, likely bugs, spelling, pyproject.toml and the rules of async code.
+
+    .pre-commit-config.yaml has the same checks but the last, which takes half a minute.
+    """
     session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", *CHECKED)
     session.run("ruff", "format", "--check", *CHECKED)
+    session.run("codespell")
+    session.run("typos")
+    session.run("validate-pyproject", "pyproject.toml")
     _flake8_async(session)
 
 

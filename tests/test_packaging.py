@@ -1,11 +1,24 @@
-"""What pyproject.toml promises."""
+"""What pyproject.toml promises, and what an installed package holds."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+REPOSITORY = PROJECT["project"]["urls"]["Repository"]
+LINK = re.compile(r"\]\(([^)]+)\)")
+INSTALLED = importlib.metadata.distribution("trio-otp")
+EDITABLE = '"editable": true' in (INSTALLED.read_text("direct_url.json") or "")
+if_built = pytest.mark.skipif(EDITABLE, reason="of the wheel: `nox -s wheel`")
 
 
 def test_old_and_new_pip_install_the_same_test_tools() -> None:
@@ -20,3 +33,70 @@ def test_the_tests_have_what_is_optional() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
 
     assert {*extras["observer"], *extras["notebook"]} <= set(extras["test"])
+
+
+def test_links_of_the_readme_work_on_pypi() -> None:
+    """Where the README is shown alone, what is a relative link in a clone leads to a file there."""
+    (readme,) = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["fragments"]
+    text = (ROOT / readme["path"]).read_text(encoding="utf-8")
+    relative = {link for link in LINK.findall(text) if not re.match(r"[a-z]+:|#", link)}
+    for each in PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    shown = LINK.findall(text)
+
+    assert len(relative) > 10
+    assert {f"{REPOSITORY}/blob/main/{link}" for link in relative} <= set(shown)
+    assert [] == [link for link in shown if not re.match(r"https://|#", link)]
+
+
+def test_the_addresses_of_the_project_are_of_one_repository() -> None:
+    """All links of the package's page lead into the repository that is named there."""
+    addresses = PROJECT["project"]["urls"].values()
+
+    assert [] == [address for address in addresses if not address.startswith(REPOSITORY)]
+
+
+def test_a_commit_is_checked_as_lint_does() -> None:
+    """Each tool of the session `lint`, in the same version, checks a commit, but the slow one."""
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    installed = {json.loads(found)[0] for found in re.findall(r"dependencies: (\[.*\])", hooks)}
+    commands = set(re.findall(r"entry: ([\w-]+)", hooks))
+    lint = (ROOT / "noxfile.py").read_text(encoding="utf-8").partition("def lint(")[2]
+    run = set(re.findall(r'session\.run\("([\w-]+)"', lint.partition("@nox.session")[0]))
+
+    tools = {tool for tool in PROJECT["dependency-groups"]["lint"] if "flake8-async" not in tool}
+    assert tools == installed
+    assert commands == run
+
+
+@if_built
+def test_the_page_on_pypi_has_absolute_links_only() -> None:
+    """The text that a built package brings for its page on PyPI leads to no file beside it."""
+    links = LINK.findall(INSTALLED.metadata.get_payload() or INSTALLED.metadata["Description"])
+
+    assert len(links) > 10
+    assert [] == [link for link in links if not re.match(r"https://|#", link)]
+
+
+@if_built
+def test_a_built_package_holds_the_library_and_its_licence() -> None:
+    """A wheel has no tests, examples or docs, and the licence of nothing that it does not hold."""
+    files = [str(file) for file in INSTALLED.files or []]
+    held = {file.partition("/")[0] for file in files if not file.startswith("..")}
+
+    assert ["LICENSE"] == INSTALLED.metadata.get_all("License-File")
+    licences = [file for file in files if "LICEN" in file.upper()]
+    assert 1 == len(licences)
+    assert {"trio_otp", "_trio_otp_pytest.py"} == {
+        name for name in held if not name.endswith(".dist-info") and name != "__pycache__"
+    }
+
+
+@if_built
+def test_an_installed_command_offers_no_demonstration(tmp_path: Path) -> None:
+    """Without the examples, `trio-otp --help` does not name what cannot be run."""
+    command = [sys.executable, "-m", "trio_otp", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "run" in done.stdout
+    assert "demo" not in done.stdout
