@@ -16,6 +16,7 @@ import trio_otp as otp
 from trio_otp import cli
 from trio_otp._application.environment import parse_setting
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 SHOP = """
 import sys
 import trio
@@ -163,7 +164,7 @@ def test_values_that_are_refused(default: Any, text: str, said: str) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--version` prints that of the installed package."""
+    """`--version` prints the version of the installed package."""
     with pytest.raises(SystemExit) as caught:
         cli.main(["--version"])
     assert 0 == caught.value.code
@@ -197,17 +198,28 @@ def run_without_repository(directory: Path, *words: str) -> subprocess.Completed
 
 
 def test_demo_without_the_repository(tmp_path: Path) -> None:
-    """An installed package has no demonstration and says where it is."""
+    """An installed package has no demonstration, and does not offer one."""
     done = run_without_repository(tmp_path, "demo")
     assert (2, "") == (done.returncode, done.stdout)
-    assert "in a clone of the repository" in done.stderr
+    assert "invalid choice: 'demo'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
+def test_help_names_the_demo_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--help` lists `demo` beside the examples and in a clone, and nowhere else."""
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site" / "trio_otp" / "cli.py"))
+    for folder, offered in ((tmp_path, False), (EXAMPLES.parent, True)):
+        monkeypatch.chdir(folder)
+        with pytest.raises(SystemExit):
+            cli.main(["--help"])
+        assert offered is ("demo" in capsys.readouterr().out)
+
+
 def test_demo_in_the_repository(tmp_path: Path) -> None:
-    """In a clone the demonstration is found from any working directory; it has its own options."""
-    repository = Path(otp.__file__).parent.parent
-    done = run_python("-m", "trio_otp", "demo", "--bogus", cwd=tmp_path, path=repository)
+    """In a clone the demonstration is found, and has options of its own."""
+    done = run_python("-m", "trio_otp", "demo", "--bogus", cwd=EXAMPLES.parent, path=tmp_path)
     assert 2 == done.returncode
     assert "trio-otp demo" in done.stderr
     assert "--bogus" in done.stderr

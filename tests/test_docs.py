@@ -28,6 +28,7 @@ import trio_otp as otp
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_notebook_kernel
 FENCE = re.compile(
     r"(?P<marker><!-- pytest(?P<fails>: fails)? -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
@@ -156,7 +157,7 @@ def test_casts_are_shown_as_plain_functions() -> None:
     assert [] == found
 
 
-@pytest.mark.parametrize("page", [*PAGES, *TUTORIALS], ids=page_id)
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIALS, *OTHERS], ids=page_id)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every link of a page to a file or a heading of this repository leads there."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+import trio_otp as otp
+from trio_otp._util import version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -19,6 +23,22 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 INSTALLED = importlib.metadata.distribution("trio-otp")
 EDITABLE = '"editable": true' in (INSTALLED.read_text("direct_url.json") or "")
 if_built = pytest.mark.skipif(EDITABLE, reason="of the wheel: `nox -s wheel`")
+
+
+def test_one_place_names_the_version() -> None:
+    """`trio_otp.__version__` is what pyproject.toml says and the installed package tells."""
+    assert PROJECT["project"]["version"] == otp.__version__ == INSTALLED.version
+
+
+def test_sources_that_are_not_installed_have_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an installed package, `__version__` is one that no release has."""
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", no_package)
+
+    assert "0+unknown" == runpy.run_path(version.__file__)["__version__"]
+
+
+def no_package(name: str) -> importlib.metadata.Distribution:
+    raise importlib.metadata.PackageNotFoundError(name)
 
 
 def test_old_and_new_pip_install_the_same_test_tools() -> None:

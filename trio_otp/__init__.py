@@ -217,6 +217,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import apply_after as apply_after
     from ._timers.intervals import apply_interval as apply_interval
     from ._timers.intervals import send_interval as send_interval
+    from ._util.version import __version__ as __version__
 else:
     __getattr__, __dir__ = _install(__name__)
 

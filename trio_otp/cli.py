@@ -1,7 +1,7 @@
 """The command `trio-otp`: run an application, or the demonstration.
 
     trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
-    trio-otp demo --serve
+    trio-otp demo --serve          (where the examples are: in a clone of the repository)
 
 Exit status: that of the program (see `otp.run`); 2 for a wrong command line. SIGINT, SIGTERM,
 SIGHUP and SIGQUIT end a program in order, the last two unless they are ignored, as by `nohup`.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,10 +22,12 @@ from ._application.environment import parse_setting
 from ._application.graph import all_of
 from ._exits.exits import SpecError
 from ._util.bounded import visible_lines
+from ._util.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EXAMPLE = Path("examples", "cache_service")
 DEMO = "examples.cache_service.demo"
 
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("trio-otp", description="Run applications of trio_otp.")
-    parser.add_argument("--version", action="version", version=f"trio-otp {_version()}")
+    parser.add_argument("--version", action="version", version=f"trio-otp {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="run an application until it ends or a signal stops it")
     run.add_argument("application", metavar="module:App", help="where its class is")
@@ -60,18 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     what = "read settings from a TOML file, a table for each application; --set outranks it"
     run.add_argument("--config", metavar="FILE", help=what)
     run.set_defaults(command=_run)
-    # The demonstration has options of its own, and a --help that knows them.
-    what = "run the demonstration, about ten seconds"
-    demo = commands.add_parser("demo", help=what, add_help=False)
-    demo.set_defaults(command=_demo)
+    if _repository() is not None:
+        # The demonstration has options of its own, and a --help that knows them.
+        what = "run the demonstration, about ten seconds"
+        demo = commands.add_parser("demo", help=what, add_help=False)
+        demo.set_defaults(command=_demo)
     return parser
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("trio-otp")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 # -- run -----------------------------------------------------------------------------------------
@@ -165,20 +160,18 @@ def settings_of(application: type[Application], given: Sequence[str]) -> dict[st
 # -- demo ----------------------------------------------------------------------------------------
 
 
+def _repository() -> Path | None:
+    """Return the clone of the repository that has the demonstration, or None if there is none.
+
+    A wheel holds no examples; the working directory may be a clone all the same.
+    """
+    places = (Path(__file__).parent.parent, Path.cwd())
+    return next((place for place in places if (place / EXAMPLE).is_dir()), None)
+
+
 def _demo(_given: argparse.Namespace, rest: list[str]) -> int:
-    repository = Path(__file__).parent.parent
-    if (repository / "examples" / "cache_service").is_dir():
-        _put_on_path(repository)
-    else:
-        _put_on_path(Path.cwd())
-    try:
-        demo = importlib.import_module(DEMO)
-    except ModuleNotFoundError as exc:
-        if exc.name is None or not DEMO.startswith(exc.name):
-            raise
-        raise UsageError(
-            "the demonstration is not part of the installed package; "
-            "run trio-otp demo in a clone of the repository"
-        ) from None
-    status: int = demo.main(rest)
+    repository = _repository()
+    assert repository is not None, "the parser offers the command only if there is one"
+    _put_on_path(repository)
+    status: int = importlib.import_module(DEMO).main(rest)
     return status

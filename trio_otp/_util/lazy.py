@@ -78,6 +78,7 @@ _NAMES: Final = {
     "_task.supervisor": "TaskSupervisor",
     "_inspect.tree": "tree",
     "_port.worker_thread": "WorkerThread",
+    "_util.version": "__version__",  # it reads the metadata of what is installed
 }
 
 HOMES: Final[dict[str, str]] = {
@@ -136,4 +137,4 @@ def _public(names: dict[str, Any], homes: Mapping[str, str]) -> list[str]:
         for name, value in names.items()
         if not name.startswith("_") and (name in MODULES or not isinstance(value, ModuleType))
     }
-    return sorted(now | homes.keys())
+    return sorted(now | homes.keys() - {"__version__"})
