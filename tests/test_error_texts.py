@@ -163,7 +163,7 @@ async def test_a_registry_that_does_not_run_is_told_so() -> None:
 
 @pytest.mark.parametrize(
     ("ref", "hint"),
-    [("COUNTER", "'counter'"), ("Counter", "'counter'"), ("conter", "'counter'"), ("x", None)],
+    [("COUNTER", "'counter'"), ("Counter", "'counter'"), ("counter1", "'counter'"), ("x", None)],
 )
 async def test_a_name_that_nobody_has_brings_the_nearest_to_mind(
     ref: str, hint: str | None

@@ -326,7 +326,7 @@ def test_arguments_that_do_not_fit_are_refused_where_they_are_written() -> None:
     for make in (
         lambda: otp.child(forever),
         lambda: otp.child(forever, Journal(), "t", 3),
-        lambda: otp.child(forever, Journal(), tagg="t"),
+        lambda: otp.child(forever, Journal(), tags="t"),
     ):
         with pytest.raises(TypeError, match=r"forever: .*; it is forever\(journal"):
             make()  # type: ignore[no-untyped-call]

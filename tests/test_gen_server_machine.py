@@ -211,10 +211,10 @@ seconds = st.sampled_from([0, 0, 1, 3])
 timeouts = st.sampled_from([0, 2, 5, 1000])
 
 
-def messages(whats: list[str]) -> st.SearchStrategy[Step]:
+def messages(requests: list[str]) -> st.SearchStrategy[Step]:
     """Return calls and casts of some kinds."""
     kinds = st.sampled_from(["call", "call", "cast"])
-    return st.tuples(kinds, st.sampled_from(whats), seconds, timeouts).map(lambda t: Step(*t))
+    return st.tuples(kinds, st.sampled_from(requests), seconds, timeouts).map(lambda t: Step(*t))
 
 
 steps = st.one_of(

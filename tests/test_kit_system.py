@@ -266,7 +266,7 @@ async def test_time_that_is_not_accepted(virtual_time: Any) -> None:
     for seconds in (-1, float("inf"), "1", None):
         with pytest.raises(ValueError, match=r"seconds=.*: expected a finite number of seconds"):
             await virtual_time.advance(seconds)
-    with pytest.raises(RuntimeError, match="virtual_time is not the clock of this run: let the te"):
+    with pytest.raises(RuntimeError, match="virtual_time is not the clock of this run: let the"):
         await virtual_clock().settle()
 
 

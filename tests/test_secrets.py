@@ -109,7 +109,7 @@ class Raising(Login):
 
 class Misspelt(Login):
     def format_status(self, status: dict[str, Any]) -> Any:
-        return {"state": "hidden", "mesage": "hidden", "reason": "hidden"}
+        return {"state": "hidden", "messages": "hidden", "reason": "hidden"}
 
 
 class Asynchronous(Login):
@@ -183,7 +183,7 @@ async def test_what_is_given_is_shown(server: type[Login], log: Log) -> None:
     ("server", "why"),
     [
         (Raising, "format_status raised LookupError, test_secrets.py:"),
-        (Misspelt, "format_status returned ['mesage']; expected state, message, reason, log"),
+        (Misspelt, "format_status returned ['messages']; expected state, message, reason, log"),
         (Asynchronous, "format_status is an async def; expected def"),
         (Exiting, "format_status raised ProcessExit"),
     ],

@@ -349,7 +349,7 @@ async def test_a_crash_in_terminate_does_not_hold_up_the_others(
 
 
 @pytest.mark.parametrize("how", ["otp.exit", "otp.exit to others"])
-async def test_an_exit_in_terminate_is_that_childs_end(how: str) -> None:
+async def test_an_exit_in_terminate_is_the_end_of_that_child(how: str) -> None:
     """Nothing hangs, and the next one is stopped."""
     journal = Journal()
 

@@ -189,7 +189,7 @@ async def test_the_failure_of_a_nested_supervisor_names_the_path_to_the_child() 
         (WrongDynamic, otp.BadReturn),
     ],
 )
-async def test_the_reason_of_a_failed_start_is_the_childs_own(child: Any, expected: Any) -> None:
+async def test_the_reason_of_a_failed_start_is_that_of_the_child(child: Any, expected: Any) -> None:
     """A Stop, an exit, an error of the constructor, a wrong specification: it is told as it is."""
     _, reason = failure(await start_and_fail([child]))
     assert expected == reason or (isinstance(expected, type) and isinstance(reason, expected))

@@ -68,8 +68,8 @@ class Lines:
     r"""Cuts bytes into lines, as they come.
 
     >>> lines = Lines()
-    >>> list(lines.feed(b"one\ntw")), list(lines.feed(b"o\r\nthr")), list(lines.end())
-    (['one'], ['two'], ['thr'])
+    >>> list(lines.feed(b"one\ntw")), list(lines.feed(b"o\r\nth")), list(lines.end())
+    (['one'], ['two'], ['th'])
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
