@@ -326,14 +326,6 @@ MUTATIONS = [
         "test_shelter.py::test_an_exit_signal_ends_it_without_terminate",
     ),
     Mutation(
-        "a supervisor does two things at a time",
-        4,
-        "_supervisor/direct_start",
-        "loop.under_way is not None or not loop.idle",
-        "not loop.idle",
-        "test_direct_start.py::test_one_thing_at_a_time",
-    ),
-    Mutation(
         "what is in a nursery is stopped oldest first",
         4,
         "_process/nursery",

@@ -58,7 +58,7 @@ class Mailbox:
     Whoever reads takes from `queue` what is there, and waits by `wait` if nothing is.
     """
 
-    __slots__ = ("_begin", "_channel", "_seen", "_waiter", "queue")
+    __slots__ = ("_channel", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
         self.queue: deque[Any] = deque()
@@ -188,16 +188,6 @@ class Mailbox:
         """Count the messages that match, with all that lie before the queue, unseen."""
         return sum(map(match, self.queue)) + len(self) - len(self.queue)
 
-    def offer(self, begin: Callable[[Any], bool]) -> None:
-        """Let a message that comes while its owner waits be offered to a function first.
-
-        Args:
-            begin: called with the message, by who sends it; tells whether it has dealt with it.
-        """
-        if self.__class__ is Mailbox:
-            self._begin = begin
-            _become(self, DirectMailbox)
-
     @enable_ki_protection
     def send_end(self) -> trio.MemorySendChannel[Any]:
         """Return a send end of its own to somebody; from now on a memory channel is in use."""
@@ -223,19 +213,6 @@ class Mailbox:
         """Take nothing more; what is still inside is dropped."""
         self.queue.clear()
         _become(self, ClosedMailbox)
-
-
-class DirectMailbox(Mailbox):
-    """A mailbox whose owner may begin what a message asks for at once, while it waits."""
-
-    __slots__ = ()
-    _begin: Callable[[Any], bool]
-
-    @enable_ki_protection
-    def put(self, message: Any) -> None:
-        """Add a message, unless it is dealt with by now."""
-        if self._waiter is None or not self._begin(message):
-            super().put(message)
 
 
 class ChannelMailbox(Mailbox):

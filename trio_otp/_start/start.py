@@ -35,7 +35,7 @@ from .._process.wait_edges import enter_wait, leave_wait
 from .._util.bounded import bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from .._process.signals import Monitor
     from .._process.timers import Fifo
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 class Start:
     """One start: what is started, where and by whom; and what its starter waits on."""
 
-    begun = False  # whether the process is there already when `start` is called
     __slots__ = (
         "blueprint",
         "done",
@@ -119,10 +118,6 @@ class Start:
             self.process.starting = None
             self._finish(self)
 
-    def wait(self) -> Coroutine[Any, Any, Process | None]:
-        """Wait until init is over; to be awaited at once by the task of the starter."""
-        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
-
     def unwrap(self) -> Process | None:
         """Return what was started to the starter, which wakes with this as its outcome."""
         return None if self.ignored else self.process
@@ -188,19 +183,18 @@ async def start(launch: Start) -> Process | None:
         AlreadyStarted: the name is taken.
     """
     blueprint = launch.blueprint
-    if not launch.begun:
-        need_task()
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            if blueprint.name is not None:
-                await _free_name(launch)
-            launch.create().starting = launch
-        except Exception:  # the name is taken, or the nursery closed
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            raise
+    need_task()
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
         if blueprint.name is not None:
-            await _take_name(launch.process, blueprint)
-    process = launch.process
+            await _free_name(launch)
+        process = launch.create()
+        process.starting = launch
+    except Exception:  # the name is taken, or the nursery closed
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise
+    if blueprint.name is not None:
+        await _take_name(process, blueprint)
     caller = calling_process()
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
@@ -210,7 +204,8 @@ async def start(launch: Start) -> Process | None:
         launch.task = trio.lowlevel.current_task()
         if limit is not None:
             fifo = process.runtime.timers.limit(launch, limit)
-        return await launch.wait()
+        started: Process | None = await wait_task_rescheduled(launch.abort)
+        return started
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):

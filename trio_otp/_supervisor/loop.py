@@ -16,7 +16,6 @@ Follows: Erlang's `supervisor`.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeAlias, TypeVar
 
 import outcome
@@ -48,7 +47,6 @@ from .._util.bounded import bounded
 from .._util.user_code import interruptible
 from ..events import ProgressReport, SupervisorReport
 from .data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
-from .direct_start import begin_start
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     from .._process.pid import Pid
     from .._process.process import Process
     from .._start.blueprint import Blueprint
-    from .direct_start import DirectStart
 
 T = TypeVar("T")
 # (time, child id, reason) of ends of children, oldest first
@@ -114,8 +111,6 @@ class SupervisorLoop:
         self.gave_up = False
         self.starting: Slot | None = None  # the child whose init it waits for
         self.launch: Start | None = None  # its start
-        self.under_way: DirectStart | None = None  # its start, if others than its task began it
-        self.idle = False  # it waits for whatever comes next
         self.crash: object = None  # why it gave up, until that is told
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept
@@ -210,12 +205,11 @@ class SupervisorLoop:
 
     async def _serve(self) -> None:
         process, mailbox = self.process, self.process.mailbox
-        mailbox.offer(partial(begin_start, self))
         while True:
             if len(mailbox):
                 await trio.lowlevel.checkpoint()
             else:
-                await self._wait()
+                await mailbox.wait()
             try:
                 message = mailbox.take_nowait()
             except trio.WouldBlock:  # somebody has flushed the last one
@@ -230,17 +224,6 @@ class SupervisorLoop:
                 await self._handle(message)
             process.handled += 1
             message = process.current = UNSET  # while it waits it holds nothing
-
-    async def _wait(self) -> None:
-        """Wait for a message, and for the end of a start that others have begun meanwhile."""
-        self.idle = True
-        try:
-            await self.process.mailbox.wait()
-        finally:
-            self.idle = False
-            if (begun := self.under_way) is not None:
-                await self._reply(begun.from_, self.start_new(begun.slot, begun))
-                begun.over()
 
     async def _handle(self, message: Any) -> None:
         match message:
@@ -322,10 +305,10 @@ class SupervisorLoop:
         extra = self.extra_arguments
         return blueprint_of(slot.child, extra) if extra else slot.spec
 
-    async def start_new(self, slot: Slot, launch: Start | None = None) -> Pid[Any] | None:
+    async def start_new(self, slot: Slot) -> Pid[Any] | None:
         """Start a child that has just been enrolled; it is expelled if that fails."""
         try:
-            started = await self.start_slot(slot, launch)
+            started = await self.start_slot(slot)
             if self.is_void():
                 if started:
                     await self.stop_slot(slot, interrupt=False)
@@ -341,11 +324,10 @@ class SupervisorLoop:
             raise
         return slot.pid
 
-    async def start_slot(self, slot: Slot, launch: Start | None = None) -> bool:
+    async def start_slot(self, slot: Slot) -> bool:
         """Start a child; False if its init ignores. Raises `StartError`, `AlreadyStarted`."""
-        if launch is None:
-            process = self.process
-            launch = Start(self.blueprint(slot), self.home, process, link=True, supervisor=process)
+        process = self.process
+        launch = Start(self.blueprint(slot), self.home, process, link=True, supervisor=process)
         slot.process = None
         self.starting, self.launch = slot, launch
         try:

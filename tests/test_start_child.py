@@ -1,7 +1,4 @@
-"""`start_child` of a supervisor that waits is begun by its caller; nobody can tell that.
-
-Every test runs both ways: a listener of `process_start` lets the supervisor do all of it itself.
-"""
+"""`start_child`: who waits for it, what comes meanwhile, and how it may fail."""
 
 from __future__ import annotations
 
@@ -43,19 +40,6 @@ class Quick(otp.GenServer, restart="temporary"):
         return self.result
 
 
-def let_the_supervisor_do_it() -> None:
-    """Listen to starts."""
-    otp.events.attach("process_start", lambda pid: None)
-
-
-def nothing() -> None:
-    """Listen to nothing."""
-
-
-both_ways = pytest.mark.parametrize(
-    "prepare", [nothing, let_the_supervisor_do_it], ids=["direct", "ordinary"]
-)
-Prepare = "Callable[[], None]"
 KINDS = [otp.Supervisor, otp.DynamicSupervisor]
 both_kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
@@ -65,47 +49,9 @@ def tops(kind: Any) -> list[Any]:
     return [otp.child(kind).having(name="sup", restart="temporary")]
 
 
-def loop_of(name: str) -> Any:
-    """Return the loop of a supervisor."""
-    pid = otp.whereis(name)
-    assert pid is not None
-    process: Any = pid._process
-    return process.instance.loop
-
-
 @both_kinds
-async def test_which_way_is_taken(kind: Any, autojump_clock: object) -> None:
-    """The supervisor sleeps on through a start, but not if it would be seen, or has a name."""
-    async with otp.open_supervisor(tops(kind)), trio.open_nursery() as nursery:
-        loop = loop_of("sup")
-        for child, direct in [
-            (otp.child(Slow).having(id="a"), True),
-            (otp.child(Slow).having(id="b", timeout=5), False),
-            (otp.child(Slow).having(id="c", name="c"), False),
-            (otp.child(Slow).having(id="d", debug=["log"]), False),
-            (otp.child(Slow).having(id=("e",)), False),
-            (otp.child(Slow).having(id="f"), True),
-        ]:
-            nursery.start_soon(otp.start_child, "sup", child)
-            await trio.testing.wait_all_tasks_blocked()
-            assert (loop.under_way is not None) is direct, child
-            assert loop.starting.spec.id == child.spec.id
-            await trio.sleep(2)
-            assert (loop.under_way, loop.starting) == (None, None)
-        let_the_supervisor_do_it()
-        nursery.start_soon(otp.start_child, "sup", otp.child(Slow).having(id="g"))
-        await trio.testing.wait_all_tasks_blocked()
-        assert loop.under_way is None
-        assert loop.starting is not None
-
-
-@both_ways
-@both_kinds
-async def test_the_answer_and_what_the_supervisor_knows(
-    prepare: Any, kind: Any, autojump_clock: object
-) -> None:
+async def test_the_answer_and_what_the_supervisor_knows(kind: Any, autojump_clock: object) -> None:
     """The pid is that of the child, which is listed, linked, and has the supervisor as starter."""
-    prepare()
     async with otp.open_supervisor(tops(kind)):
         sup = otp.whereis("sup")
         for child in (Quick, otp.child(Slow).having(id=2)):
@@ -115,17 +61,15 @@ async def test_the_answer_and_what_the_supervisor_knows(
             assert sup in info.links
             assert info.ancestors[0] == "sup"
         assert (await otp.count_children("sup")).active == 2
-        assert loop_of("sup").process.handled == 3
+        assert otp.process_info("sup").handled == 3
 
 
-@both_ways
 @both_kinds
 @pytest.mark.parametrize("child", [Quick, Slow])
 async def test_a_start_that_fails_or_is_ignored(
-    prepare: Any, kind: Any, child: Any, autojump_clock: object
+    kind: Any, child: Any, autojump_clock: object
 ) -> None:
     """The caller gets `StartError` or None, and nothing is left of the child."""
-    prepare()
     async with otp.open_supervisor(tops(kind)):
         boom = ValueError("boom")
         with pytest.raises(otp.StartError) as caught:
@@ -136,11 +80,9 @@ async def test_a_start_that_fails_or_is_ignored(
         assert await otp.start_child("sup", child) is not None
 
 
-@both_ways
 @both_kinds
-async def test_one_thing_at_a_time(prepare: Any, kind: Any, autojump_clock: object) -> None:
+async def test_one_thing_at_a_time(kind: Any, autojump_clock: object) -> None:
     """What comes while a child starts is done after that, in its order."""
-    prepare()
     done: list[object] = []
 
     async def ask(what: object, call: Callable[[], Any]) -> None:
@@ -161,11 +103,9 @@ async def test_one_thing_at_a_time(prepare: Any, kind: Any, autojump_clock: obje
     assert times == {"first": 3, "second": 5, "count": 5}
 
 
-@both_ways
 @both_kinds
-async def test_a_caller_that_is_cancelled(prepare: Any, kind: Any, autojump_clock: object) -> None:
+async def test_a_caller_that_is_cancelled(kind: Any, autojump_clock: object) -> None:
     """Cancelled before its call it starts nothing; later, what has begun is taken back."""
-    prepare()
     async with otp.open_supervisor(tops(kind)):
         with trio.move_on_after(0):
             await otp.start_child("sup", otp.child(Slow).having(id="never"))
@@ -175,14 +115,12 @@ async def test_a_caller_that_is_cancelled(prepare: Any, kind: Any, autojump_cloc
         assert (await otp.count_children("sup")).specs == 0
 
 
-@both_ways
 @both_kinds
 @pytest.mark.parametrize("how", ["kill", "stop", "terminate", "cancel"])
 async def test_the_end_of_the_supervisor_meanwhile(
-    prepare: Any, kind: Any, how: str, autojump_clock: object
+    kind: Any, how: str, autojump_clock: object
 ) -> None:
     """However it ends, the caller hears of it, and the child is not left behind."""
-    prepare()
     errors: list[object] = []
 
     async def start() -> None:
@@ -211,13 +149,9 @@ async def test_the_end_of_the_supervisor_meanwhile(
     assert errors == {"kill": [otp.KILLED], "cancel": [otp.SHUTDOWN]}.get(how, [])
 
 
-@both_ways
 @both_kinds
-async def test_a_child_that_is_killed_in_its_init(
-    prepare: Any, kind: Any, autojump_clock: object
-) -> None:
+async def test_a_child_that_is_killed_in_its_init(kind: Any, autojump_clock: object) -> None:
     """Its start fails with the reason of the signal."""
-    prepare()
     async with otp.open_supervisor(tops(kind)), trio.open_nursery() as nursery:
 
         async def kill() -> None:
@@ -232,13 +166,9 @@ async def test_a_child_that_is_killed_in_its_init(
         assert await otp.which_children("sup") == []
 
 
-@both_ways
 @both_kinds
-async def test_a_child_that_calls_its_supervisor_in_init(
-    prepare: Any, kind: Any, autojump_clock: object
-) -> None:
+async def test_a_child_that_calls_its_supervisor_in_init(kind: Any, autojump_clock: object) -> None:
     """That would wait for ever, since the supervisor waits for it: the circle is an error."""
-    prepare()
 
     class Asking(otp.GenServer, restart="temporary"):
         async def init(self) -> None:
@@ -250,13 +180,9 @@ async def test_a_child_that_calls_its_supervisor_in_init(
         assert isinstance(caught.value.reason, otp.DeadlockError)
 
 
-@both_ways
 @both_kinds
-async def test_children_that_start_children(
-    prepare: Any, kind: Any, autojump_clock: object
-) -> None:
+async def test_children_that_start_children(kind: Any, autojump_clock: object) -> None:
     """A child may start another one under another supervisor while it starts itself."""
-    prepare()
 
     class Parent(otp.GenServer, restart="temporary"):
         async def init(self) -> None:
@@ -296,19 +222,8 @@ async def test_a_suspended_supervisor_starts_nothing(autojump_clock: object) -> 
         assert (await otp.count_children("sup")).active == 1
 
 
-async def test_progress_that_is_logged_is_told_by_the_supervisor(autojump_clock: object) -> None:
-    """Who listens to progress hears of it in the supervisor, of every child."""
-    told: list[object] = []
-    otp.events.attach("progress", lambda report: told.append((report.child_id, otp.self())))
-    async with otp.open_supervisor(tops(otp.Supervisor)):
-        await otp.start_child("sup", otp.child(Quick).having(id=1))
-        assert told[-1] == (1, otp.whereis("sup"))
-
-
-@both_ways
-async def test_an_id_that_raises_what_is_no_exception(prepare: Any, autojump_clock: object) -> None:
+async def test_an_id_that_raises_what_is_no_exception(autojump_clock: object) -> None:
     """Its supervisor ends of it, and the caller hears of that; no request of it is left behind."""
-    prepare()
 
     class Bad(BaseException):
         """Passes everything that catches exceptions."""
