@@ -1,4 +1,4 @@
-"""Functions that say how a report is logged, and the wording of Elixir."""
+"""Functions that say how a report is logged."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
 from trio_otp._process.runtime import runtime
-from trio_otp.events import ApplicationReport, CrashReport, NoticeReport, SupervisorReport
+from trio_otp.events import NoticeReport
 
 if TYPE_CHECKING:
     Records = pytest.LogCaptureFixture
@@ -121,104 +120,3 @@ async def test_nobody_is_asked_about_what_is_not_logged(caplog: Records) -> None
     tell("a")
 
     assert [] == asked
-
-
-# -- the wording of Elixir -------------------------------------------------------------------------
-
-
-class Counter(otp.GenServer):
-    """Crashes when it is told to."""
-
-    def __init__(self) -> None:
-        self.count = 1
-
-    def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
-        raise ValueError("boom")
-
-
-async def test_a_crash_and_what_the_supervisor_says(caplog: Records) -> None:
-    """Who, why with the frames, last message with its sender, state, client; then the child."""
-    otp.reports.add_translator(otp.reports.elixir_text)
-    caplog.set_level(logging.DEBUG, "trio_otp")
-    async with (
-        otp.open_supervisor([otp.child(Counter).having(name="counter")], name="top") as sup,
-        otp.open_process() as me,
-    ):
-        counter = otp.whereis("counter")
-        with pytest.raises(otp.ServerExited):
-            await otp.call("counter", "boom")
-        await wait_all_tasks_blocked()
-
-    started, crash, terminated, _ = (r.getMessage().splitlines() for r in caplog.records)
-    assert [
-        "GenServer 'counter' terminating",
-        "** (ValueError) boom",
-    ] == crash[:2]
-    assert f"    {__file__}:136: handle_call" == crash[-5]
-    assert [
-        f"Last message (from {me!r}): call 'boom'",
-        "State: {'count': 1}",
-        f"Client {me!r} is alive",
-    ] == crash[-4:-1]
-    assert crash[-1].endswith("in test_a_crash_and_what_the_supervisor_says")
-    assert f"Child 'counter' of Supervisor {sup.pid!r} started" == started[0]
-    assert [
-        f"Child 'counter' of Supervisor {sup.pid!r} terminated",
-        "** (ValueError) boom",
-    ] == terminated[:2]
-    assert [
-        f"Pid: {counter!r}",
-        "Start Call: <child Counter() name='counter'>",
-        "Restart: permanent",
-        "Shutdown: 5.0",
-        "Type: worker",
-    ] == terminated[-5:]
-
-
-def say(report: Any) -> list[str]:
-    """Word a report."""
-    text = otp.reports.elixir_text(report)
-    assert text is not None
-    return text.splitlines()
-
-
-def test_the_other_reports() -> None:
-    """Each has its own words; a notice is text already."""
-    assert ["Application shop started"] == say(ApplicationReport("shop", "started"))
-    assert ["Application shop exited: stopped"] == say(ApplicationReport("shop", "stopped"))
-    assert ["Application shop exited: 'x'"] == say(ApplicationReport("shop", "exited", "x"))
-    assert None is otp.reports.elixir_text(NoticeReport(None, "text"))
-    contexts = [say(SupervisorReport("s", c, otp.KILLED, "a"))[0] for c in CONTEXTS]
-    assert [f"Child 'a' of Supervisor 's' {said}" for said in CONTEXTS.values()] == contexts
-
-
-CONTEXTS: dict[Any, str] = {
-    "start_error": "failed to start",
-    "child_terminated": "terminated",
-    "shutdown_error": "shut down abnormally",
-    "shutdown": "caused shutdown",
-}
-
-
-def test_a_crash_of_little_known() -> None:
-    """What is not known is left out; a reason that is no exception is an exit."""
-    assert ["Process shop.stop terminating", "** (exit) ('a', 1)"] == say(
-        CrashReport(None, None, "shop.stop", ("a", 1))
-    )
-    told = say(CrashReport(None, "a", "A", KeyError(1), last_message="x", client="gone"))
-    assert ["** (KeyError) KeyError(1)", "Last message (from gone): x"] == told[1:3]
-    assert "Client gone is gone or busy" == told[-1]
-
-
-def test_a_reason_that_would_hurt() -> None:
-    """Its repr may raise or be huge."""
-
-    class Rude(Exception):
-        def __str__(self) -> str:
-            raise ZeroDivisionError
-
-        __repr__ = __str__
-
-    huge = ValueError("x" * 10**6)
-    for reason in (Rude(), huge, {"x": Rude()}):
-        assert len("".join(say(CrashReport(None, "a", "A", reason)))) < 2000

@@ -23,8 +23,8 @@ Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServe
 
 from __future__ import annotations
 
+from ._exits.exits import reason_text
 from ._log.add_metadata import add_metadata
-from ._log.elixir_text import elixir_text
 from ._log.reports import (
     log_application,
     log_crash,
@@ -39,12 +39,12 @@ __all__ = [
     "SKIP",
     "add_metadata",
     "add_translator",
-    "elixir_text",
     "log_application",
     "log_crash",
     "log_notice",
     "log_progress",
     "log_supervisor",
+    "reason_text",
     "remove_translator",
     "set_limit",
 ]

@@ -69,6 +69,17 @@ suspended [21] messages that wait: 1
 state: [21, 22]
 feed ends with [21, 22]
 """,
+    "elixir_log_text": """
+GenServer 'counter' terminating
+** (exit) ZeroDivisionError: integer division or modulo by zero
+    in divide: return 12 // number
+Last message (from task '__main__.main'): call divide(0)
+State: {}
+Child 'counter' of Supervisor <Pid 1 Supervisor> terminated
+Pid: <Pid 2 Counter 'counter'>
+** (exit) ZeroDivisionError: integer division or modulo by zero
+    in divide: return 12 // number
+""",
     "pub_sub": """
 reached: 2
 Ida: goal in minute 12, hallo

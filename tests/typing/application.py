@@ -61,7 +61,7 @@ async def use_more() -> None:
 
 
 def word(report: Report) -> str | None:
-    return report.kind if report.kind == "crash" else otp.reports.elixir_text(report)
+    return report.kind if report.kind == "crash" else otp.reports.reason_text(report)
 
 
 def log() -> None:

@@ -152,16 +152,12 @@ class RegistryHandle(RegistryView):
         """
         return self._server().send(key, message)
 
-    def dispatch(
-        self, key: Any, function: Callable[[Entries], object], *, parallel: bool = False
-    ) -> None:
+    def dispatch(self, key: Any, function: Callable[[Entries], object]) -> None:
         """Call a function with everybody who has a key; not at all if there is nobody.
 
         Args:
             key: the key.
             function: gets `(pid, value)` pairs; it runs here, and what it raises is raised here.
-            parallel: in OTP, a call for each partition at a time. Here a registry has one
-                partition, so it changes nothing: there is one call, with all pairs.
 
         Raises:
             TypeError: it is no function, or an `async def`; for that write

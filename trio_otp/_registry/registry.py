@@ -57,7 +57,7 @@ from .._process.names import Ref, check_reference, find
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_flag, is_whole
+from .._util.checks import check_choice, check_flag
 from .._util.record import dataclass
 from .._util.user_code import matches
 from ..events import NoticeReport
@@ -131,8 +131,6 @@ class Registry(GenServer):
             every change but those by death.
         meta: what `RegistryHandle.meta` finds at first.
         links: whether holders are linked to the registry while they have a key.
-        partitions: accepted for those who know it from OTP, where it spreads the load over cores.
-            Here one loop has the tables to itself, so it changes nothing.
     """
 
     child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
@@ -145,10 +143,9 @@ class Registry(GenServer):
         listeners: Iterable[Ref] = (),
         meta: Mapping[Any, Any] | None = None,
         links: bool = True,
-        partitions: int = 1,
     ) -> None:
         check_choice("keys", keys, KEYS)
-        _check_options(links, partitions)
+        check_flag("links", links, error=ValueError)
         self.keys = "unique" if keys == "unique" else "duplicate"
         self.links = links
         if isinstance(listeners, str) or not isinstance(listeners, Iterable):
@@ -329,9 +326,3 @@ def _find_listener(listener: Ref) -> Process | None:
 
 def _split(key: Any) -> tuple[Any, Any]:
     return (key.key, key.value) if isinstance(key, Valued) else (key, None)
-
-
-def _check_options(links: object, partitions: object) -> None:
-    check_flag("links", links, error=ValueError)
-    if not is_whole(partitions) or partitions < 1:
-        raise ValueError(f"partitions={bounded(partitions)}: expected a whole number > 0")
