@@ -1,30 +1,32 @@
 """Break the library on purpose: for each law some change of the source that its test must notice.
 
 A copy of the package is changed and one test is run against it in a process of its own. The long
-tests do that; the short ones see to it that the list of changes fits the source.
+tests do that; the short ones see to it that the changes fit the source.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import trio_otp
+from tests.mutations.laws import MUTATIONS, Mutation
+from tests.mutations.places import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
+TEST_FILES = list(TESTS.rglob("test_*.py"))
 ROOT = TESTS.parent
 PACKAGE = Path(trio_otp.__file__).parent
 LIMIT = 120.0  # seconds, of all tests together
@@ -32,18 +34,7 @@ HANGS = 30.0  # seconds of one test; a change that makes it hang is noticed too
 LAWS = range(1, 9)
 
 
-def load_mutations() -> list[Any]:
-    """Read the list that stands beside this file."""
-    spec = importlib.util.spec_from_file_location("mutation_laws", HERE / "laws.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutation_laws"] = module
-    spec.loader.exec_module(module)
-    return list(module.MUTATIONS)
-
-
-MUTATIONS = load_mutations()
+SOURCE = Source(PACKAGE)
 all_mutations = pytest.mark.parametrize(
     "mutation", MUTATIONS, ids=lambda m: m.name.replace(" ", "-")
 )
@@ -79,7 +70,7 @@ def run_tests(copied_to: Path, tests: Sequence[str], limit: float = LIMIT) -> tu
     """Run some tests against a copy; give pytest's exit status, 1 if they hang, and its output."""
     options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     try:
-        done = python(copied_to, *options, *(str(TESTS / test) for test in tests), limit=limit)
+        done = python(copied_to, *options, *map(path_of, tests), limit=limit)
     except subprocess.TimeoutExpired:
         return 1, "it hangs"
     return done.returncode, done.stdout + done.stderr
@@ -91,15 +82,33 @@ def test_every_law_has_its_mutations() -> None:
     assert [] == [name for name, n in Counter(m.name for m in MUTATIONS).items() if n > 1]
 
 
-@all_mutations
-def test_the_change_fits_the_source(mutation: Any) -> None:
-    """What is to be changed stands there once, the result is Python, and the test exists."""
-    source = (PACKAGE / f"{mutation.module}.py").read_text()
-    assert 1 == source.count(mutation.old)
-    assert mutation.old != mutation.new
-    ast.parse(source.replace(mutation.old, mutation.new))
-    file, name = mutation.test.split("::")
-    assert f"def {name}(" in (TESTS / file).read_text()
+def test_the_changes_fit_the_source() -> None:
+    """What is to be changed stands there once, and the tests exist; all that does not is listed."""
+    assert [] == [what for mutation in MUTATIONS for what in misfits(mutation)]
+
+
+def misfits(mutation: Mutation) -> Iterator[str]:
+    """Yield what of a mutation does not fit."""
+    try:
+        file, changed = SOURCE.change(mutation.where, mutation.old, mutation.new)
+        if ast.unparse(ast.parse(file.read_text())) == changed:
+            yield f"{mutation.name}: it changes nothing"
+    except LookupError as exc:
+        yield f"{mutation.name}: {exc}"
+    try:
+        path_of(mutation.test)
+    except LookupError as exc:
+        yield f"{mutation.name}: {exc}"
+
+
+def path_of(test: str) -> str:
+    """Return a test as pytest is told of it, wherever below `tests` its file is."""
+    name, _, function = test.partition("::")
+    files = (file for file in TEST_FILES if file.name == name)
+    found = [file for file in files if f"def {function}(" in file.read_text()]
+    if len(found) != 1:
+        raise LookupError(f"expected one {test}, got {len(found)}")
+    return f"{found[0]}::{function}"
 
 
 @pytest.mark.slow
@@ -114,9 +123,10 @@ def test_the_tests_pass_without_a_change(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @all_mutations
-def test_the_change_is_noticed(mutation: Any, tmp_path: Path) -> None:
+def test_the_change_is_noticed(mutation: Mutation, tmp_path: Path) -> None:
     """Its test fails; it does not merely fail to run."""
-    file = copy_package(tmp_path) / f"{mutation.module}.py"
-    file.write_text(file.read_text().replace(mutation.old, mutation.new))
+    source = Source(copy_package(tmp_path))
+    file, changed = source.change(mutation.where, mutation.old, mutation.new)
+    file.write_text(changed)
     status, output = run_tests(tmp_path, [mutation.test], HANGS)
     assert 1 == status, output
