@@ -20,10 +20,10 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from public_api import exported
 
 import trio_otp as otp
 from trio_otp._util.copies import Mark
-from trio_otp._util.lazy import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -96,20 +96,10 @@ async def plain() -> None:
 def public_classes() -> dict[str, type[Any]]:
     """Return each public class of the library by one of its names."""
     found: dict[type[Any], str] = {}
-    for module in (otp, *(getattr(otp, name) for name in sorted(MODULES))):
-        short = "" if module is otp else module.__name__.removeprefix("trio_otp.") + "."
-        for name in getattr(module, "__all__", dir(module)):
-            value: Any = getattr(module, name, None)
-            ours = isinstance(value, type) and value.__module__.startswith("trio_otp")
-            if ours and not name.startswith("_") and _is_home(module, name, value):
-                found.setdefault(value, short + name)
+    for namespace, name, value in exported():
+        if isinstance(value, type):
+            found.setdefault(value, f"{namespace}.{name}".removeprefix("trio_otp."))
     return {name: value for value, name in found.items()}
-
-
-def _is_home(module: Any, name: str, value: type[Any]) -> bool:
-    """Check whether a module exports a class, and has not merely imported it for itself."""
-    listed = module in (otp, otp.testing, otp.events) or hasattr(module, "__all__")
-    return listed or value.__module__ == module.__name__
 
 
 PUBLIC = public_classes()

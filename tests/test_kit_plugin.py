@@ -149,7 +149,7 @@ async def test_killed(otp_system):
         "count('tea')\n"
         "    if it is to be: with otp_log.expect_crash(KeyError): ..."
     )
-    assert "trio_otp._exits.exits.ProcessExited: exit signal: KILLED" in text
+    assert "trio_otp.ProcessExited: exit signal: KILLED" in text
 
 
 def test_fixtures_used_in_a_wrong_way(pytester: pytest.Pytester) -> None:

@@ -105,7 +105,6 @@ from ._timers.send_after import exit_after as exit_after
 from ._timers.send_after import kill_after as kill_after
 from ._timers.send_after import read_timer as read_timer
 from ._timers.send_after import send_after as send_after
-from ._util.lazy import install as _install
 
 if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from . import alarm_handler as alarm_handler
@@ -219,6 +218,14 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import send_interval as send_interval
     from ._util.version import __version__ as __version__
 else:
-    __getattr__, __dir__ = _install(__name__)
+    from ._util.lazy import HOMES as _HOMES
+    from ._util.lazy import find as _find
 
-del TYPE_CHECKING
+    del TYPE_CHECKING
+    __all__ = [name for name in sorted({*globals(), *_HOMES}) if not name.startswith("_")]
+
+    def __getattr__(name: str) -> object:
+        return _find(__name__, _HOMES, name)
+
+    def __dir__() -> list[str]:
+        return list(__all__)

@@ -46,16 +46,30 @@ from ._process.checkpoints import checkpointed
 from ._process.runtime import need_process
 from ._start.child import child as child_of
 from ._util.bounded import bounded
+from ._util.public import public_in
 from ._util.record import dataclass
 from .events import NoticeReport
 
 if TYPE_CHECKING:
     from ._start.child import Child
 
+__all__ = [
+    "NAME",
+    "AlarmHandler",
+    "Alarms",
+    "ClearAlarm",
+    "SetAlarm",
+    "child",
+    "clear_alarm",
+    "get_alarms",
+    "set_alarm",
+]
+
 Alarms: TypeAlias = "list[tuple[Any, Any]]"
 NAME: Final = "alarm_handler"
 
 
+@public_in("alarm_handler")
 @dataclass(frozen=True, slots=True)
 class SetAlarm:
     """The event of an alarm that is set."""
@@ -64,6 +78,7 @@ class SetAlarm:
     description: Any
 
 
+@public_in("alarm_handler")
 @dataclass(frozen=True, slots=True)
 class ClearAlarm:
     """The event of an alarm that is cleared."""
@@ -71,6 +86,7 @@ class ClearAlarm:
     id: Any
 
 
+@public_in("alarm_handler")
 class AlarmHandler(GenEvent):
     """Keeps the alarms, newest first, and logs each event. A swap hands the alarms over."""
 
@@ -104,6 +120,7 @@ class AlarmHandler(GenEvent):
         return self.alarms
 
 
+@public_in("alarm_handler")
 def child() -> Child[EventManager]:
     """Return the child to put under a supervisor: the manager, under its name, with its handler.
 
@@ -112,6 +129,7 @@ def child() -> Child[EventManager]:
     return child_of(EventManager, [AlarmHandler]).having(name=NAME)
 
 
+@public_in("alarm_handler")
 def set_alarm(id: Any, description: Any = None) -> None:
     """Set an alarm. It never blocks. Setting one twice gives two, as in OTP.
 
@@ -127,6 +145,7 @@ def set_alarm(id: Any, description: Any = None) -> None:
     gen_event.notify(NAME, SetAlarm(id, description))
 
 
+@public_in("alarm_handler")
 def clear_alarm(id: Any) -> None:
     """Clear an alarm, of several with this id the newest; nothing happens if there is none.
 
@@ -141,6 +160,7 @@ def clear_alarm(id: Any) -> None:
     gen_event.notify(NAME, ClearAlarm(id))
 
 
+@public_in("alarm_handler")
 @checkpointed
 async def get_alarms() -> Alarms:
     """List the alarms that are set, newest first: `(id, description)`.
@@ -166,3 +186,7 @@ def _same(one: Any, other: Any) -> bool:
 def _log(text: str, level: int) -> None:
     process = need_process("alarm_handler")
     process.runtime.events.emit("notice", NoticeReport(process.pid, text, level))
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -74,3 +74,7 @@ __all__ = [
     "unload",
     "which_applications",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -85,3 +85,7 @@ __all__ = [
     "wait_response",
     "which_handlers",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

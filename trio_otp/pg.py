@@ -63,3 +63,7 @@ __all__ = [
     "monitor_scope",
     "which_groups",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

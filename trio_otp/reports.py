@@ -48,3 +48,7 @@ __all__ = [
     "remove_translator",
     "set_limit",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -63,6 +63,7 @@ from ._process.checkpoints import checkpointed
 from ._process.debug import DONE, DebugEvent, Statistics
 from ._process.request import DEFAULT_TIMEOUT
 from ._util.bounded import bounded
+from ._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,7 @@ __all__ = [
 ]
 
 
+@public_in("sys")
 @checkpointed
 async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Return the state of a process, after what was sent to it before.
@@ -116,6 +118,7 @@ async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     return await _ask(ref, GetState(), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def replace_state(
     ref: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
@@ -146,6 +149,7 @@ async def replace_state(
     return await _ask(ref, ReplaceState(function), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
     """Return what there is to know about a process; the state as its `format_status` shows it.
@@ -167,6 +171,7 @@ async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Statu
     return status
 
 
+@public_in("sys")
 @checkpointed
 async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Hold a process: it answers system requests and ends if told to, and does nothing else.
@@ -186,6 +191,7 @@ async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     await _ask(ref, Suspend(), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Let a process go on with what has arrived meanwhile, in its order.
@@ -203,6 +209,7 @@ async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     await _ask(ref, Resume(), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def terminate(
     ref: Ref, reason: object = NORMAL, timeout: float | None = DEFAULT_TIMEOUT
@@ -223,6 +230,7 @@ async def terminate(
     await _ask(ref, End(reason), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def change_code(
     ref: Ref,
@@ -270,3 +278,7 @@ async def change_code(
     Follows: `:sys.change_code/5`.
     """
     await _ask(ref, ChangeCode(behaviour, old_version, extra), timeout)
+
+
+def __dir__() -> list[str]:
+    return __all__

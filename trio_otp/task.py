@@ -101,3 +101,7 @@ __all__ = [
     "yield_many",
     "yield_one",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

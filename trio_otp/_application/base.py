@@ -10,6 +10,7 @@ from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._exits.exits import SpecError
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound="Application")
 
 
+@public
 class Application:
     """What starts and stops as a whole: subclass it and let `start` return the top supervisor.
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from .._exits.exits import OtpError, StartError, ends_text, last_crash, reason_text
 from .._util.bounded import bounded
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+@public
 class NoController(OtpError, RuntimeError):
     """No application may be started here: no block of `open_application` is open in this run."""
 
 
+@public
 class UnknownApplication(OtpError, LookupError):
     """No application of this name was used in this run before; pass its class."""
 
@@ -24,6 +27,7 @@ class UnknownApplication(OtpError, LookupError):
         self.name = name
 
 
+@public
 class AlreadyLoaded(OtpError):
     """The application `name` is known in this run already, with its settings."""
 
@@ -35,6 +39,7 @@ class AlreadyLoaded(OtpError):
         self.name = name
 
 
+@public
 class NotStarted(OtpError):
     """The application `name` is not started."""
 
@@ -45,6 +50,7 @@ class NotStarted(OtpError):
         self.name = name
 
 
+@public
 class ApplicationStartError(StartError):
     """The application `name` did not start: `reason` is an exit reason, a crash also the cause."""
 
@@ -53,6 +59,7 @@ class ApplicationStartError(StartError):
         self.name = name
 
 
+@public
 class ApplicationExited(OtpError):
     """The application `name` ended by itself.
 
@@ -74,6 +81,7 @@ class ApplicationExited(OtpError):
         self.__cause__ = last_crash(reason, history, crash)
 
 
+@public
 class ConfigChangeError(OtpError):
     """`config_change` of an application raised: `errors` has the error of each such application.
 
@@ -87,6 +95,7 @@ class ConfigChangeError(OtpError):
         self.__cause__ = next(iter(self.errors.values()), None)
 
 
+@public
 class NoSetting(OtpError, KeyError):
     """The environment of the application `name` has no such key."""
 

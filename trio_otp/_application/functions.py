@@ -12,6 +12,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.exits import AlreadyStarted
 from .._process.checkpoints import checkpointed
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .base import Application, check_application
 from .changes import reload as _reload
 from .controller import controller
@@ -40,6 +41,7 @@ def _name(ref: AnyApplication) -> str:
 # -- start and stop ------------------------------------------------------------------------------
 
 
+@public_in("application")
 @checkpointed
 @enable_ki_protection
 async def start(
@@ -74,6 +76,7 @@ async def start(
     await controller().start(_find(application), environment, type)
 
 
+@public_in("application")
 @checkpointed
 @enable_ki_protection
 async def ensure_started(application: AnyApplication, *, type: StartType = "temporary") -> None:
@@ -92,6 +95,7 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
         await trio.lowlevel.checkpoint()
 
 
+@public_in("application")
 @checkpointed
 @enable_ki_protection
 async def ensure_all_started(
@@ -139,6 +143,7 @@ def _listed(
     return applications
 
 
+@public_in("application")
 @checkpointed
 @enable_ki_protection
 async def stop(application: AnyApplication) -> None:
@@ -155,6 +160,7 @@ async def stop(application: AnyApplication) -> None:
     await controller().stop(_name(application))
 
 
+@public_in("application")
 def which_applications() -> list[str]:
     """List the names of the running applications in start order.
 
@@ -166,6 +172,7 @@ def which_applications() -> list[str]:
 # -- what is known -------------------------------------------------------------------------------
 
 
+@public_in("application")
 def load(application: AnyApplication) -> str:
     """Make an application and those it includes known in this run, and give its name.
 
@@ -189,6 +196,7 @@ def load(application: AnyApplication) -> str:
     return cls.name
 
 
+@public_in("application")
 def unload(application: AnyApplication) -> None:
     """Forget an application that does not run, with its settings.
 
@@ -204,6 +212,7 @@ def unload(application: AnyApplication) -> None:
     controller().unload(application if isinstance(application, str) else application.name)
 
 
+@public_in("application")
 def loaded_applications() -> list[str]:
     """List the names of the applications that are known in this run, oldest first.
 
@@ -212,6 +221,7 @@ def loaded_applications() -> list[str]:
     return list(controller().classes)
 
 
+@public_in("application")
 def spec(application: AnyApplication) -> dict[str, Any]:
     """Return what an application says of itself, under OTP's keys.
 
@@ -242,6 +252,7 @@ def spec(application: AnyApplication) -> dict[str, Any]:
 # -- environment ---------------------------------------------------------------------------------
 
 
+@public_in("application")
 def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
     """Return a setting, or the default if there is none.
 
@@ -258,6 +269,7 @@ def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
     return controller().environment(_name(application)).get(key, default)
 
 
+@public_in("application")
 def fetch_env(application: AnyApplication, key: str) -> Any:
     """Return a setting.
 
@@ -278,6 +290,7 @@ def fetch_env(application: AnyApplication, key: str) -> Any:
     return environment[key]
 
 
+@public_in("application")
 def get_all_env(application: AnyApplication) -> dict[str, Any]:
     """Return all settings, in a dict of your own.
 
@@ -292,6 +305,7 @@ def get_all_env(application: AnyApplication) -> dict[str, Any]:
     return dict(controller().environment(_name(application)))
 
 
+@public_in("application")
 def put_env(application: AnyApplication, key: str, value: Any) -> None:
     """Set a setting for the rest of the run, before or after the start; any key is accepted.
 
@@ -308,6 +322,7 @@ def put_env(application: AnyApplication, key: str, value: Any) -> None:
     controller().environment(_name(application)).put(key, value)
 
 
+@public_in("application")
 def put_all_env(settings: Mapping[AnyApplication, Mapping[str, Any]]) -> None:
     """Set settings of several applications.
 
@@ -324,6 +339,7 @@ def put_all_env(settings: Mapping[AnyApplication, Mapping[str, Any]]) -> None:
             put_env(application, key, value)
 
 
+@public_in("application")
 def delete_env(application: AnyApplication, key: str) -> None:
     """Take a setting away, a default too.
 
@@ -339,6 +355,7 @@ def delete_env(application: AnyApplication, key: str) -> None:
     controller().environment(_name(application)).delete(key)
 
 
+@public_in("application")
 @checkpointed
 @enable_ki_protection
 async def reload_config(config: Config | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.exits import AlreadyStarted
 from .._process.block import block
 from .._util.copies import Handle
+from .._util.public import public
 from .base import check_application
 from .changes import configure
 from .controller import controller, open_block
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .starts import StartMode
 
 
+@public
 class OpenApplication(Handle):
     """The application of an `open_application` block.
 
@@ -74,6 +76,7 @@ class OpenApplication(Handle):
         await trio.lowlevel.checkpoint()
 
 
+@public
 @block("async with otp.open_application(App) as app: ...")
 @enable_ki_protection
 async def open_application(

@@ -27,6 +27,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._log.add_metadata import add_metadata
+from .._util.public import public
 from .base import check_application
 from .config import read_config
 from .controller import controller
@@ -52,6 +53,7 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _log = logging.getLogger("trio_otp.program")
 
 
+@public
 def run(
     application: type[Application],
     *,

@@ -13,12 +13,12 @@ from .._exits.exits import SpecError
 from .._util.async_functions import generator_kind
 from .._util.bounded import bounded
 from .._util.checks import did_you_mean
+from .._util.public import is_ours
 from .child_options import CHECKS, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_PACKAGE: Final = __name__.partition(".")[0]
 _OF_A_CLASS: Final = tuple(option for option in CHECKS if option != "name")
 _EXPECTED: Final = "expected a def or async def that returns its answer and does not yield"
 _DECORATORS: Final = {
@@ -61,7 +61,7 @@ def new_members(cls: type[Any], root: type[Any]) -> dict[str, Any]:
     for base in cls.__mro__:
         if base is cls or not issubclass(base, root):
             found.update((name, each) for name, each in vars(base).items() if name not in seen)
-        if not _is_ours(base):  # what the library's own would hide is to be looked at
+        if not is_ours(base):  # what the library's own would hide is to be looked at
             seen.update(vars(base))
     return found
 
@@ -134,8 +134,4 @@ def _check_returns(cls: type[Any], name: str, member: Any) -> None:
 
 def _of_library(cls: type[Any], name: str) -> type[Any] | None:
     """Return the class of this library that a name belongs to."""
-    return next((base for base in cls.__mro__[1:] if _is_ours(base) and name in vars(base)), None)
-
-
-def _is_ours(cls: type[Any]) -> bool:
-    return cls.__module__.partition(".")[0] == _PACKAGE
+    return next((base for base in cls.__mro__[1:] if is_ours(base) and name in vars(base)), None)

@@ -14,6 +14,7 @@ from .._process.process import UNSET
 from .._process.request import From
 from .._process.status import NOT_SHOWN, takes_status
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 from ..events import NoticeReport
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public
 class Cast(SystemMessage):
     """A message of `otp.cast` on its way."""
 
@@ -41,6 +43,7 @@ class Terminate(SystemMessage):
     reason: object
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """The message `handle_info` gets when the `timeout=` of a return is over."""

@@ -13,6 +13,7 @@ import outcome
 from .._exits.bare import as_reason
 from .._exits.exits import NORMAL, Internal
 from .._process.process import UNSET
+from .._util.public import public
 from .._util.record import dataclass
 from .._util.sent import Sent
 
@@ -36,6 +37,7 @@ IGNORE: Final = Ignore.IGNORE
 
 
 # Not frozen: it would take two and a half times as long to make, for each answer of a server.
+@public
 @dataclass(slots=True, unsafe_hash=True)
 class Reply(Generic[T]):
     """Answer the call; `value` may be an `outcome.Error`, which raises in the caller.
@@ -51,6 +53,7 @@ class Reply(Generic[T]):
     continue_: Any = None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class NoReply:
     """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
@@ -59,6 +62,7 @@ class NoReply:
     continue_: Any = None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Stop:
     """End the server: `terminate` runs, then the call is answered if `reply` is given.

@@ -12,6 +12,7 @@ from .._process.checkpoints import checkpointed
 from .._process.debug import DEFAULT_LOG, DebugEvent, Statistics, is_target, print_events
 from .._process.request import DEFAULT_TIMEOUT
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .system_requests import Switch, ask
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Get: TypeAlias = Literal["get"]
 
 
+@public_in("sys")
 @checkpointed
 async def trace(ref: Ref, to: Target, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Write a line for every event of a process.
@@ -53,6 +55,7 @@ async def log(
 async def log(
     ref: Ref, what: bool | int | Literal["print"], timeout: float | None = DEFAULT_TIMEOUT
 ) -> None: ...
+@public_in("sys")
 @checkpointed
 async def log(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Keep the last events of a process, or give them.
@@ -88,6 +91,7 @@ async def statistics(
 ) -> Statistics | None: ...
 @overload
 async def statistics(ref: Ref, what: bool, timeout: float | None = DEFAULT_TIMEOUT) -> None: ...
+@public_in("sys")
 @checkpointed
 async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Count messages of a process, or give the counts.
@@ -114,6 +118,7 @@ async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOU
     return await _switch(ref, lambda debug: debug.count(what), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def log_to_file(
     ref: Ref, path: str | os.PathLike[str] | Literal[False], timeout: float | None = DEFAULT_TIMEOUT
@@ -141,6 +146,7 @@ async def log_to_file(
     await _switch(ref, lambda debug: debug.write_to(None if path is False else path), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def install(
     ref: Ref,
@@ -177,6 +183,7 @@ async def install(
     await _switch(ref, lambda debug: debug.install(name, function, state), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Take a function away that `install` has put there; one that is not there does no harm.
@@ -196,6 +203,7 @@ async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_
     await _switch(ref, lambda debug: debug.remove(function_or_id), timeout)
 
 
+@public_in("sys")
 @checkpointed
 async def no_debug(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Switch off whatever watches a process.

@@ -14,6 +14,7 @@ from .._exits.exits import CallbackFailed, NotSuspended, WrongServer, passes_thr
 from .._process.debug import debug_of
 from .._process.names import class_name, need, takes_messages
 from .._process.request import check_timeout
+from .._util.public import public_in
 from .._util.record import dataclass
 from .._util.user_code import call_back
 from .messages import as_log
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .system_messages import Host
 
 
+@public_in("sys")
 @dataclass(frozen=True, slots=True)
 class Status:
     """What `otp.sys.get_status` gives.

@@ -28,6 +28,7 @@ import trio
 from .._util.bounded import article, bounded, hidden_text, shown_text, visible
 from .._util.checks import nearest
 from .._util.copies import PortableError
+from .._util.public import public, public_in
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ _TEXT: Final = 1000  # characters of what an exception says
 ENDS: Final = 10  # ends of children that the text of an error or a record lists
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Shutdown:
     """A quiet exit reason that carries a detail, like `{:shutdown, term}`."""
@@ -70,6 +72,7 @@ class Shutdown:
     detail: object = None
 
 
+@public
 def is_quiet(reason: object) -> bool:
     """Check whether a reason is an expected end: NORMAL, SHUTDOWN or `Shutdown(...)`.
 
@@ -107,6 +110,7 @@ def passes_through(exc: BaseException) -> bool:
             return not isinstance(exc, Exception | ProcessExit)
 
 
+@public_in("reports")
 def reason_text(reason: object, limit: int = 300) -> str:
     """Render an exit reason as the end of an error text: an exception by class and text.
 
@@ -154,18 +158,22 @@ def _said_by(exc: BaseException) -> str:
     return bounded(args[0] if len(args) == 1 else args) if args else ""
 
 
+@public
 class OtpError(PortableError, Exception):
     """The base of every error of this library."""
 
 
+@public
 class NotInRun(OtpError, RuntimeError):
     """A function was used where no Trio run is going on, for instance in a worker thread."""
 
 
+@public
 class NotAProcess(OtpError, RuntimeError):
     """A function that needs a process of its own was used in plain Trio code."""
 
 
+@public
 class BadReturn(OtpError, TypeError):
     """A callback returned something it may not return; it crashes the server, as in OTP."""
 
@@ -175,6 +183,7 @@ class BadReturn(OtpError, TypeError):
         self.value = value
 
 
+@public
 class NoCallback(OtpError):
     """A server got a message and has no callback for it; it crashes the server, as in OTP."""
 
@@ -184,6 +193,7 @@ class NoCallback(OtpError):
         self.message = message
 
 
+@public
 class StartError(OtpError):
     """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
 
@@ -195,6 +205,7 @@ class StartError(OtpError):
             self.__cause__ = crash
 
 
+@public
 class AlreadyStarted(StartError):
     """The name or child id is taken by a living process, `pid`."""
 
@@ -208,6 +219,7 @@ class AlreadyStarted(StartError):
         self.reason = self
 
 
+@public
 class AlreadyRegistered(OtpError):
     """The name or unique key belongs to a living process, `pid`."""
 
@@ -217,6 +229,7 @@ class AlreadyRegistered(OtpError):
         self.pid = pid
 
 
+@public
 class FailedToStartChild(OtpError):
     """The detail of a supervisor's `Shutdown` reason when a child did not start."""
 
@@ -228,6 +241,7 @@ class FailedToStartChild(OtpError):
             self.__cause__ = reason
 
 
+@public
 class CallError(OtpError):
     """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
 
@@ -240,6 +254,7 @@ class CallError(OtpError):
         self.elapsed = elapsed
 
 
+@public
 class NoProcess(CallError):
     """Nobody is behind the reference: the process is dead or the name is free."""
 
@@ -265,6 +280,7 @@ class NoProcess(CallError):
         return text if near is None else f"{text}; did you mean {names[near]}?"
 
 
+@public
 class CallTimeout(CallError, trio.TooSlowError):
     """The server did not answer in time; the request may still be handled, its reply is dropped."""
 
@@ -283,6 +299,7 @@ class CallTimeout(CallError, trio.TooSlowError):
         self.reason = TIMEOUT
 
 
+@public
 class ServerExited(CallError):
     """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
 
@@ -308,6 +325,7 @@ class ServerExited(CallError):
             self.__cause__ = reason
 
 
+@public
 class CallingSelf(CallError):
     """A process called itself and would have waited for ever."""
 
@@ -317,6 +335,7 @@ class CallingSelf(CallError):
         super().__init__(text, server, message)
 
 
+@public
 class DeadlockError(CallError):
     """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
 
@@ -328,6 +347,7 @@ class DeadlockError(CallError):
         self.cycle = tuple(cycle)
 
 
+@public
 class WrongServer(OtpError, TypeError):
     """A client method was sent to a server whose class does not have it."""
 
@@ -337,6 +357,7 @@ class WrongServer(OtpError, TypeError):
         )
 
 
+@public
 class CallbackFailed(OtpError):
     """A function that `otp.sys` ran in a process raised, for `reason`; the process goes on."""
 
@@ -348,6 +369,7 @@ class CallbackFailed(OtpError):
             self.__cause__ = reason
 
 
+@public
 class NotSuspended(OtpError):
     """The code of a process can be changed only while it is suspended; `otp.sys.suspend` it."""
 
@@ -356,6 +378,7 @@ class NotSuspended(OtpError):
         self.pid = pid
 
 
+@public
 class MaxChildren(OtpError):
     """A dynamic supervisor has as many children as it may have."""
 
@@ -364,6 +387,7 @@ class MaxChildren(OtpError):
         self.limit = limit
 
 
+@public
 class ChildError(OtpError):
     """A management call of a supervisor does not fit the state of the child."""
 
@@ -372,6 +396,7 @@ class ChildError(OtpError):
         self.child_id = child_id
 
 
+@public
 class ChildNotFound(ChildError):
     """The supervisor has no such child."""
 
@@ -379,6 +404,7 @@ class ChildNotFound(ChildError):
         super().__init__(child_id, "not found")
 
 
+@public
 class ChildRunning(ChildError):
     """The child runs; `terminate_child` it first."""
 
@@ -386,6 +412,7 @@ class ChildRunning(ChildError):
         super().__init__(child_id, "is running; terminate_child it first")
 
 
+@public
 class ChildRestarting(ChildError):
     """The child is being restarted."""
 
@@ -393,6 +420,7 @@ class ChildRestarting(ChildError):
         super().__init__(child_id, "is being restarted")
 
 
+@public
 class ChildAlreadyPresent(ChildError):
     """A child that does not run has this id; `restart_child` or `delete_child` it."""
 
@@ -400,10 +428,12 @@ class ChildAlreadyPresent(ChildError):
         super().__init__(child_id, "is present but not running; restart_child or delete_child it")
 
 
+@public
 class SpecError(OtpError, ValueError):
     """A specification is wrong; the text names the field, the value and what is accepted."""
 
 
+@public
 class ProcessExited(OtpError):
     """An exit signal ended the block of `otp.open_process`."""
 
@@ -414,6 +444,7 @@ class ProcessExited(OtpError):
             self.__cause__ = reason
 
 
+@public
 class SupervisorExited(OtpError):
     """A supervisor gave up; `history` has `(time, child id, reason)` of the last ends of children.
 

@@ -17,6 +17,7 @@ from .._process.names import check_class, find, is_atom, need, no_process, refus
 from .._process.request import DEFAULT_TIMEOUT
 from .._process.runtime import need_process, runtime
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .._util.sent import SENT
 from .commands import (
     AddHandler,
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 
+@public_in("gen_event")
 def notify(ref: Ref, event: Any) -> None:
     """Send an event to all handlers. It never blocks.
 
@@ -79,6 +81,7 @@ def notify(ref: Ref, event: Any) -> None:
     return SENT  # type: ignore[no-any-return]  # it stands for None
 
 
+@public_in("gen_event")
 @checkpointed
 async def sync_notify(ref: Ref, event: Any) -> None:
     """Send an event to all handlers, and wait until each has had it.
@@ -99,6 +102,7 @@ async def sync_notify(ref: Ref, event: Any) -> None:
     await send_command(ref, SyncNotify(event))
 
 
+@public_in("gen_event")
 @checkpointed
 async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     """Add a handler, and wait until its init is over. Adding a second of a class is no error.
@@ -120,6 +124,7 @@ async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     await send_command(ref, AddHandler(handler, id, None))
 
 
+@public_in("gen_event")
 @checkpointed
 async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
     """Add a handler that this process owns, and link the process to the manager.
@@ -144,6 +149,7 @@ async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> Non
     await send_command(ref, AddHandler(handler, id, owner))
 
 
+@public_in("gen_event")
 @checkpointed
 async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL) -> Any:
     """Take a handler out.
@@ -168,6 +174,7 @@ async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL)
     return await send_command(ref, DeleteHandler(handler, reason))
 
 
+@public_in("gen_event")
 @checkpointed
 async def swap_handler(
     ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
@@ -196,6 +203,7 @@ async def swap_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, False, None))
 
 
+@public_in("gen_event")
 @checkpointed
 async def swap_sup_handler(
     ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
@@ -222,6 +230,7 @@ async def swap_sup_handler(
     await send_command(ref, ReplaceHandler(old, new, reason, id, True, owner))
 
 
+@public_in("gen_event")
 @checkpointed
 async def call(
     ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = DEFAULT_TIMEOUT
@@ -251,6 +260,7 @@ async def call(
     return await send_command(ref, CallHandler(handler, request), timeout)
 
 
+@public_in("gen_event")
 @enable_ki_protection
 def send_request(
     ref: Ref, handler: HandlerKey, request: Any, label: Any = None, ids: RequestIds | None = None
@@ -300,6 +310,7 @@ def send_request(
     return request_id
 
 
+@public_in("gen_event")
 @checkpointed
 async def which_handlers(ref: Ref) -> list[HandlerKey]:
     """List the handlers, newest first: their classes, and `(class, id)` where there is an id.
@@ -316,6 +327,7 @@ async def which_handlers(ref: Ref) -> list[HandlerKey]:
     return handlers
 
 
+@public_in("gen_event")
 @checkpointed
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
     """Let an event manager end, after what is queued before, and wait until it is dead.

@@ -17,6 +17,7 @@ from .._process.process import UNSET
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 HandlerKey: TypeAlias = "type[GenEvent] | tuple[type[GenEvent], Any]"
 
 
+@public
 class GenEvent:
     """The base class of event handlers; override the callbacks you need.
 
@@ -166,6 +168,7 @@ class GenEvent:
         return dict(self.__dict__)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RemoveHandler:
     """A handler returns it to leave its manager; `terminate` gets NORMAL.
@@ -177,6 +180,7 @@ class RemoveHandler:
     reply: Any = UNSET
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class SwapHandler:
     """A handler returns it to give its place to another.
@@ -194,6 +198,7 @@ class SwapHandler:
     reply: Any = UNSET
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class HandlerExit:
     """The message to the owner of a supervised handler that has left its manager.
@@ -210,6 +215,7 @@ class HandlerExit:
     reason: object
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Swapped:
     """The reason of a `HandlerExit` after a swap: which handler came, and who owns that."""
@@ -218,6 +224,7 @@ class Swapped:
     owner: Pid[Any] | None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class OwnerExited:
     """What `terminate` of a supervised handler gets when its owner has ended, and why that did."""
@@ -225,6 +232,7 @@ class OwnerExited:
     reason: object
 
 
+@public
 class NoHandler(OtpError, LookupError):
     """The event manager has no such handler."""
 
@@ -233,6 +241,7 @@ class NoHandler(OtpError, LookupError):
         self.handler = handler
 
 
+@public
 class HandlerCrashed(OtpError):
     """A handler crashed with the request in hand; `reason` says why, also as `__cause__`."""
 

@@ -41,6 +41,7 @@ from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._process.status import formatted, told
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.sent import SENT
 from .._util.user_code import call_back, interruptible
 from .handler import (
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from .results import Ran
 
 
+@public
 class EventManager(GenServer):
     """The event manager, a child like any other; use it through `otp.gen_event`.
 

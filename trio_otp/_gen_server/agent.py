@@ -46,6 +46,7 @@ from .._process.names import check_class, find, need
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.sent import SENT
 from .._util.signature import check_positional
 from .server import GenServer
@@ -63,6 +64,7 @@ R = TypeVar("R")
 V = TypeVar("V")  # T, where the class is used without an instance
 
 
+@public
 class Agent(GenServer, Generic[T]):
     """A process that keeps a value of type `T`.
 

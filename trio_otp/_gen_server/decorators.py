@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from .._behaviour.info_methods import InfoMethod
 from .._process.request import DEFAULT_TIMEOUT, From
 from .._util.bounded import bounded
+from .._util.public import public
 from .methods import CallMethod, CastMethod, DeferredMethod
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def on_call(fn: _Sync[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
 def on_call(
     *, timeout: float | None = DEFAULT_TIMEOUT, raises: tuple[type[Exception], ...] = ()
 ) -> _OnCall: ...
+@public
 def on_call(
     fn: Any = None,
     /,
@@ -132,6 +134,7 @@ def on_call_deferred(
 ) -> DeferredMethod[P, R]: ...
 @overload
 def on_call_deferred(*, timeout: float | None = DEFAULT_TIMEOUT) -> _OnCallDeferred: ...
+@public
 def on_call_deferred(fn: Any = None, /, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Make a method of a GenServer a call that is answered later, by `otp.reply(from_, ...)`.
 
@@ -160,6 +163,7 @@ class _OnCallDeferred:
         return DeferredMethod(fn, self.timeout)
 
 
+@public
 def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
     """Make a method of a GenServer a cast: a message that is not answered, nor awaited.
 
@@ -174,6 +178,7 @@ def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
     return CastMethod(fn)
 
 
+@public
 def on_info(*types: type[Any]) -> Callable[[F], F]:
     """Let a method of a GenServer handle plain messages of some types.
 

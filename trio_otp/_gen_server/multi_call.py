@@ -39,6 +39,7 @@ from .._process.request import DEFAULT_TIMEOUT, check_timeout
 from .._process.runtime import calling_process
 from .._process.status import shown_request
 from .._util.bounded import bounded
+from .._util.public import public
 from .request_collection import RequestIds
 from .server import cast
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .._process.names import Ref
 
 
+@public
 class MultiReply(NamedTuple):
     """What `multi_call` gives, in the order of the references.
 
@@ -59,6 +61,7 @@ class MultiReply(NamedTuple):
     bad: list[tuple[Any, Exception]]
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def multi_call(
@@ -128,6 +131,7 @@ def _sorted(asked: list[Any], results: list[outcome.Outcome[Any]]) -> MultiReply
     return answers
 
 
+@public
 def abcast(refs: Ref | Iterable[Ref], message: Any) -> None:
     """Cast a message to several servers; those that are not there are passed over.
 

@@ -19,6 +19,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.exits import CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.request import DEFAULT_TIMEOUT, check_timeout
+from .._util.public import public
 from .request_ids import RequestId, check_id, send_request
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Response: TypeAlias = "tuple[Any, outcome.Outcome[Any]]"
 
 
+@public
 class RequestIds:
     """Requests with labels, of which one takes the answers as they come."""
 

@@ -59,6 +59,7 @@ from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
 from .._process.status import shown_request
 from .._util.bounded import bounded
 from .._util.copies import Handle
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 _places = itertools.count()
 
 
+@public
 class RequestId(Handle):
     """One request on its way; `send_request` makes it. Its answer can be taken once."""
 
@@ -159,6 +161,7 @@ def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], 
     return deliver
 
 
+@public
 @enable_ki_protection
 def send_request(ref: Ref, request: Any) -> RequestId:
     """Send a call without waiting for its answer.
@@ -180,6 +183,7 @@ def send_request(ref: Ref, request: Any) -> RequestId:
     return request_id
 
 
+@public
 @enable_ki_protection
 async def receive_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, give the request up.
@@ -207,6 +211,7 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
         raise
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
@@ -237,6 +242,7 @@ async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_T
     return answer.unwrap()
 
 
+@public
 @enable_ki_protection
 def check_response(request_id: RequestId) -> outcome.Outcome[Any] | None:
     """Look whether the answer to a request is there.

@@ -66,6 +66,7 @@ from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
+from .._util.public import public
 from .._util.sent import SENT
 from .client import OWN, Client
 from .loop import ServerLoop
@@ -83,6 +84,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+@public
 class GenServer(Behaviour):
     """The base class of servers; override the callbacks you need.
 
@@ -247,6 +249,7 @@ class GenServer(Behaviour):
         return ServerLoop(process)
 
 
+@public
 @enable_ki_protection
 async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
@@ -282,6 +285,7 @@ async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) 
     return await waiting
 
 
+@public
 @enable_ki_protection
 def cast(ref: Ref, message: Any) -> None:
     """Send a message that is not answered. It never blocks and never fails on a dead server.
@@ -305,6 +309,7 @@ def cast(ref: Ref, message: Any) -> None:
     return SENT  # type: ignore[no-any-return]  # it stands for None
 
 
+@public
 @enable_ki_protection
 def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     """Answer a call, from any process, at any time.
@@ -331,6 +336,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     return False
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
@@ -373,6 +379,7 @@ async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) 
         raise ServerExited(ref, process.exit_reason)
 
 
+@public
 @enable_ki_protection
 def reply_from_task(
     from_: From[T], fn: Callable[[*Ts], Awaitable[T | outcome.Outcome[T]]], *args: *Ts

@@ -64,6 +64,7 @@ from .._start.spawn import ReceiveTimeout, take, wanted_by
 from .._start.start import acknowledge
 from .._util.bounded import bounded
 from .._util.copies import Handle
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@public
 class SpecialProcess(Handle):
     """What makes the running process answer `otp.sys`.
 
@@ -231,6 +233,7 @@ class SpecialProcess(Handle):
             self.state = self._code_change(self.state, old_version, extra)
 
 
+@public
 def init_ack(value: Any = None) -> None:
     """Tell that this process has started, as `task_status.started(value)` does.
 
@@ -253,6 +256,7 @@ def init_ack(value: Any = None) -> None:
     acknowledge(process, value, f"nobody waits for the start of {process.pid!r} any more")
 
 
+@public
 def init_fail(reason: object) -> NoReturn:
     """End this process before it has started; its starter gets `StartError(reason)`.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .._behaviour.results import Reply
 from .._process.request import From
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 from .timeouts import Event, Shown, TimeoutOf, fields_of
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class ReplyTo(Shown):
     """Answer a call of earlier; `otp.Reply(value)` answers the one in hand.
@@ -51,6 +53,7 @@ class ReplyTo(Shown):
             raise TypeError(f"from_={bounded(self.from_)}: expected the From that a call came with")
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class Postpone(Shown):
     """Handle the event in hand again after the next change of state.
@@ -62,6 +65,7 @@ class Postpone(Shown):
     on: bool = True
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class NextEvent(Shown):
     """Handle an event before everything that waits; several keep their order.
@@ -80,6 +84,7 @@ class NextEvent(Shown):
             raise ValueError(f"kind={bounded(self.kind)}: expected {accepted}")
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class ChangeCallbacks(Shown):
     """Let the methods of another class handle what comes; the instance keeps its attributes."""
@@ -90,6 +95,7 @@ class ChangeCallbacks(Shown):
         _check_callbacks(self.callbacks)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class PushCallbacks(Shown):
     """As `ChangeCallbacks`, and remember the class for `PopCallbacks`."""
@@ -100,6 +106,7 @@ class PushCallbacks(Shown):
         _check_callbacks(self.callbacks)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class PopCallbacks(Shown):
     """Go back to the class before the last `PushCallbacks`; without one it is a crash."""
@@ -142,6 +149,7 @@ class _Result:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class NextState(_Result):
     """Go to a state; it is a change of state if the state differs from the one before.
@@ -160,6 +168,7 @@ class NextState(_Result):
         _set_next_actions(self, more or actions)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class KeepState(_Result):
     """Stay in the state. None does the same for an event that is no call.
@@ -181,6 +190,7 @@ _set_next_actions: Any = vars(NextState)["actions"].__set__
 _set_kept_actions: Any = vars(KeepState)["actions"].__set__
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class RepeatState(_Result):
     """Stay in the state and run its enter call again.
@@ -198,6 +208,7 @@ class RepeatState(_Result):
         object.__setattr__(self, "actions", more or actions)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False, init=False)
 class StopAndReply(_Result):
     """Answer calls, then end; `terminate` runs after the answers are out.

@@ -37,12 +37,14 @@ from .._process.open_process import is_adopted
 from .._process.runtime import need_own_task
 from .._start.start import acknowledge
 from .._util.bounded import bounded
+from .._util.public import public
 from .statem import GenStatem
 
 if TYPE_CHECKING:
     from .._gen_server.loop import ServerLoop
 
 
+@public
 @enable_ki_protection
 async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> NoReturn:
     """Let the running process go on as a server. It never returns.

@@ -90,6 +90,7 @@ from .._exits.exits import BadReturn, NoCallback, SpecError
 from .._process.process import UNSET
 from .._process.status import formatted
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 from .actions import NextState
 from .drawing import Drawing, edges_of
@@ -108,6 +109,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _MARK = "_otp_on_state"
 
 
+@public
 class GenStatem(Behaviour, Generic[S]):
     """The base class of state machines; `GenStatem[State]` says what its states are.
 
@@ -312,6 +314,7 @@ class _OnState:
     to: Targets | None
 
 
+@public
 def on_state(*states: str | enum.Enum, to: Targets | None = None) -> Callable[[F], F]:
     """Let a method of a GenStatem handle every event of a state, or of several.
 

@@ -19,9 +19,11 @@ from typing import Any, Final, TypeAlias
 
 from .._process.request import From, check_timeout
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 
 
+@public
 class Event(enum.Enum):
     """The kinds of events, but for two: a call's is its `otp.From`, a named time-out's its name.
 
@@ -41,6 +43,7 @@ class Event(enum.Enum):
         return f"Event.{self.name}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class TimeoutOf:
     """The kind of the event of a `GenericTimeout`."""
@@ -73,6 +76,7 @@ def fields_of(instance: Any) -> dict[str, Any]:
     return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class CancelTimeout(Shown):
     """Stop a time-out; one that does not run is no error."""
@@ -80,6 +84,7 @@ class CancelTimeout(Shown):
     which: Which
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class UpdateTimeout(Shown):
     """Change what a running time-out delivers; one that does not run fires at once."""
@@ -88,6 +93,7 @@ class UpdateTimeout(Shown):
     content: Any
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class StateTimeout(Shown):
     """An event after some time in the same state; leaving the state cancels it.
@@ -125,6 +131,7 @@ class StateTimeout(Shown):
         return UpdateTimeout(Event.STATE_TIMEOUT, content)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class EventTimeout(Shown):
     """An event after some time in which no event came; any event cancels it.
@@ -162,6 +169,7 @@ class EventTimeout(Shown):
         return UpdateTimeout(Event.EVENT_TIMEOUT, content)
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class GenericTimeout(Shown):
     """An event after some time, whatever happens; there is one for each name.

@@ -33,6 +33,7 @@ from .._process.runtime import runtime
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
+from .._util.public import public
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ Status: TypeAlias = Literal[
 ]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
     """What `process_info` tells of a process, at one moment.
@@ -124,6 +126,7 @@ def _in_hand(process: Process) -> str | None:
     return shown_message_of(process.current, content)
 
 
+@public
 def process_count() -> int:
     """Count the processes of this run, those that are about to die as well.
 
@@ -132,11 +135,13 @@ def process_count() -> int:
     return len(runtime().processes)
 
 
+@public
 def processes() -> list[Pid[Any]]:
     """List the processes of this run, oldest first. Follows: `Process.list/0`."""
     return [process.pid for process in runtime().processes.values()]
 
 
+@public
 def process_info(ref: Ref) -> ProcessInfo:
     """Tell what is known of a process, without asking it.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_arg
 from .._process.runtime import runtime
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_choice
+from .._util.public import public
 from .introspect import look, loop_of, status_of
 from .tree_formats import TreeNode, as_dot, as_json, as_mermaid
 
@@ -26,6 +27,7 @@ TreeFormat: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
 
 
+@public
 def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
     """Draw processes as an indented tree, one line each, or as a graph for other programs.
 

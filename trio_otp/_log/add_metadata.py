@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._process.crash_facts import initial_call
 from .._process.runtime import current_process
 from .._util.bounded import bounded, shown_text
+from .._util.public import public_in
 
 ATTRIBUTE: Final = 2000  # characters of an attribute of a record
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public_in("reports")
 def add_metadata(record: logging.LogRecord) -> bool:
     """Add to a record which process wrote it, and what that has set by `otp.set_metadata`.
 

@@ -20,11 +20,13 @@ from typing import Any, Final
 
 from .._process.runtime import need_process
 from .._util.bounded import bounded
+from .._util.public import public
 
 # Attributes of a record that metadata must not hide.
 _TAKEN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "crash_reason"}
 
 
+@public
 def set_metadata(**values: Any) -> None:
     """Add to what this process has in its log records; None takes a key away.
 
@@ -42,6 +44,7 @@ def set_metadata(**values: Any) -> None:
     process.metadata = {key: value for key, value in merged.items() if value is not None} or None
 
 
+@public
 def reset_metadata(**values: Any) -> None:
     """Put this in place of what this process has in its log records.
 
@@ -59,6 +62,7 @@ def reset_metadata(**values: Any) -> None:
     process.metadata = kept or None
 
 
+@public
 def metadata() -> dict[str, Any]:
     """Return what this process has in its log records, in a dict of your own.
 

@@ -14,6 +14,7 @@ from .._process.request import is_seconds
 from .._process.runtime import runtime
 from .._process.status import told_reason
 from .._util.bounded import bounded, shown_text
+from .._util.public import public_in
 from ..events.delivery import deliver, new_record
 from .add_metadata import ATTRIBUTE, flat, put
 from .limit import COUNT, SECONDS, Burst, Limit
@@ -51,6 +52,7 @@ _CONTEXTS: Final = {
 }
 
 
+@public_in("reports")
 def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
     """Limit how many reports this run logs in a while; what is over is counted, and that logged.
 
@@ -82,6 +84,7 @@ def _limit() -> Limit:
 # -- listeners -----------------------------------------------------------------------------------
 
 
+@public_in("reports")
 def log_crash(report: CrashReport) -> None:
     """Log that a process ended badly, with what it was doing."""
     fields = {
@@ -108,6 +111,7 @@ def _crash_text(report: CrashReport) -> str:
     return f"{who} terminated: {_reason(report.reason)}{_details(report)}"
 
 
+@public_in("reports")
 def log_supervisor(report: SupervisorReport) -> None:
     """Log what a supervisor has to tell of a child, or that it gives up."""
     history = tuple((when, name, told_reason(None, why)) for when, name, why in report.history)
@@ -131,6 +135,7 @@ def _supervisor_text(report: SupervisorReport) -> str:
     return f"{bounded(report.supervisor)}: child {child} {what}"
 
 
+@public_in("reports")
 def log_progress(report: ProgressReport) -> None:
     """Log that a supervisor has started a child."""
     fields = {
@@ -150,6 +155,7 @@ def _progress_text(report: ProgressReport) -> str:
     return f"{who}: child {bounded(report.child_id)} started: {report.pid!r}"
 
 
+@public_in("reports")
 def log_application(report: ApplicationReport) -> None:
     """Log that an application has started, was stopped, or has ended by itself."""
     report = replace(report, reason=told_reason(None, report.reason))
@@ -165,6 +171,7 @@ def log_application(report: ApplicationReport) -> None:
     _log(_application, level, lambda: text, report, fields)
 
 
+@public_in("reports")
 def log_notice(report: NoticeReport) -> None:
     """Log a notice at its own level."""
     _log(_notice, report.level, lambda: report.text, report, {"pid": report.pid})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,7 @@ def translators() -> Translators:
     return found
 
 
+@public_in("reports")
 def add_translator(function: Translator) -> None:
     """Let a function say, in this run, how a report is logged; the one added last is asked first.
 
@@ -98,6 +100,7 @@ def add_translator(function: Translator) -> None:
     known.functions = (function, *known.functions)
 
 
+@public_in("reports")
 def remove_translator(function: Translator) -> None:
     """Ask a function no more; one that was not added is ignored.
 

@@ -13,6 +13,7 @@ from .._process.pid import Pid
 from .._process.runtime import need_process
 from .._registry.table import strict_key
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .scope import ALL, GroupMonitor, Joined, Left, Scope
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
 Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
 
 
+@public_in("pg")
 def join(scope: Ref, group: Any, pids: Pids) -> None:
     """Let processes join a group; one that has joined twice is in it twice.
 
@@ -55,6 +57,7 @@ def join(scope: Ref, group: Any, pids: Pids) -> None:
     server.join(_checked(group), _processes(pids))
 
 
+@public_in("pg")
 def leave(scope: Ref, group: Any, pids: Pids) -> bool:
     """Let processes leave a group, once for each time they are given.
 
@@ -76,6 +79,7 @@ def leave(scope: Ref, group: Any, pids: Pids) -> bool:
     return server.leave(_checked(group), _processes(pids))
 
 
+@public_in("pg")
 def get_members(scope: Ref, group: Any) -> list[Pid[Any]]:
     """List the members of a group, each as often as it has joined.
 
@@ -91,6 +95,7 @@ def get_members(scope: Ref, group: Any) -> list[Pid[Any]]:
     return _server(scope).living(group)
 
 
+@public_in("pg")
 def which_groups(scope: Ref) -> list[Any]:
     """List the groups that have a member, the oldest first.
 
@@ -106,6 +111,7 @@ def which_groups(scope: Ref) -> list[Any]:
     return [group for group in server.table.groups() if server.living(group)]
 
 
+@public_in("pg")
 def monitor(scope: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
     """Follow a group: the running process gets `Joined` and `Left` messages from now on.
 
@@ -128,6 +134,7 @@ def monitor(scope: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
     return server.watch(watcher, _checked(group)), server.living(group)
 
 
+@public_in("pg")
 def monitor_scope(scope: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
     """Follow all groups of a scope, as `monitor` does one.
 
@@ -148,6 +155,7 @@ def monitor_scope(scope: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
     return server.watch(watcher, ALL), members
 
 
+@public_in("pg")
 def demonitor(handle: GroupMonitor) -> bool:
     """Follow a group no more; messages of it that were not read yet are taken out of the mailbox.
 

@@ -17,6 +17,7 @@ from .._process.runtime import need_process
 from .._registry.table import strict_key
 from .._util.bounded import bounded
 from .._util.copies import Handle, Mark
+from .._util.public import public_in
 from .._util.record import dataclass
 from .table import Memberships
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ALL: Final = Mark.ALL  # the group of a monitor of all groups
 
 
+@public_in("pg")
 class GroupMonitor(Handle):
     """The handle of one `monitor` or `monitor_scope`."""
 
@@ -43,6 +45,7 @@ class GroupMonitor(Handle):
         return f"<GroupMonitor of {what}>"
 
 
+@public_in("pg")
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What a monitor sends when processes have joined a group."""
@@ -52,6 +55,7 @@ class Joined:
     pids: tuple[Pid[Any], ...]
 
 
+@public_in("pg")
 @dataclass(frozen=True, slots=True)
 class Left:
     """What a monitor sends when processes have left a group, by themselves or by their end."""
@@ -61,6 +65,7 @@ class Left:
     pids: tuple[Pid[Any], ...]
 
 
+@public_in("pg")
 class Scope(GenServer):
     """The process behind the groups; use it through the functions of `otp.pg`."""
 

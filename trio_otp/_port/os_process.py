@@ -17,6 +17,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._util.bounded import bounded
 from .._util.checks import check_choice
+from .._util.public import public
 from .._util.record import dataclass
 from .os_group import GROUPS, LEADS, OsGroup, send_to_group
 
@@ -27,6 +28,7 @@ Stdout: TypeAlias = Literal["log", "send", "inherit", "discard"]
 Stderr: TypeAlias = Literal["log", "send", "inherit", "discard", "stdout"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
     """How a process of the operating system ended, if not with status 0: an exit reason.

@@ -24,6 +24,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._process.names import find
 from .._util.bounded import bounded, visible
+from .._util.public import public
 from .._util.record import dataclass
 from ..events import NoticeReport
 
@@ -49,6 +50,7 @@ REMEMBERED: Final = 10  # lines that an exit reason shows
 SHOWN: Final = 200  # characters of each
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class PortLine:
     """A line that the process of a port has written, without its end.

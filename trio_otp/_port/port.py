@@ -60,6 +60,7 @@ from .._process.request import From
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import bounded
+from .._util.public import public
 from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
 from .output import REMEMBERED, Output, Owner
 
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public
 class Port(GenServer):
     """A program of the operating system, as a process.
 

@@ -58,6 +58,7 @@ from .._process.runtime import current_process
 from .._util.async_functions import gives_awaitable
 from .._util.bounded import bounded
 from .._util.checks import check_flag
+from .._util.public import public
 from .._util.signature import check_positional
 from .._util.user_code import interruptible
 from ..events import NoticeReport
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public
 class WorkerThread(Behaviour):
     """A blocking function in a thread of its own, as a process.
 

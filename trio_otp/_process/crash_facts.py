@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._exits.log_text import LIBRARIES
+from .._util.public import is_ours
 from ..events.data import Neighbour
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def behaviour_name(process: Process) -> str:
     """Name the kind of process: the class of this library that its own class is made of."""
     cls: type[Any] | None = process.behaviour
     ours = () if cls is None else cls.__mro__
-    return next((c.__name__ for c in ours if c.__module__.startswith("trio_otp.")), "Process")
+    return next((c.__name__ for c in ours if is_ours(c)), "Process")
 
 
 def neighbours_of(process: Process) -> tuple[Neighbour, ...]:

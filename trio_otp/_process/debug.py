@@ -21,6 +21,7 @@ import trio
 from .._exits.bare import reason_of
 from .._exits.exits import ProcessExit, SpecError
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .._util.record import dataclass
 from ..events import NoticeReport
 from .process import UNSET
@@ -57,6 +58,7 @@ _ACCEPTED: Final = (
 )
 
 
+@public_in("sys")
 @dataclass(frozen=True, slots=True)
 class DebugEvent:
     """Something that a watched process has done.
@@ -90,6 +92,7 @@ class DebugEvent:
         return f"*DBG* {self.pid!r} {self.kind}{about}"
 
 
+@public_in("sys")
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What `otp.sys.statistics(ref, "get")` gives.

@@ -16,6 +16,7 @@ from .._exits.bare import as_reason
 from .._exits.exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .._util.bounded import bounded
 from .._util.checks import check_flag
+from .._util.public import public
 from .names import Ref, find, find_dying, has_pid, is_atom
 from .pid import Pid
 from .runtime import calling_process, need_process, own_process, runtime
@@ -31,6 +32,7 @@ def connect(one: Process, other: Process) -> None:
     other.peers[one] = None
 
 
+@public
 @enable_ki_protection
 def link(pid: Pid[Any]) -> None:
     """Link the running process to another: when one ends, the other gets an exit signal.
@@ -57,6 +59,7 @@ def link(pid: Pid[Any]) -> None:
         raise NoProcess(pid)
 
 
+@public
 @enable_ki_protection
 def unlink(pid: Pid[Any]) -> None:
     """Remove a link, from either side. An `Exit` that has arrived already stays in the mailbox.
@@ -87,6 +90,7 @@ def _pid_of(what: object) -> Pid[Any]:
     raise TypeError(f"pid={bounded(what)}: expected a Pid{hint}")
 
 
+@public
 @enable_ki_protection
 def monitor(ref: Ref) -> Monitor:
     """Watch a process: when it ends, a `Down(ref, pid, reason)` arrives as a message.
@@ -112,6 +116,7 @@ def monitor(ref: Ref) -> Monitor:
     return handle
 
 
+@public
 @enable_ki_protection
 def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
     """Stop watching.
@@ -140,6 +145,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
     return found
 
 
+@public
 def trap_exit(flag: bool = True) -> bool:
     """Let exit signals arrive as `Exit(pid, reason)` messages, or as signals again.
 
@@ -165,6 +171,7 @@ def trap_exit(flag: bool = True) -> bool:
 def exit(reason: object, /) -> NoReturn: ...
 @overload
 def exit(ref: Ref, reason: object, /) -> None: ...
+@public
 def exit(first: Any, /, *rest: object) -> None:
     """End the running process, or send an exit signal to another.
 

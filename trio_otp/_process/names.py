@@ -27,6 +27,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.exits import AlreadyRegistered, NoProcess, WrongServer
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.sent import SENT
 from .pid import Pid
 from .process import UNSET
@@ -58,6 +59,7 @@ class HasPid(Protocol):
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
+@public
 @runtime_checkable
 class ViaModule(Protocol):
     """What stands in the middle of a via tuple: the four functions of OTP's via protocol.
@@ -285,6 +287,7 @@ def _free(module: ViaModule, key: Any, _: Process) -> None:
     module.unregister_name(key)
 
 
+@public
 @enable_ki_protection
 def register(name: Atom, pid: Pid[Any]) -> None:
     """Return a living process a local name.
@@ -311,6 +314,7 @@ def register(name: Atom, pid: Pid[Any]) -> None:
         raise AlreadyRegistered(name, runtime().names[name].pid)
 
 
+@public
 @enable_ki_protection
 def unregister(name: Atom) -> None:
     """Free a local name.
@@ -329,11 +333,13 @@ def unregister(name: Atom) -> None:
     process.name = process.pid._name = None
 
 
+@public
 def registered() -> list[Atom]:
     """List the local names in use, oldest first. Follows: `Process.registered/0`."""
     return list(runtime().names)
 
 
+@public
 def whereis(ref: Ref) -> Pid[Any] | None:
     """Tell which living process is behind a reference of any kind; None if there is none.
 
@@ -349,6 +355,7 @@ def whereis(ref: Ref) -> Pid[Any] | None:
     return None if process is None else process.pid
 
 
+@public
 def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
     """Hand out a clone of the send end of a mailbox, for code that wants a Trio channel.
 
@@ -367,6 +374,7 @@ def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
     return need(ref).mailbox.send_end()
 
 
+@public
 def send(ref: Ref, message: Any) -> None:
     """Send a plain message; it never blocks.
 

@@ -23,6 +23,7 @@ from .._exits.bare import (
 from .._exits.exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
 from .._exits.nurseries import OwnNursery, WholeScope
 from .._util.checks import check_flag, check_label
+from .._util.public import public
 from .block import block
 from .names import check_name, holder, take_name
 from .nursery import OrderedNursery
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .pid import Pid
 
 
+@public
 @block("async with otp.open_process() as me: ...")
 @enable_ki_protection
 async def open_process(

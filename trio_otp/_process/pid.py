@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .._util.bounded import bounded, shown_text
 from .._util.copies import Handle
+from .._util.public import public
 
 if TYPE_CHECKING:
     from .process import Process
@@ -23,6 +24,7 @@ _tokens: Final[WeakKeyDictionary[Pid[Any], bytes]] = WeakKeyDictionary()
 _pickled: Final[WeakValueDictionary[bytes, Pid[Any]]] = WeakValueDictionary()
 
 
+@public
 class Pid(Handle, Generic[S_co]):
     """One incarnation of a process: opaque, hashable, never used again."""
 

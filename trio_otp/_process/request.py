@@ -28,6 +28,7 @@ from .._exits.bare import raisable
 from .._exits.exits import CallError, CallTimeout, ServerExited
 from .._util.bounded import bounded
 from .._util.copies import Handle, Mark
+from .._util.public import public
 from .mailbox import Mailbox
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
@@ -43,6 +44,7 @@ DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
 
 
+@public
 class From(Handle, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._util.copies import Handle
+from .._util.public import public
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Exit:
     """What a process that traps exits gets in place of an exit signal.
@@ -23,6 +25,7 @@ class Exit:
     reason: object
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Down:
     """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
@@ -32,6 +35,7 @@ class Down:
     reason: object
 
 
+@public
 class Monitor(Handle):
     """The handle of one `otp.monitor`."""
 

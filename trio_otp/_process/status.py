@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from .._exits.exits import ProcessExit
 from .._exits.log_text import place_of_crash, traceback_text
 from .._util.bounded import HIDDEN, Note, bounded
+from .._util.public import is_ours
 from .._util.user_code import interruptible
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = "dict[str, Any]"
 NOT_SHOWN: Final = Note("not shown")  # a request to a server that decides what is shown of it
-_OURS: Final = "trio_otp."
 
 
 def formatted(instance: Any, status: Status, state: str = "state") -> Status:
@@ -73,7 +73,7 @@ def shown_request(*servers: Process | None) -> object:
 def _style(instance: Any) -> Callable[[Status], Any] | None:
     """Return what calls its `format_status` with the dict; None if that takes none, or is ours."""
     method: Any = getattr(instance, "format_status", None)
-    if not callable(method) or getattr(method, "__module__", "").startswith(_OURS):
+    if not callable(method) or is_ours(method):
         return None
     try:
         signature = inspect.signature(method)

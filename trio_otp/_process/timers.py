@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 import trio
 
 from .._util.copies import Handle
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class Limited(Protocol):
 Fifo: TypeAlias = "dict[Limited, float]"
 
 
+@public
 class Timer(Handle):
     """A pending `send_after` or interval; the handle for `cancel_timer` and `read_timer`."""
 

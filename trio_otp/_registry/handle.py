@@ -15,6 +15,7 @@ from .._process.block import block
 from .._process.names import check_reference
 from .._process.runtime import need_process
 from .._util.bounded import bounded
+from .._util.public import public
 from .._util.record import dataclass
 from .lock import release
 from .registry import NotRegistered, Valued
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .view import Entries
 
 
+@public
 def registry(name: Ref) -> RegistryHandle:
     """Return the handle of a registry; it need not run yet.
 
@@ -44,6 +46,7 @@ def registry(name: Ref) -> RegistryHandle:
     return RegistryHandle(name)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RegistryHandle(RegistryView):
     """A registry, looked up by its name at every use.

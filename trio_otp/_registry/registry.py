@@ -58,6 +58,7 @@ from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag
+from .._util.public import public
 from .._util.record import dataclass
 from .._util.user_code import matches
 from ..events import NoticeReport
@@ -82,6 +83,7 @@ KEYS: Final[tuple[Any, ...]] = (
 )
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Registered:
     """What a listener of a registry gets when a process has registered a key."""
@@ -92,6 +94,7 @@ class Registered:
     value: Any
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Unregistered:
     """What a listener of a registry gets when a process has given a key up, other than by death."""
@@ -101,6 +104,7 @@ class Unregistered:
     pid: Pid[Any]
 
 
+@public
 class NotRegistered(OtpError, LookupError):
     """The key does not belong to the process that wants to change it."""
 
@@ -121,6 +125,7 @@ class Valued:
         return repr(self.key)
 
 
+@public
 class Registry(GenServer):
     """The process behind a registry; use it through `otp.registry(name)`.
 

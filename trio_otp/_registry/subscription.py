@@ -33,6 +33,7 @@ from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import is_whole
 from .._util.copies import Handle
+from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -117,6 +118,7 @@ class _Buffer(Mailbox):
         self.inbox.close()
 
 
+@public
 class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
     """The channel of a `RegistryHandle.subscribe` block."""
 

@@ -35,6 +35,7 @@ from .._exits.exits import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.copies import Mark
+from .._util.public import public
 from .._util.record import dataclass
 from .arguments import check_arguments, takes_task_status
 from .blueprint import Blueprint
@@ -55,6 +56,7 @@ _KEEP: Final[Any] = Mark.KEEP
 _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """What a supervisor knows of a child, with every default filled in.
@@ -88,6 +90,7 @@ class _Specified:
     _spec: ChildSpec | None
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class Child(_Specified, Generic[S_co]):
     """What can be started: a target with its arguments, and options. `otp.child` makes one."""
@@ -195,7 +198,8 @@ def child(
 @overload
 def child(target: Announces[*Ts], /, *args: *Ts, **kwargs: Any) -> Child[None]: ...
 # For mypy `*args: Any` does not take all that `*Ts` can be.
-def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:  # type: ignore[misc]
+@public  # type: ignore[misc]
+def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
     """Say what can be started, without starting it.
 
     Args:

@@ -13,6 +13,7 @@ from .._behaviour.behaviour import Behaviour
 from .._process.checkpoints import refusal
 from .._process.runtime import need_process, own_process
 from .._process.signals import Monitor
+from .._util.public import public
 from .child import Child, as_child, start_of
 from .start import nursery_for, own_nursery_of
 from .start import start as start_launch
@@ -34,6 +35,7 @@ async def start_link(child: Callable[[], B]) -> Pid[B]: ...
 async def start_link(child: Callable[[], Awaitable[object]]) -> Pid[None]: ...
 @overload
 async def start_link(child: Child[S]) -> Pid[S]: ...
+@public
 @enable_ki_protection
 async def start_link(child: Any) -> Any:
     """Start a process linked to this one, and wait until its init is over.
@@ -69,6 +71,7 @@ async def start(
 ) -> Pid[None]: ...
 @overload
 async def start(child: Child[S], *, nursery: trio.Nursery | None = None) -> Pid[S]: ...
+@public
 @enable_ki_protection
 async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """Start a process that is linked to nobody, and wait until its init is over.
@@ -113,6 +116,7 @@ async def start_monitor(
 async def start_monitor(
     child: Child[S], *, nursery: trio.Nursery | None = None
 ) -> tuple[Pid[S], Monitor]: ...
+@public
 @enable_ki_protection
 async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     """As `start`, and monitor the process.

@@ -33,6 +33,7 @@ from .._process.runtime import need_own_task, need_process, own_process
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_label
+from .._util.public import public
 from .._util.user_code import matches
 from .blueprint import Blueprint
 from .start import Start, nursery_for
@@ -49,10 +50,12 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+@public
 class ReceiveTimeout(OtpError, trio.TooSlowError):
     """No message that matches arrived in time."""
 
 
+@public
 def spawn(
     fn: Callable[[*Ts], Awaitable[object]],
     *args: *Ts,
@@ -80,6 +83,7 @@ def spawn(
     return _spawn(fn, args, nursery, label, link=False).pid
 
 
+@public
 def spawn_link(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
 ) -> Pid[Any]:
@@ -100,6 +104,7 @@ def spawn_link(
     return _spawn(fn, args, None, label, link=True).pid
 
 
+@public
 @enable_ki_protection
 def spawn_monitor(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
@@ -146,6 +151,7 @@ def _spawn(
     return Start(Blueprint(what, body), home, starter, link=link).create()
 
 
+@public
 def self() -> Pid[Any]:
     """Return the pid of the process this code runs in.
 
@@ -165,6 +171,7 @@ async def receive(
     *,
     timeout: float | None = None,
 ) -> Any: ...
+@public
 async def receive(match: Any = None, *, timeout: float | None = None) -> Any:
     """Take the oldest message that matches out of the mailbox, waiting for one if there is none.
 
@@ -261,6 +268,7 @@ def _is_of(types: Any, message: Any) -> bool:
     return isinstance(message, types)
 
 
+@public
 def dictionary() -> dict[object, Any]:
     """Return the dictionary of the running process, empty at first and inherited by nobody.
 
@@ -272,6 +280,7 @@ def dictionary() -> dict[object, Any]:
     return need_process("otp.dictionary").dictionary
 
 
+@public
 def ancestors() -> tuple[object, ...]:
     """List who started this process, its starter first: names where there are, else pids.
 
@@ -283,6 +292,7 @@ def ancestors() -> tuple[object, ...]:
     return need_process("otp.ancestors").ancestors
 
 
+@public
 def callers() -> tuple[Pid[Any], ...]:
     """List the processes on whose behalf this task runs, the nearest first.
 
@@ -298,6 +308,7 @@ def callers() -> tuple[Pid[Any], ...]:
     return need_process("otp.callers").callers
 
 
+@public
 def set_label(label: str) -> None:
     """Set what the pid of this process is shown as.
 
@@ -316,6 +327,7 @@ def set_label(label: str) -> None:
     process.label = process.pid._label = label
 
 
+@public
 def get_label(ref: Ref) -> str | None:
     """Tell the label of a living process; None if nobody is behind the reference.
 
@@ -328,6 +340,7 @@ def get_label(ref: Ref) -> str | None:
     return None if process is None else process.label
 
 
+@public
 def is_alive(ref: Ref) -> bool:
     """Check whether a living process is behind a reference.
 

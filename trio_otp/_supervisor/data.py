@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._exits.exits import Internal
 from .._process.mailbox import SystemMessage
+from .._util.public import public
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Status = Literal["running", "restarting", "undefined"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ChildInfo:
     """One line of `which_children`.
@@ -40,6 +42,7 @@ class ChildInfo:
     restarts: int = 0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What `count_children` gives: how many specifications, living children, and of which type."""

@@ -57,6 +57,7 @@ from .._process.nursery import kill, part_from
 from .._process.pid import Pid
 from .._process.wait_edges import await_ends, leave_wait
 from .._util.checks import check_whole
+from .._util.public import public
 from .._util.record import dataclass
 from .._util.user_code import call_back
 from .data import ChildInfo, Counts, Ending, RetryLater, Slot
@@ -84,6 +85,7 @@ class DynamicSupervisorSpec:
     auto_shutdown: AutoShutdown = "never"
 
 
+@public
 class DynamicSupervisor(SupervisorBehaviour):
     """A supervisor that starts empty; `otp.start_child` adds children.
 

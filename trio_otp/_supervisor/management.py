@@ -32,6 +32,7 @@ from .._process.names import check_class, find, need
 from .._process.pid import Pid
 from .._process.request import From, check_timeout
 from .._start.child import Child, as_child
+from .._util.public import public
 from .data import Command
 from .dynamic import DynamicSupervisor
 from .loop import SupervisorBehaviour
@@ -65,6 +66,7 @@ async def start_child(sup: Ref, child: Child[S], *, timeout: float | None = None
 async def start_child(
     sup: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
 ) -> Pid[Any]: ...
+@public
 @enable_ki_protection
 async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
@@ -110,6 +112,7 @@ async def start_child_to_stay(sup: Ref, child: Any) -> Any:
     return await _command(sup, "start_child", check_wanted(child), None)
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None) -> None:
@@ -142,6 +145,7 @@ async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what i
     return process.pid
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
@@ -168,6 +172,7 @@ async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None
     return pid
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> None:
@@ -187,6 +192,7 @@ async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None)
     await _command(sup, "delete_child", child_id, timeout)
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def which_children(sup: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
@@ -205,6 +211,7 @@ async def which_children(sup: Ref, *, timeout: float | None = None) -> list[Chil
     return children
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
@@ -225,6 +232,7 @@ async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> 
     return info
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
@@ -243,6 +251,7 @@ async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
     return counts
 
 
+@public
 @checkpointed
 @enable_ki_protection
 async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
@@ -264,6 +273,7 @@ async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None
     return spec
 
 
+@public
 def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "never") -> None:
     """Check what `otp.Supervisor` would accept as its children, without starting anything.
 
@@ -289,6 +299,7 @@ async def ensure_child(
 ) -> Pid[None]: ...
 @overload
 async def ensure_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
+@public
 @checkpointed
 @enable_ki_protection
 async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:

@@ -31,6 +31,7 @@ from .._process.wait_edges import leave_wait
 from .._start.child import child, start_of
 from .._start.start import start
 from .._util.copies import Handle
+from .._util.public import public
 from .loop import SupervisorBehaviour
 from .supervisor import Supervisor
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .policy import AutoShutdown, Strategy
 
 
+@public
 class OpenSupervisor(Handle):
     """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
 
@@ -111,6 +113,7 @@ class OpenSupervisor(Handle):
         return SupervisorExited(reason, *(() if loop is None else loop.take_history()))
 
 
+@public
 @block("async with otp.open_supervisor(children) as sup: ...")
 @enable_ki_protection
 async def open_supervisor(

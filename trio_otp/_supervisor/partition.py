@@ -53,6 +53,7 @@ from .._start.child import child as make_child
 from .._util.async_functions import gives_awaitable
 from .._util.bounded import bounded
 from .._util.checks import is_whole
+from .._util.public import public
 from .loop import SupervisorBehaviour
 from .partition_key import partition_of
 from .policy import State, check_flags
@@ -91,6 +92,7 @@ class _Routes:
         need(("via", *_pair(pair))).mailbox.put(message)
 
 
+@public
 class PartitionSupervisor(SupervisorBehaviour):
     """A supervisor of the same child in several partitions; `otp.partitions(name)` routes to them.
 

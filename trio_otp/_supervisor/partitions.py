@@ -16,6 +16,7 @@ from .._process.names import check_reference, need
 from .._process.request import From, check_timeout
 from .._util.bounded import bounded
 from .._util.checks import is_whole
+from .._util.public import public
 from .._util.record import dataclass
 from .data import Command
 from .partition import find_loop
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .partition import PartitionLoop
 
 
+@public
 def partitions(name: Ref) -> Partitions:
     """Return the handle of a partition supervisor; it need not run yet.
 
@@ -39,6 +41,7 @@ def partitions(name: Ref) -> Partitions:
     return Partitions(name)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Partitions:
     """A partition supervisor, looked up by its name at every use.

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 from .._exits.exits import SpecError
 from .._start.child import Child, as_child
 from .._util.bounded import bounded
+from .._util.public import public
 from .loop import SupervisorBehaviour
 from .policy import AutoShutdown, Strategy, check_flags
 from .static_loop import StaticLoop, SupervisorSpec, new_policy
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor", "SupervisorSpec"]
 
 
+@public
 class Supervisor(SupervisorBehaviour):
     """A supervisor of children that are known from the start, in their order.
 

@@ -20,6 +20,7 @@ from .._start.child import Child, as_child, check_target
 from .._start.child import child as make_child
 from .._util.bounded import bounded
 from .._util.checks import check_choice
+from .._util.public import public
 from .policy import AUTO_SHUTDOWNS, check_entry
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def template(target: Callable[..., B], /, *args: Any, **kwargs: Any) -> Child[B]
 def template(
     target: Callable[..., Awaitable[object]], /, *args: Any, **kwargs: Any
 ) -> Child[None]: ...
+@public
 def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
     """Say what the children of `otp.DynamicSupervisor(template=...)` are.
 

@@ -10,6 +10,7 @@ from .._start.blueprint import Blueprint
 from .._start.child import Child
 from .._start.child import child as make_child
 from .._start.start import Start, nursery_for
+from .._util.public import public_in
 from .handle import Task
 from .job import Job, callers_for
 from .result import Exited, NotOwner, Ok, Outcome, TaskExited, TaskReply, TaskTimeout
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 
+@public_in("task")
 def start_async(
     fn: Callable[[*Ts], Awaitable[T]],
     *args: *Ts,
@@ -91,6 +93,7 @@ def start_async(
     return task
 
 
+@public_in("task")
 def start(
     fn: Callable[[*Ts], Awaitable[object]],
     *args: *Ts,
@@ -117,6 +120,7 @@ def start(
     return _launch(Job(fn, args, label or ""), nursery, "otp.task.start", own_process()).pid
 
 
+@public_in("task")
 def start_link(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
 ) -> Pid[Any]:
@@ -149,6 +153,7 @@ def _launch(
     return process
 
 
+@public_in("task")
 def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs) -> Child[None]:
     """Say what a supervisor runs once: as `otp.child`, with restart `temporary`.
 
@@ -168,6 +173,7 @@ def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwar
     return make_child(fn, *args, **kwargs).having(restart="temporary")
 
 
+@public_in("task")
 def completed(value: T) -> Task[T]:
     """Make a task that has its result already, where one is expected and nothing is to be done.
 

@@ -26,6 +26,7 @@ from .._process.signals import Down, Exit, Monitor
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_flag
 from .._util.copies import Handle
+from .._util.public import public
 from .result import Exited, NotOwner, Ok, TaskExited, TaskReply, TaskTimeout
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _what_was_meant(what: object) -> str:
     return "; write otp.task.start_async(fn, *args)" if callable(what) else ""
 
 
+@public
 class Task(Handle, Generic[T]):
     """One task that somebody waits for; `otp.task.start_async` makes one.
 

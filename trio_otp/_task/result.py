@@ -20,6 +20,7 @@ import trio
 
 from .._exits.exits import OtpError, reason_text
 from .._util.bounded import bounded
+from .._util.public import public, public_in
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+@public_in("task")
 @dataclass(frozen=True, slots=True)
 class Ok(Generic[T_co]):
     """A task has a result."""
@@ -40,6 +42,7 @@ class Ok(Generic[T_co]):
         return self.value
 
 
+@public_in("task")
 @dataclass(frozen=True, slots=True)
 class Exited:
     """A task ended without a result; a crash's `reason` is its exception.
@@ -62,6 +65,7 @@ class Exited:
 Outcome: TypeAlias = "Ok[T] | Exited"
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskReply(Generic[T]):
     """The message with the result of a task that was started with `deliver=True`."""
@@ -70,6 +74,7 @@ class TaskReply(Generic[T]):
     value: T
 
 
+@public
 class TaskExited(OtpError):
     """An awaited task ended without a result; `reason` says why, a crash is also the cause."""
 
@@ -81,6 +86,7 @@ class TaskExited(OtpError):
             self.__cause__ = reason
 
 
+@public
 class TaskTimeout(OtpError, trio.TooSlowError):
     """A task took longer than its caller waits; an awaited one runs on, its reply is dropped.
 
@@ -93,6 +99,7 @@ class TaskTimeout(OtpError, trio.TooSlowError):
         self.timeout = timeout
 
 
+@public
 class NotOwner(OtpError, ValueError):
     """A task was used by somebody else than who started it."""
 

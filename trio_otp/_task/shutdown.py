@@ -17,6 +17,7 @@ from .._process.request import is_seconds
 from .._process.runtime import calling_process
 from .._process.wait_edges import await_ends, leave_wait
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .handle import AWAIT_TIMEOUT, expect_task
 from .result import Exited
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@public_in("task")
 @checkpointed
 @enable_ki_protection
 async def shutdown(
@@ -103,6 +105,7 @@ async def _end(
             leave_wait(waiter)
 
 
+@public_in("task")
 @enable_ki_protection
 def ignore(task: Task[T]) -> Outcome[T] | None:
     """Let a task run on, unlinked, with nobody to take its result.

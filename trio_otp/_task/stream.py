@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, TypeVarTuple
 
+from .._util.public import public_in
 from .stream_loop import (
     ITEM_TIMEOUT,
     MAX_CONCURRENCY,
@@ -51,6 +52,7 @@ class StreamOptions(TypedDict, total=False):
     max_buffer: int | Literal["auto"] | None
 
 
+@public_in("task")
 def async_stream(
     items: Iterable[Item_T],
     fn: Callable[[Item_T, *Ts], Awaitable[T]],

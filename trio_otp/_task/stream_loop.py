@@ -38,6 +38,7 @@ from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_whole
 from .._util.copies import Handle
+from .._util.public import public_in
 from .._util.record import dataclass
 from .._util.user_code import interruptible
 from .job import Job, callers_for, check_function
@@ -135,6 +136,7 @@ class Item:
         self.stream.item_ended(self, process, reason)
 
 
+@public_in("task")
 class TaskStream(Handle, Generic[T]):
     """The async iterator that `otp.task.async_stream` gives."""
 

@@ -61,6 +61,7 @@ from .._supervisor.management import (
     terminate_child,
     which_children,
 )
+from .._util.public import public
 from .handle import Task
 from .job import Job, callers_for
 from .stream_loop import Plan, check_items, open_stream
@@ -83,6 +84,7 @@ Item_T = TypeVar("Item_T")
 Ts = TypeVarTuple("Ts")
 
 
+@public
 class TaskSupervisor(DynamicSupervisor):
     """A dynamic supervisor whose children are tasks.
 

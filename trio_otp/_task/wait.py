@@ -14,6 +14,7 @@ from .._process.checkpoints import checkpointed
 from .._process.request import check_timeout
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_whole
+from .._util.public import public_in
 from .handle import AWAIT_TIMEOUT, expect_task, wait_for
 from .result import Exited, Ok, TaskExited, TaskTimeout
 from .shutdown import ignore, shutdown
@@ -26,6 +27,7 @@ T = TypeVar("T")
 OnTimeout = Literal["nothing", "ignore", "kill_task"]
 
 
+@public_in("task")
 @checkpointed
 async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
     """Wait for the result of a task. `await task` is the same with the usual time-out.
@@ -54,6 +56,7 @@ async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
     return await task._await_result("await_one", timeout)
 
 
+@public_in("task")
 @checkpointed
 @enable_ki_protection
 async def await_many(tasks: Iterable[Task[T]], timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
@@ -114,6 +117,7 @@ def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> 
     return several
 
 
+@public_in("task")
 @checkpointed
 async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Outcome[T] | None:
     """Look for what has come of a task, waiting a while; it can be called again and again.
@@ -137,6 +141,7 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
     return outcome
 
 
+@public_in("task")
 @checkpointed
 @enable_ki_protection
 async def yield_many(

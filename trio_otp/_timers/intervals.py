@@ -37,6 +37,7 @@ from .._start.blueprint import Blueprint
 from .._start.start import Start, nursery_for
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
+from .._util.public import public
 from .send_after import cancel_timer, check_delay, own
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ Ts = TypeVarTuple("Ts")
 SHORTEST: Final = 0.001  # seconds, as in OTP
 
 
+@public
 @enable_ki_protection
 def send_interval(dest: Ref, message: Any, period: float) -> Timer:
     """Send a plain message again and again, for the first time after one period.
@@ -83,6 +85,7 @@ def send_interval(dest: Ref, message: Any, period: float) -> Timer:
     return timer
 
 
+@public
 @enable_ki_protection
 def apply_after(
     delay: float,
@@ -119,6 +122,7 @@ def apply_after(
     return timer
 
 
+@public
 @enable_ki_protection
 def apply_interval(
     period: float,

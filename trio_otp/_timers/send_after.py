@@ -30,6 +30,7 @@ from .._process.runtime import need_process, runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
 from .._util.checks import check_flag
+from .._util.public import public
 from ..events import NoticeReport
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public
 @enable_ki_protection
 def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False) -> Timer:
     """Send a plain message after some time.
@@ -67,6 +69,7 @@ def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False)
 def exit_after(delay: float, reason: object, /) -> Timer: ...
 @overload
 def exit_after(delay: float, ref: Ref, reason: object, /) -> Timer: ...
+@public
 @enable_ki_protection
 def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
     """Send an exit signal after some time, as `otp.exit(ref, reason)` then does.
@@ -100,6 +103,7 @@ def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
     return _set(_Signal(first, reason), delay)
 
 
+@public
 @enable_ki_protection
 def kill_after(delay: float, ref: Ref | None = None) -> Timer:
     """Kill a process after some time, as `otp.exit(ref, otp.KILL)` then does.
@@ -142,6 +146,7 @@ def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
     return timer
 
 
+@public
 @enable_ki_protection
 def cancel_timer(timer: Timer) -> float | None:
     """Take a message back that has not been sent.
@@ -165,6 +170,7 @@ def cancel_timer(timer: Timer) -> float | None:
     return left
 
 
+@public
 def read_timer(timer: Timer) -> float | None:
     """Tell the seconds that are left, or None if the message was sent or cancelled.
 

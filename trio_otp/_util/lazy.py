@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
-# Public names that are modules: those imported late, and those imported at once.
+# Public modules that are imported late.
 LATE_MODULES: Final = frozenset(
     ["alarm_handler", "application", "gen_event", "observer", "pg", "sys", "task", "testing"]
 )
-MODULES: Final = LATE_MODULES | {"events", "reports"}
 
 _NAMES: Final = {
     "_gen_server.agent": "Agent",
@@ -81,60 +79,29 @@ _NAMES: Final = {
     "_util.version": "__version__",  # it reads the metadata of what is installed
 }
 
-HOMES: Final[dict[str, str]] = {
-    **{name: home for home, names in _NAMES.items() for name in names.split()},
-    **{name: name for name in LATE_MODULES},
-}
 
-
-class Package(ModuleType):
-    """A package in which a late name is not hidden by a module of the same name.
-
-    Whatever first imports `trio_otp.tree` has the import system put that module into the package as
-    `tree`, where the public function of that name belongs.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute, unless it is a module in the place of something else."""
-        if isinstance(value, ModuleType) and name in vars(self)["_late_values"]:
-            return
-        super().__setattr__(name, value)
-
-
-def install(
-    package: str,
-    homes: Mapping[str, str] = HOMES,
-    late_modules: Collection[str] = LATE_MODULES,
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the `__getattr__` and the `__dir__` that a package with late names needs.
+def find(package: str, homes: Mapping[str, str], name: str) -> Any:
+    """Import what is named at its first use, and keep it in the package.
 
     Args:
-        package: its name.
-        homes: {late name: the module it is in}.
-        late_modules: those late names that are modules themselves.
+        package: the package that has late names.
+        homes: {late name: the module it is in, or that it is}.
+        name: what is asked for.
+
+    Raises:
+        AttributeError: there is no such name.
     """
-    module = sys.modules[package]
-    module.__class__ = Package
-    names = vars(module)
-    names["_late_values"] = homes.keys() - set(late_modules)
-
-    def find(name: str) -> Any:
-        """Import what is named, and keep it."""
-        if name == "__all__":  # of `from trio_otp import *`
-            return _public(names, homes)
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = import_module(f"{package}.{homes[name]}")
-        names[name] = found = home if name in late_modules else getattr(home, name)
-        return found
-
-    return find, lambda: sorted({*names, *homes})
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    home = import_module(f"{package}.{homes[name]}")
+    found = home if homes[name] == name else getattr(home, name)
+    setattr(sys.modules[package], name, found)
+    return found
 
 
-def _public(names: dict[str, Any], homes: Mapping[str, str]) -> list[str]:
-    now = {
-        name
-        for name, value in names.items()
-        if not name.startswith("_") and (name in MODULES or not isinstance(value, ModuleType))
-    }
-    return sorted(now | homes.keys() - {"__version__"})
+def table(names: Mapping[str, str]) -> dict[str, str]:
+    """Return {name: module} of {module: names with spaces between them}."""
+    return {name: home for home, listed in names.items() for name in listed.split()}
+
+
+HOMES: Final[dict[str, str]] = {**table(_NAMES), **{name: name for name in LATE_MODULES}}

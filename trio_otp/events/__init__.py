@@ -18,17 +18,37 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .._exits.log_text import place_of_crash
 from .._util.bounded import bounded
-from .data import ApplicationReport as ApplicationReport
-from .data import CrashReport as CrashReport
-from .data import Neighbour as Neighbour
-from .data import NoticeReport as NoticeReport
-from .data import ProgressReport as ProgressReport
-from .data import Report as Report
-from .data import SupervisorReport as SupervisorReport
+from .._util.public import public_in
+from .data import (
+    ApplicationReport,
+    CrashReport,
+    Neighbour,
+    NoticeReport,
+    ProgressReport,
+    Report,
+    SupervisorReport,
+)
 from .delivery import deliver, new_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = [
+    "EVENT_NAMES",
+    "ApplicationReport",
+    "CrashReport",
+    "EventName",
+    "Events",
+    "Listener",
+    "Neighbour",
+    "NoticeReport",
+    "ProgressReport",
+    "Report",
+    "SupervisorReport",
+    "attach",
+    "defaults",
+    "detach",
+]
 
 EventName: TypeAlias = Literal[
     "process_start",  # (pid)
@@ -84,6 +104,7 @@ def _tell(text: str, exc: Exception) -> None:
         deliver(_log, new_record(_log, logging.ERROR, text, exc, place))
 
 
+@public_in("events")
 class Events:
     """The hook slots of one run."""
 
@@ -141,6 +162,7 @@ class Events:
 of_run: Callable[[], Events] = Events
 
 
+@public_in("events")
 def attach(event: EventName, listener: Listener) -> None:
     """Let a function hear of an event in this run; attaching it twice is once.
 
@@ -161,6 +183,7 @@ def attach(event: EventName, listener: Listener) -> None:
     of_run().attach(event, listener)
 
 
+@public_in("events")
 def detach(event: EventName, listener: Listener) -> None:
     """Let a function hear no more of an event; one that is not attached is ignored.
 
@@ -175,3 +198,7 @@ def detach(event: EventName, listener: Listener) -> None:
     Follows: `:telemetry.detach/1`.
     """
     of_run().detach(event, listener)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._util.copies import PortableReport
+from .._util.public import public_in
 from .._util.record import dataclass
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Context: TypeAlias = Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class Neighbour(PortableReport):
     """A process that the link to a crashed one is about to end as well.
@@ -53,6 +55,7 @@ class Neighbour(PortableReport):
         }
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class CrashReport(PortableReport):
     """A process ended with a reason that is not quiet: who, why, with what in hand.
@@ -146,6 +149,7 @@ def _child(
     }
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class SupervisorReport(PortableReport):
     """What a supervisor has to tell; `context` is one of OTP's four.
@@ -190,6 +194,7 @@ class SupervisorReport(PortableReport):
         }
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class ProgressReport(PortableReport):
     """A supervisor has started a child."""
@@ -212,6 +217,7 @@ class ProgressReport(PortableReport):
         return {"supervisor": self.supervisor, "started": started}
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class ApplicationReport(PortableReport):
     """An application has started or ended; `phase` says which."""
@@ -233,6 +239,7 @@ class ApplicationReport(PortableReport):
         return {"application": self.application, "exited": why}
 
 
+@public_in("events")
 @dataclass(frozen=True, slots=True)
 class NoticeReport(PortableReport):
     """What a person should know and is no crash: an unknown message, a stuck child."""

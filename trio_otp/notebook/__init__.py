@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._util.public import public_in
+
 if TYPE_CHECKING:
     from .shell import Shell
 
@@ -41,6 +43,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 LOAD = "%load_ext trio_otp.notebook"
 
 
+@public_in("notebook")
 def load_ipython_extension(shell: Shell) -> None:
     """Run the cells of a shell in a Trio run that lives on between them.
 
@@ -63,6 +66,7 @@ def load_ipython_extension(shell: Shell) -> None:
     Notebook(shell).install()
 
 
+@public_in("notebook")
 def unload_ipython_extension(shell: Shell) -> None:
     """Stop what runs, newest first, and give the cells back to IPython.
 
@@ -88,3 +92,7 @@ def _check(shell: Any) -> None:
             f"trio_otp.notebook works in a shell of IPython, and {shell!r} is none; "
             f"in a notebook or in ipython, write {LOAD}"
         )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -33,6 +33,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._process.checkpoints import checkpointed
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     import trio
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["child", "start"]
 
 
+@public_in("observer")
 def child(**options: Any) -> Child[Observer]:
     """Return the observer as a child for a supervisor.
 
@@ -59,6 +61,7 @@ def child(**options: Any) -> Child[Observer]:
     return child_of(Observer, **options)
 
 
+@public_in("observer")
 @checkpointed
 async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[Observer]:
     """Start to show the processes of this run, until `otp.exit(pid, otp.SHUTDOWN)` or its end.
@@ -85,3 +88,7 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
     pid = await start_process(child(**options), nursery=nursery)
     assert pid is not None
     return pid
+
+
+def __dir__() -> list[str]:
+    return __all__

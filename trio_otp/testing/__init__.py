@@ -23,9 +23,7 @@ Follows: ExUnit, and Akka's testkit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from .._util.lazy import install as _install
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .assertions import assert_call_fails as assert_call_fails
@@ -67,34 +65,41 @@ if TYPE_CHECKING:
     from .virtual_time import VirtualTime as VirtualTime
     from .virtual_time import virtual_clock as virtual_clock
 else:
-    _NAMES: Final = {
-        "assertions": "assert_call_fails assert_down assert_restarted",
-        "errors": "AfterTheEnd UnknownServer",
-        "faults": "ACTIONS Action Fault schedules",
-        "fixture_types": "StartSupervised StopSupervised",
-        "guest_loop": "GuestLoop Pending",
-        "injection": "InjectedCrash MachineCrash crash_next_call pause",
-        "leaks": "Leaked",
-        "log": "OtpLog",
-        "orders": "explore task_order",
-        "patterns": "called like matches",
-        "probe": "Probe",
-        "receiving": "assert_receive refute_receive",
-        "server_machine": "ServerMachine",
-        "storm": "ChaosCrash Hit Storm chaos replay",
-        "system": "OtpSystem open_system",
-        "tree_shape": "assert_tree",
-        "virtual_time": "VirtualTime virtual_clock",
-    }
-    _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
-    _find, __dir__ = _install(__name__, _HOMES, ())
+    from .._util.lazy import find as _find
+    from .._util.lazy import table as _table
+
+    _HOMES = _table(
+        {
+            "assertions": "assert_call_fails assert_down assert_restarted",
+            "errors": "AfterTheEnd UnknownServer",
+            "faults": "ACTIONS Action Fault schedules",
+            "fixture_types": "StartSupervised StopSupervised",
+            "guest_loop": "GuestLoop Pending",
+            "injection": "InjectedCrash MachineCrash crash_next_call pause",
+            "leaks": "Leaked",
+            "log": "OtpLog",
+            "orders": "explore task_order",
+            "patterns": "called like matches",
+            "probe": "Probe",
+            "receiving": "assert_receive refute_receive",
+            "server_machine": "ServerMachine",
+            "storm": "ChaosCrash Hit Storm chaos replay",
+            "system": "OtpSystem open_system",
+            "tree_shape": "assert_tree",
+            "virtual_time": "VirtualTime virtual_clock",
+        }
+    )
+    __all__ = list(_HOMES)
 
     def __getattr__(name: str) -> object:
         try:
-            return _find(name)
+            return _find(__name__, _HOMES, name)
         except ModuleNotFoundError as exc:
             if name != "ServerMachine" or str(exc.name).partition(".")[0] != "hypothesis":
                 raise
             from .without_hypothesis import ServerMachine  # noqa: PLC0415 - as all others
 
             return ServerMachine
+
+    def __dir__() -> list[str]:
+        return list(__all__)

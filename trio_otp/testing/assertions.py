@@ -33,6 +33,7 @@ from .._process.signals import Down, Monitor
 from .._start.spawn import ReceiveTimeout, take
 from .._util.bounded import bounded
 from .._util.checks import check_whole
+from .._util.public import public_in
 from .errors import UnknownServer, pid_of
 from .log import note_seen, note_seen_ends
 from .patterns import check_pattern, matches, shown
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public_in("testing")
 @checkpointed
 async def assert_down(
     ref: Ref | Monitor, reason: Any = object, *, within: float = WITHIN
@@ -116,6 +118,7 @@ def _alive(who: object, reason: Any, within: float) -> AssertionError:
 ENDS = "trio_otp.testing: why processes ended"  # in the extras of a run, {pid: reason}
 
 
+@public_in("testing")
 @checkpointed
 async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN) -> Pid[Any]:
     """Wait until a child has been restarted so often by its supervisor, and runs again.
@@ -170,6 +173,7 @@ def _times(count: int) -> str:
     return f"{max(count, 0)} time{'' if count == 1 else 's'}"
 
 
+@public_in("testing")
 async def assert_call_fails(call: Awaitable[Any], reason: Any = Exception) -> Exception:
     """Await a call that fails.
 

@@ -11,11 +11,13 @@ from .._exits.exits import NoProcess, OtpError
 from .._process.names import find
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public_in("testing")
 class UnknownServer(NoProcess):
     """Nobody is behind the reference that the kit was given; the text says which names there are.
 
@@ -30,6 +32,7 @@ class UnknownServer(NoProcess):
         self.args = (f"{what}: no process behind {bounded(server)}; names in use: {names}",)
 
 
+@public_in("testing")
 class AfterTheEnd(OtpError, RuntimeError):
     """A probe, or something else that belongs to a test, was used after the end of that test.
 

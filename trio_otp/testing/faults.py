@@ -18,6 +18,7 @@ from .._process.names import check_reference
 from .._timers.send_after import check_delay
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_whole, is_number, is_whole
+from .._util.public import public_in
 from .._util.record import dataclass
 from .without_hypothesis import needs_hypothesis
 
@@ -36,6 +37,7 @@ DEFAULTS: Final[dict[Action, float]] = {"delay": 1.0, "hang": 60.0, "drop_reply"
 MANY: Final = 100  # numbers of targets that a seed chooses from
 
 
+@public_in("testing")
 @dataclass(frozen=True, slots=True, repr=False)
 class Fault:
     """Something that goes wrong.
@@ -136,6 +138,7 @@ def _fault(random: Random, at: float, action: Action) -> Fault:
     return Fault(at, action, target, lasts if action == "delay" else None)
 
 
+@public_in("testing")
 def schedules(
     *,
     actions: Collection[Action] = ACTIONS,

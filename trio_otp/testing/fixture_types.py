@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from .._behaviour.behaviour import Behaviour
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
 
 
+@public_in("testing")
 class StartSupervised(Protocol):
     """The fixture `start_supervised`, which is `OtpSystem.start_supervised` of the test."""
 
@@ -31,6 +33,7 @@ class StartSupervised(Protocol):
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
+@public_in("testing")
 class StopSupervised(Protocol):
     """The fixture `stop_supervised`, which is `OtpSystem.stop_supervised` of the test."""
 

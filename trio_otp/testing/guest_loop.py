@@ -24,6 +24,7 @@ from .._process.runtime import runtime
 from .._timers.send_after import check_delay
 from .._util.bounded import bounded
 from .._util.copies import Handle
+from .._util.public import public_in
 from .orders import refuse_run, within
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ PATIENCE: Final = 60.0  # real seconds that it may take
 _HINT: Final = "threads are not hurried by virtual time, and what goes on for ever has no end"
 
 
+@public_in("testing")
 class Pending(Handle, Generic[T]):
     """Something that runs in a `GuestLoop`."""
 
@@ -73,6 +75,7 @@ class Pending(Handle, Generic[T]):
         self.done = True
 
 
+@public_in("testing")
 class GuestLoop(Handle):
     """A Trio run with a virtual clock: `with GuestLoop() as loop: ...`, or close it at the end.
 

@@ -28,6 +28,7 @@ from .._inspect.introspect import loop_of
 from .._process.block import block
 from .._process.names import class_name, takes_messages
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .errors import need_server
 from .gates import Gate, is_call
 from .log import note_seen
@@ -40,16 +41,19 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
+@public_in("testing")
 class InjectedCrash(Exception):
     """The reason for a crash that a test has caused, if it gives no other."""
 
     injected: ClassVar = True  # so that it is no surprise for the log of a test
 
 
+@public_in("testing")
 class MachineCrash(InjectedCrash):
     """What the server raises, with a call in hand, that a `ServerMachine` lets crash."""
 
 
+@public_in("testing")
 def crash_next_call(server: Ref, error: Exception | None = None) -> None:
     """Let a server crash in the place of handling its next call.
 
@@ -87,6 +91,7 @@ class _Trap(Gate):
         return message
 
 
+@public_in("testing")
 @block("async with pause(server): ...")
 async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
     """Hold a server while a block runs: what is sent to it waits, and is handled afterwards.

@@ -16,6 +16,7 @@ from .._timers.intervals import _Interval, _Run
 from .._timers.send_after import Shot
 from .._util.bounded import bounded, label_of
 from .._util.copies import PortableError
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .._process.timers import Timer
 
 
+@public_in("testing")
 class Leaked(PortableError, AssertionError):
     """A test has left something behind; the text names each thing.
 

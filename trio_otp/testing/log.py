@@ -23,6 +23,7 @@ from .._process.status import told_reason
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_whole
 from .._util.copies import Handle
+from .._util.public import public_in
 from .errors import AfterTheEnd, pid_of
 from .patterns import check_pattern, matches, shown
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
 
+@public_in("testing")
 class OtpLog(Handle):
     """The reports of one run; the fixture `otp_log` is one.
 

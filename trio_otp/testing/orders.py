@@ -37,6 +37,7 @@ import trio
 from .._timers.send_after import check_delay
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_whole, is_whole
+from .._util.public import public_in
 from .virtual_time import virtual_clock
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ Ts = TypeVarTuple("Ts")
 _SWITCH: Final = "_ALLOW_DETERMINISTIC_SCHEDULING"  # there for hypothesis, since Trio 0.13
 
 
+@public_in("testing")
 @contextmanager
 def task_order(seed: int) -> Generator[None]:
     """Fix the order in which Trio runs its tasks, while a plain `with` block runs.
@@ -79,6 +81,7 @@ def task_order(seed: int) -> Generator[None]:
         random.setstate(state)
 
 
+@public_in("testing")
 def explore(
     test: Callable[[*Ts], Awaitable[object]],
     *args: *Ts,

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._gen_server.methods import Message, _Method
 from .._util.bounded import bounded, label_of
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,6 +83,7 @@ def _in_brackets(first: Iterable[str], named: Mapping[str, Any]) -> str:
     return ", ".join([*first, *(f"{name}={shown(value)}" for name, value in named.items())])
 
 
+@public_in("testing")
 def like(kind: type[T], /, **fields: Any) -> Like[T]:
     """Make a pattern: an instance of a class whose attributes match patterns.
 
@@ -97,6 +99,7 @@ def like(kind: type[T], /, **fields: Any) -> Like[T]:
     return Like(kind, fields)
 
 
+@public_in("testing")
 def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
     """Make a pattern: a call or cast of a client method.
 
@@ -116,6 +119,7 @@ def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
     return Called(method, args, kwargs)
 
 
+@public_in("testing")
 def matches(pattern: Any, value: Any) -> bool:
     """Check whether a value matches a pattern.
 

@@ -36,6 +36,7 @@ from .._process.signals import Monitor
 from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.copies import Handle
+from .._util.public import public_in
 from .errors import AfterTheEnd, need_server
 from .mailboxes import mailbox_text
 from .patterns import check_pattern, matches, shown
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@public_in("testing")
 class Probe(Handle):
     """A process under a test's control; it is accepted wherever a reference is.
 

@@ -23,6 +23,7 @@ from .._process.checkpoints import checkpointed
 from .._process.request import check_timeout
 from .._process.signals import Down, Exit
 from .._start.spawn import ReceiveTimeout, take
+from .._util.public import public_in
 from .log import note_seen
 from .mailboxes import mailbox_text, messages_of, process_of_test
 from .patterns import check_pattern, matches, shown
@@ -39,6 +40,7 @@ QUIET: Final = 0.1  # seconds in which something is not to happen
 async def assert_receive(pattern: type[T] | Like[T], *, within: float = WITHIN) -> T: ...
 @overload
 async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any: ...
+@public_in("testing")
 @checkpointed
 async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
     """Wait for a message that matches a pattern in the mailbox of the test.
@@ -73,6 +75,7 @@ async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
     return message
 
 
+@public_in("testing")
 @checkpointed
 async def refute_receive(pattern: Any = object, *, within: float = QUIET) -> None:
     """Wait whether a message that matches a pattern arrives in the mailbox of the test.

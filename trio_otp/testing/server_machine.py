@@ -51,6 +51,7 @@ from .._process.request import DEFAULT_TIMEOUT
 from .._start.child import as_child
 from .._supervisor.open_supervisor import open_supervisor
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .gates import Gate, is_call, without_caller
 from .guest_loop import LONGEST, GuestLoop
 from .injection import MachineCrash
@@ -106,6 +107,7 @@ def _log_crash(report: CrashReport) -> None:
         log_crash(report)
 
 
+@public_in("testing")
 class ServerMachine(RuleBasedStateMachine):
     """The base of state machines of a server; say which one in `child`, and add rules.
 

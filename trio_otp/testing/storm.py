@@ -36,6 +36,7 @@ from .._process.runtime import runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
 from .._util.copies import Handle
+from .._util.public import public_in
 from .faults import ACTIONS, Fault, schedule_of
 from .gates import Gate, is_call, without_caller
 from .injection import InjectedCrash
@@ -51,10 +52,12 @@ if TYPE_CHECKING:
     from .faults import Action, Schedule
 
 
+@public_in("testing")
 class ChaosCrash(InjectedCrash):
     """What a server raises, or a process ends with, that a storm lets crash."""
 
 
+@public_in("testing")
 class Hit(NamedTuple):
     """A fault of a storm, and whom it has hit; None if there was nobody."""
 
@@ -62,6 +65,7 @@ class Hit(NamedTuple):
     pid: Pid[Any] | None
 
 
+@public_in("testing")
 class Storm(Handle):
     """What `chaos` and `replay` open: a plain `with` block, during which faults happen.
 
@@ -255,6 +259,7 @@ def _shown(pid: Pid[Any] | None) -> str:
     return "nobody was there" if pid is None else repr(pid)
 
 
+@public_in("testing")
 def chaos(
     tree: Ref,
     *,
@@ -289,6 +294,7 @@ def chaos(
     return Storm(tree, faults, f"chaos(seed={seed}, rate={rate:g})")
 
 
+@public_in("testing")
 def replay(tree: Ref, schedule: Schedule) -> Storm:
     """Let certain faults hit the children beneath a supervisor, while a plain `with` block runs.
 

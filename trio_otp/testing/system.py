@@ -37,6 +37,7 @@ from .._supervisor.management import delete_child, start_child, terminate_child,
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
 from .._util.copies import Handle
+from .._util.public import public_in
 from .assertions import ENDS
 from .errors import AfterTheEnd, UnknownServer
 from .leaks import (
@@ -68,6 +69,7 @@ SECONDS: Final = 5  # in which they have to be
 SHOWN: Final = 10  # crashes that are listed
 
 
+@public_in("testing")
 class OtpSystem(Handle):
     """What a test runs: the fixture `otp_system` is one, `open_system` gives one elsewhere.
 
@@ -292,6 +294,7 @@ def _can_be_found(ref: object) -> bool:
     return isinstance(ref, Pid) or is_atom(ref) or is_via(ref) or has_pid(ref)
 
 
+@public_in("testing")
 @block("async with otp.testing.open_system() as system: ...")
 async def open_system(test: str = "the test") -> AsyncGenerator[OtpSystem]:
     """Run what a test needs while a block runs, as the fixture `otp_system` does.

@@ -20,6 +20,7 @@ from .._inspect.tree import drawn
 from .._process.names import find
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.public import public_in
 from .errors import need_server
 from .patterns import shown
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ROOT = "trio_otp.testing: what start_supervised starts under"  # in the extras of a run, a pid
 
 
+@public_in("testing")
 def assert_tree(children: Sequence[Any], *, of: Ref | None = None) -> None:
     """Check which children there are under a supervisor, in their order.
 

@@ -24,6 +24,7 @@ import trio.testing
 
 from .._process.checkpoints import checkpointed
 from .._timers.send_after import check_delay
+from .._util.public import public_in
 
 if TYPE_CHECKING:
     from trio.abc import Clock
@@ -31,6 +32,7 @@ else:
     Clock = object
 
 
+@public_in("testing")
 class VirtualTime(Clock):
     """A `trio.testing.MockClock` that can also do this; the fixture `virtual_time` is one.
 
@@ -67,6 +69,7 @@ class VirtualTime(Clock):
         """
 
 
+@public_in("testing")
 def virtual_clock() -> VirtualTime:
     """Make a clock for `trio.run(main, clock=...)`, as the fixture `virtual_time` is."""
     clock = trio.testing.MockClock(autojump_threshold=0)

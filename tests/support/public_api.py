@@ -1,0 +1,123 @@
+"""The public API as text, one line a name: what `tests/data/public_api.txt` holds.
+
+`python tests/support/public_api.py` writes that file anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE: Final = Path(__file__).parents[1] / "data" / "public_api.txt"
+NAMESPACES: Final = (
+    "trio_otp",
+    "trio_otp.alarm_handler",
+    "trio_otp.application",
+    "trio_otp.events",
+    "trio_otp.gen_event",
+    "trio_otp.notebook",
+    "trio_otp.observer",
+    "trio_otp.pg",
+    "trio_otp.reports",
+    "trio_otp.sys",
+    "trio_otp.task",
+    "trio_otp.testing",
+)
+
+
+def exported() -> Iterator[tuple[str, str, Any]]:
+    """Yield the namespace, the name and the value of everything that is exported."""
+    for namespace in NAMESPACES:
+        module = import_module(namespace)
+        for name in sorted(module.__all__):
+            yield namespace, name, getattr(module, name)
+
+
+def text() -> str:
+    """Return the public API, a line for each name and for each attribute of a class."""
+    lines = [line for each in exported() for line in _lines(*each)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(namespace: str, name: str, value: Any) -> Iterator[str]:
+    full = f"{namespace}.{name}"
+    if isinstance(value, ModuleType):
+        yield f"module {full}"
+    elif isinstance(value, type | FunctionType) and value.__module__ != namespace:
+        yield f"{full} = {value.__module__}.{value.__qualname__}"
+    elif isinstance(value, type):
+        yield from _class_lines(full, value)
+    elif isinstance(value, FunctionType):
+        yield f"{_kind(value)} {full}{_signature(value)}"
+    else:
+        yield f"{full}: {_shown(value)}"
+
+
+def _class_lines(full: str, cls: type[Any]) -> Iterator[str]:
+    bases = ", ".join(each.__qualname__ for each in cls.__bases__ if _is_known(each))
+    final = "@final " if getattr(cls, "__final__", False) else ""
+    yield f"{final}class {full}({bases}){'' if _no_constructor(cls) else _made(cls)}"
+    for name, member in sorted(_members(cls).items()):
+        yield f"    {_member(name, member)}"
+
+
+def _is_known(cls: type[Any]) -> bool:
+    return cls is not object and not cls.__module__.startswith("trio_otp._")
+
+
+def _no_constructor(cls: type[Any]) -> bool:
+    return hasattr(cls, "_made_by")
+
+
+def _made(cls: type[Any]) -> str:
+    if "__init__" not in vars(cls) and issubclass(cls, BaseException):
+        return ""
+    try:
+        return f" {_signature(cls)}"
+    except ValueError:  # of a class in C
+        return ""
+
+
+def _members(cls: type[Any]) -> dict[str, Any]:
+    """Return what a class offers, itself or by a base that has no public name."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base is cls or base.__module__.startswith("trio_otp._"):
+            found.update(dict.fromkeys(inspect.get_annotations(base)))
+            found.update(vars(base))
+    return {name: each for name, each in found.items() if not name.startswith("_")}
+
+
+def _member(name: str, member: Any) -> str:
+    if isinstance(member, staticmethod | classmethod):
+        kind, function = type(member).__name__, member.__func__
+        return f"@{kind} {_kind(function)} {name}{_signature(function)}"
+    if isinstance(member, FunctionType):
+        return f"{_kind(member)} {name}{_signature(member)}"
+    if isinstance(member, property):
+        return f"property {name} -> {member.fget.__annotations__.get('return')}"
+    return name
+
+
+def _kind(function: Any) -> str:
+    return "async def" if inspect.iscoroutinefunction(function) else "def"
+
+
+def _signature(function: Any) -> str:
+    shown = str(inspect.signature(function)).replace("'", "")
+    return re.sub(r" at 0x[0-9a-f]+", "", shown)
+
+
+def _shown(value: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""The public name of what stands in a private folder.
+
+A class or function that users can name says as its `__module__` the namespace that exports it, as
+Trio's do. So a traceback shows `trio_otp.NoProcess`, a pickle holds `trio_otp.NoProcess`, and
+neither changes when a file moves. It is set where the thing is defined, since users meet it before
+they have named it: as an error that is raised, as the result of a function.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+PACKAGE: Final = __name__.partition(".")[0]
+
+
+def public(thing: T) -> T:
+    """Let a class or function, exported by `trio_otp` itself, say so. The outermost decorator."""
+    _set_module(thing, PACKAGE)
+    return thing
+
+
+def public_in(namespace: str) -> Callable[[T], T]:
+    """Return the decorator that does the same for another namespace, such as `task`."""
+
+    def decorate(thing: T) -> T:
+        _set_module(thing, f"{PACKAGE}.{namespace}")
+        return thing
+
+    return decorate
+
+
+def is_ours(thing: object) -> bool:
+    """Check whether a class, function or method is one of this library's, public or not."""
+    module: object = getattr(thing, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] == PACKAGE
+
+
+def _set_module(thing: Any, module: str) -> None:
+    thing.__module__ = module
+    if isinstance(thing, type):
+        for member in vars(thing).values():
+            function = getattr(member, "__func__", member)  # of a static or class method
+            if isinstance(function, FunctionType) and is_ours(function):
+                function.__module__ = module
