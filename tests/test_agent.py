@@ -128,7 +128,7 @@ async def test_a_time_out_leaves_the_agent_alive(autojump_clock: trio.testing.Mo
     async with otp.open_process():
         agent = await otp.start_link(agent_of(1))
         with pytest.raises(otp.CallTimeout):
-            await Agent.get(agent, slow, 1)
+            await Agent.get(agent, slow, timeout=1)
         assert 1 == await Agent.get(agent, lambda value: value)
         assert 3 == trio.current_time()
 
@@ -181,7 +181,7 @@ async def test_bad_arguments_are_the_callers_error() -> None:
         with pytest.raises(TypeError, match="function=7"):
             Agent.cast(agent, bad)
         with pytest.raises(ValueError, match="timeout=-1"):
-            await Agent.update(agent, double, -1)
+            await Agent.update(agent, double, timeout=-1)
 
 
 async def test_a_dead_agent() -> None:

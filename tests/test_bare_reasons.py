@@ -47,7 +47,7 @@ async def reason_of_server(body: Callable[..., Awaitable[Any]]) -> object:
 
 async def reason_of_task(body: Callable[..., Awaitable[Any]]) -> object:
     """Return why a task has no result."""
-    result = await otp.task.yield_one(otp.task.start_async(body), None)
+    result = await otp.task.yield_one(otp.task.start_async(body), timeout=None)
     assert isinstance(result, otp.task.Exited)
     await otp.receive(otp.Exit)
     return result.reason

@@ -230,7 +230,7 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
         with pytest.raises(TypeError, match=r"expected a GenEvent class or \(class, id\)"):
             await ge.delete_handler("events", (int, "id"))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="timeout=-1"):
-            await ge.call("events", Note, "x", -1)
+            await ge.call("events", Note, "x", timeout=-1)
         assert 0 == runtime().names["events"].handled
 
 

@@ -299,7 +299,7 @@ async def test_however_it_ends_every_caller_hears_of_it(how: str) -> None:
 
     async def ask(request: Any) -> None:
         with pytest.raises(otp.ServerExited) as caught:
-            await otp.call(pid, request, None)
+            await otp.call(pid, request, timeout=None)
         failed.append(caught.value.reason)
 
     async def slow(_: object) -> Any:
@@ -371,7 +371,7 @@ async def test_a_circle_over_a_postponed_call_is_found() -> None:
             self.machine = machine
 
         async def handle_cast(self, message: Any) -> None:
-            found.append(await otp.call(self.machine, message, 1))
+            found.append(await otp.call(self.machine, message, timeout=1))
 
         def handle_call(self, request: Any, from_: Any) -> Any:
             return otp.Reply("pong")

@@ -83,7 +83,7 @@ async def tree(*children: Any, max_restarts: int = 1000) -> AsyncGenerator[None]
 async def ask(request: Any = "hello", timeout: float | None = 5.0) -> Any:
     """Call the server, and give the answer or the reason why there is none."""
     try:
-        return await otp.call("server", request, timeout)
+        return await otp.call("server", request, timeout=timeout)
     except otp.CallTimeout:
         return otp.TIMEOUT
     except otp.ServerExited as exc:

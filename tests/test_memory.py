@@ -330,7 +330,7 @@ async def requests(count: int) -> None:
     ids = otp.RequestIds()
     for number in range(count):
         ids.send("desk", [number])
-        await ids.receive(HOUR)
+        await ids.receive(timeout=HOUR)
 
 
 async def crashes(count: int) -> None:

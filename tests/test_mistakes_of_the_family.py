@@ -132,8 +132,8 @@ async def test_a_word_for_a_shutdown_that_is_none() -> None:
     async with otp.open_process():
         task = otp.task.start_async(trio.sleep_forever)
         with pytest.raises(ValueError, match=r"timeout='brutal': expected .* 'brutal_kill'"):
-            await otp.task.shutdown(task, "brutal")  # type: ignore[arg-type]
-        await otp.task.shutdown(task, "brutal_kill")
+            await otp.task.shutdown(task, timeout="brutal")  # type: ignore[arg-type]
+        await otp.task.shutdown(task, timeout="brutal_kill")
 
 
 def test_an_input_that_only_await_can_read() -> None:

@@ -111,7 +111,7 @@ def test_a_call_from_the_host_of_a_guest_run(timeout: float | None) -> None:
         assert otp.whereis("agent") is not None
         for fails in (
             lambda: otp.call("agent", "x", timeout=timeout),
-            lambda: otp.Agent.get("agent", len, timeout),
+            lambda: otp.Agent.get("agent", len, timeout=timeout),
             lambda: otp.stop("agent", timeout=timeout),
             lambda: otp.which_children("agent"),
             lambda: otp.receive(timeout=timeout),

@@ -209,7 +209,7 @@ async def test_a_client_in_plain_trio_code_is_named_by_its_task(
         for timeout in (5, 1):
             a = await otp.start(Late, nursery=nursery)
             with pytest.raises(otp.CallError):
-                await otp.call(a, "hello", timeout)
+                await otp.call(a, "hello", timeout=timeout)
         await trio.sleep(5)
 
     clients = [record.otp_client for record in of(caplog, "crash")]

@@ -486,7 +486,7 @@ async def test_a_wait_ends_when_somebody_else_has_given_up_the_last_request(
     results: list[Any] = []
 
     async def wait() -> None:
-        results.append(await ids.wait(60))
+        results.append(await ids.wait(timeout=60))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(wait)

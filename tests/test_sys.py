@@ -31,7 +31,7 @@ class Caller:
 
     async def _call(self, request: Any, timeout: float | None) -> None:
         try:
-            self.result = await otp.call("tally", request, timeout)
+            self.result = await otp.call("tally", request, timeout=timeout)
         except otp.CallError as exc:
             self.result = type(exc)
 
@@ -490,8 +490,8 @@ async def test_requests_that_were_given_up_do_nothing(way: str, autojump_clock: 
         await wait_all_tasks_blocked()
         requests: list[Any] = [
             otp.sys.suspend,
-            lambda ref, timeout: otp.sys.replace_state(ref, double, timeout),
-            lambda ref, timeout: otp.sys.log(ref, True, timeout),
+            lambda ref, timeout: otp.sys.replace_state(ref, double, timeout=timeout),
+            lambda ref, timeout: otp.sys.log(ref, True, timeout=timeout),
             lambda ref, timeout: otp.sys.install(ref, print, timeout=timeout),
             lambda ref, timeout: otp.sys.change_code(ref, timeout=timeout),
             otp.sys.get_state,

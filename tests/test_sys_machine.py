@@ -98,7 +98,7 @@ class System:
 
     async def call(self, message: Any) -> None:
         try:
-            self.results[message[1]] = await otp.call("server", message, TIMEOUT)
+            self.results[message[1]] = await otp.call("server", message, timeout=TIMEOUT)
         except otp.CallError as exc:
             self.results[message[1]] = type(exc)
 

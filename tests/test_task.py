@@ -26,7 +26,7 @@ async def test_a_task_gives_what_its_function_returns(autojump_clock: trio.abc.C
     async with otp.open_process():
         one, two = task.start_async(give, 1, 1.0), task.start_async(give, 2, 1.0)
 
-        assert (1, 2) == (await one, await task.await_one(two, 2))
+        assert (1, 2) == (await one, await task.await_one(two, timeout=2))
         assert 1.0 == trio.current_time()
         assert [] == await messages()
 
@@ -89,8 +89,8 @@ async def test_a_completed_task_has_its_result_at_once() -> None:
         ready = task.completed(7)
 
         assert (me, None) == (ready.owner, ready.pid)
-        assert task.Ok(7) == await task.yield_one(ready, 0)
-        assert await task.yield_one(ready, 0) is None
+        assert task.Ok(7) == await task.yield_one(ready, timeout=0)
+        assert await task.yield_one(ready, timeout=0) is None
         assert 8 == await task.completed(8)
     assert 9 == await task.completed(9)
     assert "<Task value completed>" == repr(ready)
@@ -173,7 +173,7 @@ async def test_await_gives_up_after_its_time(autojump_clock: trio.abc.Clock) -> 
 
         await trio.sleep(6)
         assert (1, []) == (runtime().dropped, await messages())
-        assert await task.yield_one(slow, 0) is None
+        assert await task.yield_one(slow, timeout=0) is None
 
 
 async def test_a_result_is_taken_once() -> None:
@@ -182,7 +182,7 @@ async def test_a_result_is_taken_once() -> None:
         quick = task.start_async(give, 1)
         assert 1 == await quick
         with trio.fail_after(1), pytest.raises(otp.TaskTimeout, match="was taken before"):
-            await task.await_one(quick, None)
+            await task.await_one(quick, timeout=None)
 
 
 @pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown(1), "custom"])
@@ -213,7 +213,7 @@ async def test_a_reply_wins_over_its_time_out(autojump_clock: trio.abc.Clock) ->
     """A result that is ready at the very moment of the time-out counts as in time."""
     async with otp.open_process():
         for _ in range(20):
-            assert 1 == await task.await_one(task.start_async(give, 1, 3), 3)
+            assert 1 == await task.await_one(task.start_async(give, 1, 3), timeout=3)
 
 
 async def test_only_the_owner_may_use_a_task() -> None:
@@ -252,7 +252,7 @@ async def test_helper_tasks_of_the_owner_may_wait() -> None:
     results: list[Any] = []
 
     async def helper(owned: otp.Task[Any]) -> None:
-        results.append(await task.yield_one(owned, 1))
+        results.append(await task.yield_one(owned, timeout=1))
 
     async with otp.open_process():
         one = task.start_async(give, 1)
@@ -271,7 +271,7 @@ async def test_await_many_keeps_the_order_of_the_tasks(autojump_clock: trio.abc.
         otp.send(me, "mail")
         tasks = [task.start_async(give, n, n) for n in (3, 1, 2)]
 
-        assert [3, 1, 2] == await task.await_many(tasks, 3.5)
+        assert [3, 1, 2] == await task.await_many(tasks, timeout=3.5)
         assert (3.0, ["mail"]) == (trio.current_time(), await messages())
         assert [] == await task.await_many([])
         again = task.start_async(give, 5)
@@ -287,7 +287,7 @@ async def test_await_many_ends_with_the_first_failure(autojump_clock: trio.abc.C
 
         assert (1.0, bad) == (trio.current_time(), caught.value.task)
         assert otp.is_alive(slow.pid)
-        assert await task.yield_one(slow, None) is None
+        assert await task.yield_one(slow, timeout=None) is None
 
 
 async def test_await_many_times_out(autojump_clock: trio.abc.Clock) -> None:
@@ -295,10 +295,10 @@ async def test_await_many_times_out(autojump_clock: trio.abc.Clock) -> None:
     async with otp.open_process():
         slow, quick = task.start_async(give, 1, 50), task.start_async(give, 2)
         with pytest.raises(otp.TaskTimeout) as caught:
-            await task.await_many([slow, quick], 2)
+            await task.await_many([slow, quick], timeout=2)
 
         assert (2.0, [slow]) == (trio.current_time(), caught.value.what)
-        assert [None, None] == [await task.yield_one(t, 0) for t in (slow, quick)]
+        assert [None, None] == [await task.yield_one(t, timeout=0) for t in (slow, quick)]
 
 
 async def test_await_many_of_a_result_that_was_taken(autojump_clock: trio.abc.Clock) -> None:
@@ -307,7 +307,7 @@ async def test_await_many_of_a_result_that_was_taken(autojump_clock: trio.abc.Cl
         taken, slow = task.start_async(give, 1), task.start_async(give, 2, 50)
         await taken
         with pytest.raises(otp.TaskTimeout) as caught:
-            await task.await_many([taken, slow], None)
+            await task.await_many([taken, slow], timeout=None)
 
         assert (0.0, [taken, slow]) == (trio.current_time(), caught.value.what)
 
@@ -330,9 +330,9 @@ async def test_yield_looks_and_can_look_again(autojump_clock: trio.abc.Clock) ->
     async with otp.open_process(trap_exit=True):
         good, bad = task.start_async(give, 1, 2), task.start_async(leave, "why")
 
-        assert [None, task.Exited("why")] == [await task.yield_one(t, 0.5) for t in (good, bad)]
+        assert [None, task.Exited("why")] == [await task.yield_one(t, timeout=0.5) for t in (good, bad)]
         assert task.Ok(1) == await task.yield_one(good)
-        assert [None, None] == [await task.yield_one(t, None) for t in (good, bad)]
+        assert [None, None] == [await task.yield_one(t, timeout=None) for t in (good, bad)]
 
 
 async def test_yield_many_keeps_the_order(autojump_clock: trio.abc.Clock) -> None:
@@ -340,10 +340,10 @@ async def test_yield_many_keeps_the_order(autojump_clock: trio.abc.Clock) -> Non
     async with otp.open_process(trap_exit=True):
         tasks = [task.start_async(give, 9, 9), task.start_async(leave, "x"), task.completed(1)]
 
-        first = await task.yield_many(tasks, 3)
+        first = await task.yield_many(tasks, timeout=3)
         assert [None, task.Exited("x"), task.Ok(1)] == [outcome for _, outcome in first]
         assert (tasks, 3.0) == ([t for t, _ in first], trio.current_time())
-        again = await task.yield_many(tasks, 30)
+        again = await task.yield_many(tasks, timeout=30)
         assert [task.Ok(9), None, None] == [outcome for _, outcome in again]
 
 
@@ -370,7 +370,7 @@ async def test_what_becomes_of_those_that_take_too_long(
     async with otp.open_process():
         quick, slow = task.start_async(give, 0), task.start_async(give, 1, 5)
 
-        found = await task.yield_many([quick, slow], 1, on_timeout=on_timeout)
+        found = await task.yield_many([quick, slow], timeout=1, on_timeout=on_timeout)
         assert [task.Ok(0), None] == [outcome for _, outcome in found]
         assert lives == otp.is_alive(slow.pid)
         assert later == await task.yield_one(slow)
@@ -400,7 +400,7 @@ async def test_a_server_gets_the_two_messages() -> None:
         return [task.start_async(fn, 5, deliver=True) for fn in (give, leave)]
 
     async def ask_in_vain(server: Server) -> Any:
-        return [await task.yield_one(t, 0) for t in tasks] + [await task.shutdown(t) for t in tasks]
+        return [await task.yield_one(t, timeout=0) for t in tasks] + [await task.shutdown(t) for t in tasks]
 
     async with otp.open_process():
         server = await otp.start_link(Server)
@@ -474,7 +474,7 @@ async def test_what_is_refused() -> None:
             task.start_async(3)  # type: ignore[arg-type]
         for wrong in (-1, "5", True):
             with pytest.raises(ValueError, match=f"timeout={wrong!r}"):
-                await task.await_one(ready, wrong)  # type: ignore[arg-type]
+                await task.await_one(ready, timeout=wrong)  # type: ignore[arg-type]
         for limit in (0, 1.5, True):
             with pytest.raises(ValueError, match=f"limit={limit!r}"):
                 await task.yield_many([ready], limit=limit)  # type: ignore[arg-type]
@@ -498,10 +498,10 @@ async def test_every_wait_is_a_checkpoint() -> None:
         for wait in (
             lambda: task.await_one(task.completed(1)),
             lambda: task.await_many([]),
-            lambda: task.yield_one(task.completed(1), 0),
-            lambda: task.yield_many([], None),
+            lambda: task.yield_one(task.completed(1), timeout=0),
+            lambda: task.yield_many([], timeout=None),
             lambda: task.shutdown(gone),
-            lambda: task.shutdown(gone, "brutal_kill"),
+            lambda: task.shutdown(gone, timeout="brutal_kill"),
             lambda: task.shutdown(task.start_async(leave, 1)),
         ):
             with trio.testing.assert_checkpoints():

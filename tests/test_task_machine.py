@@ -64,7 +64,7 @@ class Owner:
         outcome = self._waits(self.models[number], timeout)
         self.models[number].taken = True
         try:
-            found: Any = task.Ok(await task.await_one(self.tasks[number], timeout))
+            found: Any = task.Ok(await task.await_one(self.tasks[number], timeout=timeout))
         except otp.TaskExited as exc:
             found = task.Exited(exc.reason)
         except otp.TaskTimeout:
@@ -73,7 +73,7 @@ class Owner:
 
     async def yield_one(self, number: int, timeout: float) -> None:
         outcome = self._waits(self.models[number], timeout)
-        assert outcome == await task.yield_one(self.tasks[number], timeout)
+        assert outcome == await task.yield_one(self.tasks[number], timeout=timeout)
 
     def _waits(self, model: Model, timeout: float) -> Any:
         if model.taken:
@@ -91,7 +91,7 @@ class Owner:
         pending = [m.ends for m in self.models if not m.taken]
         self.now = max([self.now, *(min(end, self.now + timeout) for end in pending)])
         expected = [self._take(model) for model in self.models]
-        found = await task.yield_many(self.tasks, timeout)
+        found = await task.yield_many(self.tasks, timeout=timeout)
         assert expected == [outcome for _, outcome in found]
 
     async def ignore(self, number: int) -> None:
@@ -106,7 +106,7 @@ class Owner:
         asked = otp.KILLED if how == "brutal_kill" else otp.SHUTDOWN
         if expected == task.Exited(asked):
             expected = None
-        assert expected == await task.shutdown(self.tasks[number], how)
+        assert expected == await task.shutdown(self.tasks[number], timeout=how)
 
     def _ends(self, model: Model, how: Any) -> Any:
         self._unlink(model)
@@ -181,7 +181,7 @@ async def _run(operations: list[tuple[Any, ...]]) -> None:
             await getattr(owner, name)(*arguments)
             await owner.check()
         for number in range(len(owner.tasks)):
-            await task.shutdown(owner.tasks[number], "brutal_kill")
+            await task.shutdown(owner.tasks[number], timeout="brutal_kill")
     assert [] == otp.processes()
 
 

@@ -55,7 +55,7 @@ async def test_shutdown_of_a_task_that_has_ended(how: Any) -> None:
         gone = task.start_async(leave, "why")
         await settle()
 
-        assert task.Exited("why") == await task.shutdown(gone, how)
+        assert task.Exited("why") == await task.shutdown(gone, timeout=how)
 
 
 async def test_an_end_that_looks_as_asked_is_none() -> None:
@@ -70,7 +70,7 @@ async def test_an_end_that_looks_as_asked_is_none() -> None:
         ]:
             gone = task.start_async(leave, reason)
             await settle()
-            outcomes.append(await task.shutdown(gone, how))  # type: ignore[arg-type]
+            outcomes.append(await task.shutdown(gone, timeout=how))  # type: ignore[arg-type]
         assert [None, None] == outcomes[:2]
         assert [task.Exited(otp.SHUTDOWN), task.Exited(otp.KILLED)] == outcomes[2:]
 
@@ -82,10 +82,10 @@ async def test_shutdown_of_a_stubborn_task(autojump_clock: trio.abc.Clock) -> No
         await settle()
 
         assert (task.Exited(otp.KILLED), 3.0) == (
-            await task.shutdown(stubborn, 3),
+            await task.shutdown(stubborn, timeout=3),
             trio.current_time(),
         )
-        assert (None, 3.0) == (await task.shutdown(other, "brutal_kill"), trio.current_time())
+        assert (None, 3.0) == (await task.shutdown(other, timeout="brutal_kill"), trio.current_time())
 
 
 async def test_a_trapping_task_may_still_give_its_result(autojump_clock: trio.abc.Clock) -> None:
@@ -95,7 +95,7 @@ async def test_a_trapping_task_may_still_give_its_result(autojump_clock: trio.ab
             trapping = task.start_async(stay, "made it", 2)
             await settle()
 
-            assert task.Ok("made it") == await task.shutdown(trapping, limit)
+            assert task.Ok("made it") == await task.shutdown(trapping, timeout=limit)
 
 
 async def test_shutdown_after_a_time_out(autojump_clock: trio.abc.Clock) -> None:
@@ -118,7 +118,7 @@ async def test_a_cancelled_shutdown_kills(autojump_clock: trio.abc.Clock) -> Non
         stubborn = task.start_async(stay)
         await settle()
         with trio.move_on_after(1):
-            await task.shutdown(stubborn, None)
+            await task.shutdown(stubborn, timeout=None)
         await settle()
 
         assert (False, 1.0) == (otp.is_alive(stubborn.pid), trio.current_time())
@@ -131,7 +131,7 @@ async def test_shutdown_from_plain_code() -> None:
         running, gone = (task.start_async(fn, nursery=nursery) for fn in (stay, crash))
         await settle()
 
-        assert await task.shutdown(running, "brutal_kill") is None
+        assert await task.shutdown(running, timeout="brutal_kill") is None
         assert isinstance(await task.shutdown(gone), task.Exited)
 
 
@@ -167,5 +167,5 @@ async def test_a_wrong_limit_is_refused() -> None:
     async with otp.open_process():
         running = task.start_async(give, 1)
         with pytest.raises(ValueError, match="timeout='brutal'"):
-            await task.shutdown(running, "brutal")  # type: ignore[arg-type]
+            await task.shutdown(running, timeout="brutal")  # type: ignore[arg-type]
         assert 1 == await running

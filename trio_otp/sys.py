@@ -95,7 +95,7 @@ __all__ = [
 
 @public_in("sys")
 @checkpointed
-async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def get_state(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Return the state of a process, after what was sent to it before.
 
     Args:
@@ -121,7 +121,7 @@ async def get_state(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
 @public_in("sys")
 @checkpointed
 async def replace_state(
-    ref: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> Any:
     """Put another state in the place of the present one.
 
@@ -151,7 +151,7 @@ async def replace_state(
 
 @public_in("sys")
 @checkpointed
-async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
+async def get_status(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
     """Return what there is to know about a process; the state as its `format_status` shows it.
 
     Args:
@@ -173,7 +173,7 @@ async def get_status(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> Statu
 
 @public_in("sys")
 @checkpointed
-async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def suspend(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Hold a process: it answers system requests and ends if told to, and does nothing else.
 
     Suspending twice is suspending once.
@@ -193,7 +193,7 @@ async def suspend(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
 
 @public_in("sys")
 @checkpointed
-async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def resume(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Let a process go on with what has arrived meanwhile, in its order.
 
     Args:
@@ -212,7 +212,7 @@ async def resume(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
 @public_in("sys")
 @checkpointed
 async def terminate(
-    ref: Ref, reason: object = NORMAL, timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, reason: object = NORMAL, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> None:
     """Order a process to end; `otp.stop` also waits until it is dead.
 

@@ -53,7 +53,7 @@ async def _wrapped(env: Env, work: Awaitable[Any]) -> Any:
 async def _get(env: Env, target: Any, program: list[Any], options: Any = None) -> Any:
     timeout = seconds((options or {}).get("timeout"), 5.0)
     function = _applied(env, program, lambda value, _: value)
-    work = otp.Agent.get(env.world.ref(target), function, timeout)
+    work = otp.Agent.get(env.world.ref(target), function, timeout=timeout)
     return await caught(env, _wrapped(env, work))
 
 

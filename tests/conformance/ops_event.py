@@ -228,7 +228,7 @@ async def _sync_notify(env: Env, target: Any, event: Any) -> Any:
 @operation("ev_call")
 async def _call(env: Env, target: Any, id: str, request: Any, options: Any = None) -> Any:
     timeout = seconds((options or {}).get("timeout"), CALL_TIMEOUT)
-    call = otp.gen_event.call(env.world.ref(target), key_of(id), request, timeout)
+    call = otp.gen_event.call(env.world.ref(target), key_of(id), request, timeout=timeout)
     try:
         return await caught(env, _ok(env, call))
     except otp.NoHandler:

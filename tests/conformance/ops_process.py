@@ -97,7 +97,7 @@ async def _answer(env: Env, target: Any, message: Any, options: Any) -> Any:
     ref = env.world.ref(target)
     timeout = seconds((options or {}).get("timeout"), CALL_TIMEOUT)
     try:
-        value = await otp.call(ref, message, timeout)
+        value = await otp.call(ref, message, timeout=timeout)
     except otp.DeadlockError:
         env.world.rules.note("call_cycles")
         value = await _call_by_helper(env, ref, message, timeout)
@@ -111,7 +111,7 @@ async def _call_by_helper(env: Env, ref: Any, message: Any, timeout: float | Non
     async def helper() -> None:
         nonlocal error, value
         try:
-            value = await otp.call(ref, message, timeout)
+            value = await otp.call(ref, message, timeout=timeout)
         except otp.CallError as exc:
             error = exc
 
@@ -164,7 +164,7 @@ async def _call_start(env: Env, key: str, target: Any, message: Any, options: An
     world.answers.pop(key, None)
 
     async def answer() -> Any:
-        return ["ok", world.codec.encode(await otp.call(ref, message, timeout))]
+        return ["ok", world.codec.encode(await otp.call(ref, message, timeout=timeout))]
 
     async def helper() -> None:
         world.answers[key] = await caught(env, answer())

@@ -70,7 +70,7 @@ async def _ensure(env: Env, name: str) -> Any:
 async def _stop(env: Env, target: Any, reason: Any = NORMAL, options: Any = None) -> Any:
     timeout = seconds((options or {}).get("timeout"))
     ref = env.world.ref(target)
-    return await caught(env, _done(otp.stop(ref, decode_reason(reason), timeout)))
+    return await caught(env, _done(otp.stop(ref, decode_reason(reason), timeout=timeout)))
 
 
 async def _done(work: Awaitable[object]) -> Any:

@@ -148,13 +148,13 @@ def _task(env: Env, name: str) -> otp.Task[Any]:
 @operation("await")
 async def _await(env: Env, name: str, ms: Any = None) -> Any:
     task = _task(env, name)
-    return await _awaited(env, otp.task.await_one(task, seconds(ms, DEFAULT)))
+    return await _awaited(env, otp.task.await_one(task, timeout=seconds(ms, DEFAULT)))
 
 
 @operation("await_many")
 async def _await_many(env: Env, names: list[str], ms: Any = None) -> Any:
     tasks = [_task(env, name) for name in names]
-    return await _awaited(env, otp.task.await_many(tasks, seconds(ms, DEFAULT)))
+    return await _awaited(env, otp.task.await_many(tasks, timeout=seconds(ms, DEFAULT)))
 
 
 async def _awaited(env: Env, work: Awaitable[Any]) -> Any:
@@ -175,13 +175,13 @@ async def _awaited(env: Env, work: Awaitable[Any]) -> Any:
 @operation("yield")
 async def _yield(env: Env, name: str, ms: Any = None) -> Any:
     task = _task(env, name)
-    return await _looked(env, otp.task.yield_one(task, seconds(ms, DEFAULT)))
+    return await _looked(env, otp.task.yield_one(task, timeout=seconds(ms, DEFAULT)))
 
 
 @operation("yield_many")
 async def _yield_many(env: Env, names: list[str], ms: Any = None) -> Any:
     tasks = [_task(env, name) for name in names]
-    results = await otp.task.yield_many(tasks, seconds(ms, DEFAULT))
+    results = await otp.task.yield_many(tasks, timeout=seconds(ms, DEFAULT))
     codec = env.world.codec
     return [
         [name, codec.encode(outcome)] for name, (_, outcome) in zip(names, results, strict=True)
@@ -191,7 +191,7 @@ async def _yield_many(env: Env, names: list[str], ms: Any = None) -> Any:
 @operation("task_shutdown")
 async def _task_shutdown(env: Env, name: str, ms: Any = None) -> Any:
     limit: Any = ms if ms == "brutal_kill" else seconds(ms, DEFAULT)
-    return await _looked(env, otp.task.shutdown(_task(env, name), limit))
+    return await _looked(env, otp.task.shutdown(_task(env, name), timeout=limit))
 
 
 async def _looked(env: Env, work: Awaitable[Any]) -> Any:

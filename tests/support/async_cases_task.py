@@ -95,7 +95,7 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     tasks = [a_task(w), a_task(w, 100)]
     w.begin()
-    found = await otp.task.yield_many(tasks, 1, on_timeout="kill_task")
+    found = await otp.task.yield_many(tasks, timeout=1, on_timeout="kill_task")
     assert [otp.task.Ok(1), None] == [result for _, result in found]
 
 

@@ -79,7 +79,7 @@ class Scene:
         assert self.pid is not None
         timeout = None if number % 3 == 0 else 60.0
         try:
-            answer = await otp.call(self.pid, request, timeout)
+            answer = await otp.call(self.pid, request, timeout=timeout)
         except otp.CallError as exc:
             answer = exc
         assert number not in self.got

@@ -16,7 +16,7 @@ async def check_task(task: otp.Task[int]) -> None:
     """A task knows the type of its result, and its function the types of its arguments."""
     assert_type(otp.task.start_async(size, "a", 2), otp.Task[int])
     assert_type(await task, int)
-    assert_type(await otp.task.await_one(task, None), int)
+    assert_type(await otp.task.await_one(task, timeout=None), int)
     assert_type(await otp.task.await_many([task, task]), list[int])
     assert_type(otp.task.completed("x"), otp.Task[str])
     assert_type(otp.task.start(size, "a", 2), otp.Pid[Any])
@@ -29,7 +29,7 @@ async def check_outcomes(task: otp.Task[int]) -> None:
     """What came of a task is a result, a reason, or nothing yet."""
     outcome = await otp.task.yield_one(task)
     assert_type(outcome, otp.task.Ok[int] | otp.task.Exited | None)
-    assert_type(await otp.task.shutdown(task, "brutal_kill"), otp.task.Outcome[int] | None)
+    assert_type(await otp.task.shutdown(task, timeout="brutal_kill"), otp.task.Outcome[int] | None)
     assert_type(otp.task.ignore(task), otp.task.Outcome[int] | None)
     match outcome:
         case otp.task.Ok(value):

@@ -26,7 +26,7 @@ Get: TypeAlias = Literal["get"]
 
 @public_in("sys")
 @checkpointed
-async def trace(ref: Ref, to: Target, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def trace(ref: Ref, to: Target, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Write a line for every event of a process.
 
     Args:
@@ -49,15 +49,15 @@ async def trace(ref: Ref, to: Target, timeout: float | None = DEFAULT_TIMEOUT) -
 
 @overload
 async def log(
-    ref: Ref, what: Get, timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, what: Get, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> tuple[DebugEvent, ...]: ...
 @overload
 async def log(
-    ref: Ref, what: bool | int | Literal["print"], timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, what: bool | int | Literal["print"], *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> None: ...
 @public_in("sys")
 @checkpointed
-async def log(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def log(ref: Ref, what: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Keep the last events of a process, or give them.
 
     Args:
@@ -87,13 +87,13 @@ async def log(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> A
 
 @overload
 async def statistics(
-    ref: Ref, what: Get, timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, what: Get, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> Statistics | None: ...
 @overload
-async def statistics(ref: Ref, what: bool, timeout: float | None = DEFAULT_TIMEOUT) -> None: ...
+async def statistics(ref: Ref, what: bool, *, timeout: float | None = DEFAULT_TIMEOUT) -> None: ...
 @public_in("sys")
 @checkpointed
-async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def statistics(ref: Ref, what: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Count messages of a process, or give the counts.
 
     Args:
@@ -121,7 +121,10 @@ async def statistics(ref: Ref, what: Any, timeout: float | None = DEFAULT_TIMEOU
 @public_in("sys")
 @checkpointed
 async def log_to_file(
-    ref: Ref, path: str | os.PathLike[str] | Literal[False], timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref,
+    path: str | os.PathLike[str] | Literal[False],
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
 ) -> None:
     """Write a line for every event of a process to a file.
 
@@ -185,7 +188,7 @@ async def install(
 
 @public_in("sys")
 @checkpointed
-async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def remove(ref: Ref, function_or_id: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Take a function away that `install` has put there; one that is not there does no harm.
 
     Args:
@@ -205,7 +208,7 @@ async def remove(ref: Ref, function_or_id: Any, timeout: float | None = DEFAULT_
 
 @public_in("sys")
 @checkpointed
-async def no_debug(ref: Ref, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def no_debug(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Switch off whatever watches a process.
 
     Args:

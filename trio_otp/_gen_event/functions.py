@@ -233,7 +233,7 @@ async def swap_sup_handler(
 @public_in("gen_event")
 @checkpointed
 async def call(
-    ref: Ref, handler: HandlerKey, request: Any, timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, handler: HandlerKey, request: Any, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> Any:
     """Ask one handler and wait for its answer.
 
@@ -329,7 +329,7 @@ async def which_handlers(ref: Ref) -> list[HandlerKey]:
 
 @public_in("gen_event")
 @checkpointed
-async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
+async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = None) -> None:
     """Let an event manager end, after what is queued before, and wait until it is dead.
 
     Every handler's `terminate` runs first, with SHUTDOWN.

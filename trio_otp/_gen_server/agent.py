@@ -106,29 +106,31 @@ class Agent(GenServer, Generic[T]):
     async def get(
         agent: Pid[Agent[V]],
         function: Callable[[V], Coroutine[Any, Any, R]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @overload
     @staticmethod
     async def get(
-        agent: Pid[Agent[V]], function: Callable[[V], R], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Pid[Agent[V]], function: Callable[[V], R], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> R: ...
     @overload
     @staticmethod
     async def get(
         agent: Name,
         function: Callable[[Any], Coroutine[Any, Any, R]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @overload
     @staticmethod
     async def get(
-        agent: Name, function: Callable[[Any], R], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Name, function: Callable[[Any], R], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> R: ...
     @staticmethod
     @checkpointed
     async def get(
-        agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:
         """Ask for something about the value.
 
@@ -155,17 +157,18 @@ class Agent(GenServer, Generic[T]):
     async def update(
         agent: Pid[Agent[V]],
         function: Callable[[V], V | Coroutine[Any, Any, V]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> None: ...
     @overload
     @staticmethod
     async def update(
-        agent: Name, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Name, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> None: ...
     @staticmethod
     @checkpointed
     async def update(
-        agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> None:
         """Change the value, and wait until it is changed.
 
@@ -187,6 +190,7 @@ class Agent(GenServer, Generic[T]):
     async def get_and_update(
         agent: Pid[Agent[V]],
         function: Callable[[V], Coroutine[Any, Any, tuple[R, V]]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @overload
@@ -194,6 +198,7 @@ class Agent(GenServer, Generic[T]):
     async def get_and_update(
         agent: Pid[Agent[V]],
         function: Callable[[V], tuple[R, V]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @overload
@@ -201,6 +206,7 @@ class Agent(GenServer, Generic[T]):
     async def get_and_update(
         agent: Name,
         function: Callable[[Any], Coroutine[Any, Any, tuple[R, Any]]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @overload
@@ -208,12 +214,13 @@ class Agent(GenServer, Generic[T]):
     async def get_and_update(
         agent: Name,
         function: Callable[[Any], tuple[R, Any]],
+        *,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> R: ...
     @staticmethod
     @checkpointed
     async def get_and_update(
-        agent: Ref, function: Callable[[Any], Any], timeout: float | None = DEFAULT_TIMEOUT
+        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:
         """Change the value and get an answer, in one step.
 

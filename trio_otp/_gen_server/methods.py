@@ -150,7 +150,7 @@ class _Method(Handle):
     def __reduce_ex__(self, _: object) -> Any:
         return getattr, (self.owner, self.name)  # by name, as a function
 
-    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+    def bind(self, ref: Ref, *, timeout: Any = UNSET) -> Callable[..., Any]:
         """Return the method with the server filled in, and a limit in the place of its own."""
         raise NotImplementedError  # a call waits for its answer, a cast does not
 
@@ -267,7 +267,7 @@ class CallMethod(_Method, Generic[P, R]):
                 raise self.without_server()
             return self._send(ref, args, kwargs, self.timeout)
 
-    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+    def bind(self, ref: Ref, *, timeout: Any = UNSET) -> Callable[..., Any]:
         """Return the method with the server filled in, and a limit in the place of its own."""
         send, limit = self._send, self.timeout if timeout is UNSET else timeout
 
@@ -375,7 +375,7 @@ class CastMethod(_Method, Generic[P]):
                 raise self.without_server()
             return self._send(ref, args, kwargs)
 
-    def bind(self, ref: Ref, timeout: Any = UNSET) -> Callable[..., Any]:
+    def bind(self, ref: Ref, *, timeout: Any = UNSET) -> Callable[..., Any]:
         """Return the method with the server filled in; nobody waits, so there is no limit."""
         send = self._send
 

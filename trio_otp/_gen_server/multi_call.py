@@ -65,7 +65,7 @@ class MultiReply(NamedTuple):
 @checkpointed
 @enable_ki_protection
 async def multi_call(
-    refs: Ref | Iterable[Ref], request: Any, timeout: float | None = DEFAULT_TIMEOUT
+    refs: Ref | Iterable[Ref], request: Any, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> MultiReply:
     """Ask several servers at once, and wait until each has answered or failed.
 
@@ -111,7 +111,7 @@ async def _gather(
     try:
         while True:
             left = None if deadline is None else max(0.0, deadline - trio.current_time())
-            response = await ids.receive(left)
+            response = await ids.receive(timeout=left)
             if response is None:
                 return
             results[response[0]] = response[1]

@@ -103,7 +103,7 @@ class RequestIds:
 
     @enable_ki_protection
     async def receive(
-        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
+        self, *, timeout: float | None = DEFAULT_TIMEOUT, delete: bool = True
     ) -> Response | None:
         """Wait for an answer to any of the requests; if it takes too long, give all of them up.
 
@@ -132,7 +132,7 @@ class RequestIds:
     @checkpointed
     @enable_ki_protection
     async def wait(
-        self, timeout: float | None = DEFAULT_TIMEOUT, *, delete: bool = True
+        self, *, timeout: float | None = DEFAULT_TIMEOUT, delete: bool = True
     ) -> Response | None:
         """Wait for an answer to any of the requests; if it takes too long, one can wait again.
 

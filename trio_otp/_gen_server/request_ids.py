@@ -185,7 +185,9 @@ def send_request(ref: Ref, request: Any) -> RequestId:
 
 @public
 @enable_ki_protection
-async def receive_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def receive_response(
+    request_id: RequestId, *, timeout: float | None = DEFAULT_TIMEOUT
+) -> Any:
     """Wait for the answer to a request; if it takes too long, give the request up.
 
     Args:
@@ -204,7 +206,7 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
     Follows: `gen_server:receive_response/2`.
     """
     try:
-        return await wait_response(request_id, timeout)
+        return await wait_response(request_id, timeout=timeout)
     except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
         if isinstance(request_id, RequestId):  # which nobody has looked at in a cancelled scope
             request_id._give_up()
@@ -214,7 +216,7 @@ async def receive_response(request_id: RequestId, timeout: float | None = DEFAUL
 @public
 @checkpointed
 @enable_ki_protection
-async def wait_response(request_id: RequestId, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def wait_response(request_id: RequestId, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, one can wait again.
 
     Args:

@@ -251,7 +251,7 @@ class GenServer(Behaviour):
 
 @public
 @enable_ki_protection
-async def call(ref: Ref, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
 
     Args:
@@ -339,7 +339,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 @public
 @checkpointed
 @enable_ki_protection
-async def stop(ref: Ref, reason: object = NORMAL, timeout: float | None = None) -> None:
+async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = None) -> None:
     """Let a server end, after what is queued before, and wait until it is dead.
 
     A plain process and a WorkerThread, which handle no such message, are cancelled instead.

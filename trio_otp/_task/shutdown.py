@@ -33,7 +33,7 @@ T = TypeVar("T")
 @checkpointed
 @enable_ki_protection
 async def shutdown(
-    task: Task[T], timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT
+    task: Task[T], *, timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT
 ) -> Outcome[T] | None:
     """End a task, and wait until it has ended. The owner is unlinked first.
 

@@ -29,7 +29,7 @@ OnTimeout = Literal["nothing", "ignore", "kill_task"]
 
 @public_in("task")
 @checkpointed
-async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
+async def await_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> T:
     """Wait for the result of a task. `await task` is the same with the usual time-out.
 
     If the wait is cancelled nothing is lost: the task can be awaited again.
@@ -59,7 +59,7 @@ async def await_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> T:
 @public_in("task")
 @checkpointed
 @enable_ki_protection
-async def await_many(tasks: Iterable[Task[T]], timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
+async def await_many(tasks: Iterable[Task[T]], *, timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
     """Wait for the results of many tasks, all within one time-out.
 
     Args:
@@ -119,7 +119,7 @@ def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> 
 
 @public_in("task")
 @checkpointed
-async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Outcome[T] | None:
+async def yield_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> Outcome[T] | None:
     """Look for what has come of a task, waiting a while; it can be called again and again.
 
     Args:
@@ -137,7 +137,7 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
     Follows: `Task.yield/2`.
     """
     expect_task(task)
-    [(_, outcome)] = await yield_many([task], timeout)
+    [(_, outcome)] = await yield_many([task], timeout=timeout)
     return outcome
 
 
@@ -146,8 +146,8 @@ async def yield_one(task: Task[T], timeout: float | None = AWAIT_TIMEOUT) -> Out
 @enable_ki_protection
 async def yield_many(
     tasks: Iterable[Task[T]],
-    timeout: float | None = AWAIT_TIMEOUT,
     *,
+    timeout: float | None = AWAIT_TIMEOUT,
     limit: int | None = None,
     on_timeout: OnTimeout = "nothing",
 ) -> list[tuple[Task[T], Outcome[T] | None]]:
@@ -202,4 +202,4 @@ async def _give_up(task: Task[T], on_timeout: OnTimeout) -> Outcome[T] | None:
         return None
     if on_timeout == "ignore" or task.pid is None:
         return ignore(task)
-    return await shutdown(task, "brutal_kill")
+    return await shutdown(task, timeout="brutal_kill")

@@ -211,7 +211,7 @@ class ServerMachine(RuleBasedStateMachine):
         self.settle()
         return result
 
-    def call(self, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+    def call(self, request: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Call the server.
 
         Args:
