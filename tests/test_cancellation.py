@@ -8,6 +8,7 @@ name, request, link, monitor or timer is left of what was broken off, and the se
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -207,7 +208,7 @@ async def leak_a_timer(w: World) -> None:
 
 
 async def leak_a_request(w: World) -> None:
-    w.nursery.start_soon(otp.call, "me", "unanswered", None)
+    w.nursery.start_soon(partial(otp.call, "me", "unanswered", timeout=None))
 
 
 @pytest.mark.parametrize(

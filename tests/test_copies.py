@@ -480,7 +480,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "NotRegistered": lambda: otp.NotRegistered("key", "pid"),  # type: ignore[arg-type]
     "NotOwner": lambda: otp.NotOwner("task", "await", None, "pid"),
     "TaskExited": lambda: otp.TaskExited("task", CRASH),
-    "TaskTimeout": lambda: otp.TaskTimeout("task", 5.0),
+    "TaskTimeout": lambda: otp.TaskTimeout("task", timeout=5.0),
     "NoController": lambda: otp.NoController("text"),
     "UnknownApplication": lambda: otp.UnknownApplication("app", ["other"]),
     "AlreadyLoaded": lambda: otp.AlreadyLoaded("app"),

@@ -8,6 +8,7 @@ one of the runs both sleep whenever they are idle, in another after a while, in 
 from __future__ import annotations
 
 import contextvars
+from functools import partial
 from typing import Any
 
 import trio
@@ -70,7 +71,9 @@ class Actor(otp.GenServer):
                 NOTE.reset(self.tokens.pop())
             case ("ask other", number):
                 other = NAMES[number % 2]
-                return otp.Reply(await attempt(otp.call, other, ("echo", number), 2))
+                return otp.Reply(
+                    await attempt(partial(otp.call, timeout=2), other, ("echo", number))
+                )
             case ("link", number):
                 otp.link(otp.whereis(NAMES[number % 2]) or otp.self())
             case ("unlink", number):
@@ -180,17 +183,17 @@ class Client:
 
         match kind:
             case "call":
-                ask(otp.call, (what, amount), 4)
+                ask(partial(otp.call, timeout=4), (what, amount))
             case "cast":
                 otp.cast(name, (what, amount))
             case "sys":
-                ask(otp.sys.replace_state, lambda state: state, 4)
+                ask(partial(otp.sys.replace_state, timeout=4), lambda state: state)
             case "kill" if otp.whereis(name):
                 otp.exit(name, otp.KILL)
             case "signal" if otp.whereis(name):
                 otp.exit(name, amount)
             case "stop":
-                ask(otp.stop, otp.Shutdown(amount), 4)
+                ask(partial(otp.stop, timeout=4), otp.Shutdown(amount))
             case "tell" if otp.whereis(name):
                 otp.send(name, amount)
 

@@ -184,7 +184,7 @@ async def test_calls_that_wait_for_an_answer_are_counted(autojump_clock: Clock) 
     async with otp.open_process() as me, trio.open_nursery() as nursery:
         a = await otp.start(Deferring)
         for request in (0, 10, 0):
-            nursery.start_soon(otp.call, a, request, None)
+            nursery.start_soon(partial(otp.call, a, request, timeout=None))
             await trio.sleep(1)
 
         assert (3, "call 10", 1) == (info(a).unanswered, info(a).message, info(a).handled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -486,7 +487,7 @@ async def test_terminate_answers_and_then_ends_the_server() -> None:
 async def test_requests_that_were_given_up_do_nothing(way: str, autojump_clock: Any) -> None:
     """A suspend that nobody knows of would hold the server for ever; no other one is done later."""
     async with tally() as pid, trio.open_nursery() as nursery:
-        nursery.start_soon(otp.call, pid, ("sleep", 20), 30)
+        nursery.start_soon(partial(otp.call, pid, ("sleep", 20), timeout=30))
         await wait_all_tasks_blocked()
         requests: list[Any] = [
             otp.sys.suspend,
@@ -499,11 +500,11 @@ async def test_requests_that_were_given_up_do_nothing(way: str, autojump_clock: 
         for request in requests:
             if way == "cancelled":
                 with trio.move_on_after(1) as scope:
-                    await request(pid, None)
+                    await request(pid, timeout=None)
                 assert scope.cancelled_caught
             else:
                 with pytest.raises(otp.CallTimeout):
-                    await request(pid, 1 if way == "timeout" else 0)
+                    await request(pid, timeout=1 if way == "timeout" else 0)
         await trio.sleep(20)
         status = await otp.sys.get_status(pid)
         assert ("running", ()) == (status.sys, status.debug)
@@ -522,11 +523,11 @@ async def test_a_suspended_process_passes_over_what_was_given_up(
     """Also one that is held and busy with another request; its resume comes all the same."""
     async with tally() as pid, trio.open_nursery() as nursery:
         await otp.sys.suspend(pid)
-        nursery.start_soon(otp.sys.replace_state, pid, busy_for_a_while, None)
+        nursery.start_soon(partial(otp.sys.replace_state, pid, busy_for_a_while, timeout=None))
         await wait_all_tasks_blocked()
         for request in (otp.sys.resume, otp.sys.suspend):
             with suppress(otp.CallTimeout), trio.move_on_after(1):
-                await request(pid, 1 if way == "timeout" else None)
+                await request(pid, timeout=1 if way == "timeout" else None)
         await trio.sleep(20)
         assert "running" == (await otp.sys.get_status(pid)).sys
 
@@ -540,7 +541,7 @@ async def test_a_server_that_was_ordered_to_end_in_vain_ends_later(autojump_cloc
     """As after an `otp.stop` that has timed out."""
     ended: list[object] = []
     async with tally(ended) as pid, trio.open_nursery() as nursery:
-        nursery.start_soon(otp.call, pid, ("sleep", 20), 30)
+        nursery.start_soon(partial(otp.call, pid, ("sleep", 20), timeout=30))
         await wait_all_tasks_blocked()
         with pytest.raises(otp.CallTimeout):
             await otp.sys.terminate(pid, "enough", timeout=1)

@@ -330,7 +330,9 @@ async def test_yield_looks_and_can_look_again(autojump_clock: trio.abc.Clock) ->
     async with otp.open_process(trap_exit=True):
         good, bad = task.start_async(give, 1, 2), task.start_async(leave, "why")
 
-        assert [None, task.Exited("why")] == [await task.yield_one(t, timeout=0.5) for t in (good, bad)]
+        assert [None, task.Exited("why")] == [
+            await task.yield_one(t, timeout=0.5) for t in (good, bad)
+        ]
         assert task.Ok(1) == await task.yield_one(good)
         assert [None, None] == [await task.yield_one(t, timeout=None) for t in (good, bad)]
 
@@ -400,7 +402,9 @@ async def test_a_server_gets_the_two_messages() -> None:
         return [task.start_async(fn, 5, deliver=True) for fn in (give, leave)]
 
     async def ask_in_vain(server: Server) -> Any:
-        return [await task.yield_one(t, timeout=0) for t in tasks] + [await task.shutdown(t) for t in tasks]
+        return [await task.yield_one(t, timeout=0) for t in tasks] + [
+            await task.shutdown(t) for t in tasks
+        ]
 
     async with otp.open_process():
         server = await otp.start_link(Server)

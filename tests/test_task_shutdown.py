@@ -85,7 +85,10 @@ async def test_shutdown_of_a_stubborn_task(autojump_clock: trio.abc.Clock) -> No
             await task.shutdown(stubborn, timeout=3),
             trio.current_time(),
         )
-        assert (None, 3.0) == (await task.shutdown(other, timeout="brutal_kill"), trio.current_time())
+        assert (None, 3.0) == (
+            await task.shutdown(other, timeout="brutal_kill"),
+            trio.current_time(),
+        )
 
 
 async def test_a_trapping_task_may_still_give_its_result(autojump_clock: trio.abc.Clock) -> None:
@@ -107,7 +110,7 @@ async def test_shutdown_after_a_time_out(autojump_clock: trio.abc.Clock) -> None
                 assert task.ignore(running) is None
             else:
                 with pytest.raises(otp.TaskTimeout):
-                    await let_go(running, 1)
+                    await let_go(running, timeout=1)
             assert await task.shutdown(running) is None
             assert not otp.is_alive(running.pid)
 

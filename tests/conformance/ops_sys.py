@@ -39,7 +39,10 @@ async def _get_state(env: Env, target: Any, options: Any = None) -> Any:
     timeout = seconds((options or {}).get("timeout"), 5.0)
 
     async def get() -> Any:
-        return ["ok", _neutral(env, await otp.sys.get_state(env.world.ref(target), timeout=timeout))]
+        return [
+            "ok",
+            _neutral(env, await otp.sys.get_state(env.world.ref(target), timeout=timeout)),
+        ]
 
     return await caught(env, get())
 

@@ -6,6 +6,7 @@ Follows: Erlang's `gen_server`, section "Callback functions".
 from __future__ import annotations
 
 import enum
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import outcome
@@ -49,12 +50,12 @@ class Reply(Generic[T]):
     """
 
     value: T | outcome.Outcome[T]
-    timeout: float | None = None
-    continue_: Any = None
+    timeout: float | None = field(default=None, kw_only=True)
+    continue_: Any = field(default=None, kw_only=True)
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoReply:
     """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
 

@@ -346,4 +346,4 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     Follows: `gen_event:stop/3`.
     """
     check_class(ref, need(ref), EventManager, "gen_event.stop")
-    await gen_server.stop(ref, reason, timeout)
+    await gen_server.stop(ref, reason, timeout=timeout)

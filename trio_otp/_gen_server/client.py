@@ -35,7 +35,7 @@ class Client(Handle):
     def __getattr__(self, name: str) -> Any:
         method: Any = getattr(self._class, name, None)
         if is_sent(method):
-            bound = self.__dict__[name] = method.bind(self.ref, self._timeout)
+            bound = self.__dict__[name] = method.bind(self.ref, timeout=self._timeout)
             return bound
         raise no_method(self._class, name, is_sent)
 

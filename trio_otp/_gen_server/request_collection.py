@@ -121,7 +121,7 @@ class RequestIds:
         Follows: `gen_server:receive_response/3`.
         """
         try:
-            return await self.wait(timeout, delete=delete)
+            return await self.wait(timeout=timeout, delete=delete)
         except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
             for request_id in self._labels:
                 request_id._give_up()

@@ -14,7 +14,7 @@ annotated with the class. Follows: Elixir's `Supervisor`, section "Child specifi
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
@@ -57,7 +57,7 @@ _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
     """What a supervisor knows of a child, with every default filled in.
 
@@ -158,7 +158,7 @@ class Child(_Specified, Generic[S_co]):
         spec = self._spec
         if spec is None:
             known = self.blueprint
-            spec = ChildSpec(*(getattr(known, option) for option in ChildSpec.__match_args__))
+            spec = ChildSpec(**{each.name: getattr(known, each.name) for each in fields(ChildSpec)})
             _keep(self, "_spec", spec)
         return spec
 

@@ -176,7 +176,7 @@ class Task(Handle, Generic[T]):
     def _timed_out(self, timeout: float | None) -> TaskTimeout:
         taken = "" if self._open else f"the result of {self!r} was taken before, or is not wanted"
         self._let_go()
-        return TaskTimeout(self, timeout, taken)
+        return TaskTimeout(self, timeout=timeout, text=taken)
 
     @enable_ki_protection
     def _take(self) -> Outcome[T] | None:

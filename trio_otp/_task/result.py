@@ -93,7 +93,7 @@ class TaskTimeout(OtpError, trio.TooSlowError):
     `what` is the task, the list of tasks, or the item of a stream that was waited for.
     """
 
-    def __init__(self, what: object, timeout: float | None, text: str = "") -> None:
+    def __init__(self, what: object, *, timeout: float | None, text: str = "") -> None:
         super().__init__(text or f"{_name(what)} has no result after {timeout} s")
         self.what = what
         self.timeout = timeout

@@ -242,7 +242,9 @@ class TaskStream(Handle, Generic[T]):
         if item.timed_out and item.reply is None and self.plan.on_timeout == "exit":
             shown = bounded(item.value)
             text = f"the task of item {shown} took longer than {self.plan.timeout} s"
-            self._failure = self._failure or TaskTimeout(item.value, self.plan.timeout, text)
+            self._failure = self._failure or TaskTimeout(
+                item.value, timeout=self.plan.timeout, text=text
+            )
         elif self.plan.link and not self.closed and not item.timed_out:
             self._tell_owner(process, reason)
         if self._news is not None:

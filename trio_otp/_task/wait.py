@@ -103,7 +103,8 @@ def _what_failed(
     for task, outcome in outcomes.items():
         if isinstance(outcome, Exited):
             return TaskExited(task, outcome.reason)
-    return TaskTimeout([task for task, outcome in outcomes.items() if outcome is None], timeout)
+    late = [task for task, outcome in outcomes.items() if outcome is None]
+    return TaskTimeout(late, timeout=timeout)
 
 
 def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> list[Task[T]]:

@@ -36,6 +36,7 @@ The file is long by the docstrings of what a machine may override.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, TypeVarTuple
 
 import trio
@@ -224,7 +225,7 @@ class ServerMachine(RuleBasedStateMachine):
         Raises:
             CallError: there is none, as of `otp.call`.
         """
-        return self.run(call, self.pid, request, timeout)
+        return self.run(partial(call, timeout=timeout), self.pid, request)
 
     def cast(self, message: Any) -> None:
         """Cast to the server, and let it be handled.
@@ -269,7 +270,9 @@ class ServerMachine(RuleBasedStateMachine):
             kill: whether it is killed; else it crashes.
         """
         gate = _Holds(self._process())
-        calls = [self.loop.begin(call, self.pid, "a call", None) for _ in range(callers)]
+        calls = [
+            self.loop.begin(partial(call, timeout=None), self.pid, "a call") for _ in range(callers)
+        ]
         if kill:
             self._process().signal(None, KILL)
         else:
