@@ -143,7 +143,7 @@ async def test_a_wrong_argument_is_the_callers_type_error(args: Any, kwargs: Any
             put(pid, *args, **kwargs)
         process = pid._process
         assert process is not None
-        assert 0 == process.handled + len(process.mailbox)
+        assert 0 == process.messages_handled + len(process.mailbox)
 
 
 async def test_calls_and_casts_to_nobody() -> None:

@@ -113,7 +113,7 @@ def test_ctrl_c_at_every_line(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_program_that_hangs_is_named() -> None:
-    """If the task that closes a home were not protected, the sweep would find it, and not hang."""
+    """If the closing of an ordered nursery were not protected, the sweep would find it."""
     total = places("small")
     trio.lowlevel.disable_ki_protection(OrderedNursery.close_after)
     try:

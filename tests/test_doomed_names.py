@@ -120,9 +120,9 @@ async def test_nothing_starts_for_a_starter_that_has_ended(autojump_clock: objec
 
 
 async def test_a_closed_nursery_leaves_nothing_behind() -> None:
-    """Starting in a nursery that is over is an error, and no home of it is kept."""
+    """Starting in a nursery that is over is an error, and no ordered nursery of it is kept."""
     async with trio.open_nursery() as nursery:
         pass
     with pytest.raises(RuntimeError, match="closed"):
         otp.spawn(trio.sleep_forever, nursery=nursery)
-    assert {} == runtime().homes
+    assert {} == runtime().nurseries

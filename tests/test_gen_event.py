@@ -231,7 +231,7 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
             await ge.delete_handler("events", (int, "id"))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="timeout=-1"):
             await ge.call("events", Note, "x", timeout=-1)
-        assert 0 == runtime().names["events"].handled
+        assert 0 == runtime().names["events"].messages_handled
 
 
 async def test_what_is_no_event_manager_is_refused_in_the_caller(autojump_clock: Any) -> None:

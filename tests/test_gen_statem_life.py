@@ -164,7 +164,7 @@ async def test_a_machine_that_never_rests_starves_nobody(action: Any) -> None:
             await trio.lowlevel.checkpoint()
         process = pid._process
         assert process is not None
-        assert 20 < process.handled
+        assert 20 < process.messages_handled
         otp.exit(pid, otp.KILL)
         assert otp.KILLED is (await otp.receive(otp.Exit)).reason
 

@@ -120,11 +120,11 @@ class Turns(trio.abc.Instrument):
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self.process.task:
-            self.counts.append(-self.process.handled)
+            self.counts.append(-self.process.messages_handled)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self.process.task:
-            self.counts[-1] += self.process.handled
+            self.counts[-1] += self.process.messages_handled
 
 
 async def turns_of(pid: otp.Pid[Any]) -> list[int]:
@@ -161,7 +161,7 @@ async def test_enter_calls_are_no_messages() -> None:
         await otp.call(pid, otp.NextState("b", otp.Reply(1)))
         await settled()
         assert 3 == len(inside(pid).log)
-        assert 1 == pid._process.handled  # type: ignore[union-attr]
+        assert 1 == pid._process.messages_handled  # type: ignore[union-attr]
 
 
 async def test_both_hooks_get_kind_and_content() -> None:

@@ -110,7 +110,7 @@ async def test_a_nursery_with_processes_waits_for_them(autojump_clock: Any) -> N
         otp.spawn(trio.sleep, 7, nursery=nursery)
     assert 7 == trio.current_time()
     assert {} == runtime().processes
-    assert {} == runtime().homes
+    assert {} == runtime().nurseries
 
 
 async def test_spawn_refuses_a_coroutine() -> None:

@@ -20,7 +20,7 @@ from supervision_model import Gone, Model, Node, Plan
 from trio.testing import MockClock
 
 import trio_otp as otp
-from trio_otp._process.names import need
+from trio_otp._process.names import need_living
 
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 STRATEGIES = st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])
@@ -255,7 +255,7 @@ class Machine:
         active = sum(child.running for child in node.children)
         counts = otp.Counts(total, active, supervisors, total - supervisors)
         assert counts == await otp.count_children(node.tag)
-        intensity = need(node.tag).instance.loop.policy.intensity
+        intensity = need_living(node.tag).instance.loop.policy.intensity
         assert node.plan.max_restarts >= len(intensity._times)
 
 

@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import current_task
 
 import trio_otp as otp
-from trio_otp._process.names import need
+from trio_otp._process.names import need_living
 from trio_otp._process.request import DEFAULT_TIMEOUT, From
 from trio_otp._process.runtime import current_process, runtime
 
@@ -49,7 +49,7 @@ def looped(piece: Callable[[], object]) -> float:
 def pieces(pid: otp.Pid[Any]) -> dict[str, Callable[[], object]]:
     """Return what the caller and the server do for one call, with the caller being a process."""
     here = runtime()
-    process = need(pid)
+    process = need_living(pid)
     request = From[int](process, pid, 1, DEFAULT_TIMEOUT)
     answered = From[int](process, pid, 1, DEFAULT_TIMEOUT)
     answered.done = True
@@ -65,7 +65,7 @@ def pieces(pid: otp.Pid[Any]) -> dict[str, Callable[[], object]]:
         table.pop(request, None)
 
     return {
-        "find the server": lambda: need(pid, 1),
+        "find the server": lambda: need_living(pid, 1),
         "make the request": lambda: From(process, pid, 1, DEFAULT_TIMEOUT),
         "look at the clock, twice": lambda: (here.now(), here.now()),
         "which task is this, twice": lambda: (current_task(), current_task()),

@@ -34,7 +34,7 @@ MUTATIONS = [
     Mutation(
         "a cancelled start goes on",
         1,
-        "start",
+        "start_and_wait",
         "process.exit_with(SHUTDOWN, run_terminate=True)",
         "return process",
         "test_supervisor_start.py::test_a_start_that_is_cancelled_leaves_nothing",
@@ -72,7 +72,7 @@ MUTATIONS = [
         "test_hibernation.py::test_a_signal_that_comes_while_it_falls_asleep_ends_it",
     ),
     Mutation(
-        "a Ctrl-C gets into the task that closes a home",
+        "a Ctrl-C gets into the task that closes an ordered nursery",
         1,
         "OrderedNursery.close_after",
         "enable_ki_protection",
@@ -148,7 +148,7 @@ MUTATIONS = [
         "busy servers fall asleep",
         6,
         "IdleTimer.wins",
-        "self._handled != self._process.handled",
+        "self._handled != self._process.messages_handled",
         "self._handled < 0",
         "test_hibernation.py::test_it_sleeps_when_it_has_been_idle_for_so_long",
     ),
@@ -616,8 +616,8 @@ MUTATIONS = [
         "a test may leave a process behind",
         1,
         "leaked_processes",
-        "each.home in homes and each not in owned",
-        "each.dead and each.home in homes and owned",
+        "each.nursery in own and each not in owned",
+        "each.dead and each.nursery in own and owned",
         "test_kit_leaks.py::test_a_process_that_is_left",
     ),
     Mutation(

@@ -169,7 +169,7 @@ async def world(begin: Callable[[], object]) -> AsyncGenerator[World]:
         nursery.cancel_scope.cancel()
     assert {} == runtime().processes
     assert {} == runtime().names
-    assert {} == runtime().homes
+    assert {} == runtime().nurseries
 
 
 # -- the operations --------------------------------------------------------------------------------

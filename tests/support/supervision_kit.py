@@ -141,10 +141,10 @@ def statuses(children: list[otp.ChildInfo]) -> dict[Any, str]:
 
 
 def leftovers() -> list[Any]:
-    """List whatever is left in the tables of the run: processes, names, homes, timers."""
+    """List whatever is left in the tables of the run: processes, names, nurseries, timers."""
     tables = runtime()
     left: list[Any] = [process.pid for process in tables.processes.values()]
-    return [*left, *tables.names, *tables.homes, *range(tables.timers.pending())]
+    return [*left, *tables.names, *tables.nurseries, *range(tables.timers.pending())]
 
 
 class Reports(list[Any]):

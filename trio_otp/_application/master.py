@@ -35,8 +35,8 @@ from .._process.nursery import OrderedNursery, lives_in
 from .._process.nursery import stop as stop_process
 from .._process.process import UNSET
 from .._process.runtime import runtime
-from .._start.child import as_child, child, start_of
-from .._start.start import start
+from .._start.child import as_child, child
+from .._start.start import Start, start_and_wait
 from .._supervisor.loop import SupervisorBehaviour
 from .._supervisor.supervisor import Supervisor, SupervisorSpec
 from .._util.user_code import call_back
@@ -147,10 +147,10 @@ class Master:
     async def _live(self) -> None:
         try:
             async with OwnNursery() as self.nursery:
-                home = OrderedNursery(runtime(), self.nursery)
-                await self._start(home)
+                ordered = OrderedNursery(runtime(), self.nursery)
+                await self._start(ordered)
                 if self.top is not None:
-                    await self._serve(self.top, home)
+                    await self._serve(self.top, ordered)
         finally:
             if self.top is not None:
                 await self._call_back(self.application.stop)
@@ -158,10 +158,10 @@ class Master:
             elif self.failure is not UNSET:
                 self._report_end(self.failure)
 
-    async def _start(self, home: OrderedNursery) -> None:
+    async def _start(self, ordered: OrderedNursery) -> None:
         with self._starting:
             try:
-                self.top = await self._start_top(home)
+                self.top = await self._start_top(ordered)
             except StartError as exc:
                 self.failure = exc.reason
             except Exception as exc:
@@ -169,9 +169,9 @@ class Master:
         if self._starting.cancelled_caught:
             self.failure = SHUTDOWN
 
-    async def _start_top(self, home: OrderedNursery) -> Process:
+    async def _start_top(self, ordered: OrderedNursery) -> Process:
         wanted = _as_top(self.application, await call_back(self.application.start))
-        top = await start(start_of(wanted, home, starter=None, link=False))
+        top = await start_and_wait(Start(wanted.blueprint, ordered, None))
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
             raise BadReturn(what, "IGNORE", "anything else for the top of an application")
@@ -180,7 +180,7 @@ class Master:
         except BaseException:
             with trio.CancelScope(shield=True):
                 await stop_process(top, SHUTDOWN, top.shutdown, interrupt=True)
-                await home.close()
+                await ordered.close()
             raise
         return top
 
@@ -192,7 +192,7 @@ class Master:
                 if phase in inner.start_phases:
                     await call_back(inner.start_phase, phase)
 
-    async def _serve(self, top: Process, home: OrderedNursery) -> None:
+    async def _serve(self, top: Process, ordered: OrderedNursery) -> None:
         self.running = True
         self._emit("started")
         self.settled.set()
@@ -204,14 +204,14 @@ class Master:
         finally:
             self.running = False
             with trio.CancelScope(shield=True):
-                await self._wind_down(top, home)
+                await self._wind_down(top, ordered)
 
-    async def _wind_down(self, top: Process, home: OrderedNursery) -> None:
+    async def _wind_down(self, top: Process, ordered: OrderedNursery) -> None:
         try:
             await self._call_back(self.application.prep_stop)
         finally:
             await stop_process(top, SHUTDOWN, top.shutdown, interrupt=True)
-            await home.close()
+            await ordered.close()
 
     @enable_ki_protection
     def _top_ended(self, top: Process) -> None:

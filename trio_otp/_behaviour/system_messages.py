@@ -40,7 +40,7 @@ class Host(Protocol):
     process: Process
     instance: Any  # a Behaviour, or what has its `_sys_` methods
 
-    def is_order(self, message: Exit) -> bool:
+    def is_stop_message(self, message: Exit) -> bool:
         """Check whether an exit message is the parent's, or a supervisor's order to end."""
         raise NotImplementedError
 
@@ -111,7 +111,7 @@ async def _take_what_is_for(host: Host) -> Any:
 
     def is_wanted(message: Any) -> bool:
         if isinstance(message, Exit):
-            return host.is_order(message)
+            return host.is_stop_message(message)
         return isinstance(message, SystemCall | Terminate)
 
     try:

@@ -12,7 +12,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.bare import reason_of
 from .._exits.exits import CallbackFailed, NotSuspended, WrongServer, passes_through
 from .._process.debug import debug_of
-from .._process.names import class_name, need, takes_messages
+from .._process.names import class_name, need_living, takes_messages
 from .._process.request import check_timeout
 from .._util.public import public_in
 from .._util.record import dataclass
@@ -199,7 +199,7 @@ class _Failing:
 async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     """Send a request to a process that answers such, and wait for the answer."""
     check_timeout("timeout", timeout)
-    process = need(ref, request)
+    process = need_living(ref, request)
     if not takes_messages(process):
         raise WrongServer("a function of otp.sys", ref, class_name(process))
     return await SystemCall(process, ref, request, timeout).wait()

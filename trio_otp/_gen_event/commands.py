@@ -9,7 +9,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import Handled
 from .._behaviour.results import Reply
-from .._process.names import check_class, need
+from .._process.names import check_class, need_living
 from .._process.request import From, check_timeout
 from .._util.record import dataclass
 from .handler import HandlerCrashed
@@ -138,6 +138,6 @@ async def send_command(ref: Ref, command: Command, timeout: float | None = None)
         NoProcess, CallTimeout, ServerExited, CallingSelf, DeadlockError: as `otp.call`.
     """
     check_timeout("timeout", timeout)
-    process = need(ref, command)
+    process = need_living(ref, command)
     check_class(ref, process, EventManager, "a function of gen_event")
     return await From(process, ref, command, timeout).wait()

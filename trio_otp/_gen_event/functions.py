@@ -13,7 +13,14 @@ from .._gen_server import server as gen_server
 from .._gen_server.request_collection import RequestIds
 from .._gen_server.request_ids import check_response, receive_response, wait_response
 from .._process.checkpoints import checkpointed
-from .._process.names import check_class, find, is_atom, need, no_process, refuse_method
+from .._process.names import (
+    check_class,
+    find_living,
+    is_atom,
+    need_living,
+    no_process,
+    refuse_method,
+)
 from .._process.request import DEFAULT_TIMEOUT
 from .._process.runtime import need_process, runtime
 from .._util.bounded import bounded
@@ -70,7 +77,7 @@ def notify(ref: Ref, event: Any) -> None:
 
     Follows: `gen_event:notify/2`.
     """
-    process = find(ref)
+    process = find_living(ref)
     if process is not None:
         check_class(ref, process, EventManager, "gen_event.notify")
         process.mailbox.put(Cast(Notify(event)))
@@ -301,7 +308,7 @@ def send_request(
     if ids is not None and not isinstance(ids, RequestIds):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"ids={bounded(ids)}: expected an otp.RequestIds()")
     refuse_method(request, ref)
-    process = find(ref)
+    process = find_living(ref)
     if process is not None:
         check_class(ref, process, EventManager, "gen_event.send_request")
     request_id = request_ids.send_request(ref, CallHandler(handler, request))
@@ -345,5 +352,5 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
 
     Follows: `gen_event:stop/3`.
     """
-    check_class(ref, need(ref), EventManager, "gen_event.stop")
+    check_class(ref, need_living(ref), EventManager, "gen_event.stop")
     await gen_server.stop(ref, reason, timeout=timeout)

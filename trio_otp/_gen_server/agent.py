@@ -42,7 +42,7 @@ from .._behaviour.messages import Cast, Handled
 from .._behaviour.results import Reply
 from .._exits.exits import BadReturn
 from .._process.checkpoints import checkpointed
-from .._process.names import check_class, find, need
+from .._process.names import check_class, find_living, need_living
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
 from .._process.runtime import runtime
 from .._util.bounded import bounded
@@ -262,7 +262,7 @@ class Agent(GenServer, Generic[T]):
         Follows: `Agent.cast/2`.
         """
         message = _Update(function)
-        process = find(agent)
+        process = find_living(agent)
         if process is None:
             runtime().drop(agent, message, "cast to a dead agent")
             return SENT  # type: ignore[no-any-return]  # it stands for None
@@ -323,6 +323,6 @@ class _GetAndUpdate(_Apply):
 @enable_ki_protection
 async def _ask(agent: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
-    process = need(agent, message)
+    process = need_living(agent, message)
     check_class(agent, process, Agent, "a function of Agent")
     return await From(process, agent, message, timeout).wait()

@@ -34,13 +34,13 @@ async def _take(loop: ServerLoop, debug: Debug, message: Any) -> None:
         return
     debug.event("in", message.message)
     result = await finish(loop.run_cast(message.message))
-    loop.handled("cast", message.message)
+    loop.emit_stop("cast", message.message)
     loop._carry_on("handle_cast", result)
 
 
 async def _call(loop: ServerLoop, debug: Debug, from_: From[Any]) -> None:
     result = await finish(loop.run_call(from_))
-    loop.handled("call", from_.message)
+    loop.emit_stop("call", from_.message)
     if is_value(from_.message, result):
         result = Reply(result)
     _tell(debug, from_, result)

@@ -319,7 +319,7 @@ class ServerLoop:
                             process.enter_scope()
                         result = await result
                     if hooks.handle_stop is not None:
-                        self.handled("cast", message.message)
+                        self.emit_stop("cast", message.message)
                     if result is not None:
                         self._carry_on("handle_cast", result)
                 elif message.server is process:
@@ -329,11 +329,11 @@ class ServerLoop:
                             process.enter_scope()
                         result = await result
                     if hooks.handle_stop is not None:
-                        self.handled("call", message.message)
+                        self.emit_stop("call", message.message)
                     self.answer(message, result)
                 else:
                     await self._handle_info(message)
-                process.handled += 1
+                process.messages_handled += 1
             message = content = result = process.current = UNSET  # while it waits it holds nothing
 
     async def _take(self, message: Any) -> None:
@@ -354,7 +354,7 @@ class ServerLoop:
             await self._handle_info(message)
         else:
             await handle_debugged(self, debug, message)
-        process.handled += 1
+        process.messages_handled += 1
 
     @enable_ki_protection
     async def _next(self) -> Any:
@@ -394,9 +394,9 @@ class ServerLoop:
         self._carry_on("handle_info", result)
 
     def _is_from_above(self, message: Any) -> bool:
-        return message.__class__ is Exit and self.is_order(message)
+        return message.__class__ is Exit and self.is_stop_message(message)
 
-    def is_order(self, message: Exit) -> bool:
+    def is_stop_message(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others; one started without a link is its own."""
         process = self.process
         parent = process.parent or process
@@ -471,10 +471,10 @@ class ServerLoop:
         if result.__class__ is CoroutineType:
             self.process.enter_scope()
             result = await result
-        self.handled(kind, message)
+        self.emit_stop(kind, message)
         return result
 
-    def handled(self, kind: str, message: Any) -> None:
+    def emit_stop(self, kind: str, message: Any) -> None:
         """Tell who listens that a callback is over."""
         hook = self.process.runtime.events.handle_stop
         if hook is not None:

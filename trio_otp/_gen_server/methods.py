@@ -20,7 +20,7 @@ from .._behaviour.results import NoReply, Reply
 from .._exits.bare import publish, unwrap
 from .._exits.exits import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
-from .._process.names import METHODS, class_name, find, need
+from .._process.names import METHODS, class_name, find_living, need_living
 from .._process.pid import Pid
 from .._process.process import UNSET
 from .._process.request import From, check_timeout
@@ -181,7 +181,7 @@ class _Method(Handle):
     ) -> TypeError:
         """Say what is wrong with the arguments: perhaps the reference was left out."""
         with suppress(Exception):
-            if find(ref) is not None:
+            if find_living(ref) is not None:
                 return error
         try:
             self.check(None, ref, *args, **kwargs)
@@ -284,7 +284,7 @@ class CallMethod(_Method, Generic[P, R]):
             if kwargs or not self.least <= len(args) + 1 <= self.most:
                 self.refuse_wrong(ref, args, kwargs)
             message = self.message(self, args, kwargs)
-            process = need(ref, message)
+            process = need_living(ref, message)
             if process.behaviour is not self.owner:
                 self.check_server(ref, process)
             waiting = From(process, ref, message, timeout).begin()
@@ -389,7 +389,7 @@ class CastMethod(_Method, Generic[P]):
         if kwargs or not self.least <= len(args) + 1 <= self.most:
             self.refuse_wrong(ref, args, kwargs)
         message = Message(self, args, kwargs)
-        process = find(ref)
+        process = find_living(ref)
         if process is None:
             runtime().drop(ref, message, "cast to a dead server")
             return SENT

@@ -33,7 +33,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.exits import CallingSelf, CallTimeout
 from .._process.checkpoints import checkpointed
-from .._process.names import HasPid, find, is_atom, is_via
+from .._process.names import HasPid, find_living, is_atom, is_via
 from .._process.pid import Pid
 from .._process.request import DEFAULT_TIMEOUT, check_timeout
 from .._process.runtime import calling_process
@@ -90,7 +90,7 @@ async def multi_call(
     results: list[outcome.Outcome[Any] | None] = [None] * len(asked)
     ids = RequestIds()
     for index, ref in enumerate(asked):
-        if own is not None and find(ref) is own:
+        if own is not None and find_living(ref) is own:
             error = CallingSelf(ref, request, shown=shown_request(own))
             results[index] = outcome.Error(error)
         else:
@@ -99,7 +99,7 @@ async def multi_call(
     await _gather(ids, results, deadline)
     done = [one for one in results if one is not None]
     if len(done) < len(asked):
-        shown = shown_request(*map(find, asked))
+        shown = shown_request(*map(find_living, asked))
         late = outcome.Error(CallTimeout(tuple(asked), request, timeout or 0.0, shown=shown))
         done = [late if one is None else one for one in results]
     return _sorted(asked, done)

@@ -54,7 +54,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.exits import CallTimeout
 from .._process.checkpoints import checkpointed
-from .._process.names import find, no_process, refuse_method
+from .._process.names import find_living, no_process, refuse_method
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
 from .._process.status import shown_request
 from .._util.bounded import bounded
@@ -110,7 +110,7 @@ class RequestId(Handle):
     @enable_ki_protection
     def _post(self) -> None:
         refuse_method(self.message, self.ref)
-        process = find(self.ref)
+        process = find_living(self.ref)
         if process is None:
             self._arrived(outcome.Error(no_process(self.ref, self.message)))
             return

@@ -58,7 +58,7 @@ from .._exits.exits import (
     SpecError,
 )
 from .._process.checkpoints import checkpointed, refusal
-from .._process.names import METHODS, find, need, refuse_method, takes_messages
+from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds
 from .._process.runtime import calling_process, need_process, runtime
 from .._process.wait_edges import await_ends, enter_wait, leave_wait
@@ -278,7 +278,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
             check_timeout("timeout", timeout)
         if request.__class__ in METHODS:
             refuse_method(request, ref)
-        waiting = From(need(ref, request), ref, request, timeout).begin()
+        waiting = From(need_living(ref, request), ref, request, timeout).begin()
     except Exception:
         await refusal()
         raise
@@ -301,7 +301,7 @@ def cast(ref: Ref, message: Any) -> None:
     """
     if message.__class__ in METHODS:
         refuse_method(message, ref)
-    process = find(ref)
+    process = find_living(ref)
     if process is None:
         runtime().drop(ref, message, "cast to a dead server")
     else:
@@ -358,7 +358,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     Follows: `GenServer.stop/3`.
     """
     check_timeout("timeout", timeout)
-    process = need(ref)
+    process = need_living(ref)
     edge = calling_process()
     if takes_messages(process):
         edge = enter_wait(process, ref, None)
@@ -413,7 +413,7 @@ def reply_from_task(
         from_.server_died(helper.exit_reason)
 
     label = f"reply:{label_of(fn)}"
-    helper = Start(Blueprint(label, body), server.home, server).create()
+    helper = Start(Blueprint(label, body), server.nursery, server).create()
     helper.callers = (server.pid, *server.callers)
     helper.watchers[died] = None
     _end_with(server, helper)

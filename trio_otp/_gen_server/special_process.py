@@ -175,7 +175,7 @@ class SpecialProcess(Handle):
 
     def _is_system(self, message: Any) -> bool:
         if isinstance(message, Exit):
-            return self.is_order(message)
+            return self.is_stop_message(message)
         return isinstance(message, SystemCall | Terminate)
 
     async def _handle_system(self, message: Any) -> None:
@@ -194,7 +194,7 @@ class SpecialProcess(Handle):
     def instance(self, _: Any) -> None:
         pass
 
-    def is_order(self, message: Exit) -> bool:
+    def is_stop_message(self, message: Exit) -> bool:
         """Tell the exit signal of the parent, or of a supervisor, from others.
 
         Args:

@@ -162,7 +162,7 @@ class StatemLoop(ServerLoop):
             if result.__class__ is CoroutineType:
                 result = await result
             if hooks.handle_stop is not None:
-                self.handled(label(happening.kind), happening.content)
+                self.emit_stop(label(happening.kind), happening.content)
             if process.pending_exit is not UNSET:
                 await trio.lowlevel.checkpoint()
             self._done(happening, result, watched)
@@ -218,7 +218,7 @@ class StatemLoop(ServerLoop):
             watched.done(effects)
         self._perform(effects)
         if happening.kind is not Event.ENTER:
-            self.process.handled += 1
+            self.process.messages_handled += 1
 
     # -- checks ------------------------------------------------------------------------------
 

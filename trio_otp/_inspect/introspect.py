@@ -25,7 +25,7 @@ import trio
 
 from .._behaviour.messages import content_of, shown_message_of
 from .._port.port import Port
-from .._process.names import check_reference, holder, is_atom, is_via, no_process
+from .._process.names import check_reference, find_even_exiting, is_atom, is_via, no_process
 from .._process.nursery import stack_of
 from .._process.pid import Pid
 from .._process.process import UNSET
@@ -177,7 +177,7 @@ def process_info(ref: Ref) -> ProcessInfo:
         trap_exit=process.trap_exit,
         message_queue_len=len(process.mailbox),
         unanswered=len(process._requests or ()),
-        handled=process.handled,
+        handled=process.messages_handled,
         message=_in_hand(process) if in_hand else None,
         seconds=trio.current_time() - process.since if in_hand else 0.0,
         waits_for=_pid(awaited(process)),
@@ -194,7 +194,7 @@ def look(ref: Any) -> Process:
     """Return the process behind a reference, dying ones as well, or raise `NoProcess`."""
     check_reference(ref)
     if is_via(ref) or is_atom(ref):
-        process = holder(ref)
+        process = find_even_exiting(ref)
     else:
         pid: Pid[Any] = ref if ref.__class__ is Pid else ref.pid
         process = pid._process

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import trio
 
 from .._exits.exits import NoProcess
-from .._process.names import check_reference, find
+from .._process.names import check_reference, find_living
 from .._process.pid import Pid
 from .._process.runtime import need_process
 from .._registry.table import strict_key
@@ -184,7 +184,7 @@ def demonitor(handle: GroupMonitor) -> bool:
 
 def _server(scope: Ref) -> Scope:
     check_reference(scope)
-    process = find(scope)
+    process = find_living(scope)
     if process is None or (process.instance is None and process.starting is not None):
         error = NoProcess(scope)
         error.add_note("Start it with otp.child(otp.pg.Scope).having(name=...).")
@@ -196,7 +196,7 @@ def _server(scope: Ref) -> Scope:
 
 def _processes(pids: Any) -> list[Process]:
     """Return the living processes; check all before anything is done."""
-    return [process for process in map(find, _listed(pids)) if process is not None]
+    return [process for process in map(find_living, _listed(pids)) if process is not None]
 
 
 def _listed(pids: Any) -> list[Any]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._process.names import find
+from .._process.names import find_living
 from .._util.bounded import bounded, visible
 from .._util.public import public
 from .._util.record import dataclass
@@ -139,7 +139,7 @@ class Owner:
         """Return the process that is the owner now; a line for nobody is dropped."""
         why = "the owner of a port is not there"
         try:
-            process = find(self._ref)
+            process = find_living(self._ref)
         except Exception as exc:  # of a via module of the user
             why = f"the owner of a port cannot be found: {bounded(exc)}"
             process = None

@@ -35,7 +35,7 @@ def let_go(process: Process) -> None:
         target, monitor.target = monitor.target, None
         if target is not None:
             target.watched_by.pop(monitor, None)
-    process.home.remove(process)
+    process.nursery.remove(process)
 
 
 def _clean_up(process: Process, clean_up: Callable[[Process], object]) -> None:

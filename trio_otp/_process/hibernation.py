@@ -5,12 +5,12 @@ idle for that long. What it keeps is its `Process`, with all tables that lead th
 instance. Rules this file keeps:
 
 * There is one way to reach a process without a scope, its mailbox: by `put` and `wake`. `Asleep`
-  stands in place of that and starts a task, in the home of the process. So who sends, kills or
+  stands in place of that and starts a task, in the nursery of the process. So who sends, kills or
   shuts down does the same to a server that sleeps, and what does not sleep pays nothing.
 * It falls asleep as the last thing its task does, without a checkpoint, when its scope has been
   left. What has reached it since the loop decided to end wakes it at once.
 * A context with variables of the user is kept as it is, not as a copy: a token fits no copy.
-* A home counts those that sleep, so its nursery stays open for them.
+* An ordered nursery counts those that sleep, so it stays open for them.
 
 Follows: Erlang's `hibernate_after` of `gen_server:start_link/4`.
 """
@@ -97,7 +97,7 @@ def fall_asleep(process: Process) -> None:
 
 
 def _start_task(process: Process, context: contextvars.Context | None) -> None:
-    start_soon: Callable[..., None] = process.home.nursery.start_soon
+    start_soon: Callable[..., None] = process.nursery.trio_nursery.start_soon
     name = task_name(process.label)
     if context is None:
         contextvars.Context().run(start_soon, process.run, name=name)
@@ -133,8 +133,8 @@ class IdleTimer:
         if self.after == 0:
             return True
         now = self._process.runtime.now()
-        if self._handled != self._process.handled:
-            self._handled, self._since = self._process.handled, now
+        if self._handled != self._process.messages_handled:
+            self._handled, self._since = self._process.messages_handled, now
         if now >= self._since + self.after:
             self.stop()
             return True

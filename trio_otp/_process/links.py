@@ -17,7 +17,7 @@ from .._exits.exits import KILL, KILLED, NOPROC, NoProcess, ProcessExit
 from .._util.bounded import bounded
 from .._util.checks import check_flag
 from .._util.public import public
-from .names import Ref, find, find_dying, has_pid, is_atom
+from .names import Ref, find_even_exiting, find_living, has_pid, is_atom
 from .pid import Pid
 from .runtime import calling_process, need_process, own_process, runtime
 from .signals import Down, Exit, Monitor
@@ -48,7 +48,7 @@ def link(pid: Pid[Any]) -> None:
     Follows: `Process.link/1`.
     """
     process = need_process("otp.link")
-    other = find(pid)
+    other = find_living(pid)
     if other is process:
         return
     if other is not None:
@@ -107,7 +107,7 @@ def monitor(ref: Ref) -> Monitor:
     Follows: `Process.monitor/1`.
     """
     process = need_process("otp.monitor")
-    target = find(ref)
+    target = find_living(ref)
     handle = Monitor(process, ref)
     if target is None:
         process.mailbox.put(Down(handle, ref, NOPROC))
@@ -197,9 +197,9 @@ def exit(first: Any, /, *rest: object) -> None:
         text = "expected otp.exit(reason) or otp.exit(ref, reason)"
         raise TypeError(f"exit() got {1 + len(rest)} arguments; {text}")
     reason = as_reason(reason)
-    target = find(first)
+    target = find_living(first)
     if target is None and reason is KILL:
-        target = find_dying(first)
+        target = find_even_exiting(first)
     sender = own_process()
     if target is None:
         return

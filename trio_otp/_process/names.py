@@ -111,39 +111,29 @@ def is_via(value: Any) -> bool:
     return value.__class__ is tuple and len(value) == 3 and bool(value[0] == "via")
 
 
-def find(ref: object) -> Process | None:
-    """Return the living process behind a reference, or None."""
-    process: Process | None
+def find_living(ref: object) -> Process | None:
+    """Return the process behind a reference; None if it is dead or exiting, or nobody is there."""
     if type(ref) is Pid:  # by far the most
-        process = ref._process
-        if process is None or process.runtime.thread != get_ident():
-            process = _find_afar(process)
-        return process if process is None or process.pending_exit is UNSET else None
-    names = runtime().names
-    if is_via(ref):
-        process = _find_via(ref)
-    elif is_atom(ref):
-        process = names.get(ref)
-    elif has_pid(ref):
-        return find(ref.pid)
-    else:
-        check_reference(ref)
-        return None
+        process: Process | None = ref._process
+        if process is not None and process.runtime.thread == get_ident():
+            return process if process.pending_exit is UNSET else None
+    process = find_even_exiting(ref)
     return process if process is not None and process.alive else None
 
 
-def _find_afar(process: Process | None) -> Process | None:
-    """Return a process that is not of this thread, if the run still is; refuse who is in no run."""
+def find_even_exiting(ref: object) -> Process | None:
+    """Return the process behind a reference also if it is exiting; a kill still reaches it."""
     here = runtime()
+    if is_via(ref):
+        return _find_via(ref)
+    if is_atom(ref):
+        return here.names.get(ref)
+    pid: Any = ref.pid if has_pid(ref) else ref
+    if not isinstance(pid, Pid):
+        check_reference(ref)
+        return None
+    process: Process | None = pid._process
     return process if process is not None and process.runtime is here else None
-
-
-def find_dying(ref: Ref) -> Process | None:
-    """Return the process behind a reference also if it is about to die; a kill still reaches it."""
-    if isinstance(ref, HasPid):
-        ref = ref.pid
-    process = ref._process if isinstance(ref, Pid) else holder(ref)
-    return process if process is not None and process.runtime is runtime() else None
 
 
 def check_reference(ref: object) -> None:
@@ -153,10 +143,10 @@ def check_reference(ref: object) -> None:
         raise TypeError(f"{bounded(ref)} is no reference to a process; expected {accepted}")
 
 
-def need(ref: object, message: object = None) -> Process:
-    """Return the living process behind a reference, or raise `NoProcess`."""
+def need_living(ref: object, message: object = None) -> Process:
+    """Return the process behind a reference as `find_living`, or raise `NoProcess`."""
     pid: Any = ref
-    if type(pid) is Pid:  # as in `find`, which is a call more
+    if type(pid) is Pid:  # as in `find_living`, to save a call
         process: Process | None = pid._process
         if (
             process is not None
@@ -164,7 +154,7 @@ def need(ref: object, message: object = None) -> Process:
             and process.pending_exit is UNSET
         ):
             return process
-    process = find(ref)
+    process = find_living(ref)
     if process is None:
         raise no_process(ref, message)
     return process
@@ -242,7 +232,7 @@ def via_module(module: object) -> ViaModule | None:
     """Return the four functions behind a via tuple: of an object or module, or of an atom."""
     if not is_atom(module) and isinstance(module, ViaModule):
         return module
-    process = find(module)
+    process = find_living(module)
     if process is None:  # unless a class itself says how to find what its tuples name
         return getattr(module, "via_module", None)
     registry: ViaModule = process.instance
@@ -251,13 +241,6 @@ def via_module(module: object) -> ViaModule | None:
     if process.starting is not None:  # it may become one
         return None
     raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
-
-
-def holder(name: object) -> Process | None:
-    """Return the process that has a name, also one that is about to die."""
-    if is_via(name):
-        return _find_via(name)
-    return runtime().names.get(name)
 
 
 @enable_ki_protection
@@ -305,7 +288,7 @@ def register(name: Atom, pid: Pid[Any]) -> None:
     Follows: `Process.register/2`.
     """
     check_name(name)
-    process = need(pid)
+    process = need_living(pid)
     if is_via(name) or process.name is not None:
         raise ValueError(
             f"{pid!r} has the name {process.name!r}; a process has at most one local name"
@@ -351,7 +334,7 @@ def whereis(ref: Ref) -> Pid[Any] | None:
 
     Follows: `GenServer.whereis/1`.
     """
-    process = find(ref)
+    process = find_living(ref)
     return None if process is None else process.pid
 
 
@@ -371,7 +354,7 @@ def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
     Raises:
         NoProcess: nobody is behind the reference.
     """
-    return need(ref).mailbox.send_end()
+    return need_living(ref).mailbox.send_end()
 
 
 @public
@@ -393,7 +376,7 @@ def send(ref: Ref, message: Any) -> None:
     """
     if message.__class__ in METHODS:
         refuse_method(message, ref)
-    process = find(ref)
+    process = find_living(ref)
     if process is not None:
         process.mailbox.put(message)
     elif isinstance(ref, Pid):

@@ -1,8 +1,8 @@
-"""A home: one nursery and the processes that live in it, oldest first.
+"""An ordered nursery: a Trio nursery and the processes that live in it, oldest first.
 
 Trio cancels the tasks of a nursery all at once and in random order. Processes shield themselves
-from that, and their home stops them one by one, newest first, each within its own limit. Nothing
-is orphaned: a nursery with a home does not close before the last of its processes is dead.
+from that, and the ordered nursery stops them one by one, newest first, each within its own limit.
+Nothing is orphaned: it does not close before the last of its processes is dead.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ STUCK_AFTER = 1.0  # seconds after its kill at which a child that has not died i
 class OrderedNursery:
     """The processes of one nursery."""
 
-    __slots__ = ("_empty", "guarded", "nursery", "processes", "runtime")
+    __slots__ = ("_empty", "guarded", "processes", "runtime", "trio_nursery")
 
-    def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
+    def __init__(self, runtime: Runtime, trio_nursery: trio.Nursery) -> None:
         self.runtime = runtime
-        self.nursery = nursery
+        self.trio_nursery = trio_nursery
         self.processes: dict[Process, None] = {}  # oldest first
-        self.guarded = False  # a user's nursery: the guard leaves when the home is empty
+        self.guarded = False  # a user's nursery: the guard leaves when it is empty
         self._empty: trio.Event | None = None  # of the guard, if there is one
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
         run = process.run_hosting if process.hosts else process.run
         name = task_name(process.label)
-        start_soon: Callable[..., None] = self.nursery.start_soon
+        start_soon: Callable[..., None] = self.trio_nursery.start_soon
         contextvars.Context().run(start_soon, run, name=name)
         self.processes[process] = None
 
@@ -67,7 +67,9 @@ class OrderedNursery:
                 for process in reversed(list(self.processes)):
                     if not process.dead:
                         part_from(process, self.processes)
-                        await stop(process, _why(process), _limit(process), interrupt=True)
+                        await stop(
+                            process, _leftover_reason(process), _limit(process), interrupt=True
+                        )
 
     @enable_ki_protection
     async def close_after(self, leave: trio.Event) -> None:
@@ -88,7 +90,7 @@ class OrderedNursery:
                 self._empty = trio.Event()
                 await self._empty.wait()
         finally:
-            self.runtime.homes.pop(self.nursery, None)
+            self.runtime.nurseries.pop(self.trio_nursery, None)
             await self.close()
 
 
@@ -113,7 +115,7 @@ def task_name(label: str) -> str:
     return f"<otp {label}>"
 
 
-def _why(process: Process) -> object:
+def _leftover_reason(process: Process) -> object:
     """Return the exit reason of what is left: a child of somebody killed dies of the link."""
     parent = process.parent
     if parent is None or not parent.dead or is_quiet(parent.exit_reason):
@@ -123,22 +125,22 @@ def _why(process: Process) -> object:
 
 def _limit(process: Process) -> float | None:
     """Return the seconds it gets: `brutal_kill` is for its supervisor, a link lets it clean up."""
-    if process.shutdown != 0.0 or _why(process) is SHUTDOWN:
+    if process.shutdown != 0.0 or _leftover_reason(process) is SHUTDOWN:
         return process.shutdown
     return None if process.hosts else LINK_LIMIT
 
 
 @enable_ki_protection
 def nursery_of(runtime: Runtime, nursery: trio.Nursery) -> OrderedNursery:
-    """Return the home of a user's nursery, with a guard that stops its processes in order."""
-    home = runtime.homes.get(nursery)
-    if home is None:
-        home = OrderedNursery(runtime, nursery)
-        home.guarded = True
+    """Return what orders a user's nursery, with a guard that stops its processes."""
+    ordered = runtime.nurseries.get(nursery)
+    if ordered is None:
+        ordered = OrderedNursery(runtime, nursery)
+        ordered.guarded = True
         start_soon: Callable[..., None] = nursery.start_soon
-        contextvars.Context().run(start_soon, home.guard, name="<otp guard>")
-        runtime.homes[nursery] = home
-    return home
+        contextvars.Context().run(start_soon, ordered.guard, name="<otp guard>")
+        runtime.nurseries[nursery] = ordered
+    return ordered
 
 
 @enable_ki_protection
@@ -188,10 +190,10 @@ async def kill(process: Process, *, waiter: Process | None = None) -> None:
 
 def lives_in(process: Process, nursery: trio.Nursery | None) -> bool:
     """Check whether a process lives in a nursery, or in one inside of it."""
-    home: trio.Nursery | None = process.home.nursery
-    while home is not None and home is not nursery:
-        home = home.parent_task.parent_nursery
-    return home is not None
+    around: trio.Nursery | None = process.nursery.trio_nursery
+    while around is not None and around is not nursery:
+        around = around.parent_task.parent_nursery
+    return around is not None
 
 
 class KillWatch:

@@ -25,7 +25,7 @@ from .._exits.nurseries import OwnNursery, WholeScope
 from .._util.checks import check_flag, check_label
 from .._util.public import public
 from .block import block
-from .names import check_name, holder, take_name
+from .names import check_name, find_even_exiting, take_name
 from .nursery import OrderedNursery
 from .process import Process
 from .runtime import current_process, own_process, runtime
@@ -71,7 +71,7 @@ async def open_process(
         async with OwnNursery() as nursery:
             process = _adopt(nursery, label, name)
             process.trap_exit = trap_exit
-            nursery.start_soon(process.home.close_after, leave)
+            nursery.start_soon(process.nursery.close_after, leave)
             token = current_process.set(process)
             try:
                 assert process.scope is not None
@@ -131,9 +131,9 @@ def _error_of(exc: BaseException, ended: object, reason: object) -> BaseExceptio
 def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     """Make the running task a process, without a task of its own."""
     tables = runtime()
-    home = OrderedNursery(tables, nursery)
-    process = Process(tables, home, _no_body, label)
-    process.children = home
+    ordered = OrderedNursery(tables, nursery)
+    process = Process(tables, ordered, _no_body, label)
+    process.children = ordered
     process.scope = trio.CancelScope()
     process.task = trio.lowlevel.current_task()
     starter = own_process()
@@ -142,7 +142,7 @@ def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
     if name is not None:
         check_name(name)
         if not take_name(process, name):
-            rival = holder(name)
+            rival = find_even_exiting(name)
             raise AlreadyRegistered(name, None if rival is None else rival.pid)
     tables.processes[process.pid._number] = process
     tables.events.emit("process_start", process.pid)

@@ -74,15 +74,15 @@ class Process(Handle):
         "ended",
         "exit_reason",
         "first_label",
-        "handled",
-        "home",
         "hosts",
         "instance",
         "label",
         "lineage",
         "mailbox",
         "make",
+        "messages_handled",
         "name",
+        "nursery",
         "parent",
         "pending_exit",
         "pid",
@@ -122,12 +122,12 @@ class Process(Handle):
     def __init__(
         self,
         runtime: Runtime,
-        home: OrderedNursery,
+        nursery: OrderedNursery,
         body: Callable[[Process], Awaitable[object]] | None,
         label: str,
     ) -> None:
         self.runtime = runtime
-        self.home = home
+        self.nursery = nursery
         self.body = body  # None for a behaviour
         self.make: Callable[[], Any] | None = None  # its instance, of a behaviour
         self.label = self.first_label = label
@@ -163,7 +163,7 @@ class Process(Handle):
         self.dead = False
         self.exit_reason: object = UNSET
         self.ended: trio.Event | None = None
-        self.handled = 0
+        self.messages_handled = 0
         self.debug: Debug | None = None  # what watches it, if anything does
         self.current: Any = UNSET  # message in hand
         self.since = 0.0  # and since when
@@ -191,13 +191,13 @@ class Process(Handle):
         """
         current_process.set(self)
         self.task = trio.lowlevel.current_task()
-        rest: Callable[[Process], None] | None = None  # what it does instead of dying
+        fall_asleep: Callable[[Process], None] | None = None  # what it does instead of dying
         try:
             try:
                 if self.pending_exit is UNSET or (
                     self.runs_terminate and self.instance is not None
                 ):
-                    rest = await self._begin()
+                    fall_asleep = await self._begin()
             except BaseException as exc:  # noqa: ASYNC103 - but what its own scope caught
                 if self.scope is None or not self.scope.__exit__(type(exc), exc, exc.__traceback__):
                     raise
@@ -215,17 +215,17 @@ class Process(Handle):
             if passes_through(exc):
                 raise_bare(reason if isinstance(reason, BaseException) else exc)
         else:
-            self._leave(rest)
+            self._leave(fall_asleep)
         finally:
-            if not self.hosts and rest is None:
+            if not self.hosts and fall_asleep is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
 
-    def _leave(self, rest: Callable[[Process], None] | None) -> None:
-        """Be the end of the task: that of the process, too, or its sleep."""
-        if rest is None:
+    def _leave(self, fall_asleep: Callable[[Process], None] | None) -> None:
+        """Finish the task: die normally, or fall asleep if that is given."""
+        if fall_asleep is None:
             self.die(NORMAL)
         else:
-            rest(self)
+            fall_asleep(self)
 
     @enable_ki_protection
     async def run_hosting(self) -> None:
@@ -278,7 +278,7 @@ class Process(Handle):
             self.scope = trio.CancelScope(shield=not self.hosts)
             self.scope.__enter__()
             if self.pending_exit is not UNSET:
-                self.scope.cancel(reason=_why(self.pending_exit))
+                self.scope.cancel(reason=_cancel_reason(self.pending_exit))
 
     @disable_ki_protection
     async def _run_plain(self) -> None:
@@ -300,7 +300,7 @@ class Process(Handle):
             name=self.name,
             label=self.label,
             reason=reason,
-            handled=self.handled,
+            handled=self.messages_handled,
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
             links=tuple(peer.pid for peer in self._peers or ()),
@@ -357,9 +357,9 @@ class Process(Handle):
         elif self.scope is None:
             self.mailbox.wake()
         else:
-            self.scope.cancel(reason=_why(reason))
+            self.scope.cancel(reason=_cancel_reason(reason))
         if self.terminate_scope is not None:
-            self.terminate_scope.cancel(reason=_why(reason))
+            self.terminate_scope.cancel(reason=_cancel_reason(reason))
 
     @enable_ki_protection
     def request_shutdown(
@@ -381,13 +381,13 @@ class Process(Handle):
             if self.stop_message is not None and reason is not SHUTDOWN:
                 reason = self.stop_message.reason
             self.exit_with(reason, run_terminate=True)
-        elif not self._has_order(sender, reason):  # a link may have brought it
+        elif not self._has_stop_message(sender, reason):  # a link may have brought it
             self.stop_message = Exit(sender, reason)
             self.mailbox.put(self.stop_message)
 
-    def _has_order(self, sender: Pid[Any], reason: object) -> bool:
-        order = self.stop_message
-        return order is not None and order.pid is sender and order.reason is reason
+    def _has_stop_message(self, sender: Pid[Any], reason: object) -> bool:
+        known = self.stop_message
+        return known is not None and known.pid is sender and known.reason is reason
 
     # -- epilogue --------------------------------------------------------------------------------
 
@@ -447,6 +447,6 @@ class Process(Handle):
         await self.ended.wait()
 
 
-def _why(reason: object) -> str:
+def _cancel_reason(reason: object) -> str:
     """Say in a `Cancelled` why it was raised."""
     return f"exit signal {bounded(reason)}"

@@ -33,9 +33,9 @@ class Runtime:
         "dropped",
         "events",
         "extras",
-        "homes",
         "names",
         "now",
+        "nurseries",
         "processes",
         "thread",
         "timers",
@@ -44,7 +44,9 @@ class Runtime:
     def __init__(self) -> None:
         self.processes: dict[int, Process] = {}  # {id of a living process: process}, oldest first
         self.names: dict[Any, Process] = {}  # {atom: process}; gone before anyone learns of a death
-        self.homes: dict[trio.Nursery, OrderedNursery] = {}  # {a user's nursery: what lives in it}
+        self.nurseries: dict[
+            trio.Nursery, OrderedNursery
+        ] = {}  # {a user's nursery: what lives in it}
         self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
         self.thread = get_ident()  # a thread is in one run at a time
         self.timers = Timers()

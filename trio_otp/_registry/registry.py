@@ -53,7 +53,7 @@ from .._behaviour.results import Reply
 from .._exits.exits import SHUTDOWN, AlreadyRegistered, OtpError
 from .._gen_server.server import GenServer
 from .._process.links import connect
-from .._process.names import Ref, check_reference, find
+from .._process.names import Ref, check_reference, find_living
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
 from .._util.bounded import bounded
@@ -322,7 +322,7 @@ class Registry(GenServer):
 def _find_listener(listener: Ref) -> Process | None:
     """Resolve a listener; the error of a foreign registry must not hurt whoever registers."""
     try:
-        return find(listener)
+        return find_living(listener)
     except Exception as exc:
         text = f"a registry could not resolve its listener {bounded(listener)}: {bounded(exc)}"
         runtime().events.emit("notice", NoticeReport(None, text))

@@ -176,11 +176,11 @@ class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
         return ServerExited(self._process.pid, self._process.exit_reason)
 
     @enable_ki_protection
-    def _enter(self, home: OrderedNursery) -> None:
+    def _enter(self, ordered: OrderedNursery) -> None:
         """Start the process; it has no mailbox but the buffer from its first moment on."""
         label = f"subscription {bounded(self._key, 40)}"
-        launch = Start(Blueprint(label, _wait), home, own_process())
-        self._process = process = launch.create()
+        start = Start(Blueprint(label, _wait), ordered, own_process())
+        self._process = process = start.create()
         process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
         self._registry.process.watchers[self._registry_died] = None
 

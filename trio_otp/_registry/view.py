@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._exits.exits import NoProcess
-from .._process.names import find, registry_text
+from .._process.names import find_living, registry_text
 from .._util.bounded import bounded
 from .._util.record import dataclass
 from .registry import Registry
@@ -71,7 +71,7 @@ class RegistryView:
 
         Follows: `Registry.keys/2`.
         """
-        process, server = find(ref), self._server()
+        process, server = find_living(ref), self._server()
         return [] if process is None else [entry.key for entry in server.table.of(process)]
 
     def values(self, key: Any, ref: Ref) -> list[Any]:
@@ -83,7 +83,7 @@ class RegistryView:
 
         Follows: `Registry.values/3`.
         """
-        process, server = find(ref), self._server()
+        process, server = find_living(ref), self._server()
         if process is None:
             return []
         return [entry.value for entry in server.table.held(process, key)]
@@ -136,7 +136,7 @@ class RegistryView:
     # -- inside --------------------------------------------------------------------------------
 
     def _find(self) -> Registry | None:
-        process = find(self.name)
+        process = find_living(self.name)
         if process is None or (process.instance is None and process.starting is not None):
             return None
         if not isinstance(process.instance, Registry):

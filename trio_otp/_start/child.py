@@ -39,13 +39,12 @@ from .._util.public import public
 from .._util.record import dataclass
 from .arguments import check_arguments, takes_task_status
 from .blueprint import Blueprint
-from .start import Start, acknowledge
+from .start import acknowledge
 from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from .._process.nursery import OrderedNursery
     from .._process.process import Process
 
 P = ParamSpec("P")
@@ -259,17 +258,6 @@ def as_child(what: Any) -> Child[Any]:
 def _bare(behaviour: type[Behaviour]) -> Child[Any]:
     """Return what a class stands for; checking what its constructor takes is slow."""
     return child(behaviour)
-
-
-def start_of(
-    child: Child[Any],
-    home: OrderedNursery,
-    *,
-    starter: Process | None,
-    link: bool,
-) -> Start:
-    """Say how a child is started in a home."""
-    return Start(child.blueprint, home, starter, link=link)
 
 
 def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:

@@ -14,9 +14,8 @@ from .._process.checkpoints import refusal
 from .._process.runtime import need_process, own_process
 from .._process.signals import Monitor
 from .._util.public import public
-from .child import Child, as_child, start_of
-from .start import nursery_for, own_nursery_of
-from .start import start as start_launch
+from .child import Child, as_child
+from .start import Start, nursery_for, own_nursery_of, start_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,11 +54,11 @@ async def start_link(child: Any) -> Any:
     """
     try:
         process = need_process("otp.start_link")
-        launch = start_of(as_child(child), own_nursery_of(process), starter=process, link=True)
+        starting = Start(as_child(child).blueprint, own_nursery_of(process), process, link=True)
     except Exception:
         await refusal()
         raise
-    started = await start_launch(launch)
+    started = await start_and_wait(starting)
     return None if started is None else started.pid
 
 
@@ -93,14 +92,14 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
     try:
         starter = own_process()
         if nursery is None and starter is not None:
-            home = own_nursery_of(starter)
+            ordered = own_nursery_of(starter)
         else:
-            home = nursery_for(nursery, "otp.start")
-        launch = start_of(as_child(child), home, starter=starter, link=False)
+            ordered = nursery_for(nursery, "otp.start")
+        starting = Start(as_child(child).blueprint, ordered, starter)
     except Exception:
         await refusal()
         raise
-    process = await start_launch(launch)
+    process = await start_and_wait(starting)
     return None if process is None else process.pid
 
 
@@ -136,11 +135,11 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     """
     try:
         starter = need_process("otp.start_monitor")
-        home = nursery_for(nursery, "otp.start_monitor")
-        launch = start_of(as_child(child), home, starter=starter, link=False)
+        ordered = nursery_for(nursery, "otp.start_monitor")
+        starting = Start(as_child(child).blueprint, ordered, starter)
     except Exception:
         await refusal()
         raise
-    launch.monitor = handle = Monitor(starter, None)
-    process = await start_launch(launch)
+    starting.monitor = handle = Monitor(starter, None)
+    process = await start_and_wait(starting)
     return None if process is None else (process.pid, handle)

@@ -27,7 +27,7 @@ from .._exits.exits import OtpError
 from .._process.checkpoints import refusal
 from .._process.links import monitor
 from .._process.mailbox import SystemMessage
-from .._process.names import find
+from .._process.names import find_living
 from .._process.request import From, check_timeout
 from .._process.runtime import need_own_task, need_process, own_process
 from .._util.async_functions import check_async, expect_awaitable
@@ -147,8 +147,8 @@ def _spawn(
         await expect_awaitable(fn, fn(*args))
 
     what = label or label_of(fn)
-    home = nursery_for(nursery, "otp.spawn")
-    return Start(Blueprint(what, body), home, starter, link=link).create()
+    ordered = nursery_for(nursery, "otp.spawn")
+    return Start(Blueprint(what, body), ordered, starter, link=link).create()
 
 
 @public
@@ -336,7 +336,7 @@ def get_label(ref: Ref) -> str | None:
 
     Follows: `:proc_lib.get_label/1`.
     """
-    process = find(ref)
+    process = find_living(ref)
     return None if process is None else process.label
 
 
@@ -351,4 +351,4 @@ def is_alive(ref: Ref) -> bool:
 
     Follows: `Process.alive?/1`.
     """
-    return find(ref) is not None
+    return find_living(ref) is not None

@@ -27,7 +27,7 @@ from .._exits.exits import (
     passes_through,
 )
 from .._process.debug import switch_on
-from .._process.names import check_name, holder, take_name
+from .._process.names import check_name, find_even_exiting, take_name
 from .._process.nursery import OrderedNursery, nursery_of, stop
 from .._process.process import UNSET, Process
 from .._process.runtime import calling_process, need_task, own_process, runtime
@@ -48,10 +48,10 @@ class Start:
     __slots__ = (
         "blueprint",
         "done",
-        "home",
         "ignored",
         "link",
         "monitor",
+        "nursery",
         "process",
         "starter",
         "supervisor",
@@ -63,14 +63,14 @@ class Start:
     def __init__(
         self,
         blueprint: Blueprint,
-        home: OrderedNursery,
+        nursery: OrderedNursery,
         starter: Process | None,
         *,
         link: bool = False,
         supervisor: Process | None = None,
     ) -> None:
         self.blueprint = blueprint
-        self.home = home
+        self.nursery = nursery
         self.starter = starter
         self.link = link
         self.supervisor = supervisor
@@ -85,9 +85,9 @@ class Start:
     @enable_ki_protection
     def create(self) -> Process:
         """Make the process and its task, with its name and link, at once."""
-        blueprint, home, starter = self.blueprint, self.home, self.starter
-        runtime = home.runtime
-        self.process = process = Process(runtime, home, blueprint.body, blueprint.label)
+        blueprint, nursery, starter = self.blueprint, self.nursery, self.starter
+        runtime = nursery.runtime
+        self.process = process = Process(runtime, nursery, blueprint.body, blueprint.label)
         process.make = blueprint.make
         process.behaviour = blueprint.behaviour
         process.hosts = blueprint.hosts
@@ -96,7 +96,7 @@ class Start:
         process.supervisor = self.supervisor
         if starter is not None:
             process.ancestors = _ancestors_for(starter)
-        home.add(process)
+        nursery.add(process)
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
             process.parent = starter
@@ -175,21 +175,21 @@ def acknowledge(process: Process, value: Any, why_not: str) -> None:
 
 
 @enable_ki_protection
-async def start(launch: Start) -> Process | None:
+async def start_and_wait(start: Start) -> Process | None:
     """Start a process and wait for its init; None if init ignores.
 
     Raises:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
-    blueprint = launch.blueprint
+    blueprint = start.blueprint
     need_task()
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         if blueprint.name is not None:
-            await _free_name(launch)
-        process = launch.create()
-        process.starting = launch
+            await _await_free_name(start)
+        process = start.create()
+        process.starting = start
     except Exception:  # the name is taken, or the nursery closed
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise
@@ -201,15 +201,15 @@ async def start(launch: Start) -> Process | None:
     limit = None if blueprint.timeout == math.inf else blueprint.timeout
     fifo: Fifo | None = None
     try:
-        launch.task = trio.lowlevel.current_task()
+        start.task = trio.lowlevel.current_task()
         if limit is not None:
-            fifo = process.runtime.timers.limit(launch, limit)
-        started: Process | None = await wait_task_rescheduled(launch.abort)
+            fifo = process.runtime.timers.limit(start, limit)
+        started: Process | None = await wait_task_rescheduled(start.abort)
         return started
     except (trio.Cancelled, KeyboardInterrupt):
         if not _starter_dies():
             with trio.CancelScope(shield=True):
-                launch.disown()  # it may have started at this very moment
+                start.disown()  # it may have started at this very moment
                 process.exit_with(SHUTDOWN, run_terminate=True)
                 await stop(process, SHUTDOWN, process.shutdown, interrupt=True)
         raise
@@ -220,7 +220,7 @@ async def start(launch: Start) -> Process | None:
     finally:
         leave_wait(caller)
         if fifo is not None:
-            fifo.pop(launch, None)
+            fifo.pop(start, None)
 
 
 def _starter_dies() -> bool:
@@ -236,21 +236,21 @@ def _starter_dies() -> bool:
     )
 
 
-async def _free_name(launch: Start) -> None:
+async def _await_free_name(start: Start) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    blueprint = launch.blueprint
+    blueprint = start.blueprint
     check_name(blueprint.name)
     limit = math.inf if blueprint.timeout is None else blueprint.timeout
-    with trio.move_on_after(limit) as launch.waiting:
+    with trio.move_on_after(limit) as start.waiting:
         while (process := _holder(blueprint.name, blueprint.label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
                 raise AlreadyStarted(process.pid, blueprint.label, name=blueprint.name)
             await _wait_for_end(process, blueprint)
-    if launch.waiting.cancelled_caught:
-        late = trio.current_time() >= launch.waiting.deadline
+    if start.waiting.cancelled_caught:
+        late = trio.current_time() >= start.waiting.deadline
         raise StartError(TIMEOUT if late else SHUTDOWN, blueprint.label)
-    _check_what_changed(launch)
+    _check_what_changed(start)
 
 
 async def _wait_for_end(process: Process, blueprint: Blueprint) -> None:
@@ -265,18 +265,18 @@ async def _wait_for_end(process: Process, blueprint: Blueprint) -> None:
         leave_wait(edge)
 
 
-def _check_what_changed(launch: Start) -> None:
-    """Look again at what may have ended during the wait: the guard of the home, the starter."""
-    if launch.home.guarded:
-        launch.home = nursery_of(launch.home.runtime, launch.home.nursery)
-    needed = launch.link or launch.monitor is not None
-    if needed and launch.starter is not None and launch.starter.dead:
-        raise StartError(NOPROC, launch.blueprint.label)
+def _check_what_changed(start: Start) -> None:
+    """Look again at what may have ended during the wait: the guard of the nursery, the starter."""
+    if start.nursery.guarded:
+        start.nursery = nursery_of(start.nursery.runtime, start.nursery.trio_nursery)
+    needed = start.link or start.monitor is not None
+    if needed and start.starter is not None and start.starter.dead:
+        raise StartError(NOPROC, start.blueprint.label)
 
 
 def _holder(name: object, label: str) -> Process | None:
     try:
-        return holder(name)
+        return find_even_exiting(name)
     except Exception as exc:  # of a via registry
         raise StartError(exc, label) from exc
 
@@ -286,7 +286,7 @@ async def _take_name(process: Process, blueprint: Blueprint) -> None:
     try:
         if take_name(process, blueprint.name):
             return
-        rival = holder(blueprint.name)
+        rival = find_even_exiting(blueprint.name)
         error = StartError(f"the registry refused {blueprint.name!r}", blueprint.label)
         if rival is not None:
             error = AlreadyStarted(rival.pid, blueprint.label, name=blueprint.name)
@@ -308,7 +308,7 @@ def _ancestors_for(starter: Process) -> tuple[object, ...]:
 
 
 def nursery_for(nursery: trio.Nursery | None, what: str) -> OrderedNursery:
-    """Return the home of a new process: that of its starter, or the user's nursery."""
+    """Return the ordered nursery of a new process: that of its starter, or the user's."""
     if nursery is not None:
         if not isinstance(nursery, trio.Nursery):
             raise TypeError(f"nursery={bounded(nursery)}: expected a trio.Nursery")
@@ -323,4 +323,4 @@ def nursery_for(nursery: trio.Nursery | None, what: str) -> OrderedNursery:
 
 def own_nursery_of(process: Process) -> OrderedNursery:
     """Return the nursery of what a process starts: its own if it hosts, else where it lives."""
-    return process.home if process.children is None else process.children
+    return process.nursery if process.children is None else process.children

@@ -42,7 +42,7 @@ from .._process.request import From
 from .._process.signals import Exit
 from .._process.status import told_reason
 from .._start.child import blueprint_of
-from .._start.start import Start, start
+from .._start.start import Start, start_and_wait
 from .._util.bounded import bounded
 from .._util.user_code import interruptible
 from ..events import ProgressReport, SupervisorReport
@@ -110,7 +110,7 @@ class SupervisorLoop:
         self.instance: Any = None
         self.gave_up = False
         self.starting: Slot | None = None  # the child whose init it waits for
-        self.launch: Start | None = None  # its start
+        self.start: Start | None = None  # its start
         self.crash: object = None  # why it gave up, until that is told
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept
@@ -222,7 +222,7 @@ class SupervisorLoop:
                 await self._command(message)
             else:
                 await self._handle(message)
-            process.handled += 1
+            process.messages_handled += 1
             message = process.current = UNSET  # while it waits it holds nothing
 
     async def _handle(self, message: Any) -> None:
@@ -239,7 +239,7 @@ class SupervisorLoop:
                 log_unexpected(self.process, message)
 
     async def _exit(self, message: Exit) -> None:
-        if self.is_order(message):
+        if self.is_stop_message(message):
             raise Ending(message.reason)
         if message.pid is None:
             return
@@ -248,7 +248,7 @@ class SupervisorLoop:
             raise Ending(message.reason)
         await self.child_exited(message.pid, message.reason)
 
-    def is_order(self, message: Exit) -> bool:
+    def is_stop_message(self, message: Exit) -> bool:
         """Tell the parent's exit signal from others."""
         parent = self.process.parent
         mine = parent is not None and message.pid is parent.pid
@@ -295,7 +295,7 @@ class SupervisorLoop:
     # -- children ----------------------------------------------------------------------------
 
     @property
-    def home(self) -> OrderedNursery:
+    def nursery(self) -> OrderedNursery:
         """Where the children live."""
         assert self.process.children is not None
         return self.process.children
@@ -327,13 +327,13 @@ class SupervisorLoop:
     async def start_slot(self, slot: Slot) -> bool:
         """Start a child; False if its init ignores. Raises `StartError`, `AlreadyStarted`."""
         process = self.process
-        launch = Start(self.blueprint(slot), self.home, process, link=True, supervisor=process)
+        start = Start(self.blueprint(slot), self.nursery, process, link=True, supervisor=process)
         slot.process = None
-        self.starting, self.launch = slot, launch
+        self.starting, self.start = slot, start
         try:
-            slot.process = await start(launch)
+            slot.process = await start_and_wait(start)
         finally:
-            self.starting = self.launch = None
+            self.starting = self.start = None
         return slot.process is not None
 
     async def stop_slot(self, slot: Slot, *, interrupt: bool) -> None:

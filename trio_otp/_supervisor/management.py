@@ -28,7 +28,7 @@ from .._exits.exits import (
     SpecError,
 )
 from .._process.checkpoints import checkpointed, refusal
-from .._process.names import check_class, find, need
+from .._process.names import check_class, find_living, need_living
 from .._process.pid import Pid
 from .._process.request import From, check_timeout
 from .._start.child import Child, as_child
@@ -139,7 +139,7 @@ async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what i
     """Return a pid as it is, dead or alive, and the one behind another reference."""
     if child.__class__ is Pid:
         return child
-    process = find(child)
+    process = find_living(child)
     if process is None:
         raise ChildNotFound(child)
     return process.pid
@@ -328,17 +328,17 @@ async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) ->
         raise SpecError(f"{wanted!r} has no name; write {wanted!r}.having(name=...)")
     check_timeout("timeout", timeout)
     until = None if timeout is None else trio.current_time() + timeout
-    while (process := find(name)) is None or process.starting is not None:
+    while (process := find_living(name)) is None or process.starting is not None:
         try:
             return await _start_or_revive(sup, wanted, until)
         except (ChildRunning, ChildRestarting, ChildNotFound):
             pass  # another caller was faster
         except MaxChildren:
-            if find(name) is None:
+            if find_living(name) is None:
                 raise  # else another caller was faster, and took the last place
         except AlreadyStarted as exc:
-            known = find(exc.pid)
-            if known not in (None, find(name)):
+            known = find_living(exc.pid)
+            if known not in (None, find_living(name)):
                 raise  # the id belongs to a child of another name
             if known is not None and process is not None:
                 return exc.pid  # another starter than the supervisor is about to have it running
@@ -365,10 +365,10 @@ def _command(sup: Ref, name: str, argument: Any, timeout: float | None) -> Corou
 
 def _request(sup: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
     check_timeout("timeout", timeout)
-    process = need(sup, name)
+    process = need_living(sup, name)
     check_class(sup, process, SupervisorBehaviour, name)
     return From(process, sup, Command(name, argument), timeout)
 
 
 def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
-    return check_class(sup, need(sup, command), SupervisorBehaviour, command)
+    return check_class(sup, need_living(sup, command), SupervisorBehaviour, command)

@@ -28,8 +28,8 @@ from .._process.block import block
 from .._process.nursery import OrderedNursery
 from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import leave_wait
-from .._start.child import child, start_of
-from .._start.start import start
+from .._start.child import child
+from .._start.start import Start, start_and_wait
 from .._util.copies import Handle
 from .._util.public import public
 from .loop import SupervisorBehaviour
@@ -160,10 +160,10 @@ async def open_supervisor(
     waiter: Process | None = None  # while it waits for the end of the supervisor
     try:
         async with OwnNursery() as nursery:
-            home = OrderedNursery(runtime(), nursery)
-            nursery.start_soon(home.close_after, leave)
+            ordered = OrderedNursery(runtime(), nursery)
+            nursery.start_soon(ordered.close_after, leave)
             try:
-                process = await start(start_of(wanted, home, starter=own_process(), link=False))
+                process = await start_and_wait(Start(wanted.blueprint, ordered, own_process()))
                 assert process is not None
                 handle = OpenSupervisor(process)
                 with WholeScope(handle._body):

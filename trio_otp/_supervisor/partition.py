@@ -47,7 +47,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .._exits.exits import NoProcess, SpecError, StartError, WrongServer
-from .._process.names import class_name, find, need
+from .._process.names import class_name, find_living, need_living
 from .._start.child import Child, as_child
 from .._start.child import child as make_child
 from .._util.async_functions import gives_awaitable
@@ -89,7 +89,7 @@ class _Routes:
 
     def send(self, pair: Any, message: Any) -> None:
         """Send a plain message to the partition of a key."""
-        need(("via", *_pair(pair))).mailbox.put(message)
+        need_living(("via", *_pair(pair))).mailbox.put(message)
 
 
 @public
@@ -160,7 +160,7 @@ class PartitionSupervisor(SupervisorBehaviour):
         pid = self.whereis_name(key)
         if pid is None:
             raise NoProcess(key, message)
-        need(pid).mailbox.put(message)
+        need_living(pid).mailbox.put(message)
 
 
 class PartitionLoop(StaticLoop):
@@ -226,7 +226,7 @@ class PartitionLoop(StaticLoop):
 
 def find_loop(name: Any) -> PartitionLoop | None:
     """Return the loop of the partition supervisor behind a reference, None if nobody is there."""
-    process = find(name)
+    process = find_living(name)
     if process is None or (process.instance is None and process.starting is not None):
         return None
     loop = getattr(process.instance, "loop", None)

@@ -12,7 +12,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.exits import NoProcess
 from .._process.checkpoints import checkpointed
-from .._process.names import check_reference, need
+from .._process.names import check_reference, need_living
 from .._process.request import From, check_timeout
 from .._util.bounded import bounded
 from .._util.checks import is_whole
@@ -110,7 +110,7 @@ class Partitions:
         check_timeout("timeout", timeout)
         self._loop()
         request = Command("resize", partitions)
-        previous: int = await From(need(self.name), self.name, request, timeout).wait()
+        previous: int = await From(need_living(self.name), self.name, request, timeout).wait()
         return previous
 
     def _loop(self) -> PartitionLoop:

@@ -80,8 +80,8 @@ async def _take_back(from_: From[Any]) -> None:
         caller.waits_for = supervisor
     try:
         with trio.CancelScope(shield=True):
-            if loop.launch is not None:
-                await loop.launch.break_off()
+            if loop.start is not None:
+                await loop.start.break_off()
             await command.over.wait()
     finally:
         leave_wait(caller)

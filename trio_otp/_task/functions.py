@@ -89,7 +89,7 @@ def start_async(
     job = Job(fn, args, label or "", link=owner is not None)
     task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
-    task._bind(_launch(job, nursery, "otp.task.start_async", owner))
+    task._bind(_start_job(job, nursery, "otp.task.start_async", owner))
     return task
 
 
@@ -117,7 +117,7 @@ def start(
 
     Follows: `Task.start/1`.
     """
-    return _launch(Job(fn, args, label or ""), nursery, "otp.task.start", own_process()).pid
+    return _start_job(Job(fn, args, label or ""), nursery, "otp.task.start", own_process()).pid
 
 
 @public_in("task")
@@ -141,14 +141,14 @@ def start_link(
     Follows: `Task.start_link/1`.
     """
     owner = need_process("otp.task.start_link")
-    return _launch(Job(fn, args, label or "", link=True), None, "otp.task.start_link", owner).pid
+    return _start_job(Job(fn, args, label or "", link=True), None, "otp.task.start_link", owner).pid
 
 
-def _launch(
+def _start_job(
     job: Job, nursery: trio.Nursery | None, function: str, starter: Process | None
 ) -> Process:
-    home = nursery_for(nursery, function)
-    process = Start(Blueprint(job.label, job.run), home, starter, link=job.link).create()
+    ordered = nursery_for(nursery, function)
+    process = Start(Blueprint(job.label, job.run), ordered, starter, link=job.link).create()
     process.callers = job.callers = callers_for(starter)
     return process
 

@@ -262,7 +262,7 @@ class TaskStream(Handle, Generic[T]):
             return  # as in OTP, they outlive their owner; they have a supervisor
         running = [item.process for item in self._pending if item.process is not None]
         for process in running:
-            process.exit_with(self._why(process))
+            process.exit_with(self._stop_reason(process))
         waiter = calling_process()
         await_ends(waiter, dict.fromkeys(running))
         try:
@@ -281,7 +281,7 @@ class TaskStream(Handle, Generic[T]):
         if not self._exhausted and (close := getattr(items, "close", None)) is not None:
             close()
 
-    def _why(self, process: Process) -> object:
+    def _stop_reason(self, process: Process) -> object:
         """Return the reason of its end: killed, unless it would die of the link to its owner."""
         owner = self._owner
         if owner is None or not self._owner_dies() or process.trap_exit:
@@ -313,23 +313,23 @@ async def open_stream(
         start: starts the process of a job; if not given, it lives in a nursery of the block.
     """
     async with OwnNursery() as nursery:
-        home = OrderedNursery(runtime(), nursery)
-        stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(home))
+        ordered = OrderedNursery(runtime(), nursery)
+        stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(ordered))
         try:
             yield stream
         finally:
             try:
                 await stream.close()  # noqa: ASYNC102 - it shields itself
-                await home.close()  # noqa: ASYNC102 - as well
+                await ordered.close()  # noqa: ASYNC102 - as well
             finally:
                 stream.close_input()
 
 
-def _starter(home: OrderedNursery) -> StartJob:
+def _starter(ordered: OrderedNursery) -> StartJob:
     starter = own_process()
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
-        process = Start(Blueprint(job.label, job.run), home, starter).create()
+        process = Start(Blueprint(job.label, job.run), ordered, starter).create()
         process.callers = job.callers
         assert job.sink is not None
         job.sink._bind(process)

@@ -50,7 +50,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.exits import NotAProcess
 from .._process.checkpoints import checkpointed
 from .._process.links import connect
-from .._process.names import check_class, need
+from .._process.names import check_class, need_living
 from .._process.runtime import need_process, own_process
 from .._start.child import Child
 from .._start.child import child as make_child
@@ -366,4 +366,4 @@ def _stream(
 
 
 def _need_task_supervisor(sup: Ref, function: str) -> None:
-    check_class(sup, need(sup, function), TaskSupervisor, f"TaskSupervisor.{function}")
+    check_class(sup, need_living(sup, function), TaskSupervisor, f"TaskSupervisor.{function}")

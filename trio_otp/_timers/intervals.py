@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._process.names import find, need
+from .._process.names import find_living, need_living
 from .._process.nursery import nursery_of
 from .._process.pid import Pid
 from .._process.request import is_seconds
@@ -73,9 +73,9 @@ def send_interval(dest: Ref, message: Any, period: float) -> Timer:
     Follows: `timer:send_interval/3`.
     """
     _check_period(period)
-    process = find(dest)
+    process = find_living(dest)
     if process is None and not isinstance(dest, Pid):
-        process = need(dest)
+        process = need_living(dest)
     timer = _Interval(period, _Send(message)).timer
     if process is None:
         timer.live = False
@@ -199,7 +199,7 @@ class _Send:
 class _Run:
     """Starts a process that runs a function; tells whether it could."""
 
-    __slots__ = ("args", "fn", "launch", "what")
+    __slots__ = ("args", "fn", "start", "what")
 
     def __init__(
         self,
@@ -212,20 +212,20 @@ class _Run:
         self.what = what
         self.fn = fn
         self.args = args
-        home = nursery_for(nursery, f"otp.{what}")
-        self.launch = Start(Blueprint(label_of(fn), self._body), home, own_process())
+        ordered = nursery_for(nursery, f"otp.{what}")
+        self.start = Start(Blueprint(label_of(fn), self._body), ordered, own_process())
 
     async def _body(self, _: Process) -> None:
         await expect_awaitable(self.fn, self.fn(*self.args))
 
     def __call__(self, timer: Timer) -> bool:
-        home = self.launch.home
+        ordered = self.start.nursery
         try:
-            if home.nursery.cancel_scope.cancel_called:
+            if ordered.trio_nursery.cancel_scope.cancel_called:
                 raise RuntimeError("the nursery is cancelled")
-            if home.guarded:  # the guard may have left in the meantime
-                self.launch.home = nursery_of(home.runtime, home.nursery)
-            self.launch.create()
+            if ordered.guarded:  # the guard may have left in the meantime
+                self.start.nursery = nursery_of(ordered.runtime, ordered.trio_nursery)
+            self.start.create()
         except RuntimeError:  # of a nursery that takes nobody any more
             runtime().drop(self.fn, self.args, f"{self.what} in a nursery that is closed")
             return False

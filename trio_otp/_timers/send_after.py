@@ -23,7 +23,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.exits import KILL
-from .._process.names import check_reference, find, find_dying
+from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
 from .._process.request import is_seconds
 from .._process.runtime import need_process, runtime
@@ -136,7 +136,7 @@ def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
     timers = runtime().timers
     timer = Timer(float(delay) + (0.0 if absolute else trio.current_time()), shot)
     if shot.dest.__class__ is Pid:
-        owner = find(shot.dest)
+        owner = find_living(shot.dest)
         if owner is None:
             timer.live = False
             timer.let_go()
@@ -227,7 +227,7 @@ class Shot:
     def _find(self) -> Process | None:
         """Resolve a name; the error of a user's registry must not end the timer service."""
         try:
-            return find_dying(self.dest)
+            return find_even_exiting(self.dest)
         except Exception as exc:
             text = f"{self.name} could not resolve {bounded(self.dest)}: {bounded(exc)}"
             runtime().events.emit("notice", NoticeReport(None, text))

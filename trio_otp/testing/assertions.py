@@ -25,7 +25,7 @@ import trio
 from .._inspect.introspect import slot_of
 from .._inspect.tree import drawn
 from .._process.checkpoints import checkpointed, refusal
-from .._process.names import check_reference, find, find_dying
+from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
 from .._process.request import check_timeout
 from .._process.runtime import runtime
@@ -96,7 +96,7 @@ async def _down_of(ref: Monitor, reason: Any, within: float) -> object:
 async def _end_of(ref: Any, reason: Any, within: float) -> tuple[object, object]:
     __tracebackhide__ = True
     pid = pid_of(ref)
-    process = find_dying(pid)
+    process = find_even_exiting(pid)
     if process is None:
         await trio.lowlevel.checkpoint()
         ends: dict[object, object] = runtime().extras.get(ENDS) or {}
@@ -145,7 +145,7 @@ async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN)
     check_timeout("within", within)
     await until(lambda: _restarts(name) >= times, within)
     await trio.testing.wait_all_tasks_blocked()
-    process, restarts = find(name), _restarts(name)
+    process, restarts = find_living(name), _restarts(name)
     if process is None:
         there = f"nobody has the name {bounded(name)} after {within:g} s"
         raise AssertionError(f"{there}; expected {_times(times)}\n{tree_text()}")
@@ -157,7 +157,7 @@ async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN)
 
 
 def _restarts(name: Any) -> int:
-    process = find(name)
+    process = find_living(name)
     slot = None if process is None or process.starting is not None else slot_of(process)
     return -1 if slot is None else slot.restarts
 

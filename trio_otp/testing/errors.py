@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._exits.exits import NoProcess, OtpError
-from .._process.names import find
+from .._process.names import find_living
 from .._process.runtime import runtime
 from .._util.bounded import bounded
 from .._util.public import public_in
@@ -52,7 +52,7 @@ def pid_of(ref: Any) -> Any:
 
 def need_server(what: str, ref: Any) -> Process:
     """Return the living process behind a reference, or raise `UnknownServer`."""
-    process = find(ref)
+    process = find_living(ref)
     if process is None:
         raise UnknownServer(what, ref)
     return process

@@ -45,9 +45,9 @@ class Leaked(PortableError, AssertionError):
 def leaked_processes(owners: list[Process]) -> list[Process]:
     """Return the processes near those of a test that belong to nobody, oldest first."""
     owned = _owned_by(owners)
-    homes = {process.children for process in owned} - {None}
+    own = {process.children for process in owned} - {None}
     everybody = runtime().processes.values()
-    return [each for each in everybody if each.home in homes and each not in owned]
+    return [each for each in everybody if each.nursery in own and each not in owned]
 
 
 def _owned_by(owners: list[Process]) -> dict[Process, None]:

@@ -29,7 +29,7 @@ from .._gen_server.methods import Message
 from .._gen_server.server import reply as reply_to
 from .._process.checkpoints import checkpointed
 from .._process.mailbox import SystemMessage
-from .._process.names import check_reference, find
+from .._process.names import check_reference, find_living
 from .._process.request import From, check_timeout
 from .._process.runtime import runtime
 from .._process.signals import Monitor
@@ -60,12 +60,12 @@ class Probe(Handle):
     whatever is sent to it, and keeps what no rule has dealt with until the test receives it.
 
     Args:
-        home: where its process lives.
+        ordered: where its process lives.
         test: the test it belongs to.
         serves: the server class whose client methods it takes; None for a plain process.
     """
 
-    def __init__(self, home: OrderedNursery, test: str, serves: type[Any] | None = None) -> None:
+    def __init__(self, ordered: OrderedNursery, test: str, serves: type[Any] | None = None) -> None:
         self._test = test
         self._open = True
         self._inbox: list[Any] = []  # messages and calls that no rule has dealt with
@@ -73,7 +73,7 @@ class Probe(Handle):
         self._replies: list[tuple[Any, Any]] = []  # (pattern of the request, reply)
         self._forwards: list[tuple[Any, Ref]] = []  # (pattern, to whom)
         self._news = trio.Event()
-        self._process = Start(Blueprint("probe", self._live), home, None).create()
+        self._process = Start(Blueprint("probe", self._live), ordered, None).create()
         self._process.behaviour = serves
         self._process.trap_exit = True
         self._process.watchers[self._ended] = None
@@ -344,7 +344,7 @@ def _answer(reply: Any, request: Any) -> Any:
 
 def _forward(message: Any, ref: Any) -> None:
     """Pass a message on; a call as a call of its own, whose answer goes to the first caller."""
-    target = find(ref)
+    target = find_living(ref)
     if isinstance(message, From):
         if target is None:
             message.finish(outcome.Error(NoProcess(ref, message.message)))

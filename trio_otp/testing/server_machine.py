@@ -47,7 +47,7 @@ from .._exits.exits import KILL, ServerExited
 from .._gen_server.server import call, cast
 from .._inspect.introspect import loop_of
 from .._log.reports import log_crash, log_supervisor
-from .._process.names import find, takes_messages
+from .._process.names import find_living, takes_messages
 from .._process.request import DEFAULT_TIMEOUT
 from .._start.child import as_child
 from .._supervisor.open_supervisor import open_supervisor
@@ -351,7 +351,7 @@ class ServerMachine(RuleBasedStateMachine):
         loop = loop_of(self._supervisor)
         infos = () if loop is None else loop.infos()
         pids = [info.pid for info in infos if info.id == self._child.spec.id]
-        return pids[0] if pids and pids[0] is not None and find(pids[0]) else None
+        return pids[0] if pids and pids[0] is not None and find_living(pids[0]) else None
 
     def _process(self) -> Process:
         process = self.pid._process

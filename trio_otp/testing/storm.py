@@ -31,7 +31,7 @@ from trio.testing import MockClock
 
 from .._exits.exits import KILL
 from .._inspect.introspect import look, loop_of
-from .._process.names import find, is_atom, takes_messages
+from .._process.names import find_living, is_atom, takes_messages
 from .._process.runtime import runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
@@ -160,7 +160,7 @@ class Storm(Handle):
             able = [process for process in self._beneath(self._root) if _able(process, fault)]
             return able[fault.target % len(able)] if able else None
         try:
-            process = find(fault.target)
+            process = find_living(fault.target)
         except TypeError:  # a via tuple whose registry is something else by now
             return None
         return process if process is not None and _able(process, fault) else None
@@ -169,7 +169,7 @@ class Storm(Handle):
         """Return the living children beneath a supervisor, in the order of the tree."""
         loop = loop_of(supervisor)
         for info in () if loop is None else loop.infos():
-            process = None if info.pid is None else find(info.pid)
+            process = None if info.pid is None else find_living(info.pid)
             if process is not None:
                 yield process
                 yield from self._beneath(process)

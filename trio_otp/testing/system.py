@@ -27,12 +27,12 @@ from .._behaviour.behaviour import Behaviour
 from .._exits.exits import AlreadyRegistered, ChildNotFound
 from .._process.block import block
 from .._process.checkpoints import checkpointed
-from .._process.names import check_name, find, has_pid, is_atom, is_via, take_name
+from .._process.names import check_name, find_living, has_pid, is_atom, is_via, take_name
 from .._process.open_process import open_process
 from .._process.pid import Pid
 from .._process.runtime import own_process, runtime
-from .._start.child import Child, child, start_of
-from .._start.start import own_nursery_of, start
+from .._start.child import Child, child
+from .._start.start import Start, own_nursery_of, start_and_wait
 from .._supervisor.management import delete_child, start_child, terminate_child, which_children
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
@@ -135,8 +135,8 @@ class OtpSystem(Handle):
 
     async def _start_supervisor(self) -> None:
         wanted = child(Supervisor, [], max_restarts=MANY, max_seconds=SECONDS)
-        home = own_nursery_of(self._process)
-        process = await start(start_of(wanted, home, starter=self._process, link=True))
+        ordered = own_nursery_of(self._process)
+        process = await start_and_wait(Start(wanted.blueprint, ordered, self._process, link=True))
         assert process is not None
         self._supervisor = process.pid
         runtime().extras[ROOT] = process.pid
@@ -158,7 +158,7 @@ class OtpSystem(Handle):
         await trio.lowlevel.checkpoint()
         sup = self._supervisor
         children = [] if sup is None else await which_children(sup)
-        process = find(ref) if _can_be_found(ref) else None
+        process = find_living(ref) if _can_be_found(ref) else None
         for info in children:
             if info.id == ref or (process is not None and info.pid is process.pid):
                 assert sup is not None
@@ -188,7 +188,7 @@ class OtpSystem(Handle):
             raise TypeError(f"serves={bounded(serves)}: expected a server class")
         if name is not None:
             check_name(name)
-            rival = find(name)
+            rival = find_living(name)
             if rival is not None:
                 raise AlreadyRegistered(name, rival.pid)
         probe = Probe(own_nursery_of(self._process), self._test, serves)

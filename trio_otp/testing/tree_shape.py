@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._inspect.introspect import look, loop_of
 from .._inspect.tree import drawn
-from .._process.names import find
+from .._process.names import find_living
 from .._process.runtime import runtime
 from .._util.bounded import bounded
 from .._util.public import public_in
@@ -88,7 +88,7 @@ def _differences(children: Sequence[Any], supervisor: Process, where: str) -> It
 
 
 def _below(below: Sequence[Any], info: ChildInfo, place: str) -> Iterator[str]:
-    process = None if info.pid is None else find(info.pid)
+    process = None if info.pid is None else find_living(info.pid)
     if process is None or loop_of(process) is None:
         yield f"  child {place}: {_said(info)}, expected a supervisor"
     else:
@@ -106,7 +106,7 @@ def _parts(node: Any) -> tuple[Any, Sequence[Any] | None]:
 
 
 def _is(expected: Any, info: ChildInfo) -> bool:
-    process = None if info.pid is None else find(info.pid)
+    process = None if info.pid is None else find_living(info.pid)
     if process is None:
         return False
     if isinstance(expected, type) and issubclass(process.behaviour or object, expected):
