@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -68,6 +69,21 @@ class Renamed(dict[Any, Any]):
         return "renamed"
 
 
+@attrs.define
+class Ticket:
+    """A class of attrs with a field that is not shown."""
+
+    holder: Any
+    password: str = attrs.field(default="s3cr3t", repr=False)
+
+
+@attrs.define
+class Card:
+    """A class of attrs with a field that is shown in its own way."""
+
+    number: str = attrs.field(repr=lambda number: f"...{number[-2:]}")
+
+
 Pair = namedtuple("Pair", "left right")  # the old kind is tested too
 PLAIN = [
     None,
@@ -94,6 +110,8 @@ PLAIN = [
     Masked("s"),
     Account([Account(None)]),
     Quiet("s"),
+    Ticket([Ticket(None)]),
+    Card("123456"),
     Renamed(a=1),
     len,
 ]
@@ -113,6 +131,7 @@ def test_a_small_value_is_its_repr(value: object) -> None:
         (Counter("aa"), "Counter({'a': 2})"),
         ([Rude(), 1], "[<Rude: repr raised ZeroDivisionError>, 1]"),
         (Account(Rude()), "Account(owner=<Rude: repr raised ZeroDivisionError>)"),
+        (Ticket(Rude()), "Ticket(holder=<Rude: repr raised ZeroDivisionError>)"),
         (int, "int"),
     ],
     ids=lambda value: type(value).__name__,
@@ -130,6 +149,7 @@ def test_other_values_are_shown_alike(value: object, text: str) -> None:
         list(range(10_000)),
         {number: [number] * 1000 for number in range(1000)},
         Account(list(range(10_000))),
+        Ticket(list(range(10_000))),
         Point(1, "x" * 10_000),
         ValueError(["x"] * 10_000),
         Counter(range(10_000)),
@@ -173,7 +193,7 @@ def test_a_value_that_contains_itself_ends() -> None:
 
 
 def test_a_table_that_changes_meanwhile_does_not_hurt() -> None:
-    """As it may when a repr adds to the table it is in."""
+    """As it may when a repr adds to the table it is in: what was in it is shown."""
     table: dict[int, Any] = {}
 
     class Growing:
@@ -184,7 +204,43 @@ def test_a_table_that_changes_meanwhile_does_not_hurt() -> None:
     table[0] = Growing()
     table[1] = 1
 
-    assert "{0: growing<dict: repr raised RuntimeError>" == bounded(table)
+    assert "{0: growing, 1: 1}" == bounded(table)
+
+
+def test_what_breaks_the_walk_is_told_in_its_place() -> None:
+    """Here a set that its own contents change; what is around it is shown."""
+    held: set[Any] = set()
+
+    class Growing:
+        def __repr__(self) -> str:
+            held.add(len(held))
+            return "growing"
+
+    held.update([Growing(), 1])
+
+    assert "[1, <set: repr raised RuntimeError>, 2]" == bounded([1, held, 2])
+
+
+def test_a_repr_is_asked_once() -> None:
+    """One that takes long does not take twice as long."""
+    asked: list[int] = []
+
+    class Slow:
+        def __repr__(self) -> str:
+            asked.append(1)
+            return "slow" * 100
+
+    for value in (
+        Slow(),
+        [Slow()],
+        {1: Slow()},
+        Account(Slow()),
+        ValueError(Slow()),
+        Ticket(Slow()),
+    ):
+        asked.clear()
+        bounded(value)
+        assert [1] == asked
 
 
 @given(

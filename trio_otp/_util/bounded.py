@@ -1,22 +1,23 @@
 """Render any value in a few characters, whatever its repr would do.
 
 Logs, error texts and observers show values of users. Their repr may raise, and that of a table
-with 100,000 entries takes a second and fills 30 MB, so containers, dataclasses and exceptions are
-walked piece by piece, and the walk ends as soon as there is enough text. What it holds may come
-from outside: control characters, line breaks and invisible ones are shown escaped, so that no value
-can begin a line, move a cursor or turn text round.
+with 100,000 entries takes a second and fills 30 MB, so containers, dataclasses, classes of attrs
+and exceptions are walked by a `reprlib.Repr`, and the walk ends as soon as there is enough text.
+What it holds may come from outside: control characters, line breaks and invisible ones are shown
+escaped, so that no value can begin a line, move a cursor or turn text round.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import reprlib
 from collections import deque
-from itertools import chain
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 DEPTH: Final = 8  # levels of nesting that are shown
 HIDDEN: Final = "_otp_shown"  # an attribute of an exception: what is shown in its place
@@ -55,17 +56,7 @@ def bounded(value: object, limit: int = 200) -> str:
     >>> bounded([1] * 1000, 20), bounded({int: 1})
     ('[1, 1, 1, 1, 1, 1...', '{int: 1}')
     """
-    pieces: list[str] = []
-    size = 0
-    try:
-        for piece in _pieces(value, limit, DEPTH):
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                break
-    except Exception as exc:  # for instance a dict that another thread changes
-        pieces.append(_broken(value, exc))
-    return shown_text("".join(pieces), limit)
+    return shown_text(_Walk(limit).repr(value), limit)
 
 
 def shown_text(text: str, limit: int = 200) -> str:
@@ -128,25 +119,69 @@ def article(name: str) -> str:
     return "an" if name[:1].upper() in "AEIO" else "a"
 
 
-def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
-    """Return the text of a value in pieces."""
-    kind: type[Any] = value.__class__
-    if isinstance(value, str | bytes | bytearray):
-        yield safe_repr(value[: limit + 1])
-    elif depth == 0:
-        yield "..."
-    elif isinstance(value, BaseException) and HIDDEN in vars(value):
-        yield from _pieces(vars(value)[HIDDEN], limit, depth - 1)
-    elif isinstance(value, type) and _repr_of(kind) is _repr_of(type):
-        yield value.__qualname__
-    elif isinstance(value, BaseException) and _repr_of(kind) is _repr_of(BaseException):
-        yield from _joined(f"{kind.__name__}(", _items(value.args, limit, depth), ")")
-    elif (names := _field_names(value, kind)) is not None:
-        yield from _joined(f"{kind.__name__}(", _attributes(value, names, limit, depth), ")")
-    elif (base := _container(kind)) is not None:
-        yield from _contents(value, kind, base, limit, depth)
-    else:
-        yield safe_repr(value)
+class _Walk(reprlib.Repr):
+    """The repr of a value, for as long as there is room."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxlevel = DEPTH
+        self.limit = limit
+        self.room = limit  # characters; below zero the text is too long, and cut in the end
+
+    def repr1(self, x: object, level: int) -> str:
+        """Render a value, and leave the less room for what follows."""
+        room = self.room
+        if room < 0:
+            return ""
+        try:
+            text = self._text(x, type(x), level)
+        except Exception as exc:  # also of a set that another thread changes
+            text = _broken(x, exc)
+        self.room = room - len(text) - len(", ")
+        return text
+
+    def _text(self, x: Any, kind: type[Any], level: int) -> str:
+        written: object = kind.__repr__
+        if issubclass(kind, str | bytes | bytearray):
+            return repr(x[: self.limit + 1])
+        if level == 0:
+            return self.fillvalue
+        hidden: dict[str, Any] = vars(x) if issubclass(kind, BaseException) else {}
+        if HIDDEN in hidden:
+            return self.repr1(hidden[HIDDEN], level - 1)
+        if written is type.__repr__:
+            return str(x.__qualname__)
+        if written is BaseException.__repr__:
+            return self._items(f"{kind.__name__}(", x.args, ")", level)
+        if (names := _shown_fields(kind)) is not None:
+            return self._fields(x, names, level)
+        base = next((base for base in _BRACKETS if issubclass(kind, base)), None)
+        if base is None or (written is not base.__repr__ and kind.__module__ != "collections"):
+            return repr(x)
+        return self._contents(x, kind, base, level)
+
+    def _fields(self, x: object, names: Iterable[str], level: int) -> str:
+        shown = [f"{name}={self.repr1(getattr(x, name, None), level - 1)}" for name in names]
+        return f"{type(x).__name__}({', '.join(shown)})"
+
+    def _contents(self, x: Any, kind: type[Any], base: type[Any], level: int) -> str:
+        start, end = _BRACKETS[base]
+        if not x and base in (set, frozenset):
+            start, end = f"{base.__name__}(", ")"
+        if base is tuple and len(x) == 1:
+            end = ",)"
+        if kind is not base:
+            start, end = f"{kind.__name__}({start}", f"{end})"
+        return (self._pairs if base is dict else self._items)(start, x, end, level)
+
+    def _items(self, start: str, items: Iterable[Any], end: str, level: int) -> str:
+        shown = [self.repr1(item, level - 1) for item in islice(items, self.limit)]
+        return f"{start}{', '.join(shown)}{end}"
+
+    def _pairs(self, start: str, held: dict[Any, Any], end: str, level: int) -> str:
+        pairs = list(islice(held.items(), self.limit))  # a repr may change the dict
+        shown = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in pairs]
+        return f"{start}{', '.join(shown)}{end}"
 
 
 def safe_repr(value: object) -> str:
@@ -157,71 +192,22 @@ def safe_repr(value: object) -> str:
         return _broken(value, exc)
 
 
-def _repr_of(kind: type[Any]) -> object:
-    return kind.__repr__
-
-
 def _broken(value: object, exc: Exception) -> str:
     return f"<{type(value).__name__}: repr raised {type(exc).__name__}>"
 
 
-def _field_names(value: Any, kind: type[Any]) -> list[str] | None:
-    """Return what the repr of a dataclass or named tuple shows, unless it has one of its own."""
-    written = kind.__repr__
-    if dataclasses.is_dataclass(value):
-        made = getattr(getattr(written, "__wrapped__", None), "__code__", None)
-        generated = hasattr(written, "shows_fields") or (
-            made is not None and made.co_filename == "<string>"
-        )
-        return [f.name for f in dataclasses.fields(value) if f.repr] if generated else None
-    if isinstance(value, tuple) and getattr(written, "__module__", "") == "collections":
+def _shown_fields(kind: Any) -> list[str] | None:
+    """Return the fields that a repr shows which a library has written, and not a user."""
+    written: Any = kind.__repr__
+    if hasattr(kind, "_fields") and getattr(written, "__module__", "") == "collections":
         return list(kind._fields)
+    wrapped = getattr(written, "__wrapped__", None)
+    code = getattr(wrapped or written, "__code__", None)
+    file = "" if code is None else code.co_filename
+    if hasattr(kind, "__attrs_attrs__") and file.startswith("<attrs generated"):
+        own = any(callable(field.repr) for field in kind.__attrs_attrs__)  # may hide something
+        return None if own else [field.name for field in kind.__attrs_attrs__ if field.repr]
+    generated = hasattr(written, "shows_fields") or (wrapped and file == "<string>")
+    if generated and hasattr(kind, "__dataclass_fields__"):
+        return [field.name for field in dataclasses.fields(kind) if field.repr]
     return None
-
-
-def _container(kind: type[Any]) -> type[Any] | None:
-    """Return the builtin that a class shows its contents as, as all of `collections` do."""
-    for base in _BRACKETS:
-        if issubclass(kind, base):
-            plain = _repr_of(kind) is _repr_of(base) or kind.__module__ == "collections"
-            return base if plain else None
-    return None
-
-
-def _contents(
-    value: Any, kind: type[Any], base: type[Any], limit: int, depth: int
-) -> Iterator[str]:
-    start, end = _BRACKETS[base]
-    if not value and base in (set, frozenset):
-        start, end = f"{base.__name__}(", ")"
-    if base is tuple and len(value) == 1:
-        end = ",)"
-    if kind is not base:
-        start, end = f"{kind.__name__}({start}", f"{end})"
-    items = _pairs(value, limit, depth) if base is dict else _items(value, limit, depth)
-    yield from _joined(start, items, end)
-
-
-def _items(values: Iterable[Any], limit: int, depth: int) -> Iterator[Iterator[str]]:
-    for value in values:
-        yield _pieces(value, limit, depth - 1)
-
-
-def _pairs(value: dict[Any, Any], limit: int, depth: int) -> Iterator[Iterator[str]]:
-    for key, held in value.items():
-        yield chain(_pieces(key, limit, depth - 1), [": "], _pieces(held, limit, depth - 1))
-
-
-def _attributes(value: object, names: list[str], limit: int, depth: int) -> Iterator[Iterator[str]]:
-    for name in names:
-        held = getattr(value, name, None)
-        yield chain([f"{name}="], _pieces(held, limit, depth - 1))
-
-
-def _joined(start: str, items: Iterator[Iterator[str]], end: str) -> Iterator[str]:
-    yield start
-    for number, item in enumerate(items):
-        if number:
-            yield ", "
-        yield from item
-    yield end
