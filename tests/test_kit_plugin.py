@@ -369,7 +369,7 @@ def test_a_failure_shows_no_frame_of_the_library(
     assert {"failed": 1} == outcomes, text
     for word in expected.replace("|", " ").split():
         assert word in text
-    for other in ("trio_otp/", "outcome/", "_traps.py", "server_loop.py", "client_methods.py"):
+    for other in ("trio_otp/", "outcome/", "_traps.py", "message_loop.py", "methods.py"):
         assert other not in text
     assert text.count(".py:LINE") < 9, text
     _, full = run(pytester, source, "--show-capture=no", "--full-trace")

@@ -36,7 +36,9 @@ class Part:
     untested: frozenset[str] = frozenset()  # an `if` about one of these names does not happen
 
 
-PATH: Final = frozenset(["_gen_server.server", "_process.request", "_gen_server.loop"])  # modules
+PATH: Final = frozenset(
+    ["_gen_server.server", "_process.request", "_gen_server.message_loop", "_gen_server.loop"]
+)
 PARTS: Final[dict[str, Part]] = {
     # what is in hand and since when, how many there were, and since when a caller waits
     "notes": Part(unset=frozenset(["current", "handled", "since"])),

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.compare import HERE
 from tests.conformance.runner import missing
 from tests.conformance.suite import Case, load, run_case, sleeping
-from trio_otp._gen_server import loop as server_loop
+from trio_otp._gen_server import life
 
 if TYPE_CHECKING:
     from trio_otp._process.process import Process
@@ -49,13 +49,13 @@ def test_servers_that_sleep_leave_the_same_trace(case: Case) -> None:
 def test_they_do_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch reaches the servers of the scenarios, and only while it is on."""
     slept = []
-    fall_asleep = server_loop.fall_asleep
+    fall_asleep = life.fall_asleep
 
     def count(process: Process) -> None:
         slept.append(process)
         fall_asleep(process)
 
-    monkeypatch.setattr(server_loop, "fall_asleep", count)
+    monkeypatch.setattr(life, "fall_asleep", count)
     case = CASES["gen_server/reply_then_continue"]
     assert "passed" == run_case(case).result
     assert [] == slept

@@ -90,7 +90,7 @@ MUTATIONS = [
     Mutation(
         "a Ctrl-C is lost in the end of a server that was to end anyway",
         5,
-        "ServerLoop._end",
+        "Life._end",
         "if not passes_through(exc):\n    raise",
         "raise",
         "test_ctrl_c.py::test_ctrl_c_wins_over_the_end_of_a_server",
@@ -341,7 +341,7 @@ MUTATIONS = [
     Mutation(
         "a condemned state machine takes one more message",
         4,
-        "StatemLoop._serve",
+        "MessageLoop._serve",
         "queue and self._budget > 0 and (process.pending_exit is UNSET)",
         "queue and self._budget > 0",
         "test_gen_statem_path.py::test_a_signal_goes_before_a_message_that_is_handed_over",
@@ -422,7 +422,7 @@ MUTATIONS = [
     Mutation(
         "a nursery makes a crash of an answer",
         5,
-        "CallMethod._telling",
+        "RaisingMessage._as_answer",
         "unwrap(exc)",
         "exc",
         "test_raises.py::test_a_nursery_makes_no_crash_of_an_answer",
@@ -471,7 +471,7 @@ MUTATIONS = [
     Mutation(
         "a state machine handles a flood in one go",
         6,
-        "StatemLoop._serve",
+        "MessageLoop._serve",
         "self._budget -= 1",
         "",
         "test_gen_statem_path.py::test_a_flood_lets_others_run",
@@ -565,7 +565,7 @@ MUTATIONS = [
     Mutation(
         "crashes of servers are not told",
         8,
-        "ServerLoop._report",
+        "Life._report",
         "process.runtime.events.emit('crash', report)",
         "del report",
         "test_reports.py::test_a_crash_is_one_record",
@@ -683,9 +683,9 @@ MUTATIONS = [
     Mutation(
         "an order to end waits at the gates of a test",
         4,
-        "ServerLoop._take",
-        "debug is not None and debug.gates and (not self._is_from_above(message))",
-        "debug is not None and debug.gates",
+        "MessageLoop._sort",
+        "isinstance(message, Exit) and self.is_stop_message(message)",
+        "not process.debug and self.is_stop_message(message)",
         "test_kit_chaos.py::test_an_order_to_end_is_no_message_to_hit",
     ),
     Mutation(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
-from .._exits.exits import NoCallback
 from .._process.crash_facts import place_of
 from .._process.mailbox import SystemMessage
 from .._process.process import UNSET
@@ -55,13 +54,14 @@ class Handled:
     __slots__ = ()
     gives_value: ClassVar = False  # whether a handler may return the bare value of a reply
 
-    def handle_call(self, server: Any, from_: From[Any]) -> Any:
-        """Answer a call, as `GenServer.handle_call`."""
-        raise NoCallback("handle_call", server, self)
+    def run(self, server: Any, from_: From[Any] | None) -> Any:
+        """Do in the server what `handle_call` and `handle_cast` do for other requests.
 
-    def handle_cast(self, server: Any) -> Any:
-        """Take a cast, as `GenServer.handle_cast`."""
-        raise NoCallback("handle_cast", server, self)
+        Args:
+            server: the instance.
+            from_: the caller; None for a cast.
+        """
+        raise NotImplementedError  # not abstract: `isinstance` would take three times as long
 
 
 def shown_message(message: Any, limit: int = 200) -> str:

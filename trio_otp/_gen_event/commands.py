@@ -28,14 +28,15 @@ class Command(Handled):
 
     __slots__ = ()
 
-    async def handle_call(self, server: Any, from_: From[Any]) -> Any:
+    async def run(self, server: Any, from_: From[Any] | None) -> Any:
         """Do it, and answer."""
+        assert from_ is not None
         try:
-            return Reply(await self.run(server, from_))
+            return Reply(await self.do(server, from_))
         except Exception as exc:
             return Reply(outcome.Error(exc))
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
         """Do it; give the answer."""
         raise NotImplementedError  # each command has its own
 
@@ -46,7 +47,7 @@ class Notify(Handled):
 
     event: Any
 
-    def handle_cast(self, server: Any) -> Any:
+    def run(self, server: Any, from_: From[Any] | None) -> Any:
         """Return it to all handlers."""
         return server.tell_all("handle_event", self.event)
 
@@ -57,7 +58,7 @@ class SyncNotify(Command):
 
     event: Any
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: EventManager, from_: From[Any]) -> None:
         """Return it to all handlers."""
         await manager.tell_all("handle_event", self.event)
 
@@ -70,7 +71,7 @@ class AddHandler(Command):
     id: Any
     owner: Process | None
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: EventManager, from_: From[Any]) -> None:
         """Start it and put it into the table."""
         await manager.add(Entry(self.handler, self.id, self.owner))
 
@@ -82,7 +83,7 @@ class DeleteHandler(Command):
     handler: HandlerKey
     reason: object
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
         """Return what its `terminate` returned."""
         entry = manager.need(self.handler)
         ran = await manager.take_out(entry, self.reason)
@@ -102,7 +103,7 @@ class ReplaceHandler(Command):
     supervised: bool
     owner: Process | None
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: EventManager, from_: From[Any]) -> None:
         """End the old one and start the new one."""
         new = Entry(self.new, self.id, self.owner)
         await manager.swap(self.old, self.reason, new, sup=self.supervised)
@@ -112,7 +113,7 @@ class ReplaceHandler(Command):
 class WhichHandlers(Command):
     """List the handlers."""
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> list[HandlerKey]:
+    async def do(self, manager: EventManager, from_: From[Any]) -> list[HandlerKey]:
         """Return what they are called."""
         return manager.table.keys()
 
@@ -124,7 +125,7 @@ class CallHandler(Command):
     handler: HandlerKey
     request: Any
 
-    async def run(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
         """Return its answer."""
         return await manager.ask(self.handler, self.request, from_)
 

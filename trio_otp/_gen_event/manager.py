@@ -253,7 +253,7 @@ class EventManager(GenServer):
     async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Ran:
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
-        ran = await self.attempt(request.handle_call, entry.handler, from_)
+        ran = await self.attempt(request.run, entry.handler, from_)
         if isinstance(ran, Returned) and is_answer(request, ran.value):
             return Returned(Reply(ran.value))
         return ran

@@ -285,7 +285,7 @@ class _Apply(Handled):
     def __repr__(self) -> str:
         return f"{type(self).__name__.removeprefix('_')}({bounded(self.function)})"
 
-    async def run(self, agent: Agent[Any]) -> Any:
+    async def applied(self, agent: Agent[Any]) -> Any:
         """Return what the function makes of the value."""
         return await finish(self.function(agent.value))
 
@@ -293,26 +293,23 @@ class _Apply(Handled):
 class _Get(_Apply):
     __slots__ = ()
 
-    async def handle_call(self, server: Agent[Any], from_: From[Any]) -> Any:
-        return Reply(outcome.Value(await self.run(server)))
+    async def run(self, server: Agent[Any], from_: From[Any] | None) -> Any:
+        return Reply(outcome.Value(await self.applied(server)))
 
 
 class _Update(_Apply):
     __slots__ = ()
 
-    async def handle_call(self, server: Agent[Any], from_: From[Any]) -> Any:
-        server.value = await self.run(server)
-        return Reply(None)
-
-    async def handle_cast(self, server: Agent[Any]) -> None:
-        server.value = await self.run(server)
+    async def run(self, server: Agent[Any], from_: From[Any] | None) -> Any:
+        server.value = await self.applied(server)
+        return None if from_ is None else Reply(None)
 
 
 class _GetAndUpdate(_Apply):
     __slots__ = ()
 
-    async def handle_call(self, server: Agent[Any], from_: From[Any]) -> Any:
-        match await self.run(server):
+    async def run(self, server: Agent[Any], from_: From[Any] | None) -> Any:
+        match await self.applied(server):
             case (answer, value) as pair if isinstance(pair, tuple):
                 server.value = value
                 return Reply(outcome.Value(answer))

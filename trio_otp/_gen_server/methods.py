@@ -5,113 +5,38 @@ It is long because a call, a cast and a deferred call share how they look to Pyt
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
-from functools import partial
-from types import CoroutineType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, ParamSpec, TypeVar, overload
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
-import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.class_checks import check_method
-from .._behaviour.messages import Cast, Handled
-from .._behaviour.results import NoReply, Reply
-from .._exits.bare import publish, unwrap
+from .._behaviour.messages import Cast
 from .._exits.exits import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
 from .._process.names import METHODS, class_name, find_living, need_living
-from .._process.pid import Pid
 from .._process.process import UNSET
 from .._process.request import From, check_timeout
 from .._process.runtime import own_process, runtime
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_raises
 from .._util.copies import Handle
-from .._util.sent import SENT, Sent
+from .._util.sent import SENT
 from .._util.signature import argument_checker, right_counts
+from .method_messages import CallMessage, DeferredMessage, Message, RaisingMessage
+from .method_signature import OnClass, Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .._process.names import Ref
+    from .._process.pid import Pid
     from .._process.process import Process
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any]")
-
-
-_NONE: Final[dict[str, Any]] = {}
-
-
-class Message(Handled):
-    """A call or cast of a decorated method, on its way."""
-
-    __slots__ = ("args", "kwargs", "method")
-
-    def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.method = method
-        self.args = args
-        self.kwargs = kwargs or _NONE  # so that those who wait hold no empty ones
-
-    def __repr__(self) -> str:
-        shown = [bounded(value) for value in self.args]
-        shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
-        return f"{self.method.name}({', '.join(shown)})"
-
-    def handle_call(self, server: Any, from_: From[Any]) -> Any:
-        """Run the method."""
-        return self.method.answer(server, from_, self)
-
-    def handle_cast(self, server: Any) -> Any:
-        """Run the method: the function of that name on the class of the server."""
-        method, kwargs = self.method, self.kwargs
-        if server.__class__ is method.owner and method.members.get(method.name) is method:
-            function = method.function  # as for most: neither inherited, overridden nor replaced
-        else:
-            function = method.function_of(server)
-        if kwargs:
-            return function(server, *self.args, **kwargs)
-        return function(server, *self.args)
-
-
-class CallMessage(Message):
-    """A call of a method whose value is the reply."""
-
-    __slots__ = ()
-    gives_value = True
-
-
-class _Outside:
-    """A function as a client calls it: without the server, and the `From` of a deferred call.
-
-    It has the signature, worked out when it is asked for; to do so for each client would take
-    longer than a call.
-    """
-
-    def __init__(self, function: Callable[..., Any], *, deferred: bool = False) -> None:
-        self.__wrapped__ = function
-        self._deferred = deferred
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        if self._deferred:  # what the function returns is not the answer
-            own = inspect.signature(partial(self.__wrapped__, None, None))
-            return own.replace(return_annotation=inspect.Signature.empty)
-        return inspect.signature(partial(self.__wrapped__, None))
-
-
-class _Signature:
-    """The signature of a method as it is called on the class: with the server first."""
-
-    def __get__(self, method: _Method | None, owner: type[Any]) -> inspect.Signature:
-        if method is None:
-            raise AttributeError("__signature__")  # of the class of methods it is the ordinary one
-        own = method.outside.__signature__
-        name = "ref" if "ref" not in own.parameters else "_ref"
-        first = inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, annotation="Ref")
-        return own.replace(parameters=[first, *own.parameters.values()])
 
 
 class _Method(Handle):
@@ -121,7 +46,8 @@ class _Method(Handle):
     decorator: ClassVar[str] = "on_call"
     # names a client uses for itself
     reserved: ClassVar[tuple[str, ...]] = ("ref", "_class", "_timeout")
-    __signature__ = _Signature()
+    raises: tuple[type[Exception], ...] = ()
+    __signature__ = OnClass()
 
     def __init__(self, function: Callable[..., Any]) -> None:
         check_method(function, self.decorator)
@@ -131,7 +57,7 @@ class _Method(Handle):
         self.members = vars(object)
         self.check = argument_checker(function)
         self.least, self.most = right_counts(function)  # of arguments, with the server
-        self.outside = _Outside(function)
+        self.outside = Outside(function)
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__module__ = getattr(function, "__module__", type(self).__module__)
@@ -208,10 +134,6 @@ class _Method(Handle):
                 error.add_note(f"A handler is asked through its client: {line}")
             raise error
 
-    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
-        """Run the function for a call; a cast method has no answer."""
-        raise WrongServer(self.name, server, f"server that takes {self.name} as a cast")
-
 
 def _renamed(function: Any, name: str) -> Any:
     """Return the same function by another name, also where Ctrl-C is concerned: the code is one."""
@@ -223,8 +145,6 @@ def _renamed(function: Any, name: str) -> Any:
 class CallMethod(_Method, Generic[P, R]):
     """A method that `on_call` made a call."""
 
-    message: ClassVar[type[Message]] = CallMessage
-
     def __init__(
         self,
         function: Callable[..., Any],
@@ -235,6 +155,7 @@ class CallMethod(_Method, Generic[P, R]):
         check_timeout("timeout", timeout)
         self.timeout = timeout
         self.raises = check_raises(raises)
+        self.message: type[Message] = RaisingMessage if raises else CallMessage
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
@@ -293,42 +214,15 @@ class CallMethod(_Method, Generic[P, R]):
             raise
         return await waiting
 
-    def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
-        """Run the function, whose value is the reply; errors of `raises` go to the caller."""
-        try:
-            value = message.handle_cast(server)
-        except Exception as exc:
-            if not self._tells(exc):
-                raise
-            return self._telling(exc)
-        return self._caught(value) if self.raises and value.__class__ is CoroutineType else value
-
-    async def _caught(self, running: Any) -> Any:
-        try:
-            return await running
-        except Exception as exc:
-            if not self._tells(exc):
-                raise
-            return self._telling(exc)  # not a name more: this frame is in its traceback
-
-    def _tells(self, exc: Exception) -> bool:
-        """Check whether an exception is an answer, and not a crash."""
-        return isinstance(exc, self.raises) or isinstance(unwrap(exc), self.raises)
-
-    def _telling(self, exc: Exception) -> Reply[Any]:
-        """Return the answer that an exception is."""
-        bare = unwrap(exc)  # a nursery in the function must not turn an answer into a crash
-        return Reply(outcome.Error(publish(bare if isinstance(bare, self.raises) else exc)))
-
 
 class DeferredMethod(CallMethod[P, R]):
     """A method that `on_call_deferred` made a call that is answered later."""
 
     decorator = "on_call_deferred"
-    message = Message
 
     def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
         super().__init__(function, timeout, ())
+        self.message = DeferredMessage
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         super().__set_name__(owner, name)
@@ -338,16 +232,8 @@ class DeferredMethod(CallMethod[P, R]):
             full(server, None, *args, **kwargs)
 
         self.check = check
-        self.outside = _Outside(self.function, deferred=True)
+        self.outside = Outside(self.function, deferred=True)
         self.least, self.most = self.least - 1, self.most - 1
-
-    async def answer(self, server: Any, from_: From[Any], message: Message) -> Any:
-        """Run the function; whoever has `from_` answers."""
-        value = self.function_of(server)(server, from_, *message.args, **message.kwargs)
-        if value.__class__ is CoroutineType:
-            value = await value
-        done = value is None or value.__class__ in (bool, Pid, Sent)  # of reply, reply_from_task
-        return NoReply() if done else value
 
 
 class CastMethod(_Method, Generic[P]):

@@ -41,7 +41,7 @@ from .._util.public import public
 from .statem import GenStatem
 
 if TYPE_CHECKING:
-    from .._gen_server.loop import ServerLoop
+    from .._gen_server.life import Life
 
 
 @public
@@ -76,7 +76,7 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
     await trio.lowlevel.checkpoint_if_cancelled()
     if process.starting is not None:
         acknowledge(process, None, "")
-    loop: ServerLoop = server._new_loop(process)
+    loop: Life = server._new_loop(process)
     process.behaviour = type(server)
     process.instance = loop.instance = server
     await loop.enter(result)

@@ -21,12 +21,12 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import STATE, Cast
 from .._behaviour.results import OUTCOMES, Stopping
 from .._exits.exits import BadReturn
-from .._gen_server.loop import ServerLoop
+from .._gen_server.message_loop import MessageLoop
 from .._gen_server.server import reply
 from .._process.mailbox import SystemMessage
 from .._process.process import UNSET
@@ -38,17 +38,17 @@ from .._util.record import dataclass
 from .._util.sent import SENT
 from .actions import KeepState, NextState
 from .debugged import Watched
-from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, label
+from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening, label
 from .engine import Engine, same
 from .timeouts import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from .._behaviour.behaviour import Behaviour
     from .._process.process import Process
     from .._process.status import Status
-    from .effects import Deed, Effect, Happening
+    from .effects import Deed, Effect
     from .statem import GenStatem
     from .timeouts import Which
 
@@ -63,15 +63,17 @@ class TimerEnded(SystemMessage):
     generation: int
 
 
-class StatemLoop(ServerLoop):
+class StatemLoop(MessageLoop):
     """The shell around one instance of a GenStatem."""
 
-    __slots__ = ("_timers", "engine")
+    __slots__ = ("_happening", "_timers", "_watched", "engine")
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
         self.engine: Engine
         self._timers: dict[Which, Timer] = {}
+        self._happening: Any = None  # the event in hand, or the enter call
+        self._watched: Watched | None = None  # if somebody watches
 
     @enable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
@@ -96,7 +98,7 @@ class StatemLoop(ServerLoop):
         callbacks: type[GenStatem[Any]] = self.instance.__class__
         return callbacks
 
-    def _began(self, result: Any) -> None:
+    def _begin(self, result: Any) -> None:
         """Make the machine with the first state and the actions that init gave."""
         result = None if result is SENT else result
         callbacks = self._callbacks
@@ -108,6 +110,7 @@ class StatemLoop(ServerLoop):
         self.engine = self.instance._machine = Engine(state, callbacks)
         check_state(self._callbacks, self.engine.state)
         self._perform(self.engine.begin(*(() if result is None else result.actions)))
+        self._internal = self.engine.next_event()
 
     state_key = "data"
 
@@ -122,103 +125,62 @@ class StatemLoop(ServerLoop):
 
     # -- events ------------------------------------------------------------------------------
 
-    @disable_ki_protection
-    async def _serve(self) -> None:  # noqa: PLR0912 - see below
-        # The path of each event, written out as that of a GenServer's messages. Ctrl-C may get in
-        # at any line, as there.
-        process, hooks, now = self.process, self.process.runtime.events, self.process.runtime.now
-        mailbox, queue, engine = process.mailbox, process.mailbox.queue, self.engine
-        while True:
-            happening = engine.next_event()
-            if happening is not None:
-                await self._pause_at_times()
-                process.current = _as_message(happening)
-            else:
-                if not queue and process.pending_exit is UNSET:
-                    await mailbox.wait()
-                    self._begin_burst()
-                if queue and self._budget > 0 and process.pending_exit is UNSET:
-                    self._budget -= 1
-                    message = queue.popleft()
-                else:
-                    message = await self._next()
-                kind = message.__class__
-                if kind is Cast and process.debug is None:
-                    happening = engine.receive_now(Event.CAST, message.message)
-                elif kind is From and message.server is process and process.debug is None:
-                    happening = engine.receive_now(message, message.message)
-                else:
-                    happening = await self._receive(message)
-                    if happening is None:
-                        message = UNSET
-                        continue
-                    message = _as_message(happening)
-                process.current = message
-            process.since = since = now()
-            if since >= self._until:
-                self._budget = 0
-            watched = None if process.debug is None else Watched(process.debug, engine, happening)
-            result = self._handle(happening)
-            if result.__class__ is CoroutineType:
-                result = await result
-            if hooks.handle_stop is not None:
-                self.emit_stop(label(happening.kind), happening.content)
-            if process.pending_exit is not UNSET:
-                await trio.lowlevel.checkpoint()
-            self._done(happening, result, watched)
-            happening = watched = None
-            message = result = process.current = UNSET  # while it waits it holds nothing
-
-    async def _receive(self, message: Any) -> Happening | None:
-        """Take what is no call or cast, or anything if somebody watches; give the event it is."""
-        debug = self.process.debug
-        if debug is not None and debug.gates and not self._is_for_loop(message):
-            message = await debug.admit(message)
-        if message.__class__ is From and message.server is self.process:
-            return self.engine.receive_now(message, message.message)
-        if message.__class__ is Cast:
-            return self.engine.receive_now(Event.CAST, message.message)
-        if message.__class__ is TimerEnded:
-            self.engine.fired(message.which, message.generation)
-        elif isinstance(message, SystemMessage):
-            await self._system(message)
-        elif self._is_from_above(message):
-            raise Stopping(message.reason)
+    def _handle(self, message: Any) -> Coroutine[Any, Any, Any] | None:
+        """Call the callback of the state with the event that a message is."""
+        process, engine, kind = self.process, self.engine, message.__class__
+        if kind is Happening:  # from inside: an enter call, what was inserted, what comes back
+            happening = message
+            process.current = _as_message(happening)
+        elif kind is Cast:
+            happening = engine.receive_now(Event.CAST, message.message)
+        elif kind is From and message.server is process:
+            happening = engine.receive_now(message, message.message)
         else:
-            return self.engine.receive_now(Event.INFO, message)
-        return self.engine.next_event()
-
-    def _is_for_loop(self, message: Any) -> bool:
-        system = isinstance(message, SystemMessage) and message.__class__ is not Cast
-        return system or self._is_from_above(message)
-
-    async def _pause_at_times(self) -> None:
-        """Let others run now and then, as between messages."""
-        if self._budget <= 0 or self.process.runtime.now() >= self._until:
-            await trio.lowlevel.checkpoint()
-            self._begin_burst()
-        self._budget -= 1
-
-    def _handle(self, happening: Happening) -> Any:
-        """Return what the callback of the state returned, which may be to be awaited."""
-        instance, state, kind = self.instance, self.engine.state, happening.kind
-        hook = self.process.runtime.events.handle_start
+            happening = engine.receive_now(Event.INFO, message)
+        self._happening = happening
+        if process.debug is not None:
+            self._watched = Watched(process.debug, engine, happening)
+        hook = process.runtime.events.handle_start
         if hook is not None:
-            hook(self.process.pid, label(kind), happening.content)
+            hook(process.pid, label(happening.kind), happening.content)
+        instance, state = self.instance, engine.state
         if instance.state_functions:
             function = getattr(instance, function_of(instance.__class__, state))
-            return function(kind, happening.content)
-        return instance.handle_event(kind, happening.content, state)
+            result = function(happening.kind, happening.content)
+        else:
+            result = instance.handle_event(happening.kind, happening.content, state)
+        if result.__class__ is CoroutineType:
+            return result
+        self._done(message, result)
+        del result  # the traceback of an answer that is an error may hold this frame
+        return None
 
-    def _done(self, happening: Happening, result: Any, watched: Watched | None) -> None:
+    def _done(self, message: Any, result: Any) -> None:
+        """Give the engine what the callback returned, and do what comes of it."""
+        process, engine, happening = self.process, self.engine, self._happening
+        hook = process.runtime.events.handle_stop
+        if hook is not None:
+            hook(process.pid, label(happening.kind), happening.content)
+        if process.pending_exit is not UNSET:
+            return
         if isinstance(result, NextState) and self._callbacks.transitions:
             self._check_declared(result)
-        effects = self.engine.done(result)
-        if watched is not None:
-            watched.done(effects)
+        effects = engine.done(result)
+        if self._watched is not None:
+            self._watched.done(effects)
+            self._watched = None
         self._perform(effects)
         if happening.kind is not Event.ENTER:
-            self.process.messages_handled += 1
+            process.messages_handled += 1
+        self._happening = None
+        self._internal = engine.next_event()
+
+    async def _system(self, message: SystemMessage) -> None:
+        if isinstance(message, TimerEnded):
+            self.engine.fired(message.which, message.generation)
+            self._internal = self.engine.next_event()
+        else:
+            await super()._system(message)
 
     # -- checks ------------------------------------------------------------------------------
 

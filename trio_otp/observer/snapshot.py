@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.messages import Cast
-from .._gen_server.methods import Message
+from .._gen_server.method_messages import Message
 from .._inspect.introspect import slot_of, status_of
 from .._inspect.tree import drawn
 from .._port.port import Port

@@ -26,7 +26,8 @@ import typing
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._gen_server.methods import Message, _Method
+from .._gen_server.method_messages import Message
+from .._gen_server.methods import _Method
 from .._util.bounded import bounded, label_of
 from .._util.public import public_in
 

@@ -25,7 +25,7 @@ import trio
 
 from .._behaviour.messages import Cast, Terminate
 from .._exits.exits import NoProcess, ProcessExit, WrongServer
-from .._gen_server.methods import Message
+from .._gen_server.method_messages import Message
 from .._gen_server.server import reply as reply_to
 from .._process.checkpoints import checkpointed
 from .._process.mailbox import SystemMessage

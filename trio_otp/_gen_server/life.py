@@ -1,0 +1,205 @@
+"""The life of a server or state machine: its init, its end, and the report of a crash.
+
+Rules this file keeps:
+
+* `terminate` runs at most once, shielded, inside whatever limit its stopper has.
+* A crash is reported before `terminate` runs, with the message in hand and the state.
+* Who waits for the answer of a `Stop(reason, reply=)` gets it when `terminate` is over.
+
+Follows: Erlang's `gen_server`, section "Callback functions".
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
+
+from .._behaviour.behaviour import ignore
+from .._behaviour.messages import (
+    STATE,
+    as_log,
+    client_place,
+    content_of,
+    shown_client,
+    shown_message_of,
+)
+from .._behaviour.results import IGNORE, Stop, Stopping, as_outcome
+from .._exits.bare import raise_bare, reason_of
+from .._exits.exits import ProcessExit, is_quiet, passes_through
+from .._process.hibernation import fall_asleep
+from .._process.process import UNSET
+from .._process.status import formatted, told
+from .._util.bounded import bounded
+from .._util.user_code import call_back, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .._behaviour.behaviour import Behaviour
+    from .._process.process import Process
+    from .._process.status import Status
+
+
+class Life(ABC):
+    """What drives one instance from its init to its end; subclasses say what it does meanwhile."""
+
+    __slots__ = ("instance", "process")
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.instance: Any = None
+
+    @abstractmethod
+    def _begin(self, result: Any) -> None:
+        """Carry out what an init that went well returned."""
+
+    @abstractmethod
+    async def _serve(self) -> None:
+        """Handle messages until an exception ends that; return only to fall asleep."""
+
+    # -- from the init on --------------------------------------------------------------------
+
+    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, Any]:
+        """Be the body of the process; what it returns is to be done at the end of its task."""
+        return self._live(make)
+
+    async def enter(self, result: Any) -> None:
+        """Go on as the body of a process that runs already; `result` is as of init."""
+        self._begin(result)
+        await self._live(None)
+
+    @enable_ki_protection
+    async def _live(self, make: Callable[[], Behaviour] | None) -> Any:
+        # One coroutine from the init to the end: a server that waits keeps each of its frames.
+        process = self.process
+        if make is not None:
+            result = self._make(make)
+            if result.__class__ is CoroutineType:
+                process.enter_scope()
+                result = await wait_for(result)
+            if result is IGNORE:
+                ignore(process)
+            if isinstance(result, Stop):
+                raise ProcessExit(result.reason)
+            if process.pending_exit is not UNSET:  # an init without a checkpoint has not noticed
+                process.enter_scope()
+                await trio.lowlevel.checkpoint()
+            self._begin(result)
+            assert process.starting is not None
+            process.starting.ack()
+        try:
+            if process.pending_exit is not UNSET and process.scope is None:
+                raise ProcessExit(process.pending_exit)  # it has slept, and was woken to end
+            await self._serve()
+            return fall_asleep
+        except Stopping as stopping:
+            await self._stop(stopping)
+        except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
+            await self._end(exc)
+
+    @disable_ki_protection
+    def _make(self, make: Callable[[], Behaviour]) -> Any:
+        """Make the instance and call its init; return what that returned, maybe to be awaited."""
+        self.instance = self.process.instance = make()
+        return self.instance.init()
+
+    # -- the end -----------------------------------------------------------------------------
+
+    async def _stop(self, stopping: Stopping) -> None:
+        self.process.enter_scope()
+        if self.process.pending_exit is not UNSET and not self.process.runs_terminate:
+            await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
+        try:
+            try:
+                self._report(stopping.reason)
+            finally:
+                await self._terminate(stopping.reason)
+        finally:
+            killed = self.process.pending_exit is not UNSET  # then the callers learn of that
+            if stopping.from_ is not None and stopping.reply is not UNSET and not killed:
+                stopping.from_.finish(as_outcome(stopping.reply))
+        raise ProcessExit(stopping.reason)
+
+    async def _end(self, exc: BaseException) -> None:
+        """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
+        process, reason = self.process, reason_of(exc)
+        process.enter_scope()
+        if process.pending_exit is UNSET and not passes_through(exc):
+            try:
+                self._report(reason)
+            finally:  # also if Ctrl-C breaks off a `format_status`
+                await self._terminate(reason)
+            raise ProcessExit(reason)
+        try:
+            if process.pending_exit is UNSET:
+                await self._terminate(reason, process.shutdown)
+            elif process.runs_terminate:
+                await self._terminate(process.pending_exit)
+        except (trio.Cancelled, ProcessExit):  # noqa: ASYNC103 - `exc` goes on below
+            if not passes_through(exc):
+                raise
+        try:
+            if passes_through(exc) and isinstance(reason, BaseException):
+                raise_bare(reason)  # Ctrl-C goes on whatever `terminate` has met
+            raise exc
+        finally:
+            del exc, reason  # else the frame and the traceback keep each other alive
+
+    async def _terminate(self, reason: object, limit: float | None = None) -> None:
+        """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
+        if self.process.debug is not None:
+            self.process.debug.event("terminate", reason)
+        deadline = math.inf if limit is None else trio.current_time() + limit
+        with trio.CancelScope(shield=True, deadline=deadline) as self.process.terminate_scope:
+            try:
+                await call_back(self.instance.terminate, reason)
+            except BaseException as exc:
+                if passes_through(exc):
+                    raise
+                crash = reason_of(exc)
+                self._report(crash)
+                if self.process.runs_terminate:  # it did not end as it was asked to
+                    self.process.pending_exit = crash
+                raise ProcessExit(crash) from exc  # noqa: ASYNC104 - a crash ends it by ProcessExit
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    def _report(self, reason: object) -> None:
+        if is_quiet(reason):
+            return
+        process = self.process
+        message = process.current
+        status = formatted(
+            self.instance,
+            {
+                **self._status(),
+                "message": content_of(message),
+                "reason": reason,
+                "log": process.log,
+            },
+            self.state_key,
+        )
+        details = told(process, reason, status["reason"])
+        report = process.crash_report(
+            status["reason"],
+            last_message=shown_message_of(message, status["message"]),
+            state=self._shown_state(status),
+            client=shown_client(message),
+            client_place=client_place(message),
+            log=as_log(status["log"]),
+            **details,
+        )
+        process.runtime.events.emit("crash", report)
+
+    state_key: ClassVar = "state"  # what a `format_status` without an argument gives
+
+    def _status(self) -> Status:
+        """Return what there is to be shown of the state."""
+        return {"state": self.instance._status()}
+
+    def _shown_state(self, status: Status) -> str:
+        return bounded(status["state"], STATE)

@@ -1,0 +1,231 @@
+"""The one dispatcher: it takes the messages of a server or state machine, and has them handled.
+
+Rules this file keeps:
+
+* One message at a time, in the order of arrival; what comes from inside, a `continue_` or an event
+  of a machine, goes before any message.
+* After each callback it looks whether an exit signal is on its way: a doomed server answers nobody
+  any more, also if its callback had no checkpoint at which to notice.
+* Messages are taken without a checkpoint in between, at most `BURST` of them or for
+  `BURST_SECONDS`, so that a flood delays other tasks by no more than that.
+* An idle time-out is an absolute deadline: messages for the behaviour itself leave it alone.
+
+Who watches by `otp.sys` is told by the callbacks of the loop, `_handle` and `_done`, on the same
+way; so there is no other way for what is watched.
+
+Follows: Erlang's `gen_server`, its `loop/7` and `decode_msg/9`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
+
+from .._behaviour.messages import Cast, Terminate, Timeout, log_unexpected
+from .._behaviour.results import Stopping
+from .._behaviour.system_messages import SystemCall, handle_system
+from .._exits.exits import ProcessExit
+from .._process.hibernation import IdleTimer
+from .._process.mailbox import Mailbox, SystemMessage, stay
+from .._process.process import UNSET
+from .._process.request import From
+from .._process.signals import Exit
+from .life import Life
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .._process.process import Process
+
+BURST: Final = 64  # messages
+BURST_SECONDS: Final = 0.001
+
+
+class MessageLoop(Life):
+    """Takes messages; subclasses say what handles one, and what its result means."""
+
+    __slots__ = ("_budget", "_deadline", "_idle_timer", "_internal", "_until")
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process)
+        self._internal: Any = None  # what is to be handled before any message
+        self._deadline: float | None = None  # of the idle time-out
+        self._idle_timer: IdleTimer | None = None
+        self._budget = 0  # how many messages it may take before a checkpoint
+        self._until = 0.0
+
+    @abstractmethod
+    def _handle(self, message: Any) -> Coroutine[Any, Any, Any] | None:
+        """Call the callback of a message, and do what it returned.
+
+        Returns:
+            The coroutine of an async callback, which gives what is for `_done`.
+        """
+
+    @abstractmethod
+    def _done(self, message: Any, result: Any) -> None:
+        """Do what the callback of a message returned."""
+
+    def go_on(self) -> Coroutine[Any, Any, Any]:
+        """Be the body of a process that has slept."""
+        self.instance = self.process.instance
+        self._begin_burst()
+        return self._live(None)
+
+    # -- the way of a message ----------------------------------------------------------------
+
+    @disable_ki_protection
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
+        # What is to be fast, to wait for a message and to take one that is there, is done in this
+        # one frame: each coroutine more would cost some percent of a call. Ctrl-C may get in at any
+        # line and ends the server as a crash does; what others see of it is changed by functions
+        # that are protected.
+        message: Any
+        running: Any
+        process, now = self.process, self.process.runtime.now
+        mailbox, queue = process.mailbox, process.mailbox.queue
+        self._see_when_to_sleep()
+        while True:
+            if self._internal is not None:
+                message, self._internal = self._internal, None
+                await self._pause()
+            else:
+                if not queue and self._deadline is None and process.pending_exit is UNSET:
+                    if self._idle_timer is not None and self._idle_timer.wins():
+                        return
+                    if mailbox.__class__ is Mailbox:
+                        try:
+                            mailbox.park()
+                            await wait_task_rescheduled(
+                                stay if process.scope is None else mailbox.unpark
+                            )
+                        except BaseException:  # Ctrl-C, before it waited
+                            mailbox.unpark()
+                            raise
+                        if process.pending_exit is not UNSET and process.scope is None:
+                            raise ProcessExit(process.pending_exit)  # a scope would end it here
+                    else:
+                        process.enter_scope()
+                        await mailbox.wait()
+                    process.since = since = now()
+                    self._budget = BURST
+                    self._until = since + BURST_SECONDS
+                    if not queue:  # woken without a message: exit pending, or idle timer fired
+                        continue
+                # A message that is there is taken without a checkpoint, while the budget lasts; the
+                # first after a wait needs no other look at the clock.
+                if queue and self._budget > 0 and process.pending_exit is UNSET:
+                    self._budget -= 1
+                    message = queue.popleft()
+                    if self._budget < BURST - 1:
+                        process.since = since = now()
+                        if since >= self._until:
+                            self._budget = 0
+                else:
+                    message = await self._next()
+                kind = message.__class__
+                if process.debug is not None or (kind is not From and kind is not Cast):
+                    message = await self._sort(message)
+                    if message is UNSET:
+                        continue
+                self._deadline = None
+            process.current = message
+            running = self._handle(message)
+            if running is not None:
+                if process.scope is None:
+                    process.enter_scope()
+                self._done(message, await running)
+            # While it waits it holds nothing: neither a message nor what came of it.
+            message = running = process.current = UNSET
+
+    async def _sort(self, message: Any) -> Any:
+        """Do what is for the loop itself; return what is for a callback, else UNSET."""
+        process = self.process
+        if isinstance(message, SystemMessage) and message.__class__ is not Cast:
+            process.enter_scope()
+            await self._system(message)
+            return UNSET
+        if isinstance(message, Exit) and self.is_stop_message(message):  # it waits at no gate
+            process.current = message
+            raise Stopping(message.reason)
+        debug = process.debug
+        if debug is not None:
+            process.enter_scope()
+            if debug.gates:
+                return await debug.admit(message)
+        return message
+
+    def is_stop_message(self, message: Exit) -> bool:
+        """Tell the parent's exit signal from others; one started without a link is its own."""
+        process = self.process
+        parent = process.parent or process
+        return message is process.stop_message or message.pid is parent.pid
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def _next(self) -> Any:
+        """Wait for the next message, or let others run and an exit signal arrive."""
+        self.process.enter_scope()
+        message = await self._wait()
+        if self.process.pending_exit is not UNSET:
+            # The signal came while the message was handed over.
+            await trio.lowlevel.checkpoint()
+        self._begin_burst()
+        self._budget -= 1
+        return message
+
+    @enable_ki_protection
+    async def _wait(self) -> Any:
+        mailbox = self.process.mailbox
+        if self._deadline is None:
+            return await mailbox.take()
+        with trio.move_on_at(self._deadline):
+            return await mailbox.take()
+        self._deadline = None
+        try:  # what arrived in the meantime comes first
+            return mailbox.take_nowait()
+        except trio.WouldBlock:
+            return Timeout()
+
+    async def _pause(self) -> None:
+        """Let others run now and then, as between messages, and an exit signal arrive."""
+        process, now = self.process, self.process.runtime.now()
+        process.enter_scope()
+        if process.pending_exit is not UNSET or self._budget <= 0 or now >= self._until:
+            await trio.lowlevel.checkpoint()
+            self._begin_burst()
+        else:
+            process.since = now
+        self._budget -= 1
+
+    def _begin_burst(self) -> None:
+        self.process.since = self.process.runtime.now()
+        self._budget = BURST
+        self._until = self.process.since + BURST_SECONDS
+
+    # -- system messages ---------------------------------------------------------------------
+
+    async def _system(self, message: SystemMessage) -> None:
+        if isinstance(message, SystemCall):
+            await handle_system(message, self)
+            self._see_when_to_sleep()
+        elif isinstance(message, Terminate):
+            raise Stopping(message.reason)
+        else:
+            log_unexpected(self.process, message)
+
+    def _see_when_to_sleep(self) -> None:
+        """Do as the class says: at the start, and when the class may be another one."""
+        after = self.instance._sleeps_after(self.process)
+        if self._idle_timer is None or self._idle_timer.after != after:
+            if self._idle_timer is not None:
+                self._idle_timer.stop()
+            self._idle_timer = None if after is None else IdleTimer(self.process, after)
+
+    def end(self, reason: object) -> NoReturn:
+        """Leave the loop, as `otp.sys` or a parent asks for."""
+        raise Stopping(reason)
