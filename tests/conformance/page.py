@@ -30,24 +30,24 @@ TOP: Final = """\
 # Conformance
 
 Does trio_otp do what OTP does? Real Erlang/OTP 25 with Elixir 1.14 has run scenarios: scripted
-processes, and a driver that starts, calls, kills and supervises them. What could be observed, every
-callback, message, exit reason, restart and stop in its order, is the *trace*. trio_otp runs the
-same scenarios through its public interface alone, on a virtual clock, and has to leave the same
-traces.
+processes, and a driver that starts, calls, kills and supervises them. Everything that could be
+observed, every callback, message, exit reason, restart and stop in order, is the *trace*. trio_otp
+runs the same scenarios through its public interface only, on a virtual clock, and must leave the
+same traces.
 [The language](../tests/conformance/GRAMMAR.md) says what a scenario and a trace are.
 """
 
 RUN: Final = """\
 ## A differential test
 
-Nobody has written these scenarios: hypothesis makes them up. Supervision trees three levels deep
+Nobody has written these scenarios: hypothesis generates them. Supervision trees three levels deep
 with every strategy and restart type are hit by crashes, kills, normal exits, management calls,
 links, monitors, calls that stay open while things die, late and double replies, limits and
-time-outs. Real OTP and trio_otp run each, and the traces are compared. What differs is shrunk to a
-few lines and saved as a scenario with its trace. Invariants are checked as well, and alone where
-`elixir` is missing: nobody outlives a supervisor, every call is answered once, the restart
+timeouts. Real OTP and trio_otp run each of them, and the traces are compared. If they differ, the
+scenario is shrunk to a few lines and saved with its trace. Invariants are checked as well, without
+`elixir` only these: no process outlives its supervisor, every call is answered once, the restart
 intensity is never exceeded, children stop in reverse order. A scenario in which things happen less
-than 20 ms apart, or to which OTP itself gives different traces, proves nothing and is left out.
+than 20 ms apart, or for which OTP itself leaves different traces, proves nothing and is left out.
 
 ## How to run it
 
@@ -55,7 +55,7 @@ than 20 ms apart, or to which OTP itself gives different traces, proves nothing 
 python -m tests.conformance                       # the scenarios above
 python -m tests.conformance --show NAME           # one of them, with both traces
 python -m tests.conformance --scenarios DIR --golden DIR
-nox -s differential -- 3000                       # made-up ones, with elixir on the PATH
+nox -s differential -- 3000                       # generated ones, with elixir on the PATH
 elixir tests/conformance/oracle.exs FILE          # what real OTP does in a scenario
 ```
 """
@@ -92,7 +92,7 @@ def _areas(outcomes: list[Outcome]) -> str:
         areas.setdefault(outcome.case.area, Counter())[outcome.result] += 1
     rows = [_row(area, counts) for area, counts in sorted(areas.items())]
     total: Counter[str] = sum(areas.values(), Counter())
-    head = "| area | scenarios | same trace | another trace | feature not there yet |\n"
+    head = "| area | scenarios | same trace | different trace | feature not there yet |\n"
     return "## Areas\n\n" + head + "|---|---|---|---|---|\n" + "".join([*rows, _row("all", total)])
 
 
@@ -124,7 +124,7 @@ def _deviations() -> str:
     """List the scenarios that give another trace on purpose."""
     text = (
         "## Deviations\n\n"
-        "Scenarios whose trace differs on purpose; that of trio_otp is checked as strictly.\n\n"
+        "Scenarios whose trace differs on purpose; ours is checked just as strictly.\n\n"
     )
     entries = deviations().values()
     if not entries:

@@ -28,22 +28,23 @@ RULES: Final = {
             "terminate also runs when a supervisor or an outer cancellation shuts down a server "
             "that does not trap exits",
             "that terminate does nothing and leaves no entry",
-            "clean-up code runs at every shutdown; nobody has to know of trap_exit first",
+            "clean-up code runs at every shutdown; nobody has to know about trap_exit first",
         ),
         Rule(
             "failed_init_is_silent",
-            "a start_link that fails is told to its caller by the error alone: nothing is left in "
-            "any mailbox, as from OTP 26 on",
-            "the caller is sent the exit signal of the process that failed, as OTP 25 does: a "
-            "message if it traps exits, else its end",
-            "whoever handled the error need not handle a message about it as well, nor die of it",
+            "the caller of a start_link that fails gets the error only: nothing is left in any "
+            "mailbox, as in OTP 26 and later",
+            "the caller is sent the exit signal of the process that failed, as in OTP 25: a "
+            "message if it traps exits, otherwise it ends",
+            "a caller that has handled the error need not handle a message about it as well, or "
+            "die of it",
         ),
         Rule(
             "call_cycles",
-            "a call that would close a circle of waiting processes raises DeadlockError at once",
-            "the adaptor lets a helper process make the call again, which is in nobody's way, "
-            "and waits for it",
-            "a deadlock is found when it arises, with the names of all in it",
+            "a call that would close a cycle of waiting processes raises DeadlockError at once",
+            "the adaptor lets a helper process outside of the cycle make the call again, and waits "
+            "for it",
+            "a deadlock is found when it arises, with the names of all processes in it",
         ),
     )
 }
