@@ -56,7 +56,7 @@ async def test_get_fetch_delete() -> None:
 
 async def test_a_mistyped_argument_is_refused() -> None:
     """An unknown key is an error that names what is accepted, before anything starts."""
-    with pytest.raises(otp.SpecError, match=r"'prot'; accepted are: port, hosts; .* 'port'\?"):
+    with pytest.raises(otp.SpecError, match=r"'prot'; its settings are: port, hosts; .* 'port'\?"):
         async with otp.open_application(Settings, environment={"prot": 1}):
             raise AssertionError("unreachable")
     with pytest.raises(TypeError, match="dict"):

@@ -197,7 +197,7 @@ def test_values_that_fit(default: object, value: object, expected: object) -> No
         ("[shop]\ncolour = 'blue'", "[shop] colour = 'blue': expected one of 'red', 'green'"),
         ("[shop]\nlimits = 5", "[shop] limits = 5: expected a table"),
         ("[store]\npath = 5", "[store] path = 5: expected PosixPath"),
-        ("[shop]\nprot = 1", "has no setting 'prot'; accepted are: port, rate, greeting"),
+        ("[shop]\nprot = 1", "has no setting 'prot'; its settings are: port, rate, greeting"),
         ("[shop]\nprot = 1", "did you mean 'port'?"),
         ("[shp]\nport = 1", "there is no application 'shp'; expected [store], [shop]"),
         ("[shp]\nport = 1", "did you mean [shop]?"),

@@ -286,7 +286,7 @@ def test_in_another_thread() -> None:
 
 def test_wrong_arguments_raise() -> None:
     """A mistyped setting, or what is no application, is the caller's error, not an exit status."""
-    with pytest.raises(otp.SpecError, match="'port'; accepted are: signals"):
+    with pytest.raises(otp.SpecError, match="'port'; its settings are: signals"):
         otp.run(Nothing, environment={"port": 1})
     with pytest.raises(TypeError, match="subclass"):
         otp.run(otp.GenServer)  # type: ignore[arg-type]

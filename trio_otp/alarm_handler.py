@@ -17,7 +17,7 @@ clears it when the condition is over. What is done about alarms is decided elsew
 **Client side** `set_alarm` and `clear_alarm` do not wait; `get_alarms` asks.
 
 **Server side** `AlarmHandler`, the handler that is there from the start, keeps the alarms and logs
-what happens. Whoever wants to do more puts a handler of their own beside it, by
+what happens. To do more, put a handler of your own beside it, by
 `otp.gen_event.add_handler(otp.alarm_handler.NAME, ...)`, or in its place:
 
     await otp.gen_event.swap_handler(NAME, AlarmHandler, Mailer())
@@ -116,7 +116,7 @@ class AlarmHandler(GenEvent):
         return Reply(list(self.alarms))
 
     def terminate(self, reason: object) -> Alarms:
-        """Return the alarms, for whoever comes next."""
+        """Return the alarms, for the handler that comes next."""
         return self.alarms
 
 

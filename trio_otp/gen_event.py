@@ -42,7 +42,7 @@ handlers that were added are gone with it. `otp.child(otp.EventManager, [Ledger1
 handlers at each start; `add_sup_handler` tells the process that added a handler, in a `HandlerExit`
 message, when that is gone.
 
-**When not to use it.** A slow handler holds up all others, and whoever waits in `sync_notify`. For
+**When not to use it.** A slow handler holds up all others, and all that wait in `sync_notify`. For
 subscribers that are processes of their own, take a Registry with duplicate keys.
 
 It is long because each function says what can go wrong with it.

@@ -1,7 +1,7 @@
 """Process groups: named sets of processes that anybody can look up, and hear the changes of.
 
-**Why.** A registry is for processes that name themselves. A group is put together by whoever knows
-who belongs to it, a process may be in it several times, and others can follow who comes and goes.
+**Why.** A registry is for processes that name themselves. A group is put together by those who know
+its members, a process may be in it several times, and others can follow who comes and goes.
 
 >>> import trio, trio_otp as otp
 >>> class Worker(otp.GenServer):

@@ -17,9 +17,9 @@ in a process of its own; `otp.task` holds the functions, as `Task` does in Elixi
 1200 12
 [10, 20, 30]
 
-**Client and server side.** Whoever starts a task owns it: only the owner may wait for it, and the
-two are linked, so that neither outlives the crash of the other. The function is the server side;
-what it returns is the result, what it raises is the crash. `await_one` and `await_many` wait;
+**Client and server side.** The process that starts a task owns it: only it may wait for the task,
+and the two are linked, so that neither outlives the crash of the other. The function is the server
+side; what it returns is the result, what it raises is the crash. `await_one` and `await_many` wait;
 `yield_one` and `yield_many` look, and can look again; `shutdown` and `ignore` give up. A GenServer
 that must go on meanwhile starts the task with `deliver=True` and gets messages: a `TaskReply(task,
 value)` and then a `Down(task.ref, pid, NORMAL)`, or the `Down` alone with the reason of a crash.
@@ -40,7 +40,7 @@ value)` and then a `Down(task.ref, pid, NORMAL)`, or the `Down` alone with the r
 measured: 30
 
 In plain Trio code give `start_async` a nursery. There is no process to link to, so a crash is only
-logged, and raised by whoever awaits it.
+logged, and raised where it is awaited.
 
 **Supervise** tasks together: `otp.child(otp.TaskSupervisor).having(name="tasks")` is a place for
 tasks, which then live apart from their owners: see `otp.TaskSupervisor`. A task that is a child of

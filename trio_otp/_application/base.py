@@ -113,7 +113,7 @@ class Application:
         """Take note of settings that changed while it runs; `def` or `async def`.
 
         `otp.application.reload_config` calls it, if anything has changed. It runs in the task of
-        whoever called that.
+        its caller.
 
         Args:
             changed: {key: value} of settings that have another value now.

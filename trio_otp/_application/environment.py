@@ -115,7 +115,7 @@ def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> s
     """Say that an application has no such setting, and which it has."""
     hint = did_you_mean(key, accepted)
     known = ", ".join(accepted) or "none at all"
-    return f"application {application!r} has no setting {key!r}; accepted are: {known}{hint}"
+    return f"application {application!r} has no setting {key!r}; its settings are: {known}{hint}"
 
 
 def parse_setting(application: str, defaults: Mapping[str, Any], key: str, text: str) -> Any:

@@ -143,7 +143,7 @@ class _Program:
         self.received: list[int] = []
 
     def handle(self, signum: int, _frame: FrameType | None) -> None:
-        """Be the signal handler."""
+        """Handle a signal."""
         self.received.append(signum)
         if len(self.received) > 2:
             signal.signal(signum, signal.SIG_DFL)
@@ -165,7 +165,7 @@ class _Program:
 
     @enable_ki_protection
     async def main(self) -> int:
-        """Be the main function of the run; give the exit status."""
+        """Run the program; return the exit status."""
         self.token = trio.lowlevel.current_trio_token()
         for count in range(len(self.received)):  # those that came before there was a token
             self._act(count + 1)

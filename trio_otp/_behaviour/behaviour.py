@@ -75,7 +75,7 @@ class Behaviour:
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of a process; `make` builds the instance, in the process.
+        """Run the body of a process; `make` builds the instance, in the process.
 
         What it returns is awaited with Ctrl-C held off: a `disable_ki_protection` lets it in.
         """
@@ -83,7 +83,7 @@ class Behaviour:
 
     @classmethod
     def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
-        """Be the body of a process that has slept: go on where it was."""
+        """Resume the body of a process that has slept."""
         raise AssertionError(f"{cls.__name__} does not sleep")
 
     @classmethod

@@ -75,7 +75,7 @@ class GenEvent:
         """Prepare, in the manager, which does nothing else until it is over.
 
         Returns:
-            None, or `Stop(reason)` to refuse: whoever adds it gets `StartError(reason)`.
+            None, or `Stop(reason)` to refuse: the process that adds it gets `StartError(reason)`.
         """
 
     def init_swapped(self, result: object) -> Any:

@@ -180,7 +180,7 @@ def on_cast(fn: Callable[Concatenate[Any, P], object], /) -> CastMethod[P]:
 
 @public
 def on_info(*types: type[Any]) -> Callable[[F], F]:
-    """Let a method of a GenServer handle plain messages of some types.
+    """Make a method of a GenServer handle plain messages of some types.
 
     A class that overrides `handle_info` handles all of them there.
 

@@ -65,7 +65,7 @@ class Life(ABC):
     # -- from the init on --------------------------------------------------------------------
 
     def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, Any]:
-        """Be the body of the process; what it returns is to be done at the end of its task."""
+        """Run the body of the process; what it returns is to be done at the end of its task."""
         return self._live(make)
 
     async def enter(self, result: Any) -> None:

@@ -70,7 +70,7 @@ class MessageLoop(Life):
         """Do what the callback of a message returned."""
 
     def go_on(self) -> Coroutine[Any, Any, Any]:
-        """Be the body of a process that has slept."""
+        """Resume the body of a process that has slept."""
         self.instance = self.process.instance
         self._begin_burst()
         return self._live(None)

@@ -230,12 +230,12 @@ class GenServer(Behaviour):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, Any]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return cls._new_loop(process).run(make)
 
     @classmethod
     def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
-        """Be the body of a process that has slept: go on where it was."""
+        """Resume the body of a process that has slept."""
         return cls._new_loop(process).go_on()
 
     @classmethod

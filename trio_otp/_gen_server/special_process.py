@@ -162,7 +162,7 @@ class SpecialProcess(Handle):
             await self._handle_system(message)
 
     def tell(self, kind: Kind, content: Any = None) -> None:
-        """Tell whoever watches the process of an event; `receive` tells `in` by itself.
+        """Tell the watchers of the process of an event; `receive` tells `in` by itself.
 
         Args:
             kind: as of `otp.sys.DebugEvent`.
@@ -195,7 +195,7 @@ class SpecialProcess(Handle):
         pass
 
     def is_stop_message(self, message: Exit) -> bool:
-        """Tell the exit signal of the parent, or of a supervisor, from others.
+        """Check whether a message is the exit signal of the parent or of a supervisor.
 
         Args:
             message: the exit signal.

@@ -297,7 +297,7 @@ class GenStatem(Behaviour, Generic[S]):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return cls._new_loop(process).run(make)
 
     @classmethod
@@ -316,7 +316,7 @@ class _OnState:
 
 @public
 def on_state(*states: str | enum.Enum, to: Targets | None = None) -> Callable[[F], F]:
-    """Let a method of a GenStatem handle every event of a state, or of several.
+    """Make a method of a GenStatem handle every event of a state, or of several.
 
     The method gets the kind of the event and its content. It stays an ordinary method, and is found
     by its name, so a subclass can override it.

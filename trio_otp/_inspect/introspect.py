@@ -143,7 +143,7 @@ def processes() -> list[Pid[Any]]:
 
 @public
 def process_info(ref: Ref) -> ProcessInfo:
-    """Tell what is known of a process, without asking it.
+    """Return what is known of a process, without asking it.
 
     Args:
         ref: the process, also one that is about to die.

@@ -207,13 +207,13 @@ class Output:
         self.over = trio.Event()
 
     def expect_end(self) -> None:
-        """Wait no longer than `LINGER` for more, all in all: whoever wrote is gone."""
+        """Wait no longer than `LINGER` for more, all in all: the writers are gone."""
         self._until = trio.current_time() + LINGER
         self._reading.deadline = self._until
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Be the task that reads it to its end."""
+        """Read it to its end, in a task of its own."""
         lines = Lines()
         try:
             while data := await self._read():

@@ -1,6 +1,6 @@
 r"""Port: a program of the operating system as a process, and so as a child of a supervisor.
 
-**Why.** A program that is started and forgotten outlives a crash of whoever started it, and its own
+**Why.** A program that is started and forgotten outlives a crash of its starter, and its own
 end goes unnoticed. Behind a port it is restarted by the rules of its supervisor, stopped in its
 turn, and never left behind.
 
@@ -173,7 +173,7 @@ class Port(GenServer):
         return self._owner if getattr(self._command, name) == "send" else None
 
     def handle_info(self, message: Any) -> Any:
-        """End with whoever it is linked to.
+        """End with the processes it is linked to.
 
         Args:
             message: an `Exit`, or what nobody expects, which is logged.
@@ -211,7 +211,7 @@ class Port(GenServer):
     @classmethod
     @enable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
-        """Be the body of the process: whatever ends it, the program is gone at its end."""
+        """Run the body of the process: whatever ends it, the program is gone at its end."""
         async with OwnNursery() as nursery:
             port: Port | None = None
 

@@ -142,7 +142,7 @@ class WorkerThread(Behaviour):
     @classmethod
     @enable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
-        """Be the body of the process."""
+        """Run the body of the process."""
         worker = process.instance = interruptible(make)
         assert isinstance(worker, WorkerThread)
         assert process.starting is not None

@@ -1,4 +1,4 @@
-"""Blocks that `async with` opens; whoever forgets those words is told the line to write.
+"""Blocks that `async with` opens; one used without those words tells the line to write.
 
 Entering one that is refused is a checkpoint, as every await is.
 
@@ -64,7 +64,7 @@ def block(
     """Make a function that opens a block, as `contextlib.asynccontextmanager` does.
 
     Args:
-        line: how it is used, for the error of whoever uses it otherwise.
+        line: how it is used, for the error of one who uses it otherwise.
     """
 
     def decorate(

@@ -53,7 +53,7 @@ def checkpointed(function: F) -> F:
 
 
 async def refusal() -> None:
-    """Be the checkpoint of an error that an async function raises before it has done anything.
+    """Make the checkpoint of an error that an async function raises before it has done anything.
 
     Raises:
         NotInRun: no Trio task runs this; that is then what is wrong.

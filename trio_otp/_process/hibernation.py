@@ -107,7 +107,7 @@ def _start_task(process: Process, context: contextvars.Context | None) -> None:
 
 @enable_ki_protection
 async def _run_in(process: Process, context: contextvars.Context) -> None:
-    """Be the task of a process in the context that it had before it slept."""
+    """Run the task of a process in the context that it had before it slept."""
     if process.pending_exit is UNSET or process.runs_terminate:
         current_task().context = context
         await cancel_shielded_checkpoint()  # the next step of the task is the first in there

@@ -55,7 +55,7 @@ def stay(_raise_cancel: Callable[[], Any]) -> Abort:
 class Mailbox:
     """Unbounded, first in first out; `put` never blocks.
 
-    Whoever reads takes from `queue` what is there, and waits by `wait` if nothing is.
+    A reader takes from `queue` what is there, and waits by `wait` if nothing is.
     """
 
     __slots__ = ("_channel", "_seen", "_waiter", "queue")
@@ -263,7 +263,7 @@ class ClosedMailbox(Mailbox):
     __slots__ = ()
 
     def put(self, message: Any) -> NoReturn:
-        """Refuse the message: whoever sends has to see first whether the process lives."""
+        """Refuse the message: the sender has to see first whether the process lives."""
         raise trio.ClosedResourceError
 
     async def wait(self) -> NoReturn:

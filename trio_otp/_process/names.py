@@ -80,7 +80,7 @@ class ViaModule(Protocol):
         """Tell who has the key."""
 
     def send(self, key: Any, message: Any) -> object:
-        """Send a plain message to whoever has the key."""
+        """Send a plain message to the holders of the key."""
 
 
 def is_atom(value: object) -> bool:
@@ -324,7 +324,7 @@ def registered() -> list[Atom]:
 
 @public
 def whereis(ref: Ref) -> Pid[Any] | None:
-    """Tell which living process is behind a reference of any kind; None if there is none.
+    """Return the living process behind a reference of any kind; None if there is none.
 
     Args:
         ref: a pid, a name, a via tuple, or a handle that has a `pid`.

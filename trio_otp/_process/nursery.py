@@ -73,7 +73,7 @@ class OrderedNursery:
 
     @enable_ki_protection
     async def close_after(self, leave: trio.Event) -> None:
-        """Be the task that stops what lives here once a block is left.
+        """Stop what lives here once a block is left, in a task of its own.
 
         A task of its own, because Ctrl-C may break into whatever the main task waits for, but for
         the end of a nursery.

@@ -185,7 +185,7 @@ class Process(Handle):
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Be the task of the process. Ctrl-C may break into the body, not into its end.
+        """Run the task of the process. Ctrl-C may break into the body, not into its end.
 
         It is one frame on purpose: whatever wakes a process passes through each of its frames.
         """
@@ -229,7 +229,7 @@ class Process(Handle):
 
     @enable_ki_protection
     async def run_hosting(self) -> None:
-        """Be the task of a process that hosts children."""
+        """Run the task of a process that hosts children."""
         # A Ctrl-C raised in a child cancels the nursery; the body must see that and stop the other
         # children in order. Hence the shield stands outside the nursery and the body's own scope
         # has none.
@@ -431,7 +431,7 @@ class Process(Handle):
 
     @enable_ki_protection
     def unlink_parent(self) -> None:
-        """Remove the link to whoever started it."""
+        """Remove the link to its starter."""
         if self.parent is not None:
             self.peers.pop(self.parent, None)
             self.parent.peers.pop(self, None)

@@ -19,7 +19,7 @@ V = TypeVar("V")
 class Table(Generic[K, V]):
     """A dict of its owner, who keeps it in a slot of the same name with a leading underscore.
 
-    The slot is None until then; whoever only looks, as the epilogue of a process, looks there. It
+    The slot is None until then; what only looks, as the epilogue of a process, looks there. It
     may also be a tuple of the keys, see `slim`. A thread may only look: what it made would replace
     what the loop has made meanwhile.
     """

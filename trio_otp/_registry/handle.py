@@ -58,7 +58,7 @@ class RegistryHandle(RegistryView):
     frees_names: ClassVar[bool] = True
 
     def via(self, key: Any, value: Any = None) -> Via:
-        """Return the reference to whoever has a key, to be used as a name or to reach a process.
+        """Return the reference to the holder of a key, to be used as a name or to reach a process.
 
         Args:
             key: the key, of a registry with unique keys.

@@ -2,7 +2,7 @@
 
 A holder is a Trio task, of a process or of plain Trio code. Its block gives the lock up however it
 is left, and a process cannot die before its block is left, so a lock never outlives its holder. A
-waiter that is cancelled or killed leaves the line. When the registry ends, whoever waits is told.
+waiter that is cancelled or killed leaves the line. When the registry ends, all that wait are told.
 
 A lock that is held then is left behind under every reference that its registry was known by. The
 next registry to be asked for it under one of these takes it over with its holder, so there are

@@ -228,7 +228,7 @@ class Registry(GenServer):
         return pid
 
     def send(self, key: Any, message: Any) -> int:
-        """Send a plain message to whoever has a key; tell how many they are."""
+        """Send a plain message to the holders of a key; return how many they are."""
         entries = self.living(self.table.under(_split(key)[0]))
         for entry in entries:
             entry.owner.mailbox.put(message)
@@ -320,7 +320,7 @@ class Registry(GenServer):
 
 
 def _find_listener(listener: Ref) -> Process | None:
-    """Resolve a listener; the error of a foreign registry must not hurt whoever registers."""
+    """Resolve a listener; the error of a foreign registry must not hurt the one that registers."""
     try:
         return find_living(listener)
     except Exception as exc:

@@ -1,4 +1,4 @@
-"""Whether a target takes its arguments: a mistake is the `TypeError` of whoever wrote the child."""
+"""Whether a target takes its arguments: a mistake is the `TypeError` of the author of the child."""
 
 from __future__ import annotations
 

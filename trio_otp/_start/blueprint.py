@@ -1,4 +1,4 @@
-"""What there is to say about a process, whoever starts it and however often."""
+"""What there is to say about a process, however it is started and how often."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def child(target: Announces[*Ts], /, *args: *Ts, **kwargs: Any) -> Child[None]: 
 # For mypy `*args: Any` does not take all that `*Ts` can be.
 @public  # type: ignore[misc]
 def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
-    """Say what can be started, without starting it.
+    """Return a description of what can be started, without starting it.
 
     Args:
         target: a behaviour class, or any Trio async function. A function that takes

@@ -329,7 +329,7 @@ def set_label(label: str) -> None:
 
 @public
 def get_label(ref: Ref) -> str | None:
-    """Tell the label of a living process; None if nobody is behind the reference.
+    """Return the label of a living process; None if nobody is behind the reference.
 
     Args:
         ref: the process.

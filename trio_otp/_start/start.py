@@ -1,6 +1,6 @@
 """How a process comes to life: created at once; a behaviour is waited for until its init is over.
 
-Whoever starts a process waits for one of three things: `ack` (init is over), the death of the
+The starter of a process waits for one of three things: `ack` (init is over), the death of the
 process (init failed, and by then its name is free), or its own cancellation or time-out (the
 process is killed and its end awaited). So a failed start leaves nothing: no process, no name, no
 message. Follows: OTP's `proc_lib:start_link/5`, as of OTP 26.

@@ -169,7 +169,7 @@ class DynamicSupervisor(SupervisorBehaviour):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return DynamicLoop(process).run(make)
 
 

@@ -171,7 +171,7 @@ class SupervisorLoop:
 
     @enable_ki_protection
     async def run(self, make: Callable[[], Behaviour]) -> None:
-        """Be the body of the process."""
+        """Run the body of the process."""
         process = self.process
         process.trap_exit = True
         try:

@@ -215,7 +215,7 @@ async def which_children(sup: Ref, *, timeout: float | None = None) -> list[Chil
 @checkpointed
 @enable_ki_protection
 async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
-    """Tell of one child of a supervisor what `which_children` tells of all.
+    """Return for one child of a supervisor what `which_children` returns for all.
 
     Args:
         sup: the supervisor.

@@ -131,7 +131,7 @@ class PartitionSupervisor(SupervisorBehaviour):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return PartitionLoop(process).run(make)
 
     # -- the via protocol, so that ("via", its name, key) is a reference ------------------------

@@ -63,7 +63,7 @@ class Partitions:
         return ("via", self.name, key)
 
     def partition_of(self, key: Any) -> int:
-        """Tell which partition a key belongs to, a number from 0.
+        """Return the partition that a key belongs to, a number from 0.
 
         Args:
             key: as of `via`.
@@ -78,7 +78,7 @@ class Partitions:
         return partition_of(key, size)
 
     def count(self) -> int:
-        """Tell how many partitions keys are spread over. Follows: `partitions/1`."""
+        """Return how many partitions keys are spread over. Follows: `partitions/1`."""
         return self._loop().size
 
     @checkpointed

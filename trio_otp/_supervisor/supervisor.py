@@ -135,5 +135,5 @@ class Supervisor(SupervisorBehaviour):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return StaticLoop(process).run(make)

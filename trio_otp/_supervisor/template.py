@@ -37,7 +37,7 @@ def template(
 ) -> Child[None]: ...
 @public
 def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
-    """Say what the children of `otp.DynamicSupervisor(template=...)` are.
+    """Return a description of the children of `otp.DynamicSupervisor(template=...)`.
 
     Args:
         target: a behaviour class, or any Trio async function.

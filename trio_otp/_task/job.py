@@ -78,7 +78,7 @@ class Job:
 
     @disable_ki_protection
     async def run(self, process: Process) -> None:
-        """Be the body of the process."""
+        """Run the body of the process."""
         try:
             value = await expect_awaitable(self.fn, self.fn(*self.args))
         except BaseException as exc:

@@ -67,7 +67,7 @@ def async_stream(
     """Run `fn(item, *args)` for each item in a task of its own, and give the results as they come.
 
     Use it as `async with otp.task.async_stream(...) as results: async for result in results: ...`.
-    Whoever enters the block is the owner of the tasks, a process or plain Trio code; leaving it, by
+    The owner of the tasks, a process or plain Trio code, is what enters the block; leaving it, by
     `break` or an error or cancelled, kills what still runs and then closes the input.
 
     Args:

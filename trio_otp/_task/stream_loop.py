@@ -305,7 +305,7 @@ def check_items(items: object) -> None:
 async def open_stream(
     items: Iterable[Any], plan: Plan, start: StartJob | None
 ) -> AsyncGenerator[TaskStream[Any]]:
-    """Be the block of a stream.
+    """Open the block of a stream.
 
     Args:
         items: the inputs.

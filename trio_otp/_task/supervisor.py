@@ -2,7 +2,7 @@
 
 **Why.** A task of `otp.task.start_async` lives and dies near its owner. Under a supervisor tasks
 are stopped in order with the program, can be listed and limited in number, can be run again after a
-crash, and need not be linked to whoever wants their result.
+crash, and need not be linked to the one that wants their result.
 
 >>> import trio, trio_otp as otp
 >>> async def square(number):
@@ -105,7 +105,7 @@ class TaskSupervisor(DynamicSupervisor):
     def run_process(
         cls, process: Process, make: Callable[[], Behaviour]
     ) -> Coroutine[Any, Any, None]:
-        """Be the body of the process."""
+        """Run the body of the process."""
         return TaskLoop(process).run(make)
 
     @staticmethod
@@ -283,7 +283,7 @@ class TaskSupervisor(DynamicSupervisor):
     @staticmethod
     @checkpointed
     async def terminate_child(sup: Ref, pid: Pid[Any], *, timeout: float | None = None) -> None:
-        """Stop a task within its `shutdown` limit. Whoever is linked to it gets the signal.
+        """Stop a task within its `shutdown` limit. What is linked to it gets the signal.
 
         Args:
             sup: the supervisor.
@@ -308,7 +308,7 @@ class TaskLoop(DynamicLoop):
 
 @enable_ki_protection
 async def run_job(job: Job) -> None:
-    """Be the function of a task under a supervisor: take the job's name, owner and callers."""
+    """Run the function of a task under a supervisor: take the job's name, owner and callers."""
     process = need_process("a task")
     process.label = process.pid._label = job.label
     trio.lowlevel.current_task().name = f"<otp {job.label}>"

@@ -95,7 +95,7 @@ def apply_after(
 ) -> Timer:
     """Run an async function later, in a process of its own, linked to nobody.
 
-    It outlives whoever set it. A crash is logged. If its nursery is closed by then, the function
+    It outlives its maker. A crash is logged. If its nursery is closed by then, the function
     does not run, which is counted as a dropped message.
 
     Args:

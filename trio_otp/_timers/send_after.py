@@ -172,7 +172,7 @@ def cancel_timer(timer: Timer) -> float | None:
 
 @public
 def read_timer(timer: Timer) -> float | None:
-    """Tell the seconds that are left, or None if the message was sent or cancelled.
+    """Return the seconds that are left, or None if the message was sent or cancelled.
 
     Args:
         timer: as of `cancel_timer`.

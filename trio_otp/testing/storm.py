@@ -16,7 +16,7 @@
 'cache' did not answer within 5 s (request Get(<built-in function len>))
 0
 
-A storm breaks nothing for ever: whoever calls a server that is hit gets an answer or an error, also
+A storm breaks nothing for ever: a caller of a server that is hit gets an answer or an error, also
 without a time-out of its own, at the latest when the block is left.
 """
 
