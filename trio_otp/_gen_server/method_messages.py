@@ -110,7 +110,7 @@ class RaisingMessage(CallMessage):
 
 
 class DeferredMessage(Message):
-    """A call of a method that is answered later, by whoever has its `From`."""
+    """A call of a method that is answered later, by the holder of its `From`."""
 
     __slots__ = ()
 

@@ -156,7 +156,7 @@ class StatemLoop(MessageLoop):
         return None
 
     def _done(self, message: Any, result: Any) -> None:
-        """Give the engine what the callback returned, and do what comes of it."""
+        """Pass the engine what the callback returned, and do what comes of it."""
         process, engine, happening = self.process, self.engine, self._happening
         hook = process.runtime.events.handle_stop
         if hook is not None:
