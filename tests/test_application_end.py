@@ -21,7 +21,7 @@ async def test_stop() -> None:
         await otp.application.start(Base)
         await otp.application.stop(Base)
         assert [*up("base"), *down("base")] == log
-        with pytest.raises(otp.NotStarted, match="'base' is not started"):
+        with pytest.raises(otp.ApplicationNotStarted, match="'base' is not started"):
             await otp.application.stop(Base)
         await otp.application.start(Base)
         assert otp.is_alive("base1")
@@ -46,7 +46,7 @@ async def test_stop_of_itself_while_starting() -> None:
     async with open_block():
         with pytest.raises(otp.ApplicationStartError) as caught:
             await otp.application.start(Eager)
-        assert isinstance(caught.value.reason, otp.NotStarted)
+        assert isinstance(caught.value.reason, otp.ApplicationNotStarted)
 
 
 async def test_stop_from_inside(autojump_clock: trio.testing.MockClock) -> None:

@@ -50,7 +50,7 @@ async def test_get_fetch_delete() -> None:
     otp.application.delete_env(Settings, "port")
     with pytest.raises(KeyError, match="'settings' has no setting 'port'; set are: 'hosts'"):
         otp.application.fetch_env(Settings, "port")
-    with pytest.raises(otp.NoSetting):
+    with pytest.raises(otp.SettingNotFound):
         otp.application.fetch_env("later", "size")
 
 

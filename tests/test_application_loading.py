@@ -42,7 +42,7 @@ async def test_what_is_loaded_cannot_be_loaded(again: Any) -> None:
     async with open_block():
         otp.application.load(Shop)
         otp.application.put_env(Shop, "port", 1)
-        with pytest.raises(otp.AlreadyLoaded, match="is loaded already") as caught:
+        with pytest.raises(otp.ApplicationAlreadyLoaded, match="is loaded already") as caught:
             otp.application.load(again)
         assert again in (caught.value.name, Shop, Inner)
         assert 1 == otp.application.get_env("shop", "port")
@@ -55,10 +55,10 @@ async def test_what_has_started_is_loaded() -> None:
     """Also when it has ended (AP-13)."""
     async with open_block():
         await otp.application.start(Shop)
-        with pytest.raises(otp.AlreadyLoaded):
+        with pytest.raises(otp.ApplicationAlreadyLoaded):
             otp.application.load(Shop)
         await otp.application.stop(Shop)
-        with pytest.raises(otp.AlreadyLoaded):
+        with pytest.raises(otp.ApplicationAlreadyLoaded):
             otp.application.load(Shop)
     with pytest.raises(otp.UnknownApplication):
         otp.application.load("nobody")

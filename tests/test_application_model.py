@@ -41,7 +41,7 @@ class Model:
         if name in self.up:
             return "AlreadyStarted"
         if not set(self.needs[name]) <= set(self.up):
-            return "NotStarted"
+            return "ApplicationNotStarted"
         self.calls.append(("start", name))
         if name in self.failing:
             return "ApplicationStartError"
@@ -70,7 +70,7 @@ class Model:
 
     def stop(self, name: str) -> str:
         if name not in self.up:
-            return "NotStarted"
+            return "ApplicationNotStarted"
         self.up.remove(name)
         self.calls += [("prep_stop", name), ("stop", name)]
         return ""

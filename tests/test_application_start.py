@@ -159,7 +159,7 @@ async def test_a_hanging_start_callback_is_cancelled(
 async def test_dependency_not_running() -> None:
     """Start without its dependency is refused and nothing is started (AP-1)."""
     async with open_block():
-        with pytest.raises(otp.NotStarted, match="'web' depends on it") as caught:
+        with pytest.raises(otp.ApplicationNotStarted, match="'web' depends on it") as caught:
             await otp.application.start(Web)
         assert "base" == caught.value.name
         assert [] == log
@@ -273,7 +273,7 @@ async def test_dependencies_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_no_block_is_open() -> None:
     """Without a block there is nothing in which an application could live."""
-    with pytest.raises(otp.NoController, match="open_application"):
+    with pytest.raises(otp.NoApplicationController, match="open_application"):
         await otp.application.start(Base)
 
 

@@ -448,9 +448,9 @@ def test_wrong_arguments_are_refused(make: Any, error: type[Exception], text: st
 async def test_a_storm_needs_a_supervisor_and_virtual_time(autojump_clock: Any) -> None:
     """What is wrong when the block is entered is said then."""
     async with tree(*workers("server")):
-        with pytest.raises(TypeError, match="tree='server': expected a supervisor"):
+        with pytest.raises(TypeError, match="ref='server': expected a supervisor"):
             chaos("server").__enter__()
-        with pytest.raises(TypeError, match=r"tree=None: .*until start_supervised has started"):
+        with pytest.raises(TypeError, match=r"ref=None: .*until start_supervised has started"):
             chaos(None).__enter__()  # type: ignore[arg-type]
         with pytest.raises(otp.NoProcess):
             chaos("nobody").__enter__()

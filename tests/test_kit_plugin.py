@@ -197,7 +197,7 @@ async def test_unknown(otp_system):
         "fixture 'virtual_time': a clock belongs to the whole run, so the test itself has to take "
         "it; write: async def test_clock(virtual_time, ...)"
     ) == section(text, "ERROR at setup of test_clock")
-    late = "AfterTheEnd: a probe was used after the end of test_keep, to which it belongs"
+    late = "UsedAfterTest: a probe was used after the end of test_keep, to which it belongs"
     assert late in section(text, "test_late")
     unknown = "UnknownServer: crash_next_call: no process behind 'nobody'; names in use: none"
     assert unknown in section(text, "test_unknown")

@@ -10,8 +10,8 @@ from testing_kit import COUNTER, Counter, forever
 
 import trio_otp as otp
 from trio_otp.testing import (
-    AfterTheEnd,
     UnknownServer,
+    UsedAfterTest,
     assert_call_fails,
     assert_down,
     called,
@@ -185,22 +185,22 @@ async def test_a_probe_after_the_end() -> None:
         start, stop = system.start_supervised, system.stop_supervised
     text = r"a probe was used after the end of test_shop, to which it belongs"
     for use in (probe.receive, probe.receive_call, probe.refute):
-        with pytest.raises(AfterTheEnd, match=text):
+        with pytest.raises(UsedAfterTest, match=text):
             await use()
     for late in (
         lambda: probe.auto_reply(1, 1),
         lambda: probe.forward_to("x"),
         lambda: probe.watch("x"),
     ):
-        with pytest.raises(AfterTheEnd, match=text):
+        with pytest.raises(UsedAfterTest, match=text):
             late()
-    with pytest.raises(AfterTheEnd, match="start_supervised was used after the end of test_shop"):
+    with pytest.raises(UsedAfterTest, match="start_supervised was used after the end of test_shop"):
         await start(Counter)
-    with pytest.raises(AfterTheEnd, match="stop_supervised was used after the end"):
+    with pytest.raises(UsedAfterTest, match="stop_supervised was used after the end"):
         await stop("counter")
-    with pytest.raises(AfterTheEnd, match=r"otp_system\.probe was used after the end"):
+    with pytest.raises(UsedAfterTest, match=r"otp_system\.probe was used after the end"):
         system.probe()
-    with pytest.raises(AfterTheEnd, match="otp_log was used"), system.log.expect_crash():
+    with pytest.raises(UsedAfterTest, match="otp_log was used"), system.log.expect_crash():
         pass
 
 

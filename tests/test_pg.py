@@ -295,7 +295,7 @@ async def test_a_scope_that_does_not_run_says_so(use: Callable[[], object]) -> N
 async def test_a_name_of_something_else_says_so(use: Callable[[], object]) -> None:
     """The error names it and what is accepted."""
     async with otp.open_process(name=S):
-        with pytest.raises(TypeError, match=r"scope='scope': expected the name of an otp\.pg"):
+        with pytest.raises(TypeError, match=r"ref='scope': expected the name of an otp\.pg"):
             use()
 
 

@@ -119,7 +119,7 @@ async def test_update_value_is_for_the_holder() -> None:
         a = await otp.start(Holder)
         await otp.call(a, lambda: REG.register("k", 1))
 
-        with pytest.raises(otp.NotRegistered, match="'k' is not registered by") as caught:
+        with pytest.raises(otp.KeyNotRegistered, match="'k' is not registered by") as caught:
             REG.update_value("k", lambda value: value + 5)
 
         assert (me, "k") == (caught.value.pid, caught.value.key)

@@ -119,7 +119,7 @@ class System:
             if self.model.update(who, key):
                 await update()
             else:
-                with pytest.raises(otp.NotRegistered):
+                with pytest.raises(otp.KeyNotRegistered):
                     await update()
 
     async def kill(self, who: int) -> None:

@@ -227,7 +227,7 @@ async def test_its_code_and_its_status_are_functions() -> None:
         code_change=lambda state, old, extra: (state, old, extra),
     )
     async with otp.open_supervisor([otp.child(loops.run).having(name="loop")]):
-        with pytest.raises(otp.NotSuspended):
+        with pytest.raises(otp.ProcessNotSuspended):
             await otp.sys.change_code("loop")
         await otp.sys.suspend("loop")
         await otp.sys.change_code("loop", old_version=1, extra=2)

@@ -301,7 +301,7 @@ async def test_a_debug_function_that_raises_is_removed_and_reported(
 
     async with tally() as pid:
         await otp.sys.install(pid, broken)
-        await otp.sys.install(pid, leaving, id="leaving")
+        await otp.sys.install(pid, leaving, function_id="leaving")
         assert 0 == await otp.call(pid, "total")
         assert () == (await otp.sys.get_status(pid)).debug
     told = [record.getMessage() for record in caplog.records]
@@ -314,8 +314,8 @@ async def test_functions_are_removed_by_id_or_by_themselves() -> None:
     seen: list[str] = []
     async with tally() as pid:
         note = lambda name, _: seen.append(name) or name  # noqa: E731
-        await otp.sys.install(pid, note, "one", id=1)
-        await otp.sys.install(pid, note, "not this", id=1)
+        await otp.sys.install(pid, note, "one", function_id=1)
+        await otp.sys.install(pid, note, "not this", function_id=1)
         await otp.sys.install(pid, note, "itself")
         otp.cast(pid, 1)
         await otp.sys.remove(pid, 1)
@@ -384,7 +384,7 @@ async def test_the_code_changes_while_suspended() -> None:
     """SY-6: the class is another one, and `code_change` takes over what the old one left."""
     async with tally() as pid:
         otp.cast(pid, 2)
-        with pytest.raises(otp.NotSuspended, match="is not suspended"):
+        with pytest.raises(otp.ProcessNotSuspended, match="is not suspended"):
             await otp.sys.change_code(pid, Newer)
         await otp.sys.suspend(pid)
         await otp.sys.change_code(pid, Newer, old_version=1, extra="more")
@@ -449,7 +449,7 @@ async def test_the_code_of_a_supervisor_changes_its_specification() -> None:
 
     async with otp.open_process():
         top = await otp.start_link(One)
-        with pytest.raises(otp.NotSuspended):
+        with pytest.raises(otp.ProcessNotSuspended):
             await otp.sys.change_code(top, Two)
         await otp.sys.suspend(top)
         with pytest.raises(otp.CallbackFailed):

@@ -218,7 +218,7 @@ async def test_a_reply_wins_over_its_time_out(autojump_clock: trio.abc.Clock) ->
 
 async def test_only_the_owner_may_use_a_task() -> None:
     """A process may not use another's task, nor plain code a process's, nor the other way round."""
-    caught: list[otp.NotOwner] = []
+    caught: list[otp.TaskNotOwned] = []
 
     async def stranger(foreign: otp.Task[Any]) -> None:
         for use in (
@@ -228,10 +228,10 @@ async def test_only_the_owner_may_use_a_task() -> None:
             task.yield_many([foreign]),
             task.shutdown(foreign),
         ):
-            with pytest.raises(otp.NotOwner) as info:
+            with pytest.raises(otp.TaskNotOwned) as info:
                 await use
             caught.append(info.value)
-        with pytest.raises(otp.NotOwner):
+        with pytest.raises(otp.TaskNotOwned):
             task.ignore(foreign)
 
     async with trio.open_nursery() as nursery:

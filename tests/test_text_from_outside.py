@@ -145,9 +145,9 @@ async def test_a_pid_and_the_tree_in_every_format(text: str) -> None:
         assert repr(pid).isprintable()
         assert otp.process_info(pid).label == f"session of {text}"  # type: ignore[union-attr]  # it lives
         assert shown(otp.tree())
-        for format in ("mermaid", "dot", "json"):
-            assert shown(otp.tree(format=format))  # type: ignore[call-overload]  # each is accepted
-        [top, below] = json.loads(otp.tree(format="json"))
+        for output in ("mermaid", "dot", "json"):
+            assert shown(otp.tree(output=output))  # type: ignore[call-overload]  # each is accepted
+        [top, below] = json.loads(otp.tree(output="json"))
         assert shown(below["label"])
         assert top["node"] == below["above"]
 
@@ -156,7 +156,7 @@ async def test_quotes_and_backslashes_end_no_text_of_a_graph() -> None:
     """What a label holds cannot close it, nor be a directive."""
     text = 'a"]; evil [label="\\" %%{init: {}}%% `b` \\n<img>&amp;'
     async with otp.open_supervisor([otp.child(Session, text).having(name="s")]):
-        dot, mermaid = otp.tree(format="dot"), otp.tree(format="mermaid")
+        dot, mermaid = otp.tree(output="dot"), otp.tree(output="mermaid")
     [line] = [line for line in dot.splitlines() if "session of" in line]
     assert line.count('"') - line.count('\\"') - line.count('\\\\\\"') == 2 - line.count('\\\\\\"')
     [line] = [line for line in mermaid.splitlines() if "session of" in line]

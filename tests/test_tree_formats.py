@@ -30,7 +30,7 @@ async def test_json_has_an_object_for_each_line_of_the_text() -> None:
     """With what the line says, and the number of the node above it; those that are down as well."""
     async with otp.open_process(), otp.open_supervisor(CHILDREN, name="top") as sup:
         await otp.terminate_child(sup, ("k", 2))
-        nodes = json.loads(otp.tree(format="json"))
+        nodes = json.loads(otp.tree(output="json"))
         assert len(otp.tree().splitlines()) - 1 == len(nodes)  # but for "outside of supervisors:"
     top, first, down, plain = nodes
     assert ("'top'", "Supervisor", "supervisor one_for_one", "idle") == (
@@ -54,7 +54,7 @@ async def test_mermaid_and_dot_have_a_node_for_each_and_an_edge_to_the_one_above
   n1["'a #quot;b#quot; #lt;c#gt;' Server<br>worker, idle"]
   n2["('k', 2) Server<br>worker, idle"]
   n0 --> n1
-  n0 --> n2""" == otp.tree(format="mermaid")
+  n0 --> n2""" == otp.tree(output="mermaid")
         assert r"""digraph processes {
   node [shape=box];
   n0 [label="'top' Supervisor\nsupervisor one_for_one, idle"];
@@ -62,14 +62,14 @@ async def test_mermaid_and_dot_have_a_node_for_each_and_an_edge_to_the_one_above
   n2 [label="('k', 2) Server\nworker, idle"];
   n0 -> n1;
   n0 -> n2;
-}""" == otp.tree(sup, format="dot")
+}""" == otp.tree(sup, output="dot")
 
 
 async def test_a_format_that_is_unknown_is_refused() -> None:
     """With what is accepted."""
     wrong: Any = "svg"
-    with pytest.raises(ValueError, match="format='svg': expected 'text', 'mermaid'"):
-        otp.tree(format=wrong)
+    with pytest.raises(ValueError, match="output='svg': expected 'text', 'mermaid'"):
+        otp.tree(output=wrong)
 
 
 async def test_a_tree_too_large_for_mermaid_is_folded() -> None:
@@ -83,8 +83,8 @@ async def test_a_tree_too_large_for_mermaid_is_folded() -> None:
         assert pool.pid is not None
         for _ in range(many):
             await otp.start_child(pool.pid, otp.child(forever))
-        text = otp.tree(format="mermaid")
-        assert many < otp.tree(format="dot").count("->")
+        text = otp.tree(output="mermaid")
+        assert many < otp.tree(output="dot").count("->")
     assert 2 == text.count("-->")
     assert f"forever<br>worker, running<br>{many} of these" in text
 

@@ -39,9 +39,9 @@ from ._exits.exits import NoCallback as NoCallback
 from ._exits.exits import NoProcess as NoProcess
 from ._exits.exits import NotAProcess as NotAProcess
 from ._exits.exits import NotInRun as NotInRun
-from ._exits.exits import NotSuspended as NotSuspended
 from ._exits.exits import OtpError as OtpError
 from ._exits.exits import ProcessExited as ProcessExited
+from ._exits.exits import ProcessNotSuspended as ProcessNotSuspended
 from ._exits.exits import ServerExited as ServerExited
 from ._exits.exits import Shutdown as Shutdown
 from ._exits.exits import SpecError as SpecError
@@ -116,13 +116,13 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from . import task as task
     from . import testing as testing
     from ._application.base import Application as Application
-    from ._application.errors import AlreadyLoaded as AlreadyLoaded
+    from ._application.errors import ApplicationAlreadyLoaded as ApplicationAlreadyLoaded
     from ._application.errors import ApplicationExited as ApplicationExited
+    from ._application.errors import ApplicationNotStarted as ApplicationNotStarted
     from ._application.errors import ApplicationStartError as ApplicationStartError
     from ._application.errors import ConfigChangeError as ConfigChangeError
-    from ._application.errors import NoController as NoController
-    from ._application.errors import NoSetting as NoSetting
-    from ._application.errors import NotStarted as NotStarted
+    from ._application.errors import NoApplicationController as NoApplicationController
+    from ._application.errors import SettingNotFound as SettingNotFound
     from ._application.errors import UnknownApplication as UnknownApplication
     from ._application.open_application import OpenApplication as OpenApplication
     from ._application.open_application import open_application as open_application
@@ -183,7 +183,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._port.worker_thread import WorkerThread as WorkerThread
     from ._registry.handle import RegistryHandle as RegistryHandle
     from ._registry.handle import registry as registry
-    from ._registry.registry import NotRegistered as NotRegistered
+    from ._registry.registry import KeyNotRegistered as KeyNotRegistered
     from ._registry.registry import Registered as Registered
     from ._registry.registry import Registry as Registry
     from ._registry.registry import Unregistered as Unregistered
@@ -208,8 +208,8 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._supervisor.partitions import partitions as partitions
     from ._supervisor.supervisor import Supervisor as Supervisor
     from ._task.handle import Task as Task
-    from ._task.result import NotOwner as NotOwner
     from ._task.result import TaskExited as TaskExited
+    from ._task.result import TaskNotOwned as TaskNotOwned
     from ._task.result import TaskReply as TaskReply
     from ._task.result import TaskTimeout as TaskTimeout
     from ._task.supervisor import TaskSupervisor as TaskSupervisor

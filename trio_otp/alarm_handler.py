@@ -74,7 +74,7 @@ NAME: Final = "alarm_handler"
 class SetAlarm:
     """The event of an alarm that is set."""
 
-    id: Any
+    alarm_id: Any
     description: Any
 
 
@@ -83,7 +83,7 @@ class SetAlarm:
 class ClearAlarm:
     """The event of an alarm that is cleared."""
 
-    id: Any
+    alarm_id: Any
 
 
 @public_in("alarm_handler")
@@ -94,20 +94,20 @@ class AlarmHandler(GenEvent):
         self.alarms: Alarms = []
 
     def handle_event(self, event: Any) -> None:
-        """Take an alarm in, or the newest of an id out; other events are not for it."""
+        """Take an alarm in, or the newest with an id out; other events are not for it."""
         match event:
-            case SetAlarm(id, description):
-                self.alarms.insert(0, (id, description))
-                _log(f"alarm {bounded(id)} is set: {bounded(description)}", logging.WARNING)
-            case ClearAlarm(id):
-                self._clear(id)
-                _log(f"alarm {bounded(id)} is cleared", logging.INFO)
+            case SetAlarm(alarm_id, description):
+                self.alarms.insert(0, (alarm_id, description))
+                _log(f"alarm {bounded(alarm_id)} is set: {bounded(description)}", logging.WARNING)
+            case ClearAlarm(alarm_id):
+                self._clear(alarm_id)
+                _log(f"alarm {bounded(alarm_id)} is cleared", logging.INFO)
             case _:
                 pass
 
-    def _clear(self, id: Any) -> None:
+    def _clear(self, alarm_id: Any) -> None:
         for index, (held, _) in enumerate(self.alarms):
-            if _same(held, id):
+            if _same(held, alarm_id):
                 del self.alarms[index]
                 return
 
@@ -130,11 +130,11 @@ def child() -> Child[EventManager]:
 
 
 @public_in("alarm_handler")
-def set_alarm(id: Any, description: Any = None) -> None:
+def set_alarm(alarm_id: Any, description: Any = None) -> None:
     """Set an alarm. It never blocks. Setting one twice gives two, as in OTP.
 
     Args:
-        id: what clears it.
+        alarm_id: what clears it.
         description: anything that tells people more.
 
     Raises:
@@ -142,28 +142,28 @@ def set_alarm(id: Any, description: Any = None) -> None:
 
     Follows: `alarm_handler:set_alarm/1`.
     """
-    gen_event.notify(NAME, SetAlarm(id, description))
+    gen_event.notify(NAME, SetAlarm(alarm_id, description))
 
 
 @public_in("alarm_handler")
-def clear_alarm(id: Any) -> None:
+def clear_alarm(alarm_id: Any) -> None:
     """Clear an alarm, of several with this id the newest; nothing happens if there is none.
 
     Args:
-        id: what it was set with.
+        alarm_id: what it was set with.
 
     Raises:
         NoProcess: the alarm handler does not run.
 
     Follows: `alarm_handler:clear_alarm/1`.
     """
-    gen_event.notify(NAME, ClearAlarm(id))
+    gen_event.notify(NAME, ClearAlarm(alarm_id))
 
 
 @public_in("alarm_handler")
 @checkpointed
 async def get_alarms() -> Alarms:
-    """List the alarms that are set, newest first: `(id, description)`.
+    """List the alarms that are set, newest first: `(alarm_id, description)`.
 
     Raises:
         NoHandler: another handler has taken the place of `AlarmHandler`; ask that one.

@@ -269,7 +269,7 @@ async def change_code(
         timeout: seconds.
 
     Raises:
-        NotSuspended: the process is not suspended.
+        ProcessNotSuspended: the process is not suspended.
         CallbackFailed: the class cannot take over, or its `code_change` raised; the process has
             the class it had.
         NoProcess, WrongServer, CallTimeout, ServerExited, CallingSelf, DeadlockError: as

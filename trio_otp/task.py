@@ -56,11 +56,11 @@ from __future__ import annotations
 
 from ._task.functions import (
     Exited,
-    NotOwner,
     Ok,
     Outcome,
     Task,
     TaskExited,
+    TaskNotOwned,
     TaskReply,
     TaskStream,
     TaskTimeout,
@@ -80,11 +80,11 @@ from ._task.functions import (
 
 __all__ = [
     "Exited",
-    "NotOwner",
     "Ok",
     "Outcome",
     "Task",
     "TaskExited",
+    "TaskNotOwned",
     "TaskReply",
     "TaskStream",
     "TaskTimeout",

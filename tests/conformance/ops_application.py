@@ -71,7 +71,7 @@ def application_of(world: World, name: str) -> type[Scripted]:
 async def _outcome(env: Env, name: str, work: Awaitable[Any]) -> Any:
     try:
         started = await work
-    except otp.NotStarted as exc:
+    except otp.ApplicationNotStarted as exc:
         return ["error", {"not_started": exc.name}]
     except otp.AlreadyStarted:
         return ["error", {"already_started": name}]
@@ -136,5 +136,5 @@ async def _get_env(env: Env, name: str, key: str, default: Any) -> Any:
 async def _fetch_env(env: Env, name: str, key: str) -> Any:
     try:
         return ["ok", otp.application.fetch_env(application_of(env.world, name), key)]
-    except otp.NoSetting:
+    except otp.SettingNotFound:
         return "error"

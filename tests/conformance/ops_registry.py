@@ -100,7 +100,7 @@ async def _update(env: Env, name: str, key: Any, program: list[Any]) -> Any:
 
     try:
         return guarded(env, update)
-    except otp.NotRegistered:
+    except otp.KeyNotRegistered:
         return "error"
 
 

@@ -164,7 +164,7 @@ async def _awaited(env: Env, work: Awaitable[Any]) -> Any:
         return ["exit", "timeout"]
     except otp.TaskExited as exc:
         return ["exit", env.world.codec.encode(exc.reason)]
-    except otp.NotOwner:
+    except otp.TaskNotOwned:
         return ["raise", "badarg"]
     except otp.MaxChildren:
         return ["raise", "max_children"]
@@ -197,7 +197,7 @@ async def _task_shutdown(env: Env, name: str, ms: Any = None) -> Any:
 async def _looked(env: Env, work: Awaitable[Any]) -> Any:
     try:
         return env.world.codec.encode(await work)
-    except otp.NotOwner:
+    except otp.TaskNotOwned:
         return ["raise", "badarg"]
 
 

@@ -182,15 +182,21 @@ simply(
 )
 simply("enter_loop", ValueError, lambda: otp.enter_loop(Slow()))
 simply("observer.start", TypeError, lambda: otp.observer.start(unknown=1))
-simply("application.start", otp.NotStarted, lambda: otp.application.start(App))
-simply("application.start: no block", otp.NoController, lambda: otp.application.start(Base))
-simply("application.ensure_started", otp.NotStarted, lambda: otp.application.ensure_started(App))
+simply("application.start", otp.ApplicationNotStarted, lambda: otp.application.start(App))
+simply(
+    "application.start: no block", otp.NoApplicationController, lambda: otp.application.start(Base)
+)
+simply(
+    "application.ensure_started",
+    otp.ApplicationNotStarted,
+    lambda: otp.application.ensure_started(App),
+)
 simply(
     "application.ensure_all_started",
-    otp.NoController,
+    otp.NoApplicationController,
     lambda: otp.application.ensure_all_started(App),
 )
-simply("application.stop", otp.NotStarted, lambda: otp.application.stop(App))
+simply("application.stop", otp.ApplicationNotStarted, lambda: otp.application.stop(App))
 simply("application.reload_config", otp.SpecError, otp.application.reload_config)
 
 
@@ -289,7 +295,7 @@ for _name, _fails in {
     "task.yield_many": lambda: otp.task.yield_many([of_another()]),
     "task.shutdown": lambda: otp.task.shutdown(of_another()),
 }.items():
-    simply(_name, otp.NotOwner, _fails)
+    simply(_name, otp.TaskNotOwned, _fails)
 
 
 @failing("Subscription.receive", otp.ServerExited)
@@ -347,13 +353,13 @@ async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
     return fails
 
 
-@failing("OtpSystem.start_supervised", otp.testing.AfterTheEnd)
+@failing("OtpSystem.start_supervised", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
     system = OtpSystem(w.me, "test")
     return lambda: system.start_supervised(Slow)
 
 
-@failing("OtpSystem.stop_supervised", otp.testing.AfterTheEnd)
+@failing("OtpSystem.stop_supervised", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
     system = OtpSystem(w.me, "test")
     return lambda: system.stop_supervised("up")
@@ -364,19 +370,19 @@ async def closed_probe(w: World) -> Probe:
         return system.probe()
 
 
-@failing("Probe.receive", otp.testing.AfterTheEnd)
+@failing("Probe.receive", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:
     probe = await closed_probe(w)
     return probe.receive
 
 
-@failing("Probe.receive_call", otp.testing.AfterTheEnd)
+@failing("Probe.receive_call", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:
     probe = await closed_probe(w)
     return probe.receive_call
 
 
-@failing("Probe.refute", otp.testing.AfterTheEnd)
+@failing("Probe.refute", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:
     probe = await closed_probe(w)
     return probe.refute

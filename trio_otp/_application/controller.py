@@ -25,9 +25,9 @@ from .._util.checks import check_choice
 from .callback import Callback
 from .environment import Environment, check_arguments
 from .errors import (
+    ApplicationNotStarted,
     ApplicationStartError,
-    NoController,
-    NotStarted,
+    NoApplicationController,
     UnknownApplication,
 )
 from .graph import included
@@ -180,7 +180,7 @@ class Controller:
         for needed in application.dependencies:
             if not self.is_running(self.load(needed)):
                 await trio.lowlevel.checkpoint()  # its end may have cancelled this start
-                raise NotStarted(needed.name, name)
+                raise ApplicationNotStarted(needed.name, name)
         return await self._start(application, given, kind, block or self._host())
 
     async def start_next(
@@ -193,7 +193,7 @@ class Controller:
         """As `start`, after its dependencies: if one has ended since, that is why it fails."""
         try:
             return await self.start(application, arguments, kind, block)
-        except NotStarted as exc:
+        except ApplicationNotStarted as exc:
             raise ApplicationStartError(application.name, exc) from exc
 
     async def _join_start(self, name: str) -> bool:
@@ -247,7 +247,7 @@ class Controller:
         for block in self.blocks:
             if not block.leave.is_set():
                 return block
-        raise NoController(
+        raise NoApplicationController(
             "no application can be started here; write: async with otp.open_application(App): ..."
         )
 
@@ -265,7 +265,7 @@ class Controller:
         """Stop an application that has started."""
         master = self.masters.get(name)
         if master is None or not master.running:
-            raise NotStarted(name)
+            raise ApplicationNotStarted(name)
         edge = _enter_wait_for_end(master)
         try:
             await master.end()

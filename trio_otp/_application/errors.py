@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @public
-class NoController(OtpError, RuntimeError):
+class NoApplicationController(OtpError, RuntimeError):
     """No application may be started here: no block of `open_application` is open in this run."""
 
 
@@ -28,7 +28,7 @@ class UnknownApplication(OtpError, LookupError):
 
 
 @public
-class AlreadyLoaded(OtpError):
+class ApplicationAlreadyLoaded(OtpError):
     """The application `name` is known in this run already, with its settings."""
 
     def __init__(self, name: str) -> None:
@@ -40,7 +40,7 @@ class AlreadyLoaded(OtpError):
 
 
 @public
-class NotStarted(OtpError):
+class ApplicationNotStarted(OtpError):
     """The application `name` is not started."""
 
     def __init__(self, name: str, needed_by: str | None = None) -> None:
@@ -96,7 +96,7 @@ class ConfigChangeError(OtpError):
 
 
 @public
-class NoSetting(OtpError, KeyError):
+class SettingNotFound(OtpError, KeyError):
     """The environment of the application `name` has no such key."""
 
     def __init__(self, name: str, key: str, known: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from .._util.public import public_in
 from .base import Application, check_application
 from .changes import reload as _reload
 from .controller import controller
-from .errors import AlreadyLoaded, NoSetting
+from .errors import ApplicationAlreadyLoaded, SettingNotFound
 from .graph import included as _included
 from .starts import start_all as _start_all
 
@@ -63,12 +63,12 @@ async def start(
             NORMAL, which a supervisor does not do by itself, also not by auto-shutdown.
 
     Raises:
-        NotStarted: an application it depends on does not run.
+        ApplicationNotStarted: an application it depends on does not run.
         AlreadyStarted: it runs.
         ApplicationStartError: it did not start; nothing is left of it.
         SpecError: an argument is not among its settings, or the type is none.
         UnknownApplication: nothing of this name was used in this run.
-        NoController: no block is open.
+        NoApplicationController: no block is open.
         RuntimeError: a callback of the application itself asks, and would wait for itself.
 
     Follows: `Application.start/2`.
@@ -87,7 +87,8 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
         type: as of `start`.
 
     Raises:
-        NotStarted, ApplicationStartError, SpecError, UnknownApplication, NoController: as `start`.
+        ApplicationNotStarted, ApplicationStartError, SpecError: as `start`.
+        UnknownApplication, NoApplicationController: as `start`.
     """
     try:
         await start(application, type=type)
@@ -121,7 +122,7 @@ async def ensure_all_started(
     Raises:
         ApplicationStartError: one did not start; its `name` says which.
         SpecError: they depend on each other in a circle, or the type or mode is none.
-        UnknownApplication, NoController: as `start`.
+        UnknownApplication, NoApplicationController: as `start`.
 
     Follows: `Application.ensure_all_started/2`.
     """
@@ -153,7 +154,7 @@ async def stop(application: AnyApplication) -> None:
         application: its class or name.
 
     Raises:
-        NotStarted: it does not run.
+        ApplicationNotStarted: it does not run.
 
     Follows: `Application.stop/1`.
     """
@@ -183,13 +184,13 @@ def load(application: AnyApplication) -> str:
         application: its class.
 
     Raises:
-        AlreadyLoaded: it is known already; `unload` it first to load it anew.
+        ApplicationAlreadyLoaded: it is known already; `unload` it first to load it anew.
         UnknownApplication: a name that is not known.
 
     Follows: `Application.load/1`.
     """
     if isinstance(application, str) or controller().knows(check_application(application)):
-        raise AlreadyLoaded(_find(application).name)
+        raise ApplicationAlreadyLoaded(_find(application).name)
     cls = _find(application)
     for inner in _included(cls):
         controller().load(inner)
@@ -262,7 +263,7 @@ def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
         default: what there is instead.
 
     Raises:
-        NoController, UnknownApplication: as `start`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.get_env/3`.
     """
@@ -278,15 +279,15 @@ def fetch_env(application: AnyApplication, key: str) -> Any:
         key: which setting.
 
     Raises:
-        NoSetting: there is none; it is a `KeyError`.
-        NoController, UnknownApplication: as `start`.
+        SettingNotFound: there is none; it is a `KeyError`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.fetch_env!/2`.
     """
     name = _name(application)
     environment = controller().environment(name)
     if key not in environment:
-        raise NoSetting(name, key, list(environment))
+        raise SettingNotFound(name, key, list(environment))
     return environment[key]
 
 
@@ -298,7 +299,7 @@ def get_all_env(application: AnyApplication) -> dict[str, Any]:
         application: its class or name.
 
     Raises:
-        NoController, UnknownApplication: as `start`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.get_all_env/1`.
     """
@@ -315,7 +316,7 @@ def put_env(application: AnyApplication, key: str, value: Any) -> None:
         value: anything.
 
     Raises:
-        NoController, UnknownApplication: as `start`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.put_env/3`.
     """
@@ -330,7 +331,7 @@ def put_all_env(settings: Mapping[AnyApplication, Mapping[str, Any]]) -> None:
         settings: {class or name: {key: value}}.
 
     Raises:
-        NoController, UnknownApplication: as `start`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.put_all_env/1`.
     """
@@ -348,7 +349,7 @@ def delete_env(application: AnyApplication, key: str) -> None:
         key: which setting; unknown ones are ignored.
 
     Raises:
-        NoController, UnknownApplication: as `start`.
+        NoApplicationController, UnknownApplication: as `start`.
 
     Follows: `Application.delete_env/2`.
     """

@@ -156,7 +156,7 @@ async def install(
     function: DebugFunction,
     state: Any = None,
     *,
-    id: Any = None,
+    function_id: Any = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> None:
     """Let a function see every event of a process.
@@ -168,8 +168,8 @@ async def install(
         ref: the process.
         function: a plain function.
         state: its first state.
-        id: what `remove` calls it, hashable; the function itself if left out. One that is there
-            already stays.
+        function_id: what `remove` calls it, hashable; the function itself if left out. One that is
+            there already stays.
         timeout: seconds.
 
     Raises:
@@ -181,7 +181,7 @@ async def install(
     """
     if not callable(function):
         raise TypeError(f"function={bounded(function)}: expected a function of state and event")
-    name = function if id is None else id
+    name = function if function_id is None else function_id
     hash(name)
     await _switch(ref, lambda debug: debug.install(name, function, state), timeout)
 

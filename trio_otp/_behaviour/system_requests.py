@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import reason_of
-from .._exits.exits import CallbackFailed, NotSuspended, WrongServer, passes_through
+from .._exits.exits import CallbackFailed, ProcessNotSuspended, WrongServer, passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
 from .._process.request import check_timeout
@@ -99,7 +99,7 @@ class ChangeCode(Request):
         """Change the class, then let the instance follow; all of it or nothing."""
         process = host.process
         if not process.suspended:
-            raise NotSuspended(process.pid)
+            raise ProcessNotSuspended(process.pid)
         with _Failing("code_change"):
             await host.instance._sys_code_change(self.behaviour, self.old_version, self.extra)
             if process.behaviour is not None:  # a hand-written loop has none

@@ -370,7 +370,7 @@ class CallbackFailed(OtpError):
 
 
 @public
-class NotSuspended(OtpError):
+class ProcessNotSuspended(OtpError):
     """The code of a process can be changed only while it is suspended; `otp.sys.suspend` it."""
 
     def __init__(self, pid: object) -> None:

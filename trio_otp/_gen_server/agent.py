@@ -104,7 +104,7 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get(
-        agent: Pid[Agent[V]],
+        ref: Pid[Agent[V]],
         function: Callable[[V], Coroutine[Any, Any, R]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -112,12 +112,12 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get(
-        agent: Pid[Agent[V]], function: Callable[[V], R], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Pid[Agent[V]], function: Callable[[V], R], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> R: ...
     @overload
     @staticmethod
     async def get(
-        agent: Name,
+        ref: Name,
         function: Callable[[Any], Coroutine[Any, Any, R]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -125,17 +125,17 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get(
-        agent: Name, function: Callable[[Any], R], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Name, function: Callable[[Any], R], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> R: ...
     @staticmethod
     @checkpointed
     async def get(
-        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:
         """Ask for something about the value.
 
         Args:
-            agent: the agent.
+            ref: the agent.
             function: gets the value; what it returns is the answer.
             timeout: seconds; None leaves the limit to the cancel scope around the call.
 
@@ -150,12 +150,12 @@ class Agent(GenServer, Generic[T]):
 
         Follows: `Agent.get/3`.
         """
-        return await _ask(agent, _Get(function), timeout)
+        return await _ask(ref, _Get(function), timeout)
 
     @overload
     @staticmethod
     async def update(
-        agent: Pid[Agent[V]],
+        ref: Pid[Agent[V]],
         function: Callable[[V], V | Coroutine[Any, Any, V]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -163,17 +163,17 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def update(
-        agent: Name, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Name, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> None: ...
     @staticmethod
     @checkpointed
     async def update(
-        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> None:
         """Change the value, and wait until it is changed.
 
         Args:
-            agent: the agent.
+            ref: the agent.
             function: gets the value and returns the new one.
             timeout: seconds, as of `get`.
 
@@ -183,12 +183,12 @@ class Agent(GenServer, Generic[T]):
 
         Follows: `Agent.update/3`.
         """
-        await _ask(agent, _Update(function), timeout)
+        await _ask(ref, _Update(function), timeout)
 
     @overload
     @staticmethod
     async def get_and_update(
-        agent: Pid[Agent[V]],
+        ref: Pid[Agent[V]],
         function: Callable[[V], Coroutine[Any, Any, tuple[R, V]]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -196,7 +196,7 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get_and_update(
-        agent: Pid[Agent[V]],
+        ref: Pid[Agent[V]],
         function: Callable[[V], tuple[R, V]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -204,7 +204,7 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get_and_update(
-        agent: Name,
+        ref: Name,
         function: Callable[[Any], Coroutine[Any, Any, tuple[R, Any]]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -212,7 +212,7 @@ class Agent(GenServer, Generic[T]):
     @overload
     @staticmethod
     async def get_and_update(
-        agent: Name,
+        ref: Name,
         function: Callable[[Any], tuple[R, Any]],
         *,
         timeout: float | None = DEFAULT_TIMEOUT,
@@ -220,12 +220,12 @@ class Agent(GenServer, Generic[T]):
     @staticmethod
     @checkpointed
     async def get_and_update(
-        agent: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
+        ref: Ref, function: Callable[[Any], Any], *, timeout: float | None = DEFAULT_TIMEOUT
     ) -> Any:
         """Change the value and get an answer, in one step.
 
         Args:
-            agent: the agent.
+            ref: the agent.
             function: gets the value and returns a tuple of the answer and the new value; anything
                 else is the agent's crash.
             timeout: seconds, as of `get`.
@@ -239,20 +239,20 @@ class Agent(GenServer, Generic[T]):
 
         Follows: `Agent.get_and_update/3`.
         """
-        return await _ask(agent, _GetAndUpdate(function), timeout)
+        return await _ask(ref, _GetAndUpdate(function), timeout)
 
     @overload
     @staticmethod
-    def cast(agent: Pid[Agent[V]], function: Callable[[V], V | Coroutine[Any, Any, V]]) -> None: ...
+    def cast(ref: Pid[Agent[V]], function: Callable[[V], V | Coroutine[Any, Any, V]]) -> None: ...
     @overload
     @staticmethod
-    def cast(agent: Name, function: Callable[[Any], Any]) -> None: ...
+    def cast(ref: Name, function: Callable[[Any], Any]) -> None: ...
     @staticmethod
-    def cast(agent: Ref, function: Callable[[Any], Any]) -> None:
+    def cast(ref: Ref, function: Callable[[Any], Any]) -> None:
         """Change the value some time; it never blocks and never fails on a dead agent.
 
         Args:
-            agent: the agent.
+            ref: the agent.
             function: gets the value and returns the new one.
 
         Raises:
@@ -262,11 +262,11 @@ class Agent(GenServer, Generic[T]):
         Follows: `Agent.cast/2`.
         """
         message = _Update(function)
-        process = find_living(agent)
+        process = find_living(ref)
         if process is None:
-            runtime().drop(agent, message, "cast to a dead agent")
+            runtime().drop(ref, message, "cast to a dead agent")
             return SENT  # type: ignore[no-any-return]  # it stands for None
-        check_class(agent, process, Agent, "a function of Agent")
+        check_class(ref, process, Agent, "a function of Agent")
         process.mailbox.put(Cast(message))
         return SENT  # type: ignore[no-any-return]  # see above
 
@@ -285,9 +285,9 @@ class _Apply(Handled):
     def __repr__(self) -> str:
         return f"{type(self).__name__.removeprefix('_')}({bounded(self.function)})"
 
-    async def applied(self, agent: Agent[Any]) -> Any:
+    async def applied(self, ref: Agent[Any]) -> Any:
         """Return what the function makes of the value."""
-        return await finish(self.function(agent.value))
+        return await finish(self.function(ref.value))
 
 
 class _Get(_Apply):
@@ -318,8 +318,8 @@ class _GetAndUpdate(_Apply):
 
 
 @enable_ki_protection
-async def _ask(agent: Ref, message: _Apply, timeout: float | None) -> Any:
+async def _ask(ref: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
-    process = need_living(agent, message)
-    check_class(agent, process, Agent, "a function of Agent")
-    return await From(process, agent, message, timeout).wait()
+    process = need_living(ref, message)
+    check_class(ref, process, Agent, "a function of Agent")
+    return await From(process, ref, message, timeout).wait()

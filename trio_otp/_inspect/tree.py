@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from .._supervisor.data import ChildInfo
     from .._supervisor.loop import SupervisorLoop
 
-TreeFormat: TypeAlias = Literal["text", "mermaid", "dot", "json"]
+TreeOutput: TypeAlias = Literal["text", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
 
 
 @public
-def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
+def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
     """Draw processes as an indented tree, one line each, or as a graph for other programs.
 
     Children of a supervisor stand under it with their id (if it is not their name), pid, type,
@@ -37,7 +37,7 @@ def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
 
     Args:
         ref: the process whose tree to draw; None for all.
-        format: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, a list with
+        output: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, a list with
             an object for each line of the text, where `above` is the `node` it stands under.
 
     Returns:
@@ -46,14 +46,14 @@ def tree(ref: Ref | None = None, *, format: TreeFormat = "text") -> str:
     Raises:
         NoProcess: nobody is behind the reference.
         TypeError: it is none.
-        ValueError: there is no such format.
+        ValueError: there is no such output.
     """
-    check_choice("format", format, get_args(TreeFormat))
+    check_choice("output", output, get_args(TreeOutput))
     root = None if ref is None else look(ref)
-    return drawn(runtime(), root, format)
+    return drawn(runtime(), root, output)
 
 
-def drawn(tables: Runtime, root: Process | None = None, format: TreeFormat = "text") -> str:
+def drawn(tables: Runtime, root: Process | None = None, output: TreeOutput = "text") -> str:
     """Draw the processes of a run; another thread may ask for it, and then has to expect anything.
 
     What it reads may be changed meanwhile, which raises RuntimeError as a rule.
@@ -65,9 +65,9 @@ def drawn(tables: Runtime, root: Process | None = None, format: TreeFormat = "te
         roots = [_Node(process) for process in under.get(None, [])]
         alone = [root for root in roots if loop_of(root.process) is None]
         groups = [[root for root in roots if loop_of(root.process) is not None], alone]
-    if format == "text":
+    if output == "text":
         return "\n".join(_text_lines(groups, under))
-    draw = {"mermaid": as_mermaid, "dot": as_dot, "json": as_json}[format]
+    draw = {"mermaid": as_mermaid, "dot": as_dot, "json": as_json}[output]
     return draw([_tree_node(pending) for pending in _walk([*groups[0], *groups[1]], under)])
 
 

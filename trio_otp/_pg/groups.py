@@ -39,11 +39,11 @@ Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
 
 
 @public_in("pg")
-def join(scope: Ref, group: Any, pids: Pids) -> None:
+def join(ref: Ref, group: Any, pids: Pids) -> None:
     """Let processes join a group; one that has joined twice is in it twice.
 
     Args:
-        scope: the scope.
+        ref: the scope.
         group: any hashable value; the group need not exist.
         pids: a pid, or several. Those that are dead are passed over, as if they had died later.
 
@@ -53,16 +53,16 @@ def join(scope: Ref, group: Any, pids: Pids) -> None:
 
     Follows: `pg:join/3`.
     """
-    server = _server(scope)
+    server = _server(ref)
     server.join(_checked(group), _processes(pids))
 
 
 @public_in("pg")
-def leave(scope: Ref, group: Any, pids: Pids) -> bool:
+def leave(ref: Ref, group: Any, pids: Pids) -> bool:
     """Let processes leave a group, once for each time they are given.
 
     Args:
-        scope: the scope.
+        ref: the scope.
         group: the group.
         pids: a pid, or several. Those that are not in the group are passed over.
 
@@ -75,16 +75,16 @@ def leave(scope: Ref, group: Any, pids: Pids) -> bool:
 
     Follows: `pg:leave/3`, which tells by `not_joined` that none was in it.
     """
-    server = _server(scope)
+    server = _server(ref)
     return server.leave(_checked(group), _processes(pids))
 
 
 @public_in("pg")
-def get_members(scope: Ref, group: Any) -> list[Pid[Any]]:
+def get_members(ref: Ref, group: Any) -> list[Pid[Any]]:
     """List the members of a group, each as often as it has joined.
 
     Args:
-        scope: the scope.
+        ref: the scope.
         group: the group; one that nobody is in has no members.
 
     Raises:
@@ -92,33 +92,33 @@ def get_members(scope: Ref, group: Any) -> list[Pid[Any]]:
 
     Follows: `pg:get_members/2`.
     """
-    return _server(scope).living(group)
+    return _server(ref).living(group)
 
 
 @public_in("pg")
-def which_groups(scope: Ref) -> list[Any]:
+def which_groups(ref: Ref) -> list[Any]:
     """List the groups that have a member, the oldest first.
 
     Args:
-        scope: the scope.
+        ref: the scope.
 
     Raises:
         NoProcess: the scope does not run.
 
     Follows: `pg:which_groups/1`.
     """
-    server = _server(scope)
+    server = _server(ref)
     return [group for group in server.table.groups() if server.living(group)]
 
 
 @public_in("pg")
-def monitor(scope: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
+def monitor(ref: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
     """Follow a group: the running process gets `Joined` and `Left` messages from now on.
 
     When the scope ends there are no more of them; `otp.monitor(scope)` tells of that.
 
     Args:
-        scope: the scope.
+        ref: the scope.
         group: the group; it need not exist.
 
     Returns:
@@ -130,16 +130,16 @@ def monitor(scope: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
 
     Follows: `pg:monitor/2`.
     """
-    watcher, server = need_process("otp.pg.monitor"), _server(scope)
+    watcher, server = need_process("otp.pg.monitor"), _server(ref)
     return server.watch(watcher, _checked(group)), server.living(group)
 
 
 @public_in("pg")
-def monitor_scope(scope: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
+def monitor_scope(ref: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
     """Follow all groups of a scope, as `monitor` does one.
 
     Args:
-        scope: the scope.
+        ref: the scope.
 
     Returns:
         The handle, and the members of every group at this moment.
@@ -150,8 +150,8 @@ def monitor_scope(scope: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
 
     Follows: `pg:monitor_scope/1`.
     """
-    watcher, server = need_process("otp.pg.monitor_scope"), _server(scope)
-    members = {group: server.living(group) for group in which_groups(scope)}
+    watcher, server = need_process("otp.pg.monitor_scope"), _server(ref)
+    members = {group: server.living(group) for group in which_groups(ref)}
     return server.watch(watcher, ALL), members
 
 
@@ -182,15 +182,15 @@ def demonitor(handle: GroupMonitor) -> bool:
     return True
 
 
-def _server(scope: Ref) -> Scope:
-    check_reference(scope)
-    process = find_living(scope)
+def _server(ref: Ref) -> Scope:
+    check_reference(ref)
+    process = find_living(ref)
     if process is None or (process.instance is None and process.starting is not None):
-        error = NoProcess(scope)
+        error = NoProcess(ref)
         error.add_note("Start it with otp.child(otp.pg.Scope).having(name=...).")
         raise error
     if not isinstance(process.instance, Scope):
-        raise TypeError(f"scope={bounded(scope)}: expected the name of an otp.pg.Scope")
+        raise TypeError(f"ref={bounded(ref)}: expected the name of an otp.pg.Scope")
     return process.instance
 
 

@@ -167,7 +167,7 @@ class From(Handle, Generic[T]):
 
     @enable_ki_protection
     def abandon(self) -> None:
-        """Return up the answer; the server handles the request all the same."""
+        """Give up the answer; the server handles the request all the same."""
         if not self.done:
             self.abandoned = True
             self._leave()

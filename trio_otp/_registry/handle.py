@@ -18,7 +18,7 @@ from .._util.bounded import bounded
 from .._util.public import public
 from .._util.record import dataclass
 from .lock import release
-from .registry import NotRegistered, Valued
+from .registry import KeyNotRegistered, Valued
 from .subscription import subscription
 from .table import strict_key
 from .view import RegistryView, check_plain, matcher
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 
 @public
-def registry(name: Ref) -> RegistryHandle:
+def registry(ref: Ref) -> RegistryHandle:
     """Return the handle of a registry; it need not run yet.
 
     Args:
-        name: its name, or any other reference to its process.
+        ref: its name, or any other reference to its process.
 
     Raises:
-        TypeError: `name` is no reference.
+        TypeError: `ref` is no reference.
     """
-    check_reference(name)
-    return RegistryHandle(name)
+    check_reference(ref)
+    return RegistryHandle(ref)
 
 
 @public
@@ -85,7 +85,7 @@ class RegistryHandle(RegistryView):
         self._server().add(process, key, value)
 
     def unregister(self, key: Any) -> None:
-        """Return up a key of the running process, with all its entries; unknown keys are ignored.
+        """Give up a key of the running process, with all its entries; unknown keys are ignored.
 
         Args:
             key: a key this process has.
@@ -99,7 +99,7 @@ class RegistryHandle(RegistryView):
         self._server().remove(process, key)
 
     def unregister_match(self, key: Any, pattern: Any) -> None:
-        """Return up those entries of the running process under a key whose value matches.
+        """Give up those entries of the running process under a key whose value matches.
 
         Args:
             key: the key.
@@ -124,7 +124,7 @@ class RegistryHandle(RegistryView):
             The new value and the old one.
 
         Raises:
-            NotRegistered: the key is not this process's own.
+            KeyNotRegistered: the key is not this process's own.
             TypeError: `change` is no plain function.
             ValueError: the registry has duplicate keys.
             NotAProcess: in plain Trio code.
@@ -138,7 +138,7 @@ class RegistryHandle(RegistryView):
         for entry in server.table.held(process, key):
             old, entry.value = entry.value, change(entry.value)
             return entry.value, old
-        raise NotRegistered(key, process.pid)
+        raise KeyNotRegistered(key, process.pid)
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -270,7 +270,7 @@ class RegistryHandle(RegistryView):
         return self._server().register_name(key, pid)
 
     def unregister_name(self, key: Any) -> None:
-        """Return up a key of the running process."""
+        """Give up a key of the running process."""
         self._server().unregister_name(key)
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:

@@ -105,7 +105,7 @@ class Unregistered:
 
 
 @public
-class NotRegistered(OtpError, LookupError):
+class KeyNotRegistered(OtpError, LookupError):
     """The key does not belong to the process that wants to change it."""
 
     def __init__(self, key: object, pid: Pid[Any]) -> None:
@@ -218,7 +218,7 @@ class Registry(GenServer):
         return True
 
     def unregister_name(self, key: Any) -> None:
-        """Return up a key of the running process."""
+        """Give up a key of the running process."""
         self.remove(need_process("unregister_name"), _split(self._named(key))[0])
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:

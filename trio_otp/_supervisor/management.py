@@ -54,28 +54,28 @@ B = TypeVar("B", bound=Behaviour)
 
 @overload
 async def start_child(
-    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+    ref: Ref, child: Callable[[], B], *, timeout: float | None = None
 ) -> Pid[B]: ...
 @overload
 async def start_child(
-    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+    ref: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
 ) -> Pid[None]: ...
 @overload
-async def start_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
+async def start_child(ref: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
 @overload
 async def start_child(
-    sup: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
+    ref: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
 ) -> Pid[Any]: ...
 @public
 @enable_ki_protection
-async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
+async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Start a child under a supervisor, as the last one of a `Supervisor`.
 
     What an async function has passed to `task_status.started` is `process_info(pid).started`. If
     the caller is cancelled meanwhile, the child is taken back: it is stopped, and forgotten.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child: what to start: `otp.child(...)`, a behaviour class or an async function. For a
             `DynamicSupervisor` with a template, the list of the arguments that come after those of
             the template.
@@ -98,7 +98,7 @@ async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> 
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """
     try:
-        waiting = wait_for_start(_request(sup, "start_child", check_wanted(child), timeout))
+        waiting = wait_for_start(_request(ref, "start_child", check_wanted(child), timeout))
     except Exception:
         await refusal()
         raise
@@ -107,19 +107,19 @@ async def start_child(sup: Ref, child: Any, *, timeout: float | None = None) -> 
 
 @checkpointed
 @enable_ki_protection
-async def start_child_to_stay(sup: Ref, child: Any) -> Any:
+async def start_child_to_stay(ref: Ref, child: Any) -> Any:
     """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
-    return await _command(sup, "start_child", check_wanted(child), None)
+    return await _command(ref, "start_child", check_wanted(child), None)
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None) -> None:
+async def terminate_child(ref: Ref, child: Any, *, timeout: float | None = None) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child: the id of a `Supervisor`'s child; the pid or name of a `DynamicSupervisor`'s.
         timeout: seconds, as of `start_child`.
 
@@ -130,9 +130,9 @@ async def terminate_child(sup: Ref, child: Any, *, timeout: float | None = None)
 
     Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
     """
-    if issubclass(_need_supervisor(sup, "terminate_child"), DynamicSupervisor):
+    if issubclass(_need_supervisor(ref, "terminate_child"), DynamicSupervisor):
         child = await _pid_of(child)
-    await _command(sup, "terminate_child", child, timeout)
+    await _command(ref, "terminate_child", child, timeout)
 
 
 async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what is to be awaited
@@ -148,13 +148,13 @@ async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what i
 @public
 @checkpointed
 @enable_ki_protection
-async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
+async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
     If the caller is cancelled meanwhile, the child is down again.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child_id: which child.
         timeout: seconds, as of `start_child`.
 
@@ -168,18 +168,18 @@ async def restart_child(sup: Ref, child_id: Any, *, timeout: float | None = None
 
     Follows: `Supervisor.restart_child/2`.
     """
-    pid: Pid[Any] = await wait_for_start(_request(sup, "restart_child", child_id, timeout))
+    pid: Pid[Any] = await wait_for_start(_request(ref, "restart_child", child_id, timeout))
     return pid
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None) -> None:
+async def delete_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> None:
     """Forget a child of a `Supervisor` that is down.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child_id: which child.
         timeout: seconds, as of `start_child`.
 
@@ -189,17 +189,17 @@ async def delete_child(sup: Ref, child_id: Any, *, timeout: float | None = None)
 
     Follows: `Supervisor.delete_child/2`.
     """
-    await _command(sup, "delete_child", child_id, timeout)
+    await _command(ref, "delete_child", child_id, timeout)
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def which_children(sup: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
+async def which_children(ref: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
     """List the children of a supervisor, oldest first.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         timeout: seconds, as of `start_child`.
 
     Raises:
@@ -207,18 +207,18 @@ async def which_children(sup: Ref, *, timeout: float | None = None) -> list[Chil
 
     Follows: `Supervisor.which_children/1`, which lists them newest first.
     """
-    children: list[ChildInfo] = await _command(sup, "which_children", None, timeout)
+    children: list[ChildInfo] = await _command(ref, "which_children", None, timeout)
     return children
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
+async def which_child(ref: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
     """Return for one child of a supervisor what `which_children` returns for all.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child: the id of a `Supervisor`'s child, the pid of a `DynamicSupervisor`'s.
         timeout: seconds, as of `start_child`.
 
@@ -228,18 +228,18 @@ async def which_child(sup: Ref, child: Any, *, timeout: float | None = None) -> 
 
     Follows: Erlang's `supervisor:which_child/2`.
     """
-    info: ChildInfo = await _command(sup, "which_child", child, timeout)
+    info: ChildInfo = await _command(ref, "which_child", child, timeout)
     return info
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
+async def count_children(ref: Ref, *, timeout: float | None = None) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         timeout: seconds, as of `start_child`.
 
     Raises:
@@ -247,18 +247,18 @@ async def count_children(sup: Ref, *, timeout: float | None = None) -> Counts:
 
     Follows: `Supervisor.count_children/1`.
     """
-    counts: Counts = await _command(sup, "count_children", None, timeout)
+    counts: Counts = await _command(ref, "count_children", None, timeout)
     return counts
 
 
 @public
 @checkpointed
 @enable_ki_protection
-async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
+async def get_childspec(ref: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
     """Return the specification of a child, with every default filled in.
 
     Args:
-        sup: the supervisor.
+        ref: the supervisor.
         child_id: the id of a `Supervisor`'s child; the pid of a `DynamicSupervisor`'s, or the id of
             its template.
         timeout: seconds, as of `start_child`.
@@ -269,7 +269,7 @@ async def get_childspec(sup: Ref, child_id: Any, *, timeout: float | None = None
 
     Follows: Erlang's `supervisor:get_childspec/2`.
     """
-    spec: ChildSpec = await _command(sup, "get_childspec", child_id, timeout)
+    spec: ChildSpec = await _command(ref, "get_childspec", child_id, timeout)
     return spec
 
 
@@ -291,25 +291,25 @@ def check_childspecs(children: Iterable[Any], *, auto_shutdown: AutoShutdown = "
 
 @overload
 async def ensure_child(
-    sup: Ref, child: Callable[[], B], *, timeout: float | None = None
+    ref: Ref, child: Callable[[], B], *, timeout: float | None = None
 ) -> Pid[B]: ...
 @overload
 async def ensure_child(
-    sup: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
+    ref: Ref, child: Callable[[], Awaitable[object]], *, timeout: float | None = None
 ) -> Pid[None]: ...
 @overload
-async def ensure_child(sup: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
+async def ensure_child(ref: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
 @public
 @checkpointed
 @enable_ki_protection
-async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) -> Any:
+async def ensure_child(ref: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Return the process that has the child's name, starting the child if there is none.
 
     Any number of callers at a time get the same process. One that is cancelled takes back what it
     has begun, as `start_child` does.
 
     Args:
-        sup: the supervisor to start it under.
+        ref: the supervisor to start it under.
         child: `otp.child(...).having(name=...)`.
         timeout: seconds, as of `start_child`.
 
@@ -330,7 +330,7 @@ async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) ->
     until = None if timeout is None else trio.current_time() + timeout
     while (process := find_living(name)) is None or process.starting is not None:
         try:
-            return await _start_or_revive(sup, wanted, until)
+            return await _start_or_revive(ref, wanted, until)
         except (ChildRunning, ChildRestarting, ChildNotFound):
             pass  # another caller was faster
         except MaxChildren:
@@ -347,28 +347,28 @@ async def ensure_child(sup: Ref, child: Any, *, timeout: float | None = None) ->
 
 
 @enable_ki_protection
-async def _start_or_revive(sup: Ref, child: Child[Any], until: float | None) -> Any:
+async def _start_or_revive(ref: Ref, child: Child[Any], until: float | None) -> Any:
     try:
-        return await start_child(sup, child, timeout=_left(until))
+        return await start_child(ref, child, timeout=_left(until))
     except ChildAlreadyPresent:
-        return await restart_child(sup, child.spec.id, timeout=_left(until))
+        return await restart_child(ref, child.spec.id, timeout=_left(until))
 
 
 def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - trio.current_time())
 
 
-def _command(sup: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
+def _command(ref: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
-    return _request(sup, name, argument, timeout).begin()
+    return _request(ref, name, argument, timeout).begin()
 
 
-def _request(sup: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
+def _request(ref: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
     check_timeout("timeout", timeout)
-    process = need_living(sup, name)
-    check_class(sup, process, SupervisorBehaviour, name)
-    return From(process, sup, Command(name, argument), timeout)
+    process = need_living(ref, name)
+    check_class(ref, process, SupervisorBehaviour, name)
+    return From(process, ref, Command(name, argument), timeout)
 
 
-def _need_supervisor(sup: Ref, command: str) -> type[SupervisorBehaviour]:
-    return check_class(sup, need_living(sup, command), SupervisorBehaviour, command)
+def _need_supervisor(ref: Ref, command: str) -> type[SupervisorBehaviour]:
+    return check_class(ref, need_living(ref, command), SupervisorBehaviour, command)

@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 @public
-def partitions(name: Ref) -> Partitions:
+def partitions(ref: Ref) -> Partitions:
     """Return the handle of a partition supervisor; it need not run yet.
 
     Args:
-        name: its name, or any other reference to its process.
+        ref: its name, or any other reference to its process.
 
     Raises:
-        TypeError: `name` is no reference.
+        TypeError: `ref` is no reference.
     """
-    check_reference(name)
-    return Partitions(name)
+    check_reference(ref)
+    return Partitions(ref)
 
 
 @public

@@ -13,7 +13,7 @@ from .._start.start import Start, nursery_for
 from .._util.public import public_in
 from .handle import Task
 from .job import Job, callers_for
-from .result import Exited, NotOwner, Ok, Outcome, TaskExited, TaskReply, TaskTimeout
+from .result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskReply, TaskTimeout
 from .shutdown import ignore, shutdown
 from .stream import async_stream
 from .stream_loop import TaskStream
@@ -33,11 +33,11 @@ Ts = TypeVarTuple("Ts")
 
 __all__ = [
     "Exited",
-    "NotOwner",
     "Ok",
     "Outcome",
     "Task",
     "TaskExited",
+    "TaskNotOwned",
     "TaskReply",
     "TaskStream",
     "TaskTimeout",

@@ -27,7 +27,7 @@ from .._util.bounded import bounded, shown_text
 from .._util.checks import check_flag
 from .._util.copies import Handle
 from .._util.public import public
-from .result import Exited, NotOwner, Ok, TaskExited, TaskReply, TaskTimeout
+from .result import Exited, Ok, TaskExited, TaskNotOwned, TaskReply, TaskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -157,7 +157,7 @@ class Task(Handle, Generic[T]):
         caller = own_process()
         pid = None if caller is None else caller.pid
         if pid is not self.owner:
-            raise NotOwner(self, f"otp.task.{function}", self.owner, pid)
+            raise TaskNotOwned(self, f"otp.task.{function}", self.owner, pid)
 
     @checkpointed
     @enable_ki_protection

@@ -100,7 +100,7 @@ class TaskTimeout(OtpError, trio.TooSlowError):
 
 
 @public
-class NotOwner(OtpError, ValueError):
+class TaskNotOwned(OtpError, ValueError):
     """A task was used by somebody else than who started it."""
 
     def __init__(self, task: object, function: str, owner: object, caller: object) -> None:

@@ -48,7 +48,7 @@ async def shutdown(
         asked. `Exited(NOPROC)` if it is dead and what came of it was taken before.
 
     Raises:
-        NotOwner: the caller did not start it.
+        TaskNotOwned: the caller did not start it.
         TypeError: it is no task.
         ValueError: the time-out is not accepted, or `completed` made the task.
 
@@ -117,7 +117,7 @@ def ignore(task: Task[T]) -> Outcome[T] | None:
         `Ok(value)` or `Exited(reason)` if it has ended already, else None.
 
     Raises:
-        NotOwner: the caller did not start it.
+        TaskNotOwned: the caller did not start it.
         TypeError: it is no task.
         ValueError: `completed` made the task.
 

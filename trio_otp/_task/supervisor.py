@@ -111,7 +111,7 @@ class TaskSupervisor(DynamicSupervisor):
     @staticmethod
     @checkpointed
     async def start_async(
-        sup: Ref,
+        ref: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
         *args: *Ts,
         shutdown: Shutdown = 5.0,
@@ -121,7 +121,7 @@ class TaskSupervisor(DynamicSupervisor):
         """Start a task whose result its owner, the caller, takes later. They are linked.
 
         Args:
-            sup: the supervisor it lives under.
+            ref: the supervisor it lives under.
             fn: the async function.
             *args: what it is called with.
             shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
@@ -142,12 +142,12 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.async/3`.
         """
-        return await _start(sup, fn, args, shutdown, deliver=deliver, link=True, timeout=timeout)
+        return await _start(ref, fn, args, shutdown, deliver=deliver, link=True, timeout=timeout)
 
     @staticmethod
     @checkpointed
     async def start_async_nolink(
-        sup: Ref,
+        ref: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
         *args: *Ts,
         shutdown: Shutdown = 5.0,
@@ -157,7 +157,7 @@ class TaskSupervisor(DynamicSupervisor):
         """As `start_async`, without the link: neither ends because the other does.
 
         Args:
-            sup: the supervisor it lives under.
+            ref: the supervisor it lives under.
             fn: the async function.
             *args: what it is called with.
             shutdown: seconds it gets when the supervisor stops; `brutal_kill` kills at once.
@@ -171,12 +171,12 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.async_nolink/3`.
         """
-        return await _start(sup, fn, args, shutdown, deliver=deliver, link=False, timeout=timeout)
+        return await _start(ref, fn, args, shutdown, deliver=deliver, link=False, timeout=timeout)
 
     @staticmethod
     @checkpointed
     async def start_child(
-        sup: Ref,
+        ref: Ref,
         fn: Callable[[*Ts], Awaitable[object]],
         *args: *Ts,
         restart: Restart = "temporary",
@@ -186,7 +186,7 @@ class TaskSupervisor(DynamicSupervisor):
         """Start a task that nobody waits for, linked to the supervisor only.
 
         Args:
-            sup: the supervisor it lives under.
+            ref: the supervisor it lives under.
             fn: the async function.
             *args: what it is called with.
             restart: `temporary` runs it once, `transient` again after a crash, `permanent` always.
@@ -203,11 +203,11 @@ class TaskSupervisor(DynamicSupervisor):
         Follows: `Task.Supervisor.start_child/3`.
         """
         job = Job(fn, args, callers=callers_for(own_process()))
-        return await start_child(sup, _child_of(sup, job, restart, shutdown), timeout=timeout)
+        return await start_child(ref, _child_of(ref, job, restart, shutdown), timeout=timeout)
 
     @staticmethod
     def async_stream(
-        sup: Ref,
+        ref: Ref,
         items: Iterable[Item_T],
         fn: Callable[[Item_T, *Ts], Awaitable[T]],
         *args: *Ts,
@@ -217,7 +217,7 @@ class TaskSupervisor(DynamicSupervisor):
         """As `otp.task.async_stream`, with the tasks under a supervisor.
 
         Args:
-            sup: the supervisor they live under.
+            ref: the supervisor they live under.
             items: the inputs, taken one by one and closed as by `otp.task.async_stream`.
             fn: the async function.
             *args: what it is called with besides the item.
@@ -232,11 +232,11 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.async_stream/4`.
         """
-        return _stream(sup, items, Plan(fn, args, **options), shutdown)
+        return _stream(ref, items, Plan(fn, args, **options), shutdown)
 
     @staticmethod
     def async_stream_nolink(
-        sup: Ref,
+        ref: Ref,
         items: Iterable[Item_T],
         fn: Callable[[Item_T, *Ts], Awaitable[T]],
         *args: *Ts,
@@ -248,7 +248,7 @@ class TaskSupervisor(DynamicSupervisor):
         Only a consumer that dies of an exit signal leaves the tasks running, as in OTP.
 
         Args:
-            sup: the supervisor they live under.
+            ref: the supervisor they live under.
             items: the inputs, taken one by one and closed as by `otp.task.async_stream`.
             fn: the async function.
             *args: what it is called with besides the item.
@@ -260,15 +260,15 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.async_stream_nolink/4`.
         """
-        return _stream(sup, items, Plan(fn, args, **options, link=False), shutdown)
+        return _stream(ref, items, Plan(fn, args, **options, link=False), shutdown)
 
     @staticmethod
     @checkpointed
-    async def children(sup: Ref, *, timeout: float | None = None) -> list[Pid[Any]]:
+    async def children(ref: Ref, *, timeout: float | None = None) -> list[Pid[Any]]:
         """List the tasks that run, oldest first.
 
         Args:
-            sup: the supervisor.
+            ref: the supervisor.
             timeout: seconds; None waits as long as it takes.
 
         Raises:
@@ -276,17 +276,17 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.children/1`.
         """
-        _need_task_supervisor(sup, "children")
-        infos = await which_children(sup, timeout=timeout)
+        _need_task_supervisor(ref, "children")
+        infos = await which_children(ref, timeout=timeout)
         return [info.pid for info in infos if info.pid is not None]
 
     @staticmethod
     @checkpointed
-    async def terminate_child(sup: Ref, pid: Pid[Any], *, timeout: float | None = None) -> None:
+    async def terminate_child(ref: Ref, pid: Pid[Any], *, timeout: float | None = None) -> None:
         """Stop a task within its `shutdown` limit. What is linked to it gets the signal.
 
         Args:
-            sup: the supervisor.
+            ref: the supervisor.
             pid: which task.
             timeout: seconds to wait; None waits as long as it takes. It is stopped all the same.
 
@@ -296,8 +296,8 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.terminate_child/2`.
         """
-        _need_task_supervisor(sup, "terminate_child")
-        await terminate_child(sup, pid, timeout=timeout)
+        _need_task_supervisor(ref, "terminate_child")
+        await terminate_child(ref, pid, timeout=timeout)
 
 
 class TaskLoop(DynamicLoop):
@@ -325,7 +325,7 @@ async def run_job(job: Job) -> None:
 
 @enable_ki_protection
 async def _start(
-    sup: Ref,
+    ref: Ref,
     fn: Callable[..., Awaitable[T]],
     args: tuple[Any, ...],
     shutdown: Shutdown,
@@ -341,29 +341,29 @@ async def _start(
     task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
-        await start_child(sup, _child_of(sup, job, "temporary", shutdown), timeout=timeout)
+        await start_child(ref, _child_of(ref, job, "temporary", shutdown), timeout=timeout)
     except BaseException:
         task._abandon()
         raise
     return task
 
 
-def _child_of(sup: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> Child[None]:
-    _need_task_supervisor(sup, "start_child" if job.sink is None else "start_async")
+def _child_of(ref: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> Child[None]:
+    _need_task_supervisor(ref, "start_child" if job.sink is None else "start_async")
     child: Child[None] = make_child(run_job, job)
     return child.having(id=job.label, restart=restart, shutdown=shutdown)
 
 
 def _stream(
-    sup: Ref, items: Iterable[Any], plan: Plan, shutdown: Shutdown
+    ref: Ref, items: Iterable[Any], plan: Plan, shutdown: Shutdown
 ) -> AbstractAsyncContextManager[TaskStream[Any]]:
     check_items(items)
 
     async def start(job: Job) -> None:
-        await start_child_to_stay(sup, _child_of(sup, job, "temporary", shutdown))
+        await start_child_to_stay(ref, _child_of(ref, job, "temporary", shutdown))
 
     return open_stream(items, plan, start)
 
 
-def _need_task_supervisor(sup: Ref, function: str) -> None:
-    check_class(sup, need_living(sup, function), TaskSupervisor, f"TaskSupervisor.{function}")
+def _need_task_supervisor(ref: Ref, function: str) -> None:
+    check_class(ref, need_living(ref, function), TaskSupervisor, f"TaskSupervisor.{function}")

@@ -46,7 +46,7 @@ async def await_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
             the caller ends with that reason instead.
         TaskTimeout: the time is up, or the result was taken before. The task runs on, nobody can
             take its result any more; `shutdown` ends it.
-        NotOwner: the caller did not start it.
+        TaskNotOwned: the caller did not start it.
         TypeError: it is no task.
         ValueError: the time-out is no number of seconds from 0 up.
 
@@ -74,7 +74,7 @@ async def await_many(tasks: Iterable[Task[T]], *, timeout: float | None = AWAIT_
             results any more.
         TaskTimeout: the time is up, or a result was taken before; `what` lists the tasks that have
             none.
-        NotOwner, TypeError, ValueError: as `await_one`.
+        TaskNotOwned, TypeError, ValueError: as `await_one`.
 
     Follows: `Task.await_many/2`.
     """
@@ -131,7 +131,7 @@ async def yield_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
         `Ok(value)`, `Exited(reason)`, or None if it still runs, or was asked with success before.
 
     Raises:
-        NotOwner: the caller did not start it.
+        TaskNotOwned: the caller did not start it.
         TypeError: it is no task.
         ValueError: the time-out is no number of seconds from 0 up.
 
@@ -165,7 +165,7 @@ async def yield_many(
         Each task with `Ok(value)`, `Exited(reason)` or None, in the order of the tasks.
 
     Raises:
-        NotOwner: the caller did not start one of them.
+        TaskNotOwned: the caller did not start one of them.
         TypeError: what is given is no list of tasks.
         ValueError: an option has a value that is not accepted.
 

@@ -52,13 +52,13 @@ SHORTEST: Final = 0.001  # seconds, as in OTP
 
 @public
 @enable_ki_protection
-def send_interval(dest: Ref, message: Any, period: float) -> Timer:
+def send_interval(ref: Ref, message: Any, period: float) -> Timer:
     """Send a plain message again and again, for the first time after one period.
 
     It goes to the process that is behind the reference now, and ends with that.
 
     Args:
-        dest: who gets the messages; to a dead pid none is sent.
+        ref: who gets the messages; to a dead pid none is sent.
         message: anything; it is the same object each time.
         period: seconds from one to the next, at least 0.001.
 
@@ -67,15 +67,15 @@ def send_interval(dest: Ref, message: Any, period: float) -> Timer:
 
     Raises:
         ValueError: the period is no finite number, or is too short.
-        NoProcess: `dest` is a name that nobody has.
-        TypeError: `dest` is no reference.
+        NoProcess: `ref` is a name that nobody has.
+        TypeError: `ref` is no reference.
 
     Follows: `timer:send_interval/3`.
     """
     _check_period(period)
-    process = find_living(dest)
-    if process is None and not isinstance(dest, Pid):
-        process = need_living(dest)
+    process = find_living(ref)
+    if process is None and not isinstance(ref, Pid):
+        process = need_living(ref)
     timer = _Interval(period, _Send(message)).timer
     if process is None:
         timer.live = False

@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 @public
 @enable_ki_protection
-def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False) -> Timer:
+def send_after(ref: Ref, message: Any, delay: float, *, absolute: bool = False) -> Timer:
     """Send a plain message after some time.
 
     It outlives its setter. A message to a pid is cancelled when that process dies; a name is
     resolved when the time has come, and nobody behind it then means nothing is sent.
 
     Args:
-        dest: who gets the message.
+        ref: who gets the message.
         message: anything.
         delay: seconds from now; 0 still goes through the mailbox.
         absolute: `delay` is a time of `trio.current_time()` instead; one that is over is now.
@@ -57,12 +57,12 @@ def send_after(dest: Ref, message: Any, delay: float, *, absolute: bool = False)
 
     Raises:
         ValueError: the delay is no finite number, or negative and not `absolute`.
-        TypeError: `dest` is no reference, or `absolute` no bool.
+        TypeError: `ref` is no reference, or `absolute` no bool.
 
     Follows: `Process.send_after/4`.
     """
     check_flag("absolute", absolute)
-    return _set(_Delivery(dest, message), delay, absolute)
+    return _set(_Delivery(ref, message), delay, absolute)
 
 
 @overload
@@ -202,8 +202,8 @@ class Shot:
     __slots__ = ("dest", "what")
     name: ClassVar[str]
 
-    def __init__(self, dest: Any, what: Any) -> None:
-        self.dest = dest
+    def __init__(self, ref: Any, what: Any) -> None:
+        self.dest = ref
         self.what = what
 
     def __call__(self, timer: Timer) -> None:

@@ -27,8 +27,8 @@ _NAMES: Final = {
     "_gen_server.agent": "Agent",
     "_application.base": "Application",
     "_application.errors": (
-        "AlreadyLoaded ApplicationExited ApplicationStartError ConfigChangeError NoController "
-        "NoSetting NotStarted UnknownApplication"
+        "ApplicationAlreadyLoaded ApplicationExited ApplicationNotStarted ApplicationStartError "
+        "ConfigChangeError NoApplicationController SettingNotFound UnknownApplication"
     ),
     "_supervisor.dynamic": "DynamicSupervisor",
     "_gen_statem.enter_loop": "enter_loop",
@@ -54,7 +54,7 @@ _NAMES: Final = {
     "_port.port": "Port",
     "_port.output": "PortLine",
     "_application.program": "run",
-    "_registry.registry": "NotRegistered Registered Registry Unregistered",
+    "_registry.registry": "KeyNotRegistered Registered Registry Unregistered",
     "_registry.handle": "RegistryHandle registry",
     "_registry.subscription": "Subscription",
     "_gen_server.request_collection": "RequestIds",
@@ -72,7 +72,7 @@ _NAMES: Final = {
     "_supervisor.data": "ChildInfo Counts",
     "_supervisor.supervisor": "Supervisor",
     "_task.handle": "Task",
-    "_task.result": "NotOwner TaskExited TaskReply TaskTimeout",
+    "_task.result": "TaskNotOwned TaskExited TaskReply TaskTimeout",
     "_task.supervisor": "TaskSupervisor",
     "_inspect.tree": "tree",
     "_port.worker_thread": "WorkerThread",

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .assertions import assert_call_fails as assert_call_fails
     from .assertions import assert_down as assert_down
     from .assertions import assert_restarted as assert_restarted
-    from .errors import AfterTheEnd as AfterTheEnd
     from .errors import UnknownServer as UnknownServer
+    from .errors import UsedAfterTest as UsedAfterTest
     from .faults import ACTIONS as ACTIONS
     from .faults import Action as Action
     from .faults import Fault as Fault
@@ -71,7 +71,7 @@ else:
     _HOMES = _table(
         {
             "assertions": "assert_call_fails assert_down assert_restarted",
-            "errors": "AfterTheEnd UnknownServer",
+            "errors": "UsedAfterTest UnknownServer",
             "faults": "ACTIONS Action Fault schedules",
             "fixture_types": "StartSupervised StopSupervised",
             "guest_loop": "GuestLoop Pending",

@@ -120,11 +120,11 @@ ENDS = "trio_otp.testing: why processes ended"  # in the extras of a run, {pid: 
 
 @public_in("testing")
 @checkpointed
-async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN) -> Pid[Any]:
+async def assert_restarted(ref: Ref, times: int = 1, *, within: float = WITHIN) -> Pid[Any]:
     """Wait until a child has been restarted so often by its supervisor, and runs again.
 
     Args:
-        name: its name, which stays the same; a pid is one incarnation only.
+        ref: its name, which stays the same; a pid is one incarnation only.
         times: how often since its supervisor started.
         within: seconds.
 
@@ -138,26 +138,26 @@ async def assert_restarted(name: Ref, times: int = 1, *, within: float = WITHIN)
         ValueError: a number is not accepted.
     """
     __tracebackhide__ = True
-    if isinstance(name, Pid):
-        raise TypeError(f"name={bounded(name)}: expected a name; a pid is one incarnation only")
-    check_reference(name)
+    if isinstance(ref, Pid):
+        raise TypeError(f"ref={bounded(ref)}: expected a name; a pid is one incarnation only")
+    check_reference(ref)
     check_whole("times", times, 0)
     check_timeout("within", within)
-    await until(lambda: _restarts(name) >= times, within)
+    await until(lambda: _restarts(ref) >= times, within)
     await trio.testing.wait_all_tasks_blocked()
-    process, restarts = find_living(name), _restarts(name)
+    process, restarts = find_living(ref), _restarts(ref)
     if process is None:
-        there = f"nobody has the name {bounded(name)} after {within:g} s"
+        there = f"nobody has the name {bounded(ref)} after {within:g} s"
         raise AssertionError(f"{there}; expected {_times(times)}\n{tree_text()}")
     if restarts != times:
-        was = f"{bounded(name)} was restarted {_times(restarts)}"
+        was = f"{bounded(ref)} was restarted {_times(restarts)}"
         raise AssertionError(f"{was} within {within:g} s, not {_times(times)}\n{tree_text()}")
     _see_ends(process)
     return process.pid
 
 
-def _restarts(name: Any) -> int:
-    process = find_living(name)
+def _restarts(ref: Any) -> int:
+    process = find_living(ref)
     slot = None if process is None or process.starting is not None else slot_of(process)
     return -1 if slot is None else slot.restarts
 

@@ -33,7 +33,7 @@ class UnknownServer(NoProcess):
 
 
 @public_in("testing")
-class AfterTheEnd(OtpError, RuntimeError):
+class UsedAfterTest(OtpError, RuntimeError):
     """A probe, or something else that belongs to a test, was used after the end of that test.
 
     Args:

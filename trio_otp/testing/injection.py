@@ -54,13 +54,13 @@ class MachineCrash(InjectedCrash):
 
 
 @public_in("testing")
-def crash_next_call(server: Ref, error: Exception | None = None) -> None:
+def crash_next_call(ref: Ref, error: Exception | None = None) -> None:
     """Let a server crash in the place of handling its next call.
 
     Casts and other messages are handled as ever. The crash is no surprise for the test's `otp_log`.
 
     Args:
-        server: a GenServer, Agent, GenStatem or another process that answers calls.
+        ref: a GenServer, Agent, GenStatem or another process that answers calls.
         error: what it crashes with; `InjectedCrash` if not given.
 
     Raises:
@@ -68,9 +68,9 @@ def crash_next_call(server: Ref, error: Exception | None = None) -> None:
         WrongServer: it is a supervisor or a plain process.
         TypeError: `error` is no exception.
     """
-    process = need_server("crash_next_call", server)
+    process = need_server("crash_next_call", ref)
     if not takes_messages(process) or loop_of(process) is not None:
-        raise WrongServer("crash_next_call", server, class_name(process))
+        raise WrongServer("crash_next_call", ref, class_name(process))
     reason = InjectedCrash("crash_next_call") if error is None else error
     if not isinstance(reason, Exception):
         raise TypeError(f"error={bounded(error)}: expected an exception")
@@ -93,11 +93,11 @@ class _Trap(Gate):
 
 @public_in("testing")
 @block("async with pause(server): ...")
-async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
+async def pause(ref: Ref) -> AsyncGenerator[Pid[Any]]:
     """Hold a server while a block runs: what is sent to it waits, and is handled afterwards.
 
     Args:
-        server: whom to hold; `otp.sys.suspend` is what does it.
+        ref: whom to hold; `otp.sys.suspend` is what does it.
 
     Returns:
         The block, which gives the pid of the server.
@@ -107,7 +107,7 @@ async def pause(server: Ref) -> AsyncGenerator[Pid[Any]]:
         WrongServer: it is a plain process.
         CallTimeout: it is busy with a message.
     """
-    process = need_server("pause", server)
+    process = need_server("pause", ref)
     await sys.suspend(process.pid)
     try:
         yield process.pid

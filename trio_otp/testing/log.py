@@ -24,7 +24,7 @@ from .._util.bounded import bounded, shown_text
 from .._util.checks import check_whole
 from .._util.copies import Handle
 from .._util.public import public_in
-from .errors import AfterTheEnd, pid_of
+from .errors import UsedAfterTest, pid_of
 from .patterns import check_pattern, matches, shown
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class OtpLog(Handle):
 
         Raises:
             AssertionError: on leaving, there were none, or not as many.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
             TypeError, ValueError: an argument is not accepted.
         """
         check_pattern("reason", reason)
@@ -167,7 +167,7 @@ class _Expectation(AbstractContextManager["list[CrashReport]"]):
 
     def __enter__(self) -> list[CrashReport]:
         if not self._log._open:
-            raise AfterTheEnd("otp_log", self._log._test)
+            raise UsedAfterTest("otp_log", self._log._test)
         self._before = len(self._log.crashes)
         self._found = []
         runtime().events.attach("crash", self._listen)

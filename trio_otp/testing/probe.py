@@ -37,7 +37,7 @@ from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.copies import Handle
 from .._util.public import public_in
-from .errors import AfterTheEnd, need_server
+from .errors import UsedAfterTest, need_server
 from .mailboxes import mailbox_text
 from .patterns import check_pattern, matches, shown
 from .receiving import QUIET, WITHIN, note_read, refuted
@@ -117,7 +117,7 @@ class Probe(Handle):
 
         Raises:
             AssertionError: none came; the text lists what is there.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
             TypeError, ValueError: an argument is not accepted.
         """
         __tracebackhide__ = True
@@ -137,7 +137,7 @@ class Probe(Handle):
             The caller; its `message` is the request.
 
         Raises:
-            AssertionError, AfterTheEnd, TypeError, ValueError: as `receive`.
+            AssertionError, UsedAfterTest, TypeError, ValueError: as `receive`.
         """
         __tracebackhide__ = True
         call: From[Any] = await self._receive(_request, pattern, within, "call")
@@ -153,7 +153,7 @@ class Probe(Handle):
 
         Raises:
             AssertionError: it is there or came.
-            AfterTheEnd, TypeError, ValueError: as `receive`.
+            UsedAfterTest, TypeError, ValueError: as `receive`.
         """
         __tracebackhide__ = True
         found = await self._wait(_content, pattern, within)
@@ -204,7 +204,7 @@ class Probe(Handle):
                 client method. What it raises goes to the caller.
 
         Raises:
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
             TypeError: it is no pattern.
         """
         check_pattern("pattern", pattern)
@@ -226,7 +226,7 @@ class Probe(Handle):
             pattern: of a message, of what is cast, or of a request; everything, if not given.
 
         Raises:
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
             TypeError: an argument is not accepted.
         """
         check_reference(ref)
@@ -245,7 +245,7 @@ class Probe(Handle):
 
         Raises:
             UnknownServer: nobody is behind the reference.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
         """
         self._check()
         target = need_server("probe.watch", ref)
@@ -312,7 +312,7 @@ class Probe(Handle):
 
     def _check(self) -> None:
         if not self._open:
-            raise AfterTheEnd("a probe", self._test)
+            raise UsedAfterTest("a probe", self._test)
 
 
 _NOTHING: Any = object()

@@ -73,10 +73,10 @@ class Storm(Handle):
     it as a note.
     """
 
-    def __init__(self, tree: Ref, schedule: Iterable[Fault], origin: str) -> None:
+    def __init__(self, ref: Ref, schedule: Iterable[Fault], origin: str) -> None:
         self.schedule = tuple(schedule)
         self.hits: list[Hit] = []
-        self._tree = tree
+        self._tree = ref
         self._origin = origin
         self._root: Process
         self._timers: list[Timer] = []
@@ -98,12 +98,12 @@ class Storm(Handle):
         tree: Any = self._tree
         if tree is None:
             raise TypeError(
-                "tree=None: expected a supervisor; otp_system.supervisor is None until "
+                "ref=None: expected a supervisor; otp_system.supervisor is None until "
                 "start_supervised has started something"
             )
         self._root = look(self._tree)
         if loop_of(self._root) is None:
-            raise TypeError(f"tree={bounded(self._tree)}: expected a supervisor")
+            raise TypeError(f"ref={bounded(self._tree)}: expected a supervisor")
         self.over = trio.Event()
         for fault in self.schedule:
             self._after(fault.at, self._happen, fault)
@@ -261,7 +261,7 @@ def _shown(pid: Pid[Any] | None) -> str:
 
 @public_in("testing")
 def chaos(
-    tree: Ref,
+    ref: Ref,
     *,
     seed: int = 0,
     rate: float = 0.2,
@@ -275,7 +275,7 @@ def chaos(
     gives up if there are more restarts than its `max_restarts` allows, as ever.
 
     Args:
-        tree: the supervisor; it is not hit itself.
+        ref: the supervisor; it is not hit itself.
         seed: a whole number.
         rate: faults a second, on average.
         seconds: how long the storm lasts; the block may take longer.
@@ -291,15 +291,15 @@ def chaos(
         RuntimeError: on entering, the clock of the run is no `MockClock`.
     """
     faults = schedule_of(seed, rate, seconds, actions)
-    return Storm(tree, faults, f"chaos(seed={seed}, rate={rate:g})")
+    return Storm(ref, faults, f"chaos(seed={seed}, rate={rate:g})")
 
 
 @public_in("testing")
-def replay(tree: Ref, schedule: Schedule) -> Storm:
+def replay(ref: Ref, schedule: Schedule) -> Storm:
     """Let certain faults hit the children beneath a supervisor, while a plain `with` block runs.
 
     Args:
-        tree: the supervisor; it is not hit itself.
+        ref: the supervisor; it is not hit itself.
         schedule: the faults.
 
     Returns:
@@ -314,4 +314,4 @@ def replay(tree: Ref, schedule: Schedule) -> Storm:
     for fault in faults:
         if not isinstance(fault, Fault):
             raise TypeError(f"schedule has {bounded(fault)} in it; expected a list of Fault")
-    return Storm(tree, faults, "replay")
+    return Storm(ref, faults, "replay")

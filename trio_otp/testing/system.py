@@ -39,7 +39,7 @@ from .._util.bounded import bounded
 from .._util.copies import Handle
 from .._util.public import public_in
 from .assertions import ENDS
-from .errors import AfterTheEnd, UnknownServer
+from .errors import UnknownServer, UsedAfterTest
 from .leaks import (
     Leaked,
     leaked_processes,
@@ -123,7 +123,7 @@ class OtpSystem(Handle):
 
         Raises:
             SpecError, StartError, AlreadyStarted, ChildAlreadyPresent: as `otp.start_child`.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
 
         Follows: ExUnit's `start_supervised!/2`.
         """
@@ -150,7 +150,7 @@ class OtpSystem(Handle):
 
         Raises:
             UnknownServer: the supervisor of the test has no such child.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
 
         Follows: ExUnit's `stop_supervised!/1`.
         """
@@ -180,7 +180,7 @@ class OtpSystem(Handle):
 
         Raises:
             AlreadyRegistered: the name is taken.
-            AfterTheEnd: the test is over.
+            UsedAfterTest: the test is over.
             TypeError: an argument is not accepted.
         """
         self._check("otp_system.probe")
@@ -199,7 +199,7 @@ class OtpSystem(Handle):
 
     def _check(self, what: str) -> None:
         if not self._open:
-            raise AfterTheEnd(what, self._test)
+            raise UsedAfterTest(what, self._test)
 
     # -- its life ----------------------------------------------------------------------------
 
