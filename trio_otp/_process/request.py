@@ -167,7 +167,7 @@ class From(Handle, Generic[T]):
 
     @enable_ki_protection
     def abandon(self) -> None:
-        """Give up the answer; the server handles the request all the same."""
+        """Abandon the answer; the server handles the request all the same."""
         if not self.done:
             self.abandoned = True
             self._leave()

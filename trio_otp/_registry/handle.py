@@ -85,7 +85,7 @@ class RegistryHandle(RegistryView):
         self._server().add(process, key, value)
 
     def unregister(self, key: Any) -> None:
-        """Give up a key of the running process, with all its entries; unknown keys are ignored.
+        """Unregister a key of the running process, with all its entries; unknown keys are ignored.
 
         Args:
             key: a key this process has.
@@ -99,7 +99,7 @@ class RegistryHandle(RegistryView):
         self._server().remove(process, key)
 
     def unregister_match(self, key: Any, pattern: Any) -> None:
-        """Give up those entries of the running process under a key whose value matches.
+        """Unregister those entries of the running process under a key whose value matches.
 
         Args:
             key: the key.
@@ -270,7 +270,7 @@ class RegistryHandle(RegistryView):
         return self._server().register_name(key, pid)
 
     def unregister_name(self, key: Any) -> None:
-        """Give up a key of the running process."""
+        """Unregister a key of the running process."""
         self._server().unregister_name(key)
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:

@@ -218,7 +218,7 @@ class Registry(GenServer):
         return True
 
     def unregister_name(self, key: Any) -> None:
-        """Give up a key of the running process."""
+        """Unregister a key of the running process."""
         self.remove(need_process("unregister_name"), _split(self._named(key))[0])
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:
