@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from trio_otp._exits.exits import KILLED, NORMAL, SHUTDOWN, Shutdown, SpecError
+from trio_otp._exits.errors import SpecError
+from trio_otp._exits.reasons import KILLED, NORMAL, SHUTDOWN, Shutdown
 from trio_otp._supervisor.policy import (
     Entry,
     GiveUp,

@@ -20,7 +20,7 @@ from ._application.base import Application
 from ._application.config import read_config
 from ._application.environment import parse_setting
 from ._application.graph import all_of
-from ._exits.exits import SpecError
+from ._exits.errors import SpecError
 from ._util.bounded import visible_lines
 from ._util.version import __version__
 

@@ -23,7 +23,7 @@ Follows: Erlang's SASL reports, the messages of Elixir's `Logger` for a GenServe
 
 from __future__ import annotations
 
-from ._exits.exits import reason_text
+from ._exits.reasons import reason_text
 from ._log.add_metadata import add_metadata
 from ._log.reports import (
     log_application,

@@ -58,7 +58,7 @@ from ._behaviour.system_requests import (
     Suspend,
 )
 from ._behaviour.system_requests import ask as _ask
-from ._exits.exits import NORMAL
+from ._exits.reasons import NORMAL
 from ._process.checkpoints import checkpointed
 from ._process.debug import DONE, DebugEvent, Statistics
 from ._process.request import DEFAULT_TIMEOUT

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
 from .._behaviour.class_checks import check_members, new_members, refuse_options
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
 from .._util.public import public

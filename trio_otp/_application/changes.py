@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from .._exits.bare import unwrap
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._util.record import dataclass
 from .._util.user_code import call_back
 from .config import read_config

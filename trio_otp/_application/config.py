@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._util.bounded import bounded
 from .._util.checks import nearest
 from .environment import unknown_key

@@ -17,8 +17,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import raise_beside
-from .._exits.exits import SHUTDOWN, AlreadyStarted, SpecError
+from .._exits.errors import AlreadyStarted, SpecError
 from .._exits.nurseries import OwnNursery, WholeScope
+from .._exits.reasons import SHUTDOWN
 from .._process.runtime import calling_process, runtime
 from .._process.wait_edges import enter_wait, leave_wait
 from .._util.checks import check_choice

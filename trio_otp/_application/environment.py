@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._util.bounded import bounded
 from .._util.checks import did_you_mean
 from .._util.copies import Mark

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._exits.exits import OtpError, StartError, ends_text, last_crash, reason_text
+from .._exits.errors import OtpError, StartError, ends_text, last_crash
+from .._exits.reasons import reason_text
 from .._util.bounded import bounded
 from .._util.public import public
 

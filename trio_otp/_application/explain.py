@@ -11,8 +11,9 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._exits.bare import NURSERY_TEXT, unwrap
-from .._exits.exits import FailedToStartChild, Shutdown, StartError
+from .._exits.errors import FailedToStartChild, StartError
 from .._exits.log_text import LIBRARIES, exception_text, set_in
+from .._exits.reasons import Shutdown
 from .._util.bounded import bounded
 from .errors import ApplicationExited, ApplicationStartError
 
@@ -25,7 +26,7 @@ SHOWN: Final = 5  # ends of children
 def explain(error: ApplicationStartError | ApplicationExited) -> str:
     """Return the text for an error that ended a program.
 
-    >>> from trio_otp._exits.exits import FailedToStartChild
+    >>> from trio_otp._exits.errors import FailedToStartChild
     >>> reason = Shutdown(FailedToStartChild("db", FileNotFoundError("no shop.db")))
     >>> print(explain(ApplicationStartError("shop", reason)))
     application 'shop' did not start: child 'db': FileNotFoundError: no shop.db

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import AlreadyStarted
+from .._exits.errors import AlreadyStarted
 from .._process.checkpoints import checkpointed
 from .._util.bounded import bounded
 from .._util.public import public_in

@@ -11,7 +11,7 @@ import importlib
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .base import Application, is_application
 
 if TYPE_CHECKING:

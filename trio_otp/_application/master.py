@@ -20,17 +20,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import reason_of
-from .._exits.exits import (
-    KILLED,
-    NORMAL,
-    SHUTDOWN,
-    BadReturn,
-    SpecError,
-    StartError,
-    is_quiet,
-    passes_through,
-)
+from .._exits.errors import BadReturn, SpecError, StartError
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, is_quiet, passes_through
 from .._process.nursery import OrderedNursery, lives_in
 from .._process.nursery import stop as stop_process
 from .._process.process import UNSET

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import AlreadyStarted
+from .._exits.errors import AlreadyStarted
 from .._process.block import block
 from .._util.copies import Handle
 from .._util.public import public

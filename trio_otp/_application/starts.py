@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._exits.nurseries import OwnNursery
 from .._util.checks import check_choice
 from .graph import in_order, needs

@@ -16,7 +16,8 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from .._exits.exits import NORMAL, BadReturn, ProcessExit
+from .._exits.errors import BadReturn
+from .._exits.reasons import NORMAL, ProcessExit
 from .._process.status import formatted
 from .._util.bounded import bounded
 from .._util.user_code import call_back

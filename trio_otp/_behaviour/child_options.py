@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._process.debug import check_debug
 from .._process.names import check_name
 from .._process.request import check_timeout, is_seconds

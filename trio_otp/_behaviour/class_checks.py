@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._util.async_functions import generator_kind
 from .._util.bounded import bounded
 from .._util.checks import did_you_mean

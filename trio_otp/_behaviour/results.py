@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import outcome
 
 from .._exits.bare import as_reason
-from .._exits.exits import NORMAL, Internal
+from .._exits.reasons import NORMAL, Internal
 from .._process.process import UNSET
 from .._util.public import public
 from .._util.record import dataclass

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 import outcome
 import trio
 
-from .._exits.exits import CallbackFailed
+from .._exits.errors import CallbackFailed
 from .._process.mailbox import SystemMessage
 from .._process.process import UNSET
 from .._process.request import From

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import reason_of
-from .._exits.exits import CallbackFailed, ProcessNotSuspended, WrongServer, passes_through
+from .._exits.errors import CallbackFailed, ProcessNotSuspended, WrongServer
+from .._exits.reasons import passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
 from .._process.request import check_timeout

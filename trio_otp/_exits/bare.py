@@ -28,7 +28,8 @@ from weakref import ref
 import trio
 
 from .._util.bounded import bounded
-from .exits import Internal, ProcessExit, ProcessExited
+from .errors import ProcessExited
+from .reasons import Internal, ProcessExit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,7 +294,7 @@ def _public(link: BaseException) -> BaseException | None:
     return exited(leaving) if error is None and leaving is not None else error
 
 
-def exited(leaving: ProcessExit) -> ProcessExited:
+def exited(leaving: ProcessExit) -> BaseException:
     """Return the public error that says that the code has called `otp.exit`."""
     known = None if leaving.told is None else leaving.told()
     if known is not None:

@@ -15,7 +15,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, cast
 
 from .._util.bounded import HIDDEN, Note, bounded, hidden_text
-from .exits import Shutdown
+from .reasons import Shutdown
 
 TEXT: Final = 500  # characters of a text that is remembered
 MOST: Final = 20  # items of a container, members of a group

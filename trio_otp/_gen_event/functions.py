@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import Cast
-from .._exits.exits import NORMAL
+from .._exits.reasons import NORMAL
 from .._gen_server import request_ids
 from .._gen_server import server as gen_server
 from .._gen_server.request_collection import RequestIds

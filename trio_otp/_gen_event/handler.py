@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import log_unexpected
-from .._exits.exits import NORMAL, NoCallback, OtpError, reason_text
+from .._exits.errors import NoCallback, OtpError
+from .._exits.reasons import NORMAL, reason_text
 from .._gen_server.client import OWN
 from .._process.process import UNSET
 from .._process.runtime import need_process

@@ -33,7 +33,8 @@ from .._behaviour.messages import (
 )
 from .._behaviour.results import Reply
 from .._exits.bare import reason_of
-from .._exits.exits import NOPROC, NORMAL, SHUTDOWN, BadReturn, StartError, passes_through
+from .._exits.errors import BadReturn, StartError
+from .._exits.reasons import NOPROC, NORMAL, SHUTDOWN, passes_through
 from .._gen_server.server import GenServer
 from .._process.links import connect
 from .._process.process import UNSET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from .._behaviour.results import Stop, is_value
-from .._exits.exits import BadReturn
+from .._exits.errors import BadReturn
 from .._util.record import dataclass
 from .handler import GenEvent, RemoveHandler, SwapHandler
 

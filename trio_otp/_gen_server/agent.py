@@ -40,7 +40,7 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.behaviour import finish
 from .._behaviour.messages import Cast, Handled
 from .._behaviour.results import Reply
-from .._exits.exits import BadReturn
+from .._exits.errors import BadReturn
 from .._process.checkpoints import checkpointed
 from .._process.names import check_class, find_living, need_living
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout

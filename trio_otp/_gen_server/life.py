@@ -30,7 +30,7 @@ from .._behaviour.messages import (
 )
 from .._behaviour.results import IGNORE, Stop, Stopping, as_outcome
 from .._exits.bare import raise_bare, reason_of
-from .._exits.exits import ProcessExit, is_quiet, passes_through
+from .._exits.reasons import ProcessExit, is_quiet, passes_through
 from .._process.hibernation import fall_asleep
 from .._process.process import UNSET
 from .._process.status import formatted, told

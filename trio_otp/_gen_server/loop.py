@@ -12,7 +12,7 @@ import trio
 
 from .._behaviour.messages import Cast, Handled
 from .._behaviour.results import OUTCOMES, NoReply, Reply, Stop, Stopping, as_outcome, is_value
-from .._exits.exits import BadReturn
+from .._exits.errors import BadReturn
 from .._process.process import UNSET
 from .._process.request import From, check_timeout
 from .._util.record import dataclass

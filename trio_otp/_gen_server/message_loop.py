@@ -27,7 +27,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task
 from .._behaviour.messages import Cast, Terminate, Timeout, log_unexpected
 from .._behaviour.results import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
-from .._exits.exits import ProcessExit
+from .._exits.reasons import ProcessExit
 from .._process.hibernation import IdleTimer
 from .._process.mailbox import Mailbox, SystemMessage, stay
 from .._process.process import UNSET

@@ -13,7 +13,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.class_checks import check_method
 from .._behaviour.messages import Cast
-from .._exits.exits import NotAProcess, WrongServer
+from .._exits.errors import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
 from .._process.names import METHODS, class_name, find_living, need_living
 from .._process.process import UNSET

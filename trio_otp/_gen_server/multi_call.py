@@ -31,7 +31,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import CallingSelf, CallTimeout
+from .._exits.errors import CallingSelf, CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.names import HasPid, find_living, is_atom, is_via
 from .._process.pid import Pid

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import CallTimeout
+from .._exits.errors import CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.request import DEFAULT_TIMEOUT, check_timeout
 from .._util.public import public

@@ -52,7 +52,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import CallTimeout
+from .._exits.errors import CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.names import find_living, no_process, refuse_method
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout

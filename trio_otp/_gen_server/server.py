@@ -48,15 +48,8 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import Cast, Terminate, log_unexpected
 from .._behaviour.results import as_outcome
-from .._exits.exits import (
-    NORMAL,
-    BadReturn,
-    CallingSelf,
-    CallTimeout,
-    NoCallback,
-    ServerExited,
-    SpecError,
-)
+from .._exits.errors import BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
+from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
 from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds

@@ -55,7 +55,8 @@ from .._behaviour.behaviour import ignore
 from .._behaviour.messages import Terminate
 from .._behaviour.results import IGNORE
 from .._behaviour.system_messages import SystemCall, handle_system, stay_suspended
-from .._exits.exits import NotAProcess, ProcessExit
+from .._exits.errors import NotAProcess
+from .._exits.reasons import ProcessExit
 from .._process.checkpoints import refusal
 from .._process.request import check_timeout
 from .._process.runtime import need_own_task, need_process

@@ -28,7 +28,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.results import Reply, Stop
-from .._exits.exits import BadReturn
+from .._exits.errors import BadReturn
 from .._process.process import UNSET
 from .._util.bounded import bounded
 from .._util.record import dataclass

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import NORMAL, ProcessExit
+from .._exits.reasons import NORMAL, ProcessExit
 from .._gen_server.server import GenServer
 from .._process.checkpoints import refusal
 from .._process.open_process import is_adopted

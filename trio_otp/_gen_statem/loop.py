@@ -25,7 +25,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import STATE, Cast
 from .._behaviour.results import OUTCOMES, Stopping
-from .._exits.exits import BadReturn
+from .._exits.errors import BadReturn
 from .._gen_server.message_loop import MessageLoop
 from .._gen_server.server import reply
 from .._process.mailbox import SystemMessage

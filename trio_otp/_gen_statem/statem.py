@@ -86,7 +86,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.class_checks import check_method
 from .._behaviour.messages import as_log
-from .._exits.exits import BadReturn, NoCallback, SpecError
+from .._exits.errors import BadReturn, NoCallback, SpecError
 from .._process.process import UNSET
 from .._process.status import formatted
 from .._util.bounded import bounded

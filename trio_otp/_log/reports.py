@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import events
-from .._exits.exits import ends_text, is_quiet
+from .._exits.errors import ends_text
 from .._exits.log_text import Place, place_of_code, place_of_crash
+from .._exits.reasons import is_quiet
 from .._process.request import is_seconds
 from .._process.runtime import runtime
 from .._process.status import told_reason

@@ -50,8 +50,8 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import Terminate
 from .._behaviour.results import Stop
-from .._exits.exits import KILLED, NORMAL
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILLED, NORMAL
 from .._gen_server.decorators import on_call_deferred
 from .._gen_server.loop import ServerLoop
 from .._gen_server.server import GenServer, reply

@@ -50,8 +50,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import Behaviour
-from .._exits.exits import KILLED, NotAProcess
+from .._exits.errors import NotAProcess
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILLED
 from .._process.nursery import LINK_LIMIT, report_stack
 from .._process.process import UNSET
 from .._process.runtime import current_process

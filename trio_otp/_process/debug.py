@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 import trio
 
 from .._exits.bare import reason_of
-from .._exits.exits import ProcessExit, SpecError
+from .._exits.errors import SpecError
+from .._exits.reasons import ProcessExit
 from .._util.bounded import bounded
 from .._util.public import public_in
 from .._util.record import dataclass

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import KILLED, SHUTDOWN, is_quiet
+from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
 from ..events import NoticeReport
 from .wait_edges import await_ends, leave_wait
 

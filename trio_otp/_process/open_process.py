@@ -20,8 +20,9 @@ from .._exits.bare import (
     reason_of,
     without_cancellation,
 )
-from .._exits.exits import NORMAL, SHUTDOWN, AlreadyRegistered, ProcessExited
+from .._exits.errors import AlreadyRegistered, ProcessExited
 from .._exits.nurseries import OwnNursery, WholeScope
+from .._exits.reasons import NORMAL, SHUTDOWN
 from .._util.checks import check_flag, check_label
 from .._util.public import public
 from .block import block

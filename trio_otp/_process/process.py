@@ -27,8 +27,8 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .._exits.bare import part, raise_bare, reason_of
-from .._exits.exits import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .._util.bounded import bounded
 from .._util.copies import Handle, Mark
 from ..events import CrashReport

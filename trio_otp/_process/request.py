@@ -25,7 +25,7 @@ from trio.lowlevel import (
 )
 
 from .._exits.bare import raisable
-from .._exits.exits import CallError, CallTimeout, ServerExited
+from .._exits.errors import CallError, CallTimeout, ServerExited
 from .._util.bounded import bounded
 from .._util.copies import Handle, Mark
 from .._util.public import public

@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import current_clock
 
 from .. import events
-from .._exits.exits import NotAProcess, NotInRun
+from .._exits.errors import NotAProcess, NotInRun
 from ..events import Events
 from .timers import Timers
 

@@ -16,8 +16,8 @@ from pathlib import PurePath
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .._exits.exits import ProcessExit
 from .._exits.log_text import place_of_crash, traceback_text
+from .._exits.reasons import ProcessExit
 from .._util.bounded import HIDDEN, Note, bounded
 from .._util.public import is_ours
 from .._util.user_code import interruptible

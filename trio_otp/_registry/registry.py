@@ -50,7 +50,8 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.messages import log_unexpected
 from .._behaviour.results import Reply
-from .._exits.exits import SHUTDOWN, AlreadyRegistered, OtpError
+from .._exits.errors import AlreadyRegistered, OtpError
+from .._exits.reasons import SHUTDOWN
 from .._gen_server.server import GenServer
 from .._process.links import connect
 from .._process.names import Ref, check_reference, find_living

@@ -21,8 +21,9 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import NORMAL, ServerExited, WrongServer
+from .._exits.errors import ServerExited, WrongServer
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed
 from .._process.mailbox import Mailbox
 from .._process.nursery import OrderedNursery

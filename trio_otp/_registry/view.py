@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._exits.exits import NoProcess
+from .._exits.errors import NoProcess
 from .._process.names import find_living, registry_text
 from .._util.bounded import bounded
 from .._util.record import dataclass

@@ -31,7 +31,7 @@ from typing import (
 
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.child_options import ChildType, Restart, Shutdown, check_options
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.copies import Mark

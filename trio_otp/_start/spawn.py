@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import OtpError
+from .._exits.errors import OtpError
 from .._process.checkpoints import refusal
 from .._process.links import monitor
 from .._process.mailbox import SystemMessage

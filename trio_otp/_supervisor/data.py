@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._exits.exits import Internal
+from .._exits.reasons import Internal
 from .._process.mailbox import SystemMessage
 from .._util.public import public
 from .._util.record import dataclass

@@ -42,17 +42,15 @@ import trio
 
 from .._behaviour.behaviour import ignore
 from .._behaviour.results import IGNORE
-from .._exits.exits import (
-    KILLED,
-    SHUTDOWN,
+from .._exits.errors import (
     AlreadyStarted,
     ChildNotFound,
     MaxChildren,
     SpecError,
     StartError,
     WrongServer,
-    is_quiet,
 )
+from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
 from .._process.nursery import kill, part_from
 from .._process.pid import Pid
 from .._process.wait_edges import await_ends, leave_wait

@@ -25,16 +25,8 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.messages import Terminate, log_unexpected
 from .._behaviour.system_messages import SystemCall, handle_system
-from .._exits.exits import (
-    KILLED,
-    NORMAL,
-    SHUTDOWN,
-    BadReturn,
-    ProcessExit,
-    Shutdown,
-    WrongServer,
-    passes_through,
-)
+from .._exits.errors import BadReturn, WrongServer
+from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, ProcessExit, Shutdown, passes_through
 from .._exits.remembered import remembered
 from .._process.nursery import kill, stop
 from .._process.process import UNSET

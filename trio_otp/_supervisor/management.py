@@ -18,7 +18,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import Behaviour
-from .._exits.exits import (
+from .._exits.errors import (
     AlreadyStarted,
     ChildAlreadyPresent,
     ChildNotFound,

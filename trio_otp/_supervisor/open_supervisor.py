@@ -22,8 +22,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import raise_beside
-from .._exits.exits import SupervisorExited, is_quiet
+from .._exits.errors import SupervisorExited
 from .._exits.nurseries import OwnNursery, WholeScope
+from .._exits.reasons import is_quiet
 from .._process.block import block
 from .._process.nursery import OrderedNursery
 from .._process.runtime import calling_process, own_process, runtime

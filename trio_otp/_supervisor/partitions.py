@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import NoProcess
+from .._exits.errors import NoProcess
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference, need_living
 from .._process.request import From, check_timeout

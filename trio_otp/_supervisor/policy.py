@@ -26,7 +26,8 @@ from collections import deque
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .._exits.exits import SpecError, is_quiet
+from .._exits.errors import SpecError
+from .._exits.reasons import is_quiet
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_whole, is_number
 from .._util.record import dataclass

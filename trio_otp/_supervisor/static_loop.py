@@ -13,17 +13,16 @@ import trio
 
 from .._behaviour.behaviour import ignore
 from .._behaviour.results import IGNORE
-from .._exits.exits import (
-    SHUTDOWN,
+from .._exits.errors import (
     AlreadyStarted,
     ChildAlreadyPresent,
     ChildNotFound,
     ChildRestarting,
     ChildRunning,
     FailedToStartChild,
-    Shutdown,
     StartError,
 )
+from .._exits.reasons import SHUTDOWN, Shutdown
 from .._process.nursery import part_from
 from .._util.bounded import bounded
 from .._util.record import dataclass

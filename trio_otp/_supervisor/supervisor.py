@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._start.child import Child, as_child
 from .._util.bounded import bounded
 from .._util.public import public

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._behaviour.behaviour import Behaviour
-from .._exits.exits import SpecError
+from .._exits.errors import SpecError
 from .._start.child import Child, as_child, check_target
 from .._start.child import child as make_child
 from .._util.bounded import bounded

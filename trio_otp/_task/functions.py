@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 
-from .._exits.exits import NotAProcess
+from .._exits.errors import NotAProcess
 from .._process.runtime import need_process, own_process
 from .._start.blueprint import Blueprint
 from .._start.child import Child

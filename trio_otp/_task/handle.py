@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import KILLED
+from .._exits.reasons import KILLED
 from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
 from .._process.request import check_timeout

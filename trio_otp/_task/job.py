@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from trio.lowlevel import disable_ki_protection
 
 from .._exits.bare import part, reason_of
-from .._exits.exits import ProcessExit, passes_through
+from .._exits.reasons import ProcessExit, passes_through
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_label

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
 import trio
 
-from .._exits.exits import OtpError, reason_text
+from .._exits.errors import OtpError
+from .._exits.reasons import reason_text
 from .._util.bounded import bounded
 from .._util.public import public, public_in
 from .._util.record import dataclass

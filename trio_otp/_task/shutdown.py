@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import KILL, KILLED, NOPROC, SHUTDOWN
+from .._exits.reasons import KILL, KILLED, NOPROC, SHUTDOWN
 from .._process.checkpoints import checkpointed
 from .._process.request import is_seconds
 from .._process.runtime import calling_process

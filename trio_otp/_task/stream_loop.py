@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import KILLED, TIMEOUT
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILLED, TIMEOUT
 from .._process.block import block
 from .._process.nursery import OrderedNursery
 from .._process.process import UNSET

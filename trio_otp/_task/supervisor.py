@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import NotAProcess
+from .._exits.errors import NotAProcess
 from .._process.checkpoints import checkpointed
 from .._process.links import connect
 from .._process.names import check_class, need_living

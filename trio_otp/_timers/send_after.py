@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.exits import KILL
+from .._exits.reasons import KILL
 from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
 from .._process.request import is_seconds

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import trio
 import trio.testing
 
-from .._exits.exits import NORMAL, ProcessExited
+from .._exits.errors import ProcessExited
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import NORMAL
 from .._process.open_process import open_process
 from .._process.runtime import own_process
 from .variables import Variables

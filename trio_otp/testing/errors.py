@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._exits.exits import NoProcess, OtpError
+from .._exits.errors import NoProcess, OtpError
 from .._process.names import find_living
 from .._process.runtime import runtime
 from .._util.bounded import bounded

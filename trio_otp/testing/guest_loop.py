@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTup
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from .._exits.exits import KILLED
 from .._exits.nurseries import OwnNursery
+from .._exits.reasons import KILLED
 from .._process.runtime import runtime
 from .._timers.send_after import check_delay
 from .._util.bounded import bounded

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import trio
 
 from .. import sys
-from .._exits.exits import CallTimeout, NoProcess, ServerExited, WrongServer
+from .._exits.errors import CallTimeout, NoProcess, ServerExited, WrongServer
 from .._inspect.introspect import loop_of
 from .._process.block import block
 from .._process.names import class_name, takes_messages

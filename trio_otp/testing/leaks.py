@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._exits.exits import is_quiet
 from .._exits.log_text import LIBRARIES
+from .._exits.reasons import is_quiet
 from .._process.crash_facts import place_of
 from .._process.runtime import runtime
 from .._process.signals import Down, Exit

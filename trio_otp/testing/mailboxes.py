@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.messages import shown_message
-from .._exits.exits import NotAProcess
+from .._exits.errors import NotAProcess
 from .._process.runtime import own_process
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ import outcome
 import trio
 
 from .._behaviour.messages import Cast, Terminate
-from .._exits.exits import NoProcess, ProcessExit, WrongServer
+from .._exits.errors import NoProcess, WrongServer
+from .._exits.reasons import ProcessExit
 from .._gen_server.method_messages import Message
 from .._gen_server.server import reply as reply_to
 from .._process.checkpoints import checkpointed

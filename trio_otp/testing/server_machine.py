@@ -43,7 +43,8 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from .._exits.exits import KILL, ServerExited
+from .._exits.errors import ServerExited
+from .._exits.reasons import KILL
 from .._gen_server.server import call, cast
 from .._inspect.introspect import loop_of
 from .._log.reports import log_crash, log_supervisor

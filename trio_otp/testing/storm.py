@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import trio
 from trio.testing import MockClock
 
-from .._exits.exits import KILL
+from .._exits.reasons import KILL
 from .._inspect.introspect import look, loop_of
 from .._process.names import find_living, is_atom, takes_messages
 from .._process.runtime import runtime

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import trio
 
 from .._behaviour.behaviour import Behaviour
-from .._exits.exits import AlreadyRegistered, ChildNotFound
+from .._exits.errors import AlreadyRegistered, ChildNotFound
 from .._process.block import block
 from .._process.checkpoints import checkpointed
 from .._process.names import check_name, find_living, has_pid, is_atom, is_via, take_name
