@@ -20,6 +20,16 @@ import trio_otp as otp
 
 NOTE: contextvars.ContextVar[int] = contextvars.ContextVar("note")
 NAMES = ("one", "two")
+# What takes time takes a fraction of a second more, of its own: what happens at one instant of Trio
+# happens in any order. Sums of the first four, 20 of each at most, differ as the fractions do; on
+# the others nothing follows. All are powers of two, so that nothing is rounded.
+APART = {
+    "slow": {"one": 2**-25, "two": 2**-20},
+    "ask": {"one": 2**-15, "two": 2**-10},
+    "idle": {"one": 2**-5, "two": 2**-4},
+    "later": {"one": 2**-3, "two": 2**-2},
+}
+CALL_TIMEOUT = 4 + 2**-1
 CAUGHT = (
     otp.ServerExited,
     otp.NoProcess,
@@ -34,8 +44,9 @@ CAUGHT = (
 class Actor(otp.GenServer):
     """Does what its messages say, and notes it in a list that outlives it."""
 
-    def __init__(self, log: list[Any]) -> None:
+    def __init__(self, name: str, log: list[Any]) -> None:
         self.log = log
+        self.apart = {what: fractions[name] for what, fractions in APART.items()}
         self.kept: list[otp.From[Any]] = []
         self.tokens: list[contextvars.Token[int]] = []
 
@@ -56,9 +67,9 @@ class Actor(otp.GenServer):
                 self.kept.clear()
                 return otp.Reply(answered)
             case ("slow", number):
-                await trio.sleep(number)
+                await trio.sleep(number + self.apart["slow"])
             case ("idle", number):
-                return otp.Reply("idle", timeout=number + 0.5)
+                return otp.Reply("idle", timeout=number + self.apart["idle"])
             case ("continue", number):
                 return otp.Reply("first", continue_=number)
             case ("crash", number):
@@ -71,9 +82,8 @@ class Actor(otp.GenServer):
                 NOTE.reset(self.tokens.pop())
             case ("ask other", number):
                 other = NAMES[number % 2]
-                return otp.Reply(
-                    await attempt(partial(otp.call, timeout=2), other, ("echo", number))
-                )
+                ask = partial(otp.call, timeout=2 + self.apart["ask"])
+                return otp.Reply(await attempt(ask, other, ("echo", number)))
             case ("link", number):
                 otp.link(otp.whereis(NAMES[number % 2]) or otp.self())
             case ("unlink", number):
@@ -83,7 +93,7 @@ class Actor(otp.GenServer):
             case ("trap", number):
                 otp.trap_exit(number % 2 == 0)
             case ("later", number):
-                otp.send_after(otp.self(), ("tick", number), number)
+                otp.send_after(otp.self(), ("tick", number), number + self.apart["later"])
         return otp.Reply(NOTE.get(-1))
 
     def handle_cast(self, message: Any) -> Any:
@@ -159,7 +169,7 @@ class Client:
 
     async def play(self, script: list[tuple[str, str, int, bool]]) -> None:
         """Do all of it, letting things settle where the script says so."""
-        children = [otp.child(self.kind, self.logs[name]).having(name=name) for name in NAMES]
+        children = [otp.child(self.kind, name, self.logs[name]).having(name=name) for name in NAMES]
         async with (
             trio.open_nursery() as nursery,
             otp.open_supervisor(children, max_restarts=1000),
@@ -183,17 +193,17 @@ class Client:
 
         match kind:
             case "call":
-                ask(partial(otp.call, timeout=4), (what, amount))
+                ask(partial(otp.call, timeout=CALL_TIMEOUT), (what, amount))
             case "cast":
                 otp.cast(name, (what, amount))
             case "sys":
-                ask(partial(otp.sys.replace_state, timeout=4), lambda state: state)
+                ask(partial(otp.sys.replace_state, timeout=CALL_TIMEOUT), lambda state: state)
             case "kill" if otp.whereis(name):
                 otp.exit(name, otp.KILL)
             case "signal" if otp.whereis(name):
                 otp.exit(name, amount)
             case "stop":
-                ask(partial(otp.stop, timeout=4), otp.Shutdown(amount))
+                ask(partial(otp.stop, timeout=CALL_TIMEOUT), otp.Shutdown(amount))
             case "tell" if otp.whereis(name):
                 otp.send(name, amount)
 
