@@ -82,8 +82,7 @@ def tests(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run the short tests with branch coverage of the library, and hold it to its limit."""
     _install(session, "test")
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    session.run("coverage", "erase")
+    session.env["COVERAGE_FILE"] = str(_emptied(session, "data") / "coverage")
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
     session.run("coverage", "combine", "-q")
     if not session.posargs:  # a selection of the tests covers what it covers
@@ -130,9 +129,14 @@ def _build(session: nox.Session, kind: str) -> Path:
 
 
 def _emptied(session: nox.Session, name: str) -> Path:
-    folder = Path(session.create_tmp()).absolute() / name
+    """Return an empty folder of a session.
+
+    Not one of `create_tmp`, which sets TMPDIR: the folders of tests would be inside the repository,
+    where the pytest that a test starts finds the settings of this project.
+    """
+    folder = session.cache_dir.absolute() / session.name / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return folder
 
 
