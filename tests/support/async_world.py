@@ -9,8 +9,8 @@ from typing import Any
 import trio
 
 import trio_otp as otp
-from trio_otp._process.process import UNSET
 from trio_otp._process.runtime import runtime
+from trio_otp._util.unset import UNSET
 
 
 class Slow(otp.GenServer):

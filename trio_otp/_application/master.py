@@ -24,13 +24,13 @@ from .._exits.errors import BadReturn, SpecError, StartError
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, is_quiet, passes_through
 from .._process.nursery import OrderedNursery, lives_in
-from .._process.nursery import stop as stop_process
-from .._process.process import UNSET
 from .._process.runtime import runtime
+from .._process.stopping import stop as stop_process
 from .._start.child import as_child, child
 from .._start.start import Start, start_and_wait
 from .._supervisor.loop import SupervisorBehaviour
 from .._supervisor.supervisor import Supervisor, SupervisorSpec
+from .._util.unset import UNSET
 from .._util.user_code import call_back
 from ..events import ApplicationReport
 from .callback import Callback

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .._process.crash_facts import place_of
 from .._process.mailbox import SystemMessage
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.status import NOT_SHOWN, takes_status
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.record import dataclass
+from .._util.unset import UNSET
 from ..events import NoticeReport
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import outcome
 
 from .._exits.bare import as_reason
 from .._exits.reasons import NORMAL, Internal
-from .._process.process import UNSET
 from .._util.public import public
 from .._util.record import dataclass
 from .._util.sent import Sent
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from .._process.request import From

@@ -19,9 +19,9 @@ import trio
 
 from .._exits.errors import CallbackFailed
 from .._process.mailbox import SystemMessage
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.signals import Exit
+from .._util.unset import UNSET
 from .messages import Terminate
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from .._behaviour.messages import log_unexpected
 from .._exits.errors import NoCallback, OtpError
 from .._exits.reasons import NORMAL, reason_text
 from .._gen_server.client import OWN
-from .._process.process import UNSET
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.record import dataclass
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from .._process.names import Ref

@@ -37,13 +37,13 @@ from .._exits.errors import BadReturn, StartError
 from .._exits.reasons import NOPROC, NORMAL, SHUTDOWN, passes_through
 from .._gen_server.server import GenServer
 from .._process.links import connect
-from .._process.process import UNSET
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._process.status import formatted, told
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.sent import SENT
+from .._util.unset import UNSET
 from .._util.user_code import call_back, interruptible
 from .handler import (
     GenEvent,

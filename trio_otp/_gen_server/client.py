@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._process.names import check_reference
-from .._process.process import UNSET
 from .._process.request import check_timeout
 from .._util.checks import did_you_mean
 from .._util.copies import Handle
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,9 +32,9 @@ from .._behaviour.results import IGNORE, Stop, Stopping, as_outcome
 from .._exits.bare import raise_bare, reason_of
 from .._exits.reasons import ProcessExit, is_quiet, passes_through
 from .._process.hibernation import fall_asleep
-from .._process.process import UNSET
 from .._process.status import formatted, told
 from .._util.bounded import bounded
+from .._util.unset import UNSET
 from .._util.user_code import call_back, wait_for
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import trio
 from .._behaviour.messages import Cast, Handled
 from .._behaviour.results import OUTCOMES, NoReply, Reply, Stop, Stopping, as_outcome, is_value
 from .._exits.errors import BadReturn
-from .._process.process import UNSET
 from .._process.request import From, check_timeout
 from .._util.record import dataclass
 from .._util.sent import SENT
+from .._util.unset import UNSET
 from .message_loop import MessageLoop
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
 from .._process.hibernation import IdleTimer
 from .._process.mailbox import Mailbox, SystemMessage, stay
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.signals import Exit
+from .._util.unset import UNSET
 from .life import Life
 
 if TYPE_CHECKING:

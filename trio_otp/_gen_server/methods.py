@@ -16,7 +16,6 @@ from .._behaviour.messages import Cast
 from .._exits.errors import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
 from .._process.names import METHODS, class_name, find_living, need_living
-from .._process.process import UNSET
 from .._process.request import From, check_timeout
 from .._process.runtime import own_process, runtime
 from .._util.bounded import bounded, label_of
@@ -24,6 +23,7 @@ from .._util.checks import check_raises
 from .._util.copies import Handle
 from .._util.sent import SENT
 from .._util.signature import argument_checker, right_counts
+from .._util.unset import UNSET
 from .method_messages import CallMessage, DeferredMessage, Message, RaisingMessage
 from .method_signature import OnClass, Outside
 

@@ -58,10 +58,10 @@ from .._behaviour.system_messages import SystemCall, handle_system, stay_suspend
 from .._exits.errors import NotAProcess
 from .._exits.reasons import ProcessExit
 from .._process.checkpoints import refusal
+from .._process.receive import ReceiveTimeout, take, wanted_by
 from .._process.request import check_timeout
 from .._process.runtime import need_own_task, need_process
 from .._process.signals import Exit
-from .._start.spawn import ReceiveTimeout, take, wanted_by
 from .._start.start import acknowledge
 from .._util.bounded import bounded
 from .._util.copies import Handle

@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.results import Reply, Stop
 from .._exits.errors import BadReturn
-from .._process.process import UNSET
 from .._util.bounded import bounded
 from .._util.record import dataclass
 from .._util.sent import SENT
+from .._util.unset import UNSET
 from .actions import (
     ChangeCallbacks,
     KeepState,

@@ -29,13 +29,13 @@ from .._exits.errors import BadReturn
 from .._gen_server.message_loop import MessageLoop
 from .._gen_server.server import reply
 from .._process.mailbox import SystemMessage
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.signals import Down, Exit
 from .._process.timers import Timer
 from .._util.bounded import bounded
 from .._util.record import dataclass
 from .._util.sent import SENT
+from .._util.unset import UNSET
 from .actions import KeepState, NextState
 from .debugged import Watched
 from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening, label

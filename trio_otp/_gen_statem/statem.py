@@ -87,11 +87,11 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.class_checks import check_method
 from .._behaviour.messages import as_log
 from .._exits.errors import BadReturn, NoCallback, SpecError
-from .._process.process import UNSET
 from .._process.status import formatted
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.record import dataclass
+from .._util.unset import UNSET
 from .actions import NextState
 from .drawing import Drawing, edges_of
 from .loop import StatemLoop, check_state

@@ -26,15 +26,15 @@ import trio
 from .._behaviour.messages import content_of, shown_message_of
 from .._port.port import Port
 from .._process.names import check_reference, find_even_exiting, is_atom, is_via, no_process
-from .._process.nursery import stack_of
 from .._process.pid import Pid
-from .._process.process import UNSET
 from .._process.runtime import runtime
+from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
 from .._util.public import public
 from .._util.record import dataclass
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

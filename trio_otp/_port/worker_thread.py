@@ -53,14 +53,15 @@ from .._behaviour.behaviour import Behaviour
 from .._exits.errors import NotAProcess
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED
-from .._process.nursery import LINK_LIMIT, report_stack
-from .._process.process import UNSET
 from .._process.runtime import current_process
+from .._process.stack import report_stack
+from .._process.stopping import LINK_LIMIT
 from .._util.async_functions import gives_awaitable
 from .._util.bounded import bounded
 from .._util.checks import check_flag
 from .._util.public import public
 from .._util.signature import check_positional
+from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from ..events import NoticeReport
 

@@ -24,8 +24,8 @@ from .._exits.reasons import ProcessExit
 from .._util.bounded import bounded
 from .._util.public import public_in
 from .._util.record import dataclass
+from .._util.unset import UNSET
 from ..events import NoticeReport
-from .process import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import trio
 from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
 
+from .._util.unset import UNSET
 from .mailbox import Mailbox
 from .nursery import task_name
-from .process import UNSET
 from .tables import slim
 from .timers import Timer
 

@@ -29,8 +29,8 @@ from .._exits.errors import AlreadyRegistered, NoProcess, WrongServer
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.sent import SENT
+from .._util.unset import UNSET
 from .pid import Pid
-from .process import UNSET
 from .runtime import runtime
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ Follows: Erlang reference manual, "Processes".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
@@ -30,15 +30,17 @@ from .._exits.bare import part, raise_bare, reason_of
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .._util.bounded import bounded
-from .._util.copies import Handle, Mark
+from .._util.copies import Handle
+from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
 from .mailbox import Mailbox
-from .nursery import KillWatch, OrderedNursery
+from .nursery import OrderedNursery
 from .pid import Pid
 from .runtime import current_process
 from .signals import Exit
+from .stopping import KillWatch
 from .tables import Rare, Table
 
 if TYPE_CHECKING:
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from .request import From
     from .runtime import Runtime
     from .signals import Monitor
-
-UNSET: Final = Mark.UNSET  # also a reason may be None
 
 
 class Process(Handle):

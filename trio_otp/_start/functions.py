@@ -11,11 +11,12 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import Behaviour
 from .._process.checkpoints import refusal
+from .._process.nursery import nursery_for, own_nursery_of
 from .._process.runtime import need_process, own_process
 from .._process.signals import Monitor
 from .._util.public import public
 from .child import Child, as_child
-from .start import Start, nursery_for, own_nursery_of, start_and_wait
+from .start import Start, start_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

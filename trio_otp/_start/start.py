@@ -15,19 +15,21 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .._exits.errors import AlreadyStarted, CallError, NotAProcess, StartError
+from .._exits.errors import AlreadyStarted, CallError, StartError
 from .._exits.reasons import KILLED, NOPROC, SHUTDOWN, TIMEOUT, passes_through
 from .._process.debug import switch_on
 from .._process.names import check_name, find_even_exiting, take_name
-from .._process.nursery import OrderedNursery, nursery_of, stop
-from .._process.process import UNSET, Process
-from .._process.runtime import calling_process, need_task, own_process, runtime
+from .._process.nursery import nursery_of
+from .._process.process import Process
+from .._process.runtime import calling_process, need_task
+from .._process.stopping import stop
 from .._process.wait_edges import enter_wait, leave_wait
-from .._util.bounded import bounded
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._process.nursery import OrderedNursery
     from .._process.signals import Monitor
     from .._process.timers import Fifo
     from .blueprint import Blueprint
@@ -296,22 +298,3 @@ def _ancestors_for(starter: Process) -> tuple[object, ...]:
     if lineage is None or lineage[0] is not first:  # it has taken another name
         lineage = starter.lineage = (first, *starter.ancestors)
     return lineage
-
-
-def nursery_for(nursery: trio.Nursery | None, what: str) -> OrderedNursery:
-    """Return the ordered nursery of a new process: that of its starter, or the user's."""
-    if nursery is not None:
-        if not isinstance(nursery, trio.Nursery):
-            raise TypeError(f"nursery={bounded(nursery)}: expected a trio.Nursery")
-        return nursery_of(runtime(), nursery)
-    process = own_process()
-    if process is None:
-        raise NotAProcess(
-            f"{what} in plain Trio code needs a nursery: {what}(..., nursery=nursery)"
-        )
-    return own_nursery_of(process)
-
-
-def own_nursery_of(process: Process) -> OrderedNursery:
-    """Return the nursery of what a process starts: its own if it hosts, else where it lives."""
-    return process.nursery if process.children is None else process.children

@@ -51,8 +51,8 @@ from .._exits.errors import (
     WrongServer,
 )
 from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
-from .._process.nursery import kill, part_from
 from .._process.pid import Pid
+from .._process.stopping import kill, part_from
 from .._process.wait_edges import await_ends, leave_wait
 from .._util.checks import check_whole
 from .._util.public import public

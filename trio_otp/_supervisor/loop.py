@@ -28,14 +28,14 @@ from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.errors import BadReturn, WrongServer
 from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, ProcessExit, Shutdown, passes_through
 from .._exits.remembered import remembered
-from .._process.nursery import kill, stop
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.signals import Exit
 from .._process.status import told_reason
+from .._process.stopping import kill, stop
 from .._start.child import blueprint_of
 from .._start.start import Start, start_and_wait
 from .._util.bounded import bounded
+from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from ..events import ProgressReport, SupervisorReport
 from .data import ChildInfo, Command, Counts, Ending, RetryLater, Slot

@@ -23,7 +23,7 @@ from .._exits.errors import (
     StartError,
 )
 from .._exits.reasons import SHUTDOWN, Shutdown
-from .._process.nursery import part_from
+from .._process.stopping import part_from
 from .._util.bounded import bounded
 from .._util.record import dataclass
 from .._util.user_code import call_back

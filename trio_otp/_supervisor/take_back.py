@@ -30,9 +30,9 @@ from trio.lowlevel import (
 )
 
 from .._exits.errors import CallError
-from .._process.process import UNSET
 from .._process.runtime import calling_process, current_process
 from .._process.wait_edges import leave_wait
+from .._util.unset import UNSET
 from .data import Command
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 
 from .._exits.errors import NotAProcess
+from .._process.nursery import nursery_for
 from .._process.runtime import need_process, own_process
 from .._start.blueprint import Blueprint
 from .._start.child import Child
 from .._start.child import child as make_child
-from .._start.start import Start, nursery_for
+from .._start.start import Start
 from .._util.public import public_in
 from .handle import Task
 from .job import Job, callers_for

@@ -29,7 +29,6 @@ from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED, TIMEOUT
 from .._process.block import block
 from .._process.nursery import OrderedNursery
-from .._process.process import UNSET
 from .._process.request import is_seconds
 from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import await_ends, leave_wait
@@ -40,6 +39,7 @@ from .._util.checks import check_choice, check_flag, check_whole
 from .._util.copies import Handle
 from .._util.public import public_in
 from .._util.record import dataclass
+from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from .job import Job, callers_for, check_function
 from .result import Exited, Ok, Outcome, TaskTimeout

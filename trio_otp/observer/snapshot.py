@@ -13,11 +13,11 @@ from .._gen_server.method_messages import Message
 from .._inspect.introspect import slot_of, status_of
 from .._inspect.tree import drawn
 from .._port.port import Port
-from .._process.process import UNSET
 from .._process.request import From
 from .._process.wait_edges import awaited
 from .._util.bounded import bounded, shown_text
 from .._util.record import dataclass
+from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from .._process.process import Process

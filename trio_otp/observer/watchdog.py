@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from .._process.nursery import frames_of_thread
+from .._process.stack import frames_of_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

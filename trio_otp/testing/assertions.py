@@ -27,10 +27,10 @@ from .._inspect.tree import drawn
 from .._process.checkpoints import checkpointed, refusal
 from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
+from .._process.receive import ReceiveTimeout, take
 from .._process.request import check_timeout
 from .._process.runtime import runtime
 from .._process.signals import Down, Monitor
-from .._start.spawn import ReceiveTimeout, take
 from .._util.bounded import bounded
 from .._util.checks import check_whole
 from .._util.public import public_in

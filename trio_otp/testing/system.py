@@ -28,11 +28,12 @@ from .._exits.errors import AlreadyRegistered, ChildNotFound
 from .._process.block import block
 from .._process.checkpoints import checkpointed
 from .._process.names import check_name, find_living, has_pid, is_atom, is_via, take_name
+from .._process.nursery import own_nursery_of
 from .._process.open_process import open_process
 from .._process.pid import Pid
 from .._process.runtime import own_process, runtime
 from .._start.child import Child, child
-from .._start.start import Start, own_nursery_of, start_and_wait
+from .._start.start import Start, start_and_wait
 from .._supervisor.management import delete_child, start_child, terminate_child, which_children
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
