@@ -50,8 +50,8 @@ MUTATIONS = [
     Mutation(
         "a child that has started as its caller is cancelled stays",
         1,
-        "SupervisorLoop.start_new",
-        "self.is_void()",
+        "StaticLoop._start",
+        "self.children.is_void()",
         "False",
         "test_cancelled_start_child.py::test_it_is_taken_back_whenever_it_is_cancelled",
     ),
@@ -517,7 +517,7 @@ MUTATIONS = [
     Mutation(
         "a supervisor remembers crashes with their frames",
         8,
-        "SupervisorLoop.report",
+        "Reports.emit",
         "remembered(reason if crashed else told_reason(pid, reason))",
         "reason",
         "test_remembered.py::test_a_supervisor_holds_nothing_of_the_dead",
@@ -558,7 +558,7 @@ MUTATIONS = [
         "ends of children are not told",
         8,
         "StaticLoop._carry_out",
-        "self.report('child_terminated', self.slots[action.id], action.reason, pid)",
+        "self.reports.emit('child_terminated', self.slots[action.id], action.reason, pid)",
         "pass",
         "test_supervisor.py::test_what_the_reports_say_of_a_supervisor_that_gives_up",
     ),

@@ -102,7 +102,7 @@ class Master:
         """Say that it ended by itself, and what came before that."""
         assert self.top is not None
         loop = _supervisor_loop(self.top)
-        history, crash = ((), None) if loop is None else (loop.history, loop.crash)
+        history, crash = ((), None) if loop is None else (loop.reports.history, loop.reports.crash)
         return ApplicationExited(self.name, self.top.exit_reason, list(history), crash)
 
     def calls_from(self, task: trio.lowlevel.Task) -> bool:
@@ -224,7 +224,7 @@ class Master:
         if self.block.main is not type(self.application):
             return top.exit_reason is NORMAL
         loop = _supervisor_loop(top)
-        return is_quiet(top.exit_reason) and not (loop is not None and loop.gave_up)
+        return is_quiet(top.exit_reason) and not (loop is not None and loop.reports.gave_up)
 
     # -- callbacks and reports -------------------------------------------------------------------
 

@@ -184,7 +184,7 @@ def process_info(ref: Ref) -> ProcessInfo:
         dictionary=tuple(process._dictionary or ()),
         stack=tuple(_stack(process)),
         summary=None if loop is None else loop.summary,
-        history=() if loop is None else tuple(loop.history),
+        history=() if loop is None else tuple(loop.reports.history),
         os_pid=process.instance.os_pid if isinstance(process.instance, Port) else None,
         thread=process.thread,
     )
@@ -219,7 +219,7 @@ def status_of(process: Process) -> Status:
     return "running" if plain else "idle"
 
 
-def loop_of(process: Process | None) -> SupervisorLoop | None:
+def loop_of(process: Process | None) -> SupervisorLoop[Any] | None:
     """Return the inside of a supervisor; None of any other process."""
     instance = None if process is None else process.instance
     return instance.loop if isinstance(instance, SupervisorBehaviour) else None

@@ -5,7 +5,7 @@ As text for people, and for other programs as JSON, Mermaid or Graphviz's DOT; s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from .._process.runtime import runtime
 from .._util.bounded import bounded, shown_text
@@ -148,9 +148,9 @@ def _below(process: Process | None, under: dict[Process | None, list[Process]]) 
         yield _Node(other)
 
 
-def _is_starting(loop: SupervisorLoop | None, info: ChildInfo) -> bool:
+def _is_starting(loop: SupervisorLoop[Any] | None, info: ChildInfo) -> bool:
     """Check whether a supervisor waits for the init of this child."""
-    slot = None if loop is None else loop.starting
+    slot = None if loop is None else loop.children.starting
     return slot is not None and info.id is not None and info.id == slot.spec.id
 
 

@@ -55,7 +55,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Command:
-    """A management call on its way: the name of a `do_` method of the loop, with its argument."""
+    """A management call on its way: a key of the table `commands` of the loop, its argument."""
 
     name: str
     argument: Any = None

@@ -15,43 +15,36 @@ Follows: Erlang's `supervisor`.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, TypeAlias, TypeVar
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._behaviour.behaviour import Behaviour
+from .._behaviour.behaviour import Behaviour, finish, ignore
 from .._behaviour.messages import Terminate, log_unexpected
+from .._behaviour.results import IGNORE
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.errors import BadReturn, WrongServer
-from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, ProcessExit, Shutdown, passes_through
-from .._exits.remembered import remembered
+from .._exits.reasons import ProcessExit, passes_through
 from .._process.request import From
 from .._process.signals import Exit
-from .._process.status import told_reason
-from .._process.stopping import kill, stop
-from .._start.child import blueprint_of
-from .._start.start import Start, start_and_wait
 from .._util.bounded import bounded
 from .._util.unset import UNSET
-from .._util.user_code import interruptible
-from ..events import ProgressReport, SupervisorReport
+from .._util.user_code import call_back, interruptible
+from .children import Children
 from .data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
+from .reports import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from .._process.nursery import OrderedNursery
     from .._process.pid import Pid
     from .._process.process import Process
-    from .._start.blueprint import Blueprint
 
-T = TypeVar("T")
-# (time, child id, reason) of ends of children, oldest first
-History: TypeAlias = "tuple[tuple[float, Any, object], ...]"
-HISTORY: Final = 100  # ends of children that a supervisor remembers
+Spec = TypeVar("Spec")
+Handler: TypeAlias = "Callable[[Any, Any], Any]"  # a method, `def` or `async def`
 
 
 class SupervisorBehaviour(Behaviour):
@@ -59,7 +52,7 @@ class SupervisorBehaviour(Behaviour):
 
     child_type: ClassVar[str] = "supervisor"
     hosts_children: ClassVar[bool] = True
-    loop: SupervisorLoop | None = None  # set while it runs
+    loop: SupervisorLoop[Any] | None = None  # set while it runs
 
     async def code_change(self, old_version: Any, extra: Any) -> None:
         """Run `init` anew and take what it specifies; nothing is started or stopped.
@@ -94,70 +87,50 @@ class SupervisorBehaviour(Behaviour):
         return {"strategy": self.summary, "children": self.children_info()}
 
 
-class SupervisorLoop:
-    """The shell around a supervisor."""
+class SupervisorLoop(ABC, Generic[Spec]):
+    """The shell around a supervisor. Its subclasses say what the kinds of supervisor differ in.
+
+    Whatever happens comes in here and is handed down once; what is to be done with a child, and
+    told of it, is done by `children` and `reports`.
+    """
+
+    summary: str = "supervisor"
+    spec_class: ClassVar[type[Any]]  # what `init` of the instance returns
+    spec_of: ClassVar[str]  # the name of the class whose `spec` makes that
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.instance: Any = None
-        self.gave_up = False
-        self.starting: Slot | None = None  # the child whose init it waits for
-        self.start: Start | None = None  # its start
-        self.crash: object = None  # why it gave up, until that is told
-        # (time, child id, reason) of children that ended or did not start, newest last; what is
-        # remembered of a crash has no traceback, else the state of each dead child would be kept
-        self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
+        self.reports = Reports(process)
+        self.children = Children(process, self.reports)
 
-    # -- what the kinds of supervisor differ in ------------------------------------------------
+    @abstractmethod
+    async def begin(self, spec: Spec) -> None:
+        """Take the specification, and start what is to run from the first."""
 
-    summary: str = "supervisor"
-    extra_arguments: tuple[Any, ...] = ()  # that come before those of every child
-    tells_progress = False  # whether it tells of each child that was started
+    @abstractmethod
+    def change(self, spec: Spec) -> None:
+        """Take another specification while children run; nothing is started or stopped."""
 
-    def admit(self, wanted: Any) -> Slot:
-        """Make the slot of what `start_child` was given; nothing changes yet."""
-        raise TypeError(f"{type(self).__name__} has no admit")
-
-    def enrol(self, slot: Slot) -> None:
-        """Note a child that is to be started now."""
-
-    def settle(self, slot: Slot) -> None:
-        """Note that a child was started."""
-        raise TypeError(f"{type(self).__name__} has no settle")
-
-    def settle_ignored(self, slot: Slot) -> None:
-        """Note that a child did not want to run."""
-
-    def expel(self, slot: Slot) -> None:
-        """Forget a child whose first start has failed."""
-
-    async def set_up(self) -> None:
-        """Take the specification of the instance and start what is to run from the first."""
-        raise TypeError(f"{type(self).__name__} has no set_up")
-
-    async def specify_anew(self) -> None:
-        """Take the specification of the instance again, while children run."""
-        raise TypeError(f"{type(self).__name__} has no specify_anew")
-
+    @abstractmethod
     async def stop_children(self, *, interrupt: bool) -> None:
-        """Stop all children; `now` tells nested supervisors to break off what they do."""
-        raise TypeError(f"{type(self).__name__} has no stop_children")
+        """Stop all children; with `interrupt` nested supervisors break off what they do."""
 
+    @abstractmethod
     async def child_exited(self, pid: Pid[Any], reason: object) -> None:
         """Do what the end of a child calls for; others than children are ignored."""
-        raise TypeError(f"{type(self).__name__} has no child_exited")
 
+    @abstractmethod
     async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again."""
-        raise TypeError(f"{type(self).__name__} has no retry")
 
+    @abstractmethod
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
-        raise TypeError(f"{type(self).__name__} has no infos")
 
+    @abstractmethod
     def slot_of(self, pid: Pid[Any]) -> Slot | None:
         """Return a running child; None if there is no such child."""
-        raise TypeError(f"{type(self).__name__} has no slot_of")
 
     # -- life --------------------------------------------------------------------------------
 
@@ -191,9 +164,27 @@ class SupervisorLoop:
         process = self.process
         self.instance = process.instance = interruptible(make)
         self.instance.loop = self
-        await self.set_up()
+        spec = await self._specification()
+        if spec is None:
+            ignore(process)
+        await self.begin(spec)
         assert process.starting is not None
         process.starting.ack()
+
+    async def specify_anew(self) -> None:
+        """Take the specification of the instance again, while children run."""
+        spec = await self._specification()
+        if spec is not None:
+            self.change(spec)
+
+    async def _specification(self) -> Spec | None:
+        """Return what the `init` of the instance gives; None if it wants to be ignored."""
+        spec: Any = await call_back(self.instance.init)
+        if spec is IGNORE:
+            return None
+        if not isinstance(spec, self.spec_class):
+            raise BadReturn(f"{self.spec_of}.init", spec, f"{self.spec_of}.spec(...) or IGNORE")
+        return cast("Spec", spec)
 
     async def _serve(self) -> None:
         process, mailbox = self.process, self.process.mailbox
@@ -250,23 +241,20 @@ class SupervisorLoop:
         """Leave the loop, as `otp.sys` or a parent asks for."""
         raise Ending(reason)
 
-    async def _command(self, from_: From[Any]) -> None:
-        request = from_.message
-        command = request if isinstance(request, Command) else None
-        handler = None if command is None else getattr(self, f"do_{command.name}", None)
-        if command is None or handler is None:
-            name = type(self.instance).__name__
-            error: Exception = TypeError(f"{name} does not take the call {bounded(request)}")
-            if command is not None:
-                error = WrongServer(command.name, self.process.pid, name)
-            from_.finish(outcome.Error(error))
-            return
-        if not command.void:
-            await self._reply(from_, handler(command.argument))
+    # -- management calls ---------------------------------------------------------------------
 
-    async def _reply(self, from_: From[Any], result: Awaitable[Any]) -> None:
+    async def _command(self, from_: From[Any]) -> None:
+        command = from_.message
+        if not isinstance(command, Command):
+            name = type(self.instance).__name__
+            error = TypeError(f"{name} does not take the call {bounded(command)}")
+            from_.finish(outcome.Error(error))
+        elif not command.void:
+            await self._answer(from_, command)
+
+    async def _answer(self, from_: From[Any], command: Command) -> None:
         try:
-            value = await result
+            value = await finish(self._handler(command)(self, command.argument))
         except Ending:
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
@@ -274,161 +262,29 @@ class SupervisorLoop:
         else:
             from_.answer(value)
         finally:
-            command = from_.message
-            if isinstance(command, Command) and command.over is not None:
+            if command.over is not None:
                 command.over.set()
 
-    def is_void(self) -> bool:
-        """Check whether the caller of the start in hand was cancelled."""
-        from_ = self.process.current
-        command = from_.message if isinstance(from_, From) else None
-        return isinstance(command, Command) and command.void
-
-    # -- children ----------------------------------------------------------------------------
-
-    @property
-    def nursery(self) -> OrderedNursery:
-        """Where the children live."""
-        assert self.process.children is not None
-        return self.process.children
-
-    def blueprint(self, slot: Slot) -> Blueprint:
-        """Say how a child is started here."""
-        extra = self.extra_arguments
-        return blueprint_of(slot.child, extra) if extra else slot.spec
-
-    async def start_new(self, slot: Slot) -> Pid[Any] | None:
-        """Start a child that has just been enrolled; it is expelled if that fails."""
+    def _handler(self, command: Command) -> Handler:
         try:
-            started = await self.start_slot(slot)
-            if self.is_void():
-                if started:
-                    await self.stop_slot(slot, interrupt=False)
-                self.expel(slot)
-            elif started:
-                self.settle(slot)
-                if self.tells_progress:
-                    self.report_progress(slot)
-            else:
-                self.settle_ignored(slot)
-        except BaseException:
-            self.expel(slot)
-            raise
-        return slot.pid
+            return self.commands[command.name]
+        except KeyError:
+            name = type(self.instance).__name__
+            raise WrongServer(command.name, self.process.pid, name) from None
 
-    async def start_slot(self, slot: Slot) -> bool:
-        """Start a child; False if its init ignores. Raises `StartError`, `AlreadyStarted`."""
-        process = self.process
-        start = Start(self.blueprint(slot), self.nursery, process, link=True, supervisor=process)
-        slot.process = None
-        self.starting, self.start = slot, start
-        try:
-            slot.process = await start_and_wait(start)
-        finally:
-            self.starting = self.start = None
-        return slot.process is not None
-
-    async def stop_slot(self, slot: Slot, *, interrupt: bool) -> None:
-        """Stop a child by its own rule and wait until it is dead."""
-        process = slot.process
-        assert process is not None
-        if slot.spec.shutdown == "brutal_kill":
-            await kill(process, waiter=self.process)
-        else:
-            await stop(
-                process, SHUTDOWN, slot.spec.shutdown, interrupt=interrupt, waiter=self.process
-            )
-        self.report_stop(slot, process)
-
-    def report_stop(self, slot: Slot, process: Process) -> None:
-        """Tell of a child that did not end as it was asked to."""
-        reason = process.exit_reason
-        asked = KILLED if slot.spec.shutdown == "brutal_kill" else SHUTDOWN
-        quiet = reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
-        if reason is not asked and not (quiet and slot.spec.restart != "permanent"):
-            self.report("shutdown_error", slot, reason, process.pid)
-        slot.process = None
-
-    def report(
-        self,
-        context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"],
-        slot: Slot,
-        reason: object,
-        pid: Pid[Any] | None = None,
-    ) -> None:
-        """Emit a supervisor report and remember ends of children."""
-        spec = slot.spec
-        if context in ("start_error", "child_terminated"):
-            crashed = isinstance(reason, BaseException)  # what is hidden of that stays so
-            kept = remembered(reason if crashed else told_reason(pid, reason))
-            self.history.append((trio.current_time(), spec.id, kept))
-        report = SupervisorReport(
-            self.process.pid,
-            context,
-            reason,
-            spec.id,
-            pid,
-            spec.restart,
-            spec.shutdown,
-            tuple(self.history) if context == "shutdown" else (),
-            slot.child,
-        )
-        self.process.runtime.events.emit("supervisor", report)
-
-    def take_history(self) -> tuple[History, object]:
-        """Return the last ends of children and why it gave up, to be told now; keep none of it."""
-        history, crash = tuple(self.history), self.crash
-        self.history.clear()
-        self.crash = None
-        return history, crash
-
-    def report_progress(self, slot: Slot) -> None:
-        """Tell that a child was started."""
-        if not self.process.runtime.events.is_heard("progress"):
-            return
-        report = ProgressReport(self.process.pid, slot.spec.id, slot.pid, slot.child)
-        self.process.runtime.events.emit("progress", report)
-
-    def give_up(self, slot: Slot, reason: object) -> Ending:
-        """Note that the restarts are too many; the caller raises what this returns."""
-        self.crash = reason
-        for index, (when, child_id, kept) in reversed(list(enumerate(self.history))):
-            if child_id == slot.spec.id:  # the crash that is one too many is told as it was
-                if isinstance(kept, BaseException):
-                    self.history[index] = (when, child_id, reason)
-                else:
-                    reason = kept  # what is shown of it may be something else
-                break
-        self.report("shutdown", slot, reason, slot.pid)
-        self.gave_up = True
-        return Ending(SHUTDOWN)
-
-    # -- management calls ---------------------------------------------------------------------
-
-    async def do_start_child(self, wanted: Any) -> Pid[Any] | None:
-        """Start a child, as the last one."""
-        slot = self.admit(wanted)
-        self.enrol(slot)
-        return await self.start_new(slot)
-
-    async def do_which_child(self, child: Any) -> ChildInfo:
-        """Describe one child."""
-        raise TypeError(f"{type(self).__name__} has no do_which_child")
-
-    async def do_which_children(self, _: None) -> list[ChildInfo]:
+    def which_children(self, _: None) -> list[ChildInfo]:
         """List the children."""
         return self.infos()
 
-    async def do_count_children(self, _: None) -> Counts:
+    def count_children(self, _: None) -> Counts:
         """Count the children."""
         infos = self.infos()
         supervisors = sum(info.type == "supervisor" for info in infos)
         active = sum(info.pid is not None and info.pid._process is not None for info in infos)
         return Counts(len(infos), active, supervisors, len(infos) - supervisors)
 
-
-def check_spec(spec: object, kind: type[T], what: str) -> T:
-    """Return what a supervisor's init returned; refuse it unless it is of this kind."""
-    if not isinstance(spec, kind):
-        raise BadReturn(f"{what}.init", spec, f"{what}.spec(...) or IGNORE")
-    return spec
+    # {management call: the method that answers it}; each kind of supervisor adds its own
+    commands: ClassVar[dict[str, Handler]] = {
+        "which_children": which_children,
+        "count_children": count_children,
+    }

@@ -80,7 +80,7 @@ class OpenSupervisor(Handle):
         process = self._process
         instance = process.instance
         gave_up = isinstance(instance, SupervisorBehaviour) and bool(
-            instance.loop is not None and instance.loop.gave_up
+            instance.loop is not None and instance.loop.reports.gave_up
         )
         return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
 
@@ -93,7 +93,7 @@ class OpenSupervisor(Handle):
     def _failure_beside(self) -> SupervisorExited | None:
         """Return why the supervisor gave up, perhaps only just after the body had raised."""
         loop = self._process.instance.loop
-        late = loop is not None and loop.gave_up
+        late = loop is not None and loop.reports.gave_up
         return self._error() if self._failure is None and late else self._take_failure()
 
     def _raise_failure(self) -> None:
@@ -111,7 +111,7 @@ class OpenSupervisor(Handle):
 
     def _error(self) -> SupervisorExited:
         reason, loop = self._process.exit_reason, self._process.instance.loop
-        return SupervisorExited(reason, *(() if loop is None else loop.take_history()))
+        return SupervisorExited(reason, *(() if loop is None else loop.reports.take_history()))
 
 
 @public

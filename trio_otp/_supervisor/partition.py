@@ -187,7 +187,7 @@ class PartitionLoop(StaticLoop):
         slot = self.slots.get(partition_of(key, self.size))
         return None if slot is None else slot.pid
 
-    async def do_resize(self, partitions: int) -> int:
+    async def resize(self, partitions: int) -> int:
         """Let more or fewer partitions run; give how many there were."""
         if partitions > self.maximum:
             raise ValueError(
@@ -205,7 +205,7 @@ class PartitionLoop(StaticLoop):
     async def _stop_from(self, first: int) -> None:
         for number in reversed(range(first, self.maximum)):
             if number in self.slots:
-                await self.do_terminate_child(number)
+                await self.terminate_child(number)
 
     async def _start_up_to(self, partitions: int) -> None:
         try:
@@ -219,9 +219,11 @@ class PartitionLoop(StaticLoop):
     async def _start_partition(self, number: int) -> None:
         """Start a partition, unless it runs; a temporary one that has ended is forgotten."""
         if number not in self.slots:
-            await self.do_start_child(self.given[number])
+            await self.start_child(self.given[number])
         elif self.policy.table[number].state is State.DOWN:
-            await self.do_restart_child(number)
+            await self.restart_child(number)
+
+    commands: ClassVar = {**StaticLoop.commands, "resize": resize}
 
 
 def find_loop(name: Any) -> PartitionLoop | None:

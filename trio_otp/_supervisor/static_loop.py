@@ -7,12 +7,10 @@ reported is the policy's to say.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 
-from .._behaviour.behaviour import ignore
-from .._behaviour.results import IGNORE
 from .._exits.errors import (
     AlreadyStarted,
     ChildAlreadyPresent,
@@ -26,9 +24,8 @@ from .._exits.reasons import SHUTDOWN, Shutdown
 from .._process.stopping import part_from
 from .._util.bounded import bounded
 from .._util.record import dataclass
-from .._util.user_code import call_back
 from .data import ChildInfo, Ending, RetryLater, Slot
-from .loop import SupervisorLoop, check_spec
+from .loop import SupervisorLoop
 from .policy import (
     Action,
     AutoShutdown,
@@ -79,10 +76,11 @@ def _entry(spec: Blueprint) -> Entry:
     return Entry(spec.id, spec.restart, spec.significant)
 
 
-class StaticLoop(SupervisorLoop):
+class StaticLoop(SupervisorLoop[SupervisorSpec]):
     """The shell of a `Supervisor`: carries out what the policy decides."""
 
-    tells_progress = True
+    spec_class = SupervisorSpec
+    spec_of = "Supervisor"
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
@@ -108,12 +106,9 @@ class StaticLoop(SupervisorLoop):
 
     # -- life --------------------------------------------------------------------------------
 
-    async def set_up(self) -> None:
+    async def begin(self, spec: SupervisorSpec) -> None:
         """Start the children in order; stop those that were started if one does not start."""
-        wanted = await call_back(self.instance.init)
-        if wanted is IGNORE:
-            ignore(self.process)
-        self.take_spec(check_spec(wanted, SupervisorSpec, "Supervisor"))
+        self.take_spec(spec)
         for slot in list(self.slots.values()):
             await self._start_first(slot)
 
@@ -122,12 +117,8 @@ class StaticLoop(SupervisorLoop):
         self.policy = new_policy(spec)
         self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
 
-    async def specify_anew(self) -> None:
+    def change(self, spec: SupervisorSpec) -> None:
         """Let new specifications take the place of those of the same id."""
-        wanted = await call_back(self.instance.init)
-        if wanted is IGNORE:
-            return
-        spec = check_spec(wanted, SupervisorSpec, "Supervisor")
         self.policy.change(new_policy(spec))
         for child in spec.children:
             self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
@@ -137,7 +128,7 @@ class StaticLoop(SupervisorLoop):
         try:
             await self._start(slot)
         except StartError as exc:
-            self.report("start_error", slot, exc.reason)
+            self.reports.emit("start_error", slot, exc.reason)
             raise Ending(Shutdown(FailedToStartChild(slot.spec.id, exc.reason))) from exc
 
     async def stop_children(self, *, interrupt: bool) -> None:
@@ -180,9 +171,9 @@ class StaticLoop(SupervisorLoop):
                 case Retry():
                     self.process.mailbox.put(RetryLater(action.id, action.reason))
                 case Report():
-                    self.report("child_terminated", self.slots[action.id], action.reason, pid)
+                    self.reports.emit("child_terminated", self.slots[action.id], action.reason, pid)
                 case GiveUp(why="intensity"):
-                    raise self.give_up(self.slots[action.id], action.reason)
+                    raise self.reports.give_up(self.slots[action.id], action.reason)
                 case GiveUp():
                     raise Ending(SHUTDOWN)
 
@@ -192,31 +183,23 @@ class StaticLoop(SupervisorLoop):
             self.slots.pop(child_id, None)
 
     async def _start(self, slot: Slot) -> None:
-        if not await self.start_slot(slot):
-            self.settle_ignored(slot)
-        elif self.is_void():  # `restart_child`, whose caller was cancelled: it is down again
-            await self.stop_slot(slot, interrupt=False)
-        else:
-            self.settle(slot)
-            self.report_progress(slot)
-
-    def settle(self, slot: Slot) -> None:
-        """Note that a child was started."""
-        assert slot.process is not None
         child_id = slot.spec.id
-        self.ids[slot.process.pid] = child_id
-        self.policy.started(child_id)
-
-    def settle_ignored(self, slot: Slot) -> None:
-        """Note that a child did not want to run."""
-        self.policy.ignored(slot.spec.id)
-        self._forget_if_dropped(slot.spec.id)
+        if not await self.children.start(slot):
+            self.policy.ignored(child_id)
+            self._forget_if_dropped(child_id)
+        elif self.children.is_void():  # its caller was cancelled: it is down again
+            await self.children.stop(slot)
+        else:
+            assert slot.pid is not None
+            self.ids[slot.pid] = child_id
+            self.policy.started(child_id)
+            self.reports.emit_progress(slot)
 
     async def _start_again(self, slot: Slot) -> StartError | None:
         try:
             await self._start(slot)
         except StartError as exc:
-            self.report("start_error", slot, exc.reason)
+            self.reports.emit("start_error", slot, exc.reason)
             return exc
         slot.restarts += slot.process is not None
         return None
@@ -229,14 +212,29 @@ class StaticLoop(SupervisorLoop):
         pid = slot.pid
         assert slot.process is not None
         part_from(slot.process, leaving)
-        await self.stop_slot(slot, interrupt=interrupt)
+        await self.children.stop(slot, interrupt=interrupt)
         self.ids.pop(pid, None)  # type: ignore[arg-type]
         self.policy.stopped(child_id)
         self._forget_if_dropped(child_id)
 
     # -- management calls ---------------------------------------------------------------------
 
-    def admit(self, wanted: Any) -> Slot:
+    async def start_child(self, wanted: Any) -> Pid[Any] | None:
+        """Start a child, as the last one; it is forgotten if it does not start."""
+        slot = self._admit(wanted)
+        child_id = slot.spec.id
+        self.slots[child_id] = slot
+        self.policy.add(_entry(slot.spec))
+        try:
+            await self._start(slot)
+        except BaseException:
+            self._forget(child_id)
+            raise
+        if self.children.is_void():
+            self._forget(child_id)
+        return slot.pid
+
+    def _admit(self, wanted: Any) -> Slot:
         """Make the slot of a child whose id is new."""
         child = need_child(wanted)
         spec = child.blueprint
@@ -248,16 +246,7 @@ class StaticLoop(SupervisorLoop):
         check_entry(spec, self.policy.auto_shutdown)
         return Slot(child)
 
-    def enrol(self, slot: Slot) -> None:
-        """Append a child, which is down."""
-        self.slots[slot.spec.id] = slot
-        self.policy.add(_entry(slot.spec))
-
-    def expel(self, slot: Slot) -> None:
-        """Forget a child that did not start."""
-        self._forget(slot.spec.id)
-
-    async def do_terminate_child(self, child_id: Any) -> None:
+    async def terminate_child(self, child_id: Any) -> None:
         """Stop a child and keep its specification, unless it is temporary."""
         slot = self._find(child_id)
         if slot.process is not None:
@@ -266,24 +255,34 @@ class StaticLoop(SupervisorLoop):
             self.policy.stopped(child_id)
             self._forget_if_dropped(child_id)
 
-    async def do_restart_child(self, child_id: Any) -> Pid[Any] | None:
+    async def restart_child(self, child_id: Any) -> Pid[Any] | None:
         """Start a child that is down."""
         slot = self._find_down(child_id)
         await self._start(slot)
         return slot.pid
 
-    async def do_delete_child(self, child_id: Any) -> None:
+    def delete_child(self, child_id: Any) -> None:
         """Forget a child that is down."""
         self._find_down(child_id)
         self._forget(child_id)
 
-    async def do_which_child(self, child: Any) -> ChildInfo:
+    def which_child(self, child: Any) -> ChildInfo:
         """Describe the child of an id."""
         return self._find(child).info(self.policy.table[child].state.value, child)
 
-    async def do_get_childspec(self, child_id: Any) -> ChildSpec:
+    def get_childspec(self, child_id: Any) -> ChildSpec:
         """Return the specification of a child."""
         return self._find(child_id).child.spec
+
+    commands: ClassVar = {
+        **SupervisorLoop.commands,
+        "start_child": start_child,
+        "terminate_child": terminate_child,
+        "restart_child": restart_child,
+        "delete_child": delete_child,
+        "which_child": which_child,
+        "get_childspec": get_childspec,
+    }
 
     def _forget(self, child_id: Any) -> None:
         self.slots.pop(child_id, None)

@@ -73,15 +73,15 @@ async def _take_back(from_: From[Any]) -> None:
     assert isinstance(command, Command)
     if supervisor.dead or not command.void or supervisor.current is not from_:
         return
-    loop: SupervisorLoop = supervisor.instance.loop
+    loop: SupervisorLoop[Any] = supervisor.instance.loop
     command.over = trio.Event()
     caller = calling_process()
     if caller is not None:
         caller.waits_for = supervisor
     try:
         with trio.CancelScope(shield=True):
-            if loop.start is not None:
-                await loop.start.break_off()
+            if loop.children.under_way is not None:
+                await loop.children.under_way.break_off()
             await command.over.wait()
     finally:
         leave_wait(caller)

@@ -54,7 +54,8 @@ from .._process.names import check_class, need_living
 from .._process.runtime import need_process, own_process
 from .._start.child import Child
 from .._start.child import child as make_child
-from .._supervisor.dynamic import DynamicLoop, DynamicSupervisor
+from .._supervisor.dynamic import DynamicSupervisor
+from .._supervisor.dynamic_loop import DynamicLoop
 from .._supervisor.management import (
     start_child,
     start_child_to_stay,
