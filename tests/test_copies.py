@@ -474,6 +474,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "SpecError": lambda: otp.SpecError("text"),
     "ProcessExited": lambda: otp.ProcessExited(CRASH),
     "SupervisorExited": lambda: otp.SupervisorExited(otp.SHUTDOWN, HISTORY),
+    "TimedOut": lambda: otp.TimedOut("text"),
     "ReceiveTimeout": lambda: otp.ReceiveTimeout("text"),
     "NoHandler": lambda: otp.NoHandler(Handler),
     "HandlerCrashed": lambda: otp.HandlerCrashed(Handler, CRASH),

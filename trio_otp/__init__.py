@@ -40,6 +40,7 @@ from ._exits.errors import ServerExited as ServerExited
 from ._exits.errors import SpecError as SpecError
 from ._exits.errors import StartError as StartError
 from ._exits.errors import SupervisorExited as SupervisorExited
+from ._exits.errors import TimedOut as TimedOut
 from ._exits.errors import WrongServer as WrongServer
 from ._exits.reasons import KILL as KILL
 from ._exits.reasons import KILLED as KILLED

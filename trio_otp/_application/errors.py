@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._exits.errors import OtpError, StartError, ends_text, last_crash
-from .._exits.reasons import reason_text
+from .._exits.errors import OtpError, StartError, WithHistory
 from .._util.bounded import bounded
 from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .._exits.errors import History
 
 
 @public
@@ -61,7 +62,7 @@ class ApplicationStartError(StartError):
 
 
 @public
-class ApplicationExited(OtpError):
+class ApplicationExited(WithHistory):
     """The application `name` ended by itself.
 
     `reason` is that of its top process, `history` has `(time, child id, reason)` of the last
@@ -69,17 +70,10 @@ class ApplicationExited(OtpError):
     """
 
     def __init__(
-        self,
-        name: str,
-        reason: object,
-        history: Sequence[tuple[float, Any, object]] = (),
-        crash: object = None,
+        self, name: str, reason: object, history: History = (), crash: object = None
     ) -> None:
-        super().__init__(f"application {name!r} exited: {reason_text(reason)}{ends_text(history)}")
+        super().__init__(f"application {name!r}", reason, history, crash)
         self.name = name
-        self.reason = reason
-        self.history = tuple(history)
-        self.__cause__ = last_crash(reason, history, crash)
 
 
 @public

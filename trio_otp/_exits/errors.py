@@ -8,7 +8,7 @@ It is long because every decision that a caller can take is a class with its tex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+History: TypeAlias = "Sequence[tuple[float, object, object]]"  # times, child ids, reasons
 _SAME: Final = object()  # the reason itself is shown
 ENDS: Final = 10  # ends of children that the text of an error or a record lists
 
@@ -29,6 +30,28 @@ ENDS: Final = 10  # ends of children that the text of an error or a record lists
 @public
 class OtpError(PortableError, Exception):
     """The base of every error of this library."""
+
+
+class WithReason(OtpError):
+    """The base of errors that have an exit reason; a crash is also the `__cause__`.
+
+    Args:
+        text: what the error says.
+        reason: the exit reason.
+        crash: what is the cause if it is an exception; the reason if left out.
+    """
+
+    def __init__(self, text: str, reason: object, crash: object = _SAME) -> None:
+        super().__init__(text)
+        self.reason = reason
+        crash = reason if crash is _SAME else crash
+        if isinstance(crash, BaseException):
+            self.__cause__ = crash
+
+
+@public
+class TimedOut(OtpError, trio.TooSlowError):
+    """The base of the errors of what took too long: `CallTimeout`, `ReceiveTimeout`, ..."""
 
 
 @public
@@ -62,15 +85,13 @@ class NoCallback(OtpError):
 
 
 @public
-class StartError(OtpError):
+class StartError(WithReason):
     """A process did not start: `reason` is an exit reason, a crash is also the `__cause__`."""
 
     def __init__(self, reason: object, what: object = None) -> None:
-        super().__init__(f"{what or 'process'} did not start: {reason_text(reason)}")
-        self.reason = reason
         crash = reason.detail if isinstance(reason, Shutdown) else reason
-        if isinstance(crash, BaseException):
-            self.__cause__ = crash
+        text = f"{what or 'process'} did not start: {reason_text(reason)}"
+        super().__init__(text, reason, crash)
 
 
 @public
@@ -98,15 +119,13 @@ class AlreadyRegistered(OtpError):
 
 
 @public
-class FailedToStartChild(OtpError):
+class FailedToStartChild(WithReason):
     """The detail of a supervisor's `Shutdown` reason when a child did not start."""
 
     def __init__(self, child_id: object, reason: object) -> None:
-        super().__init__(f"child {bounded(child_id)} failed to start: {reason_text(reason)}")
+        text = f"child {bounded(child_id)} failed to start: {reason_text(reason)}"
+        super().__init__(text, reason)
         self.child_id = child_id
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
 
 
 @public
@@ -114,9 +133,14 @@ class CallError(OtpError):
     """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
 
     def __init__(
-        self, text: str, server: object, message: object = None, elapsed: float = 0.0
+        self,
+        text: str,
+        server: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        **more: object,  # of a class that has another base as well
     ) -> None:
-        super().__init__(text)
+        super().__init__(text, **more)
         self.server = server
         self.message = message
         self.elapsed = elapsed
@@ -149,7 +173,7 @@ class NoProcess(CallError):
 
 
 @public
-class CallTimeout(CallError, trio.TooSlowError):
+class CallTimeout(CallError, TimedOut):
     """The server did not answer in time; the request may still be handled, its reply is dropped."""
 
     def __init__(
@@ -168,7 +192,7 @@ class CallTimeout(CallError, trio.TooSlowError):
 
 
 @public
-class ServerExited(CallError):
+class ServerExited(CallError, WithReason):
     """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
 
     def __init__(
@@ -182,15 +206,8 @@ class ServerExited(CallError):
         why: object = _SAME,
     ) -> None:
         why = reason if why is _SAME else why
-        super().__init__(
-            f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}",
-            server,
-            message,
-            elapsed,
-        )
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
+        text = f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}"
+        super().__init__(text, server, message, elapsed, reason=reason)
 
 
 @public
@@ -226,15 +243,12 @@ class WrongServer(OtpError, TypeError):
 
 
 @public
-class CallbackFailed(OtpError):
+class CallbackFailed(WithReason):
     """A function that `otp.sys` ran in a process raised, for `reason`; the process goes on."""
 
     def __init__(self, callback: str, reason: object) -> None:
-        super().__init__(f"{callback}: {reason_text(reason)}")
+        super().__init__(f"{callback}: {reason_text(reason)}", reason)
         self.callback = callback
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
 
 
 @public
@@ -302,37 +316,35 @@ class SpecError(OtpError, ValueError):
 
 
 @public
-class ProcessExited(OtpError):
+class ProcessExited(WithReason):
     """An exit signal ended the block of `otp.open_process`."""
 
     def __init__(self, reason: object) -> None:
-        super().__init__(f"exit signal: {reason_text(reason)}")
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
+        super().__init__(f"exit signal: {reason_text(reason)}", reason)
+
+
+class WithHistory(WithReason):
+    """The base of errors of what ended with its children; `crash`, the last one, is the cause."""
+
+    def __init__(self, who: str, reason: object, history: History, crash: object) -> None:
+        text = f"{who} exited: {reason_text(reason)}{ends_text(history)}"
+        super().__init__(text, reason, last_crash(reason, history, crash))
+        self.history = tuple(history)
 
 
 @public
-class SupervisorExited(OtpError):
+class SupervisorExited(WithHistory):
     """A supervisor gave up; `history` has `(time, child id, reason)` of the last ends of children.
 
     An exception in there says what the one that was raised has said, and has no traceback; `crash`,
     the last one, is as it was raised, and is the `__cause__`.
     """
 
-    def __init__(
-        self,
-        reason: object,
-        history: Sequence[tuple[float, object, object]] = (),
-        crash: object = None,
-    ) -> None:
-        super().__init__(f"supervisor exited: {reason_text(reason)}{ends_text(history)}")
-        self.reason = reason
-        self.history = tuple(history)
-        self.__cause__ = last_crash(reason, history, crash)
+    def __init__(self, reason: object, history: History = (), crash: object = None) -> None:
+        super().__init__("supervisor", reason, history, crash)
 
 
-def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
+def ends_text(history: History) -> str:
     """List the last ends of children, one a line, with the seconds since."""
     last = list(history)[-ENDS:]
     try:
@@ -346,9 +358,7 @@ def ends_text(history: Sequence[tuple[float, object, object]]) -> str:
     )
 
 
-def last_crash(
-    reason: object, history: Sequence[tuple[float, object, object]], crash: object
-) -> BaseException | None:
+def last_crash(reason: object, history: History, crash: object) -> BaseException | None:
     """Return what made a supervisor give up: an exception, or None if it was none."""
     last = crash if crash is not None else history[-1][2] if history else reason
     return last if isinstance(last, BaseException) else None

@@ -114,7 +114,8 @@ def reason_text(reason: object, limit: int = 300) -> str:
         reason: any exit reason.
         limit: characters.
 
-    >>> reason_text(Shutdown(FailedToStartChild("db", ValueError("no host"))))
+    >>> import trio_otp as otp
+    >>> reason_text(otp.Shutdown(otp.FailedToStartChild("db", ValueError("no host"))))
     "child 'db' failed to start: ValueError: no host"
     """
     exc = reason.detail if isinstance(reason, Shutdown) else reason

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import log_unexpected
-from .._exits.errors import NoCallback, OtpError
+from .._exits.errors import NoCallback, OtpError, WithReason
 from .._exits.reasons import NORMAL, reason_text
 from .._gen_server.client import OWN
 from .._process.runtime import need_process
@@ -243,15 +243,12 @@ class NoHandler(OtpError, LookupError):
 
 
 @public
-class HandlerCrashed(OtpError):
+class HandlerCrashed(WithReason):
     """A handler crashed with the request in hand; `reason` says why, also as `__cause__`."""
 
     def __init__(self, handler: object, reason: object) -> None:
-        super().__init__(f"handler {bounded(handler)} crashed: {reason_text(reason)}")
+        super().__init__(f"handler {bounded(handler)} crashed: {reason_text(reason)}", reason)
         self.handler = handler
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
 
 
 def check_handler(handler: object, name: str = "handler") -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import OtpError
+from .._exits.errors import TimedOut
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.user_code import matches
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @public
-class ReceiveTimeout(OtpError, trio.TooSlowError):
+class ReceiveTimeout(TimedOut):
     """No message that matches arrived in time."""
 
 

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
-import trio
-
-from .._exits.errors import OtpError
+from .._exits.errors import OtpError, TimedOut, WithReason
 from .._exits.reasons import reason_text
 from .._util.bounded import bounded
 from .._util.public import public, public_in
@@ -76,19 +74,16 @@ class TaskReply(Generic[T]):
 
 
 @public
-class TaskExited(OtpError):
+class TaskExited(WithReason):
     """An awaited task ended without a result; `reason` says why, a crash is also the cause."""
 
     def __init__(self, task: object, reason: object) -> None:
-        super().__init__(f"{_name(task)} ended without a result: {reason_text(reason)}")
+        super().__init__(f"{_name(task)} ended without a result: {reason_text(reason)}", reason)
         self.task = task
-        self.reason = reason
-        if isinstance(reason, BaseException):
-            self.__cause__ = reason
 
 
 @public
-class TaskTimeout(OtpError, trio.TooSlowError):
+class TaskTimeout(TimedOut):
     """A task took longer than its caller waits; an awaited one runs on, its reply is dropped.
 
     `what` is the task, the list of tasks, or the item of a stream that was waited for.
