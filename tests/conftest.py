@@ -1,5 +1,11 @@
 """Settings for all tests."""
 
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+
+import pytest
 from hypothesis import settings
 
 # The second is here for those who run the tests without having installed the library.
@@ -8,3 +14,20 @@ pytest_plugins = ["pytester", "trio_otp.pytest_plugin"]
 # A limit per example in real time would make slow machines fail.
 settings.register_profile("trio_otp", deadline=None)
 settings.load_profile("trio_otp")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those are left out that are slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let some cases of each test that is marked `sampled` run by default; the others are slow.
+
+    They are chosen by chance, but the same ones in every run.
+    """
+    tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") is not None:
+            tests[item.nodeid.partition("[")[0]].append(item)
+    for name, cases in tests.items():
+        (count,) = cases[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
+        chosen = random.Random(name.rpartition("::")[2]).sample(cases, min(count, len(cases)))
+        for case in set(cases).difference(chosen):
+            case.add_marker("slow")

@@ -354,6 +354,7 @@ def in_a_run(name: str, ask: Callable[[otp.Pid[Any]], Awaitable[None]]) -> None:
     trio.run(main, clock=clock)
 
 
+@pytest.mark.sampled(90)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", KINDS)
 def test_who_asks_is_answered(name: str, way: str) -> None:
@@ -368,6 +369,7 @@ def test_who_asks_is_answered(name: str, way: str) -> None:
     in_a_run(name, ask)
 
 
+@pytest.mark.sampled(90)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", KINDS)
 def test_who_is_cancelled_waits_for_nobody(name: str, way: str) -> None:

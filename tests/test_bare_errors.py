@@ -141,6 +141,7 @@ async def raise_an_error() -> None:
     raise Missing("price")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("body", [raise_an_error, raise_a_group, leave_in_clean_up])
 @pytest.mark.parametrize("block", NURSING)
 def test_what_has_left_is_freed_at_once(block: str, body: Any) -> None:

@@ -82,6 +82,7 @@ def test_every_public_async_function_is_swept() -> None:
     assert PUBLIC_ASYNC <= {name.split(":", maxsplit=1)[0] for name in CASES}
 
 
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize("name", CASES)
 def test_fault_04_cancelled_at_every_step(name: str) -> None:
     """Wherever it is cancelled, nothing is left of it and nobody else is hurt."""

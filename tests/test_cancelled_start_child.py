@@ -111,6 +111,7 @@ async def check_nothing_left(before: int) -> None:
     assert "init" == journal[0]
 
 
+@pytest.mark.sampled(180)
 @pytest.mark.parametrize("heard", [False, True])
 @pytest.mark.parametrize("how", [start, ensure])
 @pytest.mark.parametrize("child", CHILDREN)

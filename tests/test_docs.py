@@ -27,7 +27,8 @@ import trio
 import trio_otp as otp
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_notebook_kernel
 FENCE = re.compile(
@@ -106,7 +107,12 @@ def test_snippets_run_and_print_what_is_shown(
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if any(s.is_test for s in snippets(p))], ids=page_id
+    "page",
+    [
+        pytest.param(page, id=page_id(page), marks=() if page is README else pytest.mark.slow)
+        for page in PAGES
+        if any(snippet.is_test for snippet in snippets(page))
+    ],
 )
 def test_snippets_that_are_tests_do_what_is_shown(page: Path, tmp_path: Path) -> None:
     """What a page shows as a test file is one: pytest runs it, and it passes or fails as shown."""

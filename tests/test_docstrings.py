@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import doctest
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -86,12 +87,18 @@ INSIDE = re.compile(
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 
 
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    """Return the source of a module as syntax."""
+    return ast.parse(file.read_text())
+
+
 def examples() -> Iterator[doctest.DocTest]:
     """Yield the examples of each docstring, found in the source: names may say another module."""
     parser = doctest.DocTestParser()
     for name in MODULES:
         module = importlib.import_module(name)
-        for node in ast.walk(ast.parse(inspect.getsource(module))):
+        for node in ast.walk(parsed(Path(module.__file__ or ""))):
             if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
                 title = f"{name}:{getattr(node, 'name', '')}"
                 yield parser.get_doctest(text, vars(module).copy(), title, module.__file__, None)
@@ -184,7 +191,7 @@ def test_docstrings_and_errors_are_in_plain_english() -> None:
     assert [] == [
         f"{file.relative_to(PACKAGE)}:{line}: {what}"
         for file in sorted(PACKAGE.rglob("*.py"))
-        for line, what in oddities(ast.parse(file.read_text()))
+        for line, what in oddities(parsed(file))
     ]
 
 

@@ -438,6 +438,7 @@ async def test_the_dictionary_stays_the_same_object() -> None:
         assert await otp.call(pid, is_mine(held))
 
 
+@pytest.mark.slow
 async def test_it_costs_a_kilobyte_at_most_beside_its_state() -> None:
     """All that a name, a link, a monitor and a context variable of its own cost, at both ends.
 

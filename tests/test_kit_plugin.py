@@ -346,6 +346,7 @@ IN_A_GROUP = """
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -448,6 +449,7 @@ def test_without_hypothesis(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_xdist(pytester: pytest.Pytester) -> None:
     """Tests that are spread over processes."""
     support = ROOT / "tests" / "support"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+import pytest
 from testing_kit import run, section
-
-if TYPE_CHECKING:
-    import pytest
 
 START = """
     await start_supervised(otp.child(Counter).having(name="counter"))
@@ -89,6 +86,7 @@ def test_one_order():
     assert "orders.py" not in shown  # the code of the kit is not what is wrong
 
 
+@pytest.mark.slow
 def test_a_state_machine_that_fails_is_shown_as_steps(pytester: pytest.Pytester) -> None:
     """hypothesis shows the fewest steps that fail, crashes among them."""
     outcomes, text = run(

@@ -149,6 +149,7 @@ def test_an_error_ends_its_cell_only(cells: Cells) -> None:
     assert 1 == cells.run("await Counter.at('a').more(1)")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "waiting",
     [
@@ -462,6 +463,7 @@ def test_after_the_extension_crashes_are_logged_as_before(cells: Cells) -> None:
 VARIABLE = "import contextvars, decimal\nV = contextvars.ContextVar('V', default='lost')"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ending", ["", "\n1 / 0", "\ninterrupt()\nawait trio.sleep_forever()"])
 @pytest.mark.parametrize("way", ["", "await trio.sleep(0)\n"])
 def test_what_a_cell_sets_the_next_one_finds(cells: Cells, way: str, ending: str) -> None:

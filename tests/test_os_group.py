@@ -55,6 +55,7 @@ async def read_all(process: trio.Process) -> str:
     return b"".join([bytes(chunk) async for chunk in process.stdout]).decode()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "code", [OBEYS, IGNORES, FORKS, FREEZES, LEADS, HAS_NO_TERMINAL, TELLS_GROUP]
 )
@@ -66,6 +67,7 @@ async def test_a_program_is_killed_with_us(tmp_path: Path, code: str) -> None:
         await line.wait_gone()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("leaves", ["", "os.setpgid(0, 0); ", "os.fork() or os.setsid(); "])
 async def test_a_program_is_killed_with_us_while_it_is_started(leaves: str) -> None:
     """Also if nothing of ours has heard that it runs, wherever it goes; it has our output open."""

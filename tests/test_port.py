@@ -349,6 +349,7 @@ async def test_one_that_ignores_sigterm_is_killed(tmp_path: Path, autojump_clock
         assert "" == await line.wait_gone()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("program", [OBEYS, CLEANS_UP, IGNORES, FREEZES, FORKS])
 @pytest.mark.parametrize("how", ["brutal_kill", "kill", "signal", "cancel", "error", "supervisor"])
 async def test_nothing_is_left_of_it(
@@ -527,6 +528,7 @@ ENDINGS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("how", "sent", "program"), ENDINGS)
 async def test_it_ends_with_our_program(
     tmp_path: Path, how: str, sent: str | None, program: str

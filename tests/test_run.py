@@ -80,6 +80,7 @@ async def program(name: str, *before: str, **options: Any) -> AsyncIterator[Runn
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("signum", ENDING)
 async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
     """Each of them stops trees and applications in reverse order; status 0."""
@@ -135,6 +136,7 @@ async def test_in_a_handler() -> None:
     assert ["down busy", "down in_handler1", "stop in_handler"] == run.lines[2:]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "line", "first", "second"),
     [

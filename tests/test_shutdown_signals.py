@@ -41,6 +41,7 @@ def ends(*tags: str) -> list[str]:
     return [word for tag in tags for word in (f"-{tag}", f"={tag}")]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("where", "expected"),
     [

@@ -159,6 +159,7 @@ def command(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_passes_a_folder_elsewhere(tmp_path: Path) -> None:
     """All passed: the last line counts them, the exit status is 0."""
     folder = folder_of(tmp_path, "timer/cancel_twice", "links/link_to_dead")
@@ -167,6 +168,7 @@ def test_the_command_passes_a_folder_elsewhere(tmp_path: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
+@pytest.mark.slow
 def test_the_command_names_what_fails(tmp_path: Path) -> None:
     """A failing scenario is shown with its first difference, one that lacks a feature with it."""
     folder = folder_of(tmp_path, "timer/cancel_twice", "sys/dead")
@@ -183,6 +185,7 @@ def test_the_command_names_what_fails(tmp_path: Path) -> None:
     assert ["unsupported", "failed"] == [entry["result"] for entry in written]
 
 
+@pytest.mark.slow
 def test_the_command_chooses_by_area_and_name(tmp_path: Path) -> None:
     """`--area` and `--show` leave the others out; the latter prints scenario and trace."""
     folder = folder_of(tmp_path, "timer/cancel_twice", "timer/read_timer", "links/link_to_dead")
@@ -192,12 +195,14 @@ def test_the_command_chooses_by_area_and_name(tmp_path: Path) -> None:
     assert '"link_to_dead"' in shown
 
 
+@pytest.mark.slow
 def test_the_command_fails_on_nothing(tmp_path: Path) -> None:
     """No scenario found is no success."""
     done = command(tmp_path)
     assert ("0 passed, 0 failed", 1) == (done.stdout.splitlines()[-1], done.returncode)
 
 
+@pytest.mark.slow
 def test_a_missing_trace_fails(tmp_path: Path) -> None:
     """A scenario without a trace to compare with does not pass."""
     folder = folder_of(tmp_path, "timer/cancel_twice")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,13 +22,6 @@ CASES = {
     if not missing(case.scenario)
 }
 
-# The others are run asleep with the long tests. Chosen by chance, but the same for everybody.
-ASLEEP_AT_ONCE = set(random.Random(10).sample(sorted(CASES), len(CASES) // 10))
-ASLEEP = [
-    pytest.param(case, id=name, marks=[] if name in ASLEEP_AT_ONCE else pytest.mark.slow)
-    for name, case in CASES.items()
-]
-
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_scenario_leaves_the_trace_of_otp(case: Case) -> None:
@@ -38,7 +30,8 @@ def test_scenario_leaves_the_trace_of_otp(case: Case) -> None:
     assert ("passed", "") == (outcome.result, outcome.reason)
 
 
-@pytest.mark.parametrize("case", ASLEEP)
+@pytest.mark.sampled(76)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_servers_that_sleep_leave_the_same_trace(case: Case) -> None:
     """With every server asleep whenever it is idle, a scenario leaves the trace it leaves else."""
     with sleeping():

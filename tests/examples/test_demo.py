@@ -255,6 +255,7 @@ def test_serve_stays_up_for_other_clients(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_ctrl_c_ends_it_in_order(tmp_path: Path, signum: signal.Signals) -> None:
     """Such a signal under load stops the service, leaves no file, and says so in one line."""

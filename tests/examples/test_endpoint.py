@@ -354,6 +354,7 @@ async def test_too_many_connections(stopped: Service) -> None:
         assert await first.ask("PING") == "PONG"
 
 
+@pytest.mark.slow
 async def test_thousand_connections(service: Service, many_files: None) -> None:
     """A thousand clients are connected at once, and each is served."""
     async with AsyncExitStack() as stack:

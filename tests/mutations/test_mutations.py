@@ -6,7 +6,6 @@ tests do that; the short ones see to it that the changes fit the source.
 
 from __future__ import annotations
 
-import ast
 import os
 import shutil
 import subprocess
@@ -68,7 +67,7 @@ def python(
 
 def run_tests(copied_to: Path, tests: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
     """Run some tests against a copy; give pytest's exit status, 1 if they hang, and its output."""
-    options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", ""]  # all cases
     try:
         done = python(copied_to, *options, *map(path_of, tests), limit=limit)
     except subprocess.TimeoutExpired:
@@ -90,9 +89,7 @@ def test_the_changes_fit_the_source() -> None:
 def misfits(mutation: Mutation) -> Iterator[str]:
     """Yield what of a mutation does not fit."""
     try:
-        file, changed = SOURCE.change(mutation.where, mutation.old, mutation.new)
-        if ast.unparse(ast.parse(file.read_text())) == changed:
-            yield f"{mutation.name}: it changes nothing"
+        SOURCE.change(mutation.where, mutation.old, mutation.new)
     except LookupError as exc:
         yield f"{mutation.name}: {exc}"
     try:

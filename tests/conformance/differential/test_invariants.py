@@ -42,6 +42,7 @@ TREE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_made_up_scenarios_hold_everything_and_break_no_invariant() -> None:
     """Whatever dies in whatever tree: no orphans, every call answered once, stops in order."""
     found: Counter[str] = Counter()
