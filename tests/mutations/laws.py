@@ -253,8 +253,8 @@ MUTATIONS = [
         "references are resolved in the supervisor",
         3,
         "terminate_child",
-        "issubclass(_need_supervisor(sup, 'terminate_child'), DynamicSupervisor)",
-        "not sup",
+        "issubclass(_need_supervisor(ref, 'terminate_child'), DynamicSupervisor)",
+        "not ref",
         "test_dynamic_supervisor.py::test_what_is_no_reference_is_refused_in_the_caller",
     ),
     Mutation(
