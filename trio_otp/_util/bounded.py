@@ -146,7 +146,7 @@ class _Walk(reprlib.Repr):
             return repr(x[: self.limit + 1])
         if level == 0:
             return self.fillvalue
-        hidden: dict[str, Any] = vars(x) if issubclass(kind, BaseException) else {}
+        hidden: dict[str, Any] = x.__dict__ if issubclass(kind, BaseException) else {}
         if HIDDEN in hidden:
             return self.repr1(hidden[HIDDEN], level - 1)
         if written is type.__repr__:
