@@ -161,8 +161,27 @@ async def test_a_deferred_method_takes_one_argument_less() -> None:
     async with otp.open_process():
         client: Any = Greeting.at(await otp.start_link(Greeting))
         assert ["hello you", "hello me"] == [await client.later(), await client.later("me")]
-        with pytest.raises(TypeError, match="takes"):
+        with pytest.raises(
+            TypeError, match=r"^Greeting\.later: too many .*later\(name: 'str' = 'you'\)"
+        ):
             await client.later("me", "too")
+
+
+async def test_a_deferred_method_that_forgot_its_caller() -> None:
+    """The caller hears that there is a parameter too few, and the server lives."""
+
+    class Hasty(otp.GenServer):
+        @otp.on_call_deferred
+        def later(self) -> None: ...  # type: ignore[arg-type]  # it is what is tested
+
+    async with otp.open_process():
+        pid = await otp.start_link(Hasty)
+        client: Any = Hasty.at(pid)
+        with pytest.raises(
+            TypeError, match=r"later\(self\).*expected a method that takes self, from_"
+        ):
+            await client.later()
+        assert otp.is_alive(pid)
 
 
 async def test_dispatch_is_by_name_on_the_instance() -> None:

@@ -14,7 +14,7 @@ a: None
 c: b'3'
 take b: b'2'
 take b again: KeyError 'b'
-TypeError: CacheWorker.put() missing 1 required positional argument: 'value'
+TypeError: CacheWorker.put: missing a required argument: 'value'
 c is still there: b'3'
 """,
     "named_processes": """

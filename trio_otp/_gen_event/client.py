@@ -52,7 +52,7 @@ class HandlerClient(Handle):
 
         @checkpointed
         async def send(*args: Any, **kwargs: Any) -> Any:
-            method.check(None, *args, **kwargs)
+            method.check(args, kwargs)
             command = CallHandler(self._key, method.message(method, args, kwargs))
             return await send_command(self.ref, command, timeout)
 

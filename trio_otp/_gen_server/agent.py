@@ -48,7 +48,7 @@ from .._process.runtime import runtime
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.sent import SENT
-from .._util.signature import check_positional
+from .._util.signature import check_arguments
 from .server import GenServer
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class _Apply(Handled):
     def __init__(self, function: Callable[[Any], Any]) -> None:
         if not callable(function):
             raise TypeError(f"function={bounded(function)}: expected a function of the value")
-        check_positional(function, (None,))  # None stands for the value
+        check_arguments(function, (None,))  # None stands for the value
         self.function = function
 
     def __repr__(self) -> str:

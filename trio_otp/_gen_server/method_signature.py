@@ -1,32 +1,52 @@
-"""The signatures of decorated methods, as Python and editors show them."""
+"""The signatures of decorated methods: what they take, and what Python and editors show."""
 
 from __future__ import annotations
 
 import inspect
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from .._util.signature import Parameters, refuse
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
 
 class Outside:
     """A function as a client calls it: without the server, and the `From` of a deferred call.
 
-    It has the signature, worked out when it is asked for; to do so for each client would take
-    longer than a call.
+    Its signature is worked out when it is first needed; at each class statement that would add up.
     """
 
     def __init__(self, function: Callable[..., Any], *, deferred: bool = False) -> None:
         self.__wrapped__ = function
         self._deferred = deferred
+        self._called = partial(function, *[None] * (1 + deferred))
+        self.shapes: Set[Any] = frozenset()  # those of `parameters`, once there are any
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """What a client gives."""
+        found = Parameters(self.__signature__)
+        self.shapes = found.shapes
+        return found
 
     @property
     def __signature__(self) -> inspect.Signature:
+        try:
+            own = inspect.signature(self._called)
+        except ValueError:  # it does not even take what is filled in
+            function, missing = self.__wrapped__, "self, from_" if self._deferred else "self"
+            shown = f"{function.__qualname__}{inspect.signature(function)}"
+            raise TypeError(f"{shown}: expected a method that takes {missing}") from None
         if self._deferred:  # what the function returns is not the answer
-            own = inspect.signature(partial(self.__wrapped__, None, None))
             return own.replace(return_annotation=inspect.Signature.empty)
-        return inspect.signature(partial(self.__wrapped__, None))
+        return own
+
+    def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeError, in the caller, for arguments that the function does not take."""
+        if not self.parameters.fit(args, kwargs):
+            refuse(self._called, name, args, kwargs)
 
 
 class OnClass:

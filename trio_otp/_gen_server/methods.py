@@ -22,7 +22,6 @@ from .._util.bounded import bounded, label_of
 from .._util.checks import check_raises
 from .._util.copies import Handle
 from .._util.sent import SENT
-from .._util.signature import argument_checker, right_counts
 from .._util.unset import UNSET
 from .method_messages import CallMessage, DeferredMessage, Message, RaisingMessage
 from .method_signature import OnClass, Outside
@@ -55,8 +54,6 @@ class _Method(Handle):
         self.name = label_of(function)
         self.owner: type[Any] = object
         self.members = vars(object)
-        self.check = argument_checker(function)
-        self.least, self.most = right_counts(function)  # of arguments, with the server
         self.outside = Outside(function)
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
@@ -95,23 +92,24 @@ class _Method(Handle):
         lines = f"write {self.owner.__name__}.at(ref).{self.name}(...) or {call}(ref, ...)"
         return TypeError(f"{call}() is to be sent to a server; {lines}")
 
-    def refuse_wrong(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError, in the caller, for arguments that the function does not take."""
+        self.outside.check(f"{self.owner.__name__}.{self.name}", args, kwargs)
+
+    def check_sent(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Check the arguments of one that is sent on the class; perhaps the server is left out."""
         try:
-            self.check(None, *args, **kwargs)
+            self.check(args, kwargs)
         except TypeError as exc:
             raise self._explained(exc, ref, args, kwargs) from None
 
     def _explained(
         self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> TypeError:
-        """Say what is wrong with the arguments: perhaps the reference was left out."""
         with suppress(Exception):
             if find_living(ref) is not None:
                 return error
-        try:
-            self.check(None, ref, *args, **kwargs)
-        except TypeError:
+        if not self.outside.parameters.fit((ref, *args), kwargs):
             return error
         shown = [bounded(value, 60) for value in (ref, *args)]
         shown += [f"{name}={bounded(value, 60)}" for name, value in kwargs.items()]
@@ -202,8 +200,8 @@ class CallMethod(_Method, Generic[P, R]):
         self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None
     ) -> Any:
         try:
-            if kwargs or not self.least <= len(args) + 1 <= self.most:
-                self.refuse_wrong(ref, args, kwargs)
+            if ((len(args), *kwargs) if kwargs else len(args)) not in self.outside.shapes:
+                self.check_sent(ref, args, kwargs)
             message = self.message(self, args, kwargs)
             process = need_living(ref, message)
             if process.behaviour is not self.owner:
@@ -223,17 +221,7 @@ class DeferredMethod(CallMethod[P, R]):
     def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
         super().__init__(function, timeout, ())
         self.message = DeferredMessage
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        super().__set_name__(owner, name)
-        full = self.check
-
-        def check(server: Any, *args: Any, **kwargs: Any) -> None:
-            full(server, None, *args, **kwargs)
-
-        self.check = check
-        self.outside = Outside(self.function, deferred=True)
-        self.least, self.most = self.least - 1, self.most - 1
+        self.outside = Outside(function, deferred=True)
 
 
 class CastMethod(_Method, Generic[P]):
@@ -272,8 +260,8 @@ class CastMethod(_Method, Generic[P]):
 
     @enable_ki_protection
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if kwargs or not self.least <= len(args) + 1 <= self.most:
-            self.refuse_wrong(ref, args, kwargs)
+        if ((len(args), *kwargs) if kwargs else len(args)) not in self.outside.shapes:
+            self.check_sent(ref, args, kwargs)
         message = Message(self, args, kwargs)
         process = find_living(ref)
         if process is None:

@@ -60,7 +60,7 @@ from .._util.async_functions import gives_awaitable
 from .._util.bounded import bounded
 from .._util.checks import check_flag
 from .._util.public import public
-from .._util.signature import check_positional
+from .._util.signature import check_arguments
 from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from ..events import NoticeReport
@@ -97,7 +97,7 @@ class WorkerThread(Behaviour):
                 f"fn={bounded(fn)}: expected a function that is no async def; "
                 "for an async one write otp.child(fn, *args)"
             )
-        check_positional(fn, args)
+        check_arguments(fn, args)
         check_flag("abandon_on_cancel", abandon_on_cancel)
         self._fn = fn
         self._args = args

@@ -188,7 +188,7 @@ def refuse_method(message: Any, ref: object) -> None:
         message.close()
     elif kind is FunctionType and (method := getattr(message, "otp_method", None)) is None:
         return
-    more = "..." if method.most > 1 else ""  # of arguments, the server among them
+    more = "..." if method.outside.__signature__.parameters else ""
     owner, name = method.owner.__name__, method.name
     if getattr(method.owner, "is_handler", False):
         line = f"{owner}.at({bounded(ref)}).{name}({more})"

@@ -10,7 +10,6 @@ Follows: `format_status/1` of Erlang's `gen_server`, `gen_statem` and `gen_event
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import CoroutineType
@@ -20,6 +19,7 @@ from .._exits.log_text import place_of_crash, traceback_text
 from .._exits.reasons import ProcessExit
 from .._util.bounded import HIDDEN, Note, bounded
 from .._util.public import is_ours
+from .._util.signature import parameters_of
 from .._util.user_code import interruptible
 
 if TYPE_CHECKING:
@@ -75,26 +75,17 @@ def _style(instance: Any) -> Callable[[Status], Any] | None:
     method: Any = getattr(instance, "format_status", None)
     if not callable(method) or is_ours(method):
         return None
-    try:
-        signature = inspect.signature(method)
-    except (TypeError, ValueError):
+    parameters = parameters_of(method)
+    if parameters.signature is None:
         return None
-    named = signature.parameters.get("status")
+    named = parameters.signature.parameters.get("status")
     if named is not None and named.kind is named.KEYWORD_ONLY:
         return lambda status: method(status=status)
-    if _accepts(signature, {}):
+    if parameters.fit(({},)):
         way: Callable[[Status], Any] = method
         return way
-    keywords = _accepts(signature, state=0, message=0, reason=0, log=0)
+    keywords = parameters.fit((), dict.fromkeys(("state", "message", "reason", "log")))
     return (lambda status: method(**status)) if keywords else None
-
-
-def _accepts(signature: inspect.Signature, *args: Any, **kwargs: Any) -> bool:
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
 
 
 def _checked(status: Status, result: Any) -> Status:

@@ -37,7 +37,7 @@ from .._util.bounded import bounded, label_of
 from .._util.copies import Mark
 from .._util.public import public
 from .._util.record import dataclass
-from .arguments import check_arguments, takes_task_status
+from .arguments import check_child, takes_task_status
 from .blueprint import Blueprint
 from .start import acknowledge
 from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
@@ -231,7 +231,7 @@ def check_target(
         )
     check_kind(target)
     target = unaliased(target)
-    check_arguments(target, args, kwargs, partial=partial)
+    check_child(target, args, kwargs, partial=partial)
     return target
 
 

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, Modul
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded, label_of
-from .signature import check_positional
+from .signature import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -92,7 +92,7 @@ def check_async(function: Any, args: tuple[Any, ...], line: str) -> None:
         shown = bounded(function)
         raise TypeError(f"fn={shown}: expected an async function; write {line}")
     refuse_plain(function, "fn")
-    check_positional(function, args)
+    check_arguments(function, args)
 
 
 def refuse_plain(function: Any, argument: str) -> None:

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 DEPTH: Final = 8  # levels of nesting that are shown
 HIDDEN: Final = "_otp_shown"  # an attribute of an exception: what is shown in its place
@@ -186,8 +186,17 @@ class _Walk(reprlib.Repr):
 
 def safe_repr(value: object) -> str:
     """Return the repr of a value; if that raises, a text that says so."""
+    return _safe(repr, value)
+
+
+def safe_str(value: object) -> str:
+    """Return the text of a value; if that raises, a text that says so."""
+    return _safe(str, value)
+
+
+def _safe(show: Callable[[object], str], value: object) -> str:
     try:
-        return repr(value)
+        return show(value)
     except Exception as exc:
         return _broken(value, exc)
 

@@ -1,125 +1,121 @@
-"""Check arguments against a function's parameters without running it.
+"""Whether a function takes its arguments, found out without running it.
 
-A wrong argument of a client method has to be the caller's `TypeError`, so it is found before the
-message is sent. `inspect.Signature.bind` would take ten times as long as the call itself; a
-function with the same parameters and an empty body checks at the speed of the interpreter.
+A wrong argument has to be the caller's `TypeError`, so it is found before a message is sent or a
+process is made. `inspect.Signature.bind` takes as long as a whole call, but what it says depends
+only on the shape of the arguments: how many there are, and the names of the others. So signatures
+are kept, with the shapes that fitted.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from .bounded import label_of, safe_str, shown_text
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+_NONE: Final[Mapping[str, Any]] = {}
+_SHAPES: Final = 64  # that are remembered of one function
+_FUNCTIONS: Final = 512  # whose parameters are remembered
 
 
-def _nothing() -> None:
-    """Lend its empty body."""
+class Parameters:
+    """What a function takes: its signature, None if it has none, and the shapes that fitted."""
+
+    __slots__ = ("shapes", "signature")
+
+    def __init__(self, signature: inspect.Signature | None) -> None:
+        self.signature = signature
+        self.shapes: set[Any] = set()
+
+    def fit(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NONE) -> bool:
+        """Check whether arguments fit; of what has no signature, only a call can tell."""
+        shape = (len(args), *kwargs) if kwargs else len(args)
+        if shape in self.shapes or self.signature is None:
+            return True
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError:
+            return False
+        if len(self.shapes) < _SHAPES:
+            self.shapes.add(shape)
+        return True
 
 
-_EMPTY: Final[CodeType] = _nothing.__code__
-_VARIADIC: Final = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+_known: Final[dict[Any, Parameters]] = {}
 
 
-def argument_checker(function: Callable[..., Any]) -> Callable[..., None]:
-    """Make a function that takes what `function` takes and does nothing.
-
-    Args:
-        function: any function; its defaults are kept.
-
-    Returns:
-        A function that raises `TypeError`, with the name of the first one, for wrong arguments.
-
-    >>> check = argument_checker(lambda self, key, *, ttl=None: ...)
-    >>> check(None, "k", ttl=1)
-    >>> check(None, "k", tll=1)
-    Traceback (most recent call last):
-    TypeError: <lambda>() got an unexpected keyword argument 'tll'...
-    """
-    if not isinstance(function, FunctionType):
-        return _slow_checker(function)
-    code = function.__code__
-    variadic = code.co_flags & _VARIADIC
-    count = code.co_argcount + code.co_kwonlyargcount + variadic.bit_count()
-    checker = FunctionType(
-        _EMPTY.replace(
-            co_argcount=code.co_argcount,
-            co_posonlyargcount=code.co_posonlyargcount,
-            co_kwonlyargcount=code.co_kwonlyargcount,
-            co_varnames=code.co_varnames[:count],
-            co_nlocals=count,
-            co_flags=_EMPTY.co_flags | variadic,
-            co_name=code.co_name,
-            co_qualname=code.co_qualname,
-        ),
-        {},
-        function.__name__,
-        function.__defaults__,
-    )
-    checker.__kwdefaults__ = function.__kwdefaults__
-    return checker
+def parameters_of(target: Callable[..., Any]) -> Parameters:
+    """Return what is known of a function; functions with the same code share it."""
+    key = _key(target)
+    try:
+        return _known[key]
+    except KeyError:
+        if len(_known) >= _FUNCTIONS:
+            _known.clear()
+        return _known.setdefault(key, Parameters(signature_of(target)))
+    except TypeError:  # the key has no hash, as some objects that can be called
+        return Parameters(signature_of(target))
 
 
-def right_counts(function: Any) -> tuple[int, int]:
-    """Return how many positional arguments are right without any others: at least, at most.
-
-    Args:
-        function: what is to be called; if only a call can tell, no number is right.
-
-    >>> right_counts(lambda self, key, ttl=None, *, force=False: ...)
-    (2, 3)
-    >>> right_counts(lambda self, *, force: ...)
-    (0, -1)
-    """
-    if not isinstance(function, FunctionType):
-        return 0, -1
-    code = function.__code__
-    if code.co_kwonlyargcount > len(function.__kwdefaults__ or ()):
-        return 0, -1
-    least = code.co_argcount - len(function.__defaults__ or ())
-    return least, sys.maxsize if code.co_flags & inspect.CO_VARARGS else code.co_argcount
+def _key(target: Any) -> Any:
+    """Return what decides the parameters: of functions the code, which many lambdas share."""
+    if isinstance(target, MethodType):
+        return MethodType, _key(target.__func__)
+    if not isinstance(target, FunctionType) or vars(target):
+        return target
+    code, defaults = target.__code__, target.__defaults__ or ()
+    return (code, len(defaults), *(target.__kwdefaults__ or ()))
 
 
-def check_positional(function: Any, args: tuple[Any, ...]) -> None:
-    """Refuse arguments that a function does not take, before a process is made to call it.
+def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the signature; None for a callable without one, as some builtins."""
+    try:
+        return inspect.signature(target)
+    except (TypeError, ValueError):
+        return None
 
-    Only what is written in Python can be asked without calling it; anything else passes.
+
+def check_arguments(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NONE
+) -> None:
+    """Refuse arguments that a function or class does not take, before anything is made to call it.
 
     Args:
-        function: what is to be called.
+        target: what is to be called.
         args: its positional arguments.
+        kwargs: the others.
 
     Raises:
         TypeError: it does not take them.
 
-    >>> check_positional(lambda width, height: ..., (3,))
+    >>> check_arguments(lambda width, height: ..., (3,))
     Traceback (most recent call last):
     TypeError: <lambda>: missing a required argument: 'height'; it is <lambda>(width, height)
     """
-    bound = isinstance(function, MethodType)
-    inner = function.__func__ if bound else function
-    if not isinstance(inner, FunctionType):
-        return
-    code, given = inner.__code__, len(args) + bound
-    enough = given >= code.co_argcount - len(inner.__defaults__ or ())
-    fits = given <= code.co_argcount or code.co_flags & inspect.CO_VARARGS
-    if enough and fits and code.co_kwonlyargcount == len(inner.__kwdefaults__ or ()):
-        return
-    signature = inspect.signature(function, follow_wrapped=False)
+    if not parameters_of(target).fit(args, kwargs):
+        refuse(target, label_of(target), args, kwargs)
+
+
+def refuse(
+    target: Callable[..., Any],
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    partial: bool = False,
+) -> None:
+    """Say what is wrong with arguments; `partial` if more are to come.
+
+    Raises:
+        TypeError: unless a decorator made of the target what takes them all the same.
+    """
+    signature = inspect.signature(target, follow_wrapped=False)
     try:
-        signature.bind(*args)
+        (signature.bind_partial if partial else signature.bind)(*args, **kwargs)
     except TypeError as exc:
-        name = inner.__name__
-        raise TypeError(f"{name}: {exc}; it is {name}{signature}") from None
-
-
-def _slow_checker(function: Callable[..., Any]) -> Callable[..., None]:
-    signature = inspect.signature(function)
-
-    def check(*args: Any, **kwargs: Any) -> None:
-        signature.bind(*args, **kwargs)
-
-    return check
+        shown = shown_text(safe_str(signature), 500)
+        raise TypeError(f"{name}: {exc}; it is {name}{shown}") from None
