@@ -175,6 +175,7 @@ HANDLES: dict[str, Callable[[World], Any]] = {
     "RequestId": lambda w: otp.send_request("server", 1),
     "Task": lambda w: otp.task.start_async(double, 1),
     "task.TaskStream": lambda w: w.enter(otp.task.async_stream([1], double)),
+    "SendEnd": lambda w: otp.send_end("server"),
     "Subscription": lambda w: w.enter(otp.registry("registry").subscribe("key")),
     "OpenSupervisor": lambda w: w.supervisor,
     "OpenApplication": lambda w: w.enter(otp.open_application(App)),
@@ -289,6 +290,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "Counts": lambda: otp.Counts(1, 1, 0, 1),
+    "MailboxStatistics": lambda: otp.MailboxStatistics(0, float("inf"), 1, 1, 0, 0),
     "Down": lambda: otp.Down(None, "name", otp.NOPROC),  # type: ignore[arg-type]
     "Exit": lambda: otp.Exit(None, otp.Shutdown("why")),
     "Shutdown": lambda: otp.Shutdown(["why"]),

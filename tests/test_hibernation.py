@@ -216,33 +216,46 @@ async def test_an_open_nursery_keeps_it_awake() -> None:
         await asleep(pid)
 
 
-async def test_a_send_end_keeps_it_awake() -> None:
-    """Handing out one wakes the server; from then on messages come through the channel."""
+async def test_a_send_end_leaves_it_asleep() -> None:
+    """To hand one out, to clone or to close it wakes nobody; what is sent through it does."""
     async with otp.open_process():
         pid = await a_sleeper()
-        async with otp.send_end(pid) as end:
-            await end.send("through the channel")
-            await trio.testing.wait_all_tasks_blocked()
-            assert not is_asleep(pid)
-            assert 7 == await otp.call(pid, otp.Reply(7))
-            assert ("info", "through the channel") == inside(pid).log[0]
+        with otp.send_end(pid) as end, end.clone() as other:
+            assert 2 == end.statistics().open_send_channels
+            await asleep(pid)
+            await end.send("by a send end")
+            other.send_nowait("by its clone")
+            await asleep(pid)
+        await asleep(pid)
+        with pytest.raises(trio.ClosedResourceError):
+            other.send_nowait("late")
+        await asleep(pid)
+        assert [("info", "by a send end"), ("info", "by its clone")] == inside(pid).log
 
 
-async def test_a_send_end_of_one_that_grows_tired(autojump_clock: Any) -> None:
-    """A timer that was set before the channel does not put the server to sleep."""
+async def test_a_send_end_does_not_keep_it_awake(autojump_clock: Any) -> None:
+    """It falls asleep at its time, and the end still leads to it."""
 
     class Late(Sleeper):
         hibernate_after = 3.0
 
     async with otp.open_process():
         pid = await otp.start_link(Late)
-        await trio.testing.wait_all_tasks_blocked()
         end = otp.send_end(pid)
-        await trio.sleep(10)
-        assert not is_asleep(pid)
+        await trio.sleep(3)
+        await asleep(pid)
+        assert (1, 1) == (
+            end.statistics().open_send_channels,
+            end.statistics().open_receive_channels,
+        )
         end.send_nowait("late")
         await trio.testing.wait_all_tasks_blocked()
         assert [("info", "late")] == inside(pid).log
+        await trio.sleep(3)
+        await asleep(pid)
+        await otp.stop(pid)
+        with pytest.raises(trio.BrokenResourceError):
+            end.send_nowait("too late")
 
 
 async def test_what_has_begun_as_a_function_stays_awake() -> None:

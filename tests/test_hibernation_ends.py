@@ -352,8 +352,8 @@ async def test_a_helper_of_it_may_look_into_its_mailbox() -> None:
         assert () == otp.process_info(pid).monitors
 
 
-async def test_its_mailbox_of_a_moment_ago_wakes_it_once() -> None:
-    """Who still holds what stood in place of the mailbox reaches the mailbox."""
+async def test_its_mailbox_is_one_object_and_wakes_it_once() -> None:
+    """Who holds it reaches the process, whether that sleeps or not."""
     async with otp.open_process():
         pid = await a_sleeper()
         process = pid._process
@@ -363,4 +363,5 @@ async def test_its_mailbox_of_a_moment_ago_wakes_it_once() -> None:
         sleeping.put("one")
         sleeping.put("two")
         await asleep(pid)
+        assert process.mailbox is sleeping
         assert [("info", "one"), ("info", "two")] == process.instance.log

@@ -183,23 +183,3 @@ async def test_a_process_can_send_to_itself() -> None:
         assert me is otp.self()
         otp.send(otp.self(), "note")
         assert "note" == await otp.receive()
-
-
-async def test_a_send_end_is_a_trio_channel_into_the_mailbox() -> None:
-    """send_end gives a Trio channel; what goes in is a plain message, after death it is broken."""
-    async with otp.open_process() as me:
-        with otp.send_end(me) as channel:
-            await channel.send("one")
-            channel.send_nowait("two")
-            assert ["one", "two"] == [await otp.receive(), await otp.receive()]
-        pid, _ = otp.spawn_monitor(idle)
-        channel = otp.send_end(pid)
-        others = [otp.send_end(pid), channel.clone()]  # none of them keeps it open
-        otp.exit(pid, otp.KILL)
-        await otp.receive(otp.Down)
-        for end in (channel, *others):
-            with pytest.raises(trio.BrokenResourceError):
-                end.send_nowait("late")
-            end.close()
-        with pytest.raises(otp.NoProcess):
-            otp.send_end(pid)

@@ -339,7 +339,7 @@ async def test_a_flush_by_somebody_else_takes_nothing_from_a_receiver() -> None:
         box.put(message)
     with pytest.raises(trio.WouldBlock):
         box.take_match("absent".__eq__)  # both are in the save queue now
-    taking = box.take()
+    taking = box.receive()
     taking.send(None)  # up to its checkpoint
     box.take_match("flushed".__eq__)
     with pytest.raises(StopIteration) as got:

@@ -73,13 +73,13 @@ from ._process.links import link as link
 from ._process.links import monitor as monitor
 from ._process.links import trap_exit as trap_exit
 from ._process.links import unlink as unlink
+from ._process.mailbox import MailboxStatistics as MailboxStatistics
 from ._process.names import Atom as Atom
 from ._process.names import Ref as Ref
 from ._process.names import ViaModule as ViaModule
 from ._process.names import register as register
 from ._process.names import registered as registered
 from ._process.names import send as send
-from ._process.names import send_end as send_end
 from ._process.names import unregister as unregister
 from ._process.names import whereis as whereis
 from ._process.open_process import open_process as open_process
@@ -87,6 +87,8 @@ from ._process.pid import Pid as Pid
 from ._process.receive import ReceiveTimeout as ReceiveTimeout
 from ._process.receive import receive as receive
 from ._process.request import From as From
+from ._process.send_end import SendEnd as SendEnd
+from ._process.send_end import send_end as send_end
 from ._process.signals import Down as Down
 from ._process.signals import Exit as Exit
 from ._process.signals import Monitor as Monitor

@@ -33,6 +33,22 @@ async def _(w: World) -> None:
         raise
 
 
+@case("SendEnd.send")
+async def _(w: World) -> None:
+    with otp.send_end("me") as end:
+        w.begin()
+        await end.send("message")
+    with trio.CancelScope(shield=True):
+        assert "message" == await otp.receive(str, timeout=0)
+
+
+@case("SendEnd.aclose")
+async def _(w: World) -> None:
+    end = otp.send_end("me")
+    w.begin()
+    await end.aclose()
+
+
 @case("start")
 async def _(w: World) -> None:
     w.begin()

@@ -6,6 +6,7 @@ Each prepares what it needs and gives the await that fails, so that only that on
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -37,6 +38,7 @@ CANNOT_FAIL = {
     "OpenApplication.wait": "waits for an end",
     "OpenApplication.wait_over": "waits for an end",
     "OpenSupervisor.wait": "waits for an end",
+    "SendEnd.aclose": "closes, in a cancelled scope too",
     "Subscription.aclose": "closes, in a cancelled scope too",
     "testing.open_system": "fails only as it is left",
 }
@@ -296,6 +298,21 @@ for _name, _fails in {
     "task.shutdown": lambda: otp.task.shutdown(of_another()),
 }.items():
     simply(_name, otp.TaskNotOwned, _fails)
+
+
+@failing("SendEnd.send", trio.ClosedResourceError)
+async def _(_: World) -> Fails:  # noqa: ASYNC124 - others wait
+    end = otp.send_end("me")
+    end.close()
+    return partial(end.send, "x")
+
+
+@failing("SendEnd.send: to the dead", trio.BrokenResourceError)
+async def _(_: World) -> Fails:
+    pid = otp.spawn(trio.sleep_forever)
+    end = otp.send_end(pid)
+    await otp.stop(pid)
+    return partial(end.send, "x")
 
 
 @failing("Subscription.receive", otp.ServerExited)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from typing import Any, assert_type
 
-import trio
-
 import trio_otp as otp
 
 
@@ -51,7 +49,7 @@ def check_references(pid: otp.Pid[Server]) -> None:
         assert_type(otp.whereis(ref), otp.Pid[Any] | None)
         assert_type(otp.is_alive(ref), bool)
         assert_type(otp.send(ref, "message"), None)
-        assert_type(otp.send_end(ref), trio.MemorySendChannel[Any])
+        assert_type(otp.send_end(ref), otp.SendEnd[Any])
     assert_type(otp.registered(), list[otp.Atom])
     otp.register("name", pid)
     otp.register(7, pid)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

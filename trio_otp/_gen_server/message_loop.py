@@ -29,7 +29,7 @@ from .._behaviour.results import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
 from .._process.hibernation import IdleTimer
-from .._process.mailbox import Mailbox, SystemMessage, stay
+from .._process.mailbox import SystemMessage, stay
 from .._process.request import From
 from .._process.signals import Exit
 from .._util.unset import UNSET
@@ -78,7 +78,7 @@ class MessageLoop(Life):
     # -- the way of a message ----------------------------------------------------------------
 
     @disable_ki_protection
-    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912 - see below
         # What is to be fast, to wait for a message and to take one that is there, is done in this
         # one frame: each coroutine more would cost some percent of a call. Ctrl-C may get in at any
         # line and ends the server as a crash does; what others see of it is changed by functions
@@ -96,20 +96,16 @@ class MessageLoop(Life):
                 if not queue and self._deadline is None and process.pending_exit is UNSET:
                     if self._idle_timer is not None and self._idle_timer.wins():
                         return
-                    if mailbox.__class__ is Mailbox:
-                        try:
-                            mailbox.park()
-                            await wait_task_rescheduled(
-                                stay if process.scope is None else mailbox.unpark
-                            )
-                        except BaseException:  # Ctrl-C, before it waited
-                            mailbox.unpark()
-                            raise
-                        if process.pending_exit is not UNSET and process.scope is None:
-                            raise ProcessExit(process.pending_exit)  # a scope would end it here
-                    else:
-                        process.enter_scope()
-                        await mailbox.wait()
+                    try:
+                        mailbox.park()
+                        await wait_task_rescheduled(
+                            stay if process.scope is None else mailbox.unpark
+                        )
+                    except BaseException:  # Ctrl-C, before it waited
+                        mailbox.unpark()
+                        raise
+                    if process.pending_exit is not UNSET and process.scope is None:
+                        raise ProcessExit(process.pending_exit)  # a scope would end it here
                     process.since = since = now()
                     self._budget = BURST
                     self._until = since + BURST_SECONDS
@@ -182,12 +178,12 @@ class MessageLoop(Life):
     async def _wait(self) -> Any:
         mailbox = self.process.mailbox
         if self._deadline is None:
-            return await mailbox.take()
+            return await mailbox.receive()
         with trio.move_on_at(self._deadline):
-            return await mailbox.take()
+            return await mailbox.receive()
         self._deadline = None
         try:  # what arrived in the meantime comes first
-            return mailbox.take_nowait()
+            return mailbox.receive_nowait()
         except trio.WouldBlock:
             return Timeout()
 

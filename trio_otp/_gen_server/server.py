@@ -92,7 +92,7 @@ class GenServer(Behaviour):
     its state, until the next message. Nothing else about it changes. With 0 it sleeps whenever it
     has nothing to do. What belongs to a task and not to a process has no place in such a class: a
     `trio.Lock` that is held from one callback to the next, a cancel scope that is left open. An
-    open nursery, a `timeout=`, and a channel of `otp.send_end` keep it awake.
+    open nursery and a `timeout=` keep it awake.
     """
 
     enters_scope_itself: ClassVar[bool] = True

@@ -4,8 +4,8 @@ A server whose class has `hibernate_after` gives its task, queue and scope back 
 idle for that long. What it keeps is its `Process`, with all tables that lead there, and its
 instance. Rules this file keeps:
 
-* There is one way to reach a process without a scope, its mailbox: by `put` and `wake`. `Asleep`
-  stands in place of that and starts a task, in the nursery of the process. So who sends, kills or
+* There is one way to reach a process without a scope, its mailbox: by `put` and `wake`. That of one
+  that sleeps has no queue; both start a task, in the nursery of the process. So who sends, kills or
   shuts down does the same to a server that sleeps, and what does not sleep pays nothing.
 * It falls asleep as the last thing its task does, without a checkpoint, when its scope has been
   left. What has reached it since the loop decided to end wakes it at once.
@@ -18,13 +18,11 @@ Follows: Erlang's `hibernate_after` of `gen_server:start_link/4`.
 from __future__ import annotations
 
 import contextvars
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
-import trio
 from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
 
 from .._util.unset import UNSET
-from .mailbox import Mailbox
 from .nursery import task_name
 from .tables import slim
 from .timers import Timer
@@ -32,14 +30,28 @@ from .timers import Timer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .mailbox import Match
     from .process import Process
 
 TABLES: Final = ("_peers", "_watched_by", "_watches", "_watchers", "_entries", "_timers")
 
 
-class Asleep:
-    """What stands in place of the mailbox of a process that sleeps: whatever comes wakes it."""
+@enable_ki_protection
+def fall_asleep(process: Process) -> None:
+    """Let a process go on without a task; called last in that task."""
+    task = process.task
+    assert task is not None
+    process.task = process.scope = process.make = None
+    process.since = 0.0
+    process._requests = process._requests or None
+    slim(process, TABLES)
+    context = task.context if len(task.context) > 1 else None  # 1: that of current_process
+    process.mailbox.sleep(Waking(process, context))
+    if process.pending_exit is not UNSET:
+        process.mailbox.wake()
+
+
+class Waking:
+    """What the mailbox of a process that sleeps calls: it starts a task, which runs soon."""
 
     __slots__ = ("_context", "_process")
 
@@ -47,62 +59,15 @@ class Asleep:
         self._process = process
         self._context = context
 
-    @enable_ki_protection
-    def put(self, message: Any) -> None:
-        """Wake the process, and give it the message."""
-        self.wake()
-        self._process.mailbox.put(message)
-
-    @enable_ki_protection
-    def wake(self) -> None:
-        """Return the process a mailbox and a task again, once; it runs soon."""
-        process: Any = self._process
-        if process.mailbox is self:
-            process.mailbox = Mailbox()
-            _start_task(process, self._context)
-
-    def send_end(self) -> trio.MemorySendChannel[Any]:
-        """Wake the process: with a channel it stays awake."""
-        self.wake()
-        return self._process.mailbox.send_end()
-
-    def take_match(self, _: Match) -> NoReturn:
-        """Find nothing, for a helper task of the process."""
-        raise trio.WouldBlock
-
-    def count(self, _: Match) -> int:
-        """Count nothing: there is no message."""
-        return 0
-
-    def __len__(self) -> int:
-        return 0
-
-
-@enable_ki_protection
-def fall_asleep(process: Process) -> None:
-    """Let a process go on without a task; called last in that task."""
-    task, mailbox = process.task, process.mailbox
-    assert task is not None
-    process.task = process.scope = process.make = None
-    process.since = 0.0
-    process._requests = process._requests or None
-    slim(process, TABLES)
-    context = task.context if len(task.context) > 1 else None  # 1: that of current_process
-    asleep: Any = Asleep(process, context)
-    process.mailbox = asleep
-    for message in mailbox.queue:
-        asleep.put(message)
-    if process.pending_exit is not UNSET:
-        asleep.wake()
-
-
-def _start_task(process: Process, context: contextvars.Context | None) -> None:
-    start_soon: Callable[..., None] = process.nursery.trio_nursery.start_soon
-    name = task_name(process.label)
-    if context is None:
-        contextvars.Context().run(start_soon, process.run, name=name)
-    else:
-        start_soon(_run_in, process, context, name=name)
+    def __call__(self) -> None:
+        """Start the task of the process."""
+        process, context = self._process, self._context
+        start_soon: Callable[..., None] = process.nursery.trio_nursery.start_soon
+        name = task_name(process.label)
+        if context is None:
+            contextvars.Context().run(start_soon, process.run, name=name)
+        else:
+            start_soon(_run_in, process, context, name=name)
 
 
 @enable_ki_protection
@@ -168,6 +133,6 @@ class IdleTimer:
 
 
 def _may_sleep(process: Process) -> bool:
-    """Check whether nothing belongs to its task: no channel, no nursery that `init` has opened."""
+    """Check whether nothing belongs to its task, as a nursery that `init` has opened would."""
     task = process.task
-    return process.mailbox.__class__ is Mailbox and task is not None and not task.child_nurseries
+    return task is not None and not task.child_nurseries

@@ -1,31 +1,43 @@
 """The mailbox of a process: a queue, and at most one task that waits for what comes into it.
 
-A memory channel costs a call about as much as everything else together, and an idle process two
-kilobytes. So a mailbox is a plain queue until somebody asks for its send end by `otp.send_end`:
-from then on a Trio memory channel lies before the queue, and everything goes through it.
+It is the receiving end of a memory channel, of which `send_end` has the other ends. Trio's own
+costs a call about as much as everything else together, and an idle process two kilobytes.
 
-A selective receive looks at the queue where it lies: what it passes over keeps its place.
+* A selective receive looks at the queue where it lies: what it passes over keeps its place.
+* The mailbox of a process that sleeps has no queue, and instead of a task that waits a function
+  that wakes the process; that of a dead one has neither. It is the same object all the time.
+
+Follows: `trio.open_memory_channel`; Erlang reference manual, "Processes", section "Signals".
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
+import outcome
 import trio
 from trio.lowlevel import (
     Abort,
+    cancel_shielded_checkpoint,
+    checkpoint,
     current_task,
     enable_ki_protection,
     reschedule,
     wait_task_rescheduled,
 )
 
+from .._util.public import public
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
 
 Match: TypeAlias = "Callable[[Any], bool]"
+NO_QUEUE: Final[Any] = ()  # in the place of a queue: nothing is in it, and nothing can be put there
 
 
 class SystemMessage:
@@ -52,28 +64,56 @@ def stay(_raise_cancel: Callable[[], Any]) -> Abort:
     return Abort.FAILED
 
 
-class Mailbox:
-    """Unbounded, first in first out; `put` never blocks.
+@public
+@dataclass(frozen=True, slots=True)
+class MailboxStatistics:
+    """What `otp.SendEnd.statistics` returns: the fields of Trio's, but for the peak.
 
-    A reader takes from `queue` what is there, and waits by `wait` if nothing is.
+    Attributes:
+        current_buffer_used: how many messages wait in the mailbox.
+        max_buffer_size: how many there may be; `math.inf` for one without a bound.
+        open_send_channels: how many send ends are open.
+        open_receive_channels: 1 while the process lives, then 0.
+        tasks_waiting_send: how many tasks wait for room.
+        tasks_waiting_receive: how many tasks wait for a message, as the process itself may.
     """
 
-    __slots__ = ("_channel", "_seen", "_waiter", "queue")
+    current_buffer_used: int
+    max_buffer_size: float
+    open_send_channels: int
+    open_receive_channels: int
+    tasks_waiting_send: int
+    tasks_waiting_receive: int
+
+
+class Mailbox(trio.abc.ReceiveChannel[Any]):
+    """Unbounded, first in first out; `put` never blocks.
+
+    The loop of a behaviour takes from `queue` what is there, and waits by `wait` if nothing is.
+    """
+
+    __slots__ = ("_open_ends", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
         self.queue: deque[Any] = deque()
-        self._waiter: trio.lowlevel.Task | None = None
+        self._waiter: Any = None  # the task that waits; while it sleeps, what wakes the process
         self._seen = 0  # how many of the oldest messages a selective receive has passed over
-        self._channel: Any = None  # the two ends, once somebody has asked for one
+        self._open_ends = 0
+
+    # -- what comes in -----------------------------------------------------------------------
 
     @enable_ki_protection
     def put(self, message: Any) -> None:
-        """Add a message, and wake who waits."""
+        """Add a message, and wake who waits or sleeps.
+
+        Raises:
+            trio.BrokenResourceError: the process is dead.
+        """
+        if self._waiter is not None:
+            self.wake()
+        elif self.queue is NO_QUEUE:
+            raise trio.BrokenResourceError("the process is dead")
         self.queue.append(message)
-        task = self._waiter
-        if task is not None:
-            self._waiter = None
-            reschedule(task, WOKEN)
 
     @enable_ki_protection
     def take_back(self, message: Any) -> None:
@@ -81,14 +121,49 @@ class Mailbox:
         if self.queue and self.queue[-1] is message:
             self.queue.pop()
 
+    def open_end(self, end: object) -> None:
+        """Count a send end."""
+        self._open_ends += 1
+
+    def close_end(self, end: object) -> None:
+        """Count a send end no more. The mailbox stays open without any: not only they lead here."""
+        self._open_ends -= 1
+
+    def send_nowait(self, end: object, message: Any) -> None:
+        """Add what comes through a send end; raises as `put`."""
+        self.put(message)
+
+    async def send(self, end: object, message: Any) -> None:
+        """Add what comes through a send end as soon as there is room for it; raises as `put`."""
+        self.put(message)
+        await cancel_shielded_checkpoint()
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how much is in the mailbox, and who is at its ends."""
+        return MailboxStatistics(
+            current_buffer_used=len(self),
+            max_buffer_size=math.inf,
+            open_send_channels=self._open_ends,
+            open_receive_channels=int(not self._is_closed()),
+            tasks_waiting_send=0,
+            tasks_waiting_receive=int(isinstance(self._waiter, trio.lowlevel.Task)),
+        )
+
+    # -- who waits or sleeps -----------------------------------------------------------------
+
     @enable_ki_protection
     async def wait(self) -> None:
         """Wait until something has come in; the queue may be empty again when the task runs.
 
         Raises:
             trio.BusyResourceError: another task waits.
+            trio.ClosedResourceError: the process is dead, or dies meanwhile.
         """
-        self.park()
+        try:
+            self.park()
+        except (trio.BusyResourceError, trio.ClosedResourceError):
+            await checkpoint()
+            raise
         await wait_task_rescheduled(self.unpark)
 
     @enable_ki_protection
@@ -96,14 +171,21 @@ class Mailbox:
         """Let the next message wake this task, which waits right after this; raises as `wait`."""
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
+        if self.queue is NO_QUEUE:
+            raise trio.ClosedResourceError("the process is dead")
         self._waiter = current_task()
 
     @enable_ki_protection
     def wake(self) -> None:
-        """Let who waits look around, whether or not there is a message."""
-        task, self._waiter = self._waiter, None
-        if task is not None:
-            reschedule(task, WOKEN)
+        """Let who waits or sleeps look around, whether or not there is a message."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return
+        if self.queue is NO_QUEUE:  # it sleeps
+            self.queue = deque()
+            waiter()
+        else:
+            reschedule(waiter, WOKEN)
 
     @enable_ki_protection
     def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
@@ -111,22 +193,35 @@ class Mailbox:
         self._waiter = None
         return Abort.SUCCEEDED
 
-    def pull(self) -> None:
-        """Put into the queue what lies before it."""
+    @enable_ki_protection
+    def sleep(self, wake_process: Callable[[], object]) -> None:
+        """Have no queue until something comes; then, or by `wake`, the function is called, once."""
+        left, self.queue = self.queue, NO_QUEUE
+        self._waiter = wake_process
+        for message in left:
+            self.put(message)
 
-    def take_nowait(self) -> Any:
-        """Take the oldest message; raise `trio.WouldBlock` if there is none."""
-        self.pull()
-        if not self.queue:
-            raise trio.WouldBlock
-        return self.queue.popleft()
+    # -- what is taken out -------------------------------------------------------------------
 
     @enable_ki_protection
-    async def take(self) -> Any:
-        """Wait for the oldest message."""
-        self.pull()
+    def receive_nowait(self) -> Any:
+        """Take the oldest message.
+
+        Raises:
+            trio.WouldBlock: there is none.
+            trio.ClosedResourceError: the process is dead.
+        """
         if self.queue:
-            await trio.lowlevel.checkpoint()  # cancelled here, nothing is lost
+            return self.queue.popleft()
+        if self._is_closed():
+            raise trio.ClosedResourceError("the process is dead")
+        raise trio.WouldBlock
+
+    @enable_ki_protection
+    async def receive(self) -> Any:
+        """Wait for the oldest message; raises as `wait`."""
+        if self.queue:
+            await checkpoint()  # cancelled here, nothing is lost
         while not self.queue:  # somebody may have flushed the last one
             await self.wait()
         return self.queue.popleft()
@@ -138,7 +233,6 @@ class Mailbox:
         Raises:
             trio.WouldBlock: none matches.
         """
-        self.pull()
         index = self._find(match, 0)
         if index < self._seen:
             self._seen -= 1
@@ -185,17 +279,8 @@ class Mailbox:
         return message
 
     def count(self, match: Match) -> int:
-        """Count the messages that match, with all that lie before the queue, unseen."""
-        return sum(map(match, self.queue)) + len(self) - len(self.queue)
-
-    @enable_ki_protection
-    def send_end(self) -> trio.MemorySendChannel[Any]:
-        """Return a send end of its own to somebody; from now on a memory channel is in use."""
-        self._channel = trio.open_memory_channel[Any](math.inf)
-        _become(self, ChannelMailbox)
-        if self._waiter is not None:  # let it wait at the channel
-            self.wake()
-        return self.send_end()
+        """Count the messages that match."""
+        return sum(map(match, self.queue))
 
     def __len__(self) -> int:
         return len(self.queue)
@@ -203,78 +288,37 @@ class Mailbox:
     @enable_ki_protection
     def drain(self) -> list[Any]:
         """Take out whatever is left, oldest first."""
-        self.pull()
         left = list(self.queue)
-        self.queue.clear()
+        if left:
+            self.queue.clear()
         return left
 
-    @enable_ki_protection
-    def close(self) -> None:
-        """Take nothing more; what is still inside is dropped."""
-        self.queue.clear()
-        _become(self, ClosedMailbox)
+    # -- its end -----------------------------------------------------------------------------
 
-
-class ChannelMailbox(Mailbox):
-    """A mailbox with a memory channel before its queue: what is in the queue is older."""
-
-    __slots__ = ()
-
-    @enable_ki_protection
-    def put(self, message: Any) -> None:
-        """Add a message behind those that came through the send ends."""
-        self._channel[0].send_nowait(message)
-
-    @enable_ki_protection
-    async def wait(self) -> None:
-        """Wait until something has come in."""
-        self.queue.append(await self._channel[1].receive())
-        self.pull()
-
-    @enable_ki_protection
-    def pull(self) -> None:
-        """Put into the queue what the channel holds."""
-        try:
-            while True:
-                self.queue.append(self._channel[1].receive_nowait())
-        except trio.WouldBlock:
-            return
-
-    def send_end(self) -> trio.MemorySendChannel[Any]:
-        """Return another send end."""
-        end: trio.MemorySendChannel[Any] = self._channel[0].clone()
-        return end
-
-    def __len__(self) -> int:
-        waiting: int = self._channel[1].statistics().current_buffer_used
-        return len(self.queue) + waiting
+    def _is_closed(self) -> bool:
+        return self.queue is NO_QUEUE and self._waiter is None
 
     @enable_ki_protection
     def close(self) -> None:
-        """Break the send ends, too."""
-        for end in self._channel:
-            end.close()
-        super().close()
+        """Take nothing more; what is still inside is dropped, and who waits hears of it."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and self.queue is not NO_QUEUE:
+            reschedule(waiter, outcome.Error(trio.ClosedResourceError("the process is dead")))
+        self.queue = NO_QUEUE
 
+    @enable_ki_protection
+    async def aclose(self) -> None:
+        """Do as `close`."""
+        self.close()
+        await checkpoint()
 
-class ClosedMailbox(Mailbox):
-    """The mailbox of a dead process."""
+    def __enter__(self) -> Self:
+        return self
 
-    __slots__ = ()
-
-    def put(self, message: Any) -> NoReturn:
-        """Refuse the message: the sender has to see first whether the process lives."""
-        raise trio.ClosedResourceError
-
-    async def wait(self) -> NoReturn:
-        """Refuse to wait for what cannot come."""
-        await trio.lowlevel.checkpoint()
-        raise trio.ClosedResourceError
-
-    def close(self) -> None:
-        """It is closed."""
-
-
-def _become(mailbox: Any, kind: type[Mailbox]) -> None:
-    """Let a mailbox behave in another way from now on, wherever it is held."""
-    mailbox.__class__ = kind
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

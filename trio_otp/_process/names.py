@@ -34,8 +34,6 @@ from .pid import Pid
 from .runtime import runtime
 
 if TYPE_CHECKING:
-    import trio
-
     from .process import Process
 
 T = TypeVar("T")
@@ -336,25 +334,6 @@ def whereis(ref: Ref) -> Pid[Any] | None:
     """
     process = find_living(ref)
     return None if process is None else process.pid
-
-
-@public
-def send_end(ref: Ref) -> trio.MemorySendChannel[Any]:
-    """Hand out a clone of the send end of a mailbox, for code that wants a Trio channel.
-
-    What is sent arrives as plain messages. Sending raises `trio.BrokenResourceError` once the
-    process is dead.
-
-    Args:
-        ref: the process; the channel stays with this incarnation.
-
-    Returns:
-        A memory channel without a bound; close it as any other clone.
-
-    Raises:
-        NoProcess: nobody is behind the reference.
-    """
-    return need_living(ref).mailbox.send_end()
 
 
 @public

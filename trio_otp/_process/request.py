@@ -29,7 +29,6 @@ from .._exits.errors import CallError, CallTimeout, ServerExited
 from .._util.bounded import bounded
 from .._util.copies import Handle, Mark
 from .._util.public import public
-from .mailbox import Mailbox
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
 from .wait_edges import enter_wait, leave_wait, set_edge
@@ -98,28 +97,16 @@ class From(Handle, Generic[T]):
         timeout = self.timeout
         if timeout == 0:
             return self._give_up_at_once()
-        if timeout == math.inf or type(self.server.mailbox) is not Mailbox:
-            return self._wait_checked()
-        self.send()  # which only appends it: no answer can come before this task waits
-        if timeout is not None:
+        self.send()  # a server answers later; what is no server may have refused it by now
+        if self.done:
+            return self._refused()
+        if timeout is not None and timeout != math.inf:
             self._fifo = self.server.runtime.timers.limit(self, timeout, self.since)
         return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
 
-    @enable_ki_protection
-    async def _wait_checked(self) -> Any:
-        # Off the usual path a checkpoint is cheap, and what is in a channel cannot be taken back.
-        need_task()
-        await checkpoint_if_cancelled()
-        try:
-            self.send()
-        except CallError:  # a circle
-            await cancel_shielded_checkpoint()
-            raise
-        if self.done:  # `put` has answered, as that of a subscription does
-            await trio.lowlevel.checkpoint()
-            return self._value.unwrap()
-        self.limit()
-        return await wait_task_rescheduled(self.abort)
+    async def _refused(self) -> Any:
+        await trio.lowlevel.checkpoint()
+        return self._value.unwrap()
 
     def limit(self) -> None:
         """Set the time-out of a request that has been sent."""

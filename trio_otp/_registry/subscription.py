@@ -25,7 +25,7 @@ from .._exits.errors import ServerExited, WrongServer
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed
-from .._process.mailbox import Mailbox
+from .._process.mailbox import Mailbox, MailboxStatistics
 from .._process.nursery import OrderedNursery
 from .._process.request import From
 from .._process.runtime import own_process, runtime
@@ -47,11 +47,12 @@ if TYPE_CHECKING:
 class _Buffer(Mailbox):
     """The mailbox of a subscription: bounded, and still readable when its process is dead."""
 
-    __slots__ = ("dropped", "inbox", "outlet", "owner")
+    __slots__ = ("_ends", "dropped", "inbox", "outlet", "owner")
 
     def __init__(self, owner: Process, size: float) -> None:
         super().__init__()
         self.inbox, self.outlet = trio.open_memory_channel[Any](size)
+        self._ends: dict[object, trio.MemorySendChannel[Any]] = {}  # one for each send end
         self.owner = owner
         self.dropped = 0
 
@@ -70,20 +71,36 @@ class _Buffer(Mailbox):
         except trio.BrokenResourceError:  # its block has been left, and it has yet to die
             self.owner.runtime.drop(self.owner.pid, message, "the subscription has ended")
 
-    def send_end(self) -> trio.MemorySendChannel[Any]:
-        """Return a send end of the buffer."""
-        return self.inbox.clone()
+    def open_end(self, end: object) -> None:
+        """Give a send end its own way into the buffer."""
+        self._ends[end] = self.inbox.clone()
+
+    def close_end(self, end: object) -> None:
+        """Close the way of a send end, on which a task may wait for room."""
+        self._ends.pop(end).close()
+
+    def send_nowait(self, end: object, message: Any) -> None:
+        """Add what comes through a send end; refuse what does not fit."""
+        self._ends[end].send_nowait(message)
+
+    async def send(self, end: object, message: Any) -> None:
+        """Add what comes through a send end as soon as there is room for it."""
+        await self._ends[end].send(message)
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how much is in the buffer, and who is at its ends."""
+        inside = self.outlet.statistics()
+        return MailboxStatistics(
+            current_buffer_used=len(self),
+            max_buffer_size=inside.max_buffer_size,
+            open_send_channels=len(self._ends),
+            open_receive_channels=inside.open_receive_channels,
+            tasks_waiting_send=inside.tasks_waiting_send,
+            tasks_waiting_receive=inside.tasks_waiting_receive,
+        )
 
     def __len__(self) -> int:
         return len(self.queue) + self.outlet.statistics().current_buffer_used
-
-    def pull(self) -> None:
-        """Put what has arrived into the queue, which is read on when the channel is closed."""
-        try:
-            while True:
-                self.queue.append(self.outlet.receive_nowait())
-        except (trio.WouldBlock, trio.ClosedResourceError):
-            return
 
     async def read(self) -> Any:
         """Wait for the oldest message.
@@ -103,6 +120,7 @@ class _Buffer(Mailbox):
 
     def unread(self) -> list[Any]:
         """Take out what the block has not read."""
+        self._move()
         return super().drain()
 
     def drain(self) -> list[Any]:
@@ -110,13 +128,20 @@ class _Buffer(Mailbox):
         return []
 
     def close(self) -> None:
-        """Let nothing more come in, also from other send ends; wake who waits for more.
+        """Let nothing more come in, and wake who waits for more or for room.
 
-        The closing of one's own send end would leave the channel open for all clones of it.
+        What has arrived can be read on. To close the own send end would leave it open for others.
         """
-        self.pull()
-        self.outlet.close()  # first, so that who waits learns of this and not of the other
-        self.inbox.close()
+        self._move()
+        self.outlet.close()
+
+    def _move(self) -> None:
+        """Put what has arrived into the queue, which is read on when the channel is closed."""
+        try:
+            while True:
+                self.queue.append(self.outlet.receive_nowait())
+        except (trio.WouldBlock, trio.ClosedResourceError):
+            return
 
 
 @public

@@ -194,7 +194,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             else:
                 await mailbox.wait()
             try:
-                message = mailbox.take_nowait()
+                message = mailbox.receive_nowait()
             except trio.WouldBlock:  # somebody has flushed the last one
                 continue
             process.current = message

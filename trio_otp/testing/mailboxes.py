@@ -29,7 +29,6 @@ def mailbox_text(pid: Pid[Any], messages: Sequence[Any]) -> str:
 
 def messages_of(process: Process) -> list[Any]:
     """Return what waits in the mailbox of a process, oldest first."""
-    process.mailbox.pull()
     return list(process.mailbox.queue)
 
 

@@ -265,7 +265,6 @@ class Probe(Handle):
     def _drain(self) -> None:
         """Take what has arrived, and apply the rules to it."""
         mailbox = self._process.mailbox
-        mailbox.pull()
         while mailbox.queue:
             message = mailbox.queue.popleft()
             if message is not self._process.stop_message:

@@ -1,0 +1,161 @@
+"""Send ends of mailboxes, for code that wants a Trio channel.
+
+A send end is what `trio.MemorySendChannel` is, with the mailbox of a process at the other end:
+
+* What is sent arrives as a plain message, in one order with all that comes by `otp.send` or a call.
+* It belongs to one incarnation. When the process is dead each open end is broken.
+* To close the last one ends nothing: a mailbox has no end of its own before its process has.
+* It does not keep a server awake that would sleep, and wakes it only by sending.
+
+Follows: `trio.MemorySendChannel`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import trio
+from trio.lowlevel import checkpoint, enable_ki_protection
+
+from .._util.copies import Handle
+from .._util.public import public
+from .checkpoints import checkpointed
+from .names import METHODS, need_living, refuse_method
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from .mailbox import Mailbox, MailboxStatistics
+    from .names import Ref
+    from .pid import Pid
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+@public
+@final
+class SendEnd(Handle, trio.abc.SendChannel[T_contra]):
+    """A send end of the mailbox of a process, from `otp.send_end`: a Trio channel.
+
+    Follows: `trio.MemorySendChannel`.
+    """
+
+    __slots__ = ("_is_closed", "_mailbox", "_pid")
+    _is_closed: bool
+    _mailbox: Mailbox
+    _pid: Pid[Any]
+
+    def __init__(self) -> None:
+        raise TypeError("SendEnd has no public constructor: otp.send_end(ref) returns one")
+
+    @classmethod
+    def _create(cls, mailbox: Mailbox, pid: Pid[Any]) -> Self:
+        end = cls.__new__(cls)
+        end._is_closed = False
+        end._mailbox = mailbox
+        end._pid = pid
+        mailbox.open_end(end)
+        return end
+
+    def __repr__(self) -> str:
+        return f"<{'closed ' if self._is_closed else ''}SendEnd to {self._pid!r}>"
+
+    @enable_ki_protection
+    def send_nowait(self, value: T_contra) -> None:
+        """Send a message without waiting.
+
+        Args:
+            value: anything; the receiver gets this very object, not a copy.
+
+        Raises:
+            trio.ClosedResourceError: this end was closed.
+            trio.BrokenResourceError: the process is dead.
+            trio.WouldBlock: the mailbox is bounded, and full.
+            TypeError: the message is a decorated method.
+        """
+        self._check(value)
+        self._mailbox.send_nowait(self, value)
+
+    @checkpointed
+    @enable_ki_protection
+    async def send(self, value: T_contra) -> None:
+        """Send a message, waiting for room if the mailbox is bounded.
+
+        Cancelled it has sent nothing.
+
+        Args:
+            value: anything; the receiver gets this very object, not a copy.
+
+        Raises:
+            trio.ClosedResourceError: this end was closed, maybe meanwhile.
+            trio.BrokenResourceError: the process is dead, or died meanwhile.
+            TypeError: the message is a decorated method.
+        """
+        self._check(value)
+        await self._mailbox.send(self, value)
+
+    def _check(self, value: object) -> None:
+        if self._is_closed:
+            raise trio.ClosedResourceError("this send end was closed")
+        if value.__class__ in METHODS:
+            refuse_method(value, self._pid)
+
+    @enable_ki_protection
+    def clone(self) -> SendEnd[T_contra]:
+        """Return another send end of the same mailbox, to be closed by itself.
+
+        Raises:
+            trio.ClosedResourceError: this end was closed.
+        """
+        if self._is_closed:
+            raise trio.ClosedResourceError("this send end was closed")
+        return type(self)._create(self._mailbox, self._pid)
+
+    @enable_ki_protection
+    def close(self) -> None:
+        """Close this end, not the mailbox; once more does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._mailbox.close_end(self)
+
+    @enable_ki_protection
+    async def aclose(self) -> None:
+        """Do as `close`; this is a checkpoint."""
+        self.close()
+        await checkpoint()
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how much is in the mailbox, and who is at its ends."""
+        return self._mailbox.statistics()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@public
+@enable_ki_protection
+def send_end(ref: Ref) -> SendEnd[Any]:
+    """Return a send end of a mailbox, for code that wants a Trio channel.
+
+    Args:
+        ref: the process; the send end stays with this incarnation.
+
+    Returns:
+        A channel whose messages arrive as those of `otp.send` do.
+
+    Raises:
+        NoProcess: nobody is behind the reference.
+
+    Follows: `trio.open_memory_channel`.
+    """
+    process = need_living(ref)
+    return SendEnd[Any]._create(process.mailbox, process.pid)
