@@ -67,7 +67,7 @@ MUTATIONS = [
         "a process that is killed while it falls asleep sleeps on",
         1,
         "fall_asleep",
-        "if process.pending_exit is not UNSET:\n    asleep.wake()",
+        "if process.pending_exit is not UNSET:\n    process.mailbox.wake()",
         "",
         "test_hibernation.py::test_a_signal_that_comes_while_it_falls_asleep_ends_it",
     ),
