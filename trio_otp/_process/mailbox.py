@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 import outcome
 import trio
@@ -37,7 +37,19 @@ if TYPE_CHECKING:
     from typing import Self
 
 Match: TypeAlias = "Callable[[Any], bool]"
-NO_QUEUE: Final[Any] = ()  # in the place of a queue: nothing is in it, and nothing can be put there
+
+
+class NoQueue(tuple[()]):
+    """What stands in the place of a queue: there is nothing in it, and it takes nothing."""
+
+    __slots__ = ()
+
+    def append(self, _message: Any) -> NoReturn:
+        """Refuse a message: nobody is there, nor can be woken."""
+        raise trio.BrokenResourceError("the process is dead")
+
+
+NO_QUEUE: Final[Any] = NoQueue()
 
 
 class SystemMessage:
@@ -109,10 +121,13 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         Raises:
             trio.BrokenResourceError: the process is dead.
         """
-        if self._waiter is not None:
-            self.wake()
-        elif self.queue is NO_QUEUE:
-            raise trio.BrokenResourceError("the process is dead")
+        waiter = self._waiter
+        if waiter is not None:
+            if self.queue is NO_QUEUE:
+                self.wake()
+            else:  # as `wake` does, without a call more
+                self._waiter = None
+                reschedule(waiter, WOKEN)
         self.queue.append(message)
 
     @enable_ki_protection
@@ -159,20 +174,23 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
             trio.BusyResourceError: another task waits.
             trio.ClosedResourceError: the process is dead, or dies meanwhile.
         """
-        try:
-            self.park()
-        except (trio.BusyResourceError, trio.ClosedResourceError):
+        if self._waiter is not None:
+            await checkpoint()  # before the error
+        if self.queue is NO_QUEUE:
             await checkpoint()
-            raise
+            raise trio.ClosedResourceError("the process is dead")
+        self.park()
         await wait_task_rescheduled(self.unpark)
 
     @enable_ki_protection
     def park(self) -> None:
-        """Let the next message wake this task, which waits right after this; raises as `wait`."""
+        """Let the next message wake this task, which waits right after this.
+
+        Raises:
+            trio.BusyResourceError: another task waits.
+        """
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
-        if self.queue is NO_QUEUE:
-            raise trio.ClosedResourceError("the process is dead")
         self._waiter = current_task()
 
     @enable_ki_protection
