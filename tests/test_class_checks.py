@@ -88,7 +88,7 @@ def test_every_option_of_a_child_but_its_name_may_stand_in_the_class() -> None:
 
 def test_a_handler_and_an_application_have_no_options() -> None:
     """They are no children; the text says so in the place of Python's."""
-    with pytest.raises(otp.SpecError, match=r"class C: option restart='x'; an event handler is no"):
+    with pytest.raises(otp.SpecError, match=r"class C: option restart='x': an event handler is no"):
         made(otp.GenEvent, {}, restart="x")
     with pytest.raises(otp.SpecError, match=r"class C: option depends=.* by its attributes"):
         made(otp.Application, {}, depends=())

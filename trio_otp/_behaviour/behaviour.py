@@ -14,7 +14,7 @@ are checked there and then, since a child with a misspelt `restart` would never 
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack
 
 from .._exits.errors import BadReturn
 from .._exits.reasons import NORMAL, ProcessExit
@@ -24,17 +24,17 @@ from .._util.user_code import call_back
 from .class_checks import check_class_options, check_members, new_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine
 
     from .._process.process import Process
-    from .child_options import ChildType, Restart, Shutdown
+    from .child_options import ClassOptions
 
 
 class Behaviour:
     """The base of `GenServer`, `Supervisor`, `DynamicSupervisor` and `Registry`."""
 
     # What a class says of itself as a child; `Child.having` overrides it.
-    child_options: ClassVar[dict[str, Any]] = {}
+    child_options: ClassVar[ClassOptions] = {}
     child_type: ClassVar[str] = "worker"
     hosts_children: ClassVar[bool] = False
     takes_messages: ClassVar[bool] = True  # whether it has a loop that answers and obeys
@@ -43,30 +43,14 @@ class Behaviour:
     system_module: ClassVar[str] = "gen_server"  # OTP's name for what its loop is
     takes_marks: ClassVar[tuple[str, ...]] = ()  # which decorated methods its loop knows
 
-    if TYPE_CHECKING:
-
-        def __init_subclass__(
-            cls,
-            *,
-            id: Any = ...,
-            restart: Restart = ...,
-            shutdown: Shutdown = ...,
-            significant: bool = ...,
-            timeout: float | None = ...,
-            type: ChildType = ...,
-            debug: Iterable[Any] = ...,
-        ) -> None: ...
-
-    else:
-
-        def __init_subclass__(cls, **options: Any) -> None:
-            """Take the options of the class statement, and check the class."""
-            super().__init_subclass__()
-            check_class_options(cls, options)
-            members = new_members(cls, Behaviour)
-            check_members(cls, members, cls.takes_marks)
-            cls.child_options = {**cls.child_options, **options}
-            cls._enter(members)
+    def __init_subclass__(cls, **options: Unpack[ClassOptions]) -> None:
+        """Take the options of the class statement, and check the class."""
+        super().__init_subclass__()
+        check_class_options(cls, options)
+        members = new_members(cls, Behaviour)
+        check_members(cls, members, cls.takes_marks)
+        cls.child_options = {**cls.child_options, **options}
+        cls._enter(members)
 
     @classmethod
     def _enter(cls, members: dict[str, Any]) -> None:

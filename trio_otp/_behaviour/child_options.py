@@ -1,18 +1,21 @@
-"""The options of a child, as `otp.child(...).having(...)` takes them, and what each accepts."""
+"""The options of a child: one table for `otp.child(...).having(...)` and for class statements.
+
+`ChildOptions` has their types, `CHECKS` what is checked of their values.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from .._exits.errors import SpecError
 from .._process.debug import check_debug
 from .._process.names import check_name
 from .._process.request import check_timeout, is_seconds
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_flag
+from .._util.checks import check_choice, check_flag, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
@@ -20,10 +23,35 @@ Shutdown: TypeAlias = "float | Literal['brutal_kill'] | None"
 ChildType: TypeAlias = Literal["worker", "supervisor"]
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Refuse, with a `SpecError`, a value that its option does not accept."""
-    for key, value in options.items():
-        CHECKS[key](key, value)
+class ClassOptions(TypedDict, total=False):
+    """What a class statement takes, as the defaults of each child of the class."""
+
+    id: Any
+    restart: Restart
+    shutdown: Shutdown
+    significant: bool
+    timeout: float | None
+    type: ChildType
+    debug: Iterable[Any]
+
+
+class ChildOptions(ClassOptions, total=False):
+    """What `having` takes: a name as well, which belongs to one child."""
+
+    name: Any
+
+
+def check_options(options: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse what is not a known option, and a value that its option does not accept.
+
+    Raises:
+        SpecError: the text names the option, the value and what is expected.
+    """
+    for option, value in options.items():
+        if option not in known:
+            expected = f"one of {', '.join(known)}{did_you_mean(option, known)}"
+            raise SpecError(f"option {option}={bounded(value)}: expected {expected}")
+        CHECKS[option](option, value)
 
 
 def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
@@ -85,3 +113,4 @@ CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
     "type": _check_choice(get_args(ChildType)),
     "debug": _check_debug,
 }
+CLASS_OPTIONS: Final = tuple(option for option in CHECKS if option != "name")

@@ -26,11 +26,12 @@ from typing import (
     TypeAlias,
     TypeVar,
     TypeVarTuple,
+    Unpack,
     overload,
 )
 
 from .._behaviour.behaviour import Behaviour
-from .._behaviour.child_options import ChildType, Restart, Shutdown, check_options
+from .._behaviour.child_options import CHECKS, check_options
 from .._exits.errors import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
 from .._util.bounded import bounded, label_of
@@ -43,8 +44,9 @@ from .start import acknowledge
 from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
+    from .._behaviour.child_options import ChildOptions, ChildType, Restart, Shutdown
     from .._process.process import Process
 
 P = ParamSpec("P")
@@ -108,48 +110,30 @@ class Child(_Specified, Generic[S_co]):
         """Return what makes it anew: a copy works out by itself what this one has."""
         return type(self), (self.target, self.args, self.kwargs, self.options)
 
-    def having(
-        self,
-        *,
-        name: Any = _KEEP,
-        id: Any = _KEEP,
-        restart: Restart = _KEEP,
-        shutdown: Shutdown = _KEEP,
-        significant: bool = _KEEP,
-        timeout: float | None = _KEEP,
-        type: ChildType = _KEEP,
-        debug: Iterable[Any] = _KEEP,
-    ) -> Child[S_co]:
+    def having(self, **options: Unpack[ChildOptions]) -> Child[S_co]:
         """Return the same child with other options; those left out stay as they are.
 
         Args:
-            name: an atom or via tuple that the process registers before its init.
-            id: what its supervisor calls it; else the name, or the name of class or function.
-            restart: `permanent` always, `transient` after a crash, `temporary` never.
-            shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
-            significant: whether its end can end the supervisor, see `auto_shutdown`.
-            timeout: seconds its init may take; None for ever.
-            type: `worker` or `supervisor`.
-            debug: a list of what of `otp.sys` is on from the start: `"trace"`, `"statistics"`,
-                `"log"`, `("log", count)`, `("trace", target)`, `("log_to_file", path)`,
-                `("install", function)`, which may have a state and an id behind it.
+            **options: any of these; all but `name` may stand in the class statement too.
+                * `name`: an atom or via tuple that the process registers before its init.
+                * `id`: what its supervisor calls it; else the name, or the name of class or
+                  function.
+                * `restart`: `permanent` always, `transient` after a crash, `temporary` never.
+                * `shutdown`: seconds it gets to end; `brutal_kill` kills at once; None waits
+                  forever.
+                * `significant`: whether its end can end the supervisor, see `auto_shutdown`.
+                * `timeout`: seconds its init may take; None for no limit.
+                * `type`: `worker` or `supervisor`.
+                * `debug`: a list of what of `otp.sys` is on from the start: `"trace"`,
+                  `"statistics"`, `"log"`, `("log", count)`, `("trace", target)`,
+                  `("log_to_file", path)`, `("install", function)`, which may have a state and an
+                  id behind it.
 
         Raises:
-            SpecError: an option has a value that is not accepted.
+            SpecError: there is no such option, or its value is not what it expects.
         """
-        given = {
-            "name": name,
-            "id": id,
-            "restart": restart,
-            "shutdown": shutdown,
-            "significant": significant,
-            "timeout": timeout,
-            "type": type,
-            "debug": debug,
-        }
-        given = {key: value for key, value in given.items() if value is not _KEEP}
-        check_options(given)
-        return replace(self, options={**self.options, **given})
+        check_options(options, CHECKS)
+        return replace(self, options={**self.options, **options})
 
     @property
     def spec(self) -> ChildSpec:
