@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
-from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import AlreadyStarted
 from .._process.checkpoints import checkpointed
@@ -43,7 +42,6 @@ def _name(ref: AnyApplication) -> str:
 
 @public_in("application")
 @checkpointed
-@enable_ki_protection
 async def start(
     application: AnyApplication,
     *,
@@ -78,7 +76,6 @@ async def start(
 
 @public_in("application")
 @checkpointed
-@enable_ki_protection
 async def ensure_started(application: AnyApplication, *, type: StartType = "temporary") -> None:
     """As `start`, and do nothing if it runs. Follows: `Application.ensure_started/2`.
 
@@ -98,7 +95,6 @@ async def ensure_started(application: AnyApplication, *, type: StartType = "temp
 
 @public_in("application")
 @checkpointed
-@enable_ki_protection
 async def ensure_all_started(
     applications: AnyApplication | Iterable[AnyApplication],
     *,
@@ -146,7 +142,6 @@ def _listed(
 
 @public_in("application")
 @checkpointed
-@enable_ki_protection
 async def stop(application: AnyApplication) -> None:
     """Stop an application: `prep_stop`, its tree, `stop`. What depends on it goes on.
 
@@ -358,7 +353,6 @@ def delete_env(application: AnyApplication, key: str) -> None:
 
 @public_in("application")
 @checkpointed
-@enable_ki_protection
 async def reload_config(config: Config | None = None) -> list[str]:
     """Take a new configuration, and tell the running applications whose settings it changes.
 

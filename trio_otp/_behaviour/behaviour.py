@@ -22,6 +22,7 @@ from .._process.status import formatted
 from .._util.bounded import bounded
 from .._util.user_code import call_back
 from .class_checks import check_class_options, check_members, new_members
+from .shows_status import ShowsStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .child_options import ClassOptions
 
 
-class Behaviour:
+class Behaviour(ShowsStatus):
     """The base of `GenServer`, `Supervisor`, `DynamicSupervisor` and `Registry`."""
 
     # What a class says of itself as a child; `Child.having` overrides it.
@@ -75,31 +76,6 @@ class Behaviour:
     def _sleeps_after(cls, process: Process) -> float | None:
         """Tell after how many idle seconds a process falls asleep; None if it never does."""
         return None
-
-    def format_status(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what reports and `otp.sys.get_status` show; override it to keep secrets out.
-
-        Write it as `def format_status(self, status)`: it gets a dict of its own and returns what is
-        shown, with the same keys; one that it leaves out is shown as it is. It is called once for
-        each report, and must be a plain `def`. As `def format_status(self)` it gives what is shown
-        of the state alone.
-
-        Args:
-            *args: the dict. It has `state`, and in the report of a crash `message` (in hand),
-                `reason` and `log` (the events that `otp.sys.log` keeps); of a state machine also
-                `data`, `queue` and `postponed`.
-            **kwargs: the keys of the dict, for one that takes those.
-
-        Returns:
-            The dict; anything else is shown in place of every value.
-
-        Follows: `format_status/1` of Erlang's `gen_server`, as of OTP 25.
-        """
-        return args[0] if args else kwargs or self._status()
-
-    def _status(self) -> Any:
-        """Return what is shown of the state."""
-        return dict(self.__dict__)
 
     def code_change(self, old_version: Any, extra: Any) -> Any:
         """Take over what an older version of the class has left; `def` or `async def`.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import log_unexpected
+from .._behaviour.shows_status import ShowsStatus
 from .._exits.errors import NoCallback, OtpError, WithReason
 from .._exits.reasons import NORMAL, reason_text
 from .._gen_server.client import OWN
@@ -29,7 +30,7 @@ HandlerKey: TypeAlias = "type[GenEvent] | tuple[type[GenEvent], Any]"
 
 
 @public
-class GenEvent:
+class GenEvent(ShowsStatus):
     """The base class of event handlers; override the callbacks you need.
 
     The object is the state. Its constructor runs where you make it, every callback, `def` or
@@ -149,24 +150,6 @@ class GenEvent:
         Returns:
             Anything: `delete_handler` gives it, a swap hands it to `init_swapped` of the new one.
         """
-
-    def format_status(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what reports show; override it to keep secrets out, as that of a GenServer.
-
-        Args:
-            *args: the dict, with `state`, `message`, `reason` and `log`.
-            **kwargs: the keys of the dict, for one that takes those.
-
-        Returns:
-            What is shown, as a dict with the same keys.
-
-        Follows: `format_status/1` of Erlang's `gen_event`, as of OTP 25.
-        """
-        return args[0] if args else kwargs or self._status()
-
-    def _status(self) -> Any:
-        """Return what is shown of the state."""
-        return dict(self.__dict__)
 
 
 @public

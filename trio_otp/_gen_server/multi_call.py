@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import outcome
 import trio
-from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import CallingSelf, CallTimeout
 from .._process.checkpoints import checkpointed
@@ -63,7 +62,6 @@ class MultiReply(NamedTuple):
 
 @public
 @checkpointed
-@enable_ki_protection
 async def multi_call(
     refs: Ref | Iterable[Ref], request: Any, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> MultiReply:

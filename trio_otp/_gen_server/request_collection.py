@@ -130,7 +130,6 @@ class RequestIds:
             raise
 
     @checkpointed
-    @enable_ki_protection
     async def wait(
         self, *, timeout: float | None = DEFAULT_TIMEOUT, delete: bool = True
     ) -> Response | None:

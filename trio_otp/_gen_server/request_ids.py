@@ -215,7 +215,6 @@ async def receive_response(
 
 @public
 @checkpointed
-@enable_ki_protection
 async def wait_response(request_id: RequestId, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Wait for the answer to a request; if it takes too long, one can wait again.
 

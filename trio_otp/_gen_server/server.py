@@ -51,6 +51,7 @@ from .._behaviour.results import as_outcome
 from .._exits.errors import BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
+from .._process.identity import callers_for
 from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
 from .._process.request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds
 from .._process.runtime import calling_process, need_process, runtime
@@ -331,7 +332,6 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 
 @public
 @checkpointed
-@enable_ki_protection
 async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = None) -> None:
     """Let a server end, after what is queued before, and wait until it is dead.
 
@@ -407,7 +407,7 @@ def reply_from_task(
 
     label = f"reply:{label_of(fn)}"
     helper = Start(Blueprint(label, body), server.nursery, server).create()
-    helper.callers = (server.pid, *server.callers)
+    helper.callers = callers_for(server)
     helper.watchers[died] = None
     _end_with(server, helper)
     return helper.pid

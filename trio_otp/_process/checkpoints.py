@@ -33,6 +33,8 @@ def checkpointed(function: F) -> F:
 
     In a cancelled scope it does nothing but raise `Cancelled`. An error that it has met costs a
     turn of the scheduler more and is never lost to a cancellation that comes meanwhile.
+
+    Ctrl-C is held off all the while, so the function needs no `enable_ki_protection` of its own.
     """
 
     @wraps(function)

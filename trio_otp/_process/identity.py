@@ -15,6 +15,7 @@ from .runtime import need_process
 if TYPE_CHECKING:
     from .names import Ref
     from .pid import Pid
+    from .process import Process
 
 
 @public
@@ -67,6 +68,11 @@ def callers() -> tuple[Pid[Any], ...]:
     Follows: `$callers` of Elixir's Task.
     """
     return need_process("otp.callers").callers
+
+
+def callers_for(starter: Process | None) -> tuple[Pid[Any], ...]:
+    """Return the callers of a task: its starter, and those on whose behalf that runs."""
+    return () if starter is None else (starter.pid, *starter.callers)
 
 
 @public

@@ -171,7 +171,6 @@ class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
         return f"<subscription to {bounded(self._key)} of {bounded(self._ref)}>"
 
     @checkpointed
-    @enable_ki_protection
     async def receive(self) -> Any:
         """Wait for the next message.
 

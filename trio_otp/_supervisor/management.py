@@ -106,7 +106,6 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
 
 
 @checkpointed
-@enable_ki_protection
 async def start_child_to_stay(ref: Ref, child: Any) -> Any:
     """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
     return await _command(ref, "start_child", check_wanted(child), None)
@@ -114,7 +113,6 @@ async def start_child_to_stay(ref: Ref, child: Any) -> Any:
 
 @public
 @checkpointed
-@enable_ki_protection
 async def terminate_child(ref: Ref, child: Any, *, timeout: float | None = None) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
 
@@ -147,7 +145,6 @@ async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what i
 
 @public
 @checkpointed
-@enable_ki_protection
 async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
@@ -174,7 +171,6 @@ async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None
 
 @public
 @checkpointed
-@enable_ki_protection
 async def delete_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> None:
     """Forget a child of a `Supervisor` that is down.
 
@@ -194,7 +190,6 @@ async def delete_child(ref: Ref, child_id: Any, *, timeout: float | None = None)
 
 @public
 @checkpointed
-@enable_ki_protection
 async def which_children(ref: Ref, *, timeout: float | None = None) -> list[ChildInfo]:
     """List the children of a supervisor, oldest first.
 
@@ -213,7 +208,6 @@ async def which_children(ref: Ref, *, timeout: float | None = None) -> list[Chil
 
 @public
 @checkpointed
-@enable_ki_protection
 async def which_child(ref: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
     """Return for one child of a supervisor what `which_children` returns for all.
 
@@ -234,7 +228,6 @@ async def which_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
 
 @public
 @checkpointed
-@enable_ki_protection
 async def count_children(ref: Ref, *, timeout: float | None = None) -> Counts:
     """Count the children of a supervisor: specifications, living ones, and by type.
 
@@ -253,7 +246,6 @@ async def count_children(ref: Ref, *, timeout: float | None = None) -> Counts:
 
 @public
 @checkpointed
-@enable_ki_protection
 async def get_childspec(ref: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
     """Return the specification of a child, with every default filled in.
 
@@ -301,7 +293,6 @@ async def ensure_child(
 async def ensure_child(ref: Ref, child: Child[S], *, timeout: float | None = None) -> Pid[S]: ...
 @public
 @checkpointed
-@enable_ki_protection
 async def ensure_child(ref: Ref, child: Any, *, timeout: float | None = None) -> Any:
     """Return the process that has the child's name, starting the child if there is none.
 

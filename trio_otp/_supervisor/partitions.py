@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trio.lowlevel import enable_ki_protection
-
 from .._exits.errors import NoProcess
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference, need_living
@@ -82,7 +80,6 @@ class Partitions:
         return self._loop().size
 
     @checkpointed
-    @enable_ki_protection
     async def resize(self, partitions: int, *, timeout: float | None = None) -> int:
         """Let fewer partitions run, or more again, at most as many as at first.
 

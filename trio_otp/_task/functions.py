@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 
 from .._exits.errors import NotAProcess
+from .._process.identity import callers_for
 from .._process.nursery import nursery_for
 from .._process.runtime import need_process, own_process
 from .._start.blueprint import Blueprint
@@ -13,7 +14,7 @@ from .._start.child import child as make_child
 from .._start.start import Start
 from .._util.public import public_in
 from .handle import Task
-from .job import Job, callers_for
+from .job import Job
 from .result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskReply, TaskTimeout
 from .shutdown import ignore, shutdown
 from .stream import async_stream

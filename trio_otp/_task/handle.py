@@ -160,7 +160,6 @@ class Task(Handle, Generic[T]):
             raise TaskNotOwned(self, f"otp.task.{function}", self.owner, pid)
 
     @checkpointed
-    @enable_ki_protection
     async def _await_result(self, function: str, timeout: float | None) -> T:
         self._check_owner(function)
         check_timeout("timeout", timeout)

@@ -51,11 +51,6 @@ class Sink(Protocol):
     def _reply(self, value: Any) -> None: ...
 
 
-def callers_for(starter: Process | None) -> tuple[Pid[Any], ...]:
-    """Return the callers of a task: its starter, and those on whose behalf that runs."""
-    return () if starter is None else (starter.pid, *starter.callers)
-
-
 @dataclass(slots=True)
 class Job:
     """What the process of a task runs: a function with its arguments, and who wants the result."""

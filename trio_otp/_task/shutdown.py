@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 @public_in("task")
 @checkpointed
-@enable_ki_protection
 async def shutdown(
     task: Task[T], *, timeout: float | Literal["brutal_kill"] | None = AWAIT_TIMEOUT
 ) -> Outcome[T] | None:

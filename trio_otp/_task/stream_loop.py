@@ -28,6 +28,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED, TIMEOUT
 from .._process.block import block
+from .._process.identity import callers_for
 from .._process.nursery import OrderedNursery
 from .._process.request import is_seconds
 from .._process.runtime import calling_process, own_process, runtime
@@ -41,7 +42,7 @@ from .._util.public import public_in
 from .._util.record import dataclass
 from .._util.unset import UNSET
 from .._util.user_code import interruptible
-from .job import Job, callers_for, check_function
+from .job import Job, check_function
 from .result import Exited, Ok, Outcome, TaskTimeout
 
 if TYPE_CHECKING:

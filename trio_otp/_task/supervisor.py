@@ -49,6 +49,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import NotAProcess
 from .._process.checkpoints import checkpointed
+from .._process.identity import callers_for
 from .._process.links import connect
 from .._process.names import check_class, need_living
 from .._process.runtime import need_process, own_process
@@ -64,7 +65,7 @@ from .._supervisor.management import (
 )
 from .._util.public import public
 from .handle import Task
-from .job import Job, callers_for
+from .job import Job
 from .stream_loop import Plan, check_items, open_stream
 
 if TYPE_CHECKING:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from trio.lowlevel import enable_ki_protection
-
 from .._process.checkpoints import checkpointed
 from .._process.request import check_timeout
 from .._util.bounded import bounded
@@ -58,7 +56,6 @@ async def await_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
 
 @public_in("task")
 @checkpointed
-@enable_ki_protection
 async def await_many(tasks: Iterable[Task[T]], *, timeout: float | None = AWAIT_TIMEOUT) -> list[T]:
     """Wait for the results of many tasks, all within one time-out.
 
@@ -144,7 +141,6 @@ async def yield_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
 
 @public_in("task")
 @checkpointed
-@enable_ki_protection
 async def yield_many(
     tasks: Iterable[Task[T]],
     *,
