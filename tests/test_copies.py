@@ -744,3 +744,18 @@ def test_every_public_class_is_the_same_one_everywhere(name: str) -> None:
     cls = PUBLIC[name]
     assert cls is copy.deepcopy(cls)
     assert cls is pickle.loads(pickle.dumps(cls))
+
+
+@pytest.mark.parametrize("name", [*DATA, *ERRORS, *REPORTS])
+def test_a_pickle_names_no_private_module(name: str) -> None:
+    """What has been pickled is found again after a file has moved."""
+    make = DATA.get(name) or ERRORS.get(name) or REPORTS[name]
+    for protocol in PROTOCOLS:
+        assert b"trio_otp._" not in pickle.dumps(make(), protocol)
+
+
+async def test_a_pickle_of_a_pid_names_no_private_module() -> None:
+    """Nor does one of what carries a pid."""
+    async with otp.open_process() as me:
+        for value in (me, otp.NoProcess(me), *(make() for make in IN_A_RUN.values())):
+            assert b"trio_otp._" not in pickle.dumps(value)

@@ -190,6 +190,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._registry.registry import Registered as Registered
     from ._registry.registry import Registry as Registry
     from ._registry.registry import Unregistered as Unregistered
+    from ._registry.registry import _Valued as _Valued
     from ._registry.subscription import Subscription as Subscription
     from ._supervisor.data import ChildInfo as ChildInfo
     from ._supervisor.data import Counts as Counts
@@ -221,6 +222,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import send_interval as send_interval
     from ._util.version import __version__ as __version__
 else:
+    from ._util.copies import Mark as _Mark  # noqa: F401 - pickles name it so
     from ._util.lazy import HOMES as _HOMES
     from ._util.lazy import find as _find
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@public
 class Ignore(enum.Enum):
     """What init returns if the server does not want to run; use the constant `IGNORE`."""
 
@@ -32,6 +33,9 @@ class Ignore(enum.Enum):
     def __repr__(self) -> str:
         """Return the name of the constant."""
         return self.name
+
+    def __reduce_ex__(self, _: object) -> str:
+        return self.name  # a pickle names the constant
 
 
 IGNORE: Final = Ignore.IGNORE

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
 
+@public
 class Reason(enum.Enum):
     """The exit reasons that have a name; use the constants `NORMAL`, `SHUTDOWN`, ..."""
 
@@ -45,6 +46,9 @@ class Reason(enum.Enum):
         return self.name
 
     __str__ = __repr__
+
+    def __reduce_ex__(self, _: object) -> str:
+        return self.name  # a pickle names the constant
 
 
 NORMAL: Final = Reason.NORMAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .._gen_server.client import OWN, no_method, shown_limit
@@ -42,7 +43,7 @@ class HandlerClient(Handle):
     def __reduce_ex__(self, _: object) -> Any:
         id = self._key[1] if isinstance(self._key, tuple) else None
         # It is as good elsewhere as its reference is.
-        return HandlerClient, (self._class, self.ref, id, self._timeout)
+        return partial(self._class.at, id=id, timeout=self._timeout), (self.ref,)
 
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} in {self.ref!r}{shown_limit(self._timeout)}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .._process.names import check_reference
@@ -41,7 +42,7 @@ class Client(Handle):
 
     def __reduce_ex__(self, _: object) -> Any:
         # It is as good elsewhere as its reference is.
-        return Client, (self._class, self.ref, self._timeout)
+        return partial(self._class.at, timeout=self._timeout), (self.ref,)
 
     def __repr__(self) -> str:
         return f"<client of {self._class.__name__} at {self.ref!r}{shown_limit(self._timeout)}>"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Translator: TypeAlias = "Callable[[Report], str | tuple[str, Mapping[str, Any]] | Skip | None]"
 
 
+@public_in("reports")
 class Skip(enum.Enum):
     """What a translator gives for a report that is not to be logged; use the constant `SKIP`."""
 
@@ -29,6 +30,9 @@ class Skip(enum.Enum):
     def __repr__(self) -> str:
         """Return the name of the constant."""
         return self.name
+
+    def __reduce_ex__(self, _: object) -> str:
+        return self.name  # a pickle names the constant
 
 
 SKIP: Final = Skip.SKIP

@@ -49,12 +49,12 @@ class Pid(Handle, Generic[S_co]):
     def __reduce_ex__(self, _: object) -> Any:
         token = _tokens.setdefault(self, os.urandom(16))
         _pickled[token] = self
-        return _restore_pid, (token, self._number, self._shown())
+        return Pid._restored, (token, self._number, self._shown())
 
-
-def _restore_pid(token: bytes, number: int, label: str) -> Pid[Any]:
-    pid: Pid[Any] | None = _pickled.get(token)
-    if pid is None:
-        pid = Pid[Any](number, label, None)
-        _tokens[pid], _pickled[token] = token, pid  # two of one are equal here as well
-    return pid
+    @staticmethod
+    def _restored(token: bytes, number: int, label: str) -> Pid[Any]:
+        pid: Pid[Any] | None = _pickled.get(token)
+        if pid is None:
+            pid = Pid[Any](number, label, None)
+            _tokens[pid], _pickled[token] = token, pid  # two of one are equal here as well
+        return pid

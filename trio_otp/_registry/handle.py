@@ -18,7 +18,7 @@ from .._util.bounded import bounded
 from .._util.public import public
 from .._util.record import dataclass
 from .lock import release
-from .registry import KeyNotRegistered, Valued
+from .registry import KeyNotRegistered, _Valued
 from .subscription import subscription
 from .table import strict_key
 from .view import RegistryView, check_plain, matcher
@@ -66,7 +66,7 @@ class RegistryHandle(RegistryView):
 
         Follows: `{:via, Registry, {name, key, value}}`.
         """
-        return ("via", self.name, key if value is None else Valued(key, value))
+        return ("via", self.name, key if value is None else _Valued(key, value))
 
     def register(self, key: Any, value: Any = None) -> None:
         """Register the running process under a key, and link it to the registry.

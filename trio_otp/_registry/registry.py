@@ -115,8 +115,9 @@ class KeyNotRegistered(OtpError, LookupError):
         self.pid = pid
 
 
+@public  # for pickles, which find it under this name
 @dataclass(frozen=True, slots=True)
-class Valued:
+class _Valued:
     """The key of a via tuple that brings a value; it is shown as the key alone."""
 
     key: Any
@@ -331,4 +332,4 @@ def _find_listener(listener: Ref) -> Process | None:
 
 
 def _split(key: Any) -> tuple[Any, Any]:
-    return (key.key, key.value) if isinstance(key, Valued) else (key, None)
+    return (key.key, key.value) if isinstance(key, _Valued) else (key, None)

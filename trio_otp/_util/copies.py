@@ -5,7 +5,7 @@ in the fields, a queue to another process of the operating system pickles. So ea
 these:
 
 * A **handle** stands for something of a run, as a pid does. It is its own copy. It cannot be
-  pickled, and says so; a pid can, see `trio_otp.pid`.
+  pickled, and says so; a pid can, see `Pid`.
 * An **error** keeps its class, text and attributes. Its copies share them, since other exceptions
   cannot be trusted to be copied. What it tells of and cannot be pickled is told as text.
 * A **report** is its own copy, and pickled as an error is. So are log records that carry one.
@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .bounded import bounded
+from .public import PACKAGE
 
 if TYPE_CHECKING:
     from typing import Self
@@ -88,7 +88,18 @@ class PortableError(BaseException):
         data = pickled(self, told, protocol)
         if data is None:  # in a circle
             return Exception, (bounded(self),)
-        return _restore_error, (type(self), data, own)
+        return self._restored, (data, own)
+
+    @classmethod
+    def _restored(cls, data: bytes, own: list[str]) -> Self:
+        import pickle  # noqa: PLC0415 - see below
+
+        told: dict[str, Any] = pickle.loads(data)  # noqa: S301 - a part of what is being loaded
+        cause = told.pop("__cause__")
+        error = _like(cls, told.pop("args"), {**told, **dict.fromkeys(own, told)}, told)
+        if cause is not None:
+            error.__cause__ = cause
+        return error
 
 
 class PortableReport:
@@ -105,7 +116,17 @@ class PortableReport:
     def __reduce_ex__(self, protocol: Any) -> Any:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # all of them are dataclasses
         told = {field.name: getattr(self, field.name) for field in fields}
-        return _restore_report, (type(self), pickled(self, told, protocol))
+        return self._restored, (pickled(self, told, protocol),)
+
+    @classmethod
+    def _restored(cls, data: bytes) -> Self:
+        import pickle  # noqa: PLC0415 - see below
+
+        report = cls.__new__(cls)
+        told: dict[str, Any] = pickle.loads(data)  # noqa: S301 - a part of what is being loaded
+        for name, value in told.items():
+            object.__setattr__(report, name, value)
+        return report
 
 
 def _like(kind: type[E], args: Any, attributes: dict[str, Any], original: object) -> E:
@@ -176,29 +197,5 @@ def _text_of(value: object) -> Any:
     return Exception(text) if isinstance(value, BaseException) else text
 
 
-def _restore_error(kind: type[E], data: bytes, own: list[str]) -> E:
-    import pickle  # noqa: PLC0415 - see above
-
-    told: dict[str, Any] = pickle.loads(data)  # noqa: S301 - a part of what is being loaded
-    cause = told.pop("__cause__")
-    error = _like(kind, told.pop("args"), {**told, **dict.fromkeys(own, told)}, told)
-    if cause is not None:
-        error.__cause__ = cause
-    return error
-
-
-def restore_record(data: bytes) -> Any:
-    """Return a log record that `pickled` has packed, as an ordinary one."""
-    import pickle  # noqa: PLC0415 - see above
-
-    return logging.makeLogRecord(pickle.loads(data))  # noqa: S301 - as above
-
-
-def _restore_report(kind: Any, data: bytes) -> Any:
-    import pickle  # noqa: PLC0415 - see above
-
-    told = pickle.loads(data)  # noqa: S301 - as above
-    report = kind.__new__(kind)
-    for name, value in told.items():
-        object.__setattr__(report, name, value)
-    return report
+# Private, but for pickles, which find it under this name whatever module it is in.
+Mark.__module__, Mark.__qualname__ = PACKAGE, "_Mark"

@@ -54,7 +54,7 @@ _NAMES: Final = {
     "_port.port": "Port",
     "_port.output": "PortLine",
     "_application.program": "run",
-    "_registry.registry": "KeyNotRegistered Registered Registry Unregistered",
+    "_registry.registry": "KeyNotRegistered Registered Registry Unregistered _Valued",
     "_registry.handle": "RegistryHandle registry",
     "_registry.subscription": "Subscription",
     "_gen_server.request_collection": "RequestIds",

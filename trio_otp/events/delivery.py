@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from .._exits.log_text import hides, place_of_crash, traceback_text
 from .._util.bounded import bounded, visible_lines
-from .._util.copies import pickled, restore_record
+from .._util.copies import pickled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,10 @@ class _Record(logging.LogRecord):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return restore_record, (pickled(self, {**vars(self), "exc_info": None}, protocol),)
+        import pickle  # noqa: PLC0415 - most programs never need it
+
+        data = pickled(self, {**vars(self), "exc_info": None}, protocol)
+        return logging.makeLogRecord, (pickle.loads(data),)  # noqa: S301 - just made
 
 
 def _show(record: logging.LogRecord) -> None:
