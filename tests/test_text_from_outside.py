@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import linecache
@@ -417,3 +418,37 @@ async def test_reprs_of_records_and_children_are_printable(text: str) -> None:
         assert "Exit(pid=None, reason=<Shown: repr raised RuntimeError>)" == repr(
             otp.Exit(None, Shown(None))
         )
+
+
+def test_reprs_of_public_records_are_printable() -> None:
+    """Of each dataclass that holds what users give, whatever the repr of that does."""
+    spaces = (otp, otp.events, otp.task, otp.pg, otp.gen_event, otp.alarm_handler, otp.sys)
+    found = [getattr(space, name) for space in spaces for name in space.__all__]
+    kinds = {kind for kind in found if isinstance(kind, type)}
+    records = {kind for kind in kinds if dataclasses.is_dataclass(kind)} - NUMBERS
+    assert len(records) > 30
+    for kind in records:
+        for text in ("\x1b[2J\n", None):
+            record = object.__new__(kind)
+            for field in dataclasses.fields(kind):
+                object.__setattr__(record, field.name, (Shown(text),))
+            assert repr(record).isprintable()
+
+
+NUMBERS = {
+    otp.Counts,
+    otp.MailboxStatistics,
+    otp.ExitStatus,
+    otp.PortLine,
+    otp.sys.Statistics,
+    otp.Child,
+}
+
+
+def test_a_record_that_contains_itself_has_a_repr() -> None:
+    """A circle ends in three dots."""
+    held: list[object] = []
+    record = otp.Exit(None, held)
+    held.append(record)
+
+    assert "Exit(pid=None, reason=[...])" == repr(record)

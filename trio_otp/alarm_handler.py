@@ -36,6 +36,7 @@ Follows: Erlang's `alarm_handler` (SASL).
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ._behaviour.results import Reply
@@ -45,9 +46,8 @@ from ._gen_event.manager import EventManager
 from ._process.checkpoints import checkpointed
 from ._process.runtime import need_process
 from ._start.child import child as child_of
-from ._util.bounded import bounded
+from ._util.bounded import Printable, bounded
 from ._util.public import public_in
-from ._util.record import dataclass
 from .events import NoticeReport
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ NAME: Final = "alarm_handler"
 
 
 @public_in("alarm_handler")
-@dataclass(frozen=True, slots=True)
-class SetAlarm:
+@dataclass(frozen=True, slots=True, repr=False)
+class SetAlarm(Printable):
     """The event of an alarm that is set."""
 
     alarm_id: Any
@@ -79,8 +79,8 @@ class SetAlarm:
 
 
 @public_in("alarm_handler")
-@dataclass(frozen=True, slots=True)
-class ClearAlarm:
+@dataclass(frozen=True, slots=True, repr=False)
+class ClearAlarm(Printable):
     """The event of an alarm that is cleared."""
 
     alarm_id: Any

@@ -5,11 +5,12 @@ Follows: Erlang's `application_controller`, which calls `config_change/3` after 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .._exits.bare import unwrap
 from .._exits.errors import SpecError
-from .._util.record import dataclass
+from .._util.bounded import Printable
 from .._util.user_code import call_back
 from .config import read_config
 from .errors import ConfigChangeError
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from .controller import Controller
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+@dataclass(frozen=True, slots=True, repr=False)
+class Change(Printable):
     """What is different about the settings of an application; arguments of `config_change`."""
 
     changed: dict[str, Any]

@@ -5,6 +5,7 @@ Follows: Erlang's `gen_server`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .._process.crash_facts import place_of
@@ -13,7 +14,6 @@ from .._process.request import From
 from .._process.status import NOT_SHOWN, takes_status
 from .._util.bounded import bounded
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.unset import UNSET
 from ..events import NoticeReport
 

@@ -6,15 +6,15 @@ Follows: Erlang's `gen_server`, section "Callback functions".
 from __future__ import annotations
 
 import enum
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import outcome
 
 from .._exits.bare import as_reason
 from .._exits.reasons import NORMAL, Internal
+from .._util.bounded import Printable
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.sent import Sent
 from .._util.unset import UNSET
 
@@ -43,8 +43,8 @@ IGNORE: Final = Ignore.IGNORE
 
 # Not frozen: it would take two and a half times as long to make, for each answer of a server.
 @public
-@dataclass(slots=True, unsafe_hash=True)
-class Reply(Generic[T]):
+@dataclass(slots=True, unsafe_hash=True, repr=False)
+class Reply(Printable, Generic[T]):
     """Answer the call; `value` may be an `outcome.Error`, which raises in the caller.
 
     Args:
@@ -59,8 +59,8 @@ class Reply(Generic[T]):
 
 
 @public
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoReply:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NoReply(Printable):
     """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
 
     timeout: float | None = None
@@ -68,8 +68,8 @@ class NoReply:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Stop:
+@dataclass(frozen=True, slots=True, repr=False)
+class Stop(Printable):
     """End the server: `terminate` runs, then the call is answered if `reply` is given.
 
     Args:

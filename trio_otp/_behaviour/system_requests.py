@@ -5,6 +5,7 @@ Follows: Erlang's `sys`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trio.lowlevel import enable_ki_protection
@@ -15,8 +16,8 @@ from .._exits.reasons import passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
 from .._process.request import check_timeout
+from .._util.bounded import Printable
 from .._util.public import public_in
-from .._util.record import dataclass
 from .._util.user_code import call_back
 from .messages import as_log
 from .system_messages import Request, SystemCall
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @public_in("sys")
-@dataclass(frozen=True, slots=True)
-class Status:
+@dataclass(frozen=True, slots=True, repr=False)
+class Status(Printable):
     """What `otp.sys.get_status` gives.
 
     Args:

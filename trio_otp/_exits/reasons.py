@@ -19,12 +19,12 @@ Follows: Erlang reference manual, "Processes", section "Termination".
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .._util.bounded import bounded, hidden_text, shown_text, visible
+from .._util.bounded import Printable, bounded, hidden_text, shown_text, visible
 from .._util.copies import PortableError
 from .._util.public import public, public_in
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
@@ -61,8 +61,8 @@ _TEXT: Final = 1000  # characters of what an exception says
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Shutdown:
+@dataclass(frozen=True, slots=True, repr=False)
+class Shutdown(Printable):
     """A quiet exit reason that carries a detail, like `{:shutdown, term}`."""
 
     detail: object = None

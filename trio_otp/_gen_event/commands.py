@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import outcome
@@ -11,7 +12,6 @@ from .._behaviour.messages import Handled
 from .._behaviour.results import Reply
 from .._process.names import check_class, need_living
 from .._process.request import From, check_timeout
-from .._util.record import dataclass
 from .handler import HandlerCrashed
 from .manager import EventManager
 from .results import Crash

@@ -6,6 +6,7 @@ Follows: Erlang's `gen_event`, section "Callback Functions".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
 
 from .._behaviour.class_checks import check_members, new_members, refuse_options
@@ -17,9 +18,8 @@ from .._exits.reasons import NORMAL, reason_text
 from .._gen_server.client import OWN
 from .._process.runtime import need_process
 from .._process.signals import Exit
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class GenEvent(ShowsStatus):
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class RemoveHandler:
+@dataclass(frozen=True, slots=True, repr=False)
+class RemoveHandler(Printable):
     """A handler returns it to leave its manager; `terminate` gets NORMAL.
 
     Args:
@@ -165,8 +165,8 @@ class RemoveHandler:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class SwapHandler:
+@dataclass(frozen=True, slots=True, repr=False)
+class SwapHandler(Printable):
     """A handler returns it to give its place to another.
 
     Args:
@@ -183,8 +183,8 @@ class SwapHandler:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class HandlerExit:
+@dataclass(frozen=True, slots=True, repr=False)
+class HandlerExit(Printable):
     """The message to the owner of a supervised handler that has left its manager.
 
     Args:
@@ -200,8 +200,8 @@ class HandlerExit:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Swapped:
+@dataclass(frozen=True, slots=True, repr=False)
+class Swapped(Printable):
     """The reason of a `HandlerExit` after a swap: which handler came, and who owns that."""
 
     handler: HandlerKey
@@ -209,8 +209,8 @@ class Swapped:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class OwnerExited:
+@dataclass(frozen=True, slots=True, repr=False)
+class OwnerExited(Printable):
     """What `terminate` of a supervised handler gets when its owner has ended, and why that did."""
 
     reason: object

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from .._behaviour.results import Stop, is_value
 from .._exits.errors import BadReturn
-from .._util.record import dataclass
 from .handler import GenEvent, RemoveHandler, SwapHandler
 
 GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"

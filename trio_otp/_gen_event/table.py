@@ -5,9 +5,8 @@ Two handlers may be of one class, and even have one id: then the newest is meant
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,7 @@ Follows: Erlang's `gen_server`, section "Callback functions".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,6 @@ from .._behaviour.messages import Cast, Handled
 from .._behaviour.results import OUTCOMES, NoReply, Reply, Stop, Stopping, as_outcome, is_value
 from .._exits.errors import BadReturn
 from .._process.request import From, check_timeout
-from .._util.record import dataclass
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .message_loop import MessageLoop

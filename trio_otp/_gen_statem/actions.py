@@ -14,13 +14,13 @@ Follows: the types `state_callback_result()` and `action()` of `gen_statem`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._behaviour.results import Reply
 from .._process.request import From
 from .._util.bounded import bounded
 from .._util.public import public
-from .._util.record import dataclass
 from .timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Result:
     def __repr__(self) -> str:
         held = fields_of(self)
         actions = held.pop("actions")
-        shown = [*map(bounded, held.values()), *map(repr, actions)]
+        shown = map(bounded, [*held.values(), *actions])
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

@@ -5,10 +5,10 @@ Follows: nothing of OTP; its `gen_statem` acts at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._util.bounded import bounded
-from .._util.record import dataclass
 from .timeouts import Event, TimeoutOf
 
 if TYPE_CHECKING:

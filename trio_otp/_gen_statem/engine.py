@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.results import Reply, Stop
 from .._exits.errors import BadReturn
 from .._util.bounded import bounded
-from .._util.record import dataclass
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .actions import (

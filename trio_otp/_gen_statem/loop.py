@@ -16,6 +16,7 @@ Follows: Erlang's `gen_statem`.
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,6 @@ from .._process.request import From
 from .._process.signals import Down, Exit
 from .._process.timers import Timer
 from .._util.bounded import bounded
-from .._util.record import dataclass
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .actions import KeepState, NextState

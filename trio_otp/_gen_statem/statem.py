@@ -81,6 +81,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .._behaviour.behaviour import Behaviour
@@ -90,7 +91,6 @@ from .._exits.errors import BadReturn, NoCallback, SpecError
 from .._process.status import formatted
 from .._util.bounded import bounded
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.unset import UNSET
 from .actions import NextState
 from .drawing import Drawing, edges_of

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
 
 from .._process.request import From, check_timeout
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.public import public
-from .._util.record import dataclass
 
 
 @public
@@ -44,8 +43,8 @@ class Event(enum.Enum):
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class TimeoutOf:
+@dataclass(frozen=True, slots=True, repr=False)
+class TimeoutOf(Printable):
     """The kind of the event of a `GenericTimeout`."""
 
     name: Any

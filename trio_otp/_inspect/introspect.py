@@ -19,6 +19,7 @@ Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `ob
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import trio
@@ -32,8 +33,8 @@ from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
+from .._util.bounded import Printable
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ Status: TypeAlias = Literal[
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class ProcessInfo:
+@dataclass(frozen=True, slots=True, repr=False)
+class ProcessInfo(Printable):
     """What `process_info` tells of a process, at one moment.
 
     Args:

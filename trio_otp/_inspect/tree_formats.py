@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
-
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

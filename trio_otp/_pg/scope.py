@@ -5,6 +5,7 @@ Part of `trio_otp.pg`, which says what it is for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import outcome
@@ -15,10 +16,9 @@ from .._behaviour.results import Reply
 from .._gen_server.server import GenServer
 from .._process.runtime import need_process
 from .._registry.table import strict_key
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.copies import Handle, Mark
 from .._util.public import public_in
-from .._util.record import dataclass
 from .table import Memberships
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class GroupMonitor(Handle):
 
 
 @public_in("pg")
-@dataclass(frozen=True, slots=True)
-class Joined:
+@dataclass(frozen=True, slots=True, repr=False)
+class Joined(Printable):
     """What a monitor sends when processes have joined a group."""
 
     ref: GroupMonitor
@@ -56,8 +56,8 @@ class Joined:
 
 
 @public_in("pg")
-@dataclass(frozen=True, slots=True)
-class Left:
+@dataclass(frozen=True, slots=True, repr=False)
+class Left(Printable):
     """What a monitor sends when processes have left a group, by themselves or by their end."""
 
     ref: GroupMonitor

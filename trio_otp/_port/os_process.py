@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import trio
@@ -18,7 +19,6 @@ from trio.lowlevel import enable_ki_protection
 from .._util.bounded import bounded
 from .._util.checks import check_choice
 from .._util.public import public
-from .._util.record import dataclass
 from .os_group import GROUPS, LEADS, OsGroup, send_to_group
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import codecs
 import logging
 import math
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import trio
@@ -25,7 +26,6 @@ from trio.lowlevel import enable_ki_protection
 from .._process.names import find_living
 from .._util.bounded import bounded, visible
 from .._util.public import public
-from .._util.record import dataclass
 from ..events import NoticeReport
 
 if TYPE_CHECKING:

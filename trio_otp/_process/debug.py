@@ -13,6 +13,7 @@ import os
 import sys
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
@@ -21,9 +22,8 @@ import trio
 from .._exits.bare import reason_of
 from .._exits.errors import SpecError
 from .._exits.reasons import ProcessExit
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.public import public_in
-from .._util.record import dataclass
 from .._util.unset import UNSET
 from ..events import NoticeReport
 
@@ -60,8 +60,8 @@ _ACCEPTED: Final = (
 
 
 @public_in("sys")
-@dataclass(frozen=True, slots=True)
-class DebugEvent:
+@dataclass(frozen=True, slots=True, repr=False)
+class DebugEvent(Printable):
     """Something that a watched process has done.
 
     Args:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._util.bounded import Printable
 from .._util.copies import Handle
 from .._util.public import public
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from .pid import Pid
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Exit:
+@dataclass(frozen=True, slots=True, repr=False)
+class Exit(Printable):
     """What a process that traps exits gets in place of an exit signal.
 
     `pid` is None if plain Trio code sent it.
@@ -26,8 +27,8 @@ class Exit:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Down:
+@dataclass(frozen=True, slots=True, repr=False)
+class Down(Printable):
     """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
 
     ref: Monitor

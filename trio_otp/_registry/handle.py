@@ -6,6 +6,7 @@ See `trio_otp.registry` for an example and for when to use it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,6 @@ from .._process.names import check_reference
 from .._process.runtime import need_process
 from .._util.bounded import bounded
 from .._util.public import public
-from .._util.record import dataclass
 from .lock import release
 from .registry import KeyNotRegistered, _Valued
 from .subscription import subscription
@@ -47,7 +47,7 @@ def registry(ref: Ref) -> RegistryHandle:
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RegistryHandle(RegistryView):
     """A registry, looked up by its name at every use.
 

@@ -40,7 +40,7 @@ Follows: Elixir's `Registry`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
@@ -57,10 +57,9 @@ from .._process.links import connect
 from .._process.names import Ref, check_reference, find_living
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.checks import check_choice, check_flag
 from .._util.public import public
-from .._util.record import dataclass
 from .._util.user_code import matches
 from ..events import NoticeReport
 from .lock import Locks
@@ -85,8 +84,8 @@ KEYS: Final[tuple[Any, ...]] = (
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Registered:
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered(Printable):
     """What a listener of a registry gets when a process has registered a key."""
 
     registry: object
@@ -96,8 +95,8 @@ class Registered:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Unregistered:
+@dataclass(frozen=True, slots=True, repr=False)
+class Unregistered(Printable):
     """What a listener of a registry gets when a process has given a key up, other than by death."""
 
     registry: object

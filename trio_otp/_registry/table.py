@@ -6,10 +6,10 @@ hundred thousand owners go in linear time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._util.bounded import bounded
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._exits.errors import NoProcess
 from .._process.names import find_living, registry_text
-from .._util.bounded import bounded
-from .._util.record import dataclass
+from .._util.bounded import Printable, bounded
 from .registry import Registry
 from .table import Entry, strict_key
 
@@ -24,8 +24,8 @@ Entries: TypeAlias = "list[tuple[Pid[Any], Any]]"
 Where: TypeAlias = Callable[[Any, "Pid[Any]", Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryView:
+@dataclass(frozen=True, slots=True, repr=False)
+class RegistryView(Printable):
     """The reading half of `RegistryHandle`."""
 
     name: Ref

@@ -14,7 +14,7 @@ annotated with the class. Follows: Elixir's `Supervisor`, section "Child specifi
 
 from __future__ import annotations
 
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
@@ -34,10 +34,9 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.child_options import CHECKS, check_options
 from .._exits.errors import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
-from .._util.bounded import bounded, label_of
+from .._util.bounded import Printable, bounded, label_of
 from .._util.copies import Mark
 from .._util.public import public
-from .._util.record import dataclass
 from .arguments import check_child, takes_task_status
 from .blueprint import Blueprint
 from .start import acknowledge
@@ -58,8 +57,8 @@ _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
 @public
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChildSpec:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ChildSpec(Printable):
     """What a supervisor knows of a child, with every default filled in.
 
     Args:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._exits.reasons import Internal
 from .._process.mailbox import SystemMessage
+from .._util.bounded import Printable
 from .._util.public import public
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     import trio
@@ -23,8 +24,8 @@ Status = Literal["running", "restarting", "undefined"]
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
+@dataclass(frozen=True, slots=True, repr=False)
+class ChildInfo(Printable):
     """One line of `which_children`.
 
     Args:

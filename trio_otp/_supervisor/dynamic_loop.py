@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
@@ -20,7 +20,6 @@ from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
 from .._process.pid import Pid
 from .._process.stopping import kill, part_from
 from .._process.wait_edges import await_ends, leave_wait
-from .._util.record import dataclass
 from .data import ChildInfo, Counts, Ending, RetryLater, Slot
 from .loop import SupervisorLoop
 from .policy import AutoShutdown, Intensity

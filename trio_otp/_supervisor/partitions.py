@@ -6,16 +6,16 @@ See `trio_otp.partition_supervisor` for an example and for when to use it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._exits.errors import NoProcess
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference, need_living
 from .._process.request import From, check_timeout
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.checks import is_whole
 from .._util.public import public
-from .._util.record import dataclass
 from .data import Command
 from .partition import find_loop
 from .partition_key import partition_of
@@ -40,8 +40,8 @@ def partitions(ref: Ref) -> Partitions:
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class Partitions:
+@dataclass(frozen=True, slots=True, repr=False)
+class Partitions(Printable):
     """A partition supervisor, looked up by its name at every use.
 
     Every function but `via` raises `NoProcess` if it does not run.

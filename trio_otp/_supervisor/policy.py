@@ -23,14 +23,13 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .._exits.errors import SpecError
 from .._exits.reasons import is_quiet
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_whole, is_number
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from .._behaviour.child_options import Restart

@@ -7,6 +7,7 @@ reported is the policy's to say.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
@@ -23,7 +24,6 @@ from .._exits.errors import (
 from .._exits.reasons import SHUTDOWN, Shutdown
 from .._process.stopping import part_from
 from .._util.bounded import bounded
-from .._util.record import dataclass
 from .data import ChildInfo, Ending, RetryLater, Slot
 from .loop import SupervisorLoop
 from .policy import (

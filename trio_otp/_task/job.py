@@ -5,7 +5,7 @@ Follows: Elixir's `Task.Supervised`.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trio.lowlevel import disable_ki_protection
@@ -15,7 +15,6 @@ from .._exits.reasons import ProcessExit, passes_through
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_label
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

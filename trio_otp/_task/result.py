@@ -14,13 +14,13 @@ Follows: Elixir's `Task`, whose `{:ok, value}`, `{:exit, reason}` and `nil` thes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from .._exits.errors import OtpError, TimedOut, WithReason
 from .._exits.reasons import reason_text
-from .._util.bounded import bounded
+from .._util.bounded import Printable, bounded
 from .._util.public import public, public_in
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from .handle import Task
@@ -30,8 +30,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @public_in("task")
-@dataclass(frozen=True, slots=True)
-class Ok(Generic[T_co]):
+@dataclass(frozen=True, slots=True, repr=False)
+class Ok(Printable, Generic[T_co]):
     """A task has a result."""
 
     value: T_co
@@ -42,8 +42,8 @@ class Ok(Generic[T_co]):
 
 
 @public_in("task")
-@dataclass(frozen=True, slots=True)
-class Exited:
+@dataclass(frozen=True, slots=True, repr=False)
+class Exited(Printable):
     """A task ended without a result; a crash's `reason` is its exception.
 
     `input` is the item of a stream that was opened with `zip_input_on_exit`, else None.
@@ -65,8 +65,8 @@ Outcome: TypeAlias = "Ok[T] | Exited"
 
 
 @public
-@dataclass(frozen=True, slots=True, eq=False)
-class TaskReply(Generic[T]):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TaskReply(Printable, Generic[T]):
     """The message with the result of a task that was started with `deliver=True`."""
 
     task: Task[T]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 import trio
@@ -39,7 +40,6 @@ from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_whole
 from .._util.copies import Handle
 from .._util.public import public_in
-from .._util.record import dataclass
 from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from .job import Job, check_function

@@ -44,6 +44,18 @@ class Note:
         return self._text
 
 
+class Printable:
+    """The base of dataclasses with values of users: the repr may be printed, whatever they are."""
+
+    __slots__ = ()
+
+    @reprlib.recursive_repr("...")
+    def __repr__(self) -> str:
+        names = _shown_fields(type(self)) or ()
+        shown = ", ".join(f"{name}={safe_repr(getattr(self, name))}" for name in names)
+        return visible(f"{type(self).__qualname__}({shown})")
+
+
 def bounded(value: object, limit: int = 200) -> str:
     """Render any value in at most `limit` printable characters, whatever its repr does.
 
@@ -216,7 +228,7 @@ def _shown_fields(kind: Any) -> list[str] | None:
     if hasattr(kind, "__attrs_attrs__") and file.startswith("<attrs generated"):
         own = any(callable(field.repr) for field in kind.__attrs_attrs__)  # may hide something
         return None if own else [field.name for field in kind.__attrs_attrs__ if field.repr]
-    generated = hasattr(written, "shows_fields") or (wrapped and file == "<string>")
+    generated = written is Printable.__repr__ or (wrapped and file == "<string>")
     if generated and hasattr(kind, "__dataclass_fields__"):
         return [field.name for field in dataclasses.fields(kind) if field.repr]
     return None

@@ -20,7 +20,7 @@ import enum
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .bounded import bounded
+from .bounded import Printable, bounded
 from .public import PACKAGE
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class PortableError(BaseException):
         return error
 
 
-class PortableReport:
+class PortableReport(Printable):
     """The base of reports: frozen dataclasses that are their own copies and can be pickled."""
 
     __slots__ = ()

@@ -8,12 +8,11 @@ keys that OTP's reports have. Follows: the reports of Erlang's `gen_server`, `pr
 from __future__ import annotations
 
 import logging
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._util.copies import PortableReport
 from .._util.public import public_in
-from .._util.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +21,7 @@ Context: TypeAlias = Literal["start_error", "child_terminated", "shutdown_error"
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Neighbour(PortableReport):
     """A process that the link to a crashed one is about to end as well.
 
@@ -56,7 +55,7 @@ class Neighbour(PortableReport):
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CrashReport(PortableReport):
     """A process ended with a reason that is not quiet: who, why, with what in hand.
 
@@ -150,7 +149,7 @@ def _child(
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SupervisorReport(PortableReport):
     """What a supervisor has to tell; `context` is one of OTP's four.
 
@@ -195,7 +194,7 @@ class SupervisorReport(PortableReport):
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ProgressReport(PortableReport):
     """A supervisor has started a child."""
 
@@ -218,7 +217,7 @@ class ProgressReport(PortableReport):
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ApplicationReport(PortableReport):
     """An application has started or ended; `phase` says which."""
 
@@ -240,7 +239,7 @@ class ApplicationReport(PortableReport):
 
 
 @public_in("events")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NoticeReport(PortableReport):
     """What a person should know and is no crash: an unknown message, a stuck child."""
 

@@ -6,6 +6,7 @@ it is read may raise; a row that does is left out, a tree that does is read agai
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.messages import Cast
@@ -16,7 +17,6 @@ from .._port.port import Port
 from .._process.request import From
 from .._process.wait_edges import awaited
 from .._util.bounded import bounded, shown_text
-from .._util.record import dataclass
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ smaller by hypothesis; its repr is code that makes it.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -19,7 +20,6 @@ from .._timers.send_after import check_delay
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_whole, is_number, is_whole
 from .._util.public import public_in
-from .._util.record import dataclass
 from .without_hypothesis import needs_hypothesis
 
 if TYPE_CHECKING:
