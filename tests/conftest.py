@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections import defaultdict
 
@@ -31,3 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = random.Random(name.rpartition("::")[2]).sample(cases, min(count, len(cases)))
         for case in set(cases).difference(chosen):
             case.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage look through what pytest has collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
