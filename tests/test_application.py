@@ -22,9 +22,9 @@ from application_kit import (
     running,
     up,
 )
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 __all__ = ["ctrl_c", "empty_log"]
 

@@ -10,10 +10,9 @@ import pytest
 import trio
 import trio.testing
 from application_kit import Traced, Weak, Web, ctrl_c, empty_log, log, running
+from inside import controller, runtime
 
 import trio_otp as otp
-from trio_otp._application.controller import controller
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import change_of
 
 import trio_otp as otp
-from trio_otp._application.changes import change_of
 
 if TYPE_CHECKING:
     from pathlib import Path

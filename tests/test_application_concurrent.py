@@ -11,9 +11,9 @@ import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import open_block
 
 import trio_otp as otp
-from trio_otp._application.controller import open_block
 
 Clock = trio.testing.MockClock
 log: list[tuple[float, str, str]] = []

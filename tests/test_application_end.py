@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import trio
 from application_kit import Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
+from inside import open_block, runtime
 
 import trio_otp as otp
-from trio_otp._application.controller import open_block
-from trio_otp._process.runtime import runtime
 
 __all__ = ["empty_log"]
 

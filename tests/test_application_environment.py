@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 from application_kit import Base, empty_log, running
+from inside import open_block
 
 import trio_otp as otp
-from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 

@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from inside import present
 
 import trio_otp as otp
-from trio_otp._application.graph import present
 
 if TYPE_CHECKING:
     from pathlib import Path

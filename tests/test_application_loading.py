@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import trio
+from inside import controller, open_block, runtime
 
 import trio_otp as otp
-from trio_otp._application.controller import controller, open_block
-from trio_otp._process.runtime import runtime
 
 
 class Inner(otp.Application):

@@ -11,9 +11,9 @@ import trio.testing
 from application_kit import Traced, empty_log, log, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import open_block
 
 import trio_otp as otp
-from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 NUMBERS = st.integers(0, 4)

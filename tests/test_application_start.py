@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import trio
 from application_kit import Bad, Base, Traced, Weak, Web, Worker, down, empty_log, log, running, up
+from inside import open_block
 
 import trio_otp as otp
-from trio_otp._application.controller import open_block
 
 __all__ = ["empty_log"]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

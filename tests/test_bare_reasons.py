@@ -21,9 +21,9 @@ from bare_kit import (
     raising,
     run,
 )
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

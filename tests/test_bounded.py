@@ -11,8 +11,7 @@ import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-
-from trio_otp._util.bounded import bounded
+from inside import bounded
 
 
 class Colour(enum.Enum):

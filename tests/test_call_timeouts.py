@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 from desk_kit import Callers, Desk, Probe, inside, waits_for
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 async def test_fault_03_late_replies_change_nothing(autojump_clock: Any) -> None:

@@ -143,7 +143,7 @@ def interrupted_at(step: int, operation: Operation) -> bool:
     seen: list[Any] = []
 
     async def main() -> None:
-        from trio_otp._process.runtime import runtime
+        from inside import runtime
 
         seen.append(runtime())
         async with world(at.arm) as w:

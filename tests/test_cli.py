@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside import parse_setting
 
 import trio_otp as otp
 from trio_otp import cli
-from trio_otp._application.environment import parse_setting
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHOP = """

@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 from cache_kit import Cache, Loud, inside
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 # -- three ways to send ----------------------------------------------------------------------------
 
@@ -141,8 +141,7 @@ async def test_a_wrong_argument_is_the_callers_type_error(args: Any, kwargs: Any
                 )
         with pytest.raises(TypeError, match="argument"):
             put(pid, *args, **kwargs)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         assert 0 == process.messages_handled + len(process.mailbox)
 
 
@@ -185,7 +184,7 @@ def test_a_decorated_name_keeps_its_documentation() -> None:
 
 def test_a_message_shows_its_arguments_within_bounds() -> None:
     """What logs show of a message is method and arguments, each shortened."""
-    from trio_otp._gen_server.methods import Message
+    from inside import Message
 
     text = repr(Message(Cache.put, ("k" * 10_000,), {"value": b"v"}))
     assert text.startswith("put('kkk")

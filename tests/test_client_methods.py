@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 from cache_kit import Cache, Loud, inside
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 # -- returns ---------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from inside import Entry, Intensity, Policy, State, process_of
 from supervision_kit import InitFailed, Journal, Worker, kill, settle, worker
 
 import trio_otp as otp
-from trio_otp._supervisor.policy import Entry, Intensity, Policy, State
 
 SPECS: dict[str, Any] = {}  # what the init of the supervisors below returns
 
@@ -35,8 +35,7 @@ class Pool(otp.DynamicSupervisor):
 async def change(sup: str, spec: Any, key: str = "top") -> None:
     """Do what a change of code does in the supervisor's process."""
     SPECS[key] = spec
-    process = otp.whereis(sup)._process  # type: ignore[union-attr]
-    assert process is not None
+    process = process_of(otp.whereis(sup))
     await process.instance.code_change("old", "extra")
 
 

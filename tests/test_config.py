@@ -14,10 +14,9 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import fit, open_block, read_config
 
 import trio_otp as otp
-from trio_otp._application.config import fit, read_config
-from trio_otp._application.controller import open_block
 
 
 class Colour(enum.Enum):

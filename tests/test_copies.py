@@ -20,10 +20,10 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from inside import Mark, process_of
 from public_api import exported
 
 import trio_otp as otp
-from trio_otp._util.copies import Mark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -135,7 +135,7 @@ class World:
     async def from_(self) -> Any:
         pid = await otp.start_link(otp.child(otp.Agent, list))
         self.request = otp.send_request(pid, "x")
-        return next(iter(pid._process.requests))  # type: ignore[union-attr]
+        return next(iter(process_of(pid).requests))
 
     async def special(self) -> Any:
         pid = await otp.start_link(otp.child(be_special))

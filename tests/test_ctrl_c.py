@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,7 @@ class Stage:
     async def ready(self) -> None:
         """Wait until the server has the call in hand."""
         await trio.testing.wait_all_tasks_blocked()
-        process = self.pid._process
-        assert process is not None
+        process = process_of(self.pid)
         (self.from_,) = process.instance.kept
 
     async def check(self) -> None:
@@ -198,8 +197,8 @@ def test_fault_25_ctrl_c_where_a_server_begins_to_wait(function: str) -> None:
     async def main() -> None:
         async with otp.open_process():
             pid = await otp.start(otp.child(Waiting, function))
-            assert pid._process is not None
-            started.append(pid._process.instance)
+            assert process_of(pid) is not None
+            started.append(process_of(pid).instance)
             otp.cast(pid, "begin")
             await trio.sleep_forever()
 

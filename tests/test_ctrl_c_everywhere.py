@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 from async_kit import CASES, world
+from inside import OrderedNursery
 from interrupt_programs import PROGRAMS, REAL
 from interrupt_sweep import Ended, Interrupt, run
-
-from trio_otp._process.nursery import OrderedNursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

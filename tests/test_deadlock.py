@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -58,7 +59,7 @@ def root(exc: BaseException | None) -> BaseException | None:
 
 def edges(pids: list[otp.Pid[Node]]) -> list[Any]:
     """List for whom each process waits."""
-    return [None if pid._process is None else pid._process.waits_for for pid in pids]
+    return [None if process_of(pid) is None else process_of(pid).waits_for for pid in pids]
 
 
 # -- cycles ----------------------------------------------------------------------------------------
@@ -196,8 +197,7 @@ async def test_a_deferred_call_may_be_answered_while_another_waits(autojump_cloc
         otp.cast("b", ask_a)
         await trio.testing.wait_all_tasks_blocked()
         assert [] == got
-        process = pids[1]._process
-        assert process is not None
+        process = process_of(pids[1])
         assert otp.reply(process.instance.kept[0], "by a third")
         await trio.testing.wait_all_tasks_blocked()
     assert {"by a third", "pong"} == set(got)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from trio_otp._process.process import Process
+    from inside import Process
 
 
 async def idle() -> None:
@@ -30,9 +31,7 @@ async def ready(pid: otp.Pid[Any]) -> otp.Pid[Any]:
 
 
 def inside(pid: otp.Pid[Any]) -> Process:
-    process = pid._process
-    assert process is not None
-    return process
+    return process_of(pid)
 
 
 async def next_down(timeout: float = 1) -> object:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inside import NURSERY_TEXT, explain
 
 import trio_otp as otp
-from trio_otp._application.explain import explain
-from trio_otp._exits.bare import NURSERY_TEXT
 
 
 def failed(child_id: str, reason: object) -> otp.Shutdown:

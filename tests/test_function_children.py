@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from inside import runtime
 from supervision_kit import (
     Boom,
     Journal,
@@ -21,7 +22,6 @@ from supervision_kit import (
 )
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 async def forever(journal: Journal, tag: str = "f") -> None:

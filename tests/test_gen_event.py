@@ -8,9 +8,9 @@ import pytest
 import trio
 import trio.testing
 from gen_event_kit import MANAGER, Note, Words, boom, ge, without_init
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 # -- events ----------------------------------------------------------------------------------------
 

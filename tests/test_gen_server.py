@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 from server_kit import a_server, end_of, end_of_start, inside
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 # -- calls and casts -------------------------------------------------------------------------------
 
@@ -152,8 +152,7 @@ async def test_queued_messages_are_taken_many_at_a_time(autojump_clock: Any) -> 
         await trio.testing.wait_all_tasks_blocked()
         for number in range(6400):
             otp.cast(pid, number)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         steps = Steps(process.task)
         trio.lowlevel.add_instrument(steps)
         await otp.call(pid, otp.Reply(None))

@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 from desk_kit import Callers, Desk, inside, waits_for
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 # -- deferred --------------------------------------------------------------------------------------
 
@@ -162,8 +162,7 @@ async def test_helpers_that_are_done_are_forgotten() -> None:
         for _ in range(100):
             assert "done" == await otp.call(desk, ("helper", helper))
         await trio.testing.wait_all_tasks_blocked()
-        process = desk._process
-        assert process is not None
+        process = process_of(desk)
         assert {} == process.watchers
         assert 2 == len(runtime().processes)
 

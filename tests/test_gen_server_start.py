@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 from server_kit import Noted, Pages, raises
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 async def nothing_left() -> None:
@@ -246,8 +246,7 @@ async def test_a_function_child_has_started_when_it_says_so() -> None:
 
     async with otp.open_process():
         pid = await otp.start(otp.child(service, "web"))
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         assert "port of web" == process.started
         with pytest.raises(otp.StartError, match=r"without calling task_status\.started\(\)"):
             await otp.start(otp.child(never))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 from tests.support.statem_kit import Entered, Lamp, Light, Obedient, inside, keep, postpone, settled
@@ -411,8 +412,7 @@ async def test_a_circle_over_a_call_that_is_answered_later_is_none() -> None:
         pid = await otp.start_link(Obedient)
         nursery.start_soon(helper)
         await settled()
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         [request] = process.requests
         assert None is request.caller
         otp.cast(pid, answer)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
 from tests.support.statem_kit import Entered, Lamp, Light, Obedient, inside, keep, postpone, settled
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,8 +162,7 @@ async def test_a_machine_that_never_rests_starves_nobody(action: Any) -> None:
         otp.cast(pid, again)
         for _ in range(20):
             await trio.lowlevel.checkpoint()
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         assert 20 < process.messages_handled
         otp.exit(pid, otp.KILL)
         assert otp.KILLED is (await otp.receive(otp.Exit)).reason
@@ -238,8 +237,7 @@ async def test_a_doomed_machine_answers_nobody() -> None:
     """An exit signal that came during a callback without a checkpoint counts before its result."""
 
     def doomed(_: object) -> Any:
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         process.signal(None, "signal")
         return otp.NextState("b", otp.Reply("too late"))
 

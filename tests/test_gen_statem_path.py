@@ -10,10 +10,10 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
 from tests.support.statem_kit import Entered, Light, Obedient, inside, keep, settled
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ class Turns(trio.abc.Instrument):
 
 async def turns_of(pid: otp.Pid[Any]) -> list[int]:
     """Return how many messages a process handles in each step, until none is left."""
-    turns = Turns(pid._process)
+    turns = Turns(process_of(pid))
     trio.lowlevel.add_instrument(turns)
     await settled()
     trio.lowlevel.remove_instrument(turns)
@@ -161,7 +161,7 @@ async def test_enter_calls_are_no_messages() -> None:
         await otp.call(pid, otp.NextState("b", otp.Reply(1)))
         await settled()
         assert 3 == len(inside(pid).log)
-        assert 1 == pid._process.messages_handled  # type: ignore[union-attr]
+        assert 1 == process_of(pid).messages_handled
 
 
 async def test_both_hooks_get_kind_and_content() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 from server_kit import inside
 from sleep_kit import Sleeper, Sync, a_sleeper, asleep, is_asleep
 
@@ -89,7 +90,7 @@ async def test_who_sleeps_leaves_no_timer(autojump_clock: Any) -> None:
         await asleep(pid)
         other = await otp.start_link(Late)
         await trio.testing.wait_all_tasks_blocked()
-        timers = other._process.runtime.timers  # type: ignore[union-attr]
+        timers = process_of(other).runtime.timers
         assert 1 == timers.pending()
         await otp.stop(other)
         assert 0 == timers.pending()
@@ -113,7 +114,7 @@ async def test_another_class_leaves_no_timer_of_the_old_one(after: Any) -> None:
             await otp.sys.change_code(pid, behaviour=kind)
             await otp.sys.resume(pid)
         await trio.testing.wait_all_tasks_blocked()
-        timers = pid._process.runtime.timers  # type: ignore[union-attr]
+        timers = process_of(pid).runtime.timers
         assert timers.pending() == (1 if after else 0)
 
 
@@ -342,7 +343,7 @@ async def test_a_signal_that_comes_while_it_falls_asleep_ends_it() -> None:
         await trio.testing.wait_all_tasks_blocked()
         gate.set()
         await trio.testing.wait_all_tasks_blocked()
-        assert pid._process is None
+        assert process_of(pid) is None
 
 
 async def test_a_call_that_is_cancelled_at_once_is_taken_back() -> None:
@@ -372,8 +373,7 @@ async def test_a_call_that_was_deferred_is_answered_while_it_sleeps() -> None:
         pid = await a_sleeper()
         request = otp.send_request(pid, otp.NoReply())
         await asleep(pid)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         (from_,) = process.requests
         assert otp.reply(from_, "at last")
         assert "at last" == await otp.receive_response(request)

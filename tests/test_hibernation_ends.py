@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 from sleep_kit import Sleeper, Sync, a_sleeper, asleep, is_asleep
 
 import trio_otp as otp
@@ -192,8 +193,7 @@ async def test_a_nursery_waits_for_those_that_sleep(autojump_clock: Any) -> None
             await otp.stop(pid)
 
         trio.lowlevel.spawn_system_task(stop_later)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         server = process.instance
     assert process.dead
     assert 10 == trio.current_time() - begin
@@ -205,7 +205,7 @@ async def test_the_end_of_open_process_stops_it() -> None:
     async with otp.open_process():
         pid = await otp.start_link(Sync)
         await asleep(pid)
-        log = pid._process.instance.log  # type: ignore[union-attr]
+        log = process_of(pid).instance.log
     assert [("terminate", otp.SHUTDOWN)] == log
 
 
@@ -216,7 +216,7 @@ async def test_a_deadline_around_a_supervisor_stops_it(autojump_clock: Any) -> N
             await trio.testing.wait_all_tasks_blocked()
             pid = otp.whereis("s")
             assert pid is not None
-            log = pid._process.instance.log  # type: ignore[union-attr]
+            log = process_of(pid).instance.log
             assert is_asleep(pid)
             await sup.wait()
     assert [("terminate", otp.SHUTDOWN)] == log
@@ -232,7 +232,7 @@ def test_ctrl_c_stops_it() -> None:
             pid = otp.whereis("s")
             assert pid is not None
             assert is_asleep(pid)
-            logs.append(pid._process.instance.log)  # type: ignore[union-attr]
+            logs.append(process_of(pid).instance.log)
             signal.raise_signal(signal.SIGINT)
             await trio.sleep_forever()
 
@@ -263,7 +263,7 @@ async def test_brutal_kill_gives_it_no_time() -> None:
 
     async with otp.open_supervisor([otp.child(Brutal).having(name="b")]):
         await trio.testing.wait_all_tasks_blocked()
-        log = otp.whereis("b")._process.instance.log  # type: ignore[union-attr]
+        log = process_of(otp.whereis("b")).instance.log
     assert [] == log
 
 
@@ -274,7 +274,7 @@ async def test_one_for_all_takes_those_that_sleep_along() -> None:
         await trio.testing.wait_all_tasks_blocked()
         before = otp.whereis("b")
         assert before is not None
-        log = before._process.instance.log  # type: ignore[union-attr]
+        log = process_of(before).instance.log
         otp.cast("a", lambda: otp.exit("crash"))
         await trio.testing.wait_all_tasks_blocked()
         assert [("terminate", otp.SHUTDOWN)] == log
@@ -356,8 +356,7 @@ async def test_its_mailbox_is_one_object_and_wakes_it_once() -> None:
     """Who holds it reaches the process, whether that sleeps or not."""
     async with otp.open_process():
         pid = await a_sleeper()
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         sleeping = process.mailbox
         assert 0 == len(sleeping)
         sleeping.put("one")

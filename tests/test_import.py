@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
+from inside import HOMES, LATE_MODULES
 
 import trio_otp as otp
-from trio_otp._util.lazy import HOMES, LATE_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

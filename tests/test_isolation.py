@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 class Counter(otp.GenServer):
@@ -97,8 +97,7 @@ async def test_two_runs_at_a_time_share_nothing() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
             await trio.testing.wait_all_tasks_blocked()
-            process = server._process
-            assert process is not None
+            process = process_of(server)
             from_ = process.instance.waiting[0]
             thread = threading.Thread(target=in_second_run, args=(server, from_, seen))
             thread.start()
@@ -161,4 +160,4 @@ def test_a_run_that_ends_leaves_no_reference_to_its_processes() -> None:
     gc.collect()
     instance, pid = kept
     assert instance() is None
-    assert pid._process is None
+    assert process_of(pid) is None

@@ -10,6 +10,7 @@ import pytest
 import trio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from inside import process_of
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import trio_otp as otp
@@ -230,8 +231,7 @@ async def test_the_end_of_a_storm_leaves_nobody_waiting(
         assert 1 == len(storm.hits)
         await trio.sleep(10)
         assert "again" == await ask("again")
-        process = otp.whereis("server")._process  # type: ignore[union-attr]
-        assert process is not None
+        process = process_of(otp.whereis("server"))
         assert process.debug is None
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from inside import CallMessage
 from testing_kit import Counter
 
 import trio_otp as otp
-from trio_otp._gen_server.methods import CallMessage
 from trio_otp.testing import assert_receive, called, like, matches
 from trio_otp.testing.patterns import check_pattern, shown
 

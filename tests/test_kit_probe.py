@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from inside import process_of
 from testing_kit import COUNTER, Counter, forever
 
 import trio_otp as otp
@@ -157,8 +158,8 @@ async def test_a_probe_watches(probe: Any, start_supervised: Any) -> None:
 async def test_a_probe_traps_exits(probe: Any) -> None:
     """The end of who is linked to it is a message; a kill ends it, and it says so."""
     pid = otp.spawn(forever)
-    probe._process.peers[pid._process] = None
-    pid._process.peers[probe._process] = None
+    process_of(probe).peers[process_of(pid)] = None
+    process_of(pid).peers[process_of(probe)] = None
     otp.exit(pid, "tired")
     assert otp.Exit(pid, "tired") == await probe.receive(otp.Exit)
     otp.exit(probe.pid, otp.KILL)

@@ -24,9 +24,9 @@ from fire_kit import (
     in_supervisor,
     with_link,
 )
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 def stop_in_hand() -> otp.Stop:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 from trio_otp.events import NoticeReport
 from trio_otp.events.delivery import MANY, deliver
 

@@ -10,15 +10,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import trio.testing
+from inside import (
+    DynamicLoop,
+    MessageLoop,
+    PartitionLoop,
+    ServerLoop,
+    StatemLoop,
+    StaticLoop,
+    SupervisorLoop,
+)
 
 import trio_otp as otp
-from trio_otp._gen_server.loop import ServerLoop
-from trio_otp._gen_server.message_loop import MessageLoop
-from trio_otp._gen_statem.loop import StatemLoop
-from trio_otp._supervisor.dynamic_loop import DynamicLoop
-from trio_otp._supervisor.loop import SupervisorLoop
-from trio_otp._supervisor.partition import PartitionLoop
-from trio_otp._supervisor.static_loop import StaticLoop
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -38,8 +39,7 @@ async def channel(request: pytest.FixtureRequest) -> AsyncGenerator[Channel]:
         return
     async with otp.open_process():
         pid = otp.spawn(trio.sleep_forever)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
 
         async def end() -> None:
             otp.exit(pid, otp.KILL)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 
 import trio_otp as otp
 from trio_otp import task
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from trio_otp._process.timers import Timer
+    from inside import Timer
 
 HOUR = 3600.0
 

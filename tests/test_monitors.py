@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
-    from trio_otp._process.process import Process
+    from inside import Process
 
 
 async def idle() -> None:
@@ -20,9 +20,7 @@ async def idle() -> None:
 
 
 def inside(pid: otp.Pid[Any]) -> Process:
-    process = pid._process
-    assert process is not None
-    return process
+    return process_of(pid)
 
 
 async def test_fault_46_monitors_of_the_dead_and_flush() -> None:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 class Role(enum.Enum):

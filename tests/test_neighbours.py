@@ -9,10 +9,10 @@ import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import MOST
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp._process.crash_facts import MOST
 
 if TYPE_CHECKING:
     from trio_otp.events import CrashReport
@@ -79,8 +79,7 @@ async def test_linked_processes_that_do_not_trap_are_named(
 
 async def _link(one: otp.Pid[Any], other: otp.Pid[Any]) -> None:
     """Link two processes of others, as they would do it themselves."""
-    from trio_otp._process.links import connect
-    from trio_otp._process.runtime import runtime
+    from inside import connect, runtime
 
     processes = runtime().processes
     connect(processes[one._number], processes[other._number])

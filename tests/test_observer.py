@@ -22,10 +22,10 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import process_of, runtime
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 from trio_otp.observer import pictures
 from trio_otp.observer.snapshot import Row, Snapshot, take
 from trio_otp.observer.watchdog import Watchdog
@@ -282,8 +282,7 @@ async def test_a_terminal_that_does_not_take_it_keeps_nobody_waiting() -> None:
 
 
 def _pid(sup: otp.OpenSupervisor, child_id: str) -> Any:
-    process = sup.pid._process
-    assert process is not None
+    process = process_of(sup.pid)
     return next(i.pid for i in process.instance.children_info() if i.id == child_id)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 async def idle() -> None:

@@ -12,9 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from inside import version
 
 import trio_otp as otp
-from trio_otp._util import version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -12,9 +12,9 @@ from uuid import UUID
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from inside import partition_of
 
 import trio_otp as otp
-from trio_otp._supervisor.partition_key import partition_of
 
 
 class Colour(enum.Enum):

@@ -13,9 +13,9 @@ from typing import Any
 
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 TESTS = Path(__file__).parent
 NUMBERS = range(1, 53)
@@ -64,8 +64,7 @@ async def test_fault_15_calls_and_notices_of_ends_are_not_counted() -> None:
         otp.exit(otp.spawn_link(trio.sleep_forever), "over")
         await otp.receive(otp.From)
         await trio.testing.wait_all_tasks_blocked()
-        process = otp.self()._process
-        assert process is not None
+        process = process_of(otp.self())
         otp.send(me, len(process.mailbox))
 
     async with otp.open_process() as me, trio.open_nursery() as nursery:

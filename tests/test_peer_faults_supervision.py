@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import trio
+from inside import Process, runtime
 from supervision_kit import (
     Boom,
     InitFailed,
@@ -32,8 +33,6 @@ from supervision_kit import (
 )
 
 import trio_otp as otp
-from trio_otp._process.process import Process
-from trio_otp._process.runtime import runtime
 
 # -- start and stop --------------------------------------------------------------------------------
 

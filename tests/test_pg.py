@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import process_of, strict_key
 
 import trio_otp as otp
-from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -175,7 +175,7 @@ async def test_nothing_is_kept_of_the_dead() -> None:
     async with running():
         scope = otp.whereis(S)
         assert scope is not None
-        assert scope._process is not None
+        assert process_of(scope) is not None
         pid = await otp.start(Watcher)
         watch = weakref.ref(pid)
         await otp.stop(pid)
@@ -183,7 +183,7 @@ async def test_nothing_is_kept_of_the_dead() -> None:
         gc.collect()
 
         assert None is watch()
-        server = scope._process.instance
+        server = process_of(scope).instance
         assert ({}, {}, 0) == (server.monitors, server._watching, len(server.table))
 
 

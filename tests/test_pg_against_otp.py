@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -49,8 +50,7 @@ class Run:
         return [operation, result, seen, sorted(otp.pg.which_groups("scope")), self._told(numbers)]
 
     def _told(self, numbers: dict[Any, int]) -> list[Any]:
-        process = otp.self()._process
-        assert process is not None
+        process = process_of(otp.self())
         return [
             [
                 "group" if message.ref is self.one else "scope",

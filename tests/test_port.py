@@ -16,11 +16,11 @@ import trio.lowlevel
 import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inside import Lines
 from port_kit import CLEANS_UP, FORKS, FREEZES, IGNORES, OBEYS, open_line, port, python
 from supervision_kit import Reports, kill, leftovers, statuses
 
 import trio_otp as otp
-from trio_otp._port.output import Lines
 
 TRUE, FALSE = ["true"], ["false"]
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import MOST_WAITING, port_output
 from port_kit import python
 
 import trio_otp as otp
-from trio_otp._port import output as port_output
-from trio_otp._port.output import MOST_WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import Process, runtime
 
 import trio_otp as otp
-from trio_otp._process.process import Process
-from trio_otp._process.runtime import runtime
 
 
 async def report_to(boss: otp.Pid[Any], make: Any) -> None:

@@ -9,9 +9,9 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from inside import Mailbox, process_of
 
 import trio_otp as otp
-from trio_otp._process.mailbox import Mailbox
 
 
 async def everything() -> list[Any]:
@@ -300,8 +300,7 @@ async def test_what_a_handler_passed_over_is_handled_next_in_order(autojump_cloc
             otp.cast(server, f"cast {number}")
             otp.send(server, number)
         await trio.testing.wait_all_tasks_blocked()
-        process = server._process
-        assert process is not None
+        process = process_of(server)
         looks = [["look", number, f"cast {number}"] for number in range(4)]
         assert [entry for look in looks for entry in look] == process.instance.got
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import strict_key
 
 import trio_otp as otp
-from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

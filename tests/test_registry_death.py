@@ -9,10 +9,10 @@ from typing import Any
 
 import trio
 import trio.testing
+from inside import Table
 from registry_kit import REG, Holder, killed, running
 
 import trio_otp as otp
-from trio_otp._registry.table import Table
 
 # -- death -----------------------------------------------------------------------------------------
 

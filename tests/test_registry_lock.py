@@ -10,10 +10,9 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import Locks, process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
-from trio_otp._registry.lock import Locks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -53,8 +52,7 @@ class Room:
 
 def held() -> int:
     """Count the locks that are held."""
-    process = otp.whereis("reg")._process  # type: ignore[union-attr]
-    assert process is not None
+    process = process_of(otp.whereis("reg"))
     return len(process.instance.locks)
 
 

@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import strict_key
 
 import trio_otp as otp
-from trio_otp._registry.table import strict_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

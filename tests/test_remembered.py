@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import bounded, remembered
 
 import trio_otp as otp
-from trio_otp._exits.remembered import remembered
-from trio_otp._util.bounded import bounded
 
 from .support.supervision_kit import Boom
 

@@ -10,10 +10,9 @@ import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import Burst, runtime
 
 import trio_otp as otp
-from trio_otp._log.limit import Burst
-from trio_otp._process.runtime import runtime
 from trio_otp.events import ApplicationReport, NoticeReport
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import outcome
 import pytest
 import trio
+from inside import process_of, runtime
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 from .support.counting import Operations
 
@@ -147,8 +147,7 @@ async def test_a_receiver_that_is_cancelled_gives_up(desk: otp.Pid[Desk]) -> Non
         await otp.receive_response(received, timeout=None)
     with trio.move_on_after(0.01):
         await otp.wait_response(waited, timeout=None)
-    process = desk._process
-    assert process is not None
+    process = process_of(desk)
     assert 1 == len(process.requests)
     await otp.call(desk, "answer")
     await otp.call(desk, "answer")
@@ -164,8 +163,7 @@ async def test_an_id_that_nobody_keeps_leaves_nothing(desk: otp.Pid[Desk]) -> No
     await wait_all_tasks_blocked()
     state = await otp.sys.get_state(desk)
     assert (["one", "defer"], [True, False]) == (state.seen, state.abandoned)
-    process = desk._process
-    assert process is not None
+    process = process_of(desk)
     assert 1 == len(process.requests)
     del kept
     gc.collect()

@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 import outcome
 import trio
 from hypothesis import given, settings
+from inside import process_of
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import trio_otp as otp
@@ -121,8 +122,8 @@ class System:
         await wait_all_tasks_blocked()
         process = otp.whereis("server")
         assert process is not None
-        assert process._process is not None
-        assert self.open == [request.message for request in process._process.requests]
+        assert process_of(process) is not None
+        assert self.open == [request.message for request in process_of(process).requests]
 
 
 async def outcome_of(work: Awaitable[Any]) -> Any:

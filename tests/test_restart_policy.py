@@ -12,10 +12,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import pytest
-
-from trio_otp._exits.errors import SpecError
-from trio_otp._exits.reasons import KILLED, NORMAL, SHUTDOWN, Shutdown
-from trio_otp._supervisor.policy import (
+from inside import (
     Entry,
     GiveUp,
     Intensity,
@@ -28,6 +25,8 @@ from trio_otp._supervisor.policy import (
     check_flags,
     check_intensity,
 )
+
+from trio_otp import KILLED, NORMAL, SHUTDOWN, Shutdown, SpecError
 
 RESTARTS = ("permanent", "transient", "temporary")
 STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import signalled
 import trio
+from inside import _Program
 
 import trio_otp as otp
-from trio_otp._application.program import _Program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

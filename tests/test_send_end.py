@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -107,7 +108,7 @@ async def test_it_keeps_no_dead_process_alive() -> None:
         pid = otp.spawn(trio.sleep_forever)
         end = otp.send_end(pid)
         end.send_nowait("in vain")
-        process: Any = pid._process
+        process: Any = process_of(pid)
         dropped = process.runtime.dropped
         otp.exit(pid, otp.KILL)
         await process.wait_dead()
@@ -126,8 +127,7 @@ async def test_a_call_beside_it() -> None:
             scope.cancel()
             await Cache.at(pid).read()
         assert scope.cancelled_caught
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         assert 0 == len(process.mailbox)
 
 

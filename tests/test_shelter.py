@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -200,7 +201,7 @@ async def test_a_signal_of_its_own_init_ends_the_start(autojump_clock: object) -
             process = otp.self()
             helper = otp.spawn(trio.sleep_forever)
             otp.exit(helper, otp.KILL)
-            process._process.exit_with("boom")  # type: ignore[union-attr]
+            process_of(process).exit_with("boom")
 
     async with trio.open_nursery() as nursery:
         with pytest.raises(otp.StartError) as caught:
@@ -294,8 +295,7 @@ async def test_a_server_that_never_waits_has_no_scope(autojump_clock: object) ->
     ended: list[object] = []
     async with trio.open_nursery() as nursery:
         pid = await otp.start(otp.child(Worker, ended), nursery=nursery)
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         for state in (waits, waits_again, has_a_message, waits):
             await state(pid, nursery)
             assert process.scope is None

@@ -9,8 +9,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-
-from trio_otp._util.signature import Parameters, check_arguments, parameters_of
+from inside import Parameters, check_arguments, parameters_of
 
 
 def none() -> None: ...

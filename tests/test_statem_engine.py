@@ -6,20 +6,10 @@ from itertools import product
 from typing import Any
 
 import pytest
+from inside import Answer, Arm, Become, Consumed, Disarm, Engine, Fail, Halt, Happening
 
 import trio_otp as otp
 from tests.support.statem_model import RESULTS, Model
-from trio_otp._gen_statem.effects import (
-    Answer,
-    Arm,
-    Become,
-    Consumed,
-    Disarm,
-    Fail,
-    Halt,
-    Happening,
-)
-from trio_otp._gen_statem.engine import Engine
 
 CAST, INFO, INTERNAL = otp.Event.CAST, otp.Event.INFO, otp.Event.INTERNAL
 STATE, EVENT = otp.Event.STATE_TIMEOUT, otp.Event.EVENT_TIMEOUT

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import process_of
 
 import trio_otp as otp
 from tests.support.statem_model import EVENT, RESULTS, STATE, Model
@@ -111,8 +112,7 @@ def test_a_machine_does_what_the_model_does(results: list[Any], steps: list[Any]
 async def _compare(results: list[Any], steps: list[Any]) -> tuple[list[Any], list[Any]]:
     async with otp.open_process(trap_exit=True):
         pid = await otp.start_link(otp.child(Planned, results))
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         machine: Planned = process.instance
         model = Clocked(list(results), trio.current_time())
         for number, step in enumerate(steps):

@@ -15,12 +15,12 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from inside import need_living
 from supervision_kit import Boom, Journal, Worker, leftovers, settle
 from supervision_model import Gone, Model, Node, Plan
 from trio.testing import MockClock
 
 import trio_otp as otp
-from trio_otp._process.names import need_living
 
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 STRATEGIES = st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import process_of
 from sys_kit import Door, Tally
 from trio.testing import wait_all_tasks_blocked
 
@@ -337,8 +338,7 @@ async def test_no_debug_switches_everything_off(tmp_path: Path) -> None:
         assert 6 == len((await otp.sys.get_status(pid)).debug)
         await otp.sys.no_debug(pid)
         assert () == (await otp.sys.get_status(pid)).debug
-        process = pid._process
-        assert process is not None
+        process = process_of(pid)
         assert process.debug is None
 
 

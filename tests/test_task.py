@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 from task_kit import Boom, crash, give, leave, leftovers, messages, run_owner, settle
 
 import trio_otp as otp
 from trio_otp import task
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from supervision_kit import Reports

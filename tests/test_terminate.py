@@ -9,10 +9,10 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from inside import runtime
 from server_kit import Noted, Pages, raises, ran_once
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 from trio_otp.testing import assert_down
 
 if TYPE_CHECKING:

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from inside import bounded, explain, runtime, shown_text, traceback_text, visible
 
 import trio_otp as otp
-from trio_otp._application.explain import explain
-from trio_otp._exits.log_text import traceback_text
-from trio_otp._process.runtime import runtime
-from trio_otp._util.bounded import bounded, shown_text, visible
 from trio_otp.observer import pictures, snapshot
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from inside import process_of, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 
 class Adder(otp.GenServer):
@@ -149,8 +149,7 @@ async def test_a_reply_in_a_thread_is_refused_and_the_caller_still_gets_one() ->
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
             await trio.testing.wait_all_tasks_blocked()
-            process = server._process
-            assert process is not None
+            process = process_of(server)
             from_ = process.instance.waiting[0]
             await trio.to_thread.run_sync(in_thread, otp.reply, from_, 1)
             assert otp.reply(from_, 2)

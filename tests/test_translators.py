@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 from trio_otp.events import NoticeReport
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import MERMAID_NODES, TreeNode, as_mermaid
 
 import trio_otp as otp
-from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 
 
 class Server(otp.GenServer):

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import loop_of, runtime
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp._inspect.introspect import loop_of
-from trio_otp._process.runtime import runtime
 from trio_otp.testing import ACTIONS, chaos, explore
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import trio.lowlevel
 import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inside import runtime
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

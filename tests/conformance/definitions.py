@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import trio_otp as otp
-from trio_otp._process.runtime import need_process
-from trio_otp._util.unset import UNSET
+from tests.support.inside import UNSET, need_process
 
 from .programs import run, seconds
 from .values import Garbage, decode_reason

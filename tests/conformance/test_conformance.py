@@ -9,10 +9,10 @@ import pytest
 from tests.conformance.compare import HERE
 from tests.conformance.runner import missing
 from tests.conformance.suite import Case, load, run_case, sleeping
-from trio_otp._gen_server import life
+from tests.support.inside import life
 
 if TYPE_CHECKING:
-    from trio_otp._process.process import Process
+    from tests.support.inside import Process
 
 FOLDERS = {"": HERE, "more/": HERE / "more"}
 CASES = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from async_world import World, case, give
+from inside import runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
+from inside import UNSET, runtime
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
-from trio_otp._util.unset import UNSET
 
 
 class Slow(otp.GenServer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio
+from inside import process_of
 
 import trio_otp as otp
 
@@ -87,7 +88,6 @@ class Loud(Cache):
 
 
 def inside(pid: otp.Pid[Any]) -> Cache:
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     instance: Cache = process.instance
     return instance

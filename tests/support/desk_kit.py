@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio
+from inside import process_of
 
 import trio_otp as otp
 
@@ -42,16 +43,14 @@ class Probe:
 
 
 def inside(pid: otp.Pid[Any]) -> Desk:
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     instance: Desk = process.instance
     return instance
 
 
 def waits_for(pid: otp.Pid[Any]) -> int:
     """Count the requests that a server has yet to answer."""
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     return len(process.requests)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from trio_otp._process.process import Process
+    from inside import Process
 
 CALLERS = 100
 
@@ -71,7 +72,7 @@ class Scene:
         """Note that the server runs."""
         assert pid is not None
         self.pid = pid
-        self.process = pid._process
+        self.process = process_of(pid)
         self.ready.set()
 
     async def call(self, number: int, request: str) -> None:

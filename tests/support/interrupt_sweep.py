@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
+from inside import runtime
 from trio._core import _run as trio_run
 from trio._core._ki import ki_protection_enabled
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
-    from trio_otp._process.runtime import Runtime
+    from inside import Runtime
 
     Scenario = Callable[[], Awaitable[object]]
 

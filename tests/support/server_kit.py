@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -47,8 +48,7 @@ class Script(otp.GenServer):
 
 def inside(pid: otp.Pid[Any]) -> Script:
     """Return the instance behind a pid."""
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     instance: Script = process.instance
     return instance
 

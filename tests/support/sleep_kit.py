@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 import trio.testing
+from inside import process_of
 from server_kit import Script
 
 import trio_otp as otp
@@ -45,8 +46,7 @@ class Sync(otp.GenServer):
 
 def is_asleep(pid: otp.Pid[Any]) -> bool:
     """Check whether a living server has no task."""
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     return process.task is None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -51,8 +52,7 @@ class Entered(Obedient):
 
 def inside(pid: otp.Pid[Any]) -> Any:
     """Return the instance behind a pid."""
-    process = pid._process
-    assert process is not None
+    process = process_of(pid)
     return process.instance
 
 

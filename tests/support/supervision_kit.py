@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import runtime
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-from trio_otp._process.runtime import runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, assert_type
 import trio
 
 import trio_otp as otp
-from trio_otp._supervisor.static_loop import SupervisorSpec  # noqa: TC001 - read by `assert_type`
+from tests.support.inside import SupervisorSpec  # noqa: TC001 - read by `assert_type`
 
 T = TypeVar("T")
 

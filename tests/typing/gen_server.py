@@ -7,7 +7,7 @@ from typing import Any, ClassVar, assert_type
 import outcome
 
 import trio_otp as otp
-from trio_otp._behaviour.results import Ignore  # noqa: TC001 - read by `assert_type`
+from tests.support.inside import Ignore  # noqa: TC001 - read by `assert_type`
 
 
 class Counter(otp.GenServer, restart="transient", shutdown=2.0):

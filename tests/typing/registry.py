@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_type
 
 import trio_otp as otp
-from trio_otp._inspect.introspect import Status
+from tests.support.inside import Status
 
 REG = otp.registry("reg")
 

@@ -1,0 +1,83 @@
+"""What tests reach inside the library: the one place that knows in which module it is.
+
+All else they use is public. A name that moves is followed here alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trio_otp._application.changes import change_of
+from trio_otp._application.config import fit, read_config
+from trio_otp._application.controller import controller, open_block
+from trio_otp._application.environment import parse_setting
+from trio_otp._application.explain import explain
+from trio_otp._application.graph import present
+from trio_otp._application.program import _Program
+from trio_otp._behaviour.results import Ignore
+from trio_otp._exits.bare import NURSERY_TEXT
+from trio_otp._exits.log_text import traceback_text
+from trio_otp._exits.remembered import remembered
+from trio_otp._gen_server import life
+from trio_otp._gen_server.loop import ServerLoop
+from trio_otp._gen_server.message_loop import MessageLoop
+from trio_otp._gen_server.methods import CallMessage, Message
+from trio_otp._gen_statem.effects import (
+    Answer,
+    Arm,
+    Become,
+    Consumed,
+    Disarm,
+    Fail,
+    Halt,
+    Happening,
+)
+from trio_otp._gen_statem.engine import Engine
+from trio_otp._gen_statem.loop import StatemLoop
+from trio_otp._inspect.introspect import Status, loop_of
+from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
+from trio_otp._log.limit import Burst
+from trio_otp._port import output as port_output
+from trio_otp._port.output import MOST_WAITING, Lines
+from trio_otp._process.crash_facts import MOST
+from trio_otp._process.links import connect
+from trio_otp._process.mailbox import Mailbox
+from trio_otp._process.names import need_living
+from trio_otp._process.nursery import OrderedNursery
+from trio_otp._process.process import Process
+from trio_otp._process.runtime import Runtime, need_process, runtime
+from trio_otp._process.timers import Timer
+from trio_otp._registry.lock import Locks
+from trio_otp._registry.table import Table, strict_key
+from trio_otp._supervisor.dynamic_loop import DynamicLoop
+from trio_otp._supervisor.loop import SupervisorLoop
+from trio_otp._supervisor.partition import PartitionLoop
+from trio_otp._supervisor.partition_key import partition_of
+from trio_otp._supervisor.policy import (
+    Entry,
+    GiveUp,
+    Intensity,
+    Policy,
+    Report,
+    Retry,
+    StartChild,
+    State,
+    StopChild,
+    check_flags,
+    check_intensity,
+)
+from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
+from trio_otp._util import version
+from trio_otp._util.bounded import bounded, shown_text, visible
+from trio_otp._util.copies import Mark
+from trio_otp._util.lazy import HOMES, LATE_MODULES
+from trio_otp._util.signature import Parameters, check_arguments, parameters_of
+from trio_otp._util.unset import UNSET
+
+if TYPE_CHECKING:
+    import trio_otp as otp
+
+
+def process_of(pid: otp.Pid[Any]) -> Any:
+    """Return the process behind a pid, None if it is of another run or was made from text."""
+    return pid._process

@@ -1,0 +1,58 @@
+"""Tests reach inside the library by one module, so that a private name that moves breaks one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = Path(__file__).parent
+SEAM = TESTS / "support" / "inside.py"
+BENCHMARKS = TESTS / "benchmarks"  # they take the library apart, also copies of it
+
+
+def test_private_modules_are_imported_in_one_place() -> None:
+    """No other file imports one, or takes the process of a pid."""
+    files = (file for file in TESTS.rglob("*.py") if file != SEAM)
+    assert [] == [
+        f"{file.relative_to(TESTS)}:{line}"
+        for file in files
+        if not file.is_relative_to(BENCHMARKS)
+        for line in reaches_inside(ast.parse(file.read_text()))
+    ]
+
+
+def reaches_inside(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that import private modules, or look at `_process`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names) if any(is_private(each.name) for each in names):
+                yield node.lineno
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                if any(is_private(f"{module}.{each.name}") for each in names):
+                    yield node.lineno
+            case ast.Attribute(attr="_process"):
+                yield node.lineno
+
+
+def is_private(name: str) -> bool:
+    """Check whether a dotted name leads to a private module of the library."""
+    return name.startswith("trio_otp._") and not name.endswith("__")
+
+
+def test_what_reaches_inside_is_found() -> None:
+    """Each way to do it is one that the test above sees."""
+    ways = (
+        "from trio_otp._a import b",
+        "import trio_otp._a",
+        "from trio_otp import _a",
+        "p._process",
+    )
+    assert [1, 1, 1, 1] == [line for way in ways for line in reaches_inside(ast.parse(way))]
+    fine = (
+        "import trio_otp as otp\nfrom trio_otp import task, __version__\nfrom inside import runtime"
+    )
+    assert [] == list(reaches_inside(ast.parse(fine)))
