@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._exits.errors import OtpError, StartError, WithHistory
+from .._exits.errors import OtpError, StartError
+from .._exits.history_errors import WithHistory
 from .._util.bounded import bounded
 from .._util.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .._exits.errors import History
+    from .._exits.history_errors import History
 
 
 @public

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get
 from .._exits.errors import SpecError
 from .._process.debug import check_debug
 from .._process.names import check_name
-from .._process.request import check_timeout, is_seconds
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_flag, did_you_mean
+from .._util.checks import check_choice, check_flag, check_timeout, did_you_mean, is_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

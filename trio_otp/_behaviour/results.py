@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import outcome
 
-from .._exits.bare import as_reason
-from .._exits.reasons import NORMAL, Internal
+from .._exits.reasons import NORMAL
 from .._util.bounded import Printable
 from .._util.public import public
 from .._util.sent import Sent
 from .._util.unset import UNSET
-
-if TYPE_CHECKING:
-    from .._process.request import From
 
 T = TypeVar("T")
 
@@ -79,16 +75,6 @@ class Stop(Printable):
 
     reason: object = NORMAL
     reply: Any = UNSET
-
-
-class Stopping(Internal, Exception):
-    """Carries a Stop out of the loop."""
-
-    def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
-        super().__init__(reason)
-        self.reason = as_reason(reason)
-        self.from_ = from_
-        self.reply = reply
 
 
 _ANSWERS: Final[Any] = (Reply, Stop, NoReply)

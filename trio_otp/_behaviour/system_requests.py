@@ -15,8 +15,8 @@ from .._exits.errors import CallbackFailed, ProcessNotSuspended, WrongServer
 from .._exits.reasons import passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
-from .._process.request import check_timeout
 from .._util.bounded import Printable
+from .._util.checks import check_timeout
 from .._util.public import public_in
 from .._util.user_code import call_back
 from .messages import as_log

@@ -1,30 +1,21 @@
 """The errors that a caller can meet: one class for each decision that it can take.
 
+Those of calls are in `call_errors`, that of a supervisor that has given up in `history_errors`.
+
 What `{:error, reason}` and the exits of callers are in OTP is an exception here. An error that has
 an exit reason has it as `reason`, and a crash also as `__cause__`.
-
-It is long because every decision that a caller can take is a class with its text.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import trio
+from typing import Any, Final
 
 from .._util.bounded import article, bounded
-from .._util.checks import nearest
 from .._util.copies import PortableError
 from .._util.public import public
-from .reasons import NOPROC, NORMAL, TIMEOUT, Shutdown, reason_text
+from .reasons import NORMAL, Shutdown, reason_text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-
-History: TypeAlias = "Sequence[tuple[float, object, object]]"  # times, child ids, reasons
-_SAME: Final = object()  # the reason itself is shown
-ENDS: Final = 10  # ends of children that the text of an error or a record lists
+SAME: Final = object()  # the reason itself is shown
 
 
 @public
@@ -41,17 +32,12 @@ class WithReason(OtpError):
         crash: what is the cause if it is an exception; the reason if left out.
     """
 
-    def __init__(self, text: str, reason: object, crash: object = _SAME) -> None:
+    def __init__(self, text: str, reason: object, crash: object = SAME) -> None:
         super().__init__(text)
         self.reason = reason
-        crash = reason if crash is _SAME else crash
+        crash = reason if crash is SAME else crash
         if isinstance(crash, BaseException):
             self.__cause__ = crash
-
-
-@public
-class TimedOut(OtpError, trio.TooSlowError):
-    """The base of the errors of what took too long: `CallTimeout`, `ReceiveTimeout`, ..."""
 
 
 @public
@@ -126,110 +112,6 @@ class FailedToStartChild(WithReason):
         text = f"child {bounded(child_id)} failed to start: {reason_text(reason)}"
         super().__init__(text, reason)
         self.child_id = child_id
-
-
-@public
-class CallError(OtpError):
-    """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
-
-    def __init__(
-        self,
-        text: str,
-        server: object,
-        message: object = None,
-        elapsed: float = 0.0,
-        **more: object,  # of a class that has another base as well
-    ) -> None:
-        super().__init__(text, **more)
-        self.server = server
-        self.message = message
-        self.elapsed = elapsed
-
-
-@public
-class NoProcess(CallError):
-    """Nobody is behind the reference: the process is dead or the name is free."""
-
-    def __init__(
-        self,
-        server: object,
-        message: object = None,
-        *,
-        known: Iterable[object] = (),
-        text: str | None = None,
-    ) -> None:
-        what = text or f"no process behind {bounded(server)}"
-        super().__init__(what + _about(message), server, message)
-        self.reason = NOPROC
-        self._known = tuple(known)  # names, of which the nearest is told if this is ever shown
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        if not self._known:
-            return text
-        names = {bounded(name).strip("'").casefold(): bounded(name) for name in self._known}
-        near = nearest(bounded(self.server).strip("'").casefold(), names)
-        return text if near is None else f"{text}; did you mean {names[near]}?"
-
-
-@public
-class CallTimeout(CallError, TimedOut):
-    """The server did not answer in time; the request may still be handled, its reply is dropped."""
-
-    def __init__(
-        self,
-        server: object,
-        message: object,
-        elapsed: float,
-        *,
-        shown: object = None,
-        doing: str = "",
-    ) -> None:
-        request = _about(message, shown)
-        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}{doing}"
-        super().__init__(text, server, message, elapsed)
-        self.reason = TIMEOUT
-
-
-@public
-class ServerExited(CallError, WithReason):
-    """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
-
-    def __init__(
-        self,
-        server: object,
-        reason: object,
-        message: object = None,
-        elapsed: float = 0.0,
-        *,
-        shown: object = None,
-        why: object = _SAME,
-    ) -> None:
-        why = reason if why is _SAME else why
-        text = f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}"
-        super().__init__(text, server, message, elapsed, reason=reason)
-
-
-@public
-class CallingSelf(CallError):
-    """A process called itself and would have waited for ever."""
-
-    def __init__(self, server: object, message: object = None, *, shown: object = None) -> None:
-        who = f"{bounded(server)} called itself{_about(message, shown)}"
-        text = f"{who}; share the logic in an undecorated method"
-        super().__init__(text, server, message)
-
-
-@public
-class DeadlockError(CallError):
-    """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
-
-    def __init__(
-        self, server: object, message: object, cycle: Sequence[object], *, shown: object = None
-    ) -> None:
-        path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
-        super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
-        self.cycle = tuple(cycle)
 
 
 @public
@@ -321,51 +203,3 @@ class ProcessExited(WithReason):
 
     def __init__(self, reason: object) -> None:
         super().__init__(f"exit signal: {reason_text(reason)}", reason)
-
-
-class WithHistory(WithReason):
-    """The base of errors of what ended with its children; `crash`, the last one, is the cause."""
-
-    def __init__(self, who: str, reason: object, history: History, crash: object) -> None:
-        text = f"{who} exited: {reason_text(reason)}{ends_text(history)}"
-        super().__init__(text, reason, last_crash(reason, history, crash))
-        self.history = tuple(history)
-
-
-@public
-class SupervisorExited(WithHistory):
-    """A supervisor gave up; `history` has `(time, child id, reason)` of the last ends of children.
-
-    An exception in there says what the one that was raised has said, and has no traceback; `crash`,
-    the last one, is as it was raised, and is the `__cause__`.
-    """
-
-    def __init__(self, reason: object, history: History = (), crash: object = None) -> None:
-        super().__init__("supervisor", reason, history, crash)
-
-
-def ends_text(history: History) -> str:
-    """List the last ends of children, one a line, with the seconds since."""
-    last = list(history)[-ENDS:]
-    try:
-        now = trio.current_time()
-    except RuntimeError:  # outside of a run the last of them is now
-        now = last[-1][0] if last else 0.0
-    return "".join(
-        f"\n  {max(0.0, now - time):.1f} s ago: child {bounded(child_id)}: "
-        f"{reason_text(reason, 500)}"
-        for time, child_id, reason in last
-    )
-
-
-def last_crash(reason: object, history: History, crash: object) -> BaseException | None:
-    """Return what made a supervisor give up: an exception, or None if it was none."""
-    last = crash if crash is not None else history[-1][2] if history else reason
-    return last if isinstance(last, BaseException) else None
-
-
-def _about(message: object, shown: object = None) -> str:
-    """Say what was asked for; `shown` stands for it if its server keeps that out of texts."""
-    if message is None:
-        return ""
-    return f" (request {bounded(message if shown is None else shown)})"

@@ -9,7 +9,7 @@ from .._gen_server.client import OWN, no_method, shown_limit
 from .._gen_server.methods import CallMethod, DeferredMethod
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference
-from .._process.request import check_timeout
+from .._util.checks import check_timeout
 from .._util.copies import Handle
 from .commands import CallHandler, send_command
 

@@ -11,7 +11,8 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.messages import Handled
 from .._behaviour.results import Reply
 from .._process.names import check_class, need_living
-from .._process.request import From, check_timeout
+from .._process.request import From
+from .._util.checks import check_timeout
 from .handler import HandlerCrashed
 from .manager import EventManager
 from .results import Crash

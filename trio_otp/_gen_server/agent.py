@@ -43,9 +43,10 @@ from .._behaviour.results import Reply
 from .._exits.errors import BadReturn
 from .._process.checkpoints import checkpointed
 from .._process.names import check_class, find_living, need_living
-from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
+from .._process.request import DEFAULT_TIMEOUT, From
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.checks import check_timeout
 from .._util.public import public
 from .._util.sent import SENT
 from .._util.signature import check_arguments

@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .._process.names import check_reference
-from .._process.request import check_timeout
-from .._util.checks import did_you_mean
+from .._util.checks import check_timeout, did_you_mean
 from .._util.copies import Handle
 from .._util.unset import UNSET
 

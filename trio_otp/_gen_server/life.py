@@ -28,7 +28,8 @@ from .._behaviour.messages import (
     shown_client,
     shown_message_of,
 )
-from .._behaviour.results import IGNORE, Stop, Stopping, as_outcome
+from .._behaviour.results import IGNORE, Stop, as_outcome
+from .._behaviour.stopping import Stopping
 from .._exits.bare import raise_bare, reason_of
 from .._exits.reasons import ProcessExit, is_quiet, passes_through
 from .._process.hibernation import fall_asleep

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._behaviour.messages import Cast, Handled
-from .._behaviour.results import OUTCOMES, NoReply, Reply, Stop, Stopping, as_outcome, is_value
+from .._behaviour.results import OUTCOMES, NoReply, Reply, Stop, as_outcome, is_value
+from .._behaviour.stopping import Stopping
 from .._exits.errors import BadReturn
-from .._process.request import From, check_timeout
+from .._process.request import From
+from .._util.checks import check_timeout
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .message_loop import MessageLoop

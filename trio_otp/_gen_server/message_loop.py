@@ -25,7 +25,7 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
 from .._behaviour.messages import Cast, Terminate, Timeout, log_unexpected
-from .._behaviour.results import Stopping
+from .._behaviour.stopping import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
 from .._process.hibernation import IdleTimer

@@ -16,10 +16,10 @@ from .._behaviour.messages import Cast
 from .._exits.errors import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
 from .._process.names import METHODS, class_name, find_living, need_living
-from .._process.request import From, check_timeout
+from .._process.request import From
 from .._process.runtime import own_process, runtime
 from .._util.bounded import bounded, label_of
-from .._util.checks import check_raises
+from .._util.checks import check_raises, check_timeout
 from .._util.copies import Handle
 from .._util.sent import SENT
 from .._util.unset import UNSET

@@ -30,14 +30,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import outcome
 import trio
 
-from .._exits.errors import CallingSelf, CallTimeout
+from .._exits.call_errors import CallingSelf, CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.names import HasPid, find_living, is_atom, is_via
 from .._process.pid import Pid
-from .._process.request import DEFAULT_TIMEOUT, check_timeout
+from .._process.request import DEFAULT_TIMEOUT
 from .._process.runtime import calling_process
 from .._process.status import shown_request
 from .._util.bounded import bounded
+from .._util.checks import check_timeout
 from .._util.public import public
 from .request_collection import RequestIds
 from .server import cast

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import CallTimeout
+from .._exits.call_errors import CallTimeout
 from .._process.checkpoints import checkpointed
-from .._process.request import DEFAULT_TIMEOUT, check_timeout
+from .._process.request import DEFAULT_TIMEOUT
+from .._util.checks import check_timeout
 from .._util.public import public
 from .request_ids import RequestId, check_id, send_request
 

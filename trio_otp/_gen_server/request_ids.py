@@ -52,12 +52,13 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import CallTimeout
+from .._exits.call_errors import CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.names import find_living, no_process, refuse_method
-from .._process.request import DEFAULT_TIMEOUT, From, check_timeout
+from .._process.request import DEFAULT_TIMEOUT, From
 from .._process.status import shown_request
 from .._util.bounded import bounded
+from .._util.checks import check_timeout
 from .._util.copies import Handle
 from .._util.public import public
 

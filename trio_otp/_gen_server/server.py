@@ -48,18 +48,20 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import Cast, Terminate, log_unexpected
 from .._behaviour.results import as_outcome
-from .._exits.errors import BadReturn, CallingSelf, CallTimeout, NoCallback, ServerExited, SpecError
+from .._exits.call_errors import CallingSelf, CallTimeout, ServerExited
+from .._exits.errors import BadReturn, NoCallback, SpecError
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
 from .._process.identity import callers_for
 from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
-from .._process.request import DEFAULT_TIMEOUT, From, check_timeout, is_seconds
+from .._process.request import DEFAULT_TIMEOUT, From
 from .._process.runtime import calling_process, need_process, runtime
 from .._process.wait_edges import await_ends, enter_wait, leave_wait
 from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
+from .._util.checks import check_timeout, is_seconds
 from .._util.public import public
 from .._util.sent import SENT
 from .client import OWN, Client

@@ -59,11 +59,11 @@ from .._exits.errors import NotAProcess
 from .._exits.reasons import ProcessExit
 from .._process.checkpoints import refusal
 from .._process.receive import ReceiveTimeout, take, wanted_by
-from .._process.request import check_timeout
 from .._process.runtime import need_own_task, need_process
 from .._process.signals import Exit
 from .._start.start import acknowledge
 from .._util.bounded import bounded
+from .._util.checks import check_timeout
 from .._util.copies import Handle
 from .._util.public import public
 

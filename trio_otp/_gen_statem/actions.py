@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._behaviour.results import Reply
-from .._process.request import From
+from .._process.caller import Caller
 from .._util.bounded import bounded
 from .._util.public import public
 from .timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
     from .._behaviour.results import Stop
+    from .._process.request import From
     from .timeouts import (
         CancelTimeout,
         EventTimeout,
@@ -49,7 +50,7 @@ class ReplyTo(Shown):
     value: Any
 
     def __post_init__(self) -> None:
-        if not isinstance(self.from_, From):
+        if not isinstance(self.from_, Caller):
             raise TypeError(f"from_={bounded(self.from_)}: expected the From that a call came with")
 
 
@@ -79,7 +80,7 @@ class NextEvent(Shown):
     kind: Kind = Event.INTERNAL
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, Event | TimeoutOf | From) or self.kind is Event.ENTER:
+        if not isinstance(self.kind, Event | TimeoutOf | Caller) or self.kind is Event.ENTER:
             accepted = "an Event other than ENTER, TimeoutOf(name), or the From of a call"
             raise ValueError(f"kind={bounded(self.kind)}: expected {accepted}")
 

@@ -25,7 +25,8 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import STATE, Cast
-from .._behaviour.results import OUTCOMES, Stopping
+from .._behaviour.results import OUTCOMES
+from .._behaviour.stopping import Stopping
 from .._exits.errors import BadReturn
 from .._gen_server.message_loop import MessageLoop
 from .._gen_server.server import reply

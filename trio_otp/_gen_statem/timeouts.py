@@ -15,11 +15,14 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .._process.request import From, check_timeout
 from .._util.bounded import Printable, bounded
+from .._util.checks import check_timeout
 from .._util.public import public
+
+if TYPE_CHECKING:
+    from .._process.request import From
 
 
 @public

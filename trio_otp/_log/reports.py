@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import events
-from .._exits.errors import ends_text
+from .._exits.history_errors import ends_text
 from .._exits.log_text import Place, place_of_code, place_of_crash
 from .._exits.reasons import is_quiet
-from .._process.request import is_seconds
 from .._process.runtime import runtime
 from .._process.status import told_reason
 from .._util.bounded import bounded, shown_text
+from .._util.checks import is_seconds
 from .._util.public import public_in
 from ..events.delivery import deliver, new_record
 from .add_metadata import ATTRIBUTE, flat, put

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from .._exits.errors import NoProcess
+from .._exits.call_errors import NoProcess
 from .._process.names import check_reference, find_living
 from .._process.pid import Pid
 from .._process.runtime import need_process

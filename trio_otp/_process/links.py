@@ -13,7 +13,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import as_reason
-from .._exits.errors import NoProcess
+from .._exits.call_errors import NoProcess
 from .._exits.reasons import KILL, KILLED, NOPROC, ProcessExit
 from .._util.bounded import bounded
 from .._util.checks import check_flag

@@ -25,7 +25,8 @@ from typing import (
 
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import AlreadyRegistered, NoProcess, WrongServer
+from .._exits.call_errors import NoProcess
+from .._exits.errors import AlreadyRegistered, WrongServer
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.sent import SENT

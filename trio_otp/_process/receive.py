@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import TimedOut
+from .._exits.call_errors import TimedOut
 from .._util.bounded import bounded
+from .._util.checks import check_timeout
 from .._util.public import public
 from .._util.user_code import matches
 from .checkpoints import refusal
 from .mailbox import SystemMessage
-from .request import From, check_timeout
+from .request import From
 from .runtime import need_own_task
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ one, wherever it is: queued, in hand or deferred.
 from __future__ import annotations
 
 import math
-import sys
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 import outcome
@@ -25,10 +24,10 @@ from trio.lowlevel import (
 )
 
 from .._exits.bare import raisable
-from .._exits.errors import CallError, CallTimeout, ServerExited
-from .._util.bounded import bounded
+from .._exits.call_errors import CallError, CallTimeout, ServerExited
 from .._util.copies import Handle, Mark
 from .._util.public import public
+from .caller import Caller
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
 from .wait_edges import enter_wait, leave_wait, set_edge
@@ -44,7 +43,7 @@ T = TypeVar("T")
 
 
 @public
-class From(Handle, Generic[T]):
+class From(Handle, Caller, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `from_.abandoned` tells whether the caller has given up.
@@ -265,19 +264,3 @@ class From(Handle, Generic[T]):
 
     def _elapsed(self) -> float:
         return trio.current_time() - self.since
-
-
-def check_timeout(name: str, value: object) -> None:
-    """Refuse a time-out that is no number of seconds from 0 up, or None."""
-    if value is None:
-        return
-    if not is_seconds(value):
-        shown = bounded(value)
-        raise ValueError(f"{name}={shown}: expected a number of seconds >= 0, or None")
-
-
-def is_seconds(value: object) -> bool:
-    """Check whether a value is a time that the clock can count, or infinite."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value <= sys.float_info.max or value == math.inf

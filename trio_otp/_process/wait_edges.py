@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import outcome
 
-from .._exits.errors import CallingSelf, DeadlockError
+from .._exits.call_errors import CallingSelf, DeadlockError
 from .runtime import calling_process
 from .status import shown_request
 

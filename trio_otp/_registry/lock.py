@@ -19,7 +19,7 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .._exits.errors import ServerExited
+from .._exits.call_errors import ServerExited
 from .._process.runtime import runtime
 from .._util.bounded import bounded
 from .table import strict_key

@@ -21,7 +21,8 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.errors import ServerExited, WrongServer
+from .._exits.call_errors import ServerExited
+from .._exits.errors import WrongServer
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._exits.errors import NoProcess
+from .._exits.call_errors import NoProcess
 from .._process.names import find_living, registry_text
 from .._util.bounded import Printable, bounded
 from .registry import Registry

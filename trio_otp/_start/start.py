@@ -15,7 +15,8 @@ import outcome
 import trio
 from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
 
-from .._exits.errors import AlreadyStarted, CallError, StartError
+from .._exits.call_errors import CallError
+from .._exits.errors import AlreadyStarted, StartError
 from .._exits.reasons import KILLED, NOPROC, SHUTDOWN, TIMEOUT, passes_through
 from .._process.debug import switch_on
 from .._process.names import check_name, find_even_exiting, take_name

@@ -30,8 +30,9 @@ from .._exits.errors import (
 from .._process.checkpoints import checkpointed, refusal
 from .._process.names import check_class, find_living, need_living
 from .._process.pid import Pid
-from .._process.request import From, check_timeout
+from .._process.request import From
 from .._start.child import Child, as_child
+from .._util.checks import check_timeout
 from .._util.public import public
 from .data import Command
 from .dynamic import DynamicSupervisor

@@ -22,7 +22,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import raise_beside
-from .._exits.errors import SupervisorExited
+from .._exits.history_errors import SupervisorExited
 from .._exits.nurseries import OwnNursery, WholeScope
 from .._exits.reasons import is_quiet
 from .._process.block import block

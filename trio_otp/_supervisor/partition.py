@@ -46,7 +46,8 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from .._exits.errors import NoProcess, SpecError, StartError, WrongServer
+from .._exits.call_errors import NoProcess
+from .._exits.errors import SpecError, StartError, WrongServer
 from .._process.names import class_name, find_living, need_living
 from .._start.child import Child, as_child
 from .._start.child import child as make_child

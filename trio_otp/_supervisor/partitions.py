@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._exits.errors import NoProcess
+from .._exits.call_errors import NoProcess
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference, need_living
-from .._process.request import From, check_timeout
+from .._process.request import From
 from .._util.bounded import Printable, bounded
-from .._util.checks import is_whole
+from .._util.checks import check_timeout, is_whole
 from .._util.public import public
 from .data import Command
 from .partition import find_loop

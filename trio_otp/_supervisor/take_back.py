@@ -29,7 +29,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from .._exits.errors import CallError
+from .._exits.call_errors import CallError
 from .._process.runtime import calling_process, current_process
 from .._process.wait_edges import leave_wait
 from .._util.unset import UNSET

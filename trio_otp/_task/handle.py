@@ -20,11 +20,10 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.reasons import KILLED
 from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
-from .._process.request import check_timeout
 from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
 from .._util.bounded import bounded, shown_text
-from .._util.checks import check_flag
+from .._util.checks import check_flag, check_timeout
 from .._util.copies import Handle
 from .._util.public import public
 from .result import Exited, Ok, TaskExited, TaskNotOwned, TaskReply, TaskTimeout

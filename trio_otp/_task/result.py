@@ -17,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
-from .._exits.errors import OtpError, TimedOut, WithReason
+from .._exits.call_errors import TimedOut
+from .._exits.errors import OtpError, WithReason
 from .._exits.reasons import reason_text
 from .._util.bounded import Printable, bounded
 from .._util.public import public, public_in

@@ -13,10 +13,10 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.reasons import KILL, KILLED, NOPROC, SHUTDOWN
 from .._process.checkpoints import checkpointed
-from .._process.request import is_seconds
 from .._process.runtime import calling_process
 from .._process.wait_edges import await_ends, leave_wait
 from .._util.bounded import bounded
+from .._util.checks import is_seconds
 from .._util.public import public_in
 from .handle import AWAIT_TIMEOUT, expect_task
 from .result import Exited

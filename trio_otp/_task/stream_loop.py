@@ -31,13 +31,12 @@ from .._exits.reasons import KILLED, TIMEOUT
 from .._process.block import block
 from .._process.identity import callers_for
 from .._process.nursery import OrderedNursery
-from .._process.request import is_seconds
 from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import await_ends, leave_wait
 from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_flag, check_whole
+from .._util.checks import check_choice, check_flag, check_whole, is_seconds
 from .._util.copies import Handle
 from .._util.public import public_in
 from .._util.unset import UNSET

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from .._process.checkpoints import checkpointed
-from .._process.request import check_timeout
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_whole
+from .._util.checks import check_choice, check_timeout, check_whole
 from .._util.public import public_in
 from .handle import AWAIT_TIMEOUT, expect_task, wait_for
 from .result import Exited, Ok, TaskExited, TaskTimeout

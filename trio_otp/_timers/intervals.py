@@ -30,13 +30,13 @@ from trio.lowlevel import enable_ki_protection
 from .._process.names import find_living, need_living
 from .._process.nursery import nursery_for, nursery_of
 from .._process.pid import Pid
-from .._process.request import is_seconds
 from .._process.runtime import own_process, runtime
 from .._process.timers import Timer
 from .._start.blueprint import Blueprint
 from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
+from .._util.checks import is_seconds
 from .._util.public import public
 from .send_after import cancel_timer, check_delay, own
 

@@ -25,11 +25,10 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.reasons import KILL
 from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
-from .._process.request import is_seconds
 from .._process.runtime import need_process, runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
-from .._util.checks import check_flag
+from .._util.checks import check_flag, is_seconds
 from .._util.public import public
 from ..events import NoticeReport
 

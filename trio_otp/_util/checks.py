@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .bounded import bounded
@@ -27,6 +29,22 @@ def check_whole(
     if not is_whole(value) or value < least:
         accepted = f"a whole number >= {least}{more}"
         raise error(f"{name}={bounded(value)}: expected {accepted}")
+
+
+def check_timeout(name: str, value: object) -> None:
+    """Refuse a time-out that is no number of seconds from 0 up, or None."""
+    if value is None:
+        return
+    if not is_seconds(value):
+        shown = bounded(value)
+        raise ValueError(f"{name}={shown}: expected a number of seconds >= 0, or None")
+
+
+def is_seconds(value: object) -> bool:
+    """Check whether a value is a time that the clock can count, or infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max or value == math.inf
 
 
 def check_choice(

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 import trio
 
 from .._port.worker_thread import WorkerThread
-from .._process.request import is_seconds
 from .._process.runtime import Runtime, runtime
 from .._util.bounded import bounded
+from .._util.checks import is_seconds
 from . import pictures
 from .snapshot import take
 from .watchdog import Watchdog

@@ -28,11 +28,10 @@ from .._process.checkpoints import checkpointed, refusal
 from .._process.names import check_reference, find_even_exiting, find_living
 from .._process.pid import Pid
 from .._process.receive import ReceiveTimeout, take
-from .._process.request import check_timeout
 from .._process.runtime import runtime
 from .._process.signals import Down, Monitor
 from .._util.bounded import bounded
-from .._util.checks import check_whole
+from .._util.checks import check_timeout, check_whole
 from .._util.public import public_in
 from .errors import UnknownServer, pid_of
 from .log import note_seen, note_seen_ends

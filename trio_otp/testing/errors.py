@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._exits.errors import NoProcess, OtpError
+from .._exits.call_errors import NoProcess
+from .._exits.errors import OtpError
 from .._process.names import find_living
 from .._process.runtime import runtime
 from .._util.bounded import bounded

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import trio
 
 from .. import sys
-from .._exits.errors import CallTimeout, NoProcess, ServerExited, WrongServer
+from .._exits.call_errors import CallTimeout, NoProcess, ServerExited
+from .._exits.errors import WrongServer
 from .._inspect.introspect import loop_of
 from .._process.block import block
 from .._process.names import class_name, takes_messages

@@ -24,18 +24,20 @@ import outcome
 import trio
 
 from .._behaviour.messages import Cast, Terminate
-from .._exits.errors import NoProcess, WrongServer
+from .._exits.call_errors import NoProcess
+from .._exits.errors import WrongServer
 from .._exits.reasons import ProcessExit
 from .._gen_server.method_messages import Message
 from .._gen_server.server import reply as reply_to
 from .._process.checkpoints import checkpointed
 from .._process.mailbox import SystemMessage
 from .._process.names import check_reference, find_living
-from .._process.request import From, check_timeout
+from .._process.request import From
 from .._process.runtime import runtime
 from .._process.signals import Monitor
 from .._start.blueprint import Blueprint
 from .._start.start import Start
+from .._util.checks import check_timeout
 from .._util.copies import Handle
 from .._util.public import public_in
 from .errors import UsedAfterTest, need_server

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from .._behaviour.messages import shown_message
 from .._process.checkpoints import checkpointed
 from .._process.receive import ReceiveTimeout, take
-from .._process.request import check_timeout
 from .._process.signals import Down, Exit
+from .._util.checks import check_timeout
 from .._util.public import public_in
 from .log import note_seen
 from .mailboxes import mailbox_text, messages_of, process_of_test

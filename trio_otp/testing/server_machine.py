@@ -43,7 +43,7 @@ import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from .._exits.errors import ServerExited
+from .._exits.call_errors import ServerExited
 from .._exits.reasons import KILL
 from .._gen_server.server import call, cast
 from .._inspect.introspect import loop_of

@@ -1,0 +1,67 @@
+"""The cores that are pure import no Trio, nor anything of the library that does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trio_otp
+
+FOLDER = Path(trio_otp.__file__).parent
+
+# The package itself is replaced by an empty one, since its `__init__` offers all that there is.
+WITHOUT_TRIO = """
+import sys, types
+sys.modules["trio"] = None  # to import it is an ImportError
+package = types.ModuleType("trio_otp")
+package.__path__ = [{folder!r}]
+sys.modules["trio_otp"] = package
+{program}
+"""
+
+POLICY = """
+from trio_otp._supervisor.policy import Entry, Intensity, Policy, StartChild
+policy = Policy("one_for_one", Intensity(3, 5))
+policy.add(Entry("a"))
+policy.started("a")
+print(policy.exited("a", ValueError(), 0.0)[-1] == StartChild("a"))
+"""
+
+ENGINE = """
+from trio_otp._gen_statem.actions import KeepState, NextState
+from trio_otp._gen_statem.engine import Engine
+from trio_otp._gen_statem.timeouts import Event, StateTimeout
+machine = type("Machine", (), {"state_enter": False})
+engine = Engine("open", machine)
+engine.begin()
+engine.receive(Event.CAST, "close")
+engine.next_event()
+print([type(each).__name__ for each in engine.done(NextState("closed", StateTimeout(1.0)))])
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [(POLICY, "True\n"), (ENGINE, "['Consumed', 'Arm']\n")],
+    ids=["policy", "engine"],
+)
+def test_a_core_works_without_trio(program: str, printed: str) -> None:
+    """What it decides can be asked where no Trio is installed."""
+    text = WITHOUT_TRIO.format(folder=str(FOLDER), program=program)
+    ran = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (0, printed) == (ran.returncode, ran.stdout), ran.stderr
+
+
+def test_the_rest_does_import_trio() -> None:
+    """What the test above replaces does keep Trio away: the shell of the same machine fails."""
+    program = "import trio_otp._gen_statem.loop"
+    text = WITHOUT_TRIO.format(folder=str(FOLDER), program=program)
+    ran = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "import of trio halted" in ran.stderr

@@ -1,0 +1,132 @@
+"""The errors of calls: nobody there, no answer in time, an end before the answer, a circle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._util.bounded import bounded
+from .._util.checks import nearest
+from .._util.public import public
+from .errors import SAME, OtpError, WithReason
+from .reasons import NOPROC, TIMEOUT, reason_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@public
+class TimedOut(OtpError, trio.TooSlowError):
+    """The base of the errors of what took too long: `CallTimeout`, `ReceiveTimeout`, ..."""
+
+
+@public
+class CallError(OtpError):
+    """A call without an answer: the `server`, the `message`, the seconds `elapsed`."""
+
+    def __init__(
+        self,
+        text: str,
+        server: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        **more: object,  # of a class that has another base as well
+    ) -> None:
+        super().__init__(text, **more)
+        self.server = server
+        self.message = message
+        self.elapsed = elapsed
+
+
+@public
+class NoProcess(CallError):
+    """Nobody is behind the reference: the process is dead or the name is free."""
+
+    def __init__(
+        self,
+        server: object,
+        message: object = None,
+        *,
+        known: Iterable[object] = (),
+        text: str | None = None,
+    ) -> None:
+        what = text or f"no process behind {bounded(server)}"
+        super().__init__(what + _about(message), server, message)
+        self.reason = NOPROC
+        self._known = tuple(known)  # names, of which the nearest is told if this is ever shown
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not self._known:
+            return text
+        names = {bounded(name).strip("'").casefold(): bounded(name) for name in self._known}
+        near = nearest(bounded(self.server).strip("'").casefold(), names)
+        return text if near is None else f"{text}; did you mean {names[near]}?"
+
+
+@public
+class CallTimeout(CallError, TimedOut):
+    """The server did not answer in time; the request may still be handled, its reply is dropped."""
+
+    def __init__(
+        self,
+        server: object,
+        message: object,
+        elapsed: float,
+        *,
+        shown: object = None,
+        doing: str = "",
+    ) -> None:
+        request = _about(message, shown)
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}{doing}"
+        super().__init__(text, server, message, elapsed)
+        self.reason = TIMEOUT
+
+
+@public
+class ServerExited(CallError, WithReason):
+    """The server ended before it answered; `reason` says why, a crash is also the `__cause__`."""
+
+    def __init__(
+        self,
+        server: object,
+        reason: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        *,
+        shown: object = None,
+        why: object = SAME,
+    ) -> None:
+        why = reason if why is SAME else why
+        text = f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}"
+        super().__init__(text, server, message, elapsed, reason=reason)
+
+
+@public
+class CallingSelf(CallError):
+    """A process called itself and would have waited for ever."""
+
+    def __init__(self, server: object, message: object = None, *, shown: object = None) -> None:
+        who = f"{bounded(server)} called itself{_about(message, shown)}"
+        text = f"{who}; share the logic in an undecorated method"
+        super().__init__(text, server, message)
+
+
+@public
+class DeadlockError(CallError):
+    """A call would have closed a circle of processes waiting for each other; `cycle` lists them."""
+
+    def __init__(
+        self, server: object, message: object, cycle: Sequence[object], *, shown: object = None
+    ) -> None:
+        path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
+        super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
+        self.cycle = tuple(cycle)
+
+
+def _about(message: object, shown: object = None) -> str:
+    """Say what was asked for; `shown` stands for it if its server keeps that out of texts."""
+    if message is None:
+        return ""
+    return f" (request {bounded(message if shown is None else shown)})"
