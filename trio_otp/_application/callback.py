@@ -15,17 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._process.pid import Pid
-    from .controller import Controller
 
 
 class Callback:
-    """Runs callbacks one at a time; `name` is the application they belong to, if any."""
+    """Runs callbacks one at a time.
+
+    Args:
+        failed: called when one has raised or was cut.
+        name: the application they belong to, if any.
+        shield: whether a cancellation from outside leaves them alone.
+    """
 
     def __init__(
-        self, controller: Controller, name: str | None = None, *, shield: bool = True
+        self, failed: Callable[[], None], name: str | None = None, *, shield: bool = True
     ) -> None:
         self._shield = shield
-        self._controller = controller
+        self._failed = failed
         self._name = name
         self._scope: trio.CancelScope | None = None
         self._was_cut = False
@@ -46,9 +51,9 @@ class Callback:
             try:
                 await call_back(callback)
             except Exception as exc:
-                self._controller.clean = False
+                self._failed()
                 label = what if self._name is None else f"{self._name}.{what}"
                 runtime().events.emit("crash", CrashReport(pid, self._name, label, unwrap(exc)))
         if self._scope.cancelled_caught:
-            self._controller.clean = False
+            self._failed()
         self._scope = None

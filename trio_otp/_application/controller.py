@@ -1,29 +1,19 @@
 """Which applications a run has: their order, their blocks, their environments.
 
-There is one controller per run. A *block*, `open_application` or `open_controller`, owns the
-nursery in which applications live and stops them in reverse start order when it is left.
-`application.start` uses the oldest block. Follows: Erlang's `application_controller`.
+There is one controller per run; `application.start` uses its oldest block. Follows: Erlang's
+`application_controller`.
 """
 
 from __future__ import annotations
 
-import contextvars
-import math
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import enable_ki_protection
 
-from .._exits.bare import raise_beside
 from .._exits.errors import AlreadyStarted, SpecError
-from .._exits.nurseries import OwnNursery, WholeScope
-from .._exits.reasons import SHUTDOWN
 from .._process.runtime import calling_process, runtime
 from .._process.wait_edges import enter_wait, leave_wait
 from .._util.checks import check_choice
-from .callback import Callback
 from .environment import Environment, check_arguments
 from .errors import (
     ApplicationNotStarted,
@@ -35,93 +25,19 @@ from .graph import included
 from .master import START_TYPES, Master
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import Mapping
 
     from .._process.process import Process
     from .base import Application
     from .config import Config
-    from .master import StartType
-
-
-class Block:
-    """What one block has started, oldest first."""
-
-    nursery: trio.Nursery
-    main: type[Application] | None = None  # the application that it is there for, if it is for one
-
-    def __init__(
-        self, controller: Controller, shutdown_func: Callable[[object], object] | None = None
-    ) -> None:
-        self.controller = controller
-        self.shutdown_func = shutdown_func
-        self.body = trio.CancelScope()
-        self.masters: dict[Master, None] = {}
-        self.failed: Master | None = None
-        self.leave = trio.Event()
-        self._call = Callback(controller, shield=False)  # the limit of the shutdown counts
-
-    def add(self, master: Master) -> None:
-        """Start the task of an application, in a blank context."""
-        self.masters[master] = None
-        self.controller.masters[master.name] = master
-        start_soon = partial(self.nursery.start_soon, master.run, name=f"<app {master.name}>")
-        contextvars.Context().run(start_soon)
-
-    def forget(self, master: Master) -> None:
-        """Forget an application that is gone."""
-        del self.masters[master]
-        del self.controller.masters[master.name]
-        self.controller.environment(master.name).give({})
-
-    def fail(self, master: Master) -> None:
-        """End the block, because it cannot go on without this application."""
-        if self.failed is None and not self.leave.is_set():
-            self.failed = master
-            self.body.cancel(reason=f"application {master.name!r} has ended")
-
-    @enable_ki_protection
-    async def close(self, timeout: float | None) -> None:
-        """Wait until the block is left; then stop what runs in reverse start order.
-
-        A task of its own does this: a Ctrl-C that hits the main task does not break it off.
-
-        Args:
-            timeout: seconds after which what is left is killed.
-        """
-        with trio.CancelScope(shield=True):
-            await self.leave.wait()
-            with trio.move_on_after(math.inf if timeout is None else timeout) as limit:
-                try:
-                    await self._announce()
-                finally:
-                    await self._stop_all()
-            if limit.cancelled_caught:
-                self.cut()
-                await self._stop_all()
-
-    async def _announce(self) -> None:
-        """Call the function of the user that is to know before anything stops."""
-        if self.shutdown_func is not None:
-            reason = SHUTDOWN if self.failed is None else self.failed.error()
-            await self._call.run(partial(self.shutdown_func, reason), "shutdown_func")
-
-    async def _stop_all(self) -> None:
-        while self.masters:
-            await next(reversed(self.masters)).end()
-
-    def cut(self) -> None:
-        """Kill what is left."""
-        self.controller.clean = False
-        self._call.cut()
-        for master in reversed(list(self.masters)):
-            master.cut()
+    from .master import Host, StartType
 
 
 class Controller:
     """The applications of one run."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[Host] = []
         self.masters: dict[str, Master] = {}
         self.classes: dict[str, type[Application]] = {}
         self.config: Config | None = None  # what the program was opened with
@@ -170,7 +86,7 @@ class Controller:
         application: type[Application],
         arguments: Mapping[str, Any] | None,
         kind: StartType,
-        block: Block | None = None,
+        block: Host | None = None,
     ) -> Master | None:
         """Start an application whose dependencies run; None if another task has started it."""
         name = self.load(application)
@@ -189,7 +105,7 @@ class Controller:
         application: type[Application],
         arguments: Mapping[str, Any] | None,
         kind: StartType,
-        block: Block | None,
+        block: Host | None,
     ) -> Master | None:
         """As `start`, after its dependencies: if one has ended since, that is why it fails."""
         try:
@@ -222,7 +138,7 @@ class Controller:
         application: type[Application],
         given: dict[str, Any],
         kind: StartType,
-        block: Block,
+        block: Host,
     ) -> Master:
         self.environment(application.name).give(given)
         master = Master(block, self._make(application), kind)
@@ -244,7 +160,7 @@ class Controller:
             each.__dict__["_included"] = inner
         return instance
 
-    def _host(self) -> Block:
+    def _host(self) -> Host:
         for block in self.blocks:
             if not block.leave.is_set():
                 return block
@@ -293,42 +209,3 @@ def controller() -> Controller:
         extras[Controller] = Controller()
     found: Controller = extras[Controller]
     return found
-
-
-@asynccontextmanager
-@enable_ki_protection
-async def open_block(
-    shutdown_timeout: float | None = None,
-    shutdown_func: Callable[[object], object] | None = None,
-) -> AsyncGenerator[Block]:
-    """Let applications be started while the block runs; leaving it stops them.
-
-    Raises:
-        ApplicationExited: one that the block needs ended by itself, and the block was cancelled.
-    """
-    owner = controller()
-    block = Block(owner, shutdown_func)
-    waiter: Process | None = None  # while it waits for the end of all
-    owner.blocks.append(block)
-    try:
-        async with OwnNursery() as nursery:
-            block.nursery = nursery
-            nursery.start_soon(block.close, shutdown_timeout)
-            try:
-                with WholeScope(block.body):
-                    yield block
-            finally:
-                waiter = calling_process()
-                if waiter is not None:
-                    tops = [master.top for master in block.masters if master.top is not None]
-                    waiter.waits_for = dict.fromkeys(tops)
-                block.leave.set()
-    except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
-        if block.failed is None:
-            raise
-        raise_beside(exc, block.failed.error())
-    finally:
-        leave_wait(waiter)
-        owner.blocks.remove(block)
-    if block.failed is not None:
-        raise block.failed.error()

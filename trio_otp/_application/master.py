@@ -14,7 +14,7 @@ Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -42,17 +42,38 @@ if TYPE_CHECKING:
     from .._process.process import Process
     from .._start.child import Child
     from .base import Application
-    from .controller import Block
 
 StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
 START_TYPES: tuple[str, ...] = get_args(StartType)
 
 
-class Master:
-    """The life of one application; `block` hosts it, `kind` says what its own end means."""
+class Host(Protocol):
+    """The block that an application lives in."""
 
-    def __init__(self, block: Block, application: Application, kind: StartType) -> None:
-        self.block = block
+    main: type[Application] | None
+    leave: trio.Event
+
+    def add(self, master: Master) -> None:
+        """Start its task."""
+
+    def forget(self, master: Master) -> None:
+        """Forget it, since it is gone."""
+
+    def fail(self, master: Master) -> None:
+        """End, because of its end."""
+
+    def blame(self) -> None:
+        """Note that a callback has failed, or was cut short."""
+
+    def cut(self) -> None:
+        """Kill what is left."""
+
+
+class Master:
+    """The life of one application; `host` is its block, `kind` says what its own end means."""
+
+    def __init__(self, host: Host, application: Application, kind: StartType) -> None:
+        self.host = host
         self.application = application
         self.name = application.name
         self.kind = kind
@@ -64,7 +85,7 @@ class Master:
         self.gone = trio.Event()
         self.over = trio.Event()  # it is to end, or its top process has ended
         self._starting = trio.CancelScope()
-        self._callbacks = Callback(block.controller, self.name)
+        self._callbacks = Callback(host.blame, self.name)
         self.nursery: trio.Nursery | None = None
         self._task: trio.lowlevel.Task | None = None
 
@@ -128,7 +149,7 @@ class Master:
             raise
         finally:
             self.running = False
-            self.block.forget(self)
+            self.host.forget(self)
             self.settled.set()
             self.gone.set()
 
@@ -213,7 +234,7 @@ class Master:
         self.unplanned = True
         self.over.set()
         if self.kind == "permanent" or (self.kind == "transient" and not self._ended_well(top)):
-            self.block.fail(self)
+            self.host.fail(self)
 
     def _ended_well(self, top: Process) -> bool:
         """Check whether a transient application may be gone while others go on.
@@ -221,7 +242,7 @@ class Master:
         Only if its top process ended normally, which a supervisor does not do by itself. The one
         that the block is there for may have done its work, as an auto-shutdown says.
         """
-        if self.block.main is not type(self.application):
+        if self.host.main is not type(self.application):
             return top.exit_reason is NORMAL
         loop = _supervisor_loop(top)
         return is_quiet(top.exit_reason) and not (loop is not None and loop.reports.gave_up)

@@ -12,8 +12,9 @@ from .._process.block import block
 from .._util.copies import Handle
 from .._util.public import public
 from .base import check_application
+from .block import open_block
 from .changes import configure
-from .controller import controller, open_block
+from .controller import controller
 from .environment import check_arguments
 from .graph import needs
 from .starts import check_mode, start_all
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .base import Application
+    from .block import Block
     from .config import Config
-    from .controller import Block
     from .master import Master, StartType
     from .starts import StartMode
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .base import Application
-    from .controller import Block, Controller
+    from .block import Block
+    from .controller import Controller
     from .master import Master, StartType
 
 StartMode: TypeAlias = Literal["serial", "concurrent"]
