@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trio_otp._application.block import open_block
 from trio_otp._application.changes import change_of
 from trio_otp._application.config import fit, read_config
-from trio_otp._application.block import open_block
 from trio_otp._application.controller import controller
 from trio_otp._application.environment import parse_setting
 from trio_otp._application.explain import explain
