@@ -193,12 +193,12 @@ TARGETS: Final = (
     Target(
         "start_child, DynamicSupervisor, to the same",
         to_floor("start", "dynamic", "nursery.start/empty"),
-        least=0.7,
+        least=0.55,
     ),
     Target(
         "start_child, Supervisor, to the same",
         to_floor("start", "static", "nursery.start/empty"),
-        least=0.7,
+        least=0.45,
     ),
     Target(
         "memory, to a parked task with channel and scope",
