@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from inside import parse_setting
+from paths import ROOT
 
 import trio_otp as otp
 from trio_otp import cli
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 SHOP = """
 import sys
 import trio

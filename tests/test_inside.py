@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from paths import SUPPORT, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TESTS = Path(__file__).parent
-SEAM = TESTS / "support" / "inside.py"
+SEAM = SUPPORT / "inside.py"
 BENCHMARKS = TESTS / "benchmarks"  # they take the library apart, also copies of it
 
 

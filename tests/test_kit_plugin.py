@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from paths import ROOT, SUPPORT
 from testing_kit import run, section
 
-ROOT = Path(__file__).parents[1]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALL = '''
 @pytest.fixture
@@ -452,8 +454,7 @@ def test_without_hypothesis(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_xdist(pytester: pytest.Pytester) -> None:
     """Tests that are spread over processes."""
-    support = ROOT / "tests" / "support"
-    pytester.makeconftest(f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(support)!r}]\n")
+    pytester.makeconftest(f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(SUPPORT)!r}]\n")
     outcomes, text = run(pytester, ALL.format(mark=""), "-n", "1")
     assert {"passed": 4} == outcomes, text
 

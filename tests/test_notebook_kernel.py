@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 
-TUTORIALS = sorted((Path(__file__).parents[1] / "docs" / "tutorial").glob("*.md"))
+TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
 SHOWN = re.compile(r"```text\n(.*?)```", re.DOTALL)
 SERVER = """
 import signal, os, sys

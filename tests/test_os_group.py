@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from paths import SUPPORT
 from port_kit import FORKS, FREEZES, IGNORES, OBEYS, READY, open_line, python
 
 import trio_otp as otp
@@ -19,7 +20,6 @@ import trio_otp as otp
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-SUPPORT = Path(__file__).with_name("support")
 PACKAGE = Path(otp.__file__).parents[1]
 LEADS = READY + "os.setpgid(0, 0); line.write('up\\n'); signal.pause()"
 HAS_NO_TERMINAL = READY + "os.setsid(); line.write('up\\n'); signal.pause()"

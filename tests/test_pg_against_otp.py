@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 from inside import process_of
+from paths import DATA
 
 import trio_otp as otp
 
-CASES = json.loads((Path(__file__).parent / "data" / "random_pg.json").read_text("utf-8"))
+CASES = json.loads((DATA / "random_pg.json").read_text("utf-8"))
 
 
 class Run:

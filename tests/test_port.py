@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -17,10 +16,14 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inside import Lines
+from paths import ROOT, SUPPORT
 from port_kit import CLEANS_UP, FORKS, FREEZES, IGNORES, OBEYS, open_line, port, python
 from supervision_kit import Reports, kill, leftovers, statuses
 
 import trio_otp as otp
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRUE, FALSE = ["true"], ["false"]
 
@@ -534,14 +537,12 @@ async def test_it_ends_with_our_program(
     tmp_path: Path, how: str, sent: str | None, program: str
 ) -> None:
     """By Ctrl-C, by another signal, by an exception: our program leaves no process behind."""
-    support = Path(__file__).with_name("support")
-    command = [sys.executable, str(support / "signalled_port.py"), how, program]
-    root = str(support.parents[1])
+    command = [sys.executable, str(SUPPORT / "signalled_port.py"), how, program]
     async with open_line(tmp_path) as line:
         ours = await trio.lowlevel.open_process(
             [*command, line.path],
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((root, str(support)))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(SUPPORT)))},
         )
         with trio.fail_after(20):
             if sent is not None:

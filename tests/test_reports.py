@@ -90,7 +90,7 @@ async def test_a_crash_is_one_record(caplog: Records) -> None:
     assert {
         "  Last message: call Boom('wires crossed')",
         f"  Client: {me!r}",
-        "  Initial call: tests.test_reports.Server",
+        f"  Initial call: {__name__}.Server",
         "  State: {'state': {'limit': 10}}",
         "  Mailbox: 0 waiting, 1 handled",
         "  Ancestors: 'client'",
@@ -129,7 +129,7 @@ async def test_the_record_carries_report_and_flat_fields(caplog: Records) -> Non
         "otp_ancestors": "('client',)",
         "otp_links": "()",
         "otp_callers": repr(report.callers),
-        "otp_initial_call": "tests.test_reports.Server",
+        "otp_initial_call": f"{__name__}.Server",
         "otp_kind": "crash",
         "otp_domain": "otp",
     } == flat

@@ -16,13 +16,14 @@ import pytest
 import signalled
 import trio
 from inside import _Program
+from paths import SUPPORT
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PROGRAM = Path(__file__).parent / "support" / "signalled.py"
+PROGRAM = SUPPORT / "signalled.py"
 LIMIT = 20  # seconds for a program, most of which a busy machine takes to import Trio
 
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import SUPPORT
 
 import trio_otp
 
-PROGRAM = Path(__file__).parent / "support" / "tree_program.py"
+PROGRAM = SUPPORT / "tree_program.py"
 LIMIT = 60.0  # seconds; only a program that hangs needs them
 
 

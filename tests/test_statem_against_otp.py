@@ -7,15 +7,15 @@ by chance of everything a machine can do with events and time-outs, each with th
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from paths import DATA
 
 from tests.conformance.compare import first_difference
 from tests.conformance.runner import run_scenario
 
-CASES = json.loads((Path(__file__).parent / "data" / "random_statems.json").read_text("utf-8"))
+CASES = json.loads((DATA / "random_statems.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["scenario"]["name"])
