@@ -30,7 +30,7 @@ class Ignore(enum.Enum):
         """Return the name of the constant."""
         return self.name
 
-    def __reduce_ex__(self, _: object) -> str:
+    def __reduce_ex__(self, _: object) -> Any:
         return self.name  # a pickle names the constant
 
 

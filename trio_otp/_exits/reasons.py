@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .._util.bounded import Printable, bounded, hidden_text, shown_text, visible
 from .._util.copies import PortableError
@@ -47,7 +47,7 @@ class Reason(enum.Enum):
 
     __str__ = __repr__
 
-    def __reduce_ex__(self, _: object) -> str:
+    def __reduce_ex__(self, _: object) -> Any:
         return self.name  # a pickle names the constant
 
 

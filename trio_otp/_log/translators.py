@@ -31,7 +31,7 @@ class Skip(enum.Enum):
         """Return the name of the constant."""
         return self.name
 
-    def __reduce_ex__(self, _: object) -> str:
+    def __reduce_ex__(self, _: object) -> Any:
         return self.name  # a pickle names the constant
 
 

@@ -178,6 +178,7 @@ class _Record(logging.LogRecord):
         import pickle  # noqa: PLC0415 - most programs never need it
 
         data = pickled(self, {**vars(self), "exc_info": None}, protocol)
+        assert data is not None  # a record does not tell of itself
         return logging.makeLogRecord, (pickle.loads(data),)  # noqa: S301 - just made
 
 
