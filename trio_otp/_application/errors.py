@@ -87,8 +87,8 @@ class ConfigChangeError(OtpError):
     def __init__(self, errors: Mapping[str, Exception]) -> None:
         lines = [f"{name}: {bounded(error)}" for name, error in errors.items()]
         super().__init__(f"config_change raised in application {'; '.join(lines)}")
-        self.errors = dict(errors)
-        self.__cause__ = next(iter(self.errors.values()), None)
+        self.errors: dict[str, Exception] = dict(errors)
+        self.__cause__: BaseException | None = next(iter(self.errors.values()), None)
 
 
 @public

@@ -75,15 +75,15 @@ class Master:
     def __init__(self, host: Host, application: Application, kind: StartType) -> None:
         self.host = host
         self.application = application
-        self.name = application.name
+        self.name: str = application.name
         self.kind = kind
         self.top: Process | None = None
-        self.running = False
+        self.running: bool = False
         self.failure: object = UNSET  # the reason why it did not start
-        self.unplanned = False
-        self.settled = trio.Event()  # started, or failed and nothing left of it
-        self.gone = trio.Event()
-        self.over = trio.Event()  # it is to end, or its top process has ended
+        self.unplanned: bool = False
+        self.settled: trio.Event = trio.Event()  # started, or failed and nothing left of it
+        self.gone: trio.Event = trio.Event()
+        self.over: trio.Event = trio.Event()  # it is to end, or its top process has ended
         self._starting = trio.CancelScope()
         self._callbacks = Callback(host.blame, self.name)
         self.nursery: trio.Nursery | None = None

@@ -29,7 +29,7 @@ class Cast(SystemMessage):
     from_user = True
 
     def __init__(self, message: Any) -> None:
-        self.message = message
+        self.message: Any = message
 
     def __repr__(self) -> str:
         return f"Cast({bounded(self.message)})"
@@ -52,7 +52,7 @@ class Handled:
     """A request that knows its handler; the client layer sends these."""
 
     __slots__ = ()
-    gives_value: ClassVar = False  # whether a handler may return the bare value of a reply
+    gives_value: ClassVar[bool] = False  # whether a handler may return the bare value of a reply
 
     def run(self, server: Any, from_: From[Any] | None) -> Any:
         """Do in the server what `handle_call` and `handle_cast` do for other requests.

@@ -122,7 +122,7 @@ class DeadlockError(CallError):
     ) -> None:
         path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
         super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
-        self.cycle = tuple(cycle)
+        self.cycle: tuple[object, ...] = tuple(cycle)
 
 
 def _about(message: object, shown: object = None) -> str:

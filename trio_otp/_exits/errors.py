@@ -37,7 +37,7 @@ class WithReason(OtpError):
         self.reason = reason
         crash = reason if crash is SAME else crash
         if isinstance(crash, BaseException):
-            self.__cause__ = crash
+            self.__cause__: BaseException | None = crash
 
 
 @public
@@ -89,7 +89,7 @@ class AlreadyStarted(StartError):
         text = f"{what or 'process'} is already started as {pid!r}"
         if name is not None:
             text = f"{what or 'process'} did not start: the name {bounded(name)} belongs to {pid!r}"
-        self.args = (text,)
+        self.args: tuple[Any, ...] = (text,)
         self.pid = pid
         self.reason = self
 

@@ -24,7 +24,7 @@ class WithHistory(WithReason):
     def __init__(self, who: str, reason: object, history: History, crash: object) -> None:
         text = f"{who} exited: {reason_text(reason)}{ends_text(history)}"
         super().__init__(text, reason, last_crash(reason, history, crash))
-        self.history = tuple(history)
+        self.history: tuple[tuple[float, object, object], ...] = tuple(history)
 
 
 @public

@@ -95,11 +95,11 @@ class EventManager(GenServer):
             raise TypeError(
                 f"handlers={bounded(handlers)}: expected a list; write [{bounded(handlers)}]"
             )
-        self.makers = tuple(handlers)
+        self.makers: tuple[Callable[[], GenEvent], ...] = tuple(handlers)
         for make in self.makers:
             if not callable(make):
                 raise TypeError(_no_maker(make))
-        self.table = HandlerTable()
+        self.table: HandlerTable = HandlerTable()
         self._process: Process
 
     def init(self) -> Any:

@@ -46,9 +46,9 @@ class Message(Handled):
     __slots__ = ("args", "kwargs", "method")
 
     def __init__(self, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.method = method
-        self.args = args
-        self.kwargs = kwargs or _NONE  # so that those who wait hold no empty ones
+        self.method: Method = method
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs or _NONE  # so that those who wait hold no empty ones
 
     def __repr__(self) -> str:
         shown = [bounded(value) for value in self.args]

@@ -28,6 +28,7 @@ from .method_signature import OnClass, Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import MappingProxyType
 
     from .._process.names import Ref
     from .._process.pid import Pid
@@ -46,19 +47,19 @@ class _Method(Handle):
     # names a client uses for itself
     reserved: ClassVar[tuple[str, ...]] = ("ref", "_class", "_timeout")
     raises: tuple[type[Exception], ...] = ()
-    __signature__ = OnClass()
+    __signature__: OnClass = OnClass()
 
     def __init__(self, function: Callable[..., Any]) -> None:
         check_method(function, self.decorator)
         self.function = function
-        self.name = label_of(function)
+        self.name: str = label_of(function)
         self.owner: type[Any] = object
-        self.members = vars(object)
-        self.outside = Outside(function)
+        self.members: MappingProxyType[str, Any] = vars(object)
+        self.outside: Outside = Outside(function)
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__module__ = getattr(function, "__module__", type(self).__module__)
-        self.__name__ = self.name
+        self.__name__: str = self.name
         self.__qualname__ = getattr(function, "__qualname__", self.name)
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
@@ -152,7 +153,7 @@ class CallMethod(_Method, Generic[P, R]):
         super().__init__(function)
         check_timeout("timeout", timeout)
         self.timeout = timeout
-        self.raises = check_raises(raises)
+        self.raises: tuple[type[Exception], ...] = check_raises(raises)
         self.message: type[Message] = RaisingMessage if raises else CallMessage
 
     @overload
@@ -220,8 +221,8 @@ class DeferredMethod(CallMethod[P, R]):
 
     def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
         super().__init__(function, timeout, ())
-        self.message = DeferredMessage
-        self.outside = Outside(function, deferred=True)
+        self.message: type[Message] = DeferredMessage
+        self.outside: Outside = Outside(function, deferred=True)
 
 
 class CastMethod(_Method, Generic[P]):

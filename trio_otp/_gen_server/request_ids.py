@@ -88,8 +88,8 @@ class RequestId(Handle):
     )
 
     def __init__(self, ref: Ref, message: Any) -> None:
-        self.ref = ref
-        self.message = message
+        self.ref: Ref = ref
+        self.message: Any = message
         self._from: From[Any] | None = None
         self._answer: outcome.Outcome[Any] | None = None
         self._bells: dict[trio.Event, None] = {}  # of those who wait

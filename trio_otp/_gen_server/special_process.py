@@ -102,7 +102,7 @@ class SpecialProcess(Handle):
         process = need_own_task("otp.SpecialProcess")
         if process.behaviour is not None or process.instance is not None:
             raise ValueError(f"{process.pid!r} answers otp.sys already")
-        self.state = state
+        self.state: Any = state
         self.process = process
         self._format_status = format_status
         self._code_change = code_change

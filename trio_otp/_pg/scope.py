@@ -36,9 +36,9 @@ class GroupMonitor(Handle):
     __slots__ = ("group", "scope", "watcher")
 
     def __init__(self, watcher: Process, scope: Scope, group: Any) -> None:
-        self.watcher = watcher
-        self.scope = scope
-        self.group = group
+        self.watcher: Process = watcher
+        self.scope: Scope = scope
+        self.group: Any = group
 
     def __repr__(self) -> str:
         what = "all groups" if self.group is ALL else f"group {bounded(self.group)}"
@@ -70,7 +70,7 @@ class Scope(GenServer):
     """The process behind the groups; use it through the functions of `otp.pg`."""
 
     def __init__(self) -> None:
-        self.table = Memberships()
+        self.table: Memberships = Memberships()
         self.monitors: dict[Any, dict[GroupMonitor, None]] = {}  # {group, strict: who follows it}
         self._watching: dict[Process, int] = {}  # {watcher: how many monitors it has}
         self._process: Process

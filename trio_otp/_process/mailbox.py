@@ -56,7 +56,7 @@ class SystemMessage:
     """The base of what a behaviour handles itself; the callbacks of its user never see it."""
 
     __slots__ = ()
-    from_user: ClassVar = False  # whether it carries what a user sent
+    from_user: ClassVar[bool] = False  # whether it carries what a user sent
 
 
 class Woken:

@@ -32,10 +32,10 @@ class OrderedNursery:
     __slots__ = ("_empty", "guarded", "processes", "runtime", "trio_nursery")
 
     def __init__(self, runtime: Runtime, trio_nursery: trio.Nursery) -> None:
-        self.runtime = runtime
-        self.trio_nursery = trio_nursery
+        self.runtime: Runtime = runtime
+        self.trio_nursery: trio.Nursery = trio_nursery
         self.processes: dict[Process, None] = {}  # oldest first
-        self.guarded = False  # a user's nursery: the guard leaves when it is empty
+        self.guarded: bool = False  # a user's nursery: the guard leaves when it is empty
         self._empty: trio.Event | None = None  # of the guard, if there is one
 
     def add(self, process: Process) -> None:

@@ -8,7 +8,7 @@ is that of a dead process: nothing there is behind it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .._util.bounded import bounded, shown_text
@@ -16,9 +16,16 @@ from .._util.copies import Handle
 from .._util.public import public
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # for `default=`, which `typing` has from Python 3.13 on
+
     from .process import Process
 
-S_co = TypeVar("S_co", covariant=True)
+    S_co = TypeVar("S_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    S_co = TypeVar("S_co", covariant=True)
+
 # The pids that have been pickled, by what no other operating system process comes upon.
 _tokens: Final[WeakKeyDictionary[Pid[Any], bytes]] = WeakKeyDictionary()
 _pickled: Final[WeakValueDictionary[bytes, Pid[Any]]] = WeakValueDictionary()

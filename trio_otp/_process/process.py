@@ -126,14 +126,15 @@ class Process(Handle):
         body: Callable[[Process], Awaitable[object]] | None,
         label: str,
     ) -> None:
-        self.runtime = runtime
-        self.nursery = nursery
+        self.runtime: Runtime = runtime
+        self.nursery: OrderedNursery = nursery
         self.body = body  # None for a behaviour
         self.make: Callable[[], Any] | None = None  # its instance, of a behaviour
-        self.label = self.first_label = label
+        self.label: str = label
+        self.first_label: str = label
         self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
         self.name: object = None
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox = Mailbox()
         self.scope: trio.CancelScope | None = None  # once the task has entered one
         self.terminate_scope: trio.CancelScope | None = None  # set while `terminate` runs in it
         self.task: trio.lowlevel.Task | None = None
@@ -149,8 +150,8 @@ class Process(Handle):
         self.ancestors: tuple[object, ...] = ()
         self.callers: tuple[Pid[Any], ...] = ()  # of a task, on whose behalf it runs
         self.lineage: tuple[object, ...] | None = None  # the ancestors of those it starts
-        self.trap_exit = False
-        self.hosts = False
+        self.trap_exit: bool = False
+        self.hosts: bool = False
         self.children: OrderedNursery | None = None
         self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
         self.starting: Any = None  # until init is over
@@ -159,14 +160,14 @@ class Process(Handle):
         # The wait-for edges of the deadlock check: to one process, or to several that are to end.
         self.waits_for: Process | dict[Process, None] | None = None
         self.pending_exit: object = UNSET  # the reason of the exit signal on its way
-        self.runs_terminate = False  # doomed by a supervisor: terminate still runs
-        self.dead = False
+        self.runs_terminate: bool = False  # doomed by a supervisor: terminate still runs
+        self.dead: bool = False
         self.exit_reason: object = UNSET
         self.ended: trio.Event | None = None
-        self.messages_handled = 0
+        self.messages_handled: int = 0
         self.debug: Debug | None = None  # what watches it, if anything does
         self.current: Any = UNSET  # message in hand
-        self.since = 0.0  # and since when
+        self.since: float = 0.0  # and since when
 
     def __repr__(self) -> str:
         return f"<Process {self.pid!r}>"

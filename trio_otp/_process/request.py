@@ -68,19 +68,19 @@ class From(Handle, Caller, Generic[T]):
     def __init__(
         self, server: Process, ref: object, message: object, timeout: float | None
     ) -> None:
-        self.server = server
-        self.ref = ref
-        self.message = message
-        self.timeout = timeout
-        self.since = 0.0
+        self.server: Process = server
+        self.ref: object = ref
+        self.message: object = message
+        self.timeout: float | None = timeout
+        self.since: float = 0.0
         self.task: trio.lowlevel.Task | None = None
         # set while a process's own task waits: the wait-for edge
         self.caller: Process | None = None
         # gets the answer if no task waits
         self.deliver: Callable[[outcome.Outcome[Any]], object] | None = None
         self._fifo: Fifo | None = None  # of its time-out, while it stands in there
-        self.done = False
-        self.abandoned = False
+        self.done: bool = False
+        self.abandoned: bool = False
 
     def __repr__(self) -> str:
         who = self.task.name if self.task is not None else "nobody"

@@ -48,11 +48,11 @@ class Runtime:
             trio.Nursery, OrderedNursery
         ] = {}  # {a user's nursery: what lives in it}
         self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
-        self.thread = get_ident()  # a thread is in one run at a time
-        self.timers = Timers()
-        self.events = Events()
+        self.thread: int = get_ident()  # a thread is in one run at a time
+        self.timers: Timers = Timers()
+        self.events: Events = Events()
         self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}
-        self.dropped = 0  # replies and messages that reached nobody
+        self.dropped: int = 0  # replies and messages that reached nobody
         self._next_id = 0
 
     def next_id(self) -> int:

@@ -43,9 +43,9 @@ class Monitor(Handle):
     __slots__ = ("target", "watcher", "what")
 
     def __init__(self, watcher: Process, what: object) -> None:
-        self.watcher = watcher
+        self.watcher: Process = watcher
         self.target: Process | None = None
-        self.what = what
+        self.what: object = what
 
     def _attach(self, target: Process) -> None:
         """Begin to watch a living process."""

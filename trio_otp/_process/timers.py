@@ -50,9 +50,9 @@ class Timer(Handle):
     __slots__ = ("_fire", "deadline", "live", "owner")
 
     def __init__(self, deadline: float, fire: Callable[[Timer], object], owner: Any = None) -> None:
-        self.deadline = deadline
-        self.live = True
-        self.owner = owner
+        self.deadline: float = deadline
+        self.live: bool = True
+        self.owner: Any = owner
         self._fire: Callable[[Timer], object] | None = fire  # None once it is over
 
     def __repr__(self) -> str:

@@ -66,7 +66,7 @@ from .lock import Locks
 from .table import Entry, Table, strict_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from .._process.pid import Pid
     from .._process.process import Process
@@ -159,12 +159,14 @@ class Registry(GenServer):
                 f"listeners={bounded(listeners)}: expected a list of references; "
                 f"write [{bounded(listeners)}]"
             )
-        self.listeners = tuple(listeners)
+        self.listeners: tuple[Ref, ...] = tuple(listeners)
         for listener in self.listeners:
             check_reference(listener)
-        self.table = Table()
-        self.metadata = {strict_key(key): value for key, value in (meta or {}).items()}
-        self.locks = Locks()
+        self.table: Table = Table()
+        self.metadata: dict[Hashable, Any] = {
+            strict_key(key): value for key, value in (meta or {}).items()
+        }
+        self.locks: Locks = Locks()
         self._linked: dict[Process, bool] = {}  # {holder of a key: whether we made the link}
         self.process: Process
 

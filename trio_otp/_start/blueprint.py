@@ -32,17 +32,17 @@ class Blueprint:
     def __init__(
         self, label: str, body: Callable[[Process], Awaitable[object]] | None = None
     ) -> None:
-        self.label = label
-        self.body = body  # None for a behaviour
+        self.label: str = label
+        self.body: Callable[[Process], Awaitable[object]] | None = body  # None for a behaviour
         self.behaviour: type[Any] | None = None
         self.make: Callable[[], Any] | None = None  # the instance of a behaviour
-        self.hosts = False
+        self.hosts: bool = False
         # as of `ChildSpec`
         self.id: Any = None
         self.name: Any = None
         self.restart: Any = "permanent"
         self.shutdown: Any = 5.0
-        self.significant = False
+        self.significant: bool = False
         self.timeout: float | None = None
         self.type: Any = "worker"
         self.debug: tuple[Any, ...] = ()

@@ -63,18 +63,18 @@ class Start:
         link: bool = False,
         supervisor: Process | None = None,
     ) -> None:
-        self.blueprint = blueprint
-        self.nursery = nursery
-        self.starter = starter
-        self.link = link
-        self.supervisor = supervisor
+        self.blueprint: Blueprint = blueprint
+        self.nursery: OrderedNursery = nursery
+        self.starter: Process | None = starter
+        self.link: bool = link
+        self.supervisor: Process | None = supervisor
         self.monitor: Monitor | None = None  # of the starter, from the first moment on
         self.process: Process
         self.waiting: trio.CancelScope | None = None  # for the end of who has its name
         self.task: trio.lowlevel.Task | None = None  # of the starter
-        self.done = False
-        self.ignored = False
-        self.timed_out = False
+        self.done: bool = False
+        self.ignored: bool = False
+        self.timed_out: bool = False
 
     @enable_ki_protection
     def create(self) -> Process:

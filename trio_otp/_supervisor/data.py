@@ -78,10 +78,10 @@ class Slot:
     __slots__ = ("child", "process", "restarts", "spec")
 
     def __init__(self, child: Child[Any]) -> None:
-        self.child = child
+        self.child: Child[Any] = child
         self.spec: Blueprint = child.blueprint
         self.process: Process | None = None
-        self.restarts = 0
+        self.restarts: int = 0
 
     def change(self, child: Child[Any]) -> None:
         """Take another specification, for the next start and the next end."""

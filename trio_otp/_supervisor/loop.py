@@ -101,8 +101,8 @@ class SupervisorLoop(ABC, Generic[Spec]):
     def __init__(self, process: Process) -> None:
         self.process = process
         self.instance: Any = None
-        self.reports = Reports(process)
-        self.children = Children(process, self.reports)
+        self.reports: Reports = Reports(process)
+        self.children: Children = Children(process, self.reports)
 
     @abstractmethod
     async def begin(self, spec: Spec) -> None:

@@ -28,7 +28,7 @@ class Reports:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self.gave_up = False
+        self.gave_up: bool = False
         self.crash: object = None  # why it gave up, until that is told
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept

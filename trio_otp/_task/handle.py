@@ -83,8 +83,8 @@ class Task(Handle, Generic[T]):
 
     def __init__(self, owner: Pid[Any] | None, label: str, *, deliver: bool = False) -> None:
         check_flag("deliver", deliver)
-        self.owner = owner
-        self.label = label
+        self.owner: Pid[Any] | None = owner
+        self.label: str = label
         self.pid: Pid[Any] | None = None
         self.ref: Monitor | None = None
         self._deliver = deliver

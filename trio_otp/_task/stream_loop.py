@@ -99,11 +99,11 @@ class Item:
     def __init__(self, stream: TaskStream[Any], value: Any) -> None:
         self.stream = stream
         self.value = value
-        self.owner = stream.owner
+        self.owner: Pid[Any] | None = stream.owner
         self.process: Process | None = None
         self.result: Outcome[Any] | None = None
         self.reply: Ok[Any] | None = None
-        self.timed_out = False
+        self.timed_out: bool = False
         self.given_up = False  # its start was: should it come to run, it need not
         self._fifo: Fifo | None = None  # of its time-out
 
@@ -142,7 +142,7 @@ class TaskStream(Handle, Generic[T]):
 
     def __init__(self, items: Iterable[Any], plan: Plan, start: StartJob) -> None:
         self.plan = plan
-        self.closed = False
+        self.closed: bool = False
         self._owner = own_process()
         self.owner: Pid[Any] | None = None if self._owner is None else self._owner.pid
         self._items = iter(items)

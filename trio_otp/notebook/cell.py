@@ -31,11 +31,12 @@ class Cell:
 
     def __init__(self, coro: Coroutine[Any, Any, Any]) -> None:
         self.coro: Any = coro
-        self.shell_context = contextvars.copy_context()  # says which cell its output belongs to
-        self.heard = threading.Event()  # the loop knows of the interrupt
+        # says which cell its output belongs to
+        self.shell_context: contextvars.Context = contextvars.copy_context()
+        self.heard: threading.Event = threading.Event()  # the loop knows of the interrupt
         self.begun = False
         self.interrupted = False
-        self.done = False  # it has ended, with all that it had to clean up
+        self.done: bool = False  # it has ended, with all that it had to clean up
         self._end = threading.Lock()  # an Event can be left half set by an interrupt
         self._end.acquire()
         self._result: outcome.Outcome[Any] | None = None

@@ -34,9 +34,10 @@ class Loop:
     """A Trio run for the cells of a notebook."""
 
     def __init__(self) -> None:
-        self.clock = trio.testing.MockClock(rate=1.0)  # real time, until it is told otherwise
+        # real time, until it is told otherwise
+        self.clock: trio.testing.MockClock = trio.testing.MockClock(rate=1.0)
         self.token: trio.lowlevel.TrioToken
-        self.variables = Variables()
+        self.variables: Variables = Variables()
         self.ended: BaseException | None = None  # what ended the run
         self._lock = threading.Lock()
         self._cells: set[Cell] = set()  # those that have not ended
@@ -45,7 +46,9 @@ class Loop:
         self._ready = threading.Event()
         # An empty context: what prints in the background then prints into the current cell.
         run = partial(contextvars.Context().run, self._run)
-        self.thread = threading.Thread(target=run, name="trio_otp notebook", daemon=True)
+        self.thread: threading.Thread = threading.Thread(
+            target=run, name="trio_otp notebook", daemon=True
+        )
         self.thread.start()
         self._ready.wait()
 

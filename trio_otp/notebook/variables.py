@@ -26,7 +26,7 @@ class Variables:
 
     def __init__(self) -> None:
         self._shell = contextvars.copy_context()  # as it was last seen
-        self.context = self._shell.copy()
+        self.context: contextvars.Context = self._shell.copy()
 
     def take_over(self, shell: contextvars.Context, process: Process) -> None:
         """Bring what has changed in the shell into the context of the cells; in the loop."""

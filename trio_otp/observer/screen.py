@@ -90,7 +90,7 @@ class Screen:
     def __init__(self, stream: TextIO, width: int | None, height: int | None) -> None:
         self._stream = stream
         self._given = (width, height)
-        self.terminal = stream.isatty()
+        self.terminal: bool = stream.isatty()
 
     @property
     def size(self) -> tuple[int, int]:

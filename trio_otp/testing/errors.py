@@ -30,7 +30,8 @@ class UnknownServer(NoProcess):
     def __init__(self, what: str, server: object) -> None:
         super().__init__(server)
         names = ", ".join(map(bounded, runtime().names)) or "none"
-        self.args = (f"{what}: no process behind {bounded(server)}; names in use: {names}",)
+        text = f"{what}: no process behind {bounded(server)}; names in use: {names}"
+        self.args: tuple[Any, ...] = (text,)
 
 
 @public_in("testing")

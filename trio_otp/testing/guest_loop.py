@@ -45,7 +45,7 @@ class Pending(Handle, Generic[T]):
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self.done = False
+        self.done: bool = False
         self._value: T
         self._error: Exception | None = None
 
@@ -88,7 +88,7 @@ class GuestLoop(Handle):
     def __init__(self) -> None:
         refuse_run("a GuestLoop is a Trio run itself; make it in a plain `def test_...`")
         # With this threshold the loop never waits for events in a thread, which takes milliseconds.
-        self.clock = MockClock(autojump_threshold=0)
+        self.clock: MockClock = MockClock(autojump_threshold=0)
         self._ready: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._end: outcome.Outcome[None] | None = None
         self._pumping = False

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 class InjectedCrash(Exception):
     """The reason for a crash that a test has caused, if it gives no other."""
 
-    injected: ClassVar = True  # so that it is no surprise for the log of a test
+    injected: ClassVar[bool] = True  # so that it is no surprise for the log of a test
 
 
 @public_in("testing")

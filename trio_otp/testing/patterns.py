@@ -43,8 +43,8 @@ class Like(Generic[T]):
     __slots__ = ("cls", "fields")
 
     def __init__(self, cls: type[T], fields: Mapping[str, Any]) -> None:
-        self.cls = cls
-        self.fields = fields
+        self.cls: type[T] = cls
+        self.fields: Mapping[str, Any] = fields
 
     def matches(self, value: object) -> bool:
         """Check whether a value is an instance with such attributes."""
@@ -63,9 +63,9 @@ class Called:
     __slots__ = ("args", "kwargs", "method")
 
     def __init__(self, method: _Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self.method = method
-        self.args = args
-        self.kwargs = kwargs
+        self.method: _Method = method
+        self.args: tuple[Any, ...] = args
+        self.kwargs: Mapping[str, Any] = kwargs
 
     def matches(self, value: object) -> bool:
         """Check whether a value is a message of the method with such arguments."""

@@ -74,7 +74,7 @@ class Storm(Handle):
     """
 
     def __init__(self, ref: Ref, schedule: Iterable[Fault], origin: str) -> None:
-        self.schedule = tuple(schedule)
+        self.schedule: tuple[Fault, ...] = tuple(schedule)
         self.hits: list[Hit] = []
         self._tree = ref
         self._origin = origin

@@ -80,7 +80,7 @@ class OtpSystem(Handle):
     """
 
     def __init__(self, process: Process, test: str) -> None:
-        self.log = OtpLog(test)
+        self.log: OtpLog = OtpLog(test)
         self._process = process
         self._test = test
         self._open = False
