@@ -398,5 +398,7 @@ async def test_an_error_is_a_checkpoint_too(channel: Channel, kind: str) -> None
 
 
 async def test_the_peak_is_not_kept(channel: Channel, kind: str) -> None:
-    """It would cost each message something."""
-    assert hasattr(channel.send.statistics(), "peak_buffer_used") is (kind == "trio")
+    """It would cost each message something; older versions of Trio do not keep it either."""
+    told = {name for name in dir(channel.send.statistics()) if not name.startswith("_")}
+    assert {"peak_buffer_used"} >= told - set(otp.MailboxStatistics.__slots__)
+    assert "peak_buffer_used" not in otp.MailboxStatistics.__slots__

@@ -73,7 +73,7 @@ class _Buffer(Mailbox):
             self.owner.runtime.drop(self.owner.pid, message, "the subscription has ended")
 
     def open_end(self, end: object) -> None:
-        """Give a send end its own way into the buffer."""
+        """Open a way into the buffer for one send end alone."""
         self._ends[end] = self.inbox.clone()
 
     def close_end(self, end: object) -> None:
