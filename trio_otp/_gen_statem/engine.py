@@ -13,19 +13,15 @@ Rules, after OTP's `gen_statem`:
 * The time-outs of an event and of the enter calls it brings are one list, in which the last one of
   a kind counts. It is carried out after the enter calls.
 * Any event cancels the event time-out, a change of state the state time-out, nothing a named one.
-* Every timer has a generation. One that was cancelled or set anew while its end was already on its
-  way finds another generation and is nothing.
 
-It is long because these rules are one machine: each is only right together with the others.
+The time-outs that run are in `running_timeouts`.
 
 Follows: `gen_statem`, types `transition_option()` and `timeout_action()`.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.results import Reply, Stop
@@ -47,7 +43,8 @@ from .actions import (
     hint_for_action,
     hint_for_result,
 )
-from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening
+from .effects import Answer, Become, Consumed, Fail, Halt, Happening
+from .running_timeouts import RunningTimeouts
 from .timeouts import (
     CancelTimeout,
     Event,
@@ -98,14 +95,6 @@ class _Plan:
         self.inserted.append(happening)
 
 
-@dataclass(slots=True)
-class _Running:
-    """A time-out that runs. One of zero seconds has no timer and waits in the engine's list."""
-
-    generation: int
-    content: Any
-
-
 class Engine:
     """One machine.
 
@@ -117,12 +106,10 @@ class Engine:
 
     __slots__ = (
         "_entering",
-        "_generation",
         "_old",
         "_plan",
         "_queue",
         "_stack",
-        "_zero",
         "callbacks",
         "postponed",
         "state",
@@ -133,14 +120,12 @@ class Engine:
         self.state = state
         self.callbacks = callbacks
         self.postponed: list[Happening] = []  # oldest first
-        self.timeouts: dict[Which, _Running] = {}
-        self._zero: list[Which] = []  # of these, those of zero seconds, in order
+        self.timeouts = RunningTimeouts()
         self._queue: deque[Happening] = deque()
         self._stack: list[Any] = []  # of classes below `callbacks`
         self._plan: _Plan | None = None  # of the event in hand
         self._entering = False  # an enter call is due, or in hand
         self._old: Any = None  # the state it comes from
-        self._generation = 0
 
     # -- events ------------------------------------------------------------------------------
 
@@ -162,9 +147,8 @@ class Engine:
             return Happening(Event.ENTER, self._old)
         if self._queue:
             happening = self._queue.popleft()
-        elif self._zero:
-            which = self._zero.pop(0)
-            happening = Happening(which, self.timeouts.pop(which).content)
+        elif self.timeouts.zero:
+            happening = self.timeouts.take_zero()
         else:
             return None
         self._plan = _Plan(happening)
@@ -182,10 +166,9 @@ class Engine:
 
     def fired(self, which: Which, generation: int) -> None:
         """Take the end of a timer, if it is not out of date."""
-        running = self.timeouts.get(which)
-        if running is not None and running.generation == generation:
-            del self.timeouts[which]
-            self._queue.append(Happening(which, running.content))
+        happening = self.timeouts.take_fired(which, generation)
+        if happening is not None:
+            self._queue.append(happening)
 
     @property
     def queue(self) -> tuple[Happening, ...]:
@@ -200,7 +183,7 @@ class Engine:
     @property
     def zero(self) -> tuple[Which, ...]:
         """The time-outs of zero seconds that wait, in their order."""
-        return tuple(self._zero)
+        return tuple(self.timeouts.zero)
 
     def left(self) -> list[Happening]:
         """Return what waits, postponed or not, and came from outside or could have."""
@@ -340,55 +323,13 @@ class Engine:
             self.postponed.clear()
         if self.timeouts:
             if plan.changed:
-                self._cancel(Event.STATE_TIMEOUT, effects)
-            self._cancel(Event.EVENT_TIMEOUT, effects)
+                self.timeouts.cancel(Event.STATE_TIMEOUT, effects)
+            self.timeouts.cancel(Event.EVENT_TIMEOUT, effects)
         if plan.timeouts is not None:
             for which, action in plan.timeouts.items():
-                self._time(which, action, effects)
+                self.timeouts.carry_out(which, action, effects)
         if plan.inserted is not None:
             self._queue.extendleft(reversed(plan.inserted))
-
-    def _time(self, which: Which, action: Any, effects: list[Effect]) -> None:
-        if isinstance(action, UpdateTimeout):
-            self._update(which, action.content)
-            return
-        if isinstance(action, CancelTimeout):
-            self._cancel(which, effects)
-            return
-        seconds: float | None = action.seconds
-        if seconds is None or seconds == math.inf:
-            self._cancel(which, effects)
-        elif seconds == 0:
-            self._cancel(which, effects)
-            self._start_zero(which, action.content)
-        else:
-            self._start(which, action, effects)
-
-    def _start(self, which: Which, action: Any, effects: list[Effect]) -> None:
-        if which in self._zero:
-            self._zero.remove(which)
-        self._generation += 1
-        self.timeouts[which] = _Running(self._generation, action.content)
-        effects.append(Arm(which, self._generation, action.seconds, action.absolute))
-
-    def _start_zero(self, which: Which, content: Any) -> None:
-        self.timeouts[which] = _Running(0, content)
-        self._zero.append(which)
-
-    def _update(self, which: Which, content: Any) -> None:
-        running = self.timeouts.get(which)
-        if running is None:
-            self._start_zero(which, content)
-        else:
-            running.content = content
-
-    def _cancel(self, which: Which, effects: list[Effect]) -> None:
-        if self.timeouts.pop(which, None) is None:
-            return
-        if which in self._zero:
-            self._zero.remove(which)
-        else:
-            effects.append(Disarm(which))
 
 
 def same(one: Any, other: Any) -> bool:
