@@ -85,11 +85,11 @@ class Stage:
             assert name == process.name
         for process in runtime().processes.values():
             assert process.name is None or runtime().names[process.name] is process
-            assert all(process in peer.peers for peer in process.peers)
-            for monitor in process.watches:
+            assert all(process in (peer.links or ()) for peer in process.links or ())
+            for monitor in process.monitors or ():
                 assert monitor.target is not None
-                assert monitor in monitor.target.watched_by
-            assert not process.timers.keys() - {entry[2] for entry in runtime().timers._heap}
+                assert monitor in (monitor.target.monitored_by or ())
+            assert not set(process.timers or ()) - {entry[2] for entry in runtime().timers._heap}
         assert runtime().timers._armed <= runtime().timers._earliest()
         otp.reply(self.from_, "answered")
         await trio.sleep(200)

@@ -163,7 +163,7 @@ async def test_helpers_that_are_done_are_forgotten() -> None:
             assert "done" == await otp.call(desk, ("helper", helper))
         await trio.testing.wait_all_tasks_blocked()
         process = process_of(desk)
-        assert {} == process.watchers
+        assert not process.watchers
         assert 2 == len(runtime().processes)
 
 

@@ -18,7 +18,7 @@ async def nothing_left() -> None:
     """Check that no process but the own one, no name and no message is left."""
     assert [otp.self()] == [process.pid for process in runtime().processes.values()]
     assert {} == runtime().names
-    assert {} == runtime().processes[otp.self()._number].peers
+    assert not runtime().processes[otp.self()._number].links
     with pytest.raises(otp.ReceiveTimeout):
         await otp.receive(timeout=0)
 
@@ -247,7 +247,7 @@ async def test_a_function_child_has_started_when_it_says_so() -> None:
     async with otp.open_process():
         pid = await otp.start(otp.child(service, "web"))
         process = process_of(pid)
-        assert "port of web" == process.started
+        assert "port of web" == process.extras.started
         with pytest.raises(otp.StartError, match=r"without calling task_status\.started\(\)"):
             await otp.start(otp.child(never))
         pid, _ = await otp.start_monitor(otp.child(twice))

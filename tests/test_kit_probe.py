@@ -158,8 +158,7 @@ async def test_a_probe_watches(probe: Any, start_supervised: Any) -> None:
 async def test_a_probe_traps_exits(probe: Any) -> None:
     """The end of who is linked to it is a message; a kill ends it, and it says so."""
     pid = otp.spawn(forever)
-    process_of(probe).peers[process_of(pid)] = None
-    process_of(pid).peers[process_of(probe)] = None
+    process_of(probe).add_link(process_of(pid))
     otp.exit(pid, "tired")
     assert otp.Exit(pid, "tired") == await probe.receive(otp.Exit)
     otp.exit(probe.pid, otp.KILL)

@@ -117,7 +117,7 @@ def check(scene: Scene, reason: Any, *, answered: int = 0) -> None:
         assert error.server is scene.pid
     assert scene.process is not None
     assert scene.process.dead
-    assert {} == scene.process.requests
+    assert not scene.process.requests
 
 
 @pytest.mark.parametrize("way", BY_ITSELF)
@@ -267,6 +267,6 @@ def test_the_end_of_the_run_answers_all_100() -> None:
     assert ["system task ended"] == answers
     assert scene.process is not None
     assert scene.process.dead
-    assert {} == scene.process.requests
+    assert not scene.process.requests
     assert otp.SHUTDOWN is scene.process.exit_reason
     assert all(otp.SHUTDOWN is answer.reason for answer in scene.got.values())

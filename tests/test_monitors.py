@@ -66,7 +66,7 @@ async def test_demonitor_is_the_end_of_a_monitor() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert not otp.demonitor(kept)
         assert kept is (await otp.receive(otp.Down)).ref
-        assert {} == inside(otp.self()).watches
+        assert not inside(otp.self()).monitors
 
 
 async def test_a_flush_leaves_other_messages_in_order() -> None:
@@ -91,7 +91,7 @@ async def test_a_watcher_that_dies_is_forgotten() -> None:
         for _ in range(10):
             otp.spawn(watch, target)
         await trio.testing.wait_all_tasks_blocked()
-        assert {} == inside(target).watched_by
+        assert not inside(target).monitored_by
 
 
 async def test_names_are_free_when_links_and_monitors_hear_of_the_end() -> None:

@@ -79,10 +79,10 @@ async def test_linked_processes_that_do_not_trap_are_named(
 
 async def _link(one: otp.Pid[Any], other: otp.Pid[Any]) -> None:
     """Link two processes of others, as they would do it themselves."""
-    from inside import connect, runtime
+    from inside import runtime
 
     processes = runtime().processes
-    connect(processes[one._number], processes[other._number])
+    processes[one._number].add_link(processes[other._number])
 
 
 async def test_there_is_an_end_to_them() -> None:

@@ -149,7 +149,7 @@ async def all_is_well() -> None:
     """Every child is there, nobody waits for an answer, and each answers."""
     await wait_all_tasks_blocked()
     for process in runtime().processes.values():
-        assert {} == process.requests
+        assert not process.requests
         loop = loop_of(process)
         for info in () if loop is None else loop.infos():
             assert info.pid is not None

@@ -41,11 +41,11 @@ PATH: Final = frozenset(
 )
 PARTS: Final[dict[str, Part]] = {
     # what is in hand and since when, how many there were, and since when a caller waits
-    "notes": Part(unset=frozenset(["current", "handled", "since"])),
+    "notes": Part(unset=frozenset(["current", "messages_handled", "since"])),
     # who waits for whom: a circle of calls is refused
     "edges": Part(untested=frozenset(["caller"])),
     # the open calls: the end of their server answers them
-    "open": Part(unset=frozenset(["_requests", "requests"])),
+    "open": Part(unset=frozenset(["requests"])),
     # the slots of those who listen
     "hooks": Part(untested=frozenset(["hook", "handle_start", "handle_stop"])),
 }

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-from inside import UNSET, runtime
+from inside import runtime
 
 import trio_otp as otp
 
@@ -101,7 +101,7 @@ class World:
         self.nursery = nursery
         self.begin = begin
         self.before = set(runtime().processes.values())
-        self.links = set(self.me.peers)
+        self.links = set(self.me.links or ())
         self.returned: list[Any] = []  # pids an operation gave to its caller
 
     @property
@@ -112,10 +112,10 @@ class World:
         """Fail if anything is left of an operation, or if the servers do not work any more."""
         await trio.sleep(100)
         for process in runtime().processes.values():
-            assert {} == process.requests, process
+            assert not process.requests, process
             assert process.waits_for is None, process
             assert process.starting is None, process
-            assert process.pending_exit is UNSET, process
+            assert process.alive, process
         assert all(process.alive for process in runtime().names.values())
         assert not any(runtime().timers._fifos.values())
         assert 0 == runtime().timers.pending()
@@ -129,11 +129,11 @@ class World:
             for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
         }
         assert new <= listed | set(self.returned)
-        assert {process.pid for process in self.me.peers} <= {
+        assert {process.pid for process in self.me.links or ()} <= {
             *(process.pid for process in self.links),
             *self.returned,
         }
-        assert {} == self.me.watches
+        assert not self.me.monitors
         left = [message for message in self.me.mailbox.drain() if not self._may_stay(message)]
         assert [] == left, left
         if otp.whereis("events") is not None:

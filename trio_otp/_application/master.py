@@ -209,7 +209,7 @@ class Master:
         self.running = True
         self._emit("started")
         self.settled.set()
-        top.watchers[self._top_ended] = None
+        top.add_watcher(self._top_ended)
         if top.dead:
             self._top_ended(top)
         try:

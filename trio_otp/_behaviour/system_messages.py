@@ -72,7 +72,7 @@ async def handle_system(call: SystemCall, host: Host) -> None:
 
 async def stay_suspended(host: Host) -> None:
     """Do nothing but system requests and orders to end, as long as the process is suspended."""
-    while host.process.suspended:
+    while host.process.extras.suspended:
         await trio.lowlevel.checkpoint()
         message = await _take_what_is_for(host)
         if isinstance(message, SystemCall):
@@ -93,13 +93,11 @@ async def _answer(call: SystemCall, host: Host) -> None:
     except Exception as exc:
         result = outcome.Error(exc)
     except trio.Cancelled:
-        if (
-            process.pending_exit is UNSET and not process.hosts
-        ):  # a scope of a hand-written loop: it lives
+        if process.alive and not process.hosts:  # a scope of a hand-written loop: it lives
             call.finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
         raise
     process.current = UNSET
-    if process.pending_exit is UNSET:
+    if process.alive:
         call.finish(result)
         del result  # else this frame and the traceback of an error keep each other alive
         request.then(host)

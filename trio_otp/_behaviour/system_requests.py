@@ -100,7 +100,7 @@ class ChangeCode(Request):
     async def carry_out(self, host: Host) -> None:
         """Change the class, then let the instance follow; all of it or nothing."""
         process = host.process
-        if not process.suspended:
+        if not process.extras.suspended:
             raise ProcessNotSuspended(process.pid)
         with _Failing("code_change"):
             await host.instance._sys_code_change(self.behaviour, self.old_version, self.extra)
@@ -122,9 +122,9 @@ class GetStatus(Request):
             name=process.name,
             behaviour=process.behaviour,
             module=host.instance.system_module,
-            sys="suspended" if process.suspended else "running",
+            sys="suspended" if process.extras.suspended else "running",
             parent=None if process.parent is None else process.parent.pid,
-            dictionary=dict(process._dictionary or {}),
+            dictionary=dict(process.dictionary or {}),
             debug=debug.options,
             log=as_log(log),
             message_queue_len=len(process.mailbox),
@@ -139,7 +139,7 @@ class Suspend(Request):
 
     async def carry_out(self, host: Host) -> None:
         """Note it; `handle_system` does the rest."""
-        host.process.suspended = True
+        host.process.own_extras().suspended = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Resume(Request):
 
     async def carry_out(self, host: Host) -> None:
         """Note it."""
-        host.process.suspended = False
+        host.process.own_extras().suspended = False
 
 
 @dataclass(frozen=True, slots=True)

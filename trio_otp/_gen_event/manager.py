@@ -36,7 +36,6 @@ from .._exits.bare import reason_of
 from .._exits.errors import BadReturn, StartError
 from .._exits.reasons import NOPROC, NORMAL, SHUTDOWN, passes_through
 from .._gen_server.server import GenServer
-from .._process.links import connect
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._process.status import formatted, told
@@ -168,8 +167,7 @@ class EventManager(GenServer):
             await self.take_out(entry, SHUTDOWN, told=SHUTDOWN)
         for owner in owners:
             if owner is not self._process.parent:
-                owner.peers.pop(self._process, None)
-                self._process.peers.pop(owner, None)
+                owner.remove_link(self._process)
 
     async def _take_exit(self, signal: Exit) -> None:
         for entry in self.table.owned_by(signal.pid):
@@ -216,7 +214,7 @@ class EventManager(GenServer):
         if owner.dead:
             self._process.mailbox.put(Exit(owner.pid, NOPROC))
         else:
-            connect(owner, self._process)
+            owner.add_link(self._process)
 
     async def tell_all(self, callback: str, message: Any) -> None:
         """Call `handle_event` or `handle_info` of all handlers, newest first."""
@@ -343,10 +341,10 @@ class EventManager(GenServer):
             del ran  # else this frame and the traceback of a crash keep each other alive
 
     def _is_over(self) -> bool:
-        """Check whether an exit signal ends the manager here; in an orderly end all terminate."""
+        """Check whether an exit signal ends the manager here; others run `terminate`."""
         process = self._process
         ends_in_order = process.runs_terminate and process.terminate_scope is not None
-        return process.pending_exit is not UNSET and not ends_in_order
+        return process.is_exiting and not ends_in_order
 
     def _tell_owner(self, entry: Entry, reason: object) -> None:
         owner: Process | None = entry.owner

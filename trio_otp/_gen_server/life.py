@@ -87,14 +87,14 @@ class Life(ABC):
                 ignore(process)
             if isinstance(result, Stop):
                 raise ProcessExit(result.reason)
-            if process.pending_exit is not UNSET:  # an init without a checkpoint has not noticed
+            if process.is_exiting:  # an init without a checkpoint has not noticed
                 process.enter_scope()
                 await trio.lowlevel.checkpoint()
             self._begin(result)
             assert process.starting is not None
             process.starting.ack()
         try:
-            if process.pending_exit is not UNSET and process.scope is None:
+            if process.is_exiting and process.scope is None:
                 raise ProcessExit(process.pending_exit)  # it has slept, and was woken to end
             await self._serve()
             return fall_asleep
@@ -113,7 +113,7 @@ class Life(ABC):
 
     async def _stop(self, stopping: Stopping) -> None:
         self.process.enter_scope()
-        if self.process.pending_exit is not UNSET and not self.process.runs_terminate:
+        if not self.process.may_terminate:
             await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
         try:
             try:
@@ -121,7 +121,7 @@ class Life(ABC):
             finally:
                 await self._terminate(stopping.reason)
         finally:
-            killed = self.process.pending_exit is not UNSET  # then the callers learn of that
+            killed = self.process.is_exiting  # then the callers learn of that
             if stopping.from_ is not None and stopping.reply is not UNSET and not killed:
                 stopping.from_.finish(as_outcome(stopping.reply))
         raise ProcessExit(stopping.reason)
@@ -130,14 +130,14 @@ class Life(ABC):
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
         process, reason = self.process, reason_of(exc)
         process.enter_scope()
-        if process.pending_exit is UNSET and not passes_through(exc):
+        if process.alive and not passes_through(exc):
             try:
                 self._report(reason)
             finally:  # also if Ctrl-C breaks off a `format_status`
                 await self._terminate(reason)
             raise ProcessExit(reason)
         try:
-            if process.pending_exit is UNSET:
+            if process.alive:
                 await self._terminate(reason, process.shutdown)
             elif process.runs_terminate:
                 await self._terminate(process.pending_exit)

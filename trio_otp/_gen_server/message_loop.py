@@ -4,8 +4,8 @@ Rules this file keeps:
 
 * One message at a time, in the order of arrival; what comes from inside, a `continue_` or an event
   of a machine, goes before any message.
-* After each callback it looks whether an exit signal is on its way: a doomed server answers nobody
-  any more, also if its callback had no checkpoint at which to notice.
+* After each callback it looks whether an exit signal is on its way: a server that is exiting
+  answers nobody any more, also if its callback had no checkpoint at which to notice.
 * Messages are taken without a checkpoint in between, at most `BURST` of them or for
   `BURST_SECONDS`, so that a flood delays other tasks by no more than that.
 * An idle time-out is an absolute deadline: messages for the behaviour itself leave it alone.

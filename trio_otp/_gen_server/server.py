@@ -410,7 +410,7 @@ def reply_from_task(
     label = f"reply:{label_of(fn)}"
     helper = Start(Blueprint(label, body), server.nursery, server).create()
     helper.callers = callers_for(server)
-    helper.watchers[died] = None
+    helper.add_watcher(died)
     _end_with(server, helper)
     return helper.pid
 
@@ -420,7 +420,7 @@ def _end_with(server: Process, helper: Process) -> None:
         helper.exit_with(server.exit_reason)
 
     def forget(_: Process) -> None:
-        server.watchers.pop(end, None)
+        server.remove_watcher(end)
 
-    server.watchers[end] = None
-    helper.watchers[forget] = None
+    server.add_watcher(end)
+    helper.add_watcher(forget)

@@ -4,7 +4,7 @@ It turns messages into events, runs the callback of the state, and carries out t
 it returned: answers, timers, the end. What it shares with a GenServer, how it starts, ends, reports
 and takes messages, is that of `server_loop`, with the same rules; in particular:
 
-* A doomed machine answers nobody any more, also if its callback had no checkpoint.
+* A machine that is exiting answers nobody any more, also if its callback had no checkpoint.
 * Events that were inserted or come back are handled without a checkpoint in between, but no more of
   them, and no longer, than messages: a machine that goes on by itself for ever starves nobody.
 * A call that is postponed keeps its caller waiting for this machine; one that was handled without
@@ -84,7 +84,7 @@ class StatemLoop(MessageLoop):
             self._drop_what_is_left()
 
     def _drop_what_is_left(self) -> None:
-        """Count messages that wait in the engine, as the epilogue counts those in the mailbox."""
+        """Count messages that wait in the engine, as `drop_what_is_left` those in the mailbox."""
         process = self.process
         for happening in () if self.instance is None else self._left():
             if not isinstance(happening.content, Exit | Down):
@@ -234,18 +234,18 @@ class StatemLoop(MessageLoop):
         start = 0.0 if arm.absolute else trio.current_time()
         ended = TimerEnded(arm.which, arm.generation)
         timer = self._timers[arm.which] = Timer(start + arm.seconds, partial(self._fire, ended))
-        self.process.timers[timer] = None
+        self.process.add_timer(timer)
         self.process.runtime.timers.add(timer)
 
     @enable_ki_protection
     def _disarm(self, which: Which) -> None:
         timer = self._timers.pop(which, None)
         if timer is not None:
-            self.process.timers.pop(timer, None)
+            self.process.remove_timer(timer)
             self.process.runtime.timers.cancel(timer)
 
     def _fire(self, ended: TimerEnded, timer: Timer) -> None:
-        self.process.timers.pop(timer, None)
+        self.process.remove_timer(timer)
         if self._timers.get(ended.which) is timer:
             del self._timers[ended.which]
         if self.process.alive:

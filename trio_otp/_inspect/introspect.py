@@ -165,29 +165,29 @@ def process_info(ref: Ref) -> ProcessInfo:
         label=process.label,
         behaviour=process.behaviour,
         status=status_of(process),
-        started=process.started,
+        started=process.extras.started,
         parent=_pid(process.parent),
         supervisor=_pid(process.supervisor),
         child_id=None if slot is None else slot.spec.id,
         restarts=0 if slot is None else slot.restarts,
         ancestors=process.ancestors,
         callers=process.callers,
-        links=tuple(peer.pid for peer in process._peers or ()),
-        monitors=tuple(monitor.what for monitor in process._watches or ()),
-        monitored_by=tuple(monitor.watcher.pid for monitor in process._watched_by or ()),
+        links=tuple(peer.pid for peer in process.links or ()),
+        monitors=tuple(monitor.what for monitor in process.monitors or ()),
+        monitored_by=tuple(monitor.watcher.pid for monitor in process.monitored_by or ()),
         trap_exit=process.trap_exit,
         message_queue_len=len(process.mailbox),
-        unanswered=len(process._requests or ()),
+        unanswered=len(process.requests or ()),
         handled=process.messages_handled,
         message=_in_hand(process) if in_hand else None,
         seconds=trio.current_time() - process.since if in_hand else 0.0,
         waits_for=_pid(awaited(process)),
-        dictionary=tuple(process._dictionary or ()),
+        dictionary=tuple(process.dictionary or ()),
         stack=tuple(_stack(process)),
         summary=None if loop is None else loop.summary,
         history=() if loop is None else tuple(loop.reports.history),
         os_pid=process.instance.os_pid if isinstance(process.instance, Port) else None,
-        thread=process.thread,
+        thread=process.extras.thread,
     )
 
 
@@ -206,17 +206,17 @@ def look(ref: Any) -> Process:
 
 def status_of(process: Process) -> Status:
     """Say in a word what a process is doing."""
-    if process.pending_exit is not UNSET or process.terminate_scope is not None:
+    if process.is_exiting or process.terminate_scope is not None:
         return "exiting"
     if process.starting is not None:
         return "starting"
     if process.waits_for is not None:
         return "waiting"
-    if process.suspended:
+    if process.extras.suspended:
         return "suspended"
     if process.current is not UNSET:
         return "handling"
-    plain = process.behaviour is None or process.thread is not None
+    plain = process.behaviour is None or process.extras.thread is not None
     return "running" if plain else "idle"
 
 

@@ -44,7 +44,7 @@ def add_metadata(record: logging.LogRecord) -> bool:
     """
     process = current_process.get(None)
     put(record, fields_of(process))
-    put(record, flat((None if process is None else process.metadata) or {}))
+    put(record, flat((None if process is None else process.extras.metadata) or {}))
     return True
 
 
@@ -59,7 +59,7 @@ def fields_of(process: Process | None) -> dict[str, object]:
         "otp_label": shown_text(process.label, ATTRIBUTE),
         "otp_initial_call": initial_call(process),
         "otp_callers": bounded(process.callers),
-        "otp_metadata": flat(process.metadata or {}),
+        "otp_metadata": flat(process.extras.metadata or {}),
     }
 
 

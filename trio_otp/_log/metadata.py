@@ -40,8 +40,10 @@ def set_metadata(**values: Any) -> None:
     Follows: `Logger.metadata/1`.
     """
     process = need_process("otp.set_metadata")
-    merged = {**(process.metadata or {}), **_checked(values)}
-    process.metadata = {key: value for key, value in merged.items() if value is not None} or None
+    merged = {**(process.extras.metadata or {}), **_checked(values)}
+    process.own_extras().metadata = {
+        key: value for key, value in merged.items() if value is not None
+    } or None
 
 
 @public
@@ -59,7 +61,7 @@ def reset_metadata(**values: Any) -> None:
     """
     process = need_process("otp.reset_metadata")
     kept = {key: value for key, value in _checked(values).items() if value is not None}
-    process.metadata = kept or None
+    process.own_extras().metadata = kept or None
 
 
 @public
@@ -71,7 +73,7 @@ def metadata() -> dict[str, Any]:
 
     Follows: `Logger.metadata/0`.
     """
-    return dict(need_process("otp.metadata").metadata or {})
+    return dict(need_process("otp.metadata").extras.metadata or {})
 
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Scope(GenServer):
     def init(self) -> None:
         """Let go of everybody at its end."""
         self._process = need_process("otp.pg.Scope")
-        self._process.entries[self._close] = None
+        self._process.add_cleanup(self._close)
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call; a crash would lose the groups of others."""
@@ -100,7 +100,7 @@ class Scope(GenServer):
         """Add memberships, and tell who follows the group."""
         for process in processes:
             self.table.join(process, group)
-            process.entries[self._member_died] = None
+            process.add_cleanup(self._member_died)
         self._tell(Joined, group, processes)
 
     @enable_ki_protection
@@ -109,7 +109,7 @@ class Scope(GenServer):
         left = [process for process in processes if self.table.leave(process, group)]
         for process in left:
             if process not in self.table:
-                process.entries.pop(self._member_died, None)
+                process.remove_cleanup(self._member_died)
         self._tell(Left, group, left)
         return bool(left)
 
@@ -119,7 +119,7 @@ class Scope(GenServer):
         handle = GroupMonitor(watcher, self, group)
         self.monitors.setdefault(_strict(group), {})[handle] = None
         self._watching[watcher] = self._watching.get(watcher, 0) + 1
-        watcher.entries[self._watcher_died] = None
+        watcher.add_cleanup(self._watcher_died)
         return handle
 
     @enable_ki_protection
@@ -134,7 +134,7 @@ class Scope(GenServer):
         self._watching[handle.watcher] -= 1
         if self._watching[handle.watcher] == 0:
             del self._watching[handle.watcher]
-            handle.watcher.entries.pop(self._watcher_died, None)
+            handle.watcher.remove_cleanup(self._watcher_died)
         return True
 
     def living(self, group: Any) -> list[Pid[Any]]:
@@ -162,9 +162,9 @@ class Scope(GenServer):
 
     def _close(self, _: Process) -> None:
         for member in self.table:
-            member.entries.pop(self._member_died, None)
+            member.remove_cleanup(self._member_died)
         for watcher in self._watching:
-            watcher.entries.pop(self._watcher_died, None)
+            watcher.remove_cleanup(self._watcher_died)
         self.monitors.clear()
         self._watching.clear()
 

@@ -61,7 +61,6 @@ from .._util.bounded import bounded
 from .._util.checks import check_flag
 from .._util.public import public
 from .._util.signature import check_arguments
-from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from ..events import NoticeReport
 
@@ -164,7 +163,7 @@ class WorkerThread(Behaviour):
                     limiter=trio.CapacityLimiter(1),  # it may take for ever; others need the tokens
                     abandon_on_cancel=self._abandon,
                 )
-            if grace.cancelled_caught and process.thread is not None:
+            if grace.cancelled_caught and process.extras.thread is not None:
                 report_stack(process, "does not stop and is left behind; its thread sits in")
             nursery.cancel_scope.cancel()
         if crash is not None:
@@ -185,7 +184,7 @@ class WorkerThread(Behaviour):
         try:
             await trio.sleep_forever()
         finally:
-            if process.pending_exit is not UNSET:  # else the function has returned
+            if process.is_exiting:  # else the function has returned
                 try:
                     self._tell(process)
                 finally:  # also if Ctrl-C breaks off a callback
@@ -215,17 +214,17 @@ class WorkerThread(Behaviour):
 
 @contextmanager
 def _thread_of(process: Process) -> Generator[None]:
-    process.thread = threading.get_ident()
+    process.own_extras().thread = threading.get_ident()
     try:
         yield
     finally:
-        process.thread = None
+        process.own_extras().thread = None
 
 
 def _of_this_thread(what: str) -> WorkerThread:
     process = current_process.get(None)
     worker = None if process is None else process.instance
-    if process is None or process.thread != threading.get_ident() or worker is None:
+    if process is None or process.extras.thread != threading.get_ident() or worker is None:
         raise NotAProcess(f"{what} belongs into the function that a WorkerThread runs")
     assert isinstance(worker, WorkerThread)
     return worker

@@ -70,7 +70,7 @@ def _ending_with(process: Process) -> Iterator[Process]:
     seen = {process}
     queue = [process]
     for each in queue:  # grows while it is walked
-        for peer in each.peers:
+        for peer in each.links or ():
             if peer not in seen and peer.alive and not peer.trap_exit:
                 seen.add(peer)
                 queue.append(peer)
@@ -83,6 +83,6 @@ def _neighbour(peer: Process) -> Neighbour:
         name=peer.name,
         initial_call=initial_call(peer),
         message_queue_len=len(peer.mailbox),
-        links=tuple(each.pid for each in peer.peers),
+        links=tuple(each.pid for each in peer.links or ()),
         place=place_of(peer.task),
     )

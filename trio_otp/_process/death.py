@@ -13,6 +13,7 @@ from ..events import NoticeReport
 from .mailbox import SystemMessage
 from .request import From
 from .signals import Down, Exit
+from .tables import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +28,12 @@ def let_go(process: Process) -> None:
     del runtime.processes[process.pid._number]
     if process.name is not None:
         del runtime.names[process.name]
-    for clean_up in list(process._entries or ()):
+    for clean_up in list(process.cleanups or ()):
         _clean_up(process, clean_up)
-    for timer in list(process._timers or ()):
+    for timer in list(process.timers or ()):
         runtime.timers.cancel(timer)
-    for monitor in process._watches or ():
-        target, monitor.target = monitor.target, None
-        if target is not None:
-            target.watched_by.pop(monitor, None)
+    for monitor in list(process.monitors or ()):
+        monitor.detach()
     process.nursery.remove(process)
 
 
@@ -49,21 +48,19 @@ def _clean_up(process: Process, clean_up: Callable[[Process], object]) -> None:
 
 def tell(process: Process, reason: object) -> None:
     """Answer who waits for the process, then tell links, then monitors."""
-    for request in list(process.requests):
+    for request in list(process.requests or ()):
         request.server_died(reason)
     if process.starting is not None:  # its starter is told by an error, not by an exit signal
         process.starting.failed(process, reason)
-    peers, process._peers = process._peers, None
-    for peer in peers or ():
-        peer.peers.pop(process, None)
+    links, process.links = process.links, None
+    for peer in links or ():
+        peer.links = without_key(peer.links, process)
         peer.signal(process.pid, reason, linked=True)
-    watched_by, process._watched_by = process._watched_by, None
-    for monitor in watched_by or ():
-        monitor.target = None  # who keeps the reference does not keep the dead
-        monitor.watcher.watches.pop(monitor, None)
+    for monitor in list(process.monitored_by or ()):
+        process.remove_monitor(monitor)
         if not monitor.watcher.dead:
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
-    for watcher in list(process._watchers or ()):
+    for watcher in list(process.watchers or ()):
         watcher(process)
     if process.ended is not None:
         process.ended.set()

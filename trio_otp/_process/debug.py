@@ -230,7 +230,7 @@ class Debug:
         self.close()
         self._file = file
         if file is not None:
-            self._process.watchers[self._died] = None
+            self._process.add_watcher(self._died)
 
     def try_to_write_to(self, path: Any) -> None:
         """As `write_to`; a file that cannot be opened is reported."""
@@ -257,7 +257,7 @@ class Debug:
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
-            self._process.watchers.pop(self._died, None)
+            self._process.remove_watcher(self._died)
             file, self._file = self._file, None
             file.close()
 

@@ -18,21 +18,17 @@ Follows: Erlang's `hibernate_after` of `gen_server:start_link/4`.
 from __future__ import annotations
 
 import contextvars
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
 
-from .._util.unset import UNSET
 from .nursery import task_name
-from .tables import slim
 from .timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .process import Process
-
-TABLES: Final = ("_peers", "_watched_by", "_watches", "_watchers", "_entries", "_timers")
 
 
 @enable_ki_protection
@@ -42,11 +38,10 @@ def fall_asleep(process: Process) -> None:
     assert task is not None
     process.task = process.scope = process.make = None
     process.since = 0.0
-    process._requests = process._requests or None
-    slim(process, TABLES)
+    process.pack()
     context = task.context if len(task.context) > 1 else None  # 1: that of current_process
     process.mailbox.sleep(Waking(process, context))
-    if process.pending_exit is not UNSET:
+    if process.is_exiting:
         process.mailbox.wake()
 
 
@@ -73,7 +68,7 @@ class Waking:
 @enable_ki_protection
 async def _run_in(process: Process, context: contextvars.Context) -> None:
     """Run the task of a process in the context that it had before it slept."""
-    if process.pending_exit is UNSET or process.runs_terminate:
+    if process.may_terminate:
         current_task().context = context
         await cancel_shielded_checkpoint()  # the next step of the task is the first in there
     await process.run()
@@ -112,20 +107,20 @@ class IdleTimer:
         """Take the timer back: the server falls asleep, or at other times from now on."""
         timer, self._timer = self._timer, None
         if timer is not None:
-            self._process.timers.pop(timer, None)
+            self._process.remove_timer(timer)
             self._process.runtime.timers.cancel(timer)
 
     @enable_ki_protection
     def _set_timer(self) -> None:
         timer = self._timer = Timer(self._since + self.after, self._look)
-        self._process.timers[timer] = None
+        self._process.add_timer(timer)
         self._process.runtime.timers.add(timer)
 
     def _look(self, timer: Timer) -> None:
         """See whether it has been idle since the timer was set: messages do not touch that."""
         process = self._process
         self._timer = None
-        process.timers.pop(timer, None)
+        process.remove_timer(timer)
         if process.runtime.now() < self._since + self.after:
             self._set_timer()
         else:  # if it is busy, it sets another one when it waits again

@@ -39,7 +39,10 @@ def dictionary() -> dict[object, Any]:
 
     Follows: `Process.put/2`, `Process.get/2`.
     """
-    return need_process("otp.dictionary").dictionary
+    process = need_process("otp.dictionary")
+    if process.dictionary is None:
+        process.dictionary = {}
+    return process.dictionary
 
 
 @public
@@ -91,7 +94,7 @@ def set_label(label: str) -> None:
     if not isinstance(label, str):
         raise TypeError(f"label={bounded(label)}: expected a str")
     process = need_process("otp.set_label")
-    process.label = process.pid._label = label
+    process.label = label
 
 
 @public

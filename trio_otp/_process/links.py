@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from .process import Process
 
 
-def connect(one: Process, other: Process) -> None:
-    """Link two processes; once is enough."""
-    one.peers[other] = None
-    other.peers[one] = None
-
-
 @public
 @enable_ki_protection
 def link(pid: Pid[Any]) -> None:
@@ -53,7 +47,7 @@ def link(pid: Pid[Any]) -> None:
     if other is process:
         return
     if other is not None:
-        connect(process, other)
+        process.add_link(other)
     elif process.trap_exit:
         process.mailbox.put(Exit(pid, NOPROC))
     else:
@@ -77,8 +71,7 @@ def unlink(pid: Pid[Any]) -> None:
     process = need_process("otp.unlink")
     other = _pid_of(pid)._process
     if other is not None:
-        process.peers.pop(other, None)
-        other.peers.pop(process, None)
+        process.remove_link(other)
 
 
 def _pid_of(what: object) -> Pid[Any]:
@@ -113,7 +106,7 @@ def monitor(ref: Ref) -> Monitor:
     if target is None:
         process.mailbox.put(Down(handle, ref, NOPROC))
     else:
-        handle._attach(target)
+        target.add_monitor(handle)
     return handle
 
 
@@ -139,7 +132,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
         raise TypeError(f"handle={bounded(handle)}: expected {accepted}")
     if handle.watcher.runtime is not runtime():
         return False
-    found = handle._detach()
+    found = handle.detach()
     if flush and not found and not handle.watcher.dead:
         with suppress(trio.WouldBlock):
             handle.watcher.mailbox.take_match(lambda m: isinstance(m, Down) and m.ref is handle)

@@ -261,7 +261,7 @@ def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
     if taken:
         process.pid._name = key if process.pid._name is None else process.pid._name
         if not getattr(module, "frees_names", False):  # a Registry frees its entries itself
-            process.entries[partial(_free, module, key)] = None
+            process.add_cleanup(partial(_free, module, key))
     return taken
 
 

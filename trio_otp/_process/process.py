@@ -5,10 +5,10 @@ The life of a process is `create` -> its task runs the body -> `die`. Rules this
 * The body is shielded from outside cancellation; only exit signals and supervisors end it. The
   scope that does so is made when the task first has to wait for something that knows nothing of
   that, see `enter_scope`.
-* `die`, the epilogue, has no checkpoint: names and registry entries go first, then the callers
+* `die` has no checkpoint: names and registry entries go first, then the callers
   that wait are answered, then exits go to links, then DOWN to monitors. So a name is free before
   anyone hears of the death.
-* A process with an exit signal on its way (`doomed`) counts as dead for everybody but its
+* A process with an exit signal on its way (`is_exiting`) counts as dead for everybody but its
   supervisor, as in OTP; it dies when its body has unwound.
 * A process that hosts children (a supervisor) owns a nursery. It dies when its body ends, before
   the nursery has drained; what is left in the nursery is then shut down newest first.
@@ -30,157 +30,26 @@ from .._exits.bare import part, raise_bare, reason_of
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
 from .._util.bounded import bounded
-from .._util.copies import Handle
 from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
-from .mailbox import Mailbox
 from .nursery import OrderedNursery
-from .pid import Pid
 from .runtime import current_process
 from .signals import Exit
+from .state import ProcessState
 from .stopping import KillWatch
-from .tables import Rare, Table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .debug import Debug
-    from .request import From
-    from .runtime import Runtime
-    from .signals import Monitor
+    from .pid import Pid
 
 
-class Process(Handle):
+class Process(ProcessState):
     """The inside of a process; users hold its `Pid`."""
 
-    __slots__ = (
-        "_dictionary",
-        "_peers",
-        "_rare",
-        "_requests",
-        "_timers",
-        "_watched_by",
-        "_watches",
-        "ancestors",
-        "behaviour",
-        "body",
-        "callers",
-        "children",
-        "current",
-        "dead",
-        "debug",
-        "ended",
-        "exit_reason",
-        "first_label",
-        "hosts",
-        "instance",
-        "label",
-        "lineage",
-        "mailbox",
-        "make",
-        "messages_handled",
-        "name",
-        "nursery",
-        "parent",
-        "pending_exit",
-        "pid",
-        "runs_terminate",
-        "runtime",
-        "scope",
-        "shutdown",
-        "since",
-        "starting",
-        "supervisor",
-        "task",
-        "terminate_scope",
-        "trap_exit",
-        "waits_for",
-    )
-
-    # Who hears of its end, in the order in which they are told.
-    requests: Table[From[Any], None] = Table()  # calls sent to us that wait for an answer
-    peers: Table[Process, None] = Table()  # links
-    watched_by: Table[Monitor, None] = Table()
-    watches: Table[Monitor, None] = Table()
-    watchers: Table[Callable[[Process], object], None] = Table()  # internal; after the monitors
-    # What else is to clean up.
-    entries: Table[Callable[[Process], object], None] = Table()  # of registries
-    timers: Table[Any, None] = Table()  # pending send_after to it
-    dictionary: Table[object, Any] = Table()
-    # What most processes do not have.
-    _watchers: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
-    _entries: Rare[dict[Callable[[Process], object], None] | None] = Rare(None)
-    metadata: Rare[dict[str, Any] | None] = Rare(None)  # what its log records carry
-    thread: Rare[int | None] = Rare(None)  # the worker thread that runs its function, if one does
-    started: Rare[Any] = Rare(None)  # what it told its starter
-    stop_message: Rare[Exit | None] = Rare(None)  # to end, as a message, as it traps exits
-    suspended: Rare[bool] = Rare(False)  # by `otp.sys`
-    retired: Rare[bool] = Rare(False)  # it stops what lives in it, and then dies
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        nursery: OrderedNursery,
-        body: Callable[[Process], Awaitable[object]] | None,
-        label: str,
-    ) -> None:
-        self.runtime: Runtime = runtime
-        self.nursery: OrderedNursery = nursery
-        self.body = body  # None for a behaviour
-        self.make: Callable[[], Any] | None = None  # its instance, of a behaviour
-        self.label: str = label
-        self.first_label: str = label
-        self.pid: Pid[Any] = Pid(runtime.next_id(), label, self)
-        self.name: object = None
-        self.mailbox: Mailbox = Mailbox()
-        self.scope: trio.CancelScope | None = None  # once the task has entered one
-        self.terminate_scope: trio.CancelScope | None = None  # set while `terminate` runs in it
-        self.task: trio.lowlevel.Task | None = None
-        self._requests: dict[From[Any], None] | None = None
-        self._rare: dict[str, Any] | None = None
-        self._peers: dict[Process, None] | None = None
-        self._watched_by: dict[Monitor, None] | None = None
-        self._watches: dict[Monitor, None] | None = None
-        self._timers: dict[Any, None] | None = None
-        self._dictionary: dict[object, Any] | None = None
-        self.parent: Process | None = None
-        self.supervisor: Process | None = None
-        self.ancestors: tuple[object, ...] = ()
-        self.callers: tuple[Pid[Any], ...] = ()  # of a task, on whose behalf it runs
-        self.lineage: tuple[object, ...] | None = None  # the ancestors of those it starts
-        self.trap_exit: bool = False
-        self.hosts: bool = False
-        self.children: OrderedNursery | None = None
-        self.shutdown: float | None = 5.0  # seconds it gets when its nursery closes; None: for ever
-        self.starting: Any = None  # until init is over
-        self.behaviour: type[Any] | None = None  # the class, None for a plain process
-        self.instance: Any = None
-        # The wait-for edges of the deadlock check: to one process, or to several that are to end.
-        self.waits_for: Process | dict[Process, None] | None = None
-        self.pending_exit: object = UNSET  # the reason of the exit signal on its way
-        self.runs_terminate: bool = False  # doomed by a supervisor: terminate still runs
-        self.dead: bool = False
-        self.exit_reason: object = UNSET
-        self.ended: trio.Event | None = None
-        self.messages_handled: int = 0
-        self.debug: Debug | None = None  # what watches it, if anything does
-        self.current: Any = UNSET  # message in hand
-        self.since: float = 0.0  # and since when
-
-    def __repr__(self) -> str:
-        return f"<Process {self.pid!r}>"
-
-    @property
-    def alive(self) -> bool:
-        """Neither dead nor about to be."""
-        return not self.dead and self.pending_exit is UNSET
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether it is being cancelled, so that whatever it waits for is over."""
-        return self.dead or (self.pending_exit is not UNSET and self.terminate_scope is None)
+    __slots__ = ()
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -304,13 +173,13 @@ class Process(Handle):
             handled=self.messages_handled,
             queue_len=len(self.mailbox),
             ancestors=self.ancestors,
-            links=tuple(peer.pid for peer in self._peers or ()),
+            links=tuple(peer.pid for peer in self.links or ()),
             callers=self.callers,
             behaviour=behaviour_name(self),
             initial_call=initial_call(self),
-            dictionary=tuple(self._dictionary or ()),
+            dictionary=tuple(self.dictionary or ()),
             trap_exit=self.trap_exit,
-            metadata=dict(self.metadata or {}),
+            metadata=dict(self.extras.metadata or {}),
             neighbours=neighbours_of(self),
             **all_details,
         )
@@ -342,9 +211,12 @@ class Process(Handle):
     def exit_with(self, reason: object, *, run_terminate: bool = False) -> None:
         """Let the process end with `reason` at its next checkpoint.
 
-        Only a kill outdoes an earlier reason. An orderly end leaves a `terminate` that runs alone.
+        Only a kill outdoes an earlier reason. With `run_terminate` a `terminate` that runs is left
+        alone.
         """
-        if reason is KILLED and self.pending_exit is not KILLED and not self.dead:
+        if self.dead:
+            return
+        if reason is KILLED and self.pending_exit is not KILLED:
             KillWatch(self)
         if self.pending_exit is not UNSET:
             if reason is not KILLED or not self.runs_terminate:
@@ -353,7 +225,7 @@ class Process(Handle):
             return
         self.pending_exit = reason
         self.runs_terminate = run_terminate
-        if self.retired and reason is KILLED:
+        if self.extras.retired and reason is KILLED:
             self.die(KILLED)
         elif self.scope is None:
             self.mailbox.wake()
@@ -366,7 +238,7 @@ class Process(Handle):
     def request_shutdown(
         self, sender: Pid[Any], reason: object, *, interrupt: bool = False
     ) -> None:
-        """Ask for an orderly end, as a supervisor does.
+        """Ask for an end with `terminate`, as a supervisor does.
 
         Args:
             sender: who asks.
@@ -390,7 +262,7 @@ class Process(Handle):
         known = self.stop_message
         return known is not None and known.pid is sender and known.reason is reason
 
-    # -- epilogue --------------------------------------------------------------------------------
+    # -- death ----------------------------------------------------------------------------------
 
     @enable_ki_protection
     def die(self, reason: object) -> None:
@@ -399,9 +271,9 @@ class Process(Handle):
             return
         if self.pending_exit is not UNSET:
             reason = self.pending_exit
+        self.pending_exit = reason
         self.dead = True
         self.waits_for = None
-        self.exit_reason = reason
         let_go(self)
         tell(self, reason)
         if (hook := self.runtime.events.process_exit) is not None:
@@ -418,13 +290,13 @@ class Process(Handle):
     def retire(self, reason: object) -> None:
         """Begin an end that nobody hears of until what lives in this process has been stopped.
 
-        It is doomed from here on, so what ends in it changes the reason no more. Only a kill,
+        It is exiting from here on, so what ends in it changes the reason no more. Only a kill,
         before or after, is its death at once, and takes along what is linked to it.
         """
         if self.pending_exit is UNSET:
             self.pending_exit = reason
         self.runs_terminate = True  # so that a kill outdoes any other reason
-        self.retired = True
+        self.own_extras().retired = True
         if self.children is not None:
             self.waits_for = self.children.processes
         if self.pending_exit is KILLED:
@@ -433,13 +305,11 @@ class Process(Handle):
     @enable_ki_protection
     def unlink_parent(self) -> None:
         """Remove the link to its starter."""
-        if self.parent is not None:
-            self.peers.pop(self.parent, None)
-            self.parent.peers.pop(self, None)
+        self.remove_link(self.parent)
 
     @enable_ki_protection
     async def wait_dead(self) -> None:
-        """Wait until the epilogue has run."""
+        """Wait until the process is dead."""
         if self.dead:
             await trio.lowlevel.checkpoint()
             return

@@ -2,7 +2,7 @@
 
 A request is answered exactly once: by a reply, by the death of its server, by its time-out, or
 given up because its caller was cancelled. Whatever comes second finds `done` set and is counted as
-dropped. The server lists its open requests in `Process.requests`, so its epilogue can answer every
+dropped. The server lists its open requests in `Process.requests`, so its death can answer every
 one, wherever it is: queued, in hand or deferred.
 """
 
@@ -121,9 +121,9 @@ class From(Handle, Caller, Generic[T]):
         if caller is not None and caller.task is task and not caller.dead:
             set_edge(caller, server, self.ref, self.message)
             self.caller = caller
-        if server._requests is None:  # a table, the slot of which is quicker
-            server._requests = {}
-        server._requests[self] = None
+        if server.requests is None:  # as `add_request`, to save a call
+            server.requests = {}
+        server.requests[self] = None
         server.mailbox.put(self)
         self.task = task  # not before: whoever answers inside `put` must not wake a task that runs
 
@@ -148,7 +148,7 @@ class From(Handle, Caller, Generic[T]):
         """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
         self.deliver = deliver
         self.since = trio.current_time()
-        self.server.requests[self] = None
+        self.server.add_request(self)
         self.server.mailbox.put(self)
 
     @enable_ki_protection
@@ -256,8 +256,8 @@ class From(Handle, Caller, Generic[T]):
         if self._fifo is not None:
             self._fifo.pop(self, None)
             self._fifo = None
-        if self.server._requests is not None:
-            self.server._requests.pop(self, None)
+        if self.server.requests is not None:
+            self.server.requests.pop(self, None)
         if self.caller is not None:
             self.caller.waits_for = None
             self.caller = None

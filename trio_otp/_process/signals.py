@@ -47,17 +47,12 @@ class Monitor(Handle):
         self.target: Process | None = None
         self.what: object = what
 
-    def _attach(self, target: Process) -> None:
-        """Begin to watch a living process."""
-        self.target = target
-        target.watched_by[self] = None
-        self.watcher.watches[self] = None
-
-    def _detach(self) -> bool:
-        """Watch no more; tell whether it did until now."""
-        self.watcher.watches.pop(self, None)
-        target, self.target = self.target, None
-        return target is not None and target.watched_by.pop(self, self) is None
+    def detach(self) -> bool:
+        """Watch no more; return whether it did until now."""
+        if self.target is None:
+            return False
+        self.target.remove_monitor(self)
+        return True
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.what!r}>"

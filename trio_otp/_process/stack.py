@@ -28,7 +28,8 @@ def report_stack(process: Process, what: str) -> None:
 def stack_of(process: Process) -> list[tuple[FrameType, int]]:
     """List the frames of a waiting process, outermost first, and of a thread that works for it."""
     frames = [] if process.task is None else list(process.task.iter_await_frames())
-    return frames if process.thread is None else [*frames, *frames_of_thread(process.thread)]
+    thread = process.extras.thread
+    return frames if thread is None else [*frames, *frames_of_thread(thread)]
 
 
 def frames_of_thread(ident: int) -> list[tuple[FrameType, int]]:

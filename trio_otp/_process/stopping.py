@@ -75,10 +75,9 @@ def part_from(process: Process, leaving: Container[Process | None]) -> None:
         process: whom to stop now.
         leaving: all that are being stopped, one after another.
     """
-    for peer in list(process._peers or ()):
+    for peer in list(process.links or ()):
         if peer in leaving and not peer.trap_exit and not peer.dead:
-            process.peers.pop(peer, None)
-            peer.peers.pop(process, None)
+            process.remove_link(peer)
 
 
 @enable_ki_protection
@@ -110,7 +109,7 @@ class KillWatch:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._fifo = process.runtime.timers.limit(self, STUCK_AFTER)
-        process.watchers[self._met] = None
+        process.add_watcher(self._met)
 
     def _met(self, _: Process) -> None:
         self._fifo.pop(self, None)

@@ -1,74 +1,35 @@
-"""Tables of a process, each made when it is first asked for, and values that few have.
+"""The tables of a process, which most processes never fill: none is made before it is needed.
 
-Most processes never fill most of theirs. An empty dict is 64 bytes, and one more object that the
-garbage collector looks at; without them a process starts faster and an idle one is smaller.
+An empty dict is 64 bytes, and one more object that the garbage collector looks at; without them a
+process starts faster and an idle one is smaller. So a table that has no values is None, a dict, or
+after `packed` a tuple of its keys. Who looks writes `table or ()`; a thread may do no more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-FEW: Final = 8  # entries, which as a tuple take half the room of the dict at least
+MOST_PACKED: Final = 8  # keys, which as a tuple take half the room of the dict at least
 K = TypeVar("K")
-V = TypeVar("V")
+Keys: TypeAlias = "dict[K, None] | tuple[K, ...] | None"
 
 
-class Table(Generic[K, V]):
-    """A dict of its owner, who keeps it in a slot of the same name with a leading underscore.
+def with_key(table: Keys[K], key: K) -> dict[K, None]:
+    """Return a table with one key more; a dict stays the same object."""
+    grown = table if isinstance(table, dict) else dict.fromkeys(table or ())
+    grown[key] = None
+    return grown
 
-    The slot is None until then; what only looks, as the epilogue of a process, looks there. It
-    may also be a tuple of the keys, see `slim`. A thread may only look: what it made would replace
-    what the loop has made meanwhile.
-    """
 
-    __slots__ = ("_slot",)
-
-    def __set_name__(self, _: type[Any], name: str) -> None:
-        self._slot = f"_{name}"
-
-    def __get__(self, owner: Any, _: type[Any] | None = None) -> dict[K, V]:
-        kept: Any = getattr(owner, self._slot)
-        table: dict[K, Any] = kept
-        if kept.__class__ is not dict:
-            table = dict.fromkeys(kept or ())
-            setattr(owner, self._slot, table)
+def without_key(table: Keys[K], key: K) -> Keys[K]:
+    """Return a table without a key, whether it is there or not; a dict stays the same object."""
+    if not table or key not in table:
         return table
+    shrunk = table if isinstance(table, dict) else dict.fromkeys(table)
+    del shrunk[key]
+    return shrunk
 
 
-class Rare(Generic[V]):
-    """What few owners have: they keep it in a dict in their slot `_rare`, the others keep nothing.
-
-    Args:
-        default: what those others have.
-    """
-
-    __slots__ = ("_default", "_name")
-
-    def __init__(self, default: V) -> None:
-        self._default = default
-
-    def __set_name__(self, _: type[Any], name: str) -> None:
-        self._name = name
-
-    def __get__(self, owner: Any, _: type[Any] | None = None) -> V:
-        rare: dict[str, V] | None = owner._rare
-        return self._default if rare is None else rare.get(self._name, self._default)
-
-    def __set__(self, owner: Any, value: V) -> None:
-        rare: dict[str, V] = owner._rare or {}
-        if value is self._default:
-            rare.pop(self._name, None)
-        else:
-            rare[self._name] = value
-        owner._rare = rare or None
-
-
-def slim(owner: Any, slots: Iterable[str]) -> None:
-    """Let tables without values take little room until they are asked for again."""
-    for slot in slots:
-        table = getattr(owner, slot)
-        if table is not None and len(table) <= FEW:
-            setattr(owner, slot, tuple(table) or None)
+def packed(table: Keys[K]) -> Keys[K]:
+    """Return a small table as a tuple, for a time in which nothing is added."""
+    return tuple(table) if table and len(table) <= MOST_PACKED else table or None

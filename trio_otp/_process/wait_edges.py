@@ -94,10 +94,10 @@ def await_ends(waiter: Process | None, dying: dict[Process, None]) -> None:
     if waiter is None:
         return
     waiter.waits_for = dying
-    if not waiter._requests:
+    if not waiter.requests:
         return
     stuck = [process for process in dying if not process.is_interrupted]
-    for request in list(waiter._requests):
+    for request in list(waiter.requests):
         caller = request.caller
         if caller is None or (request is waiter.current and caller in dying):
             continue  # who asks for its own end meets it, by its limit at the latest, as in OTP

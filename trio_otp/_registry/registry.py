@@ -53,7 +53,6 @@ from .._behaviour.results import Reply
 from .._exits.errors import AlreadyRegistered, OtpError
 from .._exits.reasons import SHUTDOWN
 from .._gen_server.server import GenServer
-from .._process.links import connect
 from .._process.names import Ref, check_reference, find_living
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
@@ -174,7 +173,7 @@ class Registry(GenServer):
         """Trap exits: the death of a holder is its holder's affair."""
         self.process = need_process("Registry")
         self.process.trap_exit = True
-        self.process.entries[self._close] = None
+        self.process.add_cleanup(self._close)
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call, as a supervisor does: it would end every holder of a key."""
@@ -195,8 +194,7 @@ class Registry(GenServer):
         """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
         for process, linked in list(self._linked.items()):
             if linked:
-                process.peers.pop(self.process, None)
-                self.process.peers.pop(process, None)
+                process.remove_link(self.process)
                 process.signal(self.process.pid, SHUTDOWN, linked=True)
 
     def _status(self) -> Any:
@@ -287,21 +285,20 @@ class Registry(GenServer):
         """Watch and link a holder, once."""
         if process in self._linked:
             return
-        known = process is self.process or process in self.process.peers
+        known = process is self.process or process in (self.process.links or ())
         link = self.links and not known
         self._linked[process] = link
         if link:
-            connect(process, self.process)
-        process.entries[self._holder_died] = None
+            process.add_link(self.process)
+        process.add_cleanup(self._holder_died)
 
     def _release(self, process: Process) -> None:
         """Let go of a holder that has no keys left."""
         if process in self.table or process not in self._linked:
             return
-        process.entries.pop(self._holder_died, None)
+        process.remove_cleanup(self._holder_died)
         if self._linked.pop(process):
-            process.peers.pop(self.process, None)
-            self.process.peers.pop(process, None)
+            process.remove_link(self.process)
 
     def _holder_died(self, process: Process) -> None:
         self.table.drop(process)
@@ -310,7 +307,7 @@ class Registry(GenServer):
     def _close(self, _: Process) -> None:
         """Let go of all holders at the end of the registry; those that trap exits live on."""
         for process in self._linked:
-            process.entries.pop(self._holder_died, None)
+            process.remove_cleanup(self._holder_died)
         self.locks.close(self.process.name or self.process.pid, self.process.exit_reason)
 
     def _tell(self, message: Registered | Unregistered) -> None:

@@ -208,14 +208,14 @@ class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
         start = Start(Blueprint(label, _wait), ordered, own_process())
         self._process = process = start.create()
         process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
-        self._registry.process.watchers[self._registry_died] = None
+        self._registry.process.add_watcher(self._registry_died)
 
     @enable_ki_protection
     def _leave(self) -> None:
         """Free the key at once, then let the process end; what was not read is counted."""
         process = self._process
         self._left = True
-        self._registry.process.watchers.pop(self._registry_died, None)
+        self._registry.process.remove_watcher(self._registry_died)
         try:
             if not process.dead and not self._registry.process.dead:
                 self._registry.remove(process, self._key)

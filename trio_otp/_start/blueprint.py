@@ -17,7 +17,6 @@ class Blueprint:
         "behaviour",
         "body",
         "debug",
-        "hosts",
         "id",
         "label",
         "make",
@@ -36,7 +35,6 @@ class Blueprint:
         self.body: Callable[[Process], Awaitable[object]] | None = body  # None for a behaviour
         self.behaviour: type[Any] | None = None
         self.make: Callable[[], Any] | None = None  # the instance of a behaviour
-        self.hosts: bool = False
         # as of `ChildSpec`
         self.id: Any = None
         self.name: Any = None

@@ -267,7 +267,6 @@ def _describe(
 ) -> dict[str, Any]:
     """Note what a class is; give the options that hold for a child of it."""
     blueprint.behaviour = behaviour
-    blueprint.hosts = behaviour.hosts_children
     blueprint.type = behaviour.child_type
     if behaviour.child_type == "supervisor":
         blueprint.shutdown = None

@@ -25,7 +25,6 @@ from .._process.process import Process
 from .._process.runtime import calling_process, need_task
 from .._process.stopping import stop
 from .._process.wait_edges import enter_wait, leave_wait
-from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +83,6 @@ class Start:
         self.process = process = Process(runtime, nursery, blueprint.body, blueprint.label)
         process.make = blueprint.make
         process.behaviour = blueprint.behaviour
-        process.hosts = blueprint.hosts
         shutdown = blueprint.shutdown
         process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
@@ -94,11 +92,10 @@ class Start:
         runtime.processes[process.pid._number] = process
         if self.link and starter is not None:
             process.parent = starter
-            process._peers = {starter: None}  # as `connect`, of one without links
-            starter.peers[process] = None
+            process.add_link(starter)
         if self.monitor is not None:
             self.monitor.what = process.pid
-            self.monitor._attach(process)
+            process.add_monitor(self.monitor)
         if blueprint.debug:
             switch_on(process, blueprint.debug)
         if (hook := runtime.events.process_start) is not None:
@@ -108,7 +105,7 @@ class Start:
     @enable_ki_protection
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
-        if self.process.pending_exit is UNSET:
+        if self.process.alive:
             self.process.starting = None
             self._finish(self)
 
@@ -129,7 +126,7 @@ class Start:
         """See to it that the starter hears of the end by an error, by no Exit and no Down."""
         self.process.unlink_parent()
         if self.monitor is not None:
-            self.monitor._detach()
+            self.monitor.detach()
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
@@ -164,7 +161,7 @@ def acknowledge(process: Process, value: Any, why_not: str) -> None:
     starting = process.starting
     if starting is None:
         raise RuntimeError(why_not)
-    process.started = value
+    process.own_extras().started = value
     starting.ack()
 
 
@@ -225,7 +222,7 @@ def _starter_dies() -> bool:
     starter = calling_process()
     return (
         starter is not None
-        and starter.pending_exit is not UNSET
+        and starter.is_exiting
         and not (starter.runs_terminate and starter.hosts)
     )
 

@@ -142,7 +142,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         try:
             await self._live(make)
         except BaseException:
-            if process.pending_exit is UNSET or process.runs_terminate:
+            if process.may_terminate:
                 if process.debug is not None and process.runs_terminate:
                     process.debug.event("terminate", process.pending_exit)
                 with trio.CancelScope(shield=True) as process.terminate_scope:

@@ -53,7 +53,7 @@ class OpenSupervisor(Handle):
         self._body = trio.CancelScope()
         self._leaving = False
         self._failure: SupervisorExited | None = None  # that ended the body
-        process.watchers[self._ended] = None
+        process.add_watcher(self._ended)
 
     @property
     def pid(self) -> Pid[Any]:

@@ -32,7 +32,6 @@ from trio.lowlevel import (
 from .._exits.call_errors import CallError
 from .._process.runtime import calling_process, current_process
 from .._process.wait_edges import leave_wait
-from .._util.unset import UNSET
 from .data import Command
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ async def wait_for_start(from_: From[Any]) -> Any:
 def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
     assert from_.task is not None
     caller = from_.task.context.get(current_process)
-    if caller is None or caller.pending_exit is UNSET:
+    if caller is None or caller.alive:
         from_.message.void = True  # type: ignore[attr-defined]  # it is a Command
     return from_.abort(raise_cancel)
 

@@ -106,11 +106,11 @@ class Task(Handle, Generic[T]):
     def _bind(self, process: Process) -> None:
         """Note the process; the owner hears of its end."""
         self.pid = process.pid
-        process.watchers[self._died] = None
+        process.add_watcher(self._died)
         owner = self._owner_process
         if self._deliver and owner is not None:
             self.ref = Monitor(owner, process.pid)
-            self.ref._attach(process)
+            process.add_monitor(self.ref)
 
     @enable_ki_protection
     def _reply(self, value: T) -> None:
@@ -222,8 +222,7 @@ class Task(Handle, Generic[T]):
         owner = self._owner_process
         process = None if self.pid is None else self.pid._process
         if owner is not None and process is not None:
-            owner.peers.pop(process, None)
-            process.peers.pop(owner, None)
+            owner.remove_link(process)
 
     @enable_ki_protection
     def _abandon(self) -> None:

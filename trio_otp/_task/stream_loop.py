@@ -39,7 +39,6 @@ from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_whole, is_seconds
 from .._util.copies import Handle
 from .._util.public import public_in
-from .._util.unset import UNSET
 from .._util.user_code import interruptible
 from .job import Job, check_function
 from .result import Exited, Ok, Outcome, TaskTimeout
@@ -113,7 +112,7 @@ class Item:
 
     def _bind(self, process: Process) -> None:
         self.process = process
-        process.watchers[self._died] = None
+        process.add_watcher(self._died)
         if self.stream.plan.timeout is not None:
             self._fifo = process.runtime.timers.limit(self, self.stream.plan.timeout)
 
@@ -290,7 +289,7 @@ class TaskStream(Handle, Generic[T]):
 
     def _owner_dies(self) -> bool:
         owner = self._owner
-        return owner is not None and owner.pending_exit is not UNSET and not owner.runs_terminate
+        return owner is not None and not owner.may_terminate
 
 
 def check_items(items: object) -> None:

@@ -50,7 +50,6 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.errors import NotAProcess
 from .._process.checkpoints import checkpointed
 from .._process.identity import callers_for
-from .._process.links import connect
 from .._process.names import check_class, need_living
 from .._process.runtime import need_process, own_process
 from .._start.child import Child
@@ -312,7 +311,7 @@ class TaskLoop(DynamicLoop):
 async def run_job(job: Job) -> None:
     """Run the function of a task under a supervisor: take the job's name, owner and callers."""
     process = need_process("a task")
-    process.label = process.pid._label = job.label
+    process.label = job.label
     trio.lowlevel.current_task().name = f"<otp {job.label}>"
     process.callers = job.callers
     if job.sink is not None:
@@ -321,7 +320,7 @@ async def run_job(job: Job) -> None:
         job.sink._bind(process)
         owner = None if job.sink.owner is None else job.sink.owner._process
         if job.link and owner is not None:
-            connect(process, owner)
+            process.add_link(owner)
     await job.run(process)
 
 

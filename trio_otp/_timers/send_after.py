@@ -165,7 +165,7 @@ def cancel_timer(timer: Timer) -> float | None:
     left = read_timer(timer)
     runtime().timers.cancel(timer)
     if timer.owner is not None:
-        timer.owner.timers.pop(timer, None)
+        timer.owner.remove_timer(timer)
     return left
 
 
@@ -211,7 +211,7 @@ class Shot:
         if process is None:
             process = self._find()
         else:
-            process.timers.pop(timer, None)
+            process.remove_timer(timer)
         if process is None or not self._can_reach(process):
             runtime().drop(self.dest, self.what, f"{self.name} to nobody")
         else:
@@ -260,7 +260,7 @@ class _Signal(Shot):
 def own(timer: Timer, owner: Process) -> None:
     """Let a timer end with a process."""
     timer.owner = owner
-    owner.timers[timer] = None
+    owner.add_timer(timer)
 
 
 def check_delay(delay: object, name: str = "delay") -> None:

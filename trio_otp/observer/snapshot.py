@@ -104,7 +104,7 @@ def _read(process: Process, now: float) -> Row:
         who=shown_text(process.label, 60) if process.name is None else bounded(process.name, 60),
         behaviour="-" if process.behaviour is None else process.behaviour.__name__,
         queue=len(process.mailbox),
-        links=len(process._peers or ()),  # a thread must not make a table; see `Table`
+        links=len(process.links or ()),
         status=status_of(process),
         waits_for="" if waits_for is None else _short(waits_for),
         restarts=0 if slot is None else slot.restarts,
@@ -123,7 +123,7 @@ def _doing(process: Process, now: float) -> str:
         return f"{_kind(message)} for {max(now - process.since, 0.0):.1f} s"
     if isinstance(process.instance, Port) and (number := process.instance.os_pid) is not None:
         return f"os pid {number}"
-    return "" if process.thread is None else "in its thread"
+    return "" if process.extras.thread is None else "in its thread"
 
 
 def _kind(message: Any) -> str:

@@ -59,7 +59,7 @@ def _owned_by(owners: list[Process]) -> dict[Process, None]:
     todo = list(owners)
     while todo:
         process = todo.pop()
-        for near in (*(process._peers or ()), *children.get(process, ())):
+        for near in (*(process.links or ()), *children.get(process, ())):
             if near not in owned:
                 owned[near] = None
                 todo.append(near)
@@ -128,7 +128,7 @@ def tasks_text(tasks: Iterable[Task[Any]], owners: Iterable[Process]) -> Iterato
 
 def tasks_of(process: Process) -> Iterator[Task[Any]]:
     """Return the handle of the task that a process runs, if it runs one."""
-    for watcher in process._watchers or ():
+    for watcher in process.watchers or ():
         task = getattr(watcher, "__self__", None)
         if isinstance(task, Task):
             yield task

@@ -79,7 +79,7 @@ class Probe(Handle):
         self._process = Start(Blueprint("probe", self._live), ordered, None).create()
         self._process.behaviour = serves
         self._process.trap_exit = True
-        self._process.watchers[self._ended] = None
+        self._process.add_watcher(self._ended)
 
     def __repr__(self) -> str:
         return f"<Probe {self.pid!r}>"
@@ -253,7 +253,7 @@ class Probe(Handle):
         self._check()
         target = need_server("probe.watch", ref)
         handle = Monitor(self._process, ref)
-        handle._attach(target)
+        target.add_monitor(handle)
         return handle
 
     # -- the process -------------------------------------------------------------------------
