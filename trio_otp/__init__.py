@@ -212,9 +212,9 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._supervisor.partitions import partitions as partitions
     from ._supervisor.supervisor import Supervisor as Supervisor
     from ._task.handle import Task as Task
+    from ._task.handle import TaskReply as TaskReply
     from ._task.result import TaskExited as TaskExited
     from ._task.result import TaskNotOwned as TaskNotOwned
-    from ._task.result import TaskReply as TaskReply
     from ._task.result import TaskTimeout as TaskTimeout
     from ._task.supervisor import TaskSupervisor as TaskSupervisor
     from ._timers.intervals import apply_after as apply_after

@@ -46,7 +46,7 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import outcome
 import trio
@@ -66,9 +66,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._process.names import Ref
-    from .request_collection import RequestIds
 
 _places = itertools.count()
+
+
+class Follower(Protocol):
+    """A collection of requests, seen from a request that is in it."""
+
+    def _changed(self, request_id: RequestId) -> None:
+        """Take note of an answer, or of the end of a request."""
 
 
 @public
@@ -95,7 +101,7 @@ class RequestId(Handle):
         self._bells: dict[trio.Event, None] = {}  # of those who wait
         # Those it is in, which hear of what becomes of it; weak, else a collection that nobody
         # keeps would have to wait for the garbage collector to give its requests up.
-        self._collections: tuple[weakref.ref[RequestIds], ...] = ()
+        self._collections: tuple[weakref.ref[Follower], ...] = ()
         self._is_over = False
         self._place = 0  # among all answers, in the order they arrived
 

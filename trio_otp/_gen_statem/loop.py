@@ -19,7 +19,7 @@ import enum
 from dataclasses import dataclass
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -34,7 +34,7 @@ from .._process.mailbox import SystemMessage
 from .._process.request import From
 from .._process.signals import Down, Exit
 from .._process.timers import Timer
-from .._util.bounded import bounded
+from .._util.bounded import bounded, label_of
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .actions import KeepState, NextState
@@ -44,16 +44,28 @@ from .engine import Engine, same
 from .timeouts import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from .._behaviour.behaviour import Behaviour
     from .._process.process import Process
     from .._process.status import Status
+    from .drawing import Edges
     from .effects import Deed, Effect
-    from .statem import GenStatem
     from .timeouts import Which
 
 SHOWN_POSTPONED = 500  # characters of what is postponed in a report
+
+
+class Callbacks(Protocol):
+    """The class of a machine, as far as the loop reads it; `GenStatem` says what each part is."""
+
+    initial: Any
+    transitions: Mapping[Any, Any]
+    state_functions: dict[Any, str]
+    _functions_by_id: dict[int, str]
+
+    def declared_from(self, state: Any) -> Edges | None:
+        """Return the declared transitions of a state; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,8 @@ class StatemLoop(MessageLoop):
         return [] if machine is None else machine.left()
 
     @property
-    def _callbacks(self) -> type[GenStatem[Any]]:
-        callbacks: type[GenStatem[Any]] = self.instance.__class__
+    def _callbacks(self) -> Callbacks:
+        callbacks: Callbacks = self.instance.__class__
         return callbacks
 
     def _begin(self, result: Any) -> None:
@@ -193,7 +205,7 @@ class StatemLoop(MessageLoop):
             return
         if not any(same(result.state, target) for _, target in declared):
             known = ", ".join(bounded(target) for _, target in declared) or "no other state"
-            who = f"{callbacks.__name__} in {bounded(old)}"
+            who = f"{label_of(callbacks)} in {bounded(old)}"
             raise BadReturn(who, result, f"a declared transition, to {known}")
 
     # -- effects -----------------------------------------------------------------------------
@@ -252,17 +264,17 @@ class StatemLoop(MessageLoop):
             self.process.mailbox.put(ended)
 
 
-def check_state(callbacks: type[GenStatem[Any]], state: Any) -> None:
+def check_state(callbacks: Callbacks, state: Any) -> None:
     """Refuse a state without a function, where each is to have one."""
     functions = callbacks.state_functions
     if not functions or id(state) in callbacks._functions_by_id:
         return
     if not isinstance(state, str | enum.Enum) or state not in functions:
         known = ", ".join(map(bounded, functions))
-        raise BadReturn(f"{callbacks.__name__}", state, f"a state of on_state: {known}")
+        raise BadReturn(label_of(callbacks), state, f"a state of on_state: {known}")
 
 
-def function_of(callbacks: type[GenStatem[Any]], state: Any) -> str:
+def function_of(callbacks: Callbacks, state: Any) -> str:
     """Return the name of the function of a state."""
     name = callbacks._functions_by_id.get(id(state))
     return callbacks.state_functions[state] if name is None else name

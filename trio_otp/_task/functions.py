@@ -13,9 +13,9 @@ from .._start.child import Child
 from .._start.child import child as make_child
 from .._start.start import Start
 from .._util.public import public_in
-from .handle import Task
+from .handle import Task, TaskReply
 from .job import Job
-from .result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskReply, TaskTimeout
+from .result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskTimeout
 from .shutdown import ignore, shutdown
 from .stream import async_stream
 from .stream_loop import TaskStream

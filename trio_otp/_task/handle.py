@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
@@ -22,11 +23,11 @@ from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
 from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
-from .._util.bounded import bounded, shown_text
+from .._util.bounded import Printable, bounded, shown_text
 from .._util.checks import check_flag, check_timeout
 from .._util.copies import Handle
 from .._util.public import public
-from .result import Exited, Ok, TaskExited, TaskNotOwned, TaskReply, TaskTimeout
+from .result import Exited, Ok, TaskExited, TaskNotOwned, TaskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -236,6 +237,15 @@ class Task(Handle, Generic[T]):
     def _wake(self) -> None:
         for event in self._waiters:
             event.set()
+
+
+@public
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TaskReply(Printable, Generic[T]):
+    """The message with the result of a task that was started with `deliver=True`."""
+
+    task: Task[T]
+    value: T
 
 
 @enable_ki_protection

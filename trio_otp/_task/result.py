@@ -15,16 +15,13 @@ Follows: Elixir's `Task`, whose `{:ok, value}`, `{:exit, reason}` and `nil` thes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from .._exits.call_errors import TimedOut
 from .._exits.errors import OtpError, WithReason
 from .._exits.reasons import reason_text
 from .._util.bounded import Printable, bounded
 from .._util.public import public, public_in
-
-if TYPE_CHECKING:
-    from .handle import Task
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -63,15 +60,6 @@ class Exited(Printable):
 
 
 Outcome: TypeAlias = "Ok[T] | Exited"
-
-
-@public
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TaskReply(Printable, Generic[T]):
-    """The message with the result of a task that was started with `deliver=True`."""
-
-    task: Task[T]
-    value: T
 
 
 @public
