@@ -131,14 +131,14 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._application.open_application import open_application as open_application
     from ._application.program import run as run
     from ._gen_event.handler import GenEvent as GenEvent
-    from ._gen_event.handler import HandlerCrashed as HandlerCrashed
     from ._gen_event.handler import HandlerExit as HandlerExit
-    from ._gen_event.handler import NoHandler as NoHandler
     from ._gen_event.handler import OwnerExited as OwnerExited
     from ._gen_event.handler import RemoveHandler as RemoveHandler
     from ._gen_event.handler import SwapHandler as SwapHandler
     from ._gen_event.handler import Swapped as Swapped
     from ._gen_event.manager import EventManager as EventManager
+    from ._gen_event.outcomes import HandlerCrashed as HandlerCrashed
+    from ._gen_event.outcomes import NoHandler as NoHandler
     from ._gen_server.agent import Agent as Agent
     from ._gen_server.multi_call import MultiReply as MultiReply
     from ._gen_server.multi_call import abcast as abcast

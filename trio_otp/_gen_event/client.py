@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .._process.names import Ref
-    from .handler import GenEvent
 
 
 class HandlerClient(Handle):
@@ -25,7 +24,7 @@ class HandlerClient(Handle):
 
     __slots__ = ("_class", "_key", "_timeout", "ref")
 
-    def __init__(self, handler_class: type[GenEvent], ref: Ref, id: Any, timeout: Any) -> None:
+    def __init__(self, handler_class: type[Any], ref: Ref, id: Any, timeout: Any) -> None:
         check_reference(ref)
         if timeout is not OWN:
             check_timeout("timeout", timeout)

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import Handled
 from .._behaviour.results import Reply
-from .._process.names import check_class, need_living
+from .._exits.errors import WrongServer
+from .._process.names import class_name, need_living
 from .._process.request import From
 from .._util.checks import check_timeout
-from .handler import HandlerCrashed
-from .manager import EventManager
-from .results import Crash
+from .outcomes import Crash, HandlerCrashed
 from .table import Entry
 
 if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.process import Process
-    from .handler import GenEvent, HandlerKey
+    from .outcomes import Ran
+    from .table import HandlerTable
+
+
+HandlerKey: TypeAlias = "type[Any] | tuple[type[Any], Any]"  # a GenEvent class, perhaps with an id
+
+
+class Manager(Protocol):
+    """What a command asks of the event manager that runs it."""
+
+    table: HandlerTable
+
+    def need(self, key: HandlerKey) -> Entry:
+        """Find a handler."""
+        raise NotImplementedError
+
+    async def add(self, entry: Entry) -> None:
+        """Start a handler and put it into the table."""
+
+    async def take_out(self, entry: Entry, reason: object) -> Ran:
+        """Take a handler out, and run its `terminate`."""
+        raise NotImplementedError
+
+    async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
+        """Put a handler in place of another."""
+
+    async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
+        """Let a handler answer."""
+
+    async def tell_all(self, callback: str, message: Any) -> None:
+        """Tell all handlers."""
 
 
 class Command(Handled):
@@ -37,7 +66,7 @@ class Command(Handled):
         except Exception as exc:
             return Reply(outcome.Error(exc))
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: Manager, from_: From[Any]) -> Any:
         """Do it; give the answer."""
         raise NotImplementedError  # each command has its own
 
@@ -59,7 +88,7 @@ class SyncNotify(Command):
 
     event: Any
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: Manager, from_: From[Any]) -> None:
         """Return it to all handlers."""
         await manager.tell_all("handle_event", self.event)
 
@@ -68,11 +97,11 @@ class SyncNotify(Command):
 class AddHandler(Command):
     """Add a handler, supervised if there is an owner."""
 
-    handler: GenEvent
+    handler: Any
     id: Any
     owner: Process | None
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: Manager, from_: From[Any]) -> None:
         """Start it and put it into the table."""
         await manager.add(Entry(self.handler, self.id, self.owner))
 
@@ -84,7 +113,7 @@ class DeleteHandler(Command):
     handler: HandlerKey
     reason: object
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: Manager, from_: From[Any]) -> Any:
         """Return what its `terminate` returned."""
         entry = manager.need(self.handler)
         ran = await manager.take_out(entry, self.reason)
@@ -98,13 +127,13 @@ class ReplaceHandler(Command):
     """Put a handler in place of another, with an owner of its own if `supervised`."""
 
     old: HandlerKey
-    new: GenEvent
+    new: Any
     reason: object
     id: Any
     supervised: bool
     owner: Process | None
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> None:
+    async def do(self, manager: Manager, from_: From[Any]) -> None:
         """End the old one and start the new one."""
         new = Entry(self.new, self.id, self.owner)
         await manager.swap(self.old, self.reason, new, sup=self.supervised)
@@ -114,7 +143,7 @@ class ReplaceHandler(Command):
 class WhichHandlers(Command):
     """List the handlers."""
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> list[HandlerKey]:
+    async def do(self, manager: Manager, from_: From[Any]) -> list[HandlerKey]:
         """Return what they are called."""
         return manager.table.keys()
 
@@ -126,9 +155,15 @@ class CallHandler(Command):
     handler: HandlerKey
     request: Any
 
-    async def do(self, manager: EventManager, from_: From[Any]) -> Any:
+    async def do(self, manager: Manager, from_: From[Any]) -> Any:
         """Return its answer."""
         return await manager.ask(self.handler, self.request, from_)
+
+
+def check_manager(ref: Ref, process: Process, what: str) -> None:
+    """Refuse, in the caller, what is no event manager; they alone are of this kind."""
+    if getattr(process.behaviour, "system_module", None) != "gen_event":
+        raise WrongServer(what, ref, class_name(process))
 
 
 @enable_ki_protection
@@ -141,5 +176,5 @@ async def send_command(ref: Ref, command: Command, timeout: float | None = None)
     """
     check_timeout("timeout", timeout)
     process = need_living(ref, command)
-    check_class(ref, process, EventManager, "a function of gen_event")
+    check_manager(ref, process, "a function of gen_event")
     return await From(process, ref, command, timeout).wait()

@@ -14,7 +14,6 @@ from .._gen_server.request_collection import RequestIds
 from .._gen_server.request_ids import check_response, receive_response, wait_response
 from .._process.checkpoints import checkpointed
 from .._process.names import (
-    check_class,
     find_living,
     is_atom,
     need_living,
@@ -34,10 +33,10 @@ from .commands import (
     ReplaceHandler,
     SyncNotify,
     WhichHandlers,
+    check_manager,
     send_command,
 )
 from .handler import check_handler, split_key
-from .manager import EventManager
 
 if TYPE_CHECKING:
     from .._gen_server.request_ids import RequestId
@@ -79,7 +78,7 @@ def notify(ref: Ref, event: Any) -> None:
     """
     process = find_living(ref)
     if process is not None:
-        check_class(ref, process, EventManager, "gen_event.notify")
+        check_manager(ref, process, "gen_event.notify")
         process.mailbox.put(Cast(Notify(event)))
     elif is_atom(ref):
         raise no_process(ref, event)
@@ -310,7 +309,7 @@ def send_request(
     refuse_method(request, ref)
     process = find_living(ref)
     if process is not None:
-        check_class(ref, process, EventManager, "gen_event.send_request")
+        check_manager(ref, process, "gen_event.send_request")
     request_id = request_ids.send_request(ref, CallHandler(handler, request))
     if ids is not None:
         ids.add(request_id, label)
@@ -352,5 +351,5 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
 
     Follows: `gen_event:stop/3`.
     """
-    check_class(ref, need_living(ref), EventManager, "gen_event.stop")
+    check_manager(ref, need_living(ref), "gen_event.stop")
     await gen_server.stop(ref, reason, timeout=timeout)

@@ -13,14 +13,15 @@ from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import log_unexpected
 from .._behaviour.shows_status import ShowsStatus
-from .._exits.errors import NoCallback, OtpError, WithReason
-from .._exits.reasons import NORMAL, reason_text
+from .._exits.errors import NoCallback
+from .._exits.reasons import NORMAL
 from .._gen_server.client import OWN
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import Printable, bounded
 from .._util.public import public
 from .._util.unset import UNSET
+from .client import HandlerClient
 
 if TYPE_CHECKING:
     from .._process.names import Ref
@@ -67,9 +68,6 @@ class GenEvent(ShowsStatus):
             TypeError: `ref` is no reference.
             ValueError: `timeout` is no number of seconds >= 0.
         """
-        # It needs the manager, which needs this module.
-        from .client import HandlerClient  # noqa: PLC0415 - see above
-
         client: Any = HandlerClient(cls, ref, id, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance
 
@@ -214,24 +212,6 @@ class OwnerExited(Printable):
     """What `terminate` of a supervised handler gets when its owner has ended, and why that did."""
 
     reason: object
-
-
-@public
-class NoHandler(OtpError, LookupError):
-    """The event manager has no such handler."""
-
-    def __init__(self, handler: object) -> None:
-        super().__init__(f"no handler {bounded(handler)}; add it with otp.gen_event.add_handler")
-        self.handler = handler
-
-
-@public
-class HandlerCrashed(WithReason):
-    """A handler crashed with the request in hand; `reason` says why, also as `__cause__`."""
-
-    def __init__(self, handler: object, reason: object) -> None:
-        super().__init__(f"handler {bounded(handler)} crashed: {reason_text(reason)}", reason)
-        self.handler = handler
 
 
 def check_handler(handler: object, name: str = "handler") -> None:

@@ -46,21 +46,18 @@ from .._util.unset import UNSET
 from .._util.user_code import call_back, interruptible
 from .handler import (
     GenEvent,
-    HandlerCrashed,
     HandlerExit,
     HandlerKey,
-    NoHandler,
     OwnerExited,
     SwapHandler,
     Swapped,
     check_handler,
     split_key,
 )
+from .outcomes import Crash, HandlerCrashed, NoHandler, Returned
 from .results import (
     ANSWERS,
     GO_ON,
-    Crash,
-    Returned,
     bad_return,
     is_answer,
     leaves,
@@ -73,7 +70,7 @@ if TYPE_CHECKING:
 
     from .._process.process import Process
     from .._process.request import From
-    from .results import Ran
+    from .outcomes import Ran
 
 
 @public

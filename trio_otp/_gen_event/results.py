@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from .._behaviour.results import Stop, is_value
 from .._exits.errors import BadReturn
 from .handler import GenEvent, RemoveHandler, SwapHandler
+from .outcomes import Crash, Returned
+
+if TYPE_CHECKING:
+    from .outcomes import Ran
 
 GO_ON: Final = "None, RemoveHandler() or SwapHandler(new)"
 ANSWERS: Final = "Reply(value), RemoveHandler(reply=value) or SwapHandler(new, reply=value)"
-
-
-@dataclass(slots=True)
-class Returned:
-    """What `EventManager.attempt` gives if the callback returned: its value, whatever it is."""
-
-    value: Any
-
-
-@dataclass(slots=True)
-class Crash:
-    """What it gives if the callback raised. Neither is itself a value: one has to look which."""
-
-    reason: object
-
-
-Ran: TypeAlias = Returned | Crash
 
 
 def leaves(result: object) -> bool:

@@ -32,11 +32,9 @@ _NAMES: Final = {
     ),
     "_supervisor.dynamic": "DynamicSupervisor",
     "_gen_statem.enter_loop": "enter_loop",
-    "_gen_event.handler": (
-        "GenEvent HandlerCrashed HandlerExit NoHandler OwnerExited RemoveHandler "
-        "SwapHandler Swapped"
-    ),
+    "_gen_event.handler": "GenEvent HandlerExit OwnerExited RemoveHandler SwapHandler Swapped",
     "_gen_event.manager": "EventManager",
+    "_gen_event.outcomes": "HandlerCrashed NoHandler",
     "_gen_statem.statem": "GenStatem on_state",
     "_timers.intervals": "apply_after apply_interval send_interval",
     "_inspect.introspect": "ProcessInfo process_count process_info processes",
