@@ -23,17 +23,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import outcome
 import trio
 
-from .._behaviour.messages import Cast, Terminate
-from .._exits.call_errors import NoProcess
+from .._behaviour.messages import Terminate
 from .._exits.errors import WrongServer
 from .._exits.reasons import ProcessExit
-from .._gen_server.method_messages import Message
-from .._gen_server.server import reply as reply_to
 from .._process.checkpoints import checkpointed
 from .._process.mailbox import SystemMessage
-from .._process.names import check_reference, find_living
+from .._process.names import check_reference
 from .._process.request import From
-from .._process.runtime import runtime
 from .._process.signals import Monitor
 from .._start.blueprint import Blueprint
 from .._start.start import Start
@@ -43,6 +39,7 @@ from .._util.public import public_in
 from .errors import UsedAfterTest, need_server
 from .mailboxes import mailbox_text
 from .patterns import check_pattern, matches, shown
+from .probe_rules import NOTHING, Rules, content_of, message_of, request_of
 from .receiving import QUIET, WITHIN, note_read, refuted
 
 if TYPE_CHECKING:
@@ -73,8 +70,7 @@ class Probe(Handle):
         self._open = True
         self._inbox: list[Any] = []  # messages and calls that no rule has dealt with
         self._received: list[Any] = []
-        self._replies: list[tuple[Any, Any]] = []  # (pattern of the request, reply)
-        self._forwards: list[tuple[Any, Ref]] = []  # (pattern, to whom)
+        self._rules = Rules()
         self._news = trio.Event()
         self._process = Start(Blueprint("probe", self._live), ordered, None).create()
         self._process.behaviour = serves
@@ -124,7 +120,7 @@ class Probe(Handle):
             TypeError, ValueError: an argument is not accepted.
         """
         __tracebackhide__ = True
-        message = _message(await self._receive(_message, pattern, within, "message"))
+        message = message_of(await self._receive(message_of, pattern, within, "message"))
         note_read(message)
         return message
 
@@ -143,7 +139,7 @@ class Probe(Handle):
             AssertionError, UsedAfterTest, TypeError, ValueError: as `receive`.
         """
         __tracebackhide__ = True
-        call: From[Any] = await self._receive(_request, pattern, within, "call")
+        call: From[Any] = await self._receive(request_of, pattern, within, "call")
         return call
 
     @checkpointed
@@ -159,7 +155,7 @@ class Probe(Handle):
             UsedAfterTest, TypeError, ValueError: as `receive`.
         """
         __tracebackhide__ = True
-        found = await self._wait(_content, pattern, within)
+        found = await self._wait(content_of, pattern, within)
         if found is not None:
             raise AssertionError(refuted(found, pattern, self.pid, self._inbox))
 
@@ -190,7 +186,7 @@ class Probe(Handle):
         self._drain()
         for entry in self._inbox:
             content = part(entry)
-            if content is not _NOTHING and matches(pattern, content):
+            if content is not NOTHING and matches(pattern, content):
                 return entry
         return None
 
@@ -212,10 +208,10 @@ class Probe(Handle):
         """
         check_pattern("pattern", pattern)
         self._check()
-        self._replies.insert(0, (pattern, reply))
+        self._rules.replies.insert(0, (pattern, reply))
         waiting, self._inbox = self._inbox, []
         for entry in waiting:
-            if not self._is_answered(entry):
+            if not self._rules.answer(entry):
                 self._inbox.append(entry)
 
     def forward_to(self, ref: Ref, pattern: Any = object) -> None:
@@ -235,7 +231,7 @@ class Probe(Handle):
         check_reference(ref)
         check_pattern("pattern", pattern)
         self._check()
-        self._forwards.insert(0, (pattern, ref))
+        self._rules.forwards.insert(0, (pattern, ref))
 
     def watch(self, ref: Ref) -> Monitor:
         """Monitor a process: when it ends, the probe receives a `Down`.
@@ -279,29 +275,11 @@ class Probe(Handle):
             if isinstance(message, From):
                 message.finish(outcome.Error(WrongServer("otp.sys", message.ref, "probe")))
             return
-        self._received.append(_content(message))
-        if not self._is_forwarded(message) and not self._is_answered(message):
+        self._received.append(content_of(message))
+        if not self._rules.forward(message) and not self._rules.answer(message):
             self._inbox.append(message)
         self._news.set()
         self._news = trio.Event()
-
-    def _is_answered(self, message: Any) -> bool:
-        """Answer a call by the first rule that fits; tell whether one did."""
-        request = _request(message)
-        for pattern, reply in list(self._replies):  # a pattern may be a function that adds one
-            if request is not _NOTHING and matches(pattern, request):
-                reply_to(message, _answer(reply, request))
-                return True
-        return False
-
-    def _is_forwarded(self, message: Any) -> bool:
-        """Pass a message on by the first rule that fits; tell whether it is dealt with."""
-        content = _content(message)
-        for pattern, ref in list(self._forwards):
-            if matches(pattern, content):
-                _forward(message, ref)
-                return isinstance(message, From)
-        return False
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -315,44 +293,3 @@ class Probe(Handle):
     def _check(self) -> None:
         if not self._open:
             raise UsedAfterTest("a probe", self._test)
-
-
-_NOTHING: Any = object()
-
-
-def _message(entry: Any) -> Any:
-    """Return what a test receives as a message: what is cast, or a plain message; no call."""
-    if isinstance(entry, From):
-        return _NOTHING
-    return entry.message if entry.__class__ is Cast else entry
-
-
-def _request(entry: Any) -> Any:
-    return entry.message if isinstance(entry, From) else _NOTHING
-
-
-def _content(entry: Any) -> Any:
-    return entry.message if isinstance(entry, From | Cast) else entry
-
-
-def _answer(reply: Any, request: Any) -> Any:
-    """Make the answer to a request by a rule."""
-    if not callable(reply) or isinstance(reply, type):
-        return reply
-    if isinstance(request, Message):
-        return outcome.capture(reply, *request.args, **request.kwargs)
-    return outcome.capture(reply, request)
-
-
-def _forward(message: Any, ref: Any) -> None:
-    """Pass a message on; a call as a call of its own, whose answer goes to the first caller."""
-    target = find_living(ref)
-    if isinstance(message, From):
-        if target is None:
-            message.finish(outcome.Error(NoProcess(ref, message.message)))
-        else:
-            From(target, ref, message.message, None).post(message.finish)
-    elif target is None:
-        runtime().drop(ref, message, "forwarded by a probe to nobody")
-    else:
-        target.mailbox.put(message)
