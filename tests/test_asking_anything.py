@@ -347,7 +347,7 @@ def in_a_run(name: str, ask: Callable[[otp.Pid[Any]], Awaitable[None]]) -> None:
             await ask(pid)
             await trio.lowlevel.checkpoint()
             for process in runtime().processes.values():
-                assert [] == [each for each in (process.requests or ()) if each.task is not None]
+                assert [] == [each for each in (process.requests or ()) if each._task is not None]
         assert {} == runtime().processes
 
     clock = None if name in OUTSIDE else trio.testing.MockClock(autojump_threshold=0)

@@ -79,6 +79,26 @@ async def test_an_abandoned_request_tells(autojump_clock: Any) -> None:
         assert "done" in repr(one)
 
 
+async def test_a_request_tells_what_was_asked_by_whom() -> None:
+    """from_.caller is the pid of the process that calls, and None for plain Trio code."""
+    async with otp.open_process() as me, trio.open_nursery() as nursery:
+        desk = await otp.start(Desk)
+        nursery.start_soon(otp.call, desk, "later")
+        await trio.testing.wait_all_tasks_blocked()
+        [asked] = inside(desk).waiting
+        assert ("later", me) == (asked.message, asked.caller)
+        assert otp.reply(asked, "now")
+        assert me == asked.caller
+    async with trio.open_nursery() as nursery:
+        desk = await otp.start(Desk, nursery=nursery)
+        nursery.start_soon(otp.call, desk, "later")
+        await trio.testing.wait_all_tasks_blocked()
+        [asked] = inside(desk).waiting
+        assert None is asked.caller
+        assert otp.reply(asked, "now")
+        await otp.stop(desk)
+
+
 # -- reply_from_task -------------------------------------------------------------------------------
 
 

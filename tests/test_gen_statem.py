@@ -414,5 +414,5 @@ async def test_a_circle_over_a_call_that_is_answered_later_is_none() -> None:
         await settled()
         process = process_of(pid)
         [request] = process.requests
-        assert None is request.caller
+        assert None is request._caller
         otp.cast(pid, answer)

@@ -93,7 +93,7 @@ async def test_an_answer_to_a_caller_of_another_run_is_dropped() -> None:
         thread = threading.Thread(target=other_run, args=calls)
         thread.start()
         await trio.to_thread.run_sync(thread.join)
-        assert not calls[0].done
+        assert not calls[0]._done
         otp.cast(pid, keep(otp.ReplyTo(calls[0], "from this one")))
     assert [1] == counts
     assert ["from this one"] == answers

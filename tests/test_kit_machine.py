@@ -219,14 +219,14 @@ class QuietMachine(ServerMachine):
     ("at_death", "text"),
     [
         (lambda *_: None, "caller 1 of 1 of the server that crashed waits for ever"),
-        (lambda from_, _: from_.answer(5), "caller 1 of 1 of .* that crashed got the answer 5"),
+        (lambda from_, _: from_._answer(5), "caller 1 of 1 of .* that crashed got the answer 5"),
     ],
 )
 def test_a_caller_that_does_not_learn_of_the_crash_is_a_failure(
     at_death: Any, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Law 2 is checked at each crash: here it is broken, in two ways."""
-    monkeypatch.setattr(otp.From, "server_died", at_death)
+    monkeypatch.setattr(otp.From, "_server_died", at_death)
     with pytest.raises(AssertionError, match=text):
         run_state_machine_as_test(QuietMachine, settings=FINDS)
 

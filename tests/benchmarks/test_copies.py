@@ -28,9 +28,9 @@ async def seen_by_a_call(otp: Any) -> dict[str, Any]:
 
     class Looking(server_of(otp)):  # type: ignore[misc]
         def handle_call(self, request: object, from_: Any) -> Any:
-            process = from_.server
+            process = from_._server
             seen["notes"] = process.current is from_
-            seen["edges"] = from_.caller is not None and from_.caller.waits_for is process
+            seen["edges"] = from_._caller is not None and from_._caller.waits_for is process
             seen["open"] = from_ in process.requests
             return otp.Reply("answer")
 

@@ -102,9 +102,9 @@ def shown_client(message: Any) -> str | None:
     """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
     if message.__class__ is not From:
         return None
-    task: Any = message.task
+    task: Any = message._task
     if message.caller is not None:
-        who = repr(message.caller.pid)
+        who = repr(message.caller)
     else:
         who = "a request id" if task is None else f"task {bounded(task.name)}"
     return f"{who}, which has given up" if message.abandoned else who
@@ -112,8 +112,8 @@ def shown_client(message: Any) -> str | None:
 
 def client_place(message: Any) -> str | None:
     """Tell where the caller of the call in hand waits."""
-    waits = message.__class__ is From and not message.done and not message.abandoned
-    return place_of(message.task) if waits else None
+    waits = message.__class__ is From and not message._done and not message.abandoned
+    return place_of(message._task) if waits else None
 
 
 def log_unexpected(process: Process, message: Any) -> None:

@@ -94,11 +94,11 @@ async def _answer(call: SystemCall, host: Host) -> None:
         result = outcome.Error(exc)
     except trio.Cancelled:
         if process.alive and not process.hosts:  # a scope of a hand-written loop: it lives
-            call.finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
+            call._finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
         raise
     process.current = UNSET
     if process.alive:
-        call.finish(result)
+        call._finish(result)
         del result  # else this frame and the traceback of an error keep each other alive
         request.then(host)
 

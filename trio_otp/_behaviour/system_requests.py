@@ -204,4 +204,4 @@ async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     process = need_living(ref, request)
     if not takes_messages(process):
         raise WrongServer("a function of otp.sys", ref, class_name(process))
-    return await SystemCall(process, ref, request, timeout).wait()
+    return await SystemCall(process, ref, request, timeout)._wait()

@@ -323,4 +323,4 @@ async def _ask(ref: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
     process = need_living(ref, message)
     check_class(ref, process, Agent, "a function of Agent")
-    return await From(process, ref, message, timeout).wait()
+    return await From(process, ref, message, timeout)._wait()

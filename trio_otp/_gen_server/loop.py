@@ -63,7 +63,7 @@ class ServerLoop(MessageLoop):
             if result is None and hooks.handle_stop is None and debug is None:  # as for most
                 process.messages_handled += 1
                 return None
-        elif kind is From and message.server is process:
+        elif kind is From and message._server is process:
             request = message.message
             if isinstance(request, Handled):
                 result = request.run(instance, message)
@@ -87,7 +87,7 @@ class ServerLoop(MessageLoop):
             process.runtime.events.handle_stop(process.pid, *self._told_as(message))
         if process.debug is not None:
             self._tell_result(process.debug, message, result)
-        if kind is From and message.server is process:
+        if kind is From and message._server is process:
             if process.pending_exit is UNSET:
                 self._answer(message, result)
         elif result is not None:
@@ -104,7 +104,7 @@ class ServerLoop(MessageLoop):
         elif is_value(from_.message, result):
             _reply(from_, result)
         elif isinstance(result, NoReply):
-            from_.defer()
+            from_._defer()
             self._go_on(result)
         elif isinstance(result, Stop):
             raise Stopping(result.reason, from_, result.reply)
@@ -134,7 +134,7 @@ class ServerLoop(MessageLoop):
     def _told_as(self, message: Any) -> tuple[str, Any]:
         """Return what hooks are told of a message: its kind and its content."""
         kind = message.__class__
-        if kind is From and message.server is self.process:
+        if kind is From and message._server is self.process:
             return "call", message.message
         if kind is Cast:
             return "cast", message.message
@@ -164,6 +164,6 @@ _CALLBACKS: Final[dict[type[Any], str]] = {Cast: "handle_cast", Continue: "handl
 
 def _reply(from_: From[Any], value: Any) -> None:
     if value.__class__ in OUTCOMES:
-        from_.finish(as_outcome(value))
+        from_._finish(as_outcome(value))
     else:
-        from_.answer(value)
+        from_._answer(value)

@@ -112,7 +112,7 @@ class RequestId(Handle):
     def __del__(self) -> None:
         from_: From[Any] | None = getattr(self, "_from", None)
         if from_ is not None:
-            from_.abandon()
+            from_._abandon()
 
     @enable_ki_protection
     def _post(self) -> None:
@@ -122,7 +122,7 @@ class RequestId(Handle):
             self._arrived(outcome.Error(no_process(self.ref, self.message)))
             return
         self._from = From(process, self.ref, self.message, None)
-        self._from.post(_delivery(weakref.ref(self)))
+        self._from._post(_delivery(weakref.ref(self)))
 
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
         self._answer = answer
@@ -153,7 +153,7 @@ class RequestId(Handle):
         self._is_over = True
         self._answer = None
         if self._from is not None:
-            self._from.abandon()
+            self._from._abandon()
         self._ring()  # another task may wait for what nobody gets any more
 
 
@@ -245,7 +245,7 @@ async def wait_response(request_id: RequestId, *, timeout: float | None = DEFAUL
     if answer is None:
         request_id._check()  # somebody else was faster
         from_ = request_id._from
-        shown = None if from_ is None else shown_request(from_.server)
+        shown = None if from_ is None else shown_request(from_._server)
         raise CallTimeout(request_id.ref, request_id.message, timeout or 0.0, shown=shown)
     return answer.unwrap()
 

@@ -146,7 +146,7 @@ class StatemLoop(MessageLoop):
             process.current = _as_message(happening)
         elif kind is Cast:
             happening = engine.receive_now(Event.CAST, message.message)
-        elif kind is From and message.server is process:
+        elif kind is From and message._server is process:
             happening = engine.receive_now(message, message.message)
         else:
             happening = engine.receive_now(Event.INFO, message)
@@ -214,7 +214,7 @@ class StatemLoop(MessageLoop):
         for effect in effects:
             if isinstance(effect, Consumed):  # there is one for each event
                 if isinstance(effect.happening.kind, From):
-                    effect.happening.kind.defer()
+                    effect.happening.kind._defer()
             else:
                 self._do(effect)
         check_state(self._callbacks, self.engine.state)
@@ -236,8 +236,8 @@ class StatemLoop(MessageLoop):
 
     def _answer(self, from_: From[Any], value: Any) -> None:
         """Do as `otp.reply`, without an outcome for each value."""
-        here = from_.server.runtime is self.process.runtime
-        if value.__class__ in OUTCOMES or not here or not from_.answer(value):
+        here = from_._server.runtime is self.process.runtime
+        if value.__class__ in OUTCOMES or not here or not from_._answer(value):
             reply(from_, value)
 
     @enable_ki_protection

@@ -49,7 +49,7 @@ def _clean_up(process: Process, clean_up: Callable[[Process], object]) -> None:
 def tell(process: Process, reason: object) -> None:
     """Answer who waits for the process, then tell links, then monitors."""
     for request in list(process.requests or ()):
-        request.server_died(reason)
+        request._server_died(reason)
     if process.starting is not None:  # its starter is told by an error, not by an exit signal
         process.starting.failed(process, reason)
     links, process.links = process.links, None

@@ -128,7 +128,7 @@ def _is_system(message: Any) -> bool:
 
 def _is_for_loop(message: Any, process: Process) -> bool:
     """Check whether a server's loop handles a message: a call to it, or what only it knows."""
-    call = isinstance(message, From) and message.server is process
+    call = isinstance(message, From) and message._server is process
     return call or isinstance(message, SystemMessage)
 
 

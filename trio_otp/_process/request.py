@@ -35,6 +35,7 @@ from .wait_edges import enter_wait, leave_wait, set_edge
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from .pid import Pid
     from .process import Process
     from .timers import Fifo
 
@@ -46,149 +47,158 @@ T = TypeVar("T")
 class From(Handle, Caller, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
-    `from_.abandoned` tells whether the caller has given up.
+    `message` is what the caller sent, `caller` its pid, and `abandoned` True once it has given
+    up.
     """
 
     # A call is made of this one object, which is also the outcome that its caller wakes with.
     __slots__ = (
+        "_caller",
+        "_deliver",
+        "_done",
         "_fifo",
+        "_ref",
+        "_server",
+        "_since",
+        "_task",
+        "_timeout",
         "_value",
         "abandoned",
-        "caller",
-        "deliver",
-        "done",
         "message",
-        "ref",
-        "server",
-        "since",
-        "task",
-        "timeout",
     )
 
     def __init__(
         self, server: Process, ref: object, message: object, timeout: float | None
     ) -> None:
-        self.server: Process = server
-        self.ref: object = ref
+        self._server: Process = server
+        self._ref: object = ref
         self.message: object = message
-        self.timeout: float | None = timeout
-        self.since: float = 0.0
-        self.task: trio.lowlevel.Task | None = None
+        self._timeout: float | None = timeout
+        self._since: float = 0.0
+        self._task: trio.lowlevel.Task | None = None
         # set while a process's own task waits: the wait-for edge
-        self.caller: Process | None = None
+        self._caller: Process | None = None
         # gets the answer if no task waits
-        self.deliver: Callable[[outcome.Outcome[Any]], object] | None = None
+        self._deliver: Callable[[outcome.Outcome[Any]], object] | None = None
         self._fifo: Fifo | None = None  # of its time-out, while it stands in there
-        self.done: bool = False
+        self._done: bool = False
         self.abandoned: bool = False
 
+    @property
+    def caller(self) -> Pid[Any] | None:
+        """The process that called; None for plain Trio code, and for a request id."""
+        process = None if self._task is None else self._task.context.get(current_process)
+        return None if process is None else process.pid
+
     def __repr__(self) -> str:
-        who = self.task.name if self.task is not None else "nobody"
-        return f"<From {who!r} {'done' if self.done else 'waiting'}>"
+        who = self._task.name if self._task is not None else "nobody"
+        return f"<From {who!r} {'done' if self._done else 'waiting'}>"
 
     @enable_ki_protection
-    async def wait(self) -> Any:
+    async def _wait(self) -> Any:
         """Put the request into the server's mailbox and wait for the answer."""
-        return await self.begin()
+        return await self._begin()
 
-    def begin(self) -> Coroutine[Any, Any, Any]:
-        """Do what `wait` does, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
-        timeout = self.timeout
+    def _begin(self) -> Coroutine[Any, Any, Any]:
+        """Do as `_wait`, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
+        timeout = self._timeout
         if timeout == 0:
             return self._give_up_at_once()
-        self.send()  # a server answers later; what is no server may have refused it by now
-        if self.done:
+        self._send()  # a server answers later; what is no server may have refused it by now
+        if self._done:
             return self._refused()
         if timeout is not None and timeout != math.inf:
-            self._fifo = self.server.runtime.timers.limit(self, timeout, self.since)
-        return wait_task_rescheduled(self.abort)  # noqa: ASYNC105 - the caller of this awaits it
+            self._fifo = self._server.runtime.timers.limit(self, timeout, self._since)
+        return wait_task_rescheduled(self._abort)  # noqa: ASYNC105 - the caller of this awaits it
 
     async def _refused(self) -> Any:
         await trio.lowlevel.checkpoint()
         return self._value.unwrap()
 
-    def limit(self) -> None:
+    def _limit(self) -> None:
         """Set the time-out of a request that has been sent."""
-        if self.timeout is not None and self.timeout != math.inf and not self.done:
-            self._fifo = self.server.runtime.timers.limit(self, self.timeout, self.since)
+        if self._timeout is not None and self._timeout != math.inf and not self._done:
+            self._fifo = self._server.runtime.timers.limit(self, self._timeout, self._since)
 
-    def send(self) -> None:
+    def _send(self) -> None:
         """Put the request of this task into the mailbox."""
         task = current_task()
-        server = self.server
-        self.since = server.runtime.now()
+        server = self._server
+        self._since = server.runtime.now()
         caller = current_process.get(None)
         if caller is not None and caller.task is task and not caller.dead:
-            set_edge(caller, server, self.ref, self.message)
-            self.caller = caller
+            set_edge(caller, server, self._ref, self.message)
+            self._caller = caller
         if server.requests is None:  # as `add_request`, to save a call
             server.requests = {}
         server.requests[self] = None
         server.mailbox.put(self)
-        self.task = task  # not before: whoever answers inside `put` must not wake a task that runs
+        self._task = task  # not before: whoever answers inside `put` must not wake a task that runs
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
         need_task()
         await checkpoint_if_cancelled()
-        self.since = trio.current_time()
+        self._since = trio.current_time()
         try:
-            leave_wait(enter_wait(self.server, self.ref, self.message))  # refuse what can never be
+            leave_wait(
+                enter_wait(self._server, self._ref, self.message)
+            )  # refuse what can never be
         except CallError:
             await cancel_shielded_checkpoint()
             raise
-        self.task = current_task()
-        self.done = self.abandoned = True
-        self.server.mailbox.put(self)
+        self._task = current_task()
+        self._done = self.abandoned = True
+        self._server.mailbox.put(self)
         await cancel_shielded_checkpoint()
-        raise CallTimeout(self.ref, self.message, 0.0, shown=shown_request(self.server))
+        raise CallTimeout(self._ref, self.message, 0.0, shown=shown_request(self._server))
 
     @enable_ki_protection
-    def post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
+    def _post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
         """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
-        self.deliver = deliver
-        self.since = trio.current_time()
-        self.server.add_request(self)
-        self.server.mailbox.put(self)
+        self._deliver = deliver
+        self._since = trio.current_time()
+        self._server.add_request(self)
+        self._server.mailbox.put(self)
 
     @enable_ki_protection
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Abandon the answer; the server handles the request all the same."""
-        if not self.done:
+        if not self._done:
             self.abandoned = True
             self._leave()
 
     @enable_ki_protection
-    def answer(self, value: Any) -> bool:
+    def _answer(self, value: Any) -> bool:
         """Return the waiting caller a value that is no outcome; False if it waits no more."""
-        if self.done:
+        if self._done:
             return False
         self._leave()
-        if self.task is not None:
+        if self._task is not None:
             self._value = value
-            reschedule(self.task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
+            reschedule(self._task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
         else:
             self._keep(outcome.Value(value))
         return True
 
     @enable_ki_protection
-    def finish(self, result: outcome.Outcome[Any]) -> bool:
+    def _finish(self, result: outcome.Outcome[Any]) -> bool:
         """Return the waiting caller its answer; False if it is not waiting any more."""
-        if self.done:
+        if self._done:
             return False
         self._leave()
         if isinstance(result, outcome.Error):
             result = outcome.Error(raisable(result.error))
-        if self.task is not None:
-            reschedule(self.task, result)
+        if self._task is not None:
+            reschedule(self._task, result)
         else:
             self._keep(result)
         return True
 
     def _keep(self, result: outcome.Outcome[Any]) -> None:
         """Take an answer while no task waits: that of an id, or of a caller who will wait."""
-        if self.deliver is not None:
-            self.deliver(result)
+        if self._deliver is not None:
+            self._deliver(result)
         else:
             self._value = result
 
@@ -198,47 +208,47 @@ class From(Handle, Caller, Generic[T]):
         del self._value
         return value
 
-    def defer(self) -> None:
+    def _defer(self) -> None:
         """Note that the server answers later: the caller waits for nobody in particular."""
-        leave_wait(self.caller)
-        self.caller = None
+        leave_wait(self._caller)
+        self._caller = None
 
-    def server_died(self, reason: object) -> None:
+    def _server_died(self, reason: object) -> None:
         """Answer with the end of the server."""
-        why = told_reason(self.server.pid, reason)
-        shown = shown_request(self.server)
-        error = ServerExited(self.ref, reason, self.message, self._elapsed(), shown=shown, why=why)
-        self.finish(outcome.Error(error))
+        why = told_reason(self._server.pid, reason)
+        shown = shown_request(self._server)
+        error = ServerExited(self._ref, reason, self.message, self._elapsed(), shown=shown, why=why)
+        self._finish(outcome.Error(error))
 
     def expire(self) -> None:
         """Answer with the time-out; a reply that comes later is dropped."""
         self.abandoned = True
-        shown = shown_request(self.server)
+        shown = shown_request(self._server)
         error = CallTimeout(
-            self.ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
+            self._ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
         )
-        self.finish(outcome.Error(error))
+        self._finish(outcome.Error(error))
 
     def _doing(self) -> str:
         """Say what the server does in the place of answering, for how long, and who else waits."""
-        current: Any = self.server.current
+        current: Any = self._server.current
         told: list[str] = []
         if current is not Mark.UNSET:
             method = getattr(getattr(current, "message", None), "method", None)
             what = "another message" if method is None else f"{method.name}()"
-            seconds = trio.current_time() - self.server.since
+            seconds = trio.current_time() - self._server.since
             what = "this call" if current is self else what
             told.append(f"it has been handling {what} for {seconds:.3g} s")
-        if queued := len(self.server.mailbox):
+        if queued := len(self._server.mailbox):
             told.append(f"{queued} waiting")
         return f"; {', '.join(told)}" if told else ""
 
-    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Let the caller go, which was cancelled."""
         self.abandoned = True
         self._leave()
         if self._is_at_its_call():
-            self.server.mailbox.take_back(self)
+            self._server.mailbox.take_back(self)
         return Abort.SUCCEEDED
 
     def _is_at_its_call(self) -> bool:
@@ -247,20 +257,20 @@ class From(Handle, Caller, Generic[T]):
         To ask at the end of the call costs nothing; a checkpoint before it, a thirtieth of it.
         """
         try:
-            return current_task() is self.task
+            return current_task() is self._task
         except RuntimeError:  # a deadline of the caller has passed
             return False
 
     def _leave(self) -> None:
-        self.done = True
+        self._done = True
         if self._fifo is not None:
             self._fifo.pop(self, None)
             self._fifo = None
-        if self.server.requests is not None:
-            self.server.requests.pop(self, None)
-        if self.caller is not None:
-            self.caller.waits_for = None
-            self.caller = None
+        if self._server.requests is not None:
+            self._server.requests.pop(self, None)
+        if self._caller is not None:
+            self._caller.waits_for = None
+            self._caller = None
 
     def _elapsed(self) -> float:
-        return trio.current_time() - self.since
+        return trio.current_time() - self._since

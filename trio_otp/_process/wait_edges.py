@@ -98,13 +98,13 @@ def await_ends(waiter: Process | None, dying: dict[Process, None]) -> None:
         return
     stuck = [process for process in dying if not process.is_interrupted]
     for request in list(waiter.requests):
-        caller = request.caller
+        caller = request._caller
         if caller is None or (request is waiter.current and caller in dying):
             continue  # who asks for its own end meets it, by its limit at the latest, as in OTP
         path = [caller] if caller in stuck else way(stuck, caller)
         if path is not None:
             cycle = (waiter, *dict.fromkeys((*path, caller)))
-            request.finish(outcome.Error(_deadlock(waiter, request.ref, request.message, cycle)))
+            request._finish(outcome.Error(_deadlock(waiter, request._ref, request.message, cycle)))
 
 
 def awaited(process: Process) -> Process | None:

@@ -60,9 +60,9 @@ class _Buffer(Mailbox):
     @enable_ki_protection
     def put(self, message: Any) -> None:
         """Add a message if there is room; answer a call with an error."""
-        if message.__class__ is From and message.server is self.owner:
+        if message.__class__ is From and message._server is self.owner:
             wrong = WrongServer("call", self.owner.pid, "subscription")
-            message.finish(outcome.Error(wrong))
+            message._finish(outcome.Error(wrong))
             return
         try:
             self.inbox.send_nowait(message)

@@ -201,7 +201,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             process.since = trio.current_time()
             if process.debug is not None and not isinstance(message, SystemCall):
                 process.debug.event("in", getattr(message, "message", message))
-            if message.__class__ is From and message.server is process:
+            if message.__class__ is From and message._server is process:
                 await self._command(message)
             else:
                 await self._handle(message)
@@ -248,7 +248,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         if not isinstance(command, Command):
             name = type(self.instance).__name__
             error = TypeError(f"{name} does not take the call {bounded(command)}")
-            from_.finish(outcome.Error(error))
+            from_._finish(outcome.Error(error))
         elif not command.void:
             await self._answer(from_, command)
 
@@ -258,9 +258,9 @@ class SupervisorLoop(ABC, Generic[Spec]):
         except Ending:
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
-            from_.finish(outcome.Error(exc))
+            from_._finish(outcome.Error(exc))
         else:
-            from_.answer(value)
+            from_._answer(value)
         finally:
             if command.over is not None:
                 command.over.set()

@@ -107,7 +107,7 @@ class Partitions(Printable):
         check_timeout("timeout", timeout)
         self._loop()
         request = Command("resize", partitions)
-        previous: int = await From(need_living(self.name), self.name, request, timeout).wait()
+        previous: int = await From(need_living(self.name), self.name, request, timeout)._wait()
         return previous
 
     def _loop(self) -> PartitionLoop:

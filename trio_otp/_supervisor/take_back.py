@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
 
 async def wait_for_start(from_: From[Any]) -> Any:
-    """Do as `From.wait`, for a start that is to be undone when it is cancelled."""
-    if from_.timeout == 0:
-        return await from_.begin()
+    """Do as `From._wait`, for a start that is to be undone when it is cancelled."""
+    if from_._timeout == 0:
+        return await from_._begin()
     await checkpoint_if_cancelled()
     try:
-        from_.send()
-        from_.limit()
+        from_._send()
+        from_._limit()
     except CallError:  # it would wait for itself
         await cancel_shielded_checkpoint()
         raise
@@ -60,15 +60,15 @@ async def wait_for_start(from_: From[Any]) -> Any:
 
 
 def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
-    assert from_.task is not None
-    caller = from_.task.context.get(current_process)
+    assert from_._task is not None
+    caller = from_._task.context.get(current_process)
     if caller is None or caller.alive:
         from_.message.void = True  # type: ignore[attr-defined]  # it is a Command
-    return from_.abort(raise_cancel)
+    return from_._abort(raise_cancel)
 
 
 async def _take_back(from_: From[Any]) -> None:
-    supervisor, command = from_.server, from_.message
+    supervisor, command = from_._server, from_.message
     assert isinstance(command, Command)
     if supervisor.dead or not command.void or supervisor.current is not from_:
         return

@@ -41,7 +41,7 @@ class Gate:
 
 def is_call(message: Any, process: Process) -> bool:
     """Tell a call to a server from one that is for somebody else, and from other messages."""
-    return message.__class__ is From and message.server is process
+    return message.__class__ is From and message._server is process
 
 
 def without_caller(from_: From[Any]) -> From[Any]:
@@ -49,4 +49,4 @@ def without_caller(from_: From[Any]) -> From[Any]:
 
     The caller of the first one gets its time-out, or the end of the server.
     """
-    return From(from_.server, from_.ref, from_.message, from_.timeout)
+    return From(from_._server, from_._ref, from_.message, from_._timeout)

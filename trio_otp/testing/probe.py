@@ -273,7 +273,7 @@ class Probe(Handle):
             raise ProcessExit(message.reason)
         if isinstance(message, SystemMessage) and not message.from_user:
             if isinstance(message, From):
-                message.finish(outcome.Error(WrongServer("otp.sys", message.ref, "probe")))
+                message._finish(outcome.Error(WrongServer("otp.sys", message._ref, "probe")))
             return
         self._received.append(content_of(message))
         if not self._rules.forward(message) and not self._rules.answer(message):

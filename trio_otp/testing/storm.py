@@ -176,7 +176,7 @@ class Storm(Handle):
 
     def _lose(self, from_: From[Any], seconds: float) -> None:
         """Note that the reply of a call is lost, and see to it that its caller gets a time-out."""
-        if from_.timeout is None or from_.timeout == math.inf:
+        if from_._timeout is None or from_._timeout == math.inf:
             self._lost.append(from_)
             self._after(seconds, _expire, from_)
 
@@ -251,7 +251,7 @@ def _able(process: Process, fault: Fault) -> bool:
 
 
 def _expire(from_: From[Any]) -> None:
-    if not from_.done:
+    if not from_._done:
         from_.expire()
 
 
