@@ -173,35 +173,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [] == [link for link in local if not leads_somewhere(page, link)]
 
 
-def test_the_layers_are_those_of_the_code() -> None:
-    """The table of folders names every folder, and none imports from one above it."""
-    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    table = text[text.index("| folders |") : text.index("Pure cores")]
-    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
-    height = {name: -number for number, row in enumerate(rows) for name in re.findall(r"\w+", row)}
-    package = Path(otp.__file__).parent
-    inside = {path.stem for path in package.iterdir() if path.suffix in {"", ".py"}}
-
-    assert inside - {"__init__", "__main__", "__pycache__"} == height.keys()
-    assert [] == [
-        f"{path.relative_to(package)} imports {used}"
-        for path in package.glob("*/*.py")
-        for used in folders_imported(path)
-        if height[used] > height[path.parent.name]
-    ]
-
-
-def folders_imported(path: Path) -> set[str]:
-    """Return the folders and modules of the package that a file imports, also for types only."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    found = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 2]
-    return {
-        name.partition(".")[0]
-        for node in found
-        for name in ([node.module] if node.module else [alias.name for alias in node.names])
-    }
-
-
 def test_every_error_is_explained() -> None:
     """The page of errors names every error of the library that a user can meet."""
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
