@@ -220,7 +220,7 @@ MUTATIONS = [
         "a call that came before the wait for an end is left in the circle",
         2,
         "await_ends",
-        "request._finish",
+        "request._fail",
         "print",
         "test_deadlock_ends.py::test_a_call_that_came_before_the_stop_is_answered",
     ),
@@ -438,9 +438,9 @@ MUTATIONS = [
     Mutation(
         "StopIteration is raised in a caller",
         5,
-        "From._finish",
-        "result = outcome.Error(raisable(result.error))",
-        "pass",
+        "From._fail",
+        "raisable(error)",
+        "error",
         "test_raises.py::test_an_answer_that_cannot_be_raised_arrives_as_a_cause",
     ),
     # 6. Every await is a checkpoint; time is only Trio's.

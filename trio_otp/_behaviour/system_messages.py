@@ -94,11 +94,11 @@ async def _answer(call: SystemCall, host: Host) -> None:
         result = outcome.Error(exc)
     except trio.Cancelled:
         if process.alive and not process.hosts:  # a scope of a hand-written loop: it lives
-            call._finish(outcome.Error(CallbackFailed("otp.sys", "cancelled")))
+            call._fail(CallbackFailed("otp.sys", "cancelled"))
         raise
     process.current = UNSET
     if process.alive:
-        call._finish(result)
+        call._answer_with(result)
         del result  # else this frame and the traceback of an error keep each other alive
         request.then(host)
 

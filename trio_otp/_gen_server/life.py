@@ -123,7 +123,7 @@ class Life(ABC):
         finally:
             killed = self.process.is_exiting  # then the callers learn of that
             if stopping.from_ is not None and stopping.reply is not UNSET and not killed:
-                stopping.from_._finish(as_outcome(stopping.reply))
+                stopping.from_._answer_with(as_outcome(stopping.reply))
         raise ProcessExit(stopping.reason)
 
     async def _end(self, exc: BaseException) -> None:

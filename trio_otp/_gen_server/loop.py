@@ -164,6 +164,6 @@ _CALLBACKS: Final[dict[type[Any], str]] = {Cast: "handle_cast", Continue: "handl
 
 def _reply(from_: From[Any], value: Any) -> None:
     if value.__class__ in OUTCOMES:
-        from_._finish(as_outcome(value))
+        from_._answer_with(as_outcome(value))
     else:
         from_._answer(value)

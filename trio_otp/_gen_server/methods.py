@@ -207,7 +207,7 @@ class CallMethod(_Method, Generic[P, R]):
             process = need_living(ref, message)
             if process.behaviour is not self.owner:
                 self.check_server(ref, process)
-            waiting = From(process, ref, message, timeout)._begin()
+            waiting = From(process, ref, message, timeout)._wait()
         except Exception:
             await refusal()
             raise

@@ -274,7 +274,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
             check_timeout("timeout", timeout)
         if request.__class__ in METHODS:
             refuse_method(request, ref)
-        waiting = From(need_living(ref, request), ref, request, timeout)._begin()
+        waiting = From(need_living(ref, request), ref, request, timeout)._wait()
     except Exception:
         await refusal()
         raise
@@ -326,7 +326,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     if not isinstance(from_, From):
         raise TypeError(f"from_={bounded(from_)}: expected the From that handle_call got")
     here = runtime()
-    if from_._server.runtime is here and from_._finish(as_outcome(value)):
+    if from_._server.runtime is here and from_._answer_with(as_outcome(value)):
         return True
     here.drop(from_, value, "reply to a caller that is gone")
     return False

@@ -94,13 +94,12 @@ class From(Handle, Caller, Generic[T]):
         who = self._task.name if self._task is not None else "nobody"
         return f"<From {who!r} {'done' if self._done else 'waiting'}>"
 
-    @enable_ki_protection
-    async def _wait(self) -> Any:
-        """Put the request into the server's mailbox and wait for the answer."""
-        return await self._begin()
+    def _wait(self) -> Coroutine[Any, Any, Any]:
+        """Put the request into the server's mailbox; return the wait for the answer.
 
-    def _begin(self) -> Coroutine[Any, Any, Any]:
-        """Do as `_wait`, a coroutine cheaper; to be awaited at once, with Ctrl-C held off."""
+        The caller awaits that at once, with Ctrl-C held off. A coroutine of its own for this would
+        cost some percent of a call.
+        """
         timeout = self._timeout
         if timeout == 0:
             return self._give_up_at_once()
@@ -181,14 +180,20 @@ class From(Handle, Caller, Generic[T]):
             self._keep(outcome.Value(value))
         return True
 
+    def _answer_with(self, result: outcome.Outcome[Any]) -> bool:
+        """Do as `_answer` or `_fail`, with what an outcome holds."""
+        if isinstance(result, outcome.Error):
+            return self._fail(result.error)
+        value: Any = result
+        return self._answer(value.value)
+
     @enable_ki_protection
-    def _finish(self, result: outcome.Outcome[Any]) -> bool:
-        """Return the waiting caller its answer; False if it is not waiting any more."""
+    def _fail(self, error: BaseException) -> bool:
+        """Raise an error in the waiting caller; False if it waits no more."""
         if self._done:
             return False
         self._leave()
-        if isinstance(result, outcome.Error):
-            result = outcome.Error(raisable(result.error))
+        result = outcome.Error(raisable(error))
         if self._task is not None:
             reschedule(self._task, result)
         else:
@@ -218,7 +223,7 @@ class From(Handle, Caller, Generic[T]):
         why = told_reason(self._server.pid, reason)
         shown = shown_request(self._server)
         error = ServerExited(self._ref, reason, self.message, self._elapsed(), shown=shown, why=why)
-        self._finish(outcome.Error(error))
+        self._fail(error)
 
     def expire(self) -> None:
         """Answer with the time-out; a reply that comes later is dropped."""
@@ -227,7 +232,7 @@ class From(Handle, Caller, Generic[T]):
         error = CallTimeout(
             self._ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
         )
-        self._finish(outcome.Error(error))
+        self._fail(error)
 
     def _doing(self) -> str:
         """Say what the server does in the place of answering, for how long, and who else waits."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import outcome
-
 from .._exits.call_errors import CallingSelf, DeadlockError
 from .runtime import calling_process
 from .status import shown_request
@@ -104,7 +102,7 @@ def await_ends(waiter: Process | None, dying: dict[Process, None]) -> None:
         path = [caller] if caller in stuck else way(stuck, caller)
         if path is not None:
             cycle = (waiter, *dict.fromkeys((*path, caller)))
-            request._finish(outcome.Error(_deadlock(waiter, request._ref, request.message, cycle)))
+            request._fail(_deadlock(waiter, request._ref, request.message, cycle))
 
 
 def awaited(process: Process) -> Process | None:

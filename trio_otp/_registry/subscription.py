@@ -17,7 +17,6 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
@@ -62,7 +61,7 @@ class _Buffer(Mailbox):
         """Add a message if there is room; answer a call with an error."""
         if message.__class__ is From and message._server is self.owner:
             wrong = WrongServer("call", self.owner.pid, "subscription")
-            message._finish(outcome.Error(wrong))
+            message._fail(wrong)
             return
         try:
             self.inbox.send_nowait(message)

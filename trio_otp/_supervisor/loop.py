@@ -18,7 +18,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar, cast
 
-import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
@@ -248,7 +247,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         if not isinstance(command, Command):
             name = type(self.instance).__name__
             error = TypeError(f"{name} does not take the call {bounded(command)}")
-            from_._finish(outcome.Error(error))
+            from_._fail(error)
         elif not command.void:
             await self._answer(from_, command)
 
@@ -258,7 +257,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         except Ending:
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
-            from_._finish(outcome.Error(exc))
+            from_._fail(exc)
         else:
             from_._answer(value)
         finally:

@@ -352,7 +352,7 @@ def _left(until: float | None) -> float | None:
 
 def _command(ref: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
-    return _request(ref, name, argument, timeout)._begin()
+    return _request(ref, name, argument, timeout)._wait()
 
 
 def _request(ref: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 async def wait_for_start(from_: From[Any]) -> Any:
     """Do as `From._wait`, for a start that is to be undone when it is cancelled."""
     if from_._timeout == 0:
-        return await from_._begin()
+        return await from_._wait()
     await checkpoint_if_cancelled()
     try:
         from_._send()

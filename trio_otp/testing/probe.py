@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import outcome
 import trio
 
 from .._behaviour.messages import Terminate
@@ -273,7 +272,7 @@ class Probe(Handle):
             raise ProcessExit(message.reason)
         if isinstance(message, SystemMessage) and not message.from_user:
             if isinstance(message, From):
-                message._finish(outcome.Error(WrongServer("otp.sys", message._ref, "probe")))
+                message._fail(WrongServer("otp.sys", message._ref, "probe"))
             return
         self._received.append(content_of(message))
         if not self._rules.forward(message) and not self._rules.answer(message):

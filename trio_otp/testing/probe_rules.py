@@ -78,9 +78,9 @@ def _forward(message: Any, ref: Any) -> None:
     target = find_living(ref)
     if isinstance(message, From):
         if target is None:
-            message._finish(outcome.Error(NoProcess(ref, message.message)))
+            message._fail(NoProcess(ref, message.message))
         else:
-            From(target, ref, message.message, None)._post(message._finish)
+            From(target, ref, message.message, None)._post(message._answer_with)
     elif target is None:
         runtime().drop(ref, message, "forwarded by a probe to nobody")
     else:
