@@ -45,7 +45,7 @@ MODULES_OF_FUNCTIONS = (
 RETURNS = ("Return", "Check whether", "List", "Count", "Make", "Whether", "As `")
 # Words that stand in no docstring and no text of an error: there is a plainer one for each.
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-BANNED_OPENINGS = ("Give", "Tell whether", "Say whether", "Be the")
+BANNED_OPENINGS = ("Give", "Tell whether", "Say", "Be", "Note that")
 BANNED = re.compile(r"\b(accepted (?:is|are)|whoever|lest)\b", re.IGNORECASE)
 
 

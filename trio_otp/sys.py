@@ -194,7 +194,7 @@ async def suspend(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
 @public_in("sys")
 @checkpointed
 async def resume(ref: Ref, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
-    """Let a process go on with what has arrived meanwhile, in its order.
+    """Resume a process with what has arrived meanwhile, in its order.
 
     Args:
         ref: the process, suspended or not.
@@ -240,7 +240,7 @@ async def change_code(
     extra: Any = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> None:
-    """Let a suspended process go on as another version of its class.
+    """Continue a suspended process as another version of its class.
 
     >>> import trio, trio_otp as otp
     >>> class Cart(otp.GenServer):

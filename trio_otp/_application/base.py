@@ -53,7 +53,7 @@ class Application:
         _check_class(cls)
 
     def start(self) -> Any:
-        """Say what the top of the application is; `def` or `async def`.
+        """Return the top of the application; `def` or `async def`.
 
         Returns:
             The top supervisor: `otp.child(otp.Supervisor, [...], strategy=...)`, a supervisor

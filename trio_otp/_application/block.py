@@ -68,7 +68,7 @@ class Block:
             self.body.cancel(reason=f"application {master.name!r} has ended")
 
     def blame(self) -> None:
-        """Note that a callback has failed, or was cut short: it was no clean end."""
+        """Record that a callback has failed, or was cut short: it was no clean end."""
         self.controller.clean = False
 
     @enable_ki_protection
@@ -115,7 +115,7 @@ async def open_block(
     shutdown_timeout: float | None = None,
     shutdown_func: Callable[[object], object] | None = None,
 ) -> AsyncGenerator[Block]:
-    """Let applications be started while the block runs; leaving it stops them.
+    """Allow starting applications while the block runs; leaving it stops them.
 
     Raises:
         ApplicationExited: one that the block needs ended by itself, and the block was cancelled.

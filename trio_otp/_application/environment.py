@@ -112,7 +112,7 @@ def check_arguments(
 
 
 def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> str:
-    """Say that an application has no such setting, and which it has."""
+    """Describe a setting that an application does not have, and list those it has."""
     hint = did_you_mean(key, accepted)
     known = ", ".join(accepted) or "none at all"
     return f"application {application!r} has no setting {key!r}; its settings are: {known}{hint}"

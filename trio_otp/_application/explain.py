@@ -1,4 +1,4 @@
-"""Say in a few lines why an application did not start or ended: the reason first, no traceback.
+"""Explain in a few lines why an application did not start or ended: the reason first, no traceback.
 
 Reasons are nested: the application failed because its supervisor did, that because a child did.
 What a person wants to read first is the innermost one, and the line of their own code where it

@@ -63,7 +63,7 @@ class Host(Protocol):
         """End, because of its end."""
 
     def blame(self) -> None:
-        """Note that a callback has failed, or was cut short."""
+        """Record that a callback has failed, or was cut short."""
 
     def cut(self) -> None:
         """Kill what is left."""
@@ -104,7 +104,7 @@ class Master:
             raise ApplicationStartError(self.name, self.failure)
 
     async def end(self) -> None:
-        """Let it end, or give up its start, and wait until nothing is left of it."""
+        """End it, or give up its start, and wait until nothing is left of it."""
         self.running = False
         self._starting.cancel(reason="the application is to end")
         self.over.set()
@@ -120,7 +120,7 @@ class Master:
                 process.exit_with(KILLED)
 
     def error(self) -> ApplicationExited:
-        """Say that it ended by itself, and what came before that."""
+        """Return the error of an application that ended by itself, with what came before."""
         assert self.top is not None
         loop = _supervisor_loop(self.top)
         history, crash = ((), None) if loop is None else (loop.reports.history, loop.reports.crash)
@@ -139,7 +139,7 @@ class Master:
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Be its task. Ctrl-C may break into a callback, not into the order of the end."""
+        """Run its task. Ctrl-C may break into a callback, not into the order of the end."""
         self._task = trio.lowlevel.current_task()
         try:
             with trio.CancelScope(shield=True):

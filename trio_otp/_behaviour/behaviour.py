@@ -55,7 +55,7 @@ class Behaviour(ShowsStatus):
 
     @classmethod
     def _enter(cls, members: dict[str, Any]) -> None:
-        """Note what the class adds, with its mixins, and check what is of this behaviour alone."""
+        """Collect what the class adds, with its mixins; check what is of this behaviour alone."""
 
     @classmethod
     def run_process(
@@ -74,7 +74,7 @@ class Behaviour(ShowsStatus):
 
     @classmethod
     def _sleeps_after(cls, process: Process) -> float | None:
-        """Tell after how many idle seconds a process falls asleep; None if it never does."""
+        """Return after how many idle seconds a process falls asleep; None if it never does."""
         return None
 
     def code_change(self, old_version: Any, extra: Any) -> Any:

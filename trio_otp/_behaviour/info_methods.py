@@ -21,7 +21,7 @@ class InfoMethod:
         self.types = types
 
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
-        """Be an ordinary method, as for a mixin, which no class has entered."""
+        """Return an ordinary method, as for a mixin, which no class has entered."""
         get: Any = self.function
         return get.__get__(instance, owner)
 

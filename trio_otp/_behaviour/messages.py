@@ -99,7 +99,7 @@ def as_log(log: Any) -> tuple[Any, ...]:
 
 
 def shown_client(message: Any) -> str | None:
-    """Tell who waits for the answer to a call: a process, or a task of plain Trio code."""
+    """Return who waits for the answer to a call: a process, or a task of plain Trio code."""
     if message.__class__ is not From:
         return None
     task: Any = message._task
@@ -111,13 +111,13 @@ def shown_client(message: Any) -> str | None:
 
 
 def client_place(message: Any) -> str | None:
-    """Tell where the caller of the call in hand waits."""
+    """Return where the caller of the call in hand waits."""
     waits = message.__class__ is From and not message._done and not message.abandoned
     return place_of(message._task) if waits else None
 
 
 def log_unexpected(process: Process, message: Any) -> None:
-    """Tell of a message that nobody handles."""
+    """Log a message that nobody handles."""
     shown = NOT_SHOWN if takes_status(process.instance) else message
     text = f"{process.pid!r} got an unexpected message: {bounded(shown)}"
     process.runtime.events.emit("notice", NoticeReport(process.pid, text))

@@ -159,7 +159,7 @@ async def install(
     function_id: Any = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> None:
-    """Let a function see every event of a process.
+    """Show a function every event of a process.
 
     It runs in the process, gets its own state and the `DebugEvent`, and returns its next state; the
     constant `otp.sys.DONE` removes it. One that raises is removed and reported, and hurts nobody.

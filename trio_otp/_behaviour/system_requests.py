@@ -138,7 +138,7 @@ class Suspend(Request):
     """To do nothing but system requests."""
 
     async def carry_out(self, host: Host) -> None:
-        """Note it; `handle_system` does the rest."""
+        """Record it; `handle_system` does the rest."""
         host.process.own_extras().suspended = True
 
 
@@ -149,7 +149,7 @@ class Resume(Request):
     outlives_caller: ClassVar[bool] = True
 
     async def carry_out(self, host: Host) -> None:
-        """Note it."""
+        """Record it."""
         host.process.own_extras().suspended = False
 
 

@@ -126,7 +126,7 @@ class DeadlockError(CallError):
 
 
 def _about(message: object, shown: object = None) -> str:
-    """Say what was asked for; `shown` stands for it if its server keeps that out of texts."""
+    """Describe what was asked for; `shown` stands for it if its server keeps that out of texts."""
     if message is None:
         return ""
     return f" (request {bounded(message if shown is None else shown)})"

@@ -60,5 +60,5 @@ class HandlerClient(Handle):
 
 
 def _is_call(method: object) -> TypeGuard[CallMethod[..., Any]]:
-    """Tell a method of `on_call`; handlers answer at once, so there is no deferred one."""
+    """Check whether it is a method of `on_call`; handlers answer at once, none is deferred."""
     return isinstance(method, CallMethod) and not isinstance(method, DeferredMethod)

@@ -336,7 +336,7 @@ async def which_handlers(ref: Ref) -> list[HandlerKey]:
 @public_in("gen_event")
 @checkpointed
 async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = None) -> None:
-    """Let an event manager end, after what is queued before, and wait until it is dead.
+    """Stop an event manager, after what is queued before, and wait until it is dead.
 
     Every handler's `terminate` runs first, with SHUTDOWN.
 

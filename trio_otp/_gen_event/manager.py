@@ -225,7 +225,7 @@ class EventManager(GenServer):
                 await self._crash(entry, bad_return(callback, ran.value, GO_ON))
 
     async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
-        """Let a handler answer a call.
+        """Ask a handler to answer a call.
 
         Raises:
             NoHandler: there is no such handler.

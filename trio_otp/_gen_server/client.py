@@ -53,7 +53,7 @@ def shown_limit(timeout: Any) -> str:
 
 
 def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> AttributeError:
-    """Say that a client has no such method: which it has, or what the one of that name is.
+    """Return an error for a method that a client does not have, naming those it has.
 
     Args:
         cls: the class of the server or handler.

@@ -47,7 +47,7 @@ class ServerLoop(MessageLoop):
             self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
 
     def _handle(self, message: Any) -> Coroutine[Any, Any, Any] | None:
-        """Tell of a message, call its callback, and do what that returned."""
+        """Report a message, call its callback, and do what that returned."""
         process, instance, kind = self.process, self.instance, message.__class__
         hooks, debug = process.runtime.events, process.debug
         if debug is not None:
@@ -81,7 +81,7 @@ class ServerLoop(MessageLoop):
         return None
 
     def _done(self, message: Any, result: Any) -> None:
-        """Tell of the end of a callback, and do what it returned."""
+        """Report the end of a callback, and do what it returned."""
         process, kind = self.process, message.__class__
         if process.runtime.events.handle_stop is not None:
             process.runtime.events.handle_stop(process.pid, *self._told_as(message))
@@ -141,7 +141,7 @@ class ServerLoop(MessageLoop):
         return ("continue", message.token) if kind is Continue else ("info", message)
 
     def _tell(self, debug: Debug, message: Any) -> None:
-        """Tell who watches of a message in hand."""
+        """Tell the watchers of a message in hand."""
         kind, content = self._told_as(message)
         if kind == "call":
             debug.event("in", content, client=message)
@@ -149,7 +149,7 @@ class ServerLoop(MessageLoop):
             debug.event("continue" if kind == "continue" else "in", content)
 
     def _tell_result(self, debug: Debug, message: Any, result: Any) -> None:
-        """Tell who watches what has come of it: an answer, or none."""
+        """Tell the watchers what has come of it: an answer, or none."""
         kind, content = self._told_as(message)
         if kind == "call" and result.__class__ is Reply:
             debug.event("out", result.value, client=message)

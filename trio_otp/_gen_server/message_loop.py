@@ -155,7 +155,7 @@ class MessageLoop(Life):
         return message
 
     def is_stop_message(self, message: Exit) -> bool:
-        """Tell the parent's exit signal from others; one started without a link is its own."""
+        """Check whether it is the parent's exit signal; one started without a link is its own."""
         process = self.process
         parent = process.parent or process
         return message is process.stop_message or message.pid is parent.pid

@@ -88,7 +88,7 @@ class _Method(Handle):
         return bound
 
     def without_server(self) -> TypeError:
-        """Say that the reference was left out, where the method is called on the class."""
+        """Return an error that the reference was left out in a call on the class."""
         call = f"{self.owner.__name__}.{self.name}"
         lines = f"write {self.owner.__name__}.at(ref).{self.name}(...) or {call}(ref, ...)"
         return TypeError(f"{call}() is to be sent to a server; {lines}")

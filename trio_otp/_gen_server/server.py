@@ -335,7 +335,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
 @public
 @checkpointed
 async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = None) -> None:
-    """Let a server end, after what is queued before, and wait until it is dead.
+    """Stop a server, after what is queued before, and wait until it is dead.
 
     A plain process and a WorkerThread, which handle no such message, are cancelled instead.
 
@@ -379,7 +379,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
 def reply_from_task(
     from_: From[T], fn: Callable[[*Ts], Awaitable[T | outcome.Outcome[T]]], *args: *Ts
 ) -> Pid[Any]:
-    """Let a helper process answer a call, so that the server can go on.
+    """Answer a call from a helper process, so that the server can go on.
 
     What the helper returns is the answer. If it raises, or ends in any other way, the caller gets
     `ServerExited` with that reason, and the server lives. When the server ends, so does the helper.

@@ -236,7 +236,7 @@ class SpecialProcess(Handle):
 
 @public
 def init_ack(value: Any = None) -> None:
-    """Tell that this process has started, as `task_status.started(value)` does.
+    """Report that this process has started, as `task_status.started(value)` does.
 
     The function of the process takes `task_status`, so that its starter waits.
 

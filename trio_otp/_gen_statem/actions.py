@@ -88,7 +88,7 @@ class NextEvent(Shown):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class ChangeCallbacks(Shown):
-    """Let the methods of another class handle what comes; the instance keeps its attributes."""
+    """Hand what comes to the methods of another class; the instance keeps its attributes."""
 
     callbacks: type[Any]
 
@@ -235,7 +235,7 @@ if TYPE_CHECKING:
 
 
 def hint_for_result(result: object) -> str:
-    """Say what was meant by something that a callback may not return.
+    """Suggest what was meant by something that a callback may not return.
 
     Args:
         result: what it returned.
@@ -252,7 +252,7 @@ def hint_for_result(result: object) -> str:
 
 
 def hint_for_action(action: object) -> str:
-    """Say what was meant by something that is no action.
+    """Suggest what was meant by something that is not an action.
 
     Args:
         action: what stood among the actions.

@@ -36,7 +36,7 @@ class Watched:
             debug.event("in", happening, state=engine.state)
 
     def done(self, effects: list[Effect]) -> None:
-        """Tell what has come of it."""
+        """Report what has come of it."""
         for effect in effects:
             self._tell(effect)
         for which in self._engine.zero:

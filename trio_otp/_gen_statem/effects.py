@@ -61,7 +61,7 @@ class Disarm:
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """Let another class handle what comes."""
+    """Hand what comes to another class."""
 
     callbacks: type[Any]
 

@@ -82,14 +82,14 @@ class _Plan:
         self.happening = happening
 
     def time(self, action: Any) -> None:
-        """Note a time-out; the last one of a kind counts, in its place."""
+        """Record a time-out; the last one of a kind counts, in its place."""
         if self.timeouts is None:
             self.timeouts = {}
         self.timeouts.pop(action.which, None)
         self.timeouts[action.which] = action
 
     def insert(self, happening: Happening) -> None:
-        """Note an inserted event."""
+        """Record an inserted event."""
         if self.inserted is None:
             self.inserted = []
         self.inserted.append(happening)

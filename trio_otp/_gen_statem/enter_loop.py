@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @public
 @enable_ki_protection
 async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> NoReturn:
-    """Let the running process go on as a server. It never returns.
+    """Continue the running process as a server. It never returns.
 
     `init` is not called. Messages that wait in the mailbox are handled first, casts and calls among
     them. If the starter of the process still waits, it is told that it has started.

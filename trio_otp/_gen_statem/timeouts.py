@@ -115,7 +115,7 @@ class StateTimeout(Shown):
 
     @property
     def which(self) -> Which:
-        """Tell which time-out is set."""
+        """Return which time-out is set."""
         return Event.STATE_TIMEOUT
 
     @staticmethod
@@ -153,7 +153,7 @@ class EventTimeout(Shown):
 
     @property
     def which(self) -> Which:
-        """Tell which time-out is set."""
+        """Return which time-out is set."""
         return Event.EVENT_TIMEOUT
 
     @staticmethod
@@ -194,7 +194,7 @@ class GenericTimeout(Shown):
 
     @property
     def which(self) -> Which:
-        """Tell which time-out is set."""
+        """Return which time-out is set."""
         return TimeoutOf(self.name)
 
     @staticmethod

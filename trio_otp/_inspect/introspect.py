@@ -205,7 +205,7 @@ def look(ref: Any) -> Process:
 
 
 def status_of(process: Process) -> Status:
-    """Say in a word what a process is doing."""
+    """Return in a word what a process is doing."""
     if process.is_exiting or process.terminate_scope is not None:
         return "exiting"
     if process.starting is not None:

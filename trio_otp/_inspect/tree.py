@@ -194,7 +194,7 @@ def _id(info: ChildInfo | None, name: object = None) -> str:
 
 
 def _kind(process: Process, info: ChildInfo | None) -> str:
-    """Say what a process is: worker or supervisor and how it restarts, or linked, or neither."""
+    """Return what a process is: worker or supervisor and how it restarts, or linked, or neither."""
     loop = loop_of(process)
     if loop is not None:
         return f"supervisor {loop.summary}"

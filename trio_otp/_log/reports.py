@@ -240,7 +240,7 @@ def _log(
 
 
 def _place(report: Report) -> Place:
-    """Say where what is told of has happened: where it crashed, else what ended or was started."""
+    """Return where the reported thing happened: where it crashed, else what ended or started."""
     place: Place | None = getattr(report, "place", None)
     place = place or place_of_crash(getattr(report, "reason", None))
     child = getattr(report, "child", None)

@@ -84,7 +84,7 @@ def translators() -> Translators:
 
 @public_in("reports")
 def add_translator(function: Translator) -> None:
-    """Let a function say, in this run, how a report is logged; the one added last is asked first.
+    """Add a function that says how a report is logged in this run; the last one is asked first.
 
     Args:
         function: called with a report, one of the dataclasses of `otp.events`. It returns the

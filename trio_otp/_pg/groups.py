@@ -40,7 +40,7 @@ Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
 
 @public_in("pg")
 def join(ref: Ref, group: Any, pids: Pids) -> None:
-    """Let processes join a group; one that has joined twice is in it twice.
+    """Add processes to a group; one that has joined twice is in it twice.
 
     Args:
         ref: the scope.
@@ -59,7 +59,7 @@ def join(ref: Ref, group: Any, pids: Pids) -> None:
 
 @public_in("pg")
 def leave(ref: Ref, group: Any, pids: Pids) -> bool:
-    """Let processes leave a group, once for each time they are given.
+    """Remove processes from a group, once for each time they are given.
 
     Args:
         ref: the scope.

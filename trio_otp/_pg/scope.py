@@ -76,7 +76,7 @@ class Scope(GenServer):
         self._process: Process
 
     def init(self) -> None:
-        """Let go of everybody at its end."""
+        """Release everybody at its end."""
         self._process = need_process("otp.pg.Scope")
         self._process.add_cleanup(self._close)
 

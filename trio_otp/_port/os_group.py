@@ -159,7 +159,7 @@ def _close(lifeline: int) -> None:
 
 
 def _give_up() -> None:
-    """Be in a fork of us: what is still running belongs to the other."""
+    """Drop everything in a fork of us: what is still running belongs to the other."""
     for lifeline in _lifelines:
         with suppress(OSError):
             os.close(lifeline)

@@ -140,7 +140,7 @@ class Port(GenServer):
 
     @on_call_deferred
     def close_stdin(self, from_: From[None]) -> None:
-        """Let the program read the end of its input, after what was written before.
+        """Close the input of the program, after what was written before.
 
         Args:
             from_: filled in by the library.

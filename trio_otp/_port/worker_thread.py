@@ -118,7 +118,7 @@ class WorkerThread(Behaviour):
 
     @staticmethod
     def on_stop(callback: Callable[[], object]) -> None:
-        """Let something be called when the thread that asks is to stop, or now if it is already.
+        """Call something when the thread that asks is to stop, or now if it is already.
 
         It is called in the thread of the Trio loop and must not block. What it raises is logged.
 

@@ -29,7 +29,7 @@ F = TypeVar("F", bound="Callable[..., Coroutine[Any, Any, Any]]")
 
 
 def checkpointed(function: F) -> F:
-    """Let an async function be a checkpoint also when it raises.
+    """Make an async function a checkpoint also when it raises.
 
     In a cancelled scope it does nothing but raise `Cancelled`. An error that it has met costs a
     turn of the scheduler more and is never lost to a cancellation that comes meanwhile.

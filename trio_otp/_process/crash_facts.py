@@ -19,7 +19,7 @@ MOST: Final = 20  # neighbours that a report names
 
 
 def place_of(task: trio.lowlevel.Task | None) -> str | None:
-    """Tell where a task waits: the innermost line of a user's code, else of any.
+    """Return where a task waits: the innermost line of a user's code, else of any.
 
     None for a task that does not wait, as the one that asks.
     """

@@ -129,7 +129,7 @@ class Debug:
     # -- what happens ------------------------------------------------------------------------
 
     def event(self, kind: Kind, content: Any = None, **more: Any) -> None:
-        """Tell everybody who watches; none of them can hurt the process."""
+        """Tell all watchers; none of them can hurt the process."""
         event = DebugEvent(kind, self._process.pid, content, **more)
         if kind in self._counts:
             self._counts[kind] += 1
@@ -167,7 +167,7 @@ class Debug:
                 self.remove(name)
 
     async def admit(self, message: Any) -> Any:
-        """Let a message wait at the gates; give what is handled in its place."""
+        """Hold a message at the gates; return what is handled in its place."""
         process = self._process
         for gate in list(self.gates):
             process.current, process.since = message, process.runtime.now()
@@ -240,7 +240,7 @@ class Debug:
             self._notice(f"the log file of {self._process.pid!r} cannot be opened: {exc}")
 
     def install(self, name: Any, function: DebugFunction, state: Any) -> None:
-        """Let a function see every event; one of the same id stays as it is."""
+        """Show a function every event; one of the same id stays as it is."""
         self._functions.setdefault(name, (function, state))
 
     def remove(self, name: Any) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @enable_ki_protection
 def fall_asleep(process: Process) -> None:
-    """Let a process go on without a task; called last in that task."""
+    """Continue a process without a task; called last in that task."""
     task = process.task
     assert task is not None
     process.task = process.scope = process.make = None
@@ -87,7 +87,7 @@ class IdleTimer:
         self._timer: Timer | None = None
 
     def wins(self) -> bool:
-        """Tell an idle server, each time it is about to wait, whether to sleep instead."""
+        """Check, each time an idle server is about to wait, whether it is to sleep instead."""
         if not _may_sleep(self._process):
             return False
         if self.after == 0:

@@ -141,7 +141,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
 
 @public
 def trap_exit(flag: bool = True) -> bool:
-    """Let exit signals arrive as `Exit(pid, reason)` messages, or as signals again.
+    """Receive exit signals as `Exit(pid, reason)` messages, or as signals again.
 
     Args:
         flag: True for messages, False for signals.

@@ -72,7 +72,7 @@ WOKEN: Any = Woken()
 
 
 def stay(_raise_cancel: Callable[[], Any]) -> Abort:
-    """Let a task wait on that is cancelled: only a message, or `wake`, ends its wait."""
+    """Keep a cancelled task waiting: only a message, or `wake`, ends its wait."""
     return Abort.FAILED
 
 
@@ -184,7 +184,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
 
     @enable_ki_protection
     def park(self) -> None:
-        """Let the next message wake this task, which waits right after this.
+        """Have the next message wake this task, which waits right after this.
 
         Raises:
             trio.BusyResourceError: another task waits.
@@ -195,7 +195,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
 
     @enable_ki_protection
     def wake(self) -> None:
-        """Let who waits or sleeps look around, whether or not there is a message."""
+        """Wake what waits or sleeps, whether or not there is a message."""
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             return

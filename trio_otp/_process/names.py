@@ -76,7 +76,7 @@ class ViaModule(Protocol):
         """Free the key."""
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:
-        """Tell who has the key."""
+        """Return the holder of the key."""
 
     def send(self, key: Any, message: Any) -> object:
         """Send a plain message to the holders of the key."""
@@ -197,7 +197,7 @@ def refuse_method(message: Any, ref: object) -> None:
 
 
 def registry_text(registry: object) -> str:
-    """Say that a registry is not there, and where to put it."""
+    """Describe a registry that is not there, and where to put it."""
     return f"registry {bounded(registry)} is not running; put it before the children that use it"
 
 

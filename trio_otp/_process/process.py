@@ -209,7 +209,7 @@ class Process(ProcessState):
 
     @enable_ki_protection
     def exit_with(self, reason: object, *, run_terminate: bool = False) -> None:
-        """Let the process end with `reason` at its next checkpoint.
+        """End the process with `reason` at its next checkpoint.
 
         Only a kill outdoes an earlier reason. With `run_terminate` a `terminate` that runs is left
         alone.
@@ -319,5 +319,5 @@ class Process(ProcessState):
 
 
 def _cancel_reason(reason: object) -> str:
-    """Say in a `Cancelled` why it was raised."""
+    """Return what a `Cancelled` says about why it was raised."""
     return f"exit signal {bounded(reason)}"

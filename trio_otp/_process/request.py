@@ -214,7 +214,7 @@ class From(Handle, Caller, Generic[T]):
         return value
 
     def _defer(self) -> None:
-        """Note that the server answers later: the caller waits for nobody in particular."""
+        """Record that the server answers later: the caller waits for nobody in particular."""
         leave_wait(self._caller)
         self._caller = None
 
@@ -235,7 +235,7 @@ class From(Handle, Caller, Generic[T]):
         self._fail(error)
 
     def _doing(self) -> str:
-        """Say what the server does in the place of answering, for how long, and who else waits."""
+        """Describe what the server does in place of answering, for how long, and who else waits."""
         current: Any = self._server.current
         told: list[str] = []
         if current is not Mark.UNSET:
@@ -249,7 +249,7 @@ class From(Handle, Caller, Generic[T]):
         return f"; {', '.join(told)}" if told else ""
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
-        """Let the caller go, which was cancelled."""
+        """Release the caller, which was cancelled."""
         self.abandoned = True
         self._leave()
         if self._is_at_its_call():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def report_stack(process: Process, what: str) -> None:
-    """Tell of a process, with the stack where it sits."""
+    """Log a process, with the stack where it sits."""
     where = [
         f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
         for frame, line in stack_of(process)

@@ -33,7 +33,7 @@ NOT_SHOWN: Final = Note("not shown")  # a request to a server that decides what 
 
 
 def formatted(instance: Any, status: Status, state: str = "state") -> Status:
-    """Let `format_status` of an instance look at what there is; give what is shown, key by key.
+    """Call `format_status` of an instance with what there is; return what is shown, by key.
 
     Args:
         instance: a server, a state machine, a handler.
@@ -112,7 +112,7 @@ def _withheld(status: Status, why: str) -> Status:
 
 
 def told(process: Process, reason: object, shown: object) -> dict[str, Any]:
-    """Let a reason be shown as something else from now on, wherever it goes; give report details.
+    """Show a reason as something else from now on, wherever it goes; return report details.
 
     An exception gets a mark, which all texts of this library obey: of supervisors, of callers, of
     those it is the cause of. Its class and its frames are still told.

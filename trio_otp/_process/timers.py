@@ -84,7 +84,7 @@ class Timers:
         self._armed = math.inf
 
     def limit(self, what: Limited, timeout: float, now: float | None = None) -> Fifo:
-        """Let `what.expire()` be called in `timeout` seconds; who is done by then leaves before.
+        """Call `what.expire()` in `timeout` seconds; what is done by then leaves before.
 
         Returns:
             What it is to be taken out of, by `pop(what, None)`.
@@ -110,7 +110,7 @@ class Timers:
         self._fifos = {timeout: fifo for timeout, fifo in self._fifos.items() if fifo}
 
     def add(self, timer: Timer) -> None:
-        """Let a timer fire at its deadline."""
+        """Add a timer, to fire at its deadline."""
         self._count += 1
         heapq.heappush(self._heap, (timer.deadline, self._count, timer))
         if timer.deadline < self._armed:

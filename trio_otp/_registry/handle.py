@@ -274,6 +274,6 @@ class RegistryHandle(RegistryView):
         self._server().unregister_name(key)
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:
-        """Tell who has a key, also if it is about to die."""
+        """Return the holder of a key, also if it is about to die."""
         server = self._find()
         return None if server is None else server.whereis_name(key)

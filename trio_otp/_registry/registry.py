@@ -191,7 +191,7 @@ class Registry(GenServer):
 
     @enable_ki_protection
     def terminate(self, reason: object) -> None:
-        """Let the holders end with SHUTDOWN, however quiet the end of the registry is."""
+        """End the holders with SHUTDOWN, however quiet the end of the registry is."""
         for process, linked in list(self._linked.items()):
             if linked:
                 process.remove_link(self.process)
@@ -223,7 +223,7 @@ class Registry(GenServer):
         self.remove(need_process("unregister_name"), _split(self._named(key))[0])
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:
-        """Tell who has a key, also if it is about to die."""
+        """Return the holder of a key, also if it is about to die."""
         entries = self.table.under(_split(self._named(key))[0])
         pid: Pid[Any] | None = entries[0].owner.pid if entries else None
         return pid
@@ -293,7 +293,7 @@ class Registry(GenServer):
         process.add_cleanup(self._holder_died)
 
     def _release(self, process: Process) -> None:
-        """Let go of a holder that has no keys left."""
+        """Release a holder that has no keys left."""
         if process in self.table or process not in self._linked:
             return
         process.remove_cleanup(self._holder_died)
@@ -305,7 +305,7 @@ class Registry(GenServer):
         self._release(process)
 
     def _close(self, _: Process) -> None:
-        """Let go of all holders at the end of the registry; those that trap exits live on."""
+        """Release all holders at the end of the registry; those that trap exits live on."""
         for process in self._linked:
             process.remove_cleanup(self._holder_died)
         self.locks.close(self.process.name or self.process.pid, self.process.exit_reason)

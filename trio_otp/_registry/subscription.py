@@ -128,7 +128,7 @@ class _Buffer(Mailbox):
         return []
 
     def close(self) -> None:
-        """Let nothing more come in, and wake who waits for more or for room.
+        """Close it for what comes in, and wake all that wait for more or for room.
 
         What has arrived can be read on. To close the own send end would leave it open for others.
         """

@@ -32,14 +32,14 @@ def check_child(
 
 
 def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
-    """Say how options are given, if that is what was meant."""
+    """Suggest how options are given, if that is what was meant."""
     meant = [key for key in kwargs if key in CHECKS and key not in signature.parameters]
     shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
     return f"; for options write .having({shown})" if meant else ""
 
 
 def _hint_for_more(exc: TypeError, target: Any, args: tuple[Any, ...]) -> str:
-    """Say how a child is written whose first arguments its supervisor adds."""
+    """Suggest how to write a child whose first arguments its supervisor adds."""
     if ": missing " not in str(exc):
         return ""
     shown = ", ".join([label_of(target), *(bounded(arg, 60) for arg in args)])

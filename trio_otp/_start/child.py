@@ -244,7 +244,7 @@ def _bare(behaviour: type[Behaviour]) -> Child[Any]:
 
 
 def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
-    """Say how a child is started, with arguments that come before its own."""
+    """Return how a child is started, with arguments that come before its own."""
     target, args, options = child.target, (*extra, *child.args), child.options
     blueprint = Blueprint(label_of(target))
     behaviour = behaviour_of(target)
@@ -265,7 +265,7 @@ def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
 def _describe(
     blueprint: Blueprint, behaviour: type[Behaviour], options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Note what a class is; give the options that hold for a child of it."""
+    """Describe a class; return the options that hold for a child of it."""
     blueprint.behaviour = behaviour
     blueprint.type = behaviour.child_type
     if behaviour.child_type == "supervisor":
@@ -311,5 +311,5 @@ class _TaskStatus:
         self._process = process
 
     def started(self, value: Any = None) -> None:
-        """Tell that the child has started."""
+        """Report that the child has started."""
         acknowledge(self._process, value, "task_status.started() was called twice")

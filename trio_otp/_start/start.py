@@ -135,7 +135,7 @@ class Start:
             self.process.exit_with(KILLED)
 
     async def break_off(self) -> None:
-        """Let the start fail, as nobody wants it any more; one whose init is over is left alone."""
+        """Fail the start, as nobody wants it any more; one whose init is over is left alone."""
         process: Process | None = getattr(self, "process", None)
         if process is None:
             if self.waiting is not None:
@@ -150,7 +150,7 @@ class Start:
             reschedule(self.task, result)
 
     def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
-        """Let the starter wait no longer."""
+        """End the wait of the starter."""
         self.done = True
         return Abort.SUCCEEDED
 

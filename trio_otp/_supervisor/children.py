@@ -67,7 +67,7 @@ class Children:
         self.stopped(slot)
 
     def stopped(self, slot: Slot) -> None:
-        """Note that a child is dead that was to be stopped."""
+        """Record that a child is dead that was to be stopped."""
         assert slot.process is not None
         self._reports.emit_stop(slot, slot.process)
         slot.process = None

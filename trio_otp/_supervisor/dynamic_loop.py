@@ -80,7 +80,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.intensity.change(Intensity(spec.max_restarts, spec.max_seconds))
 
     def _change_all(self, template: Child[Any]) -> None:
-        """Let another template hold for all children, or for none."""
+        """Apply another template to all children, or to none."""
         slots = list(self.slots.values())
         children = [with_arguments(template, slot.child.args) for slot in slots]
         for slot, child in zip(slots, children, strict=True):

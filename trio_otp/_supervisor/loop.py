@@ -78,7 +78,7 @@ class SupervisorBehaviour(Behaviour):
 
     @property
     def summary(self) -> str:
-        """Say in a word or two what kind of supervisor this is."""
+        """Return in a word or two what kind of supervisor this is."""
         return "supervisor" if self.loop is None else self.loop.summary
 
     def _status(self) -> Any:
@@ -231,7 +231,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         await self.child_exited(message.pid, message.reason)
 
     def is_stop_message(self, message: Exit) -> bool:
-        """Tell the parent's exit signal from others."""
+        """Check whether it is the parent's exit signal."""
         parent = self.process.parent
         mine = parent is not None and message.pid is parent.pid
         return mine or message is self.process.stop_message

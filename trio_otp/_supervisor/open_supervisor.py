@@ -85,7 +85,7 @@ class OpenSupervisor(Handle):
         return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
 
     def _leave(self) -> None:
-        """Note that the body has ended, and whether that is because the supervisor has."""
+        """Record that the body has ended, and whether that is because the supervisor has."""
         if self._process.dead and self._failed():
             self._failure = self._error()
         self._leaving = True

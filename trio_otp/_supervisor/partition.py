@@ -76,7 +76,7 @@ class _Routes:
     """What `("via", otp.PartitionSupervisor, (name, key))` means, the form known from Elixir."""
 
     def whereis_name(self, pair: Any) -> Pid[Any] | None:
-        """Tell who has a key, also if it is about to die."""
+        """Return the holder of a key, also if it is about to die."""
         name, key = _pair(pair)
         loop = find_loop(name)
         return None if loop is None else loop.route(key)
@@ -138,7 +138,7 @@ class PartitionSupervisor(SupervisorBehaviour):
     # -- the via protocol, so that ("via", its name, key) is a reference ------------------------
 
     def whereis_name(self, key: Any) -> Pid[Any] | None:
-        """Tell who has a key, also if it is about to die."""
+        """Return the holder of a key, also if it is about to die."""
         return self.loop.route(key) if isinstance(self.loop, PartitionLoop) else None
 
     def register_name(self, key: Any, pid: Pid[Any]) -> bool:
@@ -189,7 +189,7 @@ class PartitionLoop(StaticLoop):
         return None if slot is None else slot.pid
 
     async def resize(self, partitions: int) -> int:
-        """Let more or fewer partitions run; give how many there were."""
+        """Run more or fewer partitions; return how many there were."""
         if partitions > self.maximum:
             raise ValueError(
                 f"partitions={partitions}: expected a whole number from 0 to {self.maximum}, "

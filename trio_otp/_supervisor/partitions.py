@@ -81,7 +81,7 @@ class Partitions(Printable):
 
     @checkpointed
     async def resize(self, partitions: int, *, timeout: float | None = None) -> int:
-        """Let fewer partitions run, or more again, at most as many as at first.
+        """Run fewer partitions, or more again, at most as many as at first.
 
         Keys are spread anew; nothing is handed over. Those that are too many are stopped after no
         key leads to them; those that come back are started before any key leads to them.

@@ -126,7 +126,7 @@ class Intensity:
         return len(self._times) <= self.limit
 
     def left(self, now: float) -> int:
-        """Tell how many more restarts there may be now."""
+        """Return how many more restarts there may be now."""
         oldest = math.floor(now) - self.seconds
         return max(0, self.limit - sum(1 for second in self._times if second >= oldest))
 
@@ -153,15 +153,15 @@ class Policy:
         self.table[entry.id] = entry
 
     def started(self, id: Any) -> None:
-        """Note that a child runs."""
+        """Record that a child runs."""
         self.table[id].state = State.RUNNING
 
     def ignored(self, id: Any) -> None:
-        """Note that a child did not want to run: it is down; a temporary one is forgotten."""
+        """Record that a child did not want to run: it is down; a temporary one is forgotten."""
         self._put_down(self.table[id])
 
     def stopped(self, id: Any) -> None:
-        """Note that a child was stopped on purpose: it is down; a temporary one is forgotten."""
+        """Record that a child was stopped on purpose: it is down; a temporary one is forgotten."""
         self._put_down(self.table[id])
 
     def remove(self, id: Any) -> None:

@@ -61,14 +61,14 @@ class Reports:
         self._process.runtime.events.emit("supervisor", report)
 
     def emit_progress(self, slot: Slot) -> None:
-        """Tell that a child was started."""
+        """Report that a child was started."""
         events = self._process.runtime.events
         if events.is_heard("progress"):
             report = ProgressReport(self._process.pid, slot.spec.id, slot.pid, slot.child)
             events.emit("progress", report)
 
     def emit_stop(self, slot: Slot, process: Process) -> None:
-        """Tell of a child that did not end as it was asked to."""
+        """Report a child that did not end as it was asked to."""
         reason = process.exit_reason
         asked = KILLED if slot.spec.shutdown == "brutal_kill" else SHUTDOWN
         quiet = reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
@@ -76,7 +76,7 @@ class Reports:
             self.emit("shutdown_error", slot, reason, process.pid)
 
     def give_up(self, slot: Slot, reason: object) -> Ending:
-        """Tell that the restarts are too many; the caller raises what this returns."""
+        """Report that the restarts are too many; the caller raises what this returns."""
         self.crash = reason
         for index, (when, child_id, kept) in reversed(list(enumerate(self.history))):
             if child_id == slot.spec.id:  # the crash that is one too many is told as it was

@@ -118,7 +118,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
 
     def change(self, spec: SupervisorSpec) -> None:
-        """Let new specifications take the place of those of the same id."""
+        """Put new specifications in the place of those of the same id."""
         self.policy.change(new_policy(spec))
         for child in spec.children:
             self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
@@ -142,7 +142,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         return {self.slots[child_id].process for child_id in child_ids}
 
     async def child_exited(self, pid: Pid[Any], reason: object) -> None:
-        """Let the policy decide what the end of a child calls for."""
+        """Ask the policy what the end of a child calls for, and do it."""
         child_id = self.ids.pop(pid, None)
         if child_id is not None:
             self.slots[child_id].process = None

@@ -91,7 +91,7 @@ class Supervisor(SupervisorBehaviour):
         )
 
     def init(self) -> Any:
-        """Say what to supervise; `def` or `async def`.
+        """Return what to supervise; `def` or `async def`.
 
         Returns:
             `Supervisor.spec(children, strategy=...)`, or IGNORE.

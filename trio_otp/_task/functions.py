@@ -157,7 +157,7 @@ def _start_job(
 
 @public_in("task")
 def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs) -> Child[None]:
-    """Say what a supervisor runs once: as `otp.child`, with restart `temporary`.
+    """Describe what a supervisor runs once: as `otp.child`, with restart `temporary`.
 
     Args:
         fn: the async function.

@@ -105,7 +105,7 @@ class Task(Handle, Generic[T]):
 
     @enable_ki_protection
     def _bind(self, process: Process) -> None:
-        """Note the process; the owner hears of its end."""
+        """Record the process; the owner hears of its end."""
         self.pid = process.pid
         process.add_watcher(self._died)
         owner = self._owner_process

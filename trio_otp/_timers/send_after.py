@@ -206,7 +206,7 @@ class Shot:
         self.what = what
 
     def __call__(self, timer: Timer) -> None:
-        """Be what the timer does."""
+        """Do what the timer is for."""
         process: Process | None = timer.owner
         if process is None:
             process = self._find()
@@ -258,7 +258,7 @@ class _Signal(Shot):
 
 
 def own(timer: Timer, owner: Process) -> None:
-    """Let a timer end with a process."""
+    """End a timer with a process."""
     timer.owner = owner
     owner.add_timer(timer)
 

@@ -122,7 +122,7 @@ def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
 
 
 def _expected(function: Any) -> str:
-    """Say what is expected in the place of a plain function."""
+    """Describe what is expected in the place of a plain function."""
     line = f"otp.child(otp.WorkerThread, {label_of(function)})"
     return f"expected an async function; for one that blocks write {line}"
 

@@ -19,7 +19,7 @@ PACKAGE: Final = __name__.partition(".")[0]
 
 
 def public(thing: T) -> T:
-    """Let a class or function, exported by `trio_otp` itself, say so. The outermost decorator."""
+    """Mark a class or function as exported by `trio_otp` itself. The outermost decorator."""
     _set_module(thing, PACKAGE)
     return thing
 

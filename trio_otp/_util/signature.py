@@ -108,7 +108,7 @@ def refuse(
     *,
     partial: bool = False,
 ) -> None:
-    """Say what is wrong with arguments; `partial` if more are to come.
+    """Raise what is wrong with arguments; `partial` if more are to come.
 
     Raises:
         TypeError: unless a decorator made of the target what takes them all the same.

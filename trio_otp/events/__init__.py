@@ -164,7 +164,7 @@ of_run: Callable[[], Events] = Events
 
 @public_in("events")
 def attach(event: EventName, listener: Listener) -> None:
-    """Let a function hear of an event in this run; attaching it twice is once.
+    """Call a function on an event in this run; attaching it twice is once.
 
     It is called in the task that causes the event and must not block. One that raises is detached
     and logged.
@@ -185,7 +185,7 @@ def attach(event: EventName, listener: Listener) -> None:
 
 @public_in("events")
 def detach(event: EventName, listener: Listener) -> None:
-    """Let a function hear no more of an event; one that is not attached is ignored.
+    """Stop calling a function on an event; one that is not attached is ignored.
 
     Args:
         event: the name of the event.

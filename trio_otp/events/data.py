@@ -111,7 +111,7 @@ class CrashReport(PortableReport):
 
     @property
     def kind(self) -> str:
-        """Say in a word what this tells of."""
+        """Return in a word what this tells of."""
         return "crash"
 
     def as_dict(self) -> dict[str, object]:
@@ -179,7 +179,7 @@ class SupervisorReport(PortableReport):
 
     @property
     def kind(self) -> str:
-        """Say in a word what this tells of."""
+        """Return in a word what this tells of."""
         return f"supervisor.{self.context}"
 
     def as_dict(self) -> dict[str, object]:
@@ -205,7 +205,7 @@ class ProgressReport(PortableReport):
 
     @property
     def kind(self) -> str:
-        """Say in a word what this tells of."""
+        """Return in a word what this tells of."""
         return "supervisor.progress"
 
     def as_dict(self) -> dict[str, object]:
@@ -227,7 +227,7 @@ class ApplicationReport(PortableReport):
 
     @property
     def kind(self) -> str:
-        """Say in a word what this tells of."""
+        """Return in a word what this tells of."""
         return f"application.{self.phase}"
 
     def as_dict(self) -> dict[str, object]:
@@ -250,7 +250,7 @@ class NoticeReport(PortableReport):
 
     @property
     def kind(self) -> str:
-        """Say in a word what this tells of."""
+        """Return in a word what this tells of."""
         return "notice"
 
     def as_dict(self) -> dict[str, object]:

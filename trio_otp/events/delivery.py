@@ -43,7 +43,7 @@ _busy: Final = _Busy()
 
 
 def deliver(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Let the handlers of a logger, and of those above it, have a record; never raise."""
+    """Hand a record to the handlers of a logger, and of those above it; never raise."""
     delivery = _Delivery(logger)
     try:
         delivery.twin.handle(record)
@@ -67,7 +67,7 @@ class _Delivery:
         self.twin.parent = None
 
     def fail(self, what: Any, exc: Exception) -> None:
-        """Note that a handler or filter has raised; remove it if it does nothing else."""
+        """Record that a handler or filter has raised; remove it if it does nothing else."""
         self.failed = True
         try:
             count = _failures[what] = _failures.get(what, 0) + 1
@@ -98,7 +98,7 @@ class _Guarded:
         return level
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """Let a handler have the record."""
+        """Hand the record to a handler."""
         return self._run(self._what.handle, record, None)
 
     def filter(self, record: logging.LogRecord) -> Any:
@@ -183,7 +183,7 @@ class _Record(logging.LogRecord):
 
 
 def _show(record: logging.LogRecord) -> None:
-    """Say on stderr what no handler took, as `logging` itself does."""
+    """Print on stderr what no handler took, as `logging` itself does."""
     if logging.raiseExceptions:
         with suppress(Exception):
             shown = record.getMessage()

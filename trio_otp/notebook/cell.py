@@ -56,7 +56,7 @@ class Cell:
         self._scope.cancel(reason="the cell was interrupted")
 
     def fail(self, error: BaseException) -> None:
-        """Let it end with an error, unless it has a result."""
+        """End it with an error, unless it has a result."""
         if not self.done:
             self._result = self._result or outcome.Error(error)
             self._finish()
@@ -85,7 +85,7 @@ class Cell:
             self._show_interrupt(self._result)
 
     def _show_interrupt(self, result: outcome.Outcome[Any]) -> None:
-        """Let the reply to the client name what has happened, and not how."""
+        """Name in the reply to the client what has happened, and not how."""
         if isinstance(result, outcome.Value) and self.cancelled_by(result.value.error_in_exec):
             result.value.error_in_exec = KeyboardInterrupt()
 

@@ -82,7 +82,7 @@ class Loop:
         self._set_jumps()
 
     def _set_jumps(self) -> None:
-        """Let virtual time jump while a cell runs; between cells a ticking server would spin."""
+        """Make virtual time jump while a cell runs; between cells a ticking server would spin."""
         jumps = self.virtual and bool(self._cells)
         self.clock.autojump_threshold = 0 if jumps else math.inf
 
@@ -116,7 +116,7 @@ class Loop:
         self._left.set()
 
     async def _live(self) -> None:
-        """Be a process until the end, or until it is killed."""
+        """Run as a process until the end, or until it is killed."""
         async with open_process(trap_exit=True, label="notebook"):
             process = own_process()
             assert process is not None
@@ -156,7 +156,7 @@ class Loop:
 
 
 def _report(exc: BaseException) -> None:
-    """Tell why the process of the notebook has ended, in the current cell."""
+    """Report why the process of the notebook has ended, in the current cell."""
     why = exc.reason if isinstance(exc, ProcessExited) else exc
     if why is NORMAL:
         return

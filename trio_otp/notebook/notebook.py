@@ -44,7 +44,7 @@ class Notebook:
         return _notebooks.get(shell)
 
     def install(self) -> None:
-        """Let the cells of the shell run in the loop."""
+        """Run the cells of the shell in the loop."""
         shell = self._shell
         self._kept = {name: getattr(shell, name) for name in KEPT}
         shell.set_trio_runner(self.run)  # of every cell

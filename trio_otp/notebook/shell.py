@@ -20,7 +20,7 @@ class Shell(Protocol):
     compile: Any
 
     def set_trio_runner(self, tr: Any) -> None:
-        """Let a function run the coroutines of all cells."""
+        """Set the function that runs the coroutines of all cells."""
         ...
 
     def should_run_async(self, raw_cell: str, *, transformed_cell: str) -> bool:
@@ -28,7 +28,7 @@ class Shell(Protocol):
         ...
 
     def set_custom_exc(self, exc_tuple: tuple[Any, ...], handler: Callable[..., None]) -> None:
-        """Let a function show errors of some classes."""
+        """Set the function that shows errors of some classes."""
         ...
 
     def showtraceback(self, exc_tuple: Any = ..., *, tb_offset: int | None = ...) -> None:

@@ -127,7 +127,7 @@ def _doing(process: Process, now: float) -> str:
 
 
 def _kind(message: Any) -> str:
-    """Say what a message is, by its class or method: the repr of what it carries may take long."""
+    """Name a message by its class or method: the repr of what it carries may take long."""
     if not isinstance(message, From | Cast):
         return type(message).__name__
     request = message.message

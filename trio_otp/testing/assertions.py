@@ -162,7 +162,7 @@ def _restarts(ref: Any) -> int:
 
 
 def _see_ends(process: Process) -> None:
-    """Note that the test knows why this child of a supervisor ended so far."""
+    """Record that the test knows why this child of a supervisor ended so far."""
     supervisor, slot = process.supervisor, slot_of(process)
     if supervisor is not None and slot is not None:
         note_seen_ends(supervisor.pid, slot.spec.id)

@@ -145,7 +145,7 @@ def schedules(
     max_faults: int = 10,
     seconds: float = 10.0,
 ) -> SearchStrategy[list[Fault]]:
-    """Let hypothesis draw schedules for `replay`, and look for the smallest one that fails a test.
+    """Return a strategy of schedules for `replay`; hypothesis finds the smallest that fails a test.
 
     Smaller are fewer faults, earlier ones, and actions and targets that come first.
 

@@ -79,7 +79,7 @@ def _is_fixture(value: Any) -> bool:
 
 
 def example(run: Callable[..., Any], *, repeats: bool) -> Callable[..., Any]:
-    """Let what pytest-trio makes of a test show its error bare, and run more than once.
+    """Make what pytest-trio makes of a test show its error bare, and run more than once.
 
     Hypothesis runs a test many times, with the same fixtures. Those of pytest-trio serve one run,
     so each run gets others that are made like them; virtual time begins at 0 in each.

@@ -25,7 +25,7 @@ class Gate:
         debug.settle()
 
     def remove(self) -> None:
-        """Let messages through again."""
+        """Open the gates to messages again."""
         debug = debug_of(self.process)
         debug.gates.remove(self.admit)
         debug.settle()
@@ -40,7 +40,7 @@ class Gate:
 
 
 def is_call(message: Any, process: Process) -> bool:
-    """Tell a call to a server from one that is for somebody else, and from other messages."""
+    """Check whether a message is a call to the server, and not one that is for somebody else."""
     return message.__class__ is From and message._server is process
 
 

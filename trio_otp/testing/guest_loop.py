@@ -115,7 +115,7 @@ class GuestLoop(Handle):
         self._end = end
 
     def _pump(self, enough: Callable[[], bool]) -> None:
-        """Let the loop run; time passes as soon as nothing else can happen.
+        """Run the loop; time passes as soon as nothing else can happen.
 
         There has to be something to run, else time passes at the first turn.
         """
@@ -190,12 +190,12 @@ class GuestLoop(Handle):
         return pending
 
     def settle(self) -> None:
-        """Let everything happen that takes no time."""
+        """Run everything that takes no time."""
         pending = self._start(wait_all_tasks_blocked)  # while it waits, the clock does not jump
         self._pump(lambda: pending.done)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and whatever happens in it.
+        """Advance time, with whatever happens in it.
 
         Args:
             seconds: how much.

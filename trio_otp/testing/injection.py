@@ -56,7 +56,7 @@ class MachineCrash(InjectedCrash):
 
 @public_in("testing")
 def crash_next_call(ref: Ref, error: Exception | None = None) -> None:
-    """Let a server crash in the place of handling its next call.
+    """Crash a server in the place of handling its next call.
 
     Casts and other messages are handled as ever. The crash is no surprise for the test's `otp_log`.
 

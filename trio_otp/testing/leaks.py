@@ -73,7 +73,7 @@ def _asker(process: Process) -> Process | None:
 
 
 def process_text(process: Process) -> str:
-    """Say of a process that it was left."""
+    """Describe a process that was left."""
     place = place_of(process.task)
     ours = place is None or place.startswith(LIBRARIES)  # no line of this library helps anybody
     where = "" if ours else f"\nit waits in {place}"
@@ -87,13 +87,13 @@ def process_text(process: Process) -> str:
 
 
 def names_text(process: Process) -> Iterator[str]:
-    """Say of the name of a test's own process that it was left."""
+    """Describe the name of a test's own process that was left."""
     if process.name is not None:
         yield f"name {bounded(process.name)} of the test itself: otp.unregister it"
 
 
 def timers_text(owner: Process) -> Iterator[str]:
-    """Say of the timers that nobody will get anything of, or the test itself."""
+    """Describe the timers that nobody will get anything of, or the test itself."""
     for _, _, timer in sorted(runtime().timers._heap, key=lambda entry: entry[:2]):
         who = timer.owner
         if timer.live and (who is None or who is owner or who.dead) and _what(timer) is not None:
@@ -102,7 +102,7 @@ def timers_text(owner: Process) -> Iterator[str]:
 
 
 def _what(timer: Timer) -> str | None:
-    """Say what a timer does; None if it is one of the library's own."""
+    """Describe what a timer does; None if it is one of the library's own."""
     what: Any = timer._fire
     match what:
         case Shot(dest=dest, what=sent):
@@ -118,7 +118,7 @@ def _what(timer: Timer) -> str | None:
 
 
 def tasks_text(tasks: Iterable[Task[Any]], owners: Iterable[Process]) -> Iterator[str]:
-    """Say of the tasks of a test whose result nobody has taken."""
+    """Describe the tasks of a test whose result nobody has taken."""
     pids = {process.pid for process in owners}
     for task in tasks:
         if task._open and (task.owner is None or task.owner in pids):
@@ -135,7 +135,7 @@ def tasks_of(process: Process) -> Iterator[Task[Any]]:
 
 
 def messages_text(messages: Iterable[Any], seen: Iterable[object]) -> Iterator[str]:
-    """Say of bad ends that nobody has read of."""
+    """Describe the bad ends that nobody has read of."""
     for message in messages:
         is_end = isinstance(message, Down | Exit) and not is_quiet(message.reason)
         if is_end and not any(message.reason is reason for reason in seen):

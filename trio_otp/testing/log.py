@@ -110,7 +110,7 @@ class OtpLog(Handle):
         return _Expectation(self, reason, of, times)
 
     def see(self, reason: object) -> None:
-        """Note that the test knows of the crash with this very reason.
+        """Record that the test knows of the crash with this very reason.
 
         Args:
             reason: the very object, as of `CrashReport.reason`.
@@ -120,7 +120,7 @@ class OtpLog(Handle):
             self._outer.see(reason)
 
     def expect(self, crash: CrashReport) -> None:
-        """Note that the test has expected this crash.
+        """Record that the test has expected this crash.
 
         Args:
             crash: its report.
@@ -194,14 +194,14 @@ class _Expectation(AbstractContextManager["list[CrashReport]"]):
 
 
 def note_seen(reason: object) -> None:
-    """Note, if a test is going on, that it knows of the crash with this very reason."""
+    """Record, if a test is going on, that it knows of the crash with this very reason."""
     log: OtpLog | None = runtime().extras.get(OtpLog)
     if log is not None:
         log.see(reason)
 
 
 def note_seen_ends(supervisor: object, child_id: object) -> None:
-    """Note, if a test is going on, that it knows of the ends of a child so far."""
+    """Record, if a test is going on, that it knows of the ends of a child so far."""
     log: OtpLog | None = runtime().extras.get(OtpLog)
     if log is not None:
         for report in log.supervisor_reports:
@@ -217,7 +217,7 @@ def crashes_text(crashes: list[CrashReport]) -> str:
 
 
 def crash_text(crash: CrashReport) -> str:
-    """Say in a line who crashed, why, and with what in hand."""
+    """Describe in a line who crashed, why, and with what in hand."""
     who = shown_text(crash.label) if crash.pid is None else repr(crash.pid)
     hand = "" if crash.last_message is None else f", message in hand: {crash.last_message}"
     return f"{who}: {bounded(crash.reason)}{hand}"

@@ -286,7 +286,7 @@ class Probe(Handle):
         self._news.set()
 
     def close(self) -> None:
-        """Let it be of no use any more: its test is over."""
+        """Make it unusable: its test is over."""
         self._open = False
 
     def _check(self) -> None:

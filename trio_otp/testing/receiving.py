@@ -118,6 +118,6 @@ def refuted(message: Any, pattern: Any, pid: Any, messages: list[Any]) -> str:
 
 
 def note_read(message: Any) -> None:
-    """Note that a test has read of an end, so that it is no surprise any more."""
+    """Record that a test has read of an end, so that it is no surprise any more."""
     if isinstance(message, Down | Exit):
         note_seen(message.reason)

@@ -147,10 +147,10 @@ class ServerMachine(RuleBasedStateMachine):
         return ()
 
     def restarted(self) -> None:
-        """Let the model follow: the server has been started anew."""
+        """Tell the model that the server has been started anew."""
 
     def lost(self, request: Any) -> None:
-        """Let the model follow: this request of `requests` was handled, and then came a crash.
+        """Tell the model that this request of `requests` was handled, and then came a crash.
 
         It was handled as far as that takes no time; `restarted` is called after this.
 
@@ -238,12 +238,12 @@ class ServerMachine(RuleBasedStateMachine):
         self.settle()
 
     def settle(self) -> None:
-        """Let everything happen that takes no time; if the server is a new one, tell the model."""
+        """Run everything that takes no time; if the server is a new one, tell the model."""
         self.loop.settle()
         self._follow()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and whatever happens in it.
+        """Advance time, with whatever happens in it.
 
         Args:
             seconds: how much.

@@ -175,7 +175,7 @@ class Storm(Handle):
                 yield from self._beneath(process)
 
     def _lose(self, from_: From[Any], seconds: float) -> None:
-        """Note that the reply of a call is lost, and see to it that its caller gets a time-out."""
+        """Record that the reply of a call is lost, and see to it that its caller gets a time-out."""
         if from_._timeout is None or from_._timeout == math.inf:
             self._lost.append(from_)
             self._after(seconds, _expire, from_)
@@ -203,12 +203,12 @@ class Victim(Gate):
         storm._victims[process] = self
 
     def remove(self) -> None:
-        """Let messages through again."""
+        """Open the gates to messages again."""
         del self._storm._victims[self.process]
         super().remove()
 
     async def admit(self, message: Any) -> Any:
-        """Let the next fault happen, if one can happen to this message."""
+        """Inject the next fault, if one can happen to this message."""
         fault = self._next(message)
         if fault is None:
             return message
@@ -268,7 +268,7 @@ def chaos(
     seconds: float = 60.0,
     actions: Iterable[Action] = ACTIONS,
 ) -> Storm:
-    """Let faults hit the children beneath a supervisor, while a plain `with` block runs.
+    """Inject faults into the children beneath a supervisor, while a plain `with` block runs.
 
     The faults are those of the seed. Whom they hit depends on what is there at the time, so a
     run is the same as another one if the order of its tasks is: see `task_order`. The supervisor
@@ -296,7 +296,7 @@ def chaos(
 
 @public_in("testing")
 def replay(ref: Ref, schedule: Schedule) -> Storm:
-    """Let certain faults hit the children beneath a supervisor, while a plain `with` block runs.
+    """Inject certain faults into the children beneath a supervisor while a plain `with` block runs.
 
     Args:
         ref: the supervisor; it is not hit itself.

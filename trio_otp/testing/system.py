@@ -246,7 +246,7 @@ class OtpSystem(Handle):
             tables.events.detach("process_exit", self._ended)
 
     def _left_over(self) -> Iterator[str]:
-        """Say what nobody has stopped, awaited or read."""
+        """Describe what nobody has stopped, awaited or read."""
         owners = [self._process, *(probe._process for probe in self._probes)]
         tasks = [task for process in list(self._alive.values()) for task in tasks_of(process)]
         with_tasks = {task.pid for task in tasks}

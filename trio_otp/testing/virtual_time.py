@@ -42,7 +42,7 @@ class VirtualTime(Clock):
     """
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass: all that is due until then happens, each at its time.
+        """Advance time: all that is due until then happens, each at its time.
 
         Args:
             seconds: how long; 0 is the same as `settle`.
