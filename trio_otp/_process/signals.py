@@ -48,7 +48,7 @@ class Monitor(Handle):
         self.what: object = what
 
     def detach(self) -> bool:
-        """Watch no more; return whether it did until now."""
+        """Return whether it was watching until now, and stop watching."""
         if self.target is None:
             return False
         self.target.remove_monitor(self)
