@@ -175,7 +175,7 @@ class Storm(Handle):
                 yield from self._beneath(process)
 
     def _lose(self, from_: From[Any], seconds: float) -> None:
-        """Record that the reply of a call is lost, and see to it that its caller gets a time-out."""
+        """Record that the reply of a call is lost, and make its caller get a time-out."""
         if from_._timeout is None or from_._timeout == math.inf:
             self._lost.append(from_)
             self._after(seconds, _expire, from_)
