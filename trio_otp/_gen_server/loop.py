@@ -98,20 +98,25 @@ class ServerLoop(MessageLoop):
     def _answer(self, from_: From[Any], result: Any) -> None:
         """Do what `handle_call` returned."""
         if result.__class__ is Reply:
-            _reply(from_, result.value)
-            if result.continue_ is not None or result.timeout is not None:
-                self._go_on(result)
+            value = result.value
         elif is_value(from_.message, result):
-            _reply(from_, result)
+            value = result
         elif isinstance(result, NoReply):
             from_._defer()
             self._go_on(result)
+            return
         elif isinstance(result, Stop):
             raise Stopping(result.reason, from_, result.reply)
         else:
             hint = "; to answer None write Reply(None)" if result is None else ""
             accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
             raise BadReturn("handle_call", result, accepted)
+        if value.__class__ in OUTCOMES:
+            from_._answer_with(as_outcome(value))
+        else:
+            from_._answer(value)
+        if value is not result and (result.continue_ is not None or result.timeout is not None):
+            self._go_on(result)
 
     def _carry_on(self, callback: str, result: Any, accepted: str = _GO_ON) -> None:
         """Do what a callback that answers nobody returned."""
@@ -160,10 +165,3 @@ class ServerLoop(MessageLoop):
 
 
 _CALLBACKS: Final[dict[type[Any], str]] = {Cast: "handle_cast", Continue: "handle_continue"}
-
-
-def _reply(from_: From[Any], value: Any) -> None:
-    if value.__class__ in OUTCOMES:
-        from_._answer_with(as_outcome(value))
-    else:
-        from_._answer(value)
