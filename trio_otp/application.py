@@ -30,8 +30,6 @@ of a supervisor, and `prep_stop` and `stop`, which clean up.
 
 **When not to use it.** One tree without settings of its own is an `otp.open_supervisor` block.
 
-The file is long by the docstrings of these functions, which are the namespace `otp.application`.
-
 Follows: Elixir's `Application`, Erlang's `application`.
 """
 

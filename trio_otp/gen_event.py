@@ -45,8 +45,6 @@ message, when that is gone.
 **When not to use it.** A slow handler holds up all others, and all that wait in `sync_notify`. For
 subscribers that are processes of their own, take a Registry with duplicate keys.
 
-It is long because each function says what can go wrong with it.
-
 Follows: Erlang's `gen_event`.
 """
 

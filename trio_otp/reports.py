@@ -9,6 +9,21 @@
 | `trio_otp.notice` | its own | what a person should know: a stuck child, an unknown message |
 | `trio_otp.reports` | warning, error | what became of the log itself: a storm, a broken handler |
 
+>>> import trio, trio_otp as otp
+>>> async def fail():
+...     raise ValueError("boom")
+>>> def in_one_line(report):
+...     print(report.kind, otp.reports.reason_text(report.reason))
+...     return otp.reports.SKIP
+>>> async def main():
+...     otp.reports.add_translator(in_one_line)
+...     child = otp.child(fail).having(name="worker", restart="temporary")
+...     async with otp.open_supervisor([child]):
+...         await trio.sleep(0.1)
+>>> trio.run(main)
+crash ValueError: boom
+supervisor.child_terminated ValueError: boom
+
 Nothing is configured here: without a handler of yours Python prints warnings and errors. A record
 carries its report as `record.otp_report`, one of the dataclasses of `trio_otp.events`, and its
 parts as text: `otp_kind`, `otp_domain`, `otp_pid`, `otp_name`, `otp_reason`, `otp_supervisor` and

@@ -1,4 +1,7 @@
-"""The functions of `trio_otp.gen_event`, which see."""
+"""The functions of `trio_otp.gen_event`, which see.
+
+The file is long by what each of them says of its arguments and of what can go wrong.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Collections of request ids: several answers, taken as they come.
 
 A request tells its collections what becomes of it, so that taking one of a thousand answers looks
-at no other. See `trio_otp.request_ids` for an example.
+at no other. See `request_ids` for an example.
 
 Follows: `gen_server:reqids_new/0` and its like.
 """

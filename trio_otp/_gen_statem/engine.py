@@ -1,6 +1,6 @@
 """The core of a GenStatem: events and results of callbacks in, effects out. Pure: no Trio.
 
-The shell (`statem_loop`) asks `next_event` what to handle, runs the callback, gives what it
+The shell (`loop`) asks `next_event` what to handle, runs the callback, gives what it
 returned to `done`, and carries out the effects in their order. If `next_event` has nothing, the
 shell waits for a message and tells `receive`, or `fired` for a timer.
 

@@ -1,8 +1,8 @@
-"""The loop that drives a GenStatem: the thin shell around the pure `statem_engine`.
+"""The loop that drives a GenStatem: the thin shell around the pure `engine`.
 
 It turns messages into events, runs the callback of the state, and carries out the effects of what
 it returned: answers, timers, the end. What it shares with a GenServer, how it starts, ends, reports
-and takes messages, is that of `server_loop`, with the same rules; in particular:
+and takes messages, is that of a GenServer, with the same rules; in particular:
 
 * A machine that is exiting answers nobody any more, also if its callback had no checkpoint.
 * Events that were inserted or come back are handled without a checkpoint in between, but no more of

@@ -1,6 +1,6 @@
 """What a handle of a registry can read: who has which keys, with which values.
 
-Part of `trio_otp.registry_handle`.
+Part of `otp.RegistryHandle`.
 """
 
 from __future__ import annotations

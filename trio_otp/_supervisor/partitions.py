@@ -1,7 +1,7 @@
 """The handle of a partition supervisor: from a key to the partition that it belongs to.
 
 `otp.partitions(name)` makes one, at module level if you like; it finds the supervisor at every use.
-See `trio_otp.partition_supervisor` for an example and for when to use it.
+See `otp.PartitionSupervisor` for an example and for when to use it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What the library does to a process, a nursery or a request is protected from Ctr
 it calls. A callback in an endless loop has to be broken by it, so each is called by one of these.
 
 The callbacks of messages are the exception: a server's loop, which calls them, is itself
-unprotected, which saves each message a frame. See `server_loop`.
+unprotected, which saves each message a frame. See `_gen_server/loop`.
 """
 
 from __future__ import annotations
