@@ -37,7 +37,7 @@ class Counter(otp.GenServer, restart="transient", shutdown=2.0):
         match message:
             case otp.Down(ref=ref, pid=pid, reason=reason):
                 assert_type(ref, otp.Monitor)
-                assert_type(pid, object)
+                assert_type(pid, otp.Ref)
                 return otp.Stop(reason)
             case otp.Exit(pid=pid, reason=reason):
                 assert_type(pid, otp.Pid[Any] | None)

@@ -10,6 +10,7 @@ from .._util.copies import Handle
 from .._util.public import public
 
 if TYPE_CHECKING:
+    from .names import Ref
     from .pid import Pid
     from .process import Process
 
@@ -29,10 +30,10 @@ class Exit(Printable):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Down(Printable):
-    """What a monitor sends when its process is dead; `pid` is what was monitored, pid or name."""
+    """What a monitor sends when its process is dead; `pid` is the reference it was given."""
 
     ref: Monitor
-    pid: object
+    pid: Ref
     reason: object
 
 
@@ -41,11 +42,13 @@ class Monitor(Handle):
     """The handle of one `otp.monitor`."""
 
     __slots__ = ("target", "watcher", "what")
+    what: Ref  # that of `start_monitor` is set when the process has a pid
 
-    def __init__(self, watcher: Process, what: object) -> None:
+    def __init__(self, watcher: Process, what: Ref | None = None) -> None:
         self.watcher: Process = watcher
         self.target: Process | None = None
-        self.what: object = what
+        if what is not None:
+            self.what = what
 
     def detach(self) -> bool:
         """Return whether it was watching until now, and stop watching."""

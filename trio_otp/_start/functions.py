@@ -141,6 +141,6 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     except Exception:
         await refusal()
         raise
-    starting.monitor = handle = Monitor(starter, None)
+    starting.monitor = handle = Monitor(starter)
     process = await start_and_wait(starting)
     return None if process is None else (process.pid, handle)

@@ -72,6 +72,7 @@ async def assert_down(
     __tracebackhide__ = True
     check_pattern("reason", reason)
     check_timeout("within", within)
+    who: object
     if isinstance(ref, Monitor):
         who, found = ref.what, await _down_of(ref, reason, within)
     else:
