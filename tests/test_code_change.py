@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from inside import Entry, Intensity, Policy, State, process_of
+from inside import ChildEntry, Intensity, Policy, State, process_of
 from supervision_kit import InitFailed, Journal, Worker, kill, settle, worker
 
 import trio_otp as otp
@@ -220,21 +220,23 @@ async def test_a_template_that_does_not_take_the_arguments_is_refused() -> None:
 
 IDS = "abcdef"
 entries = st.builds(
-    Entry, id=st.sampled_from(IDS), restart=st.sampled_from(["permanent", "transient", "temporary"])
+    ChildEntry,
+    id=st.sampled_from(IDS),
+    restart=st.sampled_from(["permanent", "transient", "temporary"]),
 )
 tables = st.lists(entries, max_size=6, unique_by=lambda entry: entry.id)
 
 
-def policy(table: list[Entry], limit: int) -> Policy:
+def policy(table: list[ChildEntry], limit: int) -> Policy:
     made = Policy("one_for_one", Intensity(limit, 5))
     for entry in table:
-        made.add(Entry(entry.id, entry.restart))
+        made.add(ChildEntry(entry.id, entry.restart))
     return made
 
 
 @given(old=tables, new=tables, running=st.sets(st.sampled_from(IDS)), charges=st.integers(0, 4))
 def test_the_table_after_a_change_is_that_of_a_model(
-    old: list[Entry], new: list[Entry], running: set[str], charges: int
+    old: list[ChildEntry], new: list[ChildEntry], running: set[str], charges: int
 ) -> None:
     """New entries in their order, then old ones in theirs; states and charges are kept."""
     before, other = policy(old, 4), policy(new, 3)

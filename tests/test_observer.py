@@ -363,7 +363,7 @@ async def test_who_looks_makes_no_table() -> None:
 
 
 def _slots(process: Any) -> list[Any]:
-    names = ("_peers", "_watches", "_watched_by", "_requests", "_dictionary", "_timers")
+    names = ("links", "monitors", "monitored_by", "requests", "dictionary", "timers")
     tables = [getattr(process, name) for name in names]
     return [(type(table), len(table or ())) for table in tables]
 

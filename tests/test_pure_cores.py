@@ -23,9 +23,9 @@ sys.modules["trio_otp"] = package
 """
 
 POLICY = """
-from trio_otp._supervisor.policy import Entry, Intensity, Policy, StartChild
+from trio_otp._supervisor.policy import ChildEntry, Intensity, Policy, StartChild
 policy = Policy("one_for_one", Intensity(3, 5))
-policy.add(Entry("a"))
+policy.add(ChildEntry("a"))
 policy.started("a")
 print(policy.exited("a", ValueError(), 0.0)[-1] == StartChild("a"))
 """

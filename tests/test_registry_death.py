@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 import trio.testing
-from inside import Table
+from inside import RegistryTable
 from registry_kit import REG, Holder, killed, running
 
 import trio_otp as otp
@@ -203,7 +203,7 @@ async def test_the_registry_outlives_its_holders() -> None:
 
 def _seconds_for(owners: int) -> float:
     """Return the time in which so many owners come and go, all under one key and under one each."""
-    table = Table()
+    table = RegistryTable()
     names = [object() for _ in range(owners)]
     gc.disable()  # it would look at everything that other tests have left
     try:

@@ -123,7 +123,7 @@ class System:
         process = otp.whereis("server")
         assert process is not None
         assert process_of(process) is not None
-        assert self.open == [request.message for request in process_of(process).requests]
+        assert self.open == [request.message for request in process_of(process).requests or ()]
 
 
 async def outcome_of(work: Awaitable[Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from inside import (
-    Entry,
+    ChildEntry,
     GiveUp,
     Intensity,
     Policy,
@@ -125,7 +125,7 @@ def policy_of(case: Case) -> Policy:
     flags: Any = (case.strategy, Intensity(int(case.allowed), 5), case.auto_shutdown)
     policy = Policy(*flags)
     for number, kid in enumerate(case.kids):
-        policy.add(Entry(number, kid.restart, kid.significant))  # type: ignore[arg-type]
+        policy.add(ChildEntry(number, kid.restart, kid.significant))  # type: ignore[arg-type]
         policy.table[number].state = kid.state
     return policy
 
@@ -330,7 +330,7 @@ def test_a_retry_restarts_the_group_of_the_child_that_failed() -> None:
 def test_a_retry_that_is_once_too_often_tells_why_the_restart_failed() -> None:
     """The reason of giving up is that of the last start, not of the first end."""
     policy = Policy("one_for_one", Intensity(1, 5))
-    policy.add(Entry("a"))
+    policy.add(ChildEntry("a"))
     policy.started("a")
     policy.exited("a", KILLED, 0.0)
     (retry,) = policy.start_failed("a", "disk full")
@@ -341,7 +341,7 @@ def test_a_retry_that_is_once_too_often_tells_why_the_restart_failed() -> None:
 def test_a_retry_is_charged() -> None:
     """Each retry uses up the intensity; the one that exceeds it gives up."""
     policy = Policy("one_for_one", Intensity(3, 5))
-    policy.add(Entry("a"))
+    policy.add(ChildEntry("a"))
     policy.started("a")
     actions = policy.exited("a", KILLED, 0.0)
     starts = 0
@@ -356,7 +356,7 @@ def test_a_retry_is_charged() -> None:
 def test_a_retry_that_was_settled_in_the_meantime_does_nothing(settle: str) -> None:
     """Whoever stopped, started or deleted the child made the retry void, and nothing is charged."""
     policy = Policy("one_for_one", Intensity(1, 5))
-    policy.add(Entry("a"))
+    policy.add(ChildEntry("a"))
     policy.start_failed("a", "why")
     getattr(policy, settle)("a")
     assert [] == policy.retry("a", "why", 0.0)
@@ -367,7 +367,7 @@ def test_a_child_that_waits_for_its_retry_is_started_with_its_group() -> None:
     """When a sibling ends first, the group restart takes it along and the retry is void."""
     policy = Policy("one_for_all", Intensity(5, 5))
     for child_id in "ab":
-        policy.add(Entry(child_id))
+        policy.add(ChildEntry(child_id))
         policy.started(child_id)
     policy.start_failed("b", "why")
     actions = policy.exited("a", KILLED, 0.0)
@@ -381,7 +381,7 @@ def test_a_child_that_ignores_is_down_and_a_temporary_one_is_forgotten(restart: 
     """The same as for one that was stopped on purpose."""
     for note in ("ignored", "stopped"):
         policy = Policy("one_for_one", Intensity(1, 5))
-        policy.add(Entry("a", restart))
+        policy.add(ChildEntry("a", restart))
         getattr(policy, note)("a")
         assert ({} if restart == "temporary" else {"a": DOWN}) == states(policy)
 
@@ -390,7 +390,7 @@ def test_running_children_are_listed_newest_first() -> None:
     """That is the order in which they are to be stopped; others are left out."""
     policy = Policy("one_for_one", Intensity(1, 5))
     for child_id, state in zip("abcd", (UP, DOWN, UP, RETRYING), strict=True):
-        policy.add(Entry(child_id))
+        policy.add(ChildEntry(child_id))
         policy.table[child_id].state = state
     assert ["c", "a"] == policy.running_newest_first()
 
@@ -523,9 +523,9 @@ def test_every_documented_flag_is_accepted(strategy: str, auto_shutdown: str) ->
 def test_two_children_of_one_id_are_refused() -> None:
     """The second one is named, and the table keeps the first."""
     policy = Policy("one_for_one", Intensity(1, 5))
-    policy.add(Entry("a", "transient"))
+    policy.add(ChildEntry("a", "transient"))
     with pytest.raises(SpecError, match="id='a': there are two children of this id"):
-        policy.add(Entry("a"))
+        policy.add(ChildEntry("a"))
     assert "transient" == policy.table["a"].restart
 
 
@@ -536,7 +536,7 @@ def test_a_significant_child_must_be_able_to_end_the_supervisor(
 ) -> None:
     """It needs auto_shutdown, and a restart type that lets it end."""
     policy = Policy("one_for_one", Intensity(1, 5), auto_shutdown)
-    entry = Entry("a", restart, significant=True)
+    entry = ChildEntry("a", restart, significant=True)
     if auto_shutdown != "never" and restart != "permanent":
         policy.add(entry)
         return

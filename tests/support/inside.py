@@ -48,13 +48,13 @@ from trio_otp._process.process import Process
 from trio_otp._process.runtime import Runtime, need_process, runtime
 from trio_otp._process.timers import Timer
 from trio_otp._registry.lock import Locks
-from trio_otp._registry.table import Table, strict_key
+from trio_otp._registry.table import RegistryTable, strict_key
 from trio_otp._supervisor.dynamic_loop import DynamicLoop
 from trio_otp._supervisor.loop import SupervisorLoop
 from trio_otp._supervisor.partition import PartitionLoop
 from trio_otp._supervisor.partition_key import partition_of
 from trio_otp._supervisor.policy import (
-    Entry,
+    ChildEntry,
     GiveUp,
     Intensity,
     Policy,

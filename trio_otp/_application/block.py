@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .master import Master
 
 
-class Block:
+class ApplicationBlock:
     """What one block has started, oldest first."""
 
     nursery: trio.Nursery
@@ -114,14 +114,14 @@ class Block:
 async def open_block(
     shutdown_timeout: float | None = None,
     shutdown_func: Callable[[object], object] | None = None,
-) -> AsyncGenerator[Block]:
+) -> AsyncGenerator[ApplicationBlock]:
     """Allow starting applications while the block runs; leaving it stops them.
 
     Raises:
         ApplicationExited: one that the block needs ended by itself, and the block was cancelled.
     """
     owner = controller()
-    block = Block(owner, shutdown_func)
+    block = ApplicationBlock(owner, shutdown_func)
     waiter: Process | None = None  # while it waits for the end of all
     owner.blocks.append(block)
     try:

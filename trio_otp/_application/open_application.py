@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .base import Application
-    from .block import Block
+    from .block import ApplicationBlock
     from .config import Config
     from .master import Master, StartType
     from .starts import StartMode
@@ -140,7 +140,7 @@ async def _start(
     environment: Mapping[str, Any] | None,
     kind: StartType,
     mode: StartMode,
-    block: Block,
+    block: ApplicationBlock,
 ) -> Master:
     owner = controller()
     block.main = application

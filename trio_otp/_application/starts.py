@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .base import Application
-    from .block import Block
+    from .block import ApplicationBlock
     from .controller import Controller
     from .master import Master, StartType
 
@@ -38,7 +38,7 @@ async def start_all(
     owner: Controller,
     applications: Iterable[type[Application]],
     kind: StartType,
-    block: Block | None = None,
+    block: ApplicationBlock | None = None,
     mode: StartMode = "serial",
 ) -> list[Master]:
     """Start applications with what they need, that first; undo that if one fails.
@@ -68,7 +68,7 @@ async def start_all(
 class _Starts:
     """The starts of one call: what it has started, and what failed first."""
 
-    def __init__(self, owner: Controller, kind: StartType, block: Block | None) -> None:
+    def __init__(self, owner: Controller, kind: StartType, block: ApplicationBlock | None) -> None:
         self.owner = owner
         self.kind: StartType = kind
         self.block = block

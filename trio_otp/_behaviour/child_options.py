@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
-Shutdown: TypeAlias = "float | Literal['brutal_kill'] | None"
+ShutdownOption: TypeAlias = "float | Literal['brutal_kill'] | None"
 ChildType: TypeAlias = Literal["worker", "supervisor"]
 
 
@@ -27,7 +27,7 @@ class ClassOptions(TypedDict, total=False):
 
     id: Any
     restart: Restart
-    shutdown: Shutdown
+    shutdown: ShutdownOption
     significant: bool
     timeout: float | None
     type: ChildType

@@ -15,7 +15,7 @@ from .._process.names import class_name, need_living
 from .._process.request import From
 from .._util.checks import check_timeout
 from .outcomes import Crash, HandlerCrashed
-from .table import Entry
+from .table import HandlerEntry
 
 if TYPE_CHECKING:
     from .._process.names import Ref
@@ -32,18 +32,18 @@ class Manager(Protocol):
 
     table: HandlerTable
 
-    def need(self, key: HandlerKey) -> Entry:
+    def need(self, key: HandlerKey) -> HandlerEntry:
         """Find a handler."""
         raise NotImplementedError
 
-    async def add(self, entry: Entry) -> None:
+    async def add(self, entry: HandlerEntry) -> None:
         """Start a handler and put it into the table."""
 
-    async def take_out(self, entry: Entry, reason: object) -> Ran:
+    async def take_out(self, entry: HandlerEntry, reason: object) -> Ran:
         """Take a handler out, and run its `terminate`."""
         raise NotImplementedError
 
-    async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
+    async def swap(self, old: HandlerKey, reason: object, new: HandlerEntry, *, sup: bool) -> None:
         """Put a handler in place of another."""
 
     async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
@@ -53,7 +53,7 @@ class Manager(Protocol):
         """Tell all handlers."""
 
 
-class Command(Handled):
+class ManagerCommand(Handled):
     """A call to an event manager. What goes wrong with it is raised in the caller alone."""
 
     __slots__ = ()
@@ -83,7 +83,7 @@ class Notify(Handled):
 
 
 @dataclass(frozen=True, slots=True)
-class SyncNotify(Command):
+class SyncNotify(ManagerCommand):
     """An event whose sender waits until all handlers have had it."""
 
     event: Any
@@ -94,7 +94,7 @@ class SyncNotify(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class AddHandler(Command):
+class AddHandler(ManagerCommand):
     """Add a handler, supervised if there is an owner."""
 
     handler: Any
@@ -103,11 +103,11 @@ class AddHandler(Command):
 
     async def do(self, manager: Manager, from_: From[Any]) -> None:
         """Start it and put it into the table."""
-        await manager.add(Entry(self.handler, self.id, self.owner))
+        await manager.add(HandlerEntry(self.handler, self.id, self.owner))
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteHandler(Command):
+class DeleteHandler(ManagerCommand):
     """Take a handler out."""
 
     handler: HandlerKey
@@ -123,7 +123,7 @@ class DeleteHandler(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplaceHandler(Command):
+class ReplaceHandler(ManagerCommand):
     """Put a handler in place of another, with an owner of its own if `supervised`."""
 
     old: HandlerKey
@@ -135,12 +135,12 @@ class ReplaceHandler(Command):
 
     async def do(self, manager: Manager, from_: From[Any]) -> None:
         """End the old one and start the new one."""
-        new = Entry(self.new, self.id, self.owner)
+        new = HandlerEntry(self.new, self.id, self.owner)
         await manager.swap(self.old, self.reason, new, sup=self.supervised)
 
 
 @dataclass(frozen=True, slots=True)
-class WhichHandlers(Command):
+class WhichHandlers(ManagerCommand):
     """List the handlers."""
 
     async def do(self, manager: Manager, from_: From[Any]) -> list[HandlerKey]:
@@ -149,7 +149,7 @@ class WhichHandlers(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class CallHandler(Command):
+class CallHandler(ManagerCommand):
     """Ask one handler."""
 
     handler: HandlerKey
@@ -167,7 +167,7 @@ def check_manager(ref: Ref, process: Process, what: str) -> None:
 
 
 @enable_ki_protection
-async def send_command(ref: Ref, command: Command, timeout: float | None = None) -> Any:
+async def send_command(ref: Ref, command: ManagerCommand, timeout: float | None = None) -> Any:
     """Send a command to an event manager and wait for its answer.
 
     Raises:

@@ -63,7 +63,7 @@ from .results import (
     leaves,
     refusal,
 )
-from .table import Entry, HandlerTable
+from .table import HandlerEntry, HandlerTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class EventManager(GenServer):
             for make in self.makers:
                 handler = interruptible(make)
                 check_handler(handler, "handlers")
-                await self.add(Entry(handler))
+                await self.add(HandlerEntry(handler))
         except Exception:
             await self._end_all()
             raise
@@ -173,7 +173,7 @@ class EventManager(GenServer):
 
     # -- what the commands of gen_event do -----------------------------------------------------
 
-    def need(self, key: HandlerKey) -> Entry:
+    def need(self, key: HandlerKey) -> HandlerEntry:
         """Return a handler, or raise `NoHandler`."""
         entry = self.table.find(*split_key(key))
         if entry is None:
@@ -181,7 +181,7 @@ class EventManager(GenServer):
         return entry
 
     @enable_ki_protection
-    async def add(self, entry: Entry, *, place: int = 0, swapped: Any = UNSET) -> None:
+    async def add(self, entry: HandlerEntry, *, place: int = 0, swapped: Any = UNSET) -> None:
         """Start a handler and put it into the table.
 
         Args:
@@ -246,7 +246,7 @@ class EventManager(GenServer):
         await self._crash(entry, reason)
         raise HandlerCrashed(entry.key, reason)
 
-    async def _answer(self, entry: Entry, request: Any, from_: From[Any]) -> Ran:
+    async def _answer(self, entry: HandlerEntry, request: Any, from_: From[Any]) -> Ran:
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
         ran = await self.attempt(request.run, entry.handler, from_)
@@ -254,7 +254,7 @@ class EventManager(GenServer):
             return Returned(Reply(ran.value))
         return ran
 
-    async def _let_go(self, entry: Entry, result: Any) -> None:
+    async def _let_go(self, entry: HandlerEntry, result: Any) -> None:
         """Do what a handler asks for that wants to leave."""
         if isinstance(result, SwapHandler):
             await self._give_place(entry, result)
@@ -262,7 +262,7 @@ class EventManager(GenServer):
             await self.take_out(entry, NORMAL)
 
     @enable_ki_protection
-    async def swap(self, old: HandlerKey, reason: object, new: Entry, *, sup: bool) -> None:
+    async def swap(self, old: HandlerKey, reason: object, new: HandlerEntry, *, sup: bool) -> None:
         """Put a handler in place of another, as the newest.
 
         Args:
@@ -286,9 +286,9 @@ class EventManager(GenServer):
         await self.add(new, swapped=left)
 
     @enable_ki_protection
-    async def _give_place(self, entry: Entry, swap: SwapHandler) -> None:
+    async def _give_place(self, entry: HandlerEntry, swap: SwapHandler) -> None:
         """Put another handler in the very place of one that asked for it."""
-        new = Entry(swap.new, swap.id, entry.owner)
+        new = HandlerEntry(swap.new, swap.id, entry.owner)
         place = self.table.place_of(entry)
         left = _left_behind(entry, await self.take_out(entry, swap.reason, told=_swapped(new)))
         try:
@@ -299,7 +299,7 @@ class EventManager(GenServer):
             self._tell_owner(new, reason)
 
     @enable_ki_protection
-    async def take_out(self, entry: Entry, reason: object, *, told: object = NORMAL) -> Ran:
+    async def take_out(self, entry: HandlerEntry, reason: object, *, told: object = NORMAL) -> Ran:
         """Take a handler out, run its `terminate`, tell its owner.
 
         Returns:
@@ -314,7 +314,7 @@ class EventManager(GenServer):
         return ran
 
     @enable_ki_protection
-    async def _crash(self, entry: Entry, reason: object) -> None:
+    async def _crash(self, entry: HandlerEntry, reason: object) -> None:
         self._report(entry, reason)
         await self.take_out(entry, reason, told=reason)
 
@@ -343,12 +343,12 @@ class EventManager(GenServer):
         ends_in_order = process.runs_terminate and process.terminate_scope is not None
         return process.is_exiting and not ends_in_order
 
-    def _tell_owner(self, entry: Entry, reason: object) -> None:
+    def _tell_owner(self, entry: HandlerEntry, reason: object) -> None:
         owner: Process | None = entry.owner
         if owner is not None and not owner.dead:
             owner.mailbox.put(HandlerExit(self._process.pid, entry.key, reason))
 
-    def _report(self, entry: Entry, reason: object) -> None:
+    def _report(self, entry: HandlerEntry, reason: object) -> None:
         process = self._process
         message = process.current
         status = formatted(
@@ -385,10 +385,10 @@ def _no_maker(what: object) -> str:
     return f"handlers: {bounded(what)}; expected GenEvent classes, or functions{hint}"
 
 
-def _left_behind(entry: Entry, ran: Ran) -> object:
+def _left_behind(entry: HandlerEntry, ran: Ran) -> object:
     """Return what `init_swapped` of the next handler gets."""
     return HandlerCrashed(entry.key, ran.reason) if isinstance(ran, Crash) else ran.value
 
 
-def _swapped(new: Entry) -> Swapped:
+def _swapped(new: HandlerEntry) -> Swapped:
     return Swapped(new.key, None if new.owner is None else new.owner.pid)

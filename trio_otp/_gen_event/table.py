@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class HandlerEntry:
     """A handler in its place."""
 
     handler: Any
@@ -31,7 +31,7 @@ class HandlerTable:
     """The handlers, newest first.
 
     >>> table = HandlerTable()
-    >>> table.add(Entry(1)); table.add(Entry("a", "id")); table.add(Entry(2))
+    >>> table.add(HandlerEntry(1)); table.add(HandlerEntry("a", "id")); table.add(HandlerEntry(2))
     >>> table.keys()
     [<class 'int'>, (<class 'str'>, 'id'), <class 'int'>]
     >>> table.find(int, None).handler, table.find(str, None)
@@ -41,9 +41,9 @@ class HandlerTable:
     __slots__ = ("_entries",)
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[HandlerEntry] = []
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[HandlerEntry]:
         """Iterate over the present entries, newest first, whatever happens to the table."""
         return iter(list(self._entries))
 
@@ -54,14 +54,14 @@ class HandlerTable:
         """List what the handlers are called."""
         return [entry.key for entry in self._entries]
 
-    def find(self, kind: type[Any], id: Any) -> Entry | None:
+    def find(self, kind: type[Any], id: Any) -> HandlerEntry | None:
         """Return the newest handler of a class with an id, None if there is none."""
         for entry in self._entries:
             if type(entry.handler) is kind and _same(entry.id, id):
                 return entry
         return None
 
-    def owned_by(self, pid: Any) -> list[Entry]:
+    def owned_by(self, pid: Any) -> list[HandlerEntry]:
         """List the handlers that the process with a pid supervises."""
         owned = (entry for entry in self._entries if entry.owner is not None)
         return [entry for entry in owned if entry.owner.pid is pid]
@@ -71,15 +71,15 @@ class HandlerTable:
         owners = (entry.owner for entry in self._entries if entry.owner is not None)
         return list(dict.fromkeys(owners))
 
-    def place_of(self, entry: Entry) -> int:
+    def place_of(self, entry: HandlerEntry) -> int:
         """Return the place of a handler; 0 is that of the newest."""
         return self._entries.index(entry)
 
-    def add(self, entry: Entry, place: int = 0) -> None:
+    def add(self, entry: HandlerEntry, place: int = 0) -> None:
         """Add a handler: as the newest, or in a place."""
         self._entries.insert(place, entry)
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: HandlerEntry) -> None:
         """Take a handler out."""
         self._entries.remove(entry)
 

@@ -53,7 +53,7 @@ class ExitStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ProgramCommand:
     """What is to be run, and where."""
 
     argv: tuple[str, ...]
@@ -117,7 +117,7 @@ def check_command(
     stderr: Stderr,
     cwd: str | os.PathLike[str] | None,
     env: Mapping[str, str] | None,
-) -> Command:
+) -> ProgramCommand:
     """Return what is to be run; refuse what cannot be, naming the argument.
 
     Raises:
@@ -129,7 +129,7 @@ def check_command(
     check_choice("stderr", stderr, get_args(Stderr))
     _check_env(env)
     where = None if cwd is None else os.fspath(cwd)
-    return Command(argv, stdout, stderr, where, None if env is None else dict(env))
+    return ProgramCommand(argv, stdout, stderr, where, None if env is None else dict(env))
 
 
 def _check_env(env: Mapping[str, str] | None) -> None:

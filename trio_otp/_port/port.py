@@ -61,7 +61,7 @@ from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import bounded
 from .._util.public import public
-from .os_process import Command, ExitStatus, OsProcess, Stderr, Stdout, check_command
+from .os_process import ExitStatus, OsProcess, ProgramCommand, Stderr, Stdout, check_command
 from .output import REMEMBERED, Output, Owner
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Port(GenServer):
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self._command: Command = check_command(command, stdout, stderr, cwd, env)
+        self._command: ProgramCommand = check_command(command, stdout, stderr, cwd, env)
         self._process = need_process("Port")
         _check_owner(owner, stdout, stderr)
         self._owner = None if owner is None else Owner(self._process, owner)

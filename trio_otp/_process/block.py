@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Block(Handle, AbstractAsyncContextManager[T]):
+class AsyncBlock(Handle, AbstractAsyncContextManager[T]):
     """What a function made by `block` gives."""
 
     __slots__ = ("_line", "_manager")
@@ -74,7 +74,7 @@ def block(
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
-            return Block(make(*args, **kwargs), line)
+            return AsyncBlock(make(*args, **kwargs), line)
 
         return call
 

@@ -33,7 +33,7 @@ def let_go(process: Process) -> None:
     for timer in list(process.timers or ()):
         runtime.timers.cancel(timer)
     for monitor in list(process.monitors or ()):
-        monitor.detach()
+        monitor._detach()
     process.nursery.remove(process)
 
 

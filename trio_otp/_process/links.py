@@ -132,7 +132,7 @@ def demonitor(handle: Monitor, *, flush: bool = False) -> bool:
         raise TypeError(f"handle={bounded(handle)}: expected {accepted}")
     if handle.watcher.runtime is not runtime():
         return False
-    found = handle.detach()
+    found = handle._detach()
     if flush and not found and not handle.watcher.dead:
         with suppress(trio.WouldBlock):
             handle.watcher.mailbox.take_match(lambda m: isinstance(m, Down) and m.ref is handle)

@@ -50,7 +50,7 @@ class Monitor(Handle):
         if what is not None:
             self.what = what
 
-    def detach(self) -> bool:
+    def _detach(self) -> bool:
         """Return whether it was watching until now, and stop watching."""
         if self.target is None:
             return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-FEW: Final = 16  # distinct time-out values whose queues are kept while they are empty
+MOST_EMPTY_FIFOS: Final = 16  # distinct time-out values whose queues are kept while they are empty
 
 
 class Limited(Protocol):
@@ -76,7 +76,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._fifos: dict[float, Fifo] = {}  # {time-out in seconds: what is limited}
-        self._most = FEW  # so many of them there may be before the empty ones go
+        self._most = MOST_EMPTY_FIFOS  # so many of them there may be before the empty ones go
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._dead = 0
@@ -102,7 +102,7 @@ class Timers:
         """Make the FIFO of a value; drop empty ones now and then, as of time-outs of a budget."""
         if len(self._fifos) >= self._most:
             self._drop_empty()
-            self._most = max(FEW, 2 * len(self._fifos))
+            self._most = max(MOST_EMPTY_FIFOS, 2 * len(self._fifos))
         fifo = self._fifos[timeout] = {}
         return fifo
 

@@ -62,7 +62,7 @@ from .._util.public import public
 from .._util.user_code import matches
 from ..events import NoticeReport
 from .lock import Locks
-from .table import Entry, Table, strict_key
+from .table import RegistryEntry, RegistryTable, strict_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -161,7 +161,7 @@ class Registry(GenServer):
         self.listeners: tuple[Ref, ...] = tuple(listeners)
         for listener in self.listeners:
             check_reference(listener)
-        self.table: Table = Table()
+        self.table: RegistryTable = RegistryTable()
         self.metadata: dict[Hashable, Any] = {
             strict_key(key): value for key, value in (meta or {}).items()
         }
@@ -246,7 +246,7 @@ class Registry(GenServer):
         if self.keys != "unique":
             raise ValueError(f"{what} needs a registry with keys='unique', not {self.keys!r}")
 
-    def living(self, entries: Iterable[Entry]) -> list[Entry]:
+    def living(self, entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
         """Leave out the entries of those who are about to die."""
         return [entry for entry in entries if entry.owner.alive]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class RegistryEntry:
     """One key of one owner."""
 
     owner: Any
@@ -52,20 +52,22 @@ def strict_key(key: Any) -> Hashable:
     return kind, key
 
 
-class Table:
+class RegistryTable:
     """The entries, found by key and by owner."""
 
     __slots__ = ("_keys", "_owners")
 
     def __init__(self) -> None:
         # {key: {owner: its entries under the key}}, and {owner: its keys}; oldest first
-        self._keys: dict[Hashable, dict[Any, list[Entry]]] = {}
+        self._keys: dict[Hashable, dict[Any, list[RegistryEntry]]] = {}
         self._owners: dict[Any, dict[Hashable, None]] = {}
 
     def add(self, owner: Any, key: Any, value: Any) -> None:
         """Add an entry; whether the key may have one more is the caller's affair."""
         strict = strict_key(key)
-        self._keys.setdefault(strict, {}).setdefault(owner, []).append(Entry(owner, key, value))
+        self._keys.setdefault(strict, {}).setdefault(owner, []).append(
+            RegistryEntry(owner, key, value)
+        )
         self._owners.setdefault(owner, {})[strict] = None
 
     def take(self, owner: Any, key: Any, match: Callable[[Any], bool] | None = None) -> bool:
@@ -90,18 +92,18 @@ class Table:
         for strict in self._owners.pop(owner, {}):
             self._remove(owner, strict)
 
-    def under(self, key: Any) -> list[Entry]:
+    def under(self, key: Any) -> list[RegistryEntry]:
         """List the entries under a key."""
         owners = self._keys.get(strict_key(key))
         if owners is None:
             return []
         return [entry for entries in owners.values() for entry in entries]
 
-    def held(self, owner: Any, key: Any) -> list[Entry]:
+    def held(self, owner: Any, key: Any) -> list[RegistryEntry]:
         """List the entries of an owner under a key."""
         return list(self._keys.get(strict_key(key), {}).get(owner, ()))
 
-    def of(self, owner: Any) -> list[Entry]:
+    def of(self, owner: Any) -> list[RegistryEntry]:
         """List the entries of an owner."""
         keys = self._owners.get(owner, {})
         return [entry for strict in keys for entry in self._keys[strict][owner]]
@@ -109,7 +111,7 @@ class Table:
     def __contains__(self, owner: Any) -> bool:
         return owner in self._owners
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[RegistryEntry]:
         for owners in list(self._keys.values()):
             for entries in list(owners.values()):
                 yield from list(entries)

@@ -14,7 +14,7 @@ from .._exits.call_errors import NoProcess
 from .._process.names import find_living, registry_text
 from .._util.bounded import Printable, bounded
 from .registry import Registry
-from .table import Entry, strict_key
+from .table import RegistryEntry, strict_key
 
 if TYPE_CHECKING:
     from .._process.names import Ref
@@ -151,12 +151,12 @@ class RegistryView(Printable):
             raise error
         return server
 
-    def _living(self, key: Any) -> list[Entry]:
+    def _living(self, key: Any) -> list[RegistryEntry]:
         server = self._server()
         return server.living(server.table.under(key))
 
 
-def _pairs(entries: list[Entry]) -> Entries:
+def _pairs(entries: list[RegistryEntry]) -> Entries:
     return [(entry.owner.pid, entry.value) for entry in entries]
 
 

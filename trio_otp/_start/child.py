@@ -45,7 +45,7 @@ from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .._behaviour.child_options import ChildOptions, ChildType, Restart, Shutdown
+    from .._behaviour.child_options import ChildOptions, ChildType, Restart, ShutdownOption
     from .._process.process import Process
 
 P = ParamSpec("P")
@@ -75,7 +75,7 @@ class ChildSpec(Printable):
     id: Any
     name: Any = None
     restart: Restart = "permanent"
-    shutdown: Shutdown = 5.0
+    shutdown: ShutdownOption = 5.0
     significant: bool = False
     timeout: float | None = None
     type: ChildType = "worker"

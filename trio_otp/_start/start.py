@@ -126,7 +126,7 @@ class Start:
         """See to it that the starter hears of the end by an error, by no Exit and no Down."""
         self.process.unlink_parent()
         if self.monitor is not None:
-            self.monitor.detach()
+            self.monitor._detach()
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""

@@ -9,7 +9,7 @@ from .._process.request import From
 from .._process.stopping import kill, stop
 from .._start.child import blueprint_of
 from .._start.start import Start, start_and_wait
-from .data import Command
+from .data import ManagementCommand
 
 if TYPE_CHECKING:
     from .._process.process import Process
@@ -76,4 +76,4 @@ class Children:
         """Check whether the caller of the start in hand was cancelled: it is to be taken back."""
         from_ = self._process.current
         command = from_.message if isinstance(from_, From) else None
-        return isinstance(command, Command) and command.void
+        return isinstance(command, ManagementCommand) and command.void

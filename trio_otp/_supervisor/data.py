@@ -55,7 +55,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Command:
+class ManagementCommand:
     """A management call on its way: a key of the table `commands` of the loop, its argument."""
 
     name: str

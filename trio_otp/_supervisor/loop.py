@@ -33,7 +33,7 @@ from .._util.bounded import bounded
 from .._util.unset import UNSET
 from .._util.user_code import call_back, interruptible
 from .children import Children
-from .data import ChildInfo, Command, Counts, Ending, RetryLater, Slot
+from .data import ChildInfo, Counts, Ending, ManagementCommand, RetryLater, Slot
 from .reports import Reports
 
 if TYPE_CHECKING:
@@ -244,14 +244,14 @@ class SupervisorLoop(ABC, Generic[Spec]):
 
     async def _command(self, from_: From[Any]) -> None:
         command = from_.message
-        if not isinstance(command, Command):
+        if not isinstance(command, ManagementCommand):
             name = type(self.instance).__name__
             error = TypeError(f"{name} does not take the call {bounded(command)}")
             from_._fail(error)
         elif not command.void:
             await self._answer(from_, command)
 
-    async def _answer(self, from_: From[Any], command: Command) -> None:
+    async def _answer(self, from_: From[Any], command: ManagementCommand) -> None:
         try:
             value = await finish(self._handler(command)(self, command.argument))
         except Ending:
@@ -264,7 +264,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             if command.over is not None:
                 command.over.set()
 
-    def _handler(self, command: Command) -> Handler:
+    def _handler(self, command: ManagementCommand) -> Handler:
         try:
             return self.commands[command.name]
         except KeyError:

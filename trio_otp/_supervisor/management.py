@@ -34,7 +34,7 @@ from .._process.request import From
 from .._start.child import Child, as_child
 from .._util.checks import check_timeout
 from .._util.public import public
-from .data import Command
+from .data import ManagementCommand
 from .dynamic import DynamicSupervisor
 from .loop import SupervisorBehaviour
 from .supervisor import Supervisor
@@ -359,7 +359,7 @@ def _request(ref: Ref, name: str, argument: Any, timeout: float | None) -> From[
     check_timeout("timeout", timeout)
     process = need_living(ref, name)
     check_class(ref, process, SupervisorBehaviour, name)
-    return From(process, ref, Command(name, argument), timeout)
+    return From(process, ref, ManagementCommand(name, argument), timeout)
 
 
 def _need_supervisor(ref: Ref, command: str) -> type[SupervisorBehaviour]:

@@ -16,7 +16,7 @@ from .._process.request import From
 from .._util.bounded import Printable, bounded
 from .._util.checks import check_timeout, is_whole
 from .._util.public import public
-from .data import Command
+from .data import ManagementCommand
 from .partition import find_loop
 from .partition_key import partition_of
 
@@ -106,7 +106,7 @@ class Partitions(Printable):
             raise ValueError(f"partitions={bounded(partitions)}: expected a whole number >= 0")
         check_timeout("timeout", timeout)
         self._loop()
-        request = Command("resize", partitions)
+        request = ManagementCommand("resize", partitions)
         previous: int = await From(need_living(self.name), self.name, request, timeout)._wait()
         return previous
 

@@ -50,7 +50,7 @@ class State(enum.Enum):
 
 
 @dataclass(slots=True)
-class Entry:
+class ChildEntry:
     """One row of the child table."""
 
     id: Any
@@ -138,11 +138,11 @@ class Policy:
     strategy: Strategy
     intensity: Intensity
     auto_shutdown: AutoShutdown = "never"
-    table: dict[Any, Entry] = field(default_factory=dict[Any, Entry])
+    table: dict[Any, ChildEntry] = field(default_factory=dict[Any, ChildEntry])
 
     # -- the table ---------------------------------------------------------------------------
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ChildEntry) -> None:
         """Append a child; it is down until `started`."""
         check_entry(entry, self.auto_shutdown)
         if entry.id in self.table:
@@ -187,7 +187,7 @@ class Policy:
         """List the ids of the running children in the order in which they are to be stopped."""
         return [e.id for e in reversed(self.table.values()) if e.state is State.RUNNING]
 
-    def _put_down(self, entry: Entry) -> None:
+    def _put_down(self, entry: ChildEntry) -> None:
         entry.state = State.DOWN
         if entry.restart == "temporary":
             self.table.pop(entry.id, None)
@@ -219,7 +219,7 @@ class Policy:
 
     # -- decisions ---------------------------------------------------------------------------
 
-    def _restart(self, entry: Entry, reason: object, now: float) -> list[Action]:
+    def _restart(self, entry: ChildEntry, reason: object, now: float) -> list[Action]:
         entry.state = State.DOWN
         if not self.intensity.charge(now):
             return [GiveUp("intensity", entry.id, reason)]
@@ -230,14 +230,14 @@ class Policy:
                 pending.state = State.DOWN
         return [*stops, *(StartChild(e.id) for e in group if e.restart != "temporary")]
 
-    def _group(self, entry: Entry) -> list[Entry]:
+    def _group(self, entry: ChildEntry) -> list[ChildEntry]:
         """Return the children that are restarted together with this one, in start order."""
         if self.strategy == "one_for_one":
             return [entry]
         entries = list(self.table.values())
         return entries if self.strategy == "one_for_all" else entries[entries.index(entry) :]
 
-    def _auto_shutdown(self, entry: Entry, reason: object) -> list[Action]:
+    def _auto_shutdown(self, entry: ChildEntry, reason: object) -> list[Action]:
         if not entry.significant or self.auto_shutdown == "never":
             return []
         if self.auto_shutdown == "all_significant" and self._significant_left():
@@ -248,7 +248,7 @@ class Policy:
         return any(e.significant and e.state is not State.DOWN for e in self.table.values())
 
 
-def check_entry(entry: Entry | Blueprint, auto_shutdown: str) -> None:
+def check_entry(entry: ChildEntry | Blueprint, auto_shutdown: str) -> None:
     """Refuse a significant child that could never be one."""
     if not entry.significant:
         return

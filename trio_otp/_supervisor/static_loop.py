@@ -29,7 +29,7 @@ from .loop import SupervisorLoop
 from .policy import (
     Action,
     AutoShutdown,
-    Entry,
+    ChildEntry,
     GiveUp,
     Intensity,
     Policy,
@@ -72,8 +72,8 @@ def new_policy(spec: SupervisorSpec) -> Policy:
     return policy
 
 
-def _entry(spec: Blueprint) -> Entry:
-    return Entry(spec.id, spec.restart, spec.significant)
+def _entry(spec: Blueprint) -> ChildEntry:
+    return ChildEntry(spec.id, spec.restart, spec.significant)
 
 
 class StaticLoop(SupervisorLoop[SupervisorSpec]):

@@ -32,7 +32,7 @@ from trio.lowlevel import (
 from .._exits.call_errors import CallError
 from .._process.runtime import calling_process, current_process
 from .._process.wait_edges import leave_wait
-from .data import Command
+from .data import ManagementCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +63,13 @@ def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
     assert from_._task is not None
     caller = from_._task.context.get(current_process)
     if caller is None or caller.alive:
-        from_.message.void = True  # type: ignore[attr-defined]  # it is a Command
+        from_.message.void = True  # type: ignore[attr-defined]  # it is a ManagementCommand
     return from_._abort(raise_cancel)
 
 
 async def _take_back(from_: From[Any]) -> None:
     supervisor, command = from_._server, from_.message
-    assert isinstance(command, Command)
+    assert isinstance(command, ManagementCommand)
     if supervisor.dead or not command.void or supervisor.current is not from_:
         return
     loop: SupervisorLoop[Any] = supervisor.instance.loop

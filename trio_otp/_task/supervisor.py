@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .._behaviour.behaviour import Behaviour
-    from .._behaviour.child_options import Restart, Shutdown
+    from .._behaviour.child_options import Restart, ShutdownOption
     from .._process.names import Ref
     from .._process.pid import Pid
     from .._process.process import Process
@@ -115,7 +115,7 @@ class TaskSupervisor(DynamicSupervisor):
         ref: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
         *args: *Ts,
-        shutdown: Shutdown = 5.0,
+        shutdown: ShutdownOption = 5.0,
         deliver: bool = False,
         timeout: float | None = None,
     ) -> Task[T]:
@@ -151,7 +151,7 @@ class TaskSupervisor(DynamicSupervisor):
         ref: Ref,
         fn: Callable[[*Ts], Awaitable[T]],
         *args: *Ts,
-        shutdown: Shutdown = 5.0,
+        shutdown: ShutdownOption = 5.0,
         deliver: bool = False,
         timeout: float | None = None,
     ) -> Task[T]:
@@ -181,7 +181,7 @@ class TaskSupervisor(DynamicSupervisor):
         fn: Callable[[*Ts], Awaitable[object]],
         *args: *Ts,
         restart: Restart = "temporary",
-        shutdown: Shutdown = 5.0,
+        shutdown: ShutdownOption = 5.0,
         timeout: float | None = None,
     ) -> Pid[Any]:
         """Start a task that nobody waits for, linked to the supervisor only.
@@ -212,7 +212,7 @@ class TaskSupervisor(DynamicSupervisor):
         items: Iterable[Item_T],
         fn: Callable[[Item_T, *Ts], Awaitable[T]],
         *args: *Ts,
-        shutdown: Shutdown = 5.0,
+        shutdown: ShutdownOption = 5.0,
         **options: Unpack[StreamOptions],
     ) -> AbstractAsyncContextManager[TaskStream[T]]:
         """As `otp.task.async_stream`, with the tasks under a supervisor.
@@ -241,7 +241,7 @@ class TaskSupervisor(DynamicSupervisor):
         items: Iterable[Item_T],
         fn: Callable[[Item_T, *Ts], Awaitable[T]],
         *args: *Ts,
-        shutdown: Shutdown = 5.0,
+        shutdown: ShutdownOption = 5.0,
         **options: Unpack[StreamOptions],
     ) -> AbstractAsyncContextManager[TaskStream[T]]:
         """As `async_stream`, without links: a crash is an `Exited` for every consumer.
@@ -329,7 +329,7 @@ async def _start(
     ref: Ref,
     fn: Callable[..., Awaitable[T]],
     args: tuple[Any, ...],
-    shutdown: Shutdown,
+    shutdown: ShutdownOption,
     *,
     deliver: bool,
     link: bool,
@@ -349,14 +349,14 @@ async def _start(
     return task
 
 
-def _child_of(ref: Ref, job: Job, restart: Restart, shutdown: Shutdown) -> Child[None]:
+def _child_of(ref: Ref, job: Job, restart: Restart, shutdown: ShutdownOption) -> Child[None]:
     _need_task_supervisor(ref, "start_child" if job.sink is None else "start_async")
     child: Child[None] = make_child(run_job, job)
     return child.having(id=job.label, restart=restart, shutdown=shutdown)
 
 
 def _stream(
-    ref: Ref, items: Iterable[Any], plan: Plan, shutdown: Shutdown
+    ref: Ref, items: Iterable[Any], plan: Plan, shutdown: ShutdownOption
 ) -> AbstractAsyncContextManager[TaskStream[Any]]:
     check_items(items)
 
