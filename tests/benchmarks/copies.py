@@ -43,7 +43,7 @@ PARTS: Final[dict[str, Part]] = {
     # what is in hand and since when, how many there were, and since when a caller waits
     "notes": Part(unset=frozenset(["current", "messages_handled", "since"])),
     # who waits for whom: a circle of calls is refused
-    "edges": Part(untested=frozenset(["_caller"])),
+    "edges": Part(untested=frozenset(["caller", "_caller"])),
     # the open calls: the end of their server answers them
     "open": Part(unset=frozenset(["requests"])),
     # the slots of those who listen

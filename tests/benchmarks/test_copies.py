@@ -31,7 +31,7 @@ async def seen_by_a_call(otp: Any) -> dict[str, Any]:
             process = from_._server
             seen["notes"] = process.current is from_
             seen["edges"] = from_._caller is not None and from_._caller.waits_for is process
-            seen["open"] = from_ in process.requests
+            seen["open"] = from_ in (process.requests or ())
             return otp.Reply("answer")
 
     async with trio.open_nursery() as nursery, otp.open_process():

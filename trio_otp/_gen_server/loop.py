@@ -77,7 +77,7 @@ class ServerLoop(MessageLoop):
         if result.__class__ is CoroutineType:
             return result
         self._done(message, result)
-        del result  # the traceback of an answer that is an error may hold this frame
+        del result  # the traceback of an error that is the answer may keep this frame alive
         return None
 
     def _done(self, message: Any, result: Any) -> None:

@@ -1,4 +1,4 @@
-"""The one dispatcher: it takes the messages of a server or state machine, and has them handled.
+"""The one dispatcher: it takes the messages of a server or state machine and has them handled.
 
 Rules this file keeps:
 
@@ -10,8 +10,8 @@ Rules this file keeps:
   `BURST_SECONDS`, so that a flood delays other tasks by no more than that.
 * An idle time-out is an absolute deadline: messages for the behaviour itself leave it alone.
 
-Who watches by `otp.sys` is told by the callbacks of the loop, `_handle` and `_done`, on the same
-way; so there is no other way for what is watched.
+Watchers (`otp.sys`) and hooks (`otp.events`) are told on this path, by `_handle` and `_done`; a
+server that is watched has no path of its own.
 
 Follows: Erlang's `gen_server`, its `loop/7` and `decode_msg/9`.
 """
@@ -79,10 +79,9 @@ class MessageLoop(Life):
 
     @disable_ki_protection
     async def _serve(self) -> None:  # noqa: PLR0912 - see below
-        # What is to be fast, to wait for a message and to take one that is there, is done in this
-        # one frame: each coroutine more would cost some percent of a call. Ctrl-C may get in at any
-        # line and ends the server as a crash does; what others see of it is changed by functions
-        # that are protected.
+        # Waiting for a message and taking one that is there happen in this one frame, because each
+        # further coroutine would cost some percent of a call. Ctrl-C may be raised at any line, and
+        # ends the server as a crash does; what others can see is changed by protected functions.
         message: Any
         running: Any
         process, now = self.process, self.process.runtime.now
@@ -111,8 +110,8 @@ class MessageLoop(Life):
                     self._until = since + BURST_SECONDS
                     if not queue:  # woken without a message: exit pending, or idle timer fired
                         continue
-                # A message that is there is taken without a checkpoint, while the budget lasts; the
-                # first after a wait needs no other look at the clock.
+                # The budget counts here what is taken without a checkpoint; `_next`, which makes
+                # one, begins a new burst. The first message after a wait was timed just above.
                 if queue and self._budget > 0 and process.pending_exit is UNSET:
                     self._budget -= 1
                     message = queue.popleft()
@@ -127,14 +126,14 @@ class MessageLoop(Life):
                     message = await self._sort(message)
                     if message is UNSET:
                         continue
-                self._deadline = None
+                self._deadline = None  # a message for a callback ends the idle time-out
             process.current = message
             running = self._handle(message)
             if running is not None:
-                if process.scope is None:
+                if process.scope is None:  # what a callback waits for has to end when it is killed
                     process.enter_scope()
                 self._done(message, await running)
-            # While it waits it holds nothing: neither a message nor what came of it.
+            # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 
     async def _sort(self, message: Any) -> Any:
@@ -144,7 +143,7 @@ class MessageLoop(Life):
             process.enter_scope()
             await self._system(message)
             return UNSET
-        if isinstance(message, Exit) and self.is_stop_message(message):  # it waits at no gate
+        if isinstance(message, Exit) and self.is_stop_message(message):  # no gate holds it up
             process.current = message
             raise Stopping(message.reason)
         debug = process.debug
