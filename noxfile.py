@@ -159,7 +159,7 @@ def tutorial(session: nox.Session) -> None:
     """Run the notebook of the tutorial, and what else needs Jupyter's kernel."""
     groups = nox.project.dependency_groups(PROJECT, "tutorial")
     session.install("-q", "--no-compile", "-e", ".", *groups)  # most of it is never imported
-    tests = "tests/test_notebook_kernel.py"
+    tests = "tests/notebook/test_notebook_kernel.py"
     command = ["python", "-m", "pytest", "-q", "-m", "kernel", tests, *session.posargs]
     # Each kernel would compile what it imports, where nothing is to be written.
     session.run(*command, env={"PYTHONDONTWRITEBYTECODE": ""})

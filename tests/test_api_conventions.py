@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import public_api
 import pytest
 import trio
+from inside import CHECKS, ChildOptions, ClassOptions
 
 import trio_otp as otp
-from trio_otp._behaviour.child_options import CHECKS, ChildOptions, ClassOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

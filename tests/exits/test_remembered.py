@@ -10,10 +10,9 @@ import pytest
 import trio
 import trio.testing
 from inside import bounded, remembered
+from supervision_kit import Boom
 
 import trio_otp as otp
-
-from .support.supervision_kit import Boom
 
 
 class State:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import outcome
 import pytest
 import trio
+from counting import Operations
 from inside import process_of, runtime
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
-
-from .support.counting import Operations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
