@@ -68,3 +68,15 @@ def test_no_modules_need_each_other() -> None:
             graph.setdefault(user, set()).add(used)
 
     TopologicalSorter(graph).prepare()  # raises CycleError, whose text has the circle
+
+
+def test_faces_are_re_exports() -> None:
+    """A namespace that users type teaches in its docstring, and takes what it has from a folder."""
+    for name in ("application", "gen_event", "pg", "task", "reports"):
+        said, *rest = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")).body
+        *imports, exported, shown = rest
+
+        assert ">>> " in ast.unparse(said)
+        assert {ast.ImportFrom} == {type(node) for node in imports}
+        assert ast.unparse(exported).startswith("__all__ = ")
+        assert ast.unparse(shown).startswith("def __dir__()")
