@@ -94,7 +94,6 @@ from ._process.signals import Exit as Exit
 from ._process.signals import Monitor as Monitor
 from ._process.timers import Timer as Timer
 from ._start.child import Child as Child
-from ._start.child import ChildSpec as ChildSpec
 from ._start.child import child as child
 from ._start.functions import start as start
 from ._start.functions import start_link as start_link
@@ -102,6 +101,7 @@ from ._start.functions import start_monitor as start_monitor
 from ._start.spawn import spawn as spawn
 from ._start.spawn import spawn_link as spawn_link
 from ._start.spawn import spawn_monitor as spawn_monitor
+from ._start.spec import ChildSpec as ChildSpec
 from ._supervisor.template import template as template
 from ._timers.send_after import cancel_timer as cancel_timer
 from ._timers.send_after import exit_after as exit_after

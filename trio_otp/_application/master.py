@@ -184,7 +184,7 @@ class Master:
 
     async def _start_top(self, ordered: OrderedNursery) -> Process:
         wanted = _as_top(self.application, await call_back(self.application.start))
-        top = await start_and_wait(Start(wanted.blueprint, ordered, None))
+        top = await start_and_wait(Start(wanted.runs, ordered, None, wanted.spec))
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
             raise BadReturn(what, "IGNORE", "anything else for the top of an application")

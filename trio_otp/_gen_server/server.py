@@ -57,7 +57,7 @@ from .._process.names import METHODS, find_living, need_living, refuse_method, t
 from .._process.request import DEFAULT_TIMEOUT, From
 from .._process.runtime import calling_process, need_process, runtime
 from .._process.wait_edges import await_ends, enter_wait, leave_wait
-from .._start.blueprint import Blueprint
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
@@ -408,7 +408,7 @@ def reply_from_task(
         from_._server_died(helper.exit_reason)
 
     label = f"reply:{label_of(fn)}"
-    helper = Start(Blueprint(label, body), server.nursery, server).create()
+    helper = Start(Runnable(label, body), server.nursery, server).create()
     helper.callers = callers_for(server)
     helper.add_watcher(died)
     _end_with(server, helper)

@@ -29,7 +29,7 @@ from .._process.mailbox import Mailbox, MailboxStatistics
 from .._process.nursery import OrderedNursery
 from .._process.request import From
 from .._process.runtime import own_process, runtime
-from .._start.blueprint import Blueprint
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import is_whole
@@ -204,7 +204,7 @@ class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
     def _enter(self, ordered: OrderedNursery) -> None:
         """Start the process; it has no mailbox but the buffer from its first moment on."""
         label = f"subscription {bounded(self._key, 40)}"
-        start = Start(Blueprint(label, _wait), ordered, own_process())
+        start = Start(Runnable(label, _wait), ordered, own_process())
         self._process = process = start.create()
         process.mailbox = self._buffer = _Buffer(process, self._max_buffer)
         self._registry.process.add_watcher(self._registry_died)

@@ -14,7 +14,7 @@ annotated with the class. Follows: Elixir's `Supervisor`, section "Child specifi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
@@ -34,18 +34,18 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.child_options import CHECKS, check_options
 from .._exits.errors import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
-from .._util.bounded import Printable, bounded, label_of
+from .._util.bounded import bounded, label_of
 from .._util.copies import Mark
 from .._util.public import public
 from .arguments import check_child, takes_task_status
-from .blueprint import Blueprint
+from .spec import ChildSpec, Runnable
 from .start import acknowledge
 from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .._behaviour.child_options import ChildOptions, ChildType, Restart, ShutdownOption
+    from .._behaviour.child_options import ChildOptions
     from .._process.process import Process
 
 P = ParamSpec("P")
@@ -56,37 +56,11 @@ _KEEP: Final[Any] = Mark.KEEP
 _keep: Final = object.__setattr__  # in what is frozen, and stays what it is
 
 
-@public
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ChildSpec(Printable):
-    """What a supervisor knows of a child, with every default filled in.
-
-    Args:
-        id: what the child is called inside its supervisor.
-        name: the name it registers, if any.
-        restart: `permanent` always, `transient` after a crash, `temporary` never.
-        shutdown: seconds it gets to end; `brutal_kill` kills at once; None waits for ever.
-        significant: whether its end can end the supervisor, see `auto_shutdown`.
-        timeout: seconds its init may take; None for ever.
-        type: `worker` or `supervisor`.
-        debug: what of `otp.sys` is on from the start.
-    """
-
-    id: Any
-    name: Any = None
-    restart: Restart = "permanent"
-    shutdown: ShutdownOption = 5.0
-    significant: bool = False
-    timeout: float | None = None
-    type: ChildType = "worker"
-    debug: tuple[Any, ...] = ()
-
-
 class _Specified:
     """Room for what a child has worked out once: a start asks for its specification often."""
 
-    __slots__ = ("_blueprint", "_spec")
-    _blueprint: Blueprint | None
+    __slots__ = ("_runs", "_spec")
+    _runs: Runnable | None
     _spec: ChildSpec | None
 
 
@@ -102,7 +76,7 @@ class Child(_Specified, Generic[S_co]):
 
     def __post_init__(self) -> None:
         """Begin with nothing worked out."""
-        _keep(self, "_blueprint", None)
+        _keep(self, "_runs", None)
         _keep(self, "_spec", None)
 
     def __reduce__(self) -> Any:
@@ -139,19 +113,18 @@ class Child(_Specified, Generic[S_co]):
         """What a supervisor makes of it: the options with every default filled in."""
         spec = self._spec
         if spec is None:
-            known = self.blueprint
-            spec = ChildSpec(**{each.name: getattr(known, each.name) for each in fields(ChildSpec)})
+            spec = _spec_of(self)
             _keep(self, "_spec", spec)
         return spec
 
     @property
-    def blueprint(self) -> Blueprint:
-        """How it is started, with no arguments before its own."""
-        blueprint = self._blueprint
-        if blueprint is None:
-            blueprint = blueprint_of(self)
-            _keep(self, "_blueprint", blueprint)
-        return blueprint
+    def runs(self) -> Runnable:
+        """What its process runs, with no arguments before its own."""
+        runs = self._runs
+        if runs is None:
+            runs = runnable_of(self)
+            _keep(self, "_runs", runs)
+        return runs
 
     def __repr__(self) -> str:
         shown = [bounded(arg, 60) for arg in self.args]
@@ -243,34 +216,30 @@ def _bare(behaviour: type[Behaviour]) -> Child[Any]:
     return child(behaviour)
 
 
-def blueprint_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Blueprint:
-    """Return how a child is started, with arguments that come before its own."""
-    target, args, options = child.target, (*extra, *child.args), child.options
-    blueprint = Blueprint(label_of(target))
+def runnable_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Runnable:
+    """Return what the process of a child runs, with arguments that come before its own."""
+    target, args = child.target, (*extra, *child.args)
+    runs = Runnable(label_of(target))
     behaviour = behaviour_of(target)
     if behaviour is not None:
-        options = _describe(blueprint, behaviour, options)
-        blueprint.make = maker(target, args, child.kwargs)
+        runs.behaviour = behaviour
+        runs.make = maker(target, args, child.kwargs)
     else:
-        blueprint.body = _body(target, args, child.kwargs)
-    for option, value in options.items():
-        setattr(blueprint, option, value)
-    if "id" not in options:
-        blueprint.id = blueprint.name or blueprint.label
-    if blueprint.debug:
-        blueprint.debug = tuple(blueprint.debug)
-    return blueprint
+        runs.body = _body(target, args, child.kwargs)
+    return runs
 
 
-def _describe(
-    blueprint: Blueprint, behaviour: type[Behaviour], options: dict[str, Any]
-) -> dict[str, Any]:
-    """Describe a class; return the options that hold for a child of it."""
-    blueprint.behaviour = behaviour
-    blueprint.type = behaviour.child_type
-    if behaviour.child_type == "supervisor":
-        blueprint.shutdown = None
-    return {**behaviour.child_options, **options} if behaviour.child_options else options
+def _spec_of(child: Child[Any]) -> ChildSpec:
+    """Fill in the defaults of the options: those of its class, then those of all children."""
+    behaviour, label = child.runs.behaviour, child.runs.label
+    options = dict(child.options)
+    if behaviour is not None:
+        options = {"type": behaviour.child_type, **behaviour.child_options, **options}
+        if behaviour.child_type == "supervisor":
+            options.setdefault("shutdown", None)
+    options.setdefault("id", options.get("name") or label)
+    options["debug"] = tuple(options.get("debug", ()))
+    return ChildSpec(**options)
 
 
 def _body(

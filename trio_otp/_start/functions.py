@@ -55,7 +55,8 @@ async def start_link(child: Any) -> Any:
     """
     try:
         process = need_process("otp.start_link")
-        starting = Start(as_child(child).blueprint, own_nursery_of(process), process, link=True)
+        wanted, ordered = as_child(child), own_nursery_of(process)
+        starting = Start(wanted.runs, ordered, process, wanted.spec, link=True)
     except Exception:
         await refusal()
         raise
@@ -96,7 +97,8 @@ async def start(child: Any, *, nursery: trio.Nursery | None = None) -> Any:
             ordered = own_nursery_of(starter)
         else:
             ordered = nursery_for(nursery, "otp.start")
-        starting = Start(as_child(child).blueprint, ordered, starter)
+        wanted = as_child(child)
+        starting = Start(wanted.runs, ordered, starter, wanted.spec)
     except Exception:
         await refusal()
         raise
@@ -137,7 +139,8 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     try:
         starter = need_process("otp.start_monitor")
         ordered = nursery_for(nursery, "otp.start_monitor")
-        starting = Start(as_child(child).blueprint, ordered, starter)
+        wanted = as_child(child)
+        starting = Start(wanted.runs, ordered, starter, wanted.spec)
     except Exception:
         await refusal()
         raise

@@ -27,7 +27,7 @@ from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import label_of
 from .._util.checks import check_label
 from .._util.public import public
-from .blueprint import Blueprint
+from .spec import Runnable
 from .start import Start
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def _spawn(
 
     what = label or label_of(fn)
     ordered = nursery_for(nursery, "otp.spawn")
-    return Start(Blueprint(what, body), ordered, starter, link=link).create()
+    return Start(Runnable(what, body), ordered, starter, link=link).create()

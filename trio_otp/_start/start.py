@@ -25,6 +25,7 @@ from .._process.process import Process
 from .._process.runtime import calling_process, need_task
 from .._process.stopping import stop
 from .._process.wait_edges import enter_wait, leave_wait
+from .spec import PLAIN, ChildSpec, Runnable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,20 +33,20 @@ if TYPE_CHECKING:
     from .._process.nursery import OrderedNursery
     from .._process.signals import Monitor
     from .._process.timers import Fifo
-    from .blueprint import Blueprint
 
 
 class Start:
     """One start: what is started, where and by whom; and what its starter waits on."""
 
     __slots__ = (
-        "blueprint",
         "done",
         "ignored",
         "link",
         "monitor",
         "nursery",
         "process",
+        "runs",
+        "spec",
         "starter",
         "supervisor",
         "task",
@@ -55,14 +56,16 @@ class Start:
 
     def __init__(
         self,
-        blueprint: Blueprint,
+        runs: Runnable,
         nursery: OrderedNursery,
         starter: Process | None,
+        spec: ChildSpec = PLAIN,
         *,
         link: bool = False,
         supervisor: Process | None = None,
     ) -> None:
-        self.blueprint: Blueprint = blueprint
+        self.runs: Runnable = runs
+        self.spec: ChildSpec = spec
         self.nursery: OrderedNursery = nursery
         self.starter: Process | None = starter
         self.link: bool = link
@@ -78,12 +81,12 @@ class Start:
     @enable_ki_protection
     def create(self) -> Process:
         """Make the process and its task, with its name and link, at once."""
-        blueprint, nursery, starter = self.blueprint, self.nursery, self.starter
+        runs, spec, nursery, starter = self.runs, self.spec, self.nursery, self.starter
         runtime = nursery.runtime
-        self.process = process = Process(runtime, nursery, blueprint.body, blueprint.label)
-        process.make = blueprint.make
-        process.behaviour = blueprint.behaviour
-        shutdown = blueprint.shutdown
+        self.process = process = Process(runtime, nursery, runs.body, runs.label)
+        process.make = runs.make
+        process.behaviour = runs.behaviour
+        shutdown = spec.shutdown
         process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
         if starter is not None:
@@ -96,8 +99,8 @@ class Start:
         if self.monitor is not None:
             self.monitor.what = process.pid
             process.add_monitor(self.monitor)
-        if blueprint.debug:
-            switch_on(process, blueprint.debug)
+        if spec.debug:
+            switch_on(process, spec.debug)
         if (hook := runtime.events.process_start) is not None:
             hook(process.pid)
         return process
@@ -173,23 +176,23 @@ async def start_and_wait(start: Start) -> Process | None:
         StartError: init failed, or took longer than the time-out.
         AlreadyStarted: the name is taken.
     """
-    blueprint = start.blueprint
+    spec = start.spec
     need_task()
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
-        if blueprint.name is not None:
+        if spec.name is not None:
             await _await_free_name(start)
         process = start.create()
         process.starting = start
     except Exception:  # the name is taken, or the nursery closed
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise
-    if blueprint.name is not None:
-        await _take_name(process, blueprint)
+    if spec.name is not None:
+        await _take_name(start)
     caller = calling_process()
     if caller is not None:  # no cycle can close: what has not run waits for nobody
         caller.waits_for = process
-    limit = None if blueprint.timeout == math.inf else blueprint.timeout
+    limit = None if spec.timeout == math.inf else spec.timeout
     fifo: Fifo | None = None
     try:
         start.task = trio.lowlevel.current_task()
@@ -229,27 +232,27 @@ def _starter_dies() -> bool:
 
 async def _await_free_name(start: Start) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
-    blueprint = start.blueprint
-    check_name(blueprint.name)
-    limit = math.inf if blueprint.timeout is None else blueprint.timeout
+    spec, label = start.spec, start.runs.label
+    check_name(spec.name)
+    limit = math.inf if spec.timeout is None else spec.timeout
     with trio.move_on_after(limit) as start.waiting:
-        while (process := _holder(blueprint.name, blueprint.label)) is not None:
+        while (process := _holder(spec.name, label)) is not None:
             orphaned = process.supervisor is not None and process.supervisor.dead
             if process.alive and not orphaned:
-                raise AlreadyStarted(process.pid, blueprint.label, name=blueprint.name)
-            await _wait_for_end(process, blueprint)
+                raise AlreadyStarted(process.pid, label, name=spec.name)
+            await _wait_for_end(process, start)
     if start.waiting.cancelled_caught:
         late = trio.current_time() >= start.waiting.deadline
-        raise StartError(TIMEOUT if late else SHUTDOWN, blueprint.label)
+        raise StartError(TIMEOUT if late else SHUTDOWN, label)
     _check_what_changed(start)
 
 
-async def _wait_for_end(process: Process, blueprint: Blueprint) -> None:
+async def _wait_for_end(process: Process, start: Start) -> None:
     """Wait for the holder of a name, unless it waits, over others perhaps, for this very start."""
     try:
-        edge = enter_wait(process, blueprint.name, None)
+        edge = enter_wait(process, start.spec.name, None)
     except CallError as exc:
-        raise StartError(exc, blueprint.label) from exc
+        raise StartError(exc, start.runs.label) from exc
     try:
         await process.wait_dead()
     finally:
@@ -262,7 +265,7 @@ def _check_what_changed(start: Start) -> None:
         start.nursery = nursery_of(start.nursery.runtime, start.nursery.trio_nursery)
     needed = start.link or start.monitor is not None
     if needed and start.starter is not None and start.starter.dead:
-        raise StartError(NOPROC, start.blueprint.label)
+        raise StartError(NOPROC, start.runs.label)
 
 
 def _holder(name: object, label: str) -> Process | None:
@@ -272,17 +275,18 @@ def _holder(name: object, label: str) -> Process | None:
         raise StartError(exc, label) from exc
 
 
-async def _take_name(process: Process, blueprint: Blueprint) -> None:
+async def _take_name(start: Start) -> None:
     """Register the process under its name; undo the start if its registry refuses or is gone."""
+    process, name, label = start.process, start.spec.name, start.runs.label
     try:
-        if take_name(process, blueprint.name):
+        if take_name(process, name):
             return
-        rival = find_even_exiting(blueprint.name)
-        error = StartError(f"the registry refused {blueprint.name!r}", blueprint.label)
+        rival = find_even_exiting(name)
+        error = StartError(f"the registry refused {name!r}", label)
         if rival is not None:
-            error = AlreadyStarted(rival.pid, blueprint.label, name=blueprint.name)
+            error = AlreadyStarted(rival.pid, label, name=name)
     except Exception as exc:
-        error = StartError(exc, blueprint.label)
+        error = StartError(exc, label)
     process.exit_with(KILLED)  # it is still starting, so its end is no signal to its starter
     with trio.CancelScope(shield=True):
         await process.wait_dead()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._exits.reasons import SHUTDOWN
 from .._process.request import From
 from .._process.stopping import kill, stop
-from .._start.child import blueprint_of
+from .._start.child import runnable_of
 from .._start.start import Start, start_and_wait
 from .data import ManagementCommand
 
@@ -40,9 +40,12 @@ class Children:
             StartError, AlreadyStarted: it does not run.
         """
         supervisor = self._process
-        spec = blueprint_of(slot.child, extra_arguments) if extra_arguments else slot.spec
+        child = slot.child
+        runs = runnable_of(child, extra_arguments) if extra_arguments else child.runs
         assert supervisor.children is not None
-        start = Start(spec, supervisor.children, supervisor, link=True, supervisor=supervisor)
+        start = Start(
+            runs, supervisor.children, supervisor, slot.spec, link=True, supervisor=supervisor
+        )
         slot.process = None
         self.starting, self.under_way = slot, start
         try:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .._behaviour.child_options import ChildType
     from .._process.pid import Pid
     from .._process.process import Process
-    from .._start.blueprint import Blueprint
     from .._start.child import Child
+    from .._start.spec import ChildSpec
 
 
 Status = Literal["running", "restarting", "undefined"]
@@ -79,14 +79,14 @@ class Slot:
 
     def __init__(self, child: Child[Any]) -> None:
         self.child: Child[Any] = child
-        self.spec: Blueprint = child.blueprint
+        self.spec: ChildSpec = child.spec
         self.process: Process | None = None
         self.restarts: int = 0
 
     def change(self, child: Child[Any]) -> None:
         """Take another specification, for the next start and the next end."""
         self.child = child
-        self.spec = child.blueprint
+        self.spec = child.spec
 
     @property
     def pid(self) -> Pid[Any] | None:

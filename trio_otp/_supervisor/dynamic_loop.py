@@ -27,7 +27,8 @@ from .template import child_of, with_arguments
 
 if TYPE_CHECKING:
     from .._process.process import Process
-    from .._start.child import Child, ChildSpec
+    from .._start.child import Child
+    from .._start.spec import ChildSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
-        if child.blueprint.significant and self.spec.template is None:
+        if child.spec.significant and self.spec.template is None:
             raise SpecError(
                 "significant=True: a DynamicSupervisor has no significant children, but for those "
                 "of a template; write template=otp.template(target).having(significant=True)"

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from .._process.names import Ref
-    from .._start.child import ChildSpec
+    from .._start.spec import ChildSpec
     from .data import ChildInfo, Counts
     from .policy import AutoShutdown
 

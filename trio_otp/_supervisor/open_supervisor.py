@@ -164,7 +164,9 @@ async def open_supervisor(
             ordered = OrderedNursery(runtime(), nursery)
             nursery.start_soon(ordered.close_after, leave)
             try:
-                process = await start_and_wait(Start(wanted.blueprint, ordered, own_process()))
+                process = await start_and_wait(
+                    Start(wanted.runs, ordered, own_process(), wanted.spec)
+                )
                 assert process is not None
                 handle = OpenSupervisor(process)
                 with WholeScope(handle._body):

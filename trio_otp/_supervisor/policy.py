@@ -33,7 +33,7 @@ from .._util.checks import check_choice, check_whole, is_number
 
 if TYPE_CHECKING:
     from .._behaviour.child_options import Restart
-    from .._start.blueprint import Blueprint
+    from .._start.spec import ChildSpec
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
@@ -248,7 +248,7 @@ class Policy:
         return any(e.significant and e.state is not State.DOWN for e in self.table.values())
 
 
-def check_entry(entry: ChildEntry | Blueprint, auto_shutdown: str) -> None:
+def check_entry(entry: ChildEntry | ChildSpec, auto_shutdown: str) -> None:
     """Refuse a significant child that could never be one."""
     if not entry.significant:
         return

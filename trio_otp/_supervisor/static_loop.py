@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._process.process import Process
-    from .._start.blueprint import Blueprint
-    from .._start.child import Child, ChildSpec
+    from .._start.child import Child
+    from .._start.spec import ChildSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def new_policy(spec: SupervisorSpec) -> Policy:
     intensity = Intensity(spec.max_restarts, spec.max_seconds)
     policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
     for child in spec.children:
-        policy.add(_entry(child.blueprint))
+        policy.add(_entry(child.spec))
     return policy
 
 
-def _entry(spec: Blueprint) -> ChildEntry:
+def _entry(spec: ChildSpec) -> ChildEntry:
     return ChildEntry(spec.id, spec.restart, spec.significant)
 
 
@@ -115,13 +115,13 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
     def take_spec(self, spec: SupervisorSpec) -> None:
         """Take the flags and the children, before the first of them is started."""
         self.policy = new_policy(spec)
-        self.slots = {child.blueprint.id: Slot(child) for child in spec.children}
+        self.slots = {child.spec.id: Slot(child) for child in spec.children}
 
     def change(self, spec: SupervisorSpec) -> None:
         """Put new specifications in the place of those of the same id."""
         self.policy.change(new_policy(spec))
         for child in spec.children:
-            self.slots.setdefault(child.blueprint.id, Slot(child)).change(child)
+            self.slots.setdefault(child.spec.id, Slot(child)).change(child)
         self.slots = {child_id: self.slots[child_id] for child_id in self.policy.table}
 
     async def _start_first(self, slot: Slot) -> None:
@@ -237,7 +237,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
     def _admit(self, wanted: Any) -> Slot:
         """Make the slot of a child whose id is new."""
         child = need_child(wanted)
-        spec = child.blueprint
+        spec = child.spec
         known = self.slots.get(spec.id)
         if known is not None:
             if known.pid is not None:

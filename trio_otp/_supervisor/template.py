@@ -71,7 +71,7 @@ def check_template(what: Any, auto_shutdown: str) -> None:
             "a DynamicSupervisor has no significant children unless it has "
             "auto_shutdown='any_significant' or 'all_significant'"
         )
-    check_entry(what.blueprint, auto_shutdown)
+    check_entry(what.spec, auto_shutdown)
 
 
 def check_wanted(given: Any) -> Any:

@@ -8,9 +8,9 @@ from .._exits.errors import NotAProcess
 from .._process.identity import callers_for
 from .._process.nursery import nursery_for
 from .._process.runtime import need_process, own_process
-from .._start.blueprint import Blueprint
 from .._start.child import Child
 from .._start.child import child as make_child
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.public import public_in
 from .handle import Task, TaskReply
@@ -150,7 +150,7 @@ def _start_job(
     job: Job, nursery: trio.Nursery | None, function: str, starter: Process | None
 ) -> Process:
     ordered = nursery_for(nursery, function)
-    process = Start(Blueprint(job.label, job.run), ordered, starter, link=job.link).create()
+    process = Start(Runnable(job.label, job.run), ordered, starter, link=job.link).create()
     process.callers = job.callers = callers_for(starter)
     return process
 

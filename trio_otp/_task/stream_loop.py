@@ -33,7 +33,7 @@ from .._process.identity import callers_for
 from .._process.nursery import OrderedNursery
 from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import await_ends, leave_wait
-from .._start.blueprint import Blueprint
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_whole, is_seconds
@@ -328,7 +328,7 @@ def _starter(ordered: OrderedNursery) -> StartJob:
     starter = own_process()
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
-        process = Start(Blueprint(job.label, job.run), ordered, starter).create()
+        process = Start(Runnable(job.label, job.run), ordered, starter).create()
         process.callers = job.callers
         assert job.sink is not None
         job.sink._bind(process)

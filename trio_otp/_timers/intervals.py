@@ -32,7 +32,7 @@ from .._process.nursery import nursery_for, nursery_of
 from .._process.pid import Pid
 from .._process.runtime import own_process, runtime
 from .._process.timers import Timer
-from .._start.blueprint import Blueprint
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
@@ -213,7 +213,7 @@ class _Run:
         self.fn = fn
         self.args = args
         ordered = nursery_for(nursery, f"otp.{what}")
-        self.start = Start(Blueprint(label_of(fn), self._body), ordered, own_process())
+        self.start = Start(Runnable(label_of(fn), self._body), ordered, own_process())
 
     async def _body(self, _: Process) -> None:
         await expect_awaitable(self.fn, self.fn(*self.args))

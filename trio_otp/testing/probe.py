@@ -30,7 +30,7 @@ from .._process.mailbox import SystemMessage
 from .._process.names import check_reference
 from .._process.request import From
 from .._process.signals import Monitor
-from .._start.blueprint import Blueprint
+from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.checks import check_timeout
 from .._util.copies import Handle
@@ -71,7 +71,7 @@ class Probe(Handle):
         self._received: list[Any] = []
         self._rules = Rules()
         self._news = trio.Event()
-        self._process = Start(Blueprint("probe", self._live), ordered, None).create()
+        self._process = Start(Runnable("probe", self._live), ordered, None).create()
         self._process.behaviour = serves
         self._process.trap_exit = True
         self._process.add_watcher(self._ended)

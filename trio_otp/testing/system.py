@@ -137,7 +137,9 @@ class OtpSystem(Handle):
     async def _start_supervisor(self) -> None:
         wanted = child(Supervisor, [], max_restarts=MANY, max_seconds=SECONDS)
         ordered = own_nursery_of(self._process)
-        process = await start_and_wait(Start(wanted.blueprint, ordered, self._process, link=True))
+        process = await start_and_wait(
+            Start(wanted.runs, ordered, self._process, wanted.spec, link=True)
+        )
         assert process is not None
         self._supervisor = process.pid
         runtime().extras[ROOT] = process.pid
