@@ -463,3 +463,10 @@ async def test_the_code_of_a_supervisor_changes_its_specification() -> None:
 
 def map_type(state: tuple[Any, Any]) -> tuple[Any, Any]:
     return state[0], type(state[1])
+
+
+async def test_an_event_of_a_state_machine_names_its_states() -> None:
+    """The line of a trace has the state before and the one after."""
+    async with otp.open_process() as me:
+        event = otp.sys.DebugEvent("consume", me, "push", state="locked", next_state="open")
+    assert str(event).endswith("consume 'push' in state 'locked' => 'open'")

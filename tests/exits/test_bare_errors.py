@@ -33,6 +33,7 @@ from bare_kit import (
     raising,
     run,
 )
+from inside import essence
 
 import trio_otp as otp
 from trio_otp.testing import GuestLoop
@@ -338,3 +339,14 @@ def test_a_supervisor_that_gave_up_is_told_although_its_block_is_cancelled() -> 
         return otp.open_supervisor([otp.child(Shop).having(name="shop")], max_restarts=0)
 
     assert isinstance(run(left, block, body), otp.SupervisorExited)
+
+
+def test_of_several_errors_at_one_time_none_is_lost() -> None:
+    """Plain errors are told together; one that is no Exception has the others as its context."""
+    one, two, stranger = ValueError(1), KeyError(2), Stranger("x")
+
+    together = essence([one, two])
+    assert isinstance(together, ExceptionGroup)
+    assert (one, two) == together.exceptions
+    assert stranger is essence([one, stranger])
+    assert one is stranger.__context__

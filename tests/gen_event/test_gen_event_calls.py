@@ -233,3 +233,17 @@ async def test_a_handler_without_handle_event_is_removed() -> None:
         await ge.add_handler("events", Empty())
         await ge.sync_notify("events", "event")
         assert [] == await ge.which_handlers("events")
+
+
+async def test_a_handler_without_handle_call_leaves_when_it_is_called() -> None:
+    """The caller gets NoCallback as the reason, and the manager goes on without the handler."""
+
+    class Silent(otp.GenEvent):
+        pass
+
+    async with otp.open_supervisor([MANAGER]):
+        await ge.add_handler("events", Silent())
+        with pytest.raises(otp.HandlerCrashed) as caught:
+            await ge.call("events", Silent, "hello")
+        assert isinstance(caught.value.reason, otp.NoCallback)
+        assert [] == await ge.which_handlers("events")

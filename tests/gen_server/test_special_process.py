@@ -403,3 +403,17 @@ async def test_who_cannot_enter_a_loop() -> None:
             await otp.call(pid, "enter")
     with pytest.raises(otp.NotAProcess):
         await otp.enter_loop(Tally())
+
+
+async def test_a_loop_belongs_to_the_process_that_made_it() -> None:
+    """Another process that receives by it is refused, and takes none of its messages."""
+    async with otp.open_process():
+        made: list[Any] = []
+
+        async def make() -> None:
+            made.append(otp.SpecialProcess(state=0))
+
+        otp.spawn_monitor(make)
+        await otp.receive(otp.Down)
+        with pytest.raises(otp.NotAProcess, match="this SpecialProcess belongs to"):
+            await made[0].receive()

@@ -417,3 +417,17 @@ def test_a_picture_fits_its_screen(
     assert f"{len(snapshot.rows)} processes"[:width] in lines[0]
     if snapshot.stuck is not None:
         assert "THE LOOP HAS NOT" in lines[1]
+
+
+async def test_what_changes_too_fast_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree or a row that cannot be read while it changes is not shown, and nothing is raised."""
+
+    def changes(*_: Any) -> Any:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr("trio_otp.observer.snapshot.drawn", changes)
+    monkeypatch.setattr("trio_otp.observer.snapshot._read", changes)
+    async with otp.open_process():
+        seen = take(runtime(), 0.0, None)
+    assert () == seen.rows
+    assert ("(changes too fast to be read)",) == seen.tree

@@ -403,3 +403,16 @@ async def end_one(name: str, how: str) -> None:
         reasons |= {"kill": otp.KILLED, "return": otp.NORMAL}
         assert reasons[how] == gone.reason
     assert name not in runtime().names
+
+
+async def test_what_cannot_be_called_is_no_callback() -> None:
+    """`on_stop` refuses it in the thread, as a mistake that crashes it."""
+
+    def refused() -> None:
+        otp.WorkerThread.on_stop("stop")  # type: ignore[arg-type]
+
+    async with otp.open_process():
+        await otp.start_monitor(otp.child(otp.WorkerThread, refused))
+        reason = (await otp.receive(otp.Down)).reason
+    assert isinstance(reason, TypeError)
+    assert "callback='stop': expected a function" in str(reason)

@@ -453,3 +453,18 @@ async def _run(operations: list[tuple[str, int]]) -> None:
 def test_partitions_agree_with_their_model(operations: list[tuple[str, int]]) -> None:
     """Resized, killed and crashed in any order, every key leads to the partition of its number."""
     trio.run(_run, operations)
+
+
+async def test_a_function_that_makes_a_coroutine_makes_no_child() -> None:
+    """It is refused by name, and the coroutine that it made is closed."""
+
+    async def sleep(number: int) -> None:
+        await trio.sleep(number)
+
+    def nap(number: int) -> Any:
+        return sleep(number)
+
+    async with otp.open_process():
+        with pytest.raises(otp.StartError, match=r"write otp.child\(nap\)") as caught:
+            await otp.start_link(otp.child(otp.PartitionSupervisor, nap, partitions=1))
+    assert isinstance(caught.value.reason, otp.SpecError)

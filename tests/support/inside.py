@@ -17,7 +17,7 @@ from trio_otp._application.graph import present
 from trio_otp._application.program import _Program
 from trio_otp._behaviour.child_options import CHECKS, ChildOptions, ClassOptions
 from trio_otp._behaviour.results import Ignore
-from trio_otp._exits.bare import NURSERY_TEXT
+from trio_otp._exits.bare import NURSERY_TEXT, essence
 from trio_otp._exits.log_text import traceback_text
 from trio_otp._exits.remembered import remembered
 from trio_otp._gen_server import life

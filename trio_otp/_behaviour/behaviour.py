@@ -70,7 +70,7 @@ class Behaviour(ShowsStatus):
     @classmethod
     def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:
         """Resume the body of a process that has slept."""
-        raise AssertionError(f"{cls.__name__} does not sleep")
+        raise AssertionError(f"{cls.__name__} does not sleep")  # pragma: no cover - an invariant
 
     @classmethod
     def _sleeps_after(cls, process: Process) -> float | None:

@@ -65,7 +65,7 @@ class ProgramCommand:
     @enable_ki_protection
     async def start(self) -> OsProcess:
         """Start it; an error names the argument that is wrong."""
-        if not LEADS:
+        if not LEADS:  # pragma: no cover - not on Linux
             return OsProcess(await self._start(_subprocess().PIPE, 0), None)
         theirs, ours = os.pipe()
         stdin = trio.lowlevel.FdStream(ours)
@@ -239,7 +239,7 @@ class OsProcess:
     def _signal_group(self, name: str) -> None:
         if self._group is not None:
             self._group.signal(self.pid if self._held else None, name)
-        elif GROUPS:
+        elif GROUPS:  # pragma: no cover - not on Linux, where a leader has the group
             send_to_group(self.pid, signal.Signals[name])
-        else:
+        else:  # pragma: no cover - Windows has no groups
             self._process.terminate()

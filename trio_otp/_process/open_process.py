@@ -156,4 +156,4 @@ def is_adopted(process: Process) -> bool:
 
 
 async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
-    raise AssertionError("a process of open_process runs in its block")
+    raise AssertionError("runs in its block")  # pragma: no cover - nobody awaits it
