@@ -51,7 +51,7 @@ def inside(pid: otp.Pid[Any]) -> Desk:
 def waits_for(pid: otp.Pid[Any]) -> int:
     """Count the requests that a server has yet to answer."""
     process = process_of(pid)
-    return len(process.requests)
+    return len(process.requests or ())
 
 
 class Callers:
