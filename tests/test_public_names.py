@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from inside import NoConstructor
 from public_api import NAMESPACES, exported
 
 import trio_otp as otp
@@ -117,3 +119,30 @@ def test_a_traceback_shows_the_public_name() -> None:
     shown = traceback.format_exception_only(otp.NoProcess("shop"))
 
     assert shown[-1].startswith("trio_otp.NoProcess: ")
+
+
+MADE = [
+    "From", "GroupMonitor", "Monitor", "OpenApplication", "OpenSupervisor", "Partitions", "Pid",
+    "RegistryHandle", "RequestId", "SendEnd", "Subscription", "Task", "TaskStream", "Timer",
+]  # fmt: skip
+
+
+def test_these_are_made_by_the_library_alone() -> None:
+    """Handles have no public constructor."""
+    assert MADE == sorted(value.__name__ for value in PUBLIC.values() if is_made(value))
+
+
+def is_made(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, NoConstructor)
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if is_made(value)])
+def test_a_handle_cannot_be_made_by_hand(name: str) -> None:
+    """Who tries is told how to get one; to extend one is a type error."""
+    handle = PUBLIC[name]
+    how = re.escape(f"{handle.__name__} has no public constructor: otp.") + r".*\bone\b"
+
+    for args, kwargs in [((), {}), ((1, "x", None), {}), ((), {"name": "x"})]:
+        with pytest.raises(TypeError, match=how):
+            handle(*args, **kwargs)
+    assert handle.__final__

@@ -15,7 +15,7 @@ from trio.lowlevel import current_task
 
 import trio_otp as otp
 from trio_otp._process.names import need_living
-from trio_otp._process.request import DEFAULT_TIMEOUT, From
+from trio_otp._process.request import DEFAULT_TIMEOUT, new_request
 from trio_otp._process.runtime import current_process, runtime
 
 from .floors.calls import channel_and_reschedule, checkpoints, ping_pong
@@ -50,8 +50,8 @@ def pieces(pid: otp.Pid[Any]) -> dict[str, Callable[[], object]]:
     """Return what the caller and the server do for one call, with the caller being a process."""
     here = runtime()
     process = need_living(pid)
-    request = From[int](process, pid, 1, DEFAULT_TIMEOUT)
-    answered = From[int](process, pid, 1, DEFAULT_TIMEOUT)
+    request = new_request(process, pid, 1, DEFAULT_TIMEOUT)
+    answered = new_request(process, pid, 1, DEFAULT_TIMEOUT)
     answered.done = True
     server, queue, table = Plain(), deque[Any](), dict[Any, None]()
     fifo = here.timers.limit
@@ -66,7 +66,7 @@ def pieces(pid: otp.Pid[Any]) -> dict[str, Callable[[], object]]:
 
     return {
         "find the server": lambda: need_living(pid, 1),
-        "make the request": lambda: From(process, pid, 1, DEFAULT_TIMEOUT),
+        "make the request": lambda: new_request(process, pid, 1, DEFAULT_TIMEOUT),
         "look at the clock, twice": lambda: (here.now(), here.now()),
         "which task is this, twice": lambda: (current_task(), current_task()),
         "which process is this": lambda: current_process.get(None),

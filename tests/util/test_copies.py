@@ -20,7 +20,7 @@ import outcome
 import pytest
 import trio
 import trio.testing
-from inside import Mark, process_of
+from inside import Mark, NoConstructor, process_of
 from public_api import exported
 
 import trio_otp as otp
@@ -380,6 +380,8 @@ def check_data(original: Any) -> None:
                     assert value is getattr(one, field.name)
     if dataclasses.is_dataclass(original) and not isinstance(original, type):
         assert {f.name for f in dataclasses.fields(original)} == dataclasses.asdict(original).keys()
+        if isinstance(original, NoConstructor):
+            return
         assert same(original, dataclasses.replace(original))
         if sys.version_info >= (3, 13):
             assert same(original, copy.replace(original))

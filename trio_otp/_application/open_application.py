@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import AlreadyStarted
 from .._process.block import block
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .base import check_application
 from .block import open_block
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from .starts import StartMode
 
 
+@final
 @public
-class OpenApplication(Handle):
+class OpenApplication(NoConstructor, Handle):
     """The application of an `open_application` block.
 
     It stands for its top process wherever a reference is accepted.
     """
+
+    _origin: ClassVar[str] = "otp.open_application(app) yields one"
 
     def __init__(self, master: Master) -> None:
         self._master = master
@@ -132,7 +135,7 @@ async def open_application(
     if config is not None:
         await configure(controller(), cls, config)
     async with open_block(shutdown_timeout, shutdown_func) as block:
-        yield OpenApplication(await _start(cls, environment, type, mode, block))
+        yield create(OpenApplication, await _start(cls, environment, type, mode, block))
 
 
 async def _start(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
-class SystemCall(From[Any], SystemMessage):
+class SystemCall(From[Any], SystemMessage):  # type: ignore[misc]  # final for users
     """A request of `otp.sys` on its way; its `message` is one of `system_requests`."""
 
     __slots__ = ()

@@ -15,6 +15,7 @@ from .._exits.errors import CallbackFailed, ProcessNotSuspended, WrongServer
 from .._exits.reasons import passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
+from .._process.request import new_request
 from .._util.bounded import Printable
 from .._util.checks import check_timeout
 from .._util.public import public_in
@@ -204,4 +205,4 @@ async def ask(ref: Ref, request: Request, timeout: float | None) -> Any:
     process = need_living(ref, request)
     if not takes_messages(process):
         raise WrongServer("a function of otp.sys", ref, class_name(process))
-    return await SystemCall(process, ref, request, timeout)._wait()
+    return await new_request(process, ref, request, timeout, SystemCall)._wait()

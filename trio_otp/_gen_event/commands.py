@@ -12,7 +12,7 @@ from .._behaviour.messages import Handled
 from .._behaviour.results import Reply
 from .._exits.errors import WrongServer
 from .._process.names import class_name, need_living
-from .._process.request import From
+from .._process.request import From, new_request
 from .._util.checks import check_timeout
 from .outcomes import Crash, HandlerCrashed
 from .table import HandlerEntry
@@ -177,4 +177,4 @@ async def send_command(ref: Ref, command: ManagerCommand, timeout: float | None 
     check_timeout("timeout", timeout)
     process = need_living(ref, command)
     check_manager(ref, process, "a function of gen_event")
-    return await From(process, ref, command, timeout)._wait()
+    return await new_request(process, ref, command, timeout)._wait()

@@ -43,7 +43,7 @@ from .._behaviour.results import Reply
 from .._exits.errors import BadReturn
 from .._process.checkpoints import checkpointed
 from .._process.names import check_class, find_living, need_living
-from .._process.request import DEFAULT_TIMEOUT, From
+from .._process.request import DEFAULT_TIMEOUT, From, new_request
 from .._process.runtime import runtime
 from .._util.bounded import bounded
 from .._util.checks import check_timeout
@@ -323,4 +323,4 @@ async def _ask(ref: Ref, message: _Apply, timeout: float | None) -> Any:
     check_timeout("timeout", timeout)
     process = need_living(ref, message)
     check_class(ref, process, Agent, "a function of Agent")
-    return await From(process, ref, message, timeout)._wait()
+    return await new_request(process, ref, message, timeout)._wait()

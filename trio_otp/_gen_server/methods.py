@@ -16,7 +16,7 @@ from .._behaviour.messages import Cast
 from .._exits.errors import NotAProcess, WrongServer
 from .._process.checkpoints import refusal
 from .._process.names import METHODS, class_name, find_living, need_living
-from .._process.request import From
+from .._process.request import new_request
 from .._process.runtime import own_process, runtime
 from .._util.bounded import bounded, label_of
 from .._util.checks import check_raises, check_timeout
@@ -207,7 +207,7 @@ class CallMethod(_Method, Generic[P, R]):
             process = need_living(ref, message)
             if process.behaviour is not self.owner:
                 self.check_server(ref, process)
-            waiting = From(process, ref, message, timeout)._wait()
+            waiting = new_request(process, ref, message, timeout)._wait()
         except Exception:
             await refusal()
             raise

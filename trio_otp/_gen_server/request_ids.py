@@ -46,7 +46,7 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
 import outcome
 import trio
@@ -55,11 +55,11 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.call_errors import CallTimeout
 from .._process.checkpoints import checkpointed
 from .._process.names import find_living, no_process, refuse_method
-from .._process.request import DEFAULT_TIMEOUT, From
+from .._process.request import DEFAULT_TIMEOUT, From, new_request
 from .._process.status import shown_request
 from .._util.bounded import bounded
 from .._util.checks import check_timeout
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -77,9 +77,12 @@ class Follower(Protocol):
         """Take note of an answer, or of the end of a request."""
 
 
+@final
 @public
-class RequestId(Handle):
+class RequestId(NoConstructor, Handle):
     """One request on its way; `send_request` makes it. Its answer can be taken once."""
+
+    _origin: ClassVar[str] = "otp.send_request(ref, request) returns one"
 
     __slots__ = (
         "__weakref__",
@@ -121,7 +124,7 @@ class RequestId(Handle):
         if process is None:
             self._arrived(outcome.Error(no_process(self.ref, self.message)))
             return
-        self._from = From(process, self.ref, self.message, None)
+        self._from = new_request(process, self.ref, self.message, None)
         self._from._post(_delivery(weakref.ref(self)))
 
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
@@ -185,7 +188,7 @@ def send_request(ref: Ref, request: Any) -> RequestId:
 
     Follows: `gen_server:send_request/2`.
     """
-    request_id = RequestId(ref, request)
+    request_id = create(RequestId, ref, request)
     request_id._post()
     return request_id
 

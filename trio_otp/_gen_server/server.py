@@ -54,7 +54,7 @@ from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
 from .._process.identity import callers_for
 from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
-from .._process.request import DEFAULT_TIMEOUT, From
+from .._process.request import DEFAULT_TIMEOUT, From, new_request
 from .._process.runtime import calling_process, need_process, runtime
 from .._process.wait_edges import await_ends, enter_wait, leave_wait
 from .._start.spec import Runnable
@@ -274,7 +274,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
             check_timeout("timeout", timeout)
         if request.__class__ in METHODS:
             refuse_method(request, ref)
-        waiting = From(need_living(ref, request), ref, request, timeout)._wait()
+        waiting = new_request(need_living(ref, request), ref, request, timeout)._wait()
     except Exception:
         await refusal()
         raise

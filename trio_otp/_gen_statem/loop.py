@@ -35,6 +35,7 @@ from .._process.request import From
 from .._process.signals import Down, Exit
 from .._process.timers import Timer
 from .._util.bounded import bounded, label_of
+from .._util.copies import create
 from .._util.sent import SENT
 from .._util.unset import UNSET
 from .actions import KeepState, NextState
@@ -245,7 +246,8 @@ class StatemLoop(MessageLoop):
         self._disarm(arm.which)
         start = 0.0 if arm.absolute else trio.current_time()
         ended = TimerEnded(arm.which, arm.generation)
-        timer = self._timers[arm.which] = Timer(start + arm.seconds, partial(self._fire, ended))
+        timer = create(Timer, start + arm.seconds, partial(self._fire, ended))
+        self._timers[arm.which] = timer
         self.process.add_timer(timer)
         self.process.runtime.timers.add(timer)
 

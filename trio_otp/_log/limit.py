@@ -14,6 +14,7 @@ import trio
 
 from .._process.runtime import runtime
 from .._process.timers import Timer
+from .._util.copies import create
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ class Limit:
             return True
         if not self.kept:
             burst = self.burst
-            runtime().timers.add(Timer(burst.closes, self._close))
+            runtime().timers.add(create(Timer, burst.closes, self._close))
             self._tell(
                 f"more than {burst.count} reports in {burst.seconds:g} s: "
                 "others are counted until that time is over, and not logged"

@@ -6,7 +6,7 @@ Part of `trio_otp.pg`, which says what it is for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import outcome
 from trio.lowlevel import enable_ki_protection
@@ -17,7 +17,7 @@ from .._gen_server.server import GenServer
 from .._process.runtime import need_process
 from .._registry.table import strict_key
 from .._util.bounded import Printable, bounded
-from .._util.copies import Handle, Mark
+from .._util.copies import Handle, Mark, NoConstructor, create
 from .._util.public import public_in
 from .table import Memberships
 
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 ALL: Final = Mark.ALL  # the group of a monitor of all groups
 
 
+@final
 @public_in("pg")
-class GroupMonitor(Handle):
+class GroupMonitor(NoConstructor, Handle):
     """The handle of one `monitor` or `monitor_scope`."""
+
+    _origin: ClassVar[str] = "otp.pg.monitor(scope, group) returns one"
 
     __slots__ = ("group", "scope", "watcher")
 
@@ -116,7 +119,7 @@ class Scope(GenServer):
     @enable_ki_protection
     def watch(self, watcher: Process, group: Any) -> GroupMonitor:
         """Begin to follow a group, or all of them."""
-        handle = GroupMonitor(watcher, self, group)
+        handle = create(GroupMonitor, watcher, self, group)
         self.monitors.setdefault(_strict(group), {})[handle] = None
         self._watching[watcher] = self._watching.get(watcher, 0) + 1
         watcher.add_cleanup(self._watcher_died)

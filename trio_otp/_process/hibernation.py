@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from trio.lowlevel import cancel_shielded_checkpoint, current_task, enable_ki_protection
 
+from .._util.copies import create
 from .nursery import task_name
 from .timers import Timer
 
@@ -112,7 +113,7 @@ class IdleTimer:
 
     @enable_ki_protection
     def _set_timer(self) -> None:
-        timer = self._timer = Timer(self._since + self.after, self._look)
+        timer = self._timer = create(Timer, self._since + self.after, self._look)
         self._process.add_timer(timer)
         self._process.runtime.timers.add(timer)
 

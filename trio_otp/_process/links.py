@@ -17,6 +17,7 @@ from .._exits.call_errors import NoProcess
 from .._exits.reasons import KILL, KILLED, NOPROC, ProcessExit
 from .._util.bounded import bounded
 from .._util.checks import check_flag
+from .._util.copies import create
 from .._util.public import public
 from .names import Ref, find_even_exiting, find_living, has_pid, is_atom
 from .pid import Pid
@@ -102,7 +103,7 @@ def monitor(ref: Ref) -> Monitor:
     """
     process = need_process("otp.monitor")
     target = find_living(ref)
-    handle = Monitor(process, ref)
+    handle = create(Monitor, process, ref)
     if target is None:
         process.mailbox.put(Down(handle, ref, NOPROC))
     else:

@@ -8,11 +8,11 @@ is that of a dead process: nothing there is behind it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .._util.bounded import bounded, shown_text
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -31,9 +31,12 @@ _tokens: Final[WeakKeyDictionary[Pid[Any], bytes]] = WeakKeyDictionary()
 _pickled: Final[WeakValueDictionary[bytes, Pid[Any]]] = WeakValueDictionary()
 
 
+@final
 @public
-class Pid(Handle, Generic[S_co]):
+class Pid(NoConstructor, Handle, Generic[S_co]):
     """One incarnation of a process: opaque, hashable, never used again."""
+
+    _origin: ClassVar[str] = "otp.start_link(child) returns one"
 
     __slots__ = ("__weakref__", "_label", "_name", "_number", "_process", "_told")
 
@@ -62,6 +65,6 @@ class Pid(Handle, Generic[S_co]):
     def _restored(token: bytes, number: int, label: str) -> Pid[Any]:
         pid: Pid[Any] | None = _pickled.get(token)
         if pid is None:
-            pid = Pid[Any](number, label, None)
+            pid = create(Pid, number, label, None)
             _tokens[pid], _pickled[token] = token, pid  # two of one are equal here as well
         return pid

@@ -60,7 +60,7 @@ class Process(ProcessState):
         It is one frame on purpose: whatever wakes a process passes through each of its frames.
         """
         current_process.set(self)
-        self.task = trio.lowlevel.current_task()
+        self.task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
         fall_asleep: Callable[[Process], None] | None = None  # what it does instead of dying
         try:
             try:
@@ -107,7 +107,7 @@ class Process(ProcessState):
         try:
             with trio.CancelScope(shield=True):
                 async with OwnNursery() as nursery:
-                    self.children = OrderedNursery(self.runtime, nursery)
+                    self.children: OrderedNursery | None = OrderedNursery(self.runtime, nursery)
                     try:
                         await self.run()
                     finally:
@@ -145,7 +145,7 @@ class Process(ProcessState):
         server whose callbacks never wait needs none before its end.
         """
         if self.scope is None:
-            self.scope = trio.CancelScope(shield=not self.hosts)
+            self.scope: trio.CancelScope | None = trio.CancelScope(shield=not self.hosts)
             self.scope.__enter__()
             if self.pending_exit is not UNSET:
                 self.scope.cancel(reason=_cancel_reason(self.pending_exit))
@@ -202,7 +202,7 @@ class Process(ProcessState):
             message = Exit(sender, reason)
             parent = self.parent
             if linked and self.stop_message is None and parent is not None and sender is parent.pid:
-                self.stop_message = message
+                self.stop_message: Exit | None = message
             self.mailbox.put(message)
         elif reason is not NORMAL:
             self.exit_with(reason)
@@ -223,8 +223,8 @@ class Process(ProcessState):
                 return
         elif run_terminate and self.terminate_scope is not None:
             return
-        self.pending_exit = reason
-        self.runs_terminate = run_terminate
+        self.pending_exit: object = reason
+        self.runs_terminate: bool = run_terminate
         if self.extras.retired and reason is KILLED:
             self.die(KILLED)
         elif self.scope is None:
@@ -273,18 +273,21 @@ class Process(ProcessState):
             reason = self.pending_exit
         self.pending_exit = reason
         self.dead = True
-        self.waits_for = None
+        self.waits_for: Process | dict[Process, None] | None = None
         let_go(self)
         tell(self, reason)
         if (hook := self.runtime.events.process_exit) is not None:
             hook(self.pid, reason)
         drop_what_is_left(self)
-        self.parent = self.supervisor = None  # else a line of starters would keep all of it alive
+        # Else a line of starters would keep all of it alive.
+        self.parent: Process | None = None
+        self.supervisor: Process | None = None
         # Nor must what holds the dead (a monitor, a block) keep what it was about.
         self.current = UNSET
-        self.body = self.make = None
+        self.body: Callable[[Process], Awaitable[object]] | None = None
+        self.make: Callable[[], Any] | None = None
         if not self.hosts:  # a supervisor is asked afterwards why it gave up
-            self.instance = None
+            self.instance: Any = None
 
     @enable_ki_protection
     def retire(self, reason: object) -> None:
@@ -314,7 +317,7 @@ class Process(ProcessState):
             await trio.lowlevel.checkpoint()
             return
         if self.ended is None:
-            self.ended = trio.Event()
+            self.ended: trio.Event | None = trio.Event()
         await self.ended.wait()
 
 

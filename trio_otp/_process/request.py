@@ -9,7 +9,7 @@ one, wherever it is: queued, in hand or deferred.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, final
 
 import outcome
 import trio
@@ -25,7 +25,7 @@ from trio.lowlevel import (
 
 from .._exits.bare import raisable
 from .._exits.call_errors import CallError, CallTimeout, ServerExited
-from .._util.copies import Handle, Mark
+from .._util.copies import Handle, Mark, NoConstructor
 from .._util.public import public
 from .caller import Caller
 from .runtime import current_process, need_task
@@ -41,15 +41,19 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 T = TypeVar("T")
+_new: Final[Any] = object.__new__
 
 
+@final
 @public
-class From(Handle, Caller, Generic[T]):
+class From(NoConstructor, Handle, Caller, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `message` is what the caller sent, `caller` its pid, and `abandoned` True once it has given
     up.
     """
+
+    _origin: ClassVar[str] = "otp.call makes one, for handle_call"
 
     # A call is made of this one object, which is also the outcome that its caller wakes with.
     __slots__ = (
@@ -67,22 +71,17 @@ class From(Handle, Caller, Generic[T]):
         "message",
     )
 
-    def __init__(
-        self, server: Process, ref: object, message: object, timeout: float | None
-    ) -> None:
-        self._server: Process = server
-        self._ref: object = ref
-        self.message: object = message
-        self._timeout: float | None = timeout
-        self._since: float = 0.0
-        self._task: trio.lowlevel.Task | None = None
-        # set while a process's own task waits: the wait-for edge
-        self._caller: Process | None = None
-        # gets the answer if no task waits
-        self._deliver: Callable[[outcome.Outcome[Any]], object] | None = None
-        self._fifo: Fifo | None = None  # of its time-out, while it stands in there
-        self._done: bool = False
-        self.abandoned: bool = False
+    _server: Process
+    _ref: object
+    message: object
+    _timeout: float | None
+    _since: float
+    _task: trio.lowlevel.Task | None
+    _caller: Process | None  # set while a process's own task waits: the wait-for edge
+    _deliver: Callable[[outcome.Outcome[Any]], object] | None  # gets the answer if no task waits
+    _fifo: Fifo | None  # of its time-out, while it stands in there
+    _done: bool
+    abandoned: bool
 
     @property
     def caller(self) -> Pid[Any] | None:
@@ -279,3 +278,22 @@ class From(Handle, Caller, Generic[T]):
 
     def _elapsed(self) -> float:
         return trio.current_time() - self._since
+
+
+def new_request(
+    server: Process,
+    ref: object,
+    message: object,
+    timeout: float | None,
+    kind: type[From[Any]] = From,
+) -> From[Any]:
+    """Make a request: what each call is made of, so it takes no longer than a constructor."""
+    request: From[Any] = _new(kind)
+    request._server = server
+    request._ref = ref
+    request.message = message
+    request._timeout = timeout
+    request._since = 0.0
+    request._task = request._caller = request._deliver = request._fifo = None
+    request._done = request.abandoned = False
+    return request

@@ -23,12 +23,12 @@ Follows: `trio.MemorySendChannel`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import trio
 from trio.lowlevel import checkpoint, enable_ki_protection
 
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .checkpoints import checkpointed
 from .names import METHODS, need_living, refuse_method
@@ -41,33 +41,33 @@ if TYPE_CHECKING:
     from .names import Ref
     from .pid import Pid
 
-T_contra = TypeVar("T_contra", contravariant=True)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T_contra = TypeVar("T_contra", contravariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    T_contra = TypeVar("T_contra", contravariant=True)
 
 
 @public
 @final
-class SendEnd(Handle, trio.abc.SendChannel[T_contra]):
+class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
     """A send end of the mailbox of a process, from `otp.send_end`: a Trio channel.
 
     Follows: `trio.MemorySendChannel`.
     """
 
+    _origin: ClassVar[str] = "otp.send_end(ref) returns one"
+
     __slots__ = ("_is_closed", "_mailbox", "_pid")
-    _is_closed: bool
-    _mailbox: Mailbox
-    _pid: Pid[Any]
 
-    def __init__(self) -> None:
-        raise TypeError("SendEnd has no public constructor: otp.send_end(ref) returns one")
-
-    @classmethod
-    def _create(cls, mailbox: Mailbox, pid: Pid[Any]) -> Self:
-        end = cls.__new__(cls)
-        end._is_closed = False
-        end._mailbox = mailbox
-        end._pid = pid
-        mailbox.open_end(end)
-        return end
+    def __init__(self, mailbox: Mailbox, pid: Pid[Any]) -> None:
+        self._is_closed = False
+        self._mailbox = mailbox
+        self._pid = pid
+        mailbox.open_end(self)
 
     def __repr__(self) -> str:
         return f"<{'closed ' if self._is_closed else ''}SendEnd to {self._pid!r}>"
@@ -121,7 +121,7 @@ class SendEnd(Handle, trio.abc.SendChannel[T_contra]):
         """
         if self._is_closed:
             raise trio.ClosedResourceError("this send end was closed")
-        return type(self)._create(self._mailbox, self._pid)
+        return create(SendEnd, self._mailbox, self._pid)
 
     @enable_ki_protection
     def close(self) -> None:
@@ -169,4 +169,4 @@ def send_end(ref: Ref) -> SendEnd[Any]:
     Follows: `trio.open_memory_channel`.
     """
     process = need_living(ref)
-    return SendEnd[Any]._create(process.mailbox, process.pid)
+    return create(SendEnd, process.mailbox, process.pid)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from .._util.bounded import Printable
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -37,9 +37,12 @@ class Down(Printable):
     reason: object
 
 
+@final
 @public
-class Monitor(Handle):
+class Monitor(NoConstructor, Handle):
     """The handle of one `otp.monitor`."""
+
+    _origin: ClassVar[str] = "otp.monitor(ref) returns one"
 
     __slots__ = ("target", "watcher", "what")
     what: Ref  # that of `start_monitor` is set when the process has a pid

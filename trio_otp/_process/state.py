@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from trio.lowlevel import enable_ki_protection
 
-from .._util.copies import Handle
+from .._util.copies import Handle, create
 from .._util.unset import UNSET
 from .mailbox import Mailbox
 from .pid import Pid
@@ -117,7 +117,7 @@ class ProcessState(Handle):
     ) -> None:
         self.runtime: Runtime = runtime
         this: Any = self  # a `Process`, which is the only class of this kind
-        self.pid: Pid[Any] = Pid(runtime.next_id(), label, this)  # which has its label, too
+        self.pid: Pid[Any] = create(Pid, runtime.next_id(), label, this)  # which has its label, too
         self.name: object = None  # its local name
         self.first_label: str = label
         self.mailbox: Mailbox = Mailbox()

@@ -18,11 +18,11 @@ from __future__ import annotations
 import heapq
 import math
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, final
 
 import trio
 
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -43,9 +43,12 @@ class Limited(Protocol):
 Fifo: TypeAlias = "dict[Limited, float]"
 
 
+@final
 @public
-class Timer(Handle):
+class Timer(NoConstructor, Handle):
     """A pending `send_after` or interval; the handle for `cancel_timer` and `read_timer`."""
+
+    _origin: ClassVar[str] = "otp.send_after(delay, ref, message) returns one"
 
     __slots__ = ("_fire", "deadline", "live", "owner")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from trio.lowlevel import enable_ki_protection
 
@@ -16,6 +16,7 @@ from .._process.block import block
 from .._process.names import check_reference
 from .._process.runtime import need_process
 from .._util.bounded import bounded
+from .._util.copies import NoConstructor, create
 from .._util.public import public
 from .lock import release
 from .registry import KeyNotRegistered, _Valued
@@ -43,19 +44,25 @@ def registry(ref: Ref) -> RegistryHandle:
         TypeError: `ref` is no reference.
     """
     check_reference(ref)
-    return RegistryHandle(ref)
+    return create(RegistryHandle, ref)
 
 
+@final
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class RegistryHandle(RegistryView):
+class RegistryHandle(NoConstructor, RegistryView):
     """A registry, looked up by its name at every use.
 
     Every function raises `NoProcess` if the registry does not run. Reading leaves out processes
     that are dead or about to be. Keys are hashable values; 1, 1.0 and True are three keys.
     """
 
+    _origin: ClassVar[str] = "otp.registry(ref) returns one"
+
     frees_names: ClassVar[bool] = True
+
+    def __reduce__(self) -> Any:
+        return registry, (self.name,)
 
     def via(self, key: Any, value: Any = None) -> Via:
         """Return the reference to the holder of a key, to be used as a name or to reach a process.

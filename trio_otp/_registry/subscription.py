@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -33,7 +33,7 @@ from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import is_whole
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -144,9 +144,12 @@ class _Buffer(Mailbox):
             return
 
 
+@final
 @public
-class Subscription(Handle, trio.abc.ReceiveChannel[Any]):
+class Subscription(NoConstructor, Handle, trio.abc.ReceiveChannel[Any]):
     """The channel of a `RegistryHandle.subscribe` block."""
+
+    _origin: ClassVar[str] = "otp.registry(ref).subscribe(key) yields one"
 
     def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:
         self._registry = registry
@@ -239,7 +242,7 @@ async def subscription(
 ) -> AsyncGenerator[Subscription]:
     """Hold a key while a block runs, and collect what is sent under it."""
     check_buffer(max_buffer)
-    channel = Subscription(registry, ref, key, max_buffer)
+    channel = create(Subscription, registry, ref, key, max_buffer)
     async with OwnNursery() as nursery:
         channel._enter(OrderedNursery(runtime(), nursery))
         try:

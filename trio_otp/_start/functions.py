@@ -14,6 +14,7 @@ from .._process.checkpoints import refusal
 from .._process.nursery import nursery_for, own_nursery_of
 from .._process.runtime import need_process, own_process
 from .._process.signals import Monitor
+from .._util.copies import create
 from .._util.public import public
 from .child import Child, as_child
 from .start import Start, start_and_wait
@@ -144,6 +145,6 @@ async def start_monitor(child: Any, *, nursery: trio.Nursery | None = None) -> A
     except Exception:
         await refusal()
         raise
-    starting.monitor = handle = Monitor(starter)
+    starting.monitor = handle = create(Monitor, starter)
     process = await start_and_wait(starting)
     return None if process is None else (process.pid, handle)

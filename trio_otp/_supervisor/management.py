@@ -30,7 +30,7 @@ from .._exits.errors import (
 from .._process.checkpoints import checkpointed, refusal
 from .._process.names import check_class, find_living, need_living
 from .._process.pid import Pid
-from .._process.request import From
+from .._process.request import From, new_request
 from .._start.child import Child, as_child
 from .._util.checks import check_timeout
 from .._util.public import public
@@ -359,7 +359,7 @@ def _request(ref: Ref, name: str, argument: Any, timeout: float | None) -> From[
     check_timeout("timeout", timeout)
     process = need_living(ref, name)
     check_class(ref, process, SupervisorBehaviour, name)
-    return From(process, ref, ManagementCommand(name, argument), timeout)
+    return new_request(process, ref, ManagementCommand(name, argument), timeout)
 
 
 def _need_supervisor(ref: Ref, command: str) -> type[SupervisorBehaviour]:

@@ -16,7 +16,7 @@ Follows: `Supervisor.start_link/2`, and Trio's `open_nursery` in how it ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -31,7 +31,7 @@ from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import leave_wait
 from .._start.child import child
 from .._start.start import Start, start_and_wait
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .loop import SupervisorBehaviour
 from .supervisor import Supervisor
@@ -44,9 +44,12 @@ if TYPE_CHECKING:
     from .policy import AutoShutdown, Strategy
 
 
+@final
 @public
-class OpenSupervisor(Handle):
+class OpenSupervisor(NoConstructor, Handle):
     """The supervisor of an `open_supervisor` block; it is accepted wherever a reference is."""
+
+    _origin: ClassVar[str] = "otp.open_supervisor(children) yields one"
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -168,7 +171,7 @@ async def open_supervisor(
                     Start(wanted.runs, ordered, own_process(), wanted.spec)
                 )
                 assert process is not None
-                handle = OpenSupervisor(process)
+                handle = create(OpenSupervisor, process)
                 with WholeScope(handle._body):
                     yield handle
             finally:

@@ -7,14 +7,15 @@ See `otp.PartitionSupervisor` for an example and for when to use it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from .._exits.call_errors import NoProcess
 from .._process.checkpoints import checkpointed
 from .._process.names import check_reference, need_living
-from .._process.request import From
+from .._process.request import new_request
 from .._util.bounded import Printable, bounded
 from .._util.checks import check_timeout, is_whole
+from .._util.copies import NoConstructor, create
 from .._util.public import public
 from .data import ManagementCommand
 from .partition import find_loop
@@ -36,18 +37,24 @@ def partitions(ref: Ref) -> Partitions:
         TypeError: `ref` is no reference.
     """
     check_reference(ref)
-    return Partitions(ref)
+    return create(Partitions, ref)
 
 
+@final
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class Partitions(Printable):
+class Partitions(NoConstructor, Printable):
     """A partition supervisor, looked up by its name at every use.
 
     Every function but `via` raises `NoProcess` if it does not run.
     """
 
+    _origin: ClassVar[str] = "otp.partitions(ref) returns one"
+
     name: Ref
+
+    def __reduce__(self) -> Any:
+        return partitions, (self.name,)
 
     def via(self, key: Any) -> Via:
         """Return the reference to the partition of a key.
@@ -107,7 +114,8 @@ class Partitions(Printable):
         check_timeout("timeout", timeout)
         self._loop()
         request = ManagementCommand("resize", partitions)
-        previous: int = await From(need_living(self.name), self.name, request, timeout)._wait()
+        process = need_living(self.name)
+        previous: int = await new_request(process, self.name, request, timeout)._wait()
         return previous
 
     def _loop(self) -> PartitionLoop:

@@ -12,6 +12,7 @@ from .._start.child import Child
 from .._start.child import child as make_child
 from .._start.spec import Runnable
 from .._start.start import Start
+from .._util.copies import create
 from .._util.public import public_in
 from .handle import Task, TaskReply
 from .job import Job
@@ -89,7 +90,7 @@ def start_async(
     if deliver and owner is None:
         raise NotAProcess("otp.task.start_async(..., deliver=True) needs a process to deliver to")
     job = Job(fn, args, label or "", link=owner is not None)
-    task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
+    task: Task[T] = create(Task, None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     task._bind(_start_job(job, nursery, "otp.task.start_async", owner))
     return task
@@ -185,6 +186,6 @@ def completed(value: T) -> Task[T]:
     Follows: `Task.completed/1`.
     """
     owner = own_process()
-    task: Task[T] = Task(None if owner is None else owner.pid, "value")
+    task: Task[T] = create(Task, None if owner is None else owner.pid, "value")
     task._reply(value)
     return task

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -25,7 +25,7 @@ from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
 from .._util.bounded import Printable, bounded, shown_text
 from .._util.checks import check_flag, check_timeout
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .result import Exited, Ok, TaskExited, TaskNotOwned, TaskTimeout
 
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
     from .._process.process import Process
     from .result import Outcome
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 AWAIT_TIMEOUT = 5.0  # seconds
 
 
@@ -60,14 +67,17 @@ def _what_was_meant(what: object) -> str:
     return "; write otp.task.start_async(fn, *args)" if callable(what) else ""
 
 
+@final
 @public
-class Task(Handle, Generic[T]):
+class Task(NoConstructor, Handle, Generic[T]):
     """One task that somebody waits for; `otp.task.start_async` makes one.
 
     `await task` is `await otp.task.await_one(task)`. `owner` is the process that may take its
     result, None for plain Trio code. `pid` is the process that runs it, None if it was made by
     `otp.task.completed`. `ref` is the monitor whose `Down` comes if `deliver` was True, else None.
     """
+
+    _origin: ClassVar[str] = "otp.task.start_async(fn, *args) returns one"
 
     __slots__ = (
         "__weakref__",
@@ -110,7 +120,7 @@ class Task(Handle, Generic[T]):
         process.add_watcher(self._died)
         owner = self._owner_process
         if self._deliver and owner is not None:
-            self.ref = Monitor(owner, process.pid)
+            self.ref = create(Monitor, owner, process.pid)
             process.add_monitor(self.ref)
 
     @enable_ki_protection

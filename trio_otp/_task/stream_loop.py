@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, final, get_args
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -37,7 +37,7 @@ from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_whole, is_seconds
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .._util.user_code import interruptible
 from .job import Job, check_function
@@ -52,7 +52,14 @@ if TYPE_CHECKING:
 
     StartJob = Callable[[Job], Awaitable[object]]  # starts the process of a job
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 MAX_CONCURRENCY: Final = 8  # processors do not matter, as all tasks share one
 ITEM_TIMEOUT: Final = 5.0  # seconds
 OnItemTimeout = Literal["exit", "kill_task"]
@@ -135,9 +142,12 @@ class Item:
         self.stream.item_ended(self, process, reason)
 
 
+@final
 @public_in("task")
-class TaskStream(Handle, Generic[T]):
+class TaskStream(NoConstructor, Handle, Generic[T]):
     """The async iterator that `otp.task.async_stream` gives."""
+
+    _origin: ClassVar[str] = "otp.task.async_stream(items, fn) yields one"
 
     def __init__(self, items: Iterable[Any], plan: Plan, start: StartJob) -> None:
         self.plan = plan
@@ -313,7 +323,7 @@ async def open_stream(
     """
     async with OwnNursery() as nursery:
         ordered = OrderedNursery(runtime(), nursery)
-        stream: TaskStream[Any] = TaskStream(items, plan, start or _starter(ordered))
+        stream: TaskStream[Any] = create(TaskStream, items, plan, start or _starter(ordered))
         try:
             yield stream
         finally:

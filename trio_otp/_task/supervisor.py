@@ -62,6 +62,7 @@ from .._supervisor.management import (
     terminate_child,
     which_children,
 )
+from .._util.copies import create
 from .._util.public import public
 from .handle import Task
 from .job import Job
@@ -339,7 +340,7 @@ async def _start(
     if deliver and owner is None:
         raise NotAProcess("deliver=True needs a process to deliver to")
     job = Job(fn, args, link=link, callers=callers_for(owner))
-    task: Task[T] = Task(None if owner is None else owner.pid, job.label, deliver=deliver)
+    task: Task[T] = create(Task, None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
         await start_child(ref, _child_of(ref, job, "temporary", shutdown), timeout=timeout)

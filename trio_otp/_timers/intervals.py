@@ -37,6 +37,7 @@ from .._start.start import Start
 from .._util.async_functions import check_async, expect_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.checks import is_seconds
+from .._util.copies import create
 from .._util.public import public
 from .send_after import cancel_timer, check_delay, own
 
@@ -117,7 +118,7 @@ def apply_after(
     """
     check_delay(delay)
     here = runtime()
-    timer = Timer(here.now() + delay, _Run("apply_after", fn, args, nursery))
+    timer = create(Timer, here.now() + delay, _Run("apply_after", fn, args, nursery))
     here.timers.add(timer)
     return timer
 
@@ -170,7 +171,7 @@ class _Interval:
         self.act = act
         self.start = trio.current_time()
         self.count = 1  # of the time that is next
-        self.timer = Timer(self.start + period, self)
+        self.timer = create(Timer, self.start + period, self)
 
     def __call__(self, timer: Timer) -> None:
         self.count += 1

@@ -29,6 +29,7 @@ from .._process.runtime import need_process, runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
 from .._util.checks import check_flag, is_seconds
+from .._util.copies import create
 from .._util.public import public
 from ..events import NoticeReport
 
@@ -133,7 +134,7 @@ def _set(shot: Shot, delay: Any, absolute: bool = False) -> Timer:
         check_delay(delay)
     check_reference(shot.dest)
     timers = runtime().timers
-    timer = Timer(float(delay) + (0.0 if absolute else trio.current_time()), shot)
+    timer = create(Timer, float(delay) + (0.0 if absolute else trio.current_time()), shot)
     if shot.dest.__class__ is Pid:
         owner = find_living(shot.dest)
         if owner is None:

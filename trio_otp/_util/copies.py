@@ -18,15 +18,18 @@ from __future__ import annotations
 import dataclasses
 import enum
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, TypeVar
 
 from .bounded import Printable, bounded
 from .public import PACKAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 E = TypeVar("E", bound=BaseException)
+P = ParamSpec("P")
+T = TypeVar("T")
 # While something is pickled: what is made of each error and report that it tells of, by their
 # addresses, so that it is made once; None while it is being made, and met again in a circle.
 _made: Final[ContextVar[dict[int, bytes | None] | None]] = ContextVar("_made", default=None)
@@ -63,6 +66,27 @@ class Handle:
             f"{bounded(self)} cannot be pickled: a {kind} belongs to the run that made it; "
             "send data in its place, such as the name of a process"
         )
+
+
+class NoConstructor:
+    """The base of what users hold and the library alone makes: by `create`, never by a call."""
+
+    __slots__ = ()
+
+    _origin: ClassVar[str]  # how users get one
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *_: object, **__: object) -> Self:
+            raise TypeError(f"{cls.__name__} has no public constructor: {cls._origin}")
+
+
+def create(cls: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make an object of a class that has no constructor."""
+    kind: Any = cls
+    made: Any = object.__new__(kind)
+    kind.__init__(made, *args, **kwargs)
+    return made  # type: ignore[no-any-return]  # of that class
 
 
 class PortableError(BaseException):

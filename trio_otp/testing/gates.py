@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._process.debug import debug_of
-from .._process.request import From
+from .._process.request import From, new_request
 
 if TYPE_CHECKING:
     from .._process.process import Process
@@ -49,4 +49,4 @@ def without_caller(from_: From[Any]) -> From[Any]:
 
     The caller of the first one gets its time-out, or the end of the server.
     """
-    return From(from_._server, from_._ref, from_.message, from_._timeout)
+    return new_request(from_._server, from_._ref, from_.message, from_._timeout)

@@ -33,7 +33,7 @@ from .._process.signals import Monitor
 from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.checks import check_timeout
-from .._util.copies import Handle
+from .._util.copies import Handle, create
 from .._util.public import public_in
 from .errors import UsedAfterTest, need_server
 from .mailboxes import mailbox_text
@@ -247,7 +247,7 @@ class Probe(Handle):
         """
         self._check()
         target = need_server("probe.watch", ref)
-        handle = Monitor(self._process, ref)
+        handle = create(Monitor, self._process, ref)
         target.add_monitor(handle)
         return handle
 

@@ -11,7 +11,7 @@ from .._exits.call_errors import NoProcess
 from .._gen_server.method_messages import Message
 from .._gen_server.server import reply as reply_to
 from .._process.names import find_living
-from .._process.request import From
+from .._process.request import From, new_request
 from .._process.runtime import runtime
 from .patterns import matches
 
@@ -80,7 +80,7 @@ def _forward(message: Any, ref: Any) -> None:
         if target is None:
             message._fail(NoProcess(ref, message.message))
         else:
-            From(target, ref, message.message, None)._post(message._answer_with)
+            new_request(target, ref, message.message, None)._post(message._answer_with)
     elif target is None:
         runtime().drop(ref, message, "forwarded by a probe to nobody")
     else:

@@ -35,7 +35,7 @@ from .._process.names import find_living, is_atom, takes_messages
 from .._process.runtime import runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
-from .._util.copies import Handle
+from .._util.copies import Handle, create
 from .._util.public import public_in
 from .faults import ACTIONS, Fault, schedule_of
 from .gates import Gate, is_call, without_caller
@@ -136,7 +136,7 @@ class Storm(Handle):
         self.over.set()
 
     def _after(self, seconds: float, what: Callable[[Any], object], about: Any) -> None:
-        timer = Timer(trio.current_time() + seconds, lambda _: what(about))
+        timer = create(Timer, trio.current_time() + seconds, lambda _: what(about))
         self._timers.append(timer)
         runtime().timers.add(timer)
 
