@@ -372,12 +372,15 @@ async def test_a_supervisor_can_be_watched() -> None:
 class Newer(Tally):
     """A later version: keeps its total in cents."""
 
-    async def code_change(self, old_version: Any, extra: Any) -> None:
+    async def code_change(self, old_version: Any, extra: Any) -> Any:
         await trio.lowlevel.checkpoint()
         if extra == "fail":
             raise ValueError("fail")
+        if extra == "return":
+            return self  # it may not
         self.total *= 100
         self.seen.append((old_version, extra))
+        return None
 
 
 async def test_the_code_changes_while_suspended() -> None:
@@ -406,6 +409,8 @@ async def test_a_class_that_cannot_take_over_is_refused(behaviour: Any) -> None:
         with pytest.raises(otp.CallbackFailed) as caught:
             await otp.sys.change_code(pid, Newer, extra="fail")
         assert isinstance(caught.value.__cause__, ValueError)
+        with pytest.raises(otp.CallbackFailed, match="changes the instance in place"):
+            await otp.sys.change_code(pid, Newer, extra="return")
         assert Tally is type(await otp.sys.get_state(pid))
         assert Tally is otp.process_info(pid).behaviour
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,3 +121,10 @@ async def test_nobody_is_asked_about_what_is_not_logged(caplog: Records) -> None
     tell("a")
 
     assert [] == asked
+
+
+def test_the_constant_for_what_is_left_out_is_one() -> None:
+    """It is itself after a pickle, and shows its name."""
+    assert otp.reports.SKIP is pickle.loads(pickle.dumps(otp.reports.SKIP))
+    assert "SKIP" == repr(otp.reports.SKIP)
+    assert "IGNORE" == repr(otp.IGNORE)

@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
+from inside import process_of
 from supervision_kit import Boom
 
 import trio_otp as otp
@@ -57,6 +58,12 @@ async def running(partitions: int = 3, child: Any = till, **options: Any) -> Asy
     shop = otp.child(otp.PartitionSupervisor, child, partitions=partitions, **options)
     async with otp.open_supervisor([shop.having(name="shop")]), otp.open_process():
         yield
+
+
+def pid_of(name: str) -> otp.Pid[Any]:
+    pid = otp.whereis(name)
+    assert pid is not None
+    return pid
 
 
 async def number_of(key: Any) -> int:
@@ -117,9 +124,10 @@ async def test_casts_and_messages_take_the_same_way() -> None:
         otp.cast(SHOP.via(1), "cast")
         otp.send(SHOP.via(2), "message")
         otp.PartitionSupervisor.via_module.send(("shop", 0), "pair")
+        process_of(pid_of("shop")).instance.send(0, "as a module")
         await trio.testing.wait_all_tasks_blocked()
 
-        assert [(0, "pair"), (1, "cast"), (2, "message")] == sorted(got)
+        assert [(0, "as a module"), (0, "pair"), (1, "cast"), (2, "message")] == sorted(got)
 
 
 async def test_partitions_work_beside_each_other(autojump_clock: Any) -> None:
