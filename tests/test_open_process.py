@@ -62,7 +62,7 @@ async def test_a_taken_name_is_refused() -> None:
 
 
 async def test_a_name_of_a_process_that_is_about_to_end_is_refused_with_its_pid() -> None:
-    """A doomed holder still has its name, and the error tells who it is."""
+    """A holder that is exiting still has its name, and the error tells who it is."""
 
     async def slow() -> None:
         try:

@@ -235,7 +235,7 @@ def test_a_kill_of_the_block_is_its_end_at_once() -> None:
 
 
 async def test_a_kill_while_the_block_stops_what_lives_in_it(autojump_clock: Any) -> None:
-    """It cuts the orderly end short: what is linked dies of the link, without `terminate`."""
+    """It cuts the end in order short: what is linked dies of the link, without `terminate`."""
     pages: Pages = []
 
     async def block() -> None:
@@ -269,7 +269,7 @@ async def test_a_block_that_stops_what_lives_in_it_counts_as_dead(autojump_clock
         pass
 
 
-# -- other homes -----------------------------------------------------------------------------------
+# -- other nurseries ------------------------------------------------------------------------------
 
 
 class Owner(Diary):

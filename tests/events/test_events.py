@@ -235,7 +235,7 @@ class Broken(logging.Handler):
 async def test_a_listener_that_raises_while_logging_is_broken(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Not even that reaches the process, in the middle of its epilogue; both are told."""
+    """Not even that reaches the process, in the middle of its death; both are told."""
 
     def broken(pid: object, reason: object) -> None:
         raise RuntimeError

@@ -192,7 +192,7 @@ async def test_terminate_knows_reason_and_state() -> None:
 
 
 async def test_terminate_runs_at_a_shutdown_and_not_at_a_kill() -> None:
-    """A supervisor's shutdown and an outer cancellation count as orderly (as for a GenServer)."""
+    """A supervisor's shutdown and an outer cancellation let `terminate` run as in a server."""
     async with trio.open_nursery() as nursery:
         pid = await otp.start(Obedient, nursery=nursery)
         cancelled = inside(pid)
@@ -236,7 +236,7 @@ async def test_a_cancellation_in_the_middle_of_a_callback() -> None:
 async def test_a_doomed_machine_answers_nobody() -> None:
     """An exit signal that came during a callback without a checkpoint counts before its result."""
 
-    def doomed(_: object) -> Any:
+    def exits(_: object) -> Any:
         process = process_of(pid)
         process.signal(None, "signal")
         return otp.NextState("b", otp.Reply("too late"))
@@ -245,7 +245,7 @@ async def test_a_doomed_machine_answers_nobody() -> None:
         pid = await otp.start(Obedient)
         machine = inside(pid)
         with pytest.raises(otp.ServerExited) as caught:
-            await otp.call(pid, doomed)
+            await otp.call(pid, exits)
         assert "signal" == caught.value.reason
         assert "a" == machine.state
 

@@ -100,7 +100,7 @@ async def test_an_answer_to_a_caller_of_another_run_is_dropped() -> None:
 
 
 async def test_a_signal_goes_before_a_message_that_is_handed_over() -> None:
-    """A machine that is condemned before its task runs handles nothing of what came with it."""
+    """A machine that is to exit before its task runs handles nothing of what came with it."""
     async with otp.open_process(trap_exit=True):
         pid = await otp.start_link(Obedient)
         machine = inside(pid)

@@ -48,7 +48,7 @@ def info(ref: Any) -> otp.ProcessInfo:
 
 
 async def test_processes_are_counted_and_listed_oldest_first() -> None:
-    """From their start until their epilogue has run."""
+    """From their start until they are dead."""
     assert (0, []) == (otp.process_count(), otp.processes())
     async with otp.open_process() as me:
         a, b = await otp.start(Server), await otp.start(Server)

@@ -320,7 +320,7 @@ MUTATIONS = [
         "stay",
         "Abort.FAILED",
         "Abort.SUCCEEDED",
-        "test_shelter.py::test_a_server_in_a_cancelled_nursery_serves_until_it_is_stopped",
+        "test_late_scope.py::test_a_server_in_a_cancelled_nursery_serves_until_it_is_stopped",
     ),
     Mutation(
         "a server that waits without a scope hears no signal",
@@ -328,7 +328,7 @@ MUTATIONS = [
         "Process.exit_with",
         "self.mailbox.wake()",
         "pass",
-        "test_shelter.py::test_an_exit_signal_ends_it_without_terminate",
+        "test_late_scope.py::test_an_exit_signal_ends_it_without_terminate",
     ),
     Mutation(
         "what is in a nursery is stopped oldest first",
@@ -347,7 +347,7 @@ MUTATIONS = [
         "test_shutdown_order.py::test_a_child_that_takes_too_long_is_killed_at_its_limit",
     ),
     Mutation(
-        "a condemned state machine takes one more message",
+        "a state machine that is exiting takes one more message",
         4,
         "MessageLoop._serve",
         "queue and self._budget > 0 and (process.pending_exit is UNSET)",

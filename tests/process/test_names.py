@@ -143,11 +143,11 @@ async def test_unregister_of_a_free_name_is_an_error() -> None:
 
 
 async def test_register_needs_a_living_process() -> None:
-    """A dead or doomed process gets no name."""
+    """A dead or exiting process gets no name."""
     async with otp.open_process():
         pid, _ = otp.spawn_monitor(idle)
         await trio.testing.wait_all_tasks_blocked()
-        otp.exit(pid, "doomed")
+        otp.exit(pid, "exiting")
         with pytest.raises(otp.NoProcess):
             otp.register("ghost", pid)
         await otp.receive(otp.Down)

@@ -416,7 +416,7 @@ async def test_a_killed_supervisor_is_restarted_when_its_old_children_have_let_g
 async def test_a_supervisor_that_is_killed_while_it_stops_is_dead_at_once(
     autojump_clock: Any,
 ) -> None:
-    """The orderly stop ends there."""
+    """The stop in order ends there."""
     journal = Journal()
     inner = nested(journal, "inner", workers("abc", journal, slow=2)).having(restart="temporary")
     async with otp.open_supervisor([inner]), trio.open_nursery() as nursery:

@@ -38,7 +38,7 @@ def run_and_signal(where: str, number: signal.Signals) -> list[str]:
 
 
 def ends(*tags: str) -> list[str]:
-    """Return what the orderly end of workers prints."""
+    """Return what the end of workers in order prints."""
     return [word for tag in tags for word in (f"-{tag}", f"={tag}")]
 
 

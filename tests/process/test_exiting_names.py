@@ -26,7 +26,7 @@ async def holds(seconds: float) -> None:
             await trio.sleep(seconds)
 
 
-async def doomed(nursery: trio.Nursery, seconds: float) -> None:
+async def exiting(nursery: trio.Nursery, seconds: float) -> None:
     pid = otp.spawn(holds, seconds, nursery=nursery)
     await trio.testing.wait_all_tasks_blocked()
     otp.exit(pid, "boom")
@@ -37,7 +37,7 @@ async def test_a_nursery_stops_what_started_after_such_a_wait(autojump_clock: ob
     async with trio.open_nursery() as other:
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
-                await doomed(other, 1)
+                await exiting(other, 1)
                 pid = await otp.start(otp.child(Server).having(name="name"), nursery=nursery)
                 nursery.cancel_scope.cancel()
         assert not otp.is_alive(pid)
@@ -46,7 +46,7 @@ async def test_a_nursery_stops_what_started_after_such_a_wait(autojump_clock: ob
 async def test_the_wait_is_part_of_the_time_limit(autojump_clock: object) -> None:
     """A start with a time-out fails with it if the name is not free by then."""
     async with trio.open_nursery() as nursery:
-        await doomed(nursery, 3)
+        await exiting(nursery, 3)
         began = trio.current_time()
         with pytest.raises(otp.StartError) as caught:
             await otp.start(otp.child(Server).having(name="name", timeout=0.5), nursery=nursery)
@@ -111,7 +111,7 @@ async def test_nothing_starts_for_a_starter_that_has_ended(autojump_clock: objec
             nursery.start_soon(helper, nursery)
             await trio.sleep(0.1)
 
-        await doomed(nursery, 1)
+        await exiting(nursery, 1)
         otp.spawn(starter, nursery=nursery)
         await trio.sleep(3)
 

@@ -101,7 +101,7 @@ async def test_an_exit_signal_ends_it_without_terminate(
 
 @each_state
 async def test_a_supervisor_stops_it_in_order(state: Any, autojump_clock: object) -> None:
-    """An orderly end runs `terminate` once, also if it has never needed a scope."""
+    """An end that was asked for runs `terminate` once, also if it has never needed a scope."""
     ended: list[object] = []
     async with trio.open_nursery() as nursery, otp.open_supervisor() as sup:
         pid = await otp.start_child(sup, otp.child(Worker, ended).having(id=1))
