@@ -65,10 +65,15 @@ def _key(target: Any) -> Any:
     """Return what decides the parameters: of functions the code, which many lambdas share."""
     if isinstance(target, MethodType):
         return MethodType, _key(target.__func__)
-    if not isinstance(target, FunctionType) or vars(target):
+    if not isinstance(target, FunctionType) or _is_dressed(target):
         return target
-    code, defaults = target.__code__, target.__defaults__ or ()
-    return (code, len(defaults), *(target.__kwdefaults__ or ()))
+    key = (target.__code__, len(target.__defaults__ or ()))
+    return (*key, *target.__kwdefaults__) if target.__kwdefaults__ else key
+
+
+def _is_dressed(function: FunctionType) -> bool:
+    """Check whether its signature is another than that of its code."""
+    return hasattr(function, "__wrapped__") or hasattr(function, "__signature__")
 
 
 def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
