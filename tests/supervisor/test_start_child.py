@@ -246,3 +246,23 @@ async def test_an_id_that_raises_what_is_no_exception(autojump_clock: object) ->
     with pytest.raises(Bad):
         async with otp.open_supervisor(tops(otp.Supervisor)):
             await ask()
+
+
+@both_kinds
+async def test_a_child_is_admitted_once_with_and_without_a_name(kind: Any) -> None:
+    """Its id, whose hash is code of the user, is asked as often whether the child has a name."""
+    asked = []
+
+    class Id:
+        def __hash__(self) -> int:
+            asked.append(self)
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    named, plain = Id(), Id()
+    async with otp.open_supervisor(tops(kind)):
+        await otp.start_child("sup", otp.child(Quick).having(id=plain))
+        await otp.start_child("sup", otp.child(Quick).having(id=named, name="it"))
+    assert asked.count(plain) == asked.count(named)

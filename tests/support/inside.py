@@ -47,6 +47,7 @@ from trio_otp._process.names import need_living
 from trio_otp._process.nursery import OrderedNursery
 from trio_otp._process.process import Process
 from trio_otp._process.runtime import Runtime, need_process, runtime
+from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key
