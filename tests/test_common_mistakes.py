@@ -225,7 +225,7 @@ class Handler(otp.GenEvent):
 )
 async def test_a_client_method_is_no_request(method: Any) -> None:
     """It is refused in the caller by all that send requests; the server sees nothing of it."""
-    text = r"(Shelf|Handler)\.(get|put|look)> is no message, .*: write \1(\.at\('s.*'\))?\.\2\("
+    text = r"(Shelf|Handler)\.(get|put|look)> is not a message; .*: write \1(\.at\('s.*'\))?\.\2\("
     manager: Any = otp.child(otp.EventManager, [Handler]).having(name="signals")
     children = [otp.child(Shelf).having(name="shelf"), manager]
     async with otp.open_supervisor(children):

@@ -142,7 +142,7 @@ def test_an_input_that_only_await_can_read() -> None:
     async def numbers() -> Any:
         yield 1
 
-    with pytest.raises(TypeError, match=r"items=.*: expected an iterable, and no async one"):
+    with pytest.raises(TypeError, match=r"items=.*: expected an iterable that is not async"):
         otp.task.async_stream(numbers(), area, 1)  # type: ignore[arg-type]
 
 
@@ -187,7 +187,7 @@ async def test_the_article_of_a_wrong_server() -> None:
         (otp.Reply(1), r"; write KeepState\(Reply\(...\)\)$"),
         (otp.Postpone(), r"; write KeepState\(Postpone\(...\)\)$"),
         (otp.NextState, r"; write NextState\(...\)$"),
-        (otp.KeepState([otp.Reply(1)]), r"; write KeepState\(one, two\), no list$"),  # type: ignore[arg-type]
+        (otp.KeepState([otp.Reply(1)]), r"; write KeepState\(one, two\), not a list$"),  # type: ignore[arg-type]
         (otp.KeepState(otp.Postpone), r"; write Postpone\(...\)$"),  # type: ignore[arg-type]
         (otp.KeepState(otp.StateTimeout.cancel), r"; write StateTimeout\.cancel\(...\)$"),  # type: ignore[arg-type]
     ],
@@ -283,7 +283,7 @@ async def test_listeners_that_are_no_list() -> None:
 
 async def test_a_monitor_of_a_group_that_is_none() -> None:
     """The text says where one comes from."""
-    with pytest.raises(TypeError, match=r"handle='g': expected what otp\.pg\.monitor gives"):
+    with pytest.raises(TypeError, match=r"handle='g': expected the handle that otp\.pg\.monitor"):
         otp.pg.demonitor("g")  # type: ignore[arg-type]
 
 
@@ -299,7 +299,7 @@ async def test_a_limit_of_reports_is_a_number() -> None:
     """Text is refused by name."""
     with pytest.raises(ValueError, match=r"count='x': expected a number >= 1"):
         otp.reports.set_limit("x")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"seconds='x': expected seconds > 0"):
+    with pytest.raises(ValueError, match=r"seconds='x': expected a number of seconds > 0"):
         otp.reports.set_limit(1, "x")  # type: ignore[arg-type]
 
 
@@ -307,7 +307,7 @@ async def test_functions_a_thread_cannot_run() -> None:
     """An async function would do nothing and count as done; wrong arguments fail at the start."""
     async with otp.open_process():
         with pytest.raises(
-            otp.StartError, match=r"no async def; .* write otp\.child\(fn, \*args\)"
+            otp.StartError, match=r"not an async def; .* write otp\.child\(fn, \*args\)"
         ):
             await otp.start_link(otp.child(otp.WorkerThread, area, 1, 2))
         with pytest.raises(otp.StartError, match=r"'number'; it is plain"):
@@ -339,5 +339,5 @@ async def test_an_application_that_runs_or_says_nothing() -> None:
         with pytest.raises(otp.AlreadyStarted, match=r"^application 'quiet' is already started as"):
             otp.application.unload(Quiet)
         assert "" == otp.application.spec(Quiet)["description"]
-        with pytest.raises(TypeError, match=r"applications=5: expected applications"):
+        with pytest.raises(TypeError, match=r"applications=5: expected an application"):
             await otp.application.ensure_all_started(5)  # type: ignore[arg-type]

@@ -372,7 +372,7 @@ async def test_a_handle_of_something_else_says_so() -> None:
     async with otp.open_process(name="reg"):
         with pytest.raises(TypeError, match="name='reg': expected the name of a registry"):
             REG.count()
-    with pytest.raises(TypeError, match="no reference to a process"):
+    with pytest.raises(TypeError, match="not a reference to a process"):
         otp.registry(1)
 
 

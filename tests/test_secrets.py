@@ -184,7 +184,7 @@ async def test_what_is_given_is_shown(server: type[Login], log: Log) -> None:
     [
         (Raising, "format_status raised LookupError, test_secrets.py:"),
         (Misspelt, "format_status returned ['messages']; expected state, message, reason, log"),
-        (Asynchronous, "format_status is an async def; expected def"),
+        (Asynchronous, "format_status is an async def; expected a def"),
         (Exiting, "format_status raised ProcessExit"),
     ],
 )

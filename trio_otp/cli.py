@@ -105,27 +105,29 @@ def find_application(where: str) -> type[Application]:
     """
     module_name, colon, path = where.partition(":")
     if not (module_name and colon and path):
-        raise UsageError(f"{where!r}: expected module:App, as in shop.app:Shop")
+        raise UsageError(f"{where!r}: expected module:App, for example shop.app:Shop")
     found: Any = _import(module_name)
     for name in path.split("."):
         if not hasattr(found, name):
             raise UsageError(f"{where!r}: {found!r} has no {name!r}{_applications_in(found)}")
         found = getattr(found, name)
     if not (isinstance(found, type) and issubclass(found, Application)):
-        raise UsageError(f"{where!r}: {found!r} is no subclass of trio_otp.Application")
+        raise UsageError(f"{where!r}: {found!r} is not a subclass of trio_otp.Application")
     return found
 
 
 def _import(name: str) -> Any:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no name of a module; expected one as in shop.app:Shop")
+        raise UsageError(
+            f"{name!r} is not the name of a module; expected module:App, for example shop.app:Shop"
+        )
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
             raise  # a module that the application needs
         hint = f"; write {name[:-3]}:App for a file" if name.endswith(".py") else ""
-        text = f"no module {exc.name!r} in {Path.cwd()} or elsewhere on the path{hint}"
+        text = f"no module {exc.name!r} in {Path.cwd()} or elsewhere on the import path{hint}"
         raise UsageError(text) from None
 
 

@@ -150,7 +150,7 @@ async def test_another_start_of_the_same_is_joined(autojump_clock: Clock) -> Non
 async def test_an_unknown_mode_is_refused(autojump_clock: Clock) -> None:
     """The error says which there are."""
     async with open_block():
-        with pytest.raises(otp.SpecError, match=r"mode='parallel'.*'serial', 'concurrent'"):
+        with pytest.raises(otp.SpecError, match=r"mode='parallel'.*'serial' or 'concurrent'"):
             await otp.application.ensure_all_started(All, mode="parallel")  # type: ignore[arg-type]
     with pytest.raises(otp.SpecError, match="mode='parallel'"):
         otp.run(All, mode="parallel")  # type: ignore[arg-type]

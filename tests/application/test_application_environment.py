@@ -48,7 +48,7 @@ async def test_get_fetch_delete() -> None:
     assert 5 == otp.application.get_env("later", "size", 5)
     assert 80 == otp.application.fetch_env(Settings, "port")
     otp.application.delete_env(Settings, "port")
-    with pytest.raises(KeyError, match="'settings' has no setting 'port'; set are: 'hosts'"):
+    with pytest.raises(KeyError, match="'settings' has no setting 'port'; it has 'hosts'"):
         otp.application.fetch_env(Settings, "port")
     with pytest.raises(otp.SettingNotFound):
         otp.application.fetch_env("later", "size")

@@ -59,7 +59,7 @@ async def test_a_refused_phase_takes_the_start_back() -> None:
 
 def test_phases_are_a_tuple_of_names() -> None:
     """A class whose start_phases is no tuple of str is refused, with what is accepted."""
-    with pytest.raises(otp.SpecError, match=r"start_phases='fill'; expected a tuple of str"):
+    with pytest.raises(otp.SpecError, match=r"start_phases='fill': expected a tuple of str"):
 
         class _Plant(otp.Application):
             start_phases = "fill"  # type: ignore[assignment]

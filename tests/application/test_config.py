@@ -198,10 +198,10 @@ def test_values_that_fit(default: object, value: object, expected: object) -> No
         ("[store]\npath = 5", "[store] path = 5: expected PosixPath"),
         ("[shop]\nprot = 1", "has no setting 'prot'; its settings are: port, rate, greeting"),
         ("[shop]\nprot = 1", "did you mean 'port'?"),
-        ("[shp]\nport = 1", "there is no application 'shp'; expected [store], [shop]"),
+        ("[shp]\nport = 1", "no application 'shp'; expected one of [store], [shop]"),
         ("[shp]\nport = 1", "did you mean [shop]?"),
-        ("port = 1", "port=1 stands outside of a table; expected settings in the tables"),
-        ("[shop\n", "is no TOML: Expected ']'"),
+        ("port = 1", "port=1 is outside any table; expected settings in tables"),
+        ("[shop\n", "not TOML: Expected ']'"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -215,10 +215,10 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """The error has its path and why."""
-    with pytest.raises(otp.SpecError, match=r"nowhere\.toml: cannot be read: No such file"):
+    with pytest.raises(otp.SpecError, match=r"nowhere\.toml: cannot read it: No such file"):
         otp.run(Shop, config=tmp_path / "nowhere.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff")
-    with pytest.raises(otp.SpecError, match=r"binary\.toml: is no UTF-8 text"):
+    with pytest.raises(otp.SpecError, match=r"binary\.toml: not UTF-8 text"):
         otp.run(Shop, config=tmp_path / "binary.toml")
     with pytest.raises(TypeError, match="config=5: expected the path of a TOML file"):
         otp.run(Shop, config=5)  # type: ignore[arg-type]

@@ -170,7 +170,7 @@ def test_a_client_keeps_the_name_of_its_reference() -> None:
 @pytest.mark.parametrize("name", ["init", "at", "handle_event", "init_swapped", "terminate"])
 def test_a_handler_keeps_the_names_of_its_callbacks(name: str) -> None:
     """An event handler is no process, and is checked as one."""
-    with pytest.raises(otp.SpecError, match=rf"C\.{name}: .*; '{name}' is a part of GenEvent"):
+    with pytest.raises(otp.SpecError, match=rf"C\.{name}: .*; '{name}' is part of GenEvent"):
         made(otp.GenEvent, {name: otp.on_call(answer)})
 
 
@@ -181,7 +181,7 @@ def test_a_state_has_no_name_of_a_callback(name: str) -> None:
     def on(self: Any, kind: Any, content: Any) -> None:
         pass
 
-    with pytest.raises(otp.SpecError, match=rf"C\.{name}: .*; '{name}' is a part of GenStatem"):
+    with pytest.raises(otp.SpecError, match=rf"C\.{name}: .*; '{name}' is part of GenStatem"):
         made(otp.GenStatem, {name: otp.on_state("on")(on)})
 
 
@@ -195,7 +195,7 @@ def test_what_a_mixin_brings_is_checked(first: bool) -> None:
             return 1
 
     bases: Any = (Mixin, otp.GenServer) if first else (otp.GenServer, Mixin)
-    with pytest.raises(otp.SpecError, match=r"C\.terminate: .* a part of GenServer"):
+    with pytest.raises(otp.SpecError, match=r"C\.terminate: .* is part of GenServer"):
         new_class("C", bases)
     with pytest.raises(otp.SpecError, match=r"C\.terminate: on_call.* for a GenServer"):
         new_class("C", (Mixin, otp.GenStatem))
@@ -341,7 +341,7 @@ def test_a_constructor_does_not_wait() -> None:
     async def construct(self: Any) -> None:
         pass
 
-    with pytest.raises(otp.SpecError, match=r"C\.__init__ is an async def; .* an async init$"):
+    with pytest.raises(otp.SpecError, match=r"C\.__init__ is an async def; .* async def init"):
         made(otp.GenServer, {"__init__": construct})
 
 

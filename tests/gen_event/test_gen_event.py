@@ -221,7 +221,7 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
     async with otp.open_supervisor([MANAGER]), otp.open_process():
         with pytest.raises(TypeError, match=r"handler=Note: .*; write Note\(\)"):
             await ge.add_handler("events", anything)
-        with pytest.raises(TypeError, match=r"new='x': expected an object"):
+        with pytest.raises(TypeError, match=r"new='x': expected an instance"):
             await ge.swap_handler("events", Note, "x")  # type: ignore[arg-type]
         anything = Note()
         for operation in (ge.delete_handler, ge.call):

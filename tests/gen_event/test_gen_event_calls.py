@@ -109,7 +109,7 @@ async def test_a_typed_client_of_a_handler() -> None:
         assert ["A handler is asked through its client: Words.at('events').last(...)"] == (
             caught.value.__notes__
         )
-        with pytest.raises(TypeError, match="no reference"):
+        with pytest.raises(TypeError, match="not a reference"):
             Words.at(5)  # type: ignore[arg-type]
 
 

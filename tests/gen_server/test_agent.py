@@ -105,7 +105,7 @@ async def test_get_and_update_wants_a_pair(bad: Any) -> None:
     """Anything else is the agent's crash (AG-2)."""
     async with otp.open_process(trap_exit=True):
         agent = await otp.start_link(agent_of(1))
-        with pytest.raises(otp.ServerExited, match=r"a tuple \(answer, new value\)"):
+        with pytest.raises(otp.ServerExited, match=r"a tuple \(answer, new_value\)"):
             await Agent.get_and_update(agent, lambda _: bad)
 
 

@@ -89,7 +89,7 @@ async def test_an_unknown_name_on_a_client_lists_what_there_is() -> None:
     with pytest.raises(AttributeError, match="has no 'handle_call'"):
         _ = cache.handle_call
     assert "<client of Cache at 'cache'>" == repr(cache)
-    with pytest.raises(TypeError, match="no reference"):
+    with pytest.raises(TypeError, match="not a reference"):
         Cache.at(42)
 
 

@@ -240,7 +240,7 @@ async def test_a_cast_that_is_awaited_says_so() -> None:
             lambda: otp.send("c", 1),
         ]
         for cast in casts:
-            with pytest.raises(TypeError, match=r"of a cast or send, .*leave out the await"):
+            with pytest.raises(TypeError, match=r"of a cast or send, .*drop the await"):
                 await cast()
             assert not inspect.isawaitable(cast())
         await trio.testing.wait_all_tasks_blocked()
@@ -380,7 +380,7 @@ async def test_a_method_is_no_message(use: Any) -> None:
             (Counter.add, r"write Counter\.add\('c', \.\.\.\)"),
             (Counter.later, r"write Counter\.later\('c', \.\.\.\)"),
         ):
-            with pytest.raises(TypeError, match=rf"is no message, but sends itself: {line}"):
+            with pytest.raises(TypeError, match=rf"is not a message; it sends itself: {line}"):
                 await use("c", method)
         info = otp.process_info("c")
         assert info is not None

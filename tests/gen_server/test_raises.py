@@ -140,12 +140,12 @@ async def test_a_nursery_in_an_event_handler_makes_no_crash_of_an_answer() -> No
 @pytest.mark.parametrize(
     ("raises", "text"),
     [
-        ((StopIteration,), "StopIteration: it cannot be raised in a coroutine"),
-        ((KeyError, StopAsyncIteration), "StopAsyncIteration: it cannot be raised in a coroutine"),
+        ((StopIteration,), "StopIteration cannot be sent to a caller: it cannot be raised"),
+        ((KeyError, StopAsyncIteration), "StopAsyncIteration cannot be sent to a caller: it"),
         ((GeneratorExit,), "expected subclasses of Exception; GeneratorExit ends more than a call"),
         ((SystemExit,), "expected subclasses of Exception; SystemExit ends more than a call"),
         (BaseException, "expected subclasses of Exception; BaseException ends more than a call"),
-        ((int,), "expected subclasses of Exception; int is none"),
+        ((int,), "expected subclasses of Exception; int is not one"),
         ((KeyError("k"),), "got the KeyError KeyError('k'); write raises=(KeyError,)"),
         ([KeyError], "expected a tuple of exception classes, got the list"),
         (None, "expected a tuple of exception classes, got the NoneType None"),

@@ -272,7 +272,7 @@ async def test_a_request_is_in_a_collection_once(desk: otp.Pid[Desk]) -> None:
     """GN-9: adding it twice, or when it is over, or what is none, is refused."""
     ids = otp.RequestIds()
     request_id = ids.send(desk, "one")
-    with pytest.raises(ValueError, match="is in the collection already"):
+    with pytest.raises(ValueError, match="is already in the collection"):
         ids.add(request_id)
     with pytest.raises(TypeError, match="request_id=5"):
         ids.add(5)  # type: ignore[arg-type]

@@ -267,7 +267,7 @@ async def test_who_cannot_be_special() -> None:
     with pytest.raises(otp.NotAProcess):
         otp.SpecialProcess()
     async with otp.open_process(trap_exit=True):
-        with pytest.raises(otp.StartError, match=r"answers otp\.sys already"):
+        with pytest.raises(otp.StartError, match=r"already answers otp\.sys"):
             await otp.start(Server)
         otp.spawn_link(twice)
         assert isinstance((await otp.receive(otp.Exit)).reason, ValueError)

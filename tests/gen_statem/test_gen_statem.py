@@ -93,7 +93,7 @@ async def test_without_initial_init_has_to_say_the_state() -> None:
 def test_there_is_no_state_before_init() -> None:
     """`self.state` says so; it is no part of what reports show of the data."""
     machine = Obedient()
-    with pytest.raises(AttributeError, match="no state before its init is over"):
+    with pytest.raises(AttributeError, match="no state until its init has returned"):
         assert machine.state
     assert "state" not in str(machine.format_status())
 
@@ -209,7 +209,7 @@ async def test_an_event_without_a_callback_is_a_crash() -> None:
 
 def test_one_way_to_write_callbacks() -> None:
     """A class with both, or with two functions for a state, is refused when it is made."""
-    with pytest.raises(otp.SpecError, match="expected one of them"):
+    with pytest.raises(otp.SpecError, match="expected only one of them"):
 
         class Both(Lamp):  # pyright: ignore[reportUnusedClass]
             def handle_event(self, kind: Any, content: Any, state: Light) -> None:
@@ -230,7 +230,7 @@ def test_one_way_to_write_callbacks() -> None:
 @pytest.mark.parametrize("states", [(), (7,), ("a", None)])
 def test_on_state_takes_strings_and_members_of_enums(states: Any) -> None:
     """Anything else is refused at the decorator."""
-    with pytest.raises(TypeError, match="members of an enum"):
+    with pytest.raises(TypeError, match="strings or enum members"):
         otp.on_state(*states)
 
 

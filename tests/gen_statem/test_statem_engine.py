@@ -280,7 +280,7 @@ def test_a_result_that_is_none_of_the_results_is_refused(result: Any) -> None:
     [effect] = feed(machine(), "x", result)
 
     assert isinstance(effect, Fail)
-    assert "accepted: NextState(state, ...)" in str(effect.error)
+    assert "expected NextState(state, ...)" in str(effect.error)
 
 
 def test_none_for_a_call_is_refused_with_what_to_write() -> None:
@@ -320,7 +320,7 @@ def test_reply_without_a_call_in_hand_is_refused(result: Any) -> None:
     [effect] = feed(machine(), "x", result)
 
     assert isinstance(effect, Fail)
-    assert "there is no call in hand" in str(effect.error)
+    assert "no call is being handled" in str(effect.error)
 
 
 @pytest.mark.parametrize("answer", [otp.Reply(1, timeout=1.0), otp.Reply(1, continue_="x")])

@@ -118,7 +118,7 @@ async def test_who_is_dead_is_nobody() -> None:
         for ref in (a, "unknown", otp.registry("reg").via("k")):
             with pytest.raises(otp.NoProcess):
                 info(ref)
-        with pytest.raises(TypeError, match="no reference to a process"):
+        with pytest.raises(TypeError, match="not a reference to a process"):
             info(1)
 
 

@@ -93,7 +93,7 @@ async def test_there_may_be_no_limit(caplog: Records) -> None:
     ("arguments", "said"),
     [
         ((0,), r"count=0: expected a number >= 1, or None for no limit"),
-        ((5, 0), r"seconds=0: expected seconds > 0"),
+        ((5, 0), r"seconds=0: expected a number of seconds > 0"),
         ((5, float("nan")), r"seconds=nan: expected"),
         ((5, float("inf")), r"seconds=inf: expected"),
         ((5, 10**400), r"seconds=1000.*: expected"),

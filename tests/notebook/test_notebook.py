@@ -340,7 +340,7 @@ def test_outside_of_a_shell_it_is_an_error(shell: Cells) -> None:
     for nothing in (None, object()):
         with pytest.raises(TypeError, match="in ipython, write %load_ext"):
             load_ipython_extension(nothing)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="is none"):
+        with pytest.raises(TypeError, match="is not one"):
             unload_ipython_extension(nothing)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="is not loaded"):
         unload_ipython_extension(shell.shell)

@@ -164,9 +164,9 @@ async def test_its_errors_are_logged_and_end_only_the_observer() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"interval": 0}, "interval=0: expected seconds > 0"),
-    ({"interval": "1"}, "interval='1': expected seconds > 0"),
-    ({"style": "blue"}, "style='blue': expected 'auto', 'plain', 'rich'"),
+    ({"interval": 0}, "interval=0: expected a number of seconds > 0"),
+    ({"interval": "1"}, "interval='1': expected a number of seconds > 0"),
+    ({"style": "blue"}, "style='blue': expected 'auto', 'plain' or 'rich'"),
 ]
 
 

@@ -306,7 +306,7 @@ async def test_what_is_no_pid_joins_nothing(pids: Any) -> None:
         a = idle()
         wrong = [a, *pids] if isinstance(pids, list) else pids
         for use in (otp.pg.join, otp.pg.leave):
-            with pytest.raises(TypeError, match="expected a Pid, or several of them"):
+            with pytest.raises(TypeError, match="expected a Pid or an iterable of Pids"):
                 use(S, "g", wrong)
         with pytest.raises(TypeError, match="expected any hashable value"):
             otp.pg.join(S, ["g"], a)

@@ -104,8 +104,8 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ([1], {}, r"command=\[1\]: expected a list of str"),
     (TRUE, {"stdout": "stdout"}, "stdout='stdout': expected 'log', 'send'"),
     (TRUE, {"stderr": "nowhere"}, "stderr='nowhere'.*'stdout'"),
-    (TRUE, {"stdout": "send"}, "expected an owner together with the word 'send'"),
-    (TRUE, {"owner": "me"}, "expected an owner together with the word 'send'"),
+    (TRUE, {"stdout": "send"}, "expected an owner together with stdout='send' or stderr='send'"),
+    (TRUE, {"owner": "me"}, "expected an owner together with stdout='send' or stderr='send'"),
     (TRUE, {"env": {"a": 1}}, "env=.*: expected a mapping of str to str"),
 ]
 

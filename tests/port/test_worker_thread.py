@@ -312,7 +312,7 @@ async def test_process_info_shows_the_thread_and_its_stack() -> None:
 
 async def test_what_is_meant_for_the_thread_is_refused_elsewhere() -> None:
     """The event and on_stop belong into the function; a wrong function is named."""
-    with pytest.raises(otp.NotAProcess, match=r"stop_event\(\) belongs into the function"):
+    with pytest.raises(otp.NotAProcess, match=r"stop_event\(\) can only be used in the function"):
         otp.WorkerThread.stop_event()
     with pytest.raises(otp.NotAProcess, match="on_stop"):
         await trio.to_thread.run_sync(otp.WorkerThread.on_stop, print)

@@ -285,7 +285,7 @@ async def test_a_registry_is_told_to_free_a_name_unless_it_does_so_itself(frees:
 async def test_a_via_tuple_whose_registry_is_no_registry() -> None:
     """A via tuple over an ordinary process is a TypeError, over nobody it resolves to nobody."""
     async with otp.open_process(name="plain") as me:
-        with pytest.raises(TypeError, match="is no registry"):
+        with pytest.raises(TypeError, match="is not a registry"):
             otp.whereis(("via", "plain", "key"))
         assert otp.whereis(("via", "nobody", "key")) is None
         with pytest.raises(otp.NoProcess):

@@ -137,7 +137,7 @@ async def test_a_function_makes_what_it_says() -> None:
     async with otp.open_process():
         with pytest.raises(otp.StartError) as caught:
             await otp.start_link(red)
-    assert "an object of the very class that it says, Box" in str(caught.value.reason)
+    assert "an instance of exactly Box" in str(caught.value.reason)
 
 
 async def test_a_function_that_does_not_say_what_it_makes_does_not_start() -> None:

@@ -341,13 +341,13 @@ def test_what_cannot_be_called_is_refused(junk: Any) -> None:
 
 def test_a_child_of_a_child_is_refused() -> None:
     """Options are given by `having`."""
-    with pytest.raises(TypeError, match="is a child already"):
+    with pytest.raises(TypeError, match="is already a child"):
         otp.child(otp.child(forever, Journal()))
 
 
 def test_a_class_that_is_no_behaviour_is_refused() -> None:
     """It would be called and its instance thrown away."""
-    with pytest.raises(TypeError, match="is no GenServer, Supervisor or other behaviour"):
+    with pytest.raises(TypeError, match="expected a GenServer, a Supervisor or another behaviour"):
         otp.child(dict)  # type: ignore[call-overload]
 
 

@@ -87,7 +87,7 @@ async def test_what_is_no_child_is_refused_in_the_caller() -> None:
     """The supervisor does not even hear of it."""
     async with otp.open_supervisor([dynamic()]):
         before = otp.whereis("d")
-        with pytest.raises(otp.SpecError, match="'junk' is no child"):
+        with pytest.raises(otp.SpecError, match="'junk' is not a child"):
             await otp.start_child("d", "junk")  # type: ignore[call-overload]
         with pytest.raises(otp.SpecError, match="significant=True"):
             await otp.start_child("d", worker("a", Journal()).having(significant=True))

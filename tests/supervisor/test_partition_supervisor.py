@@ -182,7 +182,7 @@ async def test_a_bare_class_and_a_function_are_children_too() -> None:
         ({"child": Till, "partitions": 0}, "partitions=0: expected a whole number > 0"),
         ({"child": Till, "partitions": 1.5}, "partitions=1.5: expected a whole number > 0"),
         ({"child": Till, "partitions": True}, "partitions=True: expected a whole number > 0"),
-        ({"child": "till", "partitions": 1}, "'till' is no child"),
+        ({"child": "till", "partitions": 1}, "'till' is not a child"),
         ({"child": till(0).having(name="till"), "partitions": 1}, "has no name of its own"),
         (
             {"child": till(0).having(significant=True, restart="transient"), "partitions": 1},
@@ -191,7 +191,7 @@ async def test_a_bare_class_and_a_function_are_children_too() -> None:
         ({"child": trio.sleep, "partitions": 1}, "sleep: missing a required argument: 'seconds'"),
         (
             {"child": Till, "partitions": 1, "with_arguments": lambda args, number: number},
-            "with_arguments gave 0; expected a list or tuple",
+            "with_arguments returned 0; expected a list or tuple",
         ),
         (
             {"child": Till, "partitions": 1, "with_arguments": lambda args, number: [1, 2, 3]},
@@ -404,7 +404,7 @@ async def test_a_handle_of_something_else_says_so() -> None:
     async with otp.open_process(name="shop"):
         with pytest.raises(otp.WrongServer, match="partitions was called on 'shop'"):
             SHOP.count()
-    with pytest.raises(TypeError, match="no reference to a process"):
+    with pytest.raises(TypeError, match="not a reference to a process"):
         otp.partitions(1)  # type: ignore[arg-type]
 
 

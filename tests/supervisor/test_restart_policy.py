@@ -480,8 +480,8 @@ FLAGS: dict[str, Any] = {
     "auto_shutdown": "never",
 }
 BAD_FLAGS = [
-    ("strategy", "simple_one_for_one", "'one_for_one', 'one_for_all', 'rest_for_one'"),
-    ("strategy", None, "'one_for_one', 'one_for_all', 'rest_for_one'"),
+    ("strategy", "simple_one_for_one", "'one_for_one', 'one_for_all' or 'rest_for_one'"),
+    ("strategy", None, "'one_for_one', 'one_for_all' or 'rest_for_one'"),
     ("max_restarts", -1, "a whole number >= 0"),
     ("max_restarts", 1.5, "a whole number >= 0"),
     ("max_restarts", True, "a whole number >= 0"),
@@ -493,7 +493,7 @@ BAD_FLAGS = [
     ("max_seconds", True, "a whole number of seconds > 0"),
     ("max_seconds", 1.5, "a whole number of seconds > 0"),
     ("max_seconds", "5", "a whole number of seconds > 0"),
-    ("auto_shutdown", "always", "'never', 'any_significant', 'all_significant'"),
+    ("auto_shutdown", "always", "'never', 'any_significant' or 'all_significant'"),
 ]
 
 
@@ -524,7 +524,7 @@ def test_two_children_of_one_id_are_refused() -> None:
     """The second one is named, and the table keeps the first."""
     policy = Policy("one_for_one", Intensity(1, 5))
     policy.add(ChildEntry("a", "transient"))
-    with pytest.raises(SpecError, match="id='a': there are two children of this id"):
+    with pytest.raises(SpecError, match="id='a': two children have this id"):
         policy.add(ChildEntry("a"))
     assert "transient" == policy.table["a"].restart
 

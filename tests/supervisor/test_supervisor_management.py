@@ -302,9 +302,9 @@ def test_specifications_can_be_checked_without_starting_anything() -> None:
     otp.check_childspecs([transient], auto_shutdown="any_significant")
 
     for children, error in (
-        ([a, a], "two children of this id"),
+        ([a, a], "two children have this id"),
         ([transient], "significant=True needs a supervisor"),
-        (["a"], "'a' is no child"),
+        (["a"], "'a' is not a child"),
         (a, "expected a list"),
     ):
         with pytest.raises(otp.SpecError, match=error):

@@ -347,14 +347,14 @@ async def test_two_children_of_one_id_are_refused_before_anything_starts() -> No
 
 
 BAD_OPTIONS = [
-    ("restart", "always", "'permanent', 'transient', 'temporary'"),
+    ("restart", "always", "'permanent', 'transient' or 'temporary'"),
     ("shutdown", -1, "seconds >= 0, 'brutal_kill', or None"),
     ("shutdown", "kill", "seconds >= 0, 'brutal_kill', or None"),
     ("shutdown", True, "seconds >= 0, 'brutal_kill', or None"),
     ("shutdown", float("nan"), "seconds >= 0, 'brutal_kill', or None"),
     ("significant", 1, "True or False"),
     ("timeout", -1, "a number of seconds >= 0, or None"),
-    ("type", "boss", "'worker', 'supervisor'"),
+    ("type", "boss", "'worker' or 'supervisor'"),
     ("id", ["a"], "any hashable value"),
     ("name", ("via", "registry", ["a"]), "any hashable value"),
 ]

@@ -136,7 +136,7 @@ async def test_children_and_arguments_are_not_mixed_up() -> None:
         for sup in ("free", "top"):
             with pytest.raises(otp.SpecError, match="a list of arguments is for a Dynamic"):
                 await otp.start_child(sup, ["b"])
-        with pytest.raises(otp.SpecError, match="'b' is no child"):
+        with pytest.raises(otp.SpecError, match="'b' is not a child"):
             await otp.start_child("pool", "b")  # type: ignore[call-overload]
 
 

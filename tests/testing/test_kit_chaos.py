@@ -275,7 +275,7 @@ async def test_a_fault_without_a_target_hits_nobody(autojump_clock: Any) -> None
     """There may be no child, or none of the name, or none that it can happen to."""
     async with tree(otp.child(trio.sleep_forever)):
         schedule = [Fault(0, "kill", "nobody"), Fault(0, "hang"), Fault(0, "drop_reply", "top")]
-        schedule.append(Fault(0, "kill", ("via", "top", "key")))  # which is no registry
+        schedule.append(Fault(0, "kill", ("via", "top", "key")))  # which is not a registry
         with replay("top", schedule) as storm:
             await trio.sleep(1)
     assert [None] * 4 == [pid for _, pid in storm.hits]
@@ -426,7 +426,7 @@ def test_hypothesis_finds_the_smallest_schedule() -> None:
         (
             lambda: replay("top", ["kill"]),
             TypeError,
-            "schedule has 'kill' in it; expected a list",
+            "schedule has 'kill' in it; expected only Fault",
         ),  # type: ignore[list-item]
         (lambda: Fault(-1, "kill"), ValueError, "at=-1: expected a finite number of seconds"),
         (lambda: Fault(1, "burn"), ValueError, "action='burn': expected 'kill', 'crash'"),  # type: ignore[arg-type]
@@ -435,7 +435,7 @@ def test_hypothesis_finds_the_smallest_schedule() -> None:
             ValueError,
             "target=-1: expected a whole number >= 0 or a",
         ),
-        (lambda: Fault(1, "kill", 1.5), TypeError, "1.5 is no reference to a process"),  # type: ignore[arg-type]
+        (lambda: Fault(1, "kill", 1.5), TypeError, "1.5 is not a reference to a process"),  # type: ignore[arg-type]
         (lambda: schedules(max_faults=-1), ValueError, "max_faults=-1: expected a whole number"),
     ],
 )
@@ -454,7 +454,7 @@ async def test_a_storm_needs_a_supervisor_and_virtual_time(autojump_clock: Any) 
             chaos(None).__enter__()  # type: ignore[arg-type]
         with pytest.raises(otp.NoProcess):
             chaos("nobody").__enter__()
-        with chaos("top") as storm, pytest.raises(RuntimeError, match="can be entered once"):
+        with chaos("top") as storm, pytest.raises(RuntimeError, match="can be entered only once"):
             storm.__enter__()
 
 

@@ -204,7 +204,7 @@ class SilentMachine(ServerMachine):
 
 def test_a_server_that_is_not_started_again_is_a_failure() -> None:
     """The text names it."""
-    with pytest.raises(AssertionError, match=r"Silent.* has ended, and was not started anew"):
+    with pytest.raises(AssertionError, match=r"Silent.* has ended and was not restarted"):
         run_state_machine_as_test(SilentMachine, settings=FINDS)
 
 
@@ -406,7 +406,7 @@ class NoServer(ServerMachine):
     [
         (Refusing, otp.StartError, r"did not start: .*ZeroDivisionError"),
         (NoChild, NotImplementedError, r"NoChild has no server; write def child\(self\): return"),
-        (NoServer, TypeError, r"child\(\) gave .*sleep_forever.*; expected a server"),
+        (NoServer, TypeError, r"child\(\) returned .*sleep_forever.*; expected a server"),
     ],
 )
 def test_wrong_machines_are_refused(machine: Any, error: type[Exception], text: str) -> None:

@@ -92,7 +92,7 @@ async def fail(number):
     assert section(text, "test_receive").endswith(
         '        otp.send(otp.self(), "other")\n'
         ">       await assert_receive(int, within=0)\n"
-        "E       AssertionError: no message that matches int within 0 s\n"
+        "E       AssertionError: no message matching int within 0 s\n"
         "E       mailbox of <Pid 1 test_receive>, oldest first:\n"
         "E         'other'\n\n"
         "test_tests_that_fail.py:LINE: AssertionError"

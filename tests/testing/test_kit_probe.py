@@ -42,7 +42,7 @@ async def test_a_probe_waits(probe: Any, virtual_time: Any) -> None:
     """For what comes later, and not longer than it is told."""
     otp.send_after(probe.pid, "late", 5)
     assert "late" == await probe.receive(str, within=5.5)
-    assert "no message that matches int within 2 s\nmailbox of <Pid 2 probe>: empty" == (
+    assert "no message matching int within 2 s\nmailbox of <Pid 2 probe>: empty" == (
         await failure(probe.receive(int, within=2))
     )
     assert 7 == trio.current_time()
@@ -65,7 +65,7 @@ async def test_a_probe_is_called(probe: Any) -> None:
         assert (("add", 1), []) == (from_.message, answers)
         assert otp.reply(from_, 2)
     assert [2] == answers
-    assert "no call that matches 'x' within 0 s\nmailbox of <Pid 2 probe>: empty" == (
+    assert "no call matching 'x' within 0 s\nmailbox of <Pid 2 probe>: empty" == (
         await failure(probe.receive_call("x", within=0))
     )
 
@@ -75,7 +75,7 @@ async def test_a_call_is_no_message(probe: Any) -> None:
     otp.send_request(probe, "question")
     text = await failure(probe.receive(within=0))
     assert (
-        "no message that matches object within 0 s\n"
+        "no message matching object within 0 s\n"
         "mailbox of <Pid 2 probe>, oldest first:\n"
         "  call 'question'"
     ) == text
@@ -163,7 +163,7 @@ async def test_a_probe_traps_exits(probe: Any) -> None:
     assert otp.Exit(pid, "tired") == await probe.receive(otp.Exit)
     otp.exit(probe.pid, otp.KILL)
     assert (
-        "no message that matches str within 1 s and it has ended"
+        "no message matching str within 1 s and it has ended"
         == (await failure(probe.receive(str))).partition("\n")[0]
     )
 
@@ -210,7 +210,7 @@ async def test_bad_arguments(otp_system: Any, probe: Any) -> None:
         otp_system.probe(serves=3)
     with pytest.raises(TypeError, match="name=3: expected a str"):
         otp_system.probe(name=3)
-    with pytest.raises(TypeError, match="3 is no reference to a process"):
+    with pytest.raises(TypeError, match="3 is not a reference to a process"):
         probe.forward_to(3)
     with pytest.raises(ValueError, match="within=-1: expected"):
         await probe.receive(within=-1)

@@ -146,7 +146,7 @@ async def test_crashes_that_do_not_come_as_expected(start_supervised: Any, otp_l
     ) == str(caught.value)
     with pytest.raises(ValueError, match="times=-1: expected"), otp_log.expect_crash(times=-1):
         pass
-    with pytest.raises(TypeError, match="3 is no reference"), otp_log.expect_crash(of=3):
+    with pytest.raises(TypeError, match="3 is not a reference"), otp_log.expect_crash(of=3):
         pass
 
 

@@ -135,7 +135,7 @@ async def test_an_interval_to_nobody(autojump_clock: Any) -> None:
         assert otp.read_timer(otp.send_interval(pid, "tick", 1)) is None
         with pytest.raises(otp.NoProcess):
             otp.send_interval("nobody", "tick", 1)
-        with pytest.raises(TypeError, match="no reference"):
+        with pytest.raises(TypeError, match="not a reference"):
             otp.send_interval(5, "tick", 1)  # type: ignore[arg-type]
         assert 0 == runtime().timers.pending()
 

@@ -104,7 +104,7 @@ class Application:
         if not isinstance(found, application):
             known = ", ".join(each.__name__ for each in self._included) or "none"
             who = f"{type(self).__name__}.included({application.__name__})"
-            raise SpecError(f"{who}: expected its included_applications: {known}")
+            raise SpecError(f"{who}: expected one of its included_applications: {known}")
         return found
 
     def config_change(
@@ -153,7 +153,7 @@ class Application:
 def _check_class(cls: type[Application]) -> None:
     name: object = cls.name
     if not isinstance(name, str) or not name:
-        raise SpecError(f"class {cls.__name__}: name={bounded(name)}; expected a str")
+        raise SpecError(f"class {cls.__name__}: name={bounded(name)}: expected a str")
     _check_tuple(cls, "dependencies", is_application, "applications")
     _check_tuple(cls, "included_applications", is_application, "applications")
     accepted = 'applications and str like "module:App"'
@@ -163,7 +163,7 @@ def _check_class(cls: type[Application]) -> None:
     if not isinstance(settings, Mapping) or not all(map(_is_str, settings)):
         accepted = "a dict with str keys"
         raise SpecError(
-            f"class {cls.__name__}: environment={bounded(settings)}; expected {accepted}"
+            f"class {cls.__name__}: environment={bounded(settings)}: expected {accepted}"
         )
 
 
@@ -173,7 +173,7 @@ def _check_tuple(
     value: Any = getattr(cls, attribute)
     if value.__class__ is not tuple or not all(check(each) for each in value):
         what = f"class {cls.__name__}: {attribute}={bounded(value)}"
-        raise SpecError(f"{what}; expected a tuple of {accepted}")
+        raise SpecError(f"{what}: expected a tuple of {accepted}")
 
 
 def _is_str(value: object) -> bool:
@@ -196,4 +196,6 @@ def check_application(value: object) -> type[Application]:
     """Refuse what is no application class, saying what is accepted."""
     if is_application(value):
         return value
-    raise TypeError(f"{bounded(value)} is no application; expected a subclass of otp.Application")
+    raise TypeError(
+        f"{bounded(value)} is not an application; expected a subclass of otp.Application"
+    )

@@ -66,11 +66,11 @@ def _parse_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise SpecError(f"{path}: cannot be read: {exc.strerror}") from None
+        raise SpecError(f"{path}: cannot read it: {exc.strerror}") from None
     except UnicodeDecodeError as exc:
-        raise SpecError(f"{path}: is no UTF-8 text: {exc}") from None
+        raise SpecError(f"{path}: not UTF-8 text: {exc}") from None
     except tomllib.TOMLDecodeError as exc:
-        raise SpecError(f"{path}: is no TOML: {exc}") from None
+        raise SpecError(f"{path}: not TOML: {exc}") from None
 
 
 def _checked(
@@ -88,12 +88,12 @@ def _find(
     """Return the application that a table is for."""
     tables = ", ".join(f"[{each}]" for each in known)
     if not isinstance(table, Mapping):
-        what = f"{name}={bounded(table)} stands outside of a table"
-        raise SpecError(f"{source}: {what}; expected settings in the tables {tables}")
+        what = f"{name}={bounded(table)} is outside any table"
+        raise SpecError(f"{source}: {what}; expected settings in tables: {tables}")
     if name not in known:
         near = nearest(str(name), known)
         hint = "" if near is None else f"; did you mean [{near}]?"
-        raise SpecError(f"{source}: there is no application {name!r}; expected {tables}{hint}")
+        raise SpecError(f"{source}: no application {name!r}; expected one of {tables}{hint}")
     return known[name]
 
 

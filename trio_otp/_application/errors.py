@@ -26,7 +26,7 @@ class UnknownApplication(OtpError, LookupError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         have = ", ".join(map(repr, known)) or "none"
-        super().__init__(f"no application {name!r} in this run, pass its class; known are: {have}")
+        super().__init__(f"no application {name!r} in this run; pass its class, or one of {have}")
         self.name = name
 
 
@@ -102,4 +102,4 @@ class SettingNotFound(OtpError, KeyError):
         self._known = ", ".join(map(repr, known)) or "none"
 
     def __str__(self) -> str:
-        return f"application {self.name!r} has no setting {self.key!r}; set are: {self._known}"
+        return f"application {self.name!r} has no setting {self.key!r}; it has {self._known}"

@@ -137,9 +137,8 @@ def _listed(
     if isinstance(applications, str | type):
         return [applications]
     if not isinstance(applications, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"applications={bounded(applications)}: expected applications, or one of them"
-        )
+        expected = "an application or a list of applications"
+        raise TypeError(f"applications={bounded(applications)}: expected {expected}")
     return applications
 
 

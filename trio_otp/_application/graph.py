@@ -55,7 +55,9 @@ def present(ref: type[Application] | str) -> type[Application] | None:
     except AttributeError as exc:
         raise SpecError(f"optional_applications={ref!r}: {exc}") from None
     if not is_application(found):
-        raise SpecError(f"optional_applications={ref!r}: {found!r} is no subclass of Application")
+        raise SpecError(
+            f"optional_applications={ref!r}: {found!r} is not a subclass of otp.Application"
+        )
     return found
 
 
@@ -76,7 +78,7 @@ def in_order(applications: Iterable[type[Application]]) -> list[type[Application
     def visit(application: type[Application], path: tuple[type[Application], ...]) -> None:
         if application in path:
             names = [each.name for each in (*path, application)]
-            raise SpecError(f"dependencies={' -> '.join(names)} is a circle")
+            raise SpecError(f"dependencies={' -> '.join(names)}: expected no cycle")
         if application in ordered:
             return
         for needed in needs(application):

@@ -187,7 +187,7 @@ class Master:
         top = await start_and_wait(Start(wanted.runs, ordered, None, wanted.spec))
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
-            raise BadReturn(what, "IGNORE", "anything else for the top of an application")
+            raise BadReturn(what, "IGNORE", "the top process of an application, not IGNORE")
         try:
             await self._run_phases()
         except BaseException:

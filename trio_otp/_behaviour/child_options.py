@@ -64,7 +64,7 @@ def _check_shutdown(key: str, value: Any) -> None:
     if value is None or value == "brutal_kill":
         return
     if not is_seconds(value):
-        accepted = "seconds >= 0, 'brutal_kill', or None to wait for ever"
+        accepted = "a number of seconds >= 0, 'brutal_kill', or None to wait forever"
         raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
 
 

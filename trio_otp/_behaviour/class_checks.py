@@ -75,7 +75,9 @@ def check_members(cls: type[Any], members: dict[str, Any], marks: Collection[str
         if mark is not None:
             if mark not in marks:
                 decorators = _DECORATORS[mark]
-                raise SpecError(f"{cls.__name__}.{name}: {decorators}, and {cls.__name__} is none")
+                raise SpecError(
+                    f"{cls.__name__}.{name}: {decorators}, and {cls.__name__} is not one"
+                )
             _check_name(cls, name, member)
         if mark is not None or name == "__init__" or _of_library(cls, name) is not None:
             _check_returns(cls, name, member)
@@ -107,7 +109,7 @@ def _check_name(cls: type[Any], name: str, member: Any) -> None:
     base = _of_library(cls, name)
     decorated = f"{cls.__name__}.{name}: a method with a decorator"
     if base is not None and not hasattr(vars(base)[name], "otp_mark"):
-        raise SpecError(f"{decorated} needs another name; {name!r} is a part of {base.__name__}")
+        raise SpecError(f"{decorated} needs another name; {name!r} is part of {base.__name__}")
     if name.startswith("__") and name.endswith("__"):
         raise SpecError(f"{decorated} needs another name; {name!r} is one of Python's own")
     if name in getattr(member, "reserved", ()):
@@ -121,7 +123,9 @@ def _check_returns(cls: type[Any], name: str, member: Any) -> None:
     if kind is not None:
         raise SpecError(f"{what} is {kind}; {_EXPECTED}")
     if name == "__init__" and inspect.iscoroutinefunction(function):
-        raise SpecError(f"{what} is an async def; expected def, and for what waits an async init")
+        raise SpecError(
+            f"{what} is an async def; expected a def; await in an async def init instead"
+        )
 
 
 def _of_library(cls: type[Any], name: str) -> type[Any] | None:

@@ -55,7 +55,7 @@ class BadReturn(OtpError, TypeError):
     """A callback returned something it may not return; it crashes the server, as in OTP."""
 
     def __init__(self, callback: str, value: object, accepted: str) -> None:
-        super().__init__(f"{callback} returned {bounded(value)}; accepted: {accepted}")
+        super().__init__(f"{callback} returned {bounded(value)}; expected {accepted}")
         self.callback = callback
         self.value = value
 
@@ -138,7 +138,7 @@ class ProcessNotSuspended(OtpError):
     """The code of a process can be changed only while it is suspended; `otp.sys.suspend` it."""
 
     def __init__(self, pid: object) -> None:
-        super().__init__(f"{pid!r} is not suspended; write await otp.sys.suspend(...) first")
+        super().__init__(f"{pid!r} is not suspended; await otp.sys.suspend(ref) first")
         self.pid = pid
 
 

@@ -50,7 +50,7 @@ class GenEvent(ShowsStatus):
             SpecError: the class has options, or a method that a handler cannot have.
         """
         super().__init_subclass__()
-        refuse_options(cls, options, "an event handler is no child and has no options")
+        refuse_options(cls, options, "an event handler is not a child and takes no options")
         members = new_members(cls, GenEvent)
         check_members(cls, members, ("gen_server",))
         cls.info_methods = enter_info_methods(cls, members)
@@ -219,7 +219,7 @@ def check_handler(handler: object, name: str = "handler") -> None:
     if isinstance(handler, GenEvent):
         return
     hint = f"; write {handler.__name__}()" if _is_handler_class(handler) else ""
-    raise TypeError(f"{name}={bounded(handler)}: expected an object of a GenEvent class{hint}")
+    raise TypeError(f"{name}={bounded(handler)}: expected an instance of a GenEvent class{hint}")
 
 
 def split_key(key: Any, name: str = "handler") -> tuple[type[GenEvent], Any]:

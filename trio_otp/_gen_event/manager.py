@@ -382,7 +382,8 @@ def _no_maker(what: object) -> str:
     hint = ""
     if isinstance(what, GenEvent):  # one object would be there before and after a restart
         hint = f"; write [{type(what).__name__}] or [lambda: {type(what).__name__}(...)]"
-    return f"handlers: {bounded(what)}; expected GenEvent classes, or functions{hint}"
+    expected = "GenEvent classes or functions that make handlers"
+    return f"handlers: {bounded(what)}; expected {expected}{hint}"
 
 
 def _left_behind(entry: HandlerEntry, ran: Ran) -> object:

@@ -315,7 +315,7 @@ class _GetAndUpdate(_Apply):
                 server.value = value
                 return Reply(outcome.Value(answer))
             case other:
-                raise BadReturn("Agent.get_and_update", other, "a tuple (answer, new value)")
+                raise BadReturn("Agent.get_and_update", other, "a tuple (answer, new_value)")
 
 
 @enable_ki_protection

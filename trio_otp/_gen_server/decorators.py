@@ -193,7 +193,9 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
     Follows: clauses of `handle_info/2`.
     """
     if not types or not all(isinstance(kind, type) for kind in types):
-        raise TypeError(f"on_info{bounded(types)}: expected classes; write @on_info(otp.Down)")
+        raise TypeError(
+            f"on_info{bounded(types)}: expected message classes; write @on_info(otp.Down)"
+        )
 
     def decorate(fn: F) -> F:
         marked: Any = InfoMethod(fn, types)

@@ -154,5 +154,5 @@ def _listed(refs: Any) -> list[Any]:
     try:
         return list(refs)
     except TypeError:
-        accepted = "a reference to a server, or several of them"
+        accepted = "a reference to a server, or an iterable of references"
         raise TypeError(f"refs={bounded(refs)}: expected {accepted}") from None

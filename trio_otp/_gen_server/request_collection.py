@@ -74,7 +74,7 @@ class RequestIds:
         check_id(request_id)
         request_id._check()
         if request_id in self._labels:
-            raise ValueError(f"{request_id!r} is in the collection already")
+            raise ValueError(f"{request_id!r} is already in the collection")
         self._put(request_id, label)
 
     @enable_ki_protection

@@ -294,4 +294,4 @@ def check_id(request_id: object) -> None:
     """Refuse what is no request id."""
     if not isinstance(request_id, RequestId):
         shown = bounded(request_id)
-        raise TypeError(f"request_id={shown}: expected what otp.send_request gives")
+        raise TypeError(f"request_id={shown}: expected what otp.send_request returns")

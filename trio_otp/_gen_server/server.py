@@ -114,7 +114,7 @@ class GenServer(Behaviour):
         after: object = cls.hibernate_after
         if after is not None and not is_seconds(after):
             raise SpecError(
-                f"class {cls.__name__}: hibernate_after={bounded(after)}; "
+                f"class {cls.__name__}: hibernate_after={bounded(after)}: "
                 "expected a number of seconds >= 0, or None"
             )
 
@@ -324,7 +324,7 @@ def reply(from_: From[T], value: T | outcome.Outcome[T]) -> bool:
     Follows: `GenServer.reply/2`.
     """
     if not isinstance(from_, From):
-        raise TypeError(f"from_={bounded(from_)}: expected the From that handle_call got")
+        raise TypeError(f"from_={bounded(from_)}: expected the From that handle_call was given")
     here = runtime()
     if from_._server.runtime is here and from_._answer_with(as_outcome(value)):
         return True

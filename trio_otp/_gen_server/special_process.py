@@ -101,7 +101,7 @@ class SpecialProcess(Handle):
     ) -> None:
         process = need_own_task("otp.SpecialProcess")
         if process.behaviour is not None or process.instance is not None:
-            raise ValueError(f"{process.pid!r} answers otp.sys already")
+            raise ValueError(f"{process.pid!r} already answers otp.sys")
         self.state: Any = state
         self.process = process
         self._format_status = format_status
@@ -154,7 +154,7 @@ class SpecialProcess(Handle):
                 left = max(0.0, deadline - trio.current_time())
                 message = await take(self.process, wanted, left)
             except ReceiveTimeout:
-                raise ReceiveTimeout(f"no message that matches within {timeout} s") from None
+                raise ReceiveTimeout(f"no matching message within {timeout} s") from None
             if not self._is_system(message):
                 if self.process.debug is not None:
                     message = await self.process.debug.admit(message)
@@ -228,7 +228,7 @@ class SpecialProcess(Handle):
     async def _sys_code_change(self, behaviour: Any, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
         if behaviour is not None:
             raise TypeError(
-                f"behaviour={bounded(behaviour)}: a special process has none; write None"
+                f"behaviour={bounded(behaviour)}: a special process has no behaviour; write None"
             )
         if self._code_change is not None:
             self.state = self._code_change(self.state, old_version, extra)

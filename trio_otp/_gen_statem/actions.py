@@ -51,7 +51,7 @@ class ReplyTo(Shown):
 
     def __post_init__(self) -> None:
         if not isinstance(self.from_, Caller):
-            raise TypeError(f"from_={bounded(self.from_)}: expected the From that a call came with")
+            raise TypeError(f"from_={bounded(self.from_)}: expected the From of a call")
 
 
 @public
@@ -258,10 +258,10 @@ def hint_for_action(action: object) -> str:
         action: what stood among the actions.
 
     >>> hint_for_action([Postpone()])
-    '; write KeepState(one, two), no list'
+    '; write KeepState(one, two), not a list'
     """
     if isinstance(action, list | tuple):
-        return "; write KeepState(one, two), no list"
+        return "; write KeepState(one, two), not a list"
     return _not_called(action)
 
 

@@ -228,7 +228,9 @@ class Engine:
         moves = isinstance(result, NextState) and not same(self.state, result.state)
         if moves or not isinstance(result, _RESULTS):
             accepted = "KeepState(...), RepeatState(...), Stop(reason), or None"
-            raise BadReturn(self._callback(), result, f"{accepted}; an enter call moves nowhere")
+            raise BadReturn(
+                self._callback(), result, f"{accepted}; an enter call cannot change the state"
+            )
         self._act(result.actions, effects)
         if not isinstance(result, RepeatState):
             self._settle(effects)
@@ -284,7 +286,7 @@ class Engine:
             return Answer(action.from_, action.value)
         kind = self._in_hand().happening.kind
         if isinstance(kind, _NO_CALLS):
-            accepted = "ReplyTo(from_, value): there is no call in hand"
+            accepted = "ReplyTo(from_, value), since no call is being handled"
             raise BadReturn(self._callback(), action, accepted)
         if action.timeout is not None or action.continue_ is not None:
             accepted = "Reply(value); write EventTimeout and NextEvent for the rest"

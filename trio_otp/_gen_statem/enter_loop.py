@@ -67,7 +67,7 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
     try:
         process = need_own_task("otp.enter_loop")
         if not isinstance(server, GenServer | GenStatem):
-            raise TypeError(f"server={bounded(server)}: expected an instance of a GenServer")
+            raise TypeError(f"server={bounded(server)}: expected a GenServer instance")
         if process.behaviour is not None or is_adopted(process):
             raise ValueError(f"{process.pid!r} cannot become a server; otp.spawn one that does")
     except Exception:

@@ -163,18 +163,20 @@ class GenStatem(Behaviour, Generic[S]):
         cls._functions_by_id = {id(state): name for state, name in cls.state_functions.items()}
         cls.transitions = transitions
         if cls.state_functions and cls.handle_event is not vars(GenStatem)["handle_event"]:
-            raise SpecError(f"{cls.__name__} has on_state and handle_event; expected one of them")
+            raise SpecError(
+                f"{cls.__name__} has on_state and handle_event; expected only one of them"
+            )
 
     @classmethod
     def _check_attributes(cls) -> None:
         enter: object = cls.state_enter
         if not isinstance(enter, bool):
             what = f"class {cls.__name__}: state_enter={bounded(enter)}"
-            raise SpecError(f"{what}; expected True or False")
+            raise SpecError(f"{what}: expected True or False")
         transitions: object = cls.transitions
         if not isinstance(transitions, Mapping):
             what = f"class {cls.__name__}: transitions={bounded(transitions)}"
-            raise SpecError(f"{what}; expected a dict of states and their targets")
+            raise SpecError(f"{what}: expected a dict of each state and its target states")
 
     @property
     def state(self) -> S:
@@ -183,7 +185,7 @@ class GenStatem(Behaviour, Generic[S]):
             state: S = self._machine.state
         except AttributeError:
             name = type(self).__name__
-            raise AttributeError(f"{name} has no state before its init is over") from None
+            raise AttributeError(f"{name} has no state until its init has returned") from None
         return state
 
     def init(self) -> Any:
@@ -333,7 +335,7 @@ def on_state(*states: str | enum.Enum, to: Targets | None = None) -> Callable[[F
     Follows: the callback mode `state_functions`.
     """
     if not states or not all(isinstance(state, str | enum.Enum) for state in states):
-        raise TypeError(f"on_state{bounded(states)}: expected strings and members of an enum")
+        raise TypeError(f"on_state{bounded(states)}: expected strings or enum members")
 
     def decorate(fn: F) -> F:
         check_method(fn, f"on_state({', '.join(map(repr, states))})")

@@ -70,7 +70,7 @@ def set_limit(count: int | None = COUNT, seconds: float = SECONDS) -> None:
     if count is not None and not (is_seconds(count) and count >= 1):
         raise ValueError(f"count={bounded(count)}: expected a number >= 1, or None for no limit")
     if not is_seconds(seconds) or not 0 < seconds < math.inf:
-        raise ValueError(f"seconds={bounded(seconds)}: expected seconds > 0")
+        raise ValueError(f"seconds={bounded(seconds)}: expected a number of seconds > 0")
     _limit().burst = Burst(count, seconds)
 
 

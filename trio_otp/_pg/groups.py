@@ -171,7 +171,9 @@ def demonitor(handle: GroupMonitor) -> bool:
     Follows: `pg:demonitor/2`.
     """
     if not isinstance(handle, GroupMonitor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"handle={bounded(handle)}: expected what otp.pg.monitor gives first")
+        raise TypeError(
+            f"handle={bounded(handle)}: expected the handle that otp.pg.monitor returns first"
+        )
     if not handle.scope.unwatch(handle):
         return False
     with suppress(trio.WouldBlock):
@@ -207,7 +209,7 @@ def _listed(pids: Any) -> list[Any]:
     except TypeError:
         listed = [pids]
     if not all(pid.__class__ is Pid for pid in listed):
-        raise TypeError(f"pids={bounded(pids)}: expected a Pid, or several of them")
+        raise TypeError(f"pids={bounded(pids)}: expected a Pid or an iterable of Pids")
     return listed
 
 

@@ -147,7 +147,7 @@ def _argv(command: Any) -> tuple[str, ...]:
     if not all(isinstance(word, str | os.PathLike) for word in words):
         raise TypeError(f"command={bounded(command)}: expected a list of str or paths")
     if not words:
-        raise ValueError("command=[]: expected a program with its arguments")
+        raise ValueError("command=[]: expected a program and its arguments")
     return tuple(map(os.fspath, words))
 
 

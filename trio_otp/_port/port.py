@@ -282,7 +282,9 @@ def _as_bytes(data: object) -> bytes:
         try:
             return data.encode()
         except UnicodeEncodeError as exc:  # of half a surrogate pair
-            raise ValueError(f"data={bounded(data)}: expected text of UTF-8: {exc}") from None
+            raise ValueError(
+                f"data={bounded(data)}: expected text that UTF-8 can encode: {exc}"
+            ) from None
     if not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data={bounded(data)}: expected str or bytes")
     return bytes(cast("bytes", data))
@@ -295,5 +297,5 @@ def _check_owner(owner: Ref | None, stdout: Stdout, stderr: Stderr) -> None:
     if wanted != (owner is not None):
         raise ValueError(
             f"owner={bounded(owner)}, stdout={bounded(stdout)}, stderr={bounded(stderr)}: "
-            "expected an owner together with the word 'send'"
+            "expected an owner together with stdout='send' or stderr='send'"
         )

@@ -93,7 +93,7 @@ class WorkerThread(Behaviour):
             )
         if gives_awaitable(fn):
             raise TypeError(
-                f"fn={bounded(fn)}: expected a function that is no async def; "
+                f"fn={bounded(fn)}: expected a function that is not an async def; "
                 "for an async one write otp.child(fn, *args)"
             )
         check_arguments(fn, args)
@@ -225,6 +225,6 @@ def _of_this_thread(what: str) -> WorkerThread:
     process = current_process.get(None)
     worker = None if process is None else process.instance
     if process is None or process.extras.thread != threading.get_ident() or worker is None:
-        raise NotAProcess(f"{what} belongs into the function that a WorkerThread runs")
+        raise NotAProcess(f"{what} can only be used in the function that a WorkerThread runs")
     assert isinstance(worker, WorkerThread)
     return worker

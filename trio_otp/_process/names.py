@@ -139,7 +139,7 @@ def check_reference(ref: object) -> None:
     """Refuse what cannot be a reference, saying what can."""
     if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
         accepted = 'a Pid, a name or ("via", registry, key)'
-        raise TypeError(f"{bounded(ref)} is no reference to a process; expected {accepted}")
+        raise TypeError(f"{bounded(ref)} is not a reference to a process; expected {accepted}")
 
 
 def need_living(ref: object, message: object = None) -> Process:
@@ -193,7 +193,7 @@ def refuse_method(message: Any, ref: object) -> None:
         line = f"{owner}.at({bounded(ref)}).{name}({more})"
     else:
         line = f"{owner}.{name}({bounded(ref)}{more and ', '}{more})"
-    raise TypeError(f"{method!r} is no message, but sends itself: write {line}")
+    raise TypeError(f"{method!r} is not a message; it sends itself: write {line}")
 
 
 def registry_text(registry: object) -> str:
@@ -239,7 +239,7 @@ def via_module(module: object) -> ViaModule | None:
         return registry
     if process.starting is not None:  # it may become one
         return None
-    raise TypeError(f"{module!r} names {process.pid!r}, which is no registry")
+    raise TypeError(f"{module!r} names {process.pid!r}, which is not a registry")
 
 
 @enable_ki_protection

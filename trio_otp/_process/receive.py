@@ -91,7 +91,7 @@ async def take(process: Process, wanted: Callable[[Any], bool], timeout: float |
 async def _wait_for(process: Process, wanted: Callable[[Any], bool], timeout: float | None) -> Any:
     with trio.move_on_after(math.inf if timeout is None else timeout):
         return await process.mailbox.wait_match(wanted)
-    raise ReceiveTimeout(f"no message that matches within {timeout} s")
+    raise ReceiveTimeout(f"no matching message within {timeout} s")
 
 
 def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:

@@ -98,8 +98,8 @@ def need_task() -> trio.lowlevel.Task:
 
 def _not_in_run() -> NotInRun:
     return NotInRun(
-        "trio_otp works inside a Trio run, as of trio.run(main); asyncio has none. From a worker "
-        "thread write trio.from_thread.run(otp.call, ref, request)"
+        "trio_otp works inside a Trio run, as started by trio.run(main), not under asyncio. "
+        "From a worker thread write trio.from_thread.run(otp.call, ref, request)"
     )
 
 
@@ -140,7 +140,7 @@ def need_own_task(what: str) -> Process:
     process = need_process(what)
     if process.task is not need_task():
         raise NotAProcess(
-            f"{what} belongs to the own task of {process.pid!r}; "
+            f"{what} can only be used in {process.pid!r}'s own task; "
             "a helper task can otp.send to it instead"
         )
     return process

@@ -52,7 +52,7 @@ def formatted(instance: Any, status: Status, state: str = "state") -> Status:
         return _withheld(status, f"<format_status raised {type(exc).__name__}{where}>")
     if isinstance(result, CoroutineType):
         result.close()
-        text = "<format_status is an async def; expected def>"
+        text = "<format_status is an async def; expected a def>"
         return {**status, state: Note(text)} if call is None else _withheld(status, text)
     if call is None:
         return {**status, state: result}

@@ -76,7 +76,7 @@ class Locks:
         line = self._lines.get(strict) or self._take_over(strict)
         if line is not None and line.holder is task:
             await trio.lowlevel.checkpoint()
-            raise RuntimeError(f"this task holds the lock {bounded(key)} already")
+            raise RuntimeError(f"this task already holds the lock {bounded(key)}")
         await trio.lowlevel.checkpoint_if_cancelled()
         if line is not None:
             await self._wait(line, task)

@@ -172,7 +172,7 @@ def check_plain(name: str, function: object, accepted: str) -> None:
         TypeError: it is something else.
     """
     if not callable(function) or inspect.iscoroutinefunction(function):
-        raise TypeError(f"{name}={bounded(function)}: expected {accepted}, no async def")
+        raise TypeError(f"{name}={bounded(function)}: expected {accepted}, not an async def")
 
 
 def matcher(pattern: Any) -> Callable[[Any], bool]:

@@ -179,7 +179,7 @@ def check_target(
 ) -> Any:
     """Refuse what cannot be started, and give what can; `partial` if more arguments are to come."""
     if isinstance(target, Child):
-        raise TypeError(f"target={target!r} is a child already; write .having(...) for options")
+        raise TypeError(f"target={target!r} is already a child; write .having(...) for options")
     if not callable(target):
         raise TypeError(
             f"target={bounded(target)}: expected a behaviour class or an async function; "
@@ -207,7 +207,7 @@ def as_child(what: Any) -> Child[Any]:
     hint = ""
     if isinstance(what, Behaviour):
         hint = f"; write otp.child({type(what).__name__}, *args)"
-    raise SpecError(f"{bounded(what)} is no child; expected {accepted}{hint}")
+    raise SpecError(f"{bounded(what)} is not a child; expected {accepted}{hint}")
 
 
 @lru_cache(maxsize=512)

@@ -58,7 +58,9 @@ def check_kind(target: Any) -> None:
             line = f"otp.child({built.__name__}, *args), and what has to wait in its init"
             raise TypeError(f"target={bounded(target)} is async and makes a server; write {line}")
     elif not issubclass(made, Behaviour):
-        raise TypeError(f"target={bounded(target)} is no GenServer, Supervisor or other behaviour")
+        raise TypeError(
+            f"target={bounded(target)}: expected a GenServer, a Supervisor or another behaviour"
+        )
 
 
 def maker(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
@@ -72,7 +74,7 @@ def _make(target: Any, call: Callable[[], Any]) -> Any:
     instance, expected = call(), behaviour_of(target)
     if type(instance) is not expected:
         assert expected is not None
-        text = f"expected an object of the very class that it says, {expected.__name__}"
+        text = f"expected an instance of exactly {expected.__name__}, as it is annotated"
         raise TypeError(f"{label_of(target)} returned {bounded(instance)}; {text}")
     return instance
 

@@ -241,7 +241,7 @@ def find_loop(name: Any) -> PartitionLoop | None:
 def _pair(pair: Any) -> tuple[Any, Any]:
     if pair.__class__ is not tuple or len(pair) != 2:
         raise TypeError(
-            f"{bounded(pair)}: expected the name of a partition supervisor and a key, as in "
+            f"{bounded(pair)}: expected the name of a partition supervisor and a key, for example "
             '("via", otp.PartitionSupervisor, ("shop", key))'
         )
     name, key = pair
@@ -250,7 +250,7 @@ def _pair(pair: Any) -> tuple[Any, Any]:
 
 def _taken(key: object) -> ValueError:
     return ValueError(
-        f"key={bounded(key)} is no name that a process could take: it leads to a partition"
+        f"key={bounded(key)} is not a name that a process can take: it leads to a partition"
     )
 
 
@@ -272,7 +272,7 @@ def _child(what: Any, number: int, with_arguments: WithArguments | None) -> Chil
     if with_arguments is not None:
         given = with_arguments(args, number)
         if not isinstance(given, list | tuple):
-            raise SpecError(f"with_arguments gave {bounded(given)}; expected a list or tuple")
+            raise SpecError(f"with_arguments returned {bounded(given)}; expected a list or tuple")
         args = tuple(given)
     made = make_child(wanted.target, *args, **wanted.kwargs)
     return Child(made.target, args, wanted.kwargs, {**wanted.options, "id": number})
@@ -284,5 +284,5 @@ def _of_partition(what: Any, number: int) -> Child[Any]:
     made = what(number)
     if isinstance(made, CoroutineType):
         made.close()
-        raise SpecError(f"{bounded(what)} is no child; write otp.child({what.__name__})")
+        raise SpecError(f"{bounded(what)} is not a child; write otp.child({what.__name__})")
     return as_child(made)

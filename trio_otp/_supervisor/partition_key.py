@@ -81,6 +81,6 @@ def _check(key: Any) -> None:
     shown: Any = type(key).__repr__
     if shown is object.__repr__:
         raise TypeError(
-            f"key={bounded(key)}: expected text, numbers, pids, tuples of them, and objects "
-            "whose class has a __repr__, which tells them apart"
+            f"key={bounded(key)}: expected text, a number, a pid, a tuple of these, or an object "
+            "whose class has a __repr__, that tells it from others"
         )

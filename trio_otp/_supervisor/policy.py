@@ -147,7 +147,7 @@ class Policy:
         check_entry(entry, self.auto_shutdown)
         if entry.id in self.table:
             raise SpecError(
-                f"id={bounded(entry.id)}: there are two children of this id; "
+                f"id={bounded(entry.id)}: two children have this id; "
                 "write .having(id=...) for one of them"
             )
         self.table[entry.id] = entry

@@ -107,7 +107,7 @@ def need_child(wanted: Any) -> Child[Any]:
     """Refuse a list of arguments where there is no template."""
     if wanted.__class__ is not Child:
         raise SpecError(
-            f"{bounded(wanted)} is no child; a list of arguments is for a DynamicSupervisor with "
-            "template=..."
+            f"{bounded(wanted)} is not a child; a list of arguments is for a DynamicSupervisor "
+            "with template=..."
         )
     return as_child(wanted)

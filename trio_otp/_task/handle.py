@@ -57,7 +57,7 @@ def expect_task(task: Any) -> None:
         TypeError: it is something else.
     """
     if not isinstance(task, Task):
-        accepted = f"what otp.task.start_async gives{_what_was_meant(task)}"
+        accepted = f"what otp.task.start_async returns{_what_was_meant(task)}"
         raise TypeError(f"task={bounded(task)}: expected {accepted}")
 
 

@@ -78,7 +78,7 @@ def _check_limit(timeout: object) -> None:
 
 def _process_of(task: Task[Any], function: str) -> Process | None:
     if task.pid is None:
-        raise ValueError(f"otp.task.{function} of {task!r}: no process runs it; just await it")
+        raise ValueError(f"otp.task.{function} of {task!r}: no process runs it; await it instead")
     return task.pid._process
 
 

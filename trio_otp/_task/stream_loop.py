@@ -85,7 +85,9 @@ class Plan:
         if self.max_buffer not in ("auto", None):
             check_whole("max_buffer", self.max_buffer, 0, " or None for any number")
         if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
-            raise ValueError(f"timeout={bounded(self.timeout)}: expected seconds > 0, or None")
+            raise ValueError(
+                f"timeout={bounded(self.timeout)}: expected a number of seconds > 0, or None"
+            )
         for name in ("ordered", "zip_input_on_exit"):
             check_flag(name, getattr(self, name), error=ValueError)
         check_choice("on_timeout", self.on_timeout, get_args(OnItemTimeout))
@@ -305,7 +307,7 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
 def check_items(items: object) -> None:
     """Refuse what is no input, where the stream is made; what iterates over it is made later."""
     if not isinstance(items, Iterable) and not hasattr(type(items), "__getitem__"):
-        what = "an iterable, and no async one" if hasattr(items, "__aiter__") else "an iterable"
+        what = "an iterable that is not async" if hasattr(items, "__aiter__") else "an iterable"
         raise TypeError(f"items={bounded(items)}: expected {what}")
 
 

@@ -50,10 +50,22 @@ def is_seconds(value: object) -> bool:
 def check_choice(
     name: str, value: Any, accepted: Collection[Any], *, error: type[Exception] = ValueError
 ) -> None:
-    """Refuse what is none of the words that are accepted."""
+    """Refuse what is not one of the accepted words."""
     if value not in accepted:
-        words = ", ".join(map(repr, accepted))
-        raise error(f"{name}={bounded(value)}: expected {words}")
+        raise error(f"{name}={bounded(value)}: expected {alternatives(accepted)}")
+
+
+def alternatives(words: Iterable[object]) -> str:
+    """Return words as the end of a sentence that says what is expected.
+
+    Args:
+        words: one or more.
+
+    >>> alternatives(["left", "right", None])
+    "'left', 'right' or None"
+    """
+    *others, last = map(repr, words)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def check_raises(raises: Any) -> tuple[type[Exception], ...]:
@@ -75,12 +87,12 @@ def check_raises(raises: Any) -> tuple[type[Exception], ...]:
             )
         name = kind.__name__
         if not issubclass(kind, Exception):
-            why = "is none" if not issubclass(kind, BaseException) else "ends more than a call"
+            why = "is not one" if not issubclass(kind, BaseException) else "ends more than a call"
             raise TypeError(f"{shown}expected subclasses of Exception; {name} {why}")
         if issubclass(kind, StopIteration | StopAsyncIteration):
             why = "it cannot be raised in a coroutine, where it means the end of an iteration"
             cure = "return a value that means the end, or raise an error of your own"
-            raise TypeError(f"{shown}no caller can be told {name}: {why}; {cure}")
+            raise TypeError(f"{shown}{name} cannot be sent to a caller: {why}; {cure}")
     return kinds
 
 

@@ -33,4 +33,4 @@ class Sent:
 
 SENT: Final[Any] = Sent()
 Sent.__qualname__ = "Sent"
-Sent.__name__ = "of a cast or send, which has no answer (leave out the await),"
+Sent.__name__ = "of a cast or send, which has no answer (drop the await),"

@@ -89,7 +89,7 @@ def unload_ipython_extension(shell: Shell) -> None:
 def _check(shell: Any) -> None:
     if not hasattr(shell, "set_trio_runner"):
         raise TypeError(
-            f"trio_otp.notebook works in a shell of IPython, and {shell!r} is none; "
+            f"trio_otp.notebook works in a shell of IPython, and {shell!r} is not one; "
             f"in a notebook or in ipython, write {LOAD}"
         )
 

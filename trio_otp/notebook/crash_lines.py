@@ -99,7 +99,7 @@ class CrashLines(logging.Handler):
             ValueError: there is no such report.
         """
         if not self._reports:
-            raise ValueError("there is no report: nothing has crashed")
+            raise ValueError("no report yet: nothing has crashed")
         wanted = self._number if number is None else number
         if wanted not in self._reports:
             oldest = next(iter(self._reports))

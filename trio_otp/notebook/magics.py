@@ -33,7 +33,7 @@ def otp_time(loaded: Loaded, line: str) -> None:
     """Show the time in seconds; `%otp_time virtual` lets waiting take none, `real` ends that."""
     loop, wanted = loaded.loop, line.strip()
     if wanted not in ("", "real", "virtual"):
-        raise ValueError(f"%otp_time takes real, virtual or nothing, not {wanted!r}")
+        raise ValueError(f"%otp_time {wanted!r}: expected real, virtual or nothing")
     if wanted:
         loop.set_virtual(wanted == "virtual")
     print(f"{'virtual' if loop.virtual else 'real'} time, {trio.current_time():.3f} s")
@@ -43,7 +43,7 @@ def otp_report(loaded: Loaded, line: str) -> None:
     """Show the whole report of a crash: the last one, or that of a number, `%otp_report 3`."""
     wanted = line.strip()
     if wanted and not wanted.isdecimal():
-        raise ValueError(f"%otp_report takes the number of a report or nothing, not {wanted!r}")
+        raise ValueError(f"%otp_report {wanted!r}: expected the number of a report or nothing")
     print(loaded.crashes.report(int(wanted) if wanted else None))
 
 

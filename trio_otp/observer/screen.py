@@ -15,7 +15,7 @@ import trio
 from .._port.worker_thread import WorkerThread
 from .._process.runtime import Runtime, runtime
 from .._util.bounded import bounded
-from .._util.checks import is_seconds
+from .._util.checks import check_choice, is_seconds
 from . import pictures
 from .snapshot import take
 from .watchdog import Watchdog
@@ -55,7 +55,7 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
     ) -> None:
         super().__init__(self._draw_on, abandon_on_cancel=True)
         if not is_seconds(interval) or interval <= 0:
-            raise ValueError(f"interval={bounded(interval)}: expected seconds > 0")
+            raise ValueError(f"interval={bounded(interval)}: expected a number of seconds > 0")
         if stream is not None and not hasattr(stream, "isatty"):
             raise TypeError(f"stream={bounded(stream)}: expected a text stream, or None")
         self._interval = interval
@@ -124,14 +124,12 @@ class Screen:
 
 
 def _picture(style: Style, *, terminal: bool) -> Picture:
-    if style not in get_args(Style):
-        words = ", ".join(map(repr, get_args(Style)))
-        raise ValueError(f"style={bounded(style)}: expected {words}")
+    check_choice("style", style, get_args(Style))
     there = importlib.util.find_spec("rich") is not None
     if style == "rich" and not there:
         raise ModuleNotFoundError(
             "style='rich' needs the package rich: pip install trio-otp[observer]; "
-            "accepted without it are 'plain' and 'auto'"
+            "expected 'plain' or 'auto' without it"
         )
     wanted = style == "rich" or (style == "auto" and terminal and there)
     return pictures.rich if wanted else pictures.plain

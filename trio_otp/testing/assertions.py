@@ -194,7 +194,7 @@ async def assert_call_fails(call: Awaitable[Any], reason: Any = Exception) -> Ex
         check_pattern("reason", reason)
         if not hasattr(call, "__await__"):
             raise TypeError(
-                f"call={bounded(call)}: expected a call without its await, as "
+                f"call={bounded(call)}: expected a call without its await, for example "
                 "assert_call_fails(cache.get('k'), KeyError)"
             )
     except Exception:

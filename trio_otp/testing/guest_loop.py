@@ -36,7 +36,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 LONGEST: Final = 3600.0  # seconds of virtual time that something may take
 PATIENCE: Final = 60.0  # real seconds that it may take
-_HINT: Final = "threads are not hurried by virtual time, and what goes on for ever has no end"
+_HINT: Final = "virtual time does not hurry threads, and an endless loop never ends"
 
 
 @public_in("testing")

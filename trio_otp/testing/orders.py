@@ -128,7 +128,7 @@ async def within(seconds: float, function: Callable[[], Awaitable[T]]) -> T:
     with trio.fail_after(seconds):
         running = function()
         if not isinstance(running, Awaitable):
-            raise TypeError(f"{bounded(running)} is nothing to wait for; expected `async def`")
+            raise TypeError(f"{bounded(running)} cannot be awaited; expected an async def")
         return await running
 
 

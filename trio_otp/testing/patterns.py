@@ -115,7 +115,7 @@ def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
     if not isinstance(method, _Method):
         raise TypeError(
             f"method={bounded(method)}: expected a method of a server class that is decorated "
-            "with on_call or on_cast, as Cache.get"
+            "with on_call or on_cast, such as Cache.get"
         )
     return Called(method, args, kwargs)
 
@@ -170,7 +170,7 @@ def check_pattern(name: str, pattern: object) -> None:
     origin = typing.get_origin(pattern)
     if origin not in (None, UnionType) or pattern is typing.Any:
         raise TypeError(
-            f"{name}={bounded(pattern)}: expected a class without parameters, as list, or "
+            f"{name}={bounded(pattern)}: expected a class without parameters, such as list, or "
             "object for anything"
         )
     if inspect.iscoroutine(pattern):

@@ -163,7 +163,7 @@ class Probe(Handle):
         found = await self._wait(part, pattern, within)
         if found is None:
             ended = " and it has ended" if self._process.dead else ""
-            text = f"no {what} that matches {shown(pattern)} within {within:g} s{ended}"
+            text = f"no {what} matching {shown(pattern)} within {within:g} s{ended}"
             raise AssertionError(f"{text}\n{mailbox_text(self.pid, self._inbox)}")
         self._inbox.remove(found)
         return found

@@ -68,7 +68,7 @@ async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
     try:
         message = await take(process, partial(matches, pattern), within)
     except ReceiveTimeout:
-        text = f"no message that matches {shown(pattern)} within {within:g} s"
+        text = f"no message matching {shown(pattern)} within {within:g} s"
         there = mailbox_text(process.pid, messages_of(process))
         raise AssertionError(f"{text}\n{there}") from None
     note_read(message)

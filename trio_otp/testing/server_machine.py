@@ -183,7 +183,7 @@ class ServerMachine(RuleBasedStateMachine):
             self._pid = self._present()
             process = self._process()
             if not takes_messages(process) or loop_of(process) is not None:
-                raise TypeError(f"child() gave {self._child!r}; expected a server")
+                raise TypeError(f"child() returned {self._child!r}; expected a server")
         return self._loop
 
     @property
@@ -346,7 +346,7 @@ class ServerMachine(RuleBasedStateMachine):
             if (pid := self._seen()) is not None:
                 return pid
             self.loop.advance(1)
-        raise AssertionError(f"{self._child!r} has ended, and was not started anew")
+        raise AssertionError(f"{self._child!r} has ended and was not restarted")
 
     def _seen(self) -> Pid[Any] | None:
         loop = loop_of(self._supervisor)

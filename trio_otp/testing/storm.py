@@ -94,7 +94,7 @@ class Storm(Handle):
                 "or write trio.run(main, clock=otp.testing.virtual_clock())"
             )
         if self._timers:
-            raise RuntimeError("a storm can be entered once; make another one")
+            raise RuntimeError("a storm can be entered only once; make another one")
         tree: Any = self._tree
         if tree is None:
             raise TypeError(
@@ -313,5 +313,5 @@ def replay(ref: Ref, schedule: Schedule) -> Storm:
     faults = list(schedule)
     for fault in faults:
         if not isinstance(fault, Fault):
-            raise TypeError(f"schedule has {bounded(fault)} in it; expected a list of Fault")
+            raise TypeError(f"schedule has {bounded(fault)} in it; expected only Fault objects")
     return Storm(ref, faults, "replay")

@@ -52,7 +52,7 @@ def assert_tree(children: Sequence[Any], *, of: Ref | None = None) -> None:
     supervisor = _supervisor(of)
     if isinstance(children, str | dict) or not hasattr(children, "__len__"):
         raise TypeError(
-            f"children={bounded(children)}: expected a list, as ['cache', {{'pool': [Worker]}}]"
+            f"children={bounded(children)}: expected a list such as ['cache', {{'pool': [Worker]}}]"
         )
     found = list(_differences(children, supervisor, ""))
     if found:
@@ -67,7 +67,7 @@ def _supervisor(of: Any) -> Process:
             raise TypeError("of=None: nothing has been started with start_supervised; name one")
     process = need_server("assert_tree", of)
     if loop_of(process) is None:
-        raise TypeError(f"of={bounded(of)}: expected a supervisor, and it is {process.pid!r}")
+        raise TypeError(f"of={bounded(of)}: expected a supervisor, got {process.pid!r}")
     return process
 
 
