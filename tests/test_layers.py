@@ -8,13 +8,15 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paths import ROOT
+
 import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(otp.__file__).parent
-DESIGN = (Path(__file__).parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 TABLE = DESIGN[DESIGN.index("| folders |") : DESIGN.index("## Laws")]
 ROWS = re.findall(r"^\| (`[^|]+) \|", TABLE, re.MULTILINE)
 HEIGHT = {name: -number for number, row in enumerate(ROWS) for name in re.findall(r"\w+", row)}

@@ -71,7 +71,7 @@ class ManagerCommand(Handled):
         raise NotImplementedError  # each command has its own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # frozen ones take longer to make
 class Notify(Handled):
     """An event that nobody waits for."""
 
