@@ -11,6 +11,10 @@ from . import reports as reports
 from ._behaviour.messages import Cast as Cast
 from ._behaviour.messages import Timeout as Timeout
 from ._behaviour.results import IGNORE as IGNORE
+from ._behaviour.results import CallResult as CallResult
+from ._behaviour.results import CastResult as CastResult
+from ._behaviour.results import InfoResult as InfoResult
+from ._behaviour.results import InitResult as InitResult
 from ._behaviour.results import NoReply as NoReply
 from ._behaviour.results import Reply as Reply
 from ._behaviour.results import Stop as Stop

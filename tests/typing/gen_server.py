@@ -124,6 +124,62 @@ def check_returns() -> None:
     otp.NoReply(3, 4, 5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
+class Right(otp.GenServer):
+    """Callbacks may wait or not, and say what they return as exactly as they like."""
+
+    async def init(self) -> otp.InitResult:
+        return otp.NoReply(continue_="go")
+
+    async def handle_call(self, request: int, from_: otp.From[str]) -> otp.CallResult[str]:
+        return otp.Reply(str(request))
+
+    def handle_cast(self, message: int) -> otp.Stop | None:
+        return otp.Stop() if message else None
+
+    async def handle_info(self, message: object) -> None:
+        """Return nothing."""
+
+    def handle_continue(self, token: str) -> otp.InfoResult:
+        return otp.NoReply(timeout=1.0)
+
+
+class Wrong(otp.GenServer):
+    """What a callback must not return is a type error where it is written."""
+
+    def init(self) -> str:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        return "ready"
+
+    async def handle_call(self, request: int, from_: otp.From[int]) -> int:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        return request
+
+    def handle_cast(self, message: int) -> otp.Reply[int]:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        return otp.Reply(message)
+
+    async def handle_info(self, message: object) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        return True
+
+    def handle_continue(self, token: str) -> otp.CallResult[int]:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        return otp.Reply(1)
+
+
+class WrongInside(otp.GenServer):
+    """A wrong return within a body is one as well."""
+
+    def handle_call(self, request: int, from_: otp.From[int]) -> otp.CallResult[int]:
+        if request:
+            return otp.Reply("text")  # type: ignore[arg-type] # pyright: ignore[reportReturnType, reportArgumentType]
+        return request  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+    def handle_cast(self, message: int) -> otp.CastResult:
+        return otp.Reply(message)  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
+def check_pids(pid: otp.Pid, task: otp.Task) -> None:
+    """A reference without a parameter is one of anything."""
+    assert_type(pid, otp.Pid[Any])
+    assert_type(task, otp.Task[Any])
+
+
 def check_errors(exc: otp.CallError, started: otp.AlreadyStarted) -> None:
     """Errors carry what a caller decides by."""
     assert_type(exc.server, object)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import outcome
 
@@ -76,6 +76,12 @@ class Stop(Printable):
     reason: object = NORMAL
     reply: Any = UNSET
 
+
+# What the callbacks may return, at once or from an `async def`.
+InitResult: TypeAlias = NoReply | Stop | Ignore | None
+CallResult: TypeAlias = Reply[T] | NoReply | Stop
+CastResult: TypeAlias = NoReply | Stop | None
+InfoResult: TypeAlias = NoReply | Stop | None  # also of `handle_continue`
 
 _ANSWERS: Final[Any] = (Reply, Stop, NoReply)
 

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 
     import outcome
 
+    from .._behaviour.results import CallResult, CastResult, InfoResult, InitResult
     from .._process.names import Ref
     from .._process.pid import Pid
     from .._process.process import Process
@@ -135,14 +136,16 @@ class GenServer(Behaviour):
         client: Any = Client(cls, cls if ref is None else ref, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance
 
-    def init(self) -> Any:
+    def init(self) -> InitResult | Awaitable[InitResult]:
         """Prepare; the starter waits until it is over.
 
         Returns:
             None, `NoReply(timeout=, continue_=)`, `Stop(reason)` or `IGNORE`.
         """
 
-    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+    def handle_call(
+        self, request: Any, from_: From[Any]
+    ) -> CallResult[Any] | Awaitable[CallResult[Any]]:
         """Answer `otp.call`.
 
         Args:
@@ -157,7 +160,7 @@ class GenServer(Behaviour):
         """
         raise NoCallback("handle_call", self, request)
 
-    def handle_cast(self, message: Any) -> Any:
+    def handle_cast(self, message: Any) -> CastResult | Awaitable[CastResult]:
         """Take what `otp.cast` sent.
 
         Args:
@@ -171,7 +174,7 @@ class GenServer(Behaviour):
         """
         raise NoCallback("handle_cast", self, message)
 
-    def handle_info(self, message: Any) -> Any:
+    def handle_info(self, message: Any) -> InfoResult | Awaitable[InfoResult]:
         """Take a plain message: of `otp.send`, or `Down`, `Exit`, `Timeout`.
 
         A server that does not override it logs what it did not expect and lives.
@@ -184,11 +187,12 @@ class GenServer(Behaviour):
         """
         for kind in type(message).__mro__:
             if kind in self.info_methods:
-                return getattr(self, self.info_methods[kind])(message)
+                method: Callable[[Any], InfoResult] = getattr(self, self.info_methods[kind])
+                return method(message)
         log_unexpected(need_process("handle_info"), message)
         return None
 
-    def handle_continue(self, token: Any) -> Any:
+    def handle_continue(self, token: Any) -> InfoResult | Awaitable[InfoResult]:
         """Go on after a callback that returned `continue_=token`, before any message.
 
         Args:
