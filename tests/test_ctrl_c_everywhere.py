@@ -79,7 +79,7 @@ def is_interrupt(name: str, error: BaseException | None) -> bool:
     return isinstance(error, KeyboardInterrupt)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", OURS)
 def test_ctrl_c_at_some_lines(name: str) -> None:
     """Wherever it gets in, the program ends by it, with every process ended."""
@@ -89,7 +89,7 @@ def test_ctrl_c_at_some_lines(name: str) -> None:
         check(name, number)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_ctrl_c_twice(name: str) -> None:
     """A second one, at a line on the way to the end, changes nothing about that."""
