@@ -224,5 +224,5 @@ def test_the_new_attributes_are_checked() -> None:
     accepted = r'expected a tuple of applications and str like "module:App"'
     with pytest.raises(otp.SpecError, match=rf"optional_applications=\('metrics',\): {accepted}"):
         type("App", (otp.Application,), {"optional_applications": ("metrics",)})
-    with pytest.raises(otp.SpecError, match="included_applications=5; expected a tuple"):
+    with pytest.raises(otp.SpecError, match="included_applications=5: expected a tuple"):
         type("App", (otp.Application,), {"included_applications": 5})
