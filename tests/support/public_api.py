@@ -9,8 +9,10 @@ import inspect
 import re
 from importlib import import_module
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from types import FunctionType, ModuleType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
+
+from inside import NoConstructor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,19 +63,24 @@ def _lines(namespace: str, name: str, value: Any) -> Iterator[str]:
 
 
 def _class_lines(full: str, cls: type[Any]) -> Iterator[str]:
-    bases = ", ".join(each.__qualname__ for each in cls.__bases__ if _is_known(each))
+    bases = ", ".join(dict.fromkeys(each.__qualname__ for each in _known_bases(cls)))
     final = "@final " if getattr(cls, "__final__", False) else ""
     yield f"{final}class {full}({bases}){'' if _no_constructor(cls) else _made(cls)}"
     for name, member in sorted(_members(cls).items()):
         yield f"    {_member(name, member)}"
 
 
-def _is_known(cls: type[Any]) -> bool:
-    return cls is not object and not cls.__module__.startswith("trio_otp._")
+def _known_bases(cls: type[Any]) -> Iterator[type[Any]]:
+    """Yield the bases that users know; of one that they do not know, its own."""
+    for base in cls.__bases__:
+        if base.__module__.startswith("trio_otp._"):
+            yield from _known_bases(base)
+        elif base is not object:
+            yield base
 
 
 def _no_constructor(cls: type[Any]) -> bool:
-    return hasattr(cls, "_made_by")
+    return issubclass(cls, NoConstructor)
 
 
 def _made(cls: type[Any]) -> str:
@@ -111,12 +118,16 @@ def _kind(function: Any) -> str:
 
 
 def _signature(function: Any) -> str:
-    shown = str(inspect.signature(function)).replace("'", "")
-    return re.sub(r" at 0x[0-9a-f]+", "", shown)
+    shown = str(inspect.signature(function))
+    unquoted = re.sub(r"""((?:: |-> ))(["'])(.*?)\2""", r"\1\3", shown)  # annotations are text
+    return re.sub(r" at 0x[0-9a-f]+", "", unquoted)
 
 
 def _shown(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    if get_origin(value) in {Union, UnionType}:  # the repr of which depends on the Python
+        return " | ".join(_shown(each) for each in get_args(value))
+    shown = value.__qualname__ if isinstance(value, type) else repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", shown)
 
 
 if __name__ == "__main__":
