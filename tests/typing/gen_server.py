@@ -167,7 +167,7 @@ class WrongInside(otp.GenServer):
 
     def handle_call(self, request: int, from_: otp.From[int]) -> otp.CallResult[int]:
         if request:
-            return otp.Reply("text")  # type: ignore[arg-type] # pyright: ignore[reportReturnType, reportArgumentType]
+            return otp.Reply("text")  # type: ignore[arg-type] # pyright: ignore[reportReturnType]
         return request  # type: ignore[return-value] # pyright: ignore[reportReturnType]
 
     def handle_cast(self, message: int) -> otp.CastResult:
