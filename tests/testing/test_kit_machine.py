@@ -495,7 +495,7 @@ def test_a_thread_is_not_waited_for_for_ever(
     loop.begin(trio.sleep, 1)
     with monkeypatch.context() as patch:
         patch.setattr("trio_otp.testing.guest_loop.PATIENCE", 0.05)
-        with pytest.raises(RuntimeError, match=r"0.05 s of real time were not enough; threads"):
+        with pytest.raises(RuntimeError, match=r"0.05 s of real time were not enough; virtual"):
             loop.run(trio.to_thread.run_sync, leave.wait)
     leave.set()
 
