@@ -193,7 +193,7 @@ def is_application(value: object) -> TypeGuard[type[Application]]:
 
 
 def check_application(value: object) -> type[Application]:
-    """Refuse what is no application class, saying what is accepted."""
+    """Refuse what is not an application class, saying what is accepted."""
     if is_application(value):
         return value
     raise TypeError(

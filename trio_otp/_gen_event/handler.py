@@ -65,8 +65,8 @@ class GenEvent(ShowsStatus):
             timeout: seconds, as of `GenServer.at`.
 
         Raises:
-            TypeError: `ref` is no reference.
-            ValueError: `timeout` is no number of seconds >= 0.
+            TypeError: `ref` is not a reference.
+            ValueError: `timeout` is not a number of seconds >= 0.
         """
         client: Any = HandlerClient(cls, ref, id, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance

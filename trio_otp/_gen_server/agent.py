@@ -145,7 +145,7 @@ class Agent(GenServer, Generic[T]):
 
         Raises:
             ServerExited: the function raised, which is the agent's crash, or the agent ended.
-            WrongServer: it is no agent.
+            WrongServer: it is not an agent.
             TypeError: the function cannot be called, or not with the value alone.
             NoProcess, CallTimeout, CallingSelf, DeadlockError: as `otp.call`.
 
@@ -257,7 +257,7 @@ class Agent(GenServer, Generic[T]):
             function: gets the value and returns the new one.
 
         Raises:
-            WrongServer: it is no agent.
+            WrongServer: it is not an agent.
             TypeError: as `get`.
 
         Follows: `Agent.cast/2`.

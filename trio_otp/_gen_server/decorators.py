@@ -188,7 +188,7 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
         *types: the types, as `otp.Down`; of several that fit the nearest base counts.
 
     Raises:
-        TypeError: what is given is no class.
+        TypeError: what is given is not a class.
 
     Follows: clauses of `handle_info/2`.
     """

@@ -79,7 +79,7 @@ async def multi_call(
         time, or are the caller itself.
 
     Raises:
-        TypeError: what is given is no reference.
+        TypeError: what is given is not a reference.
 
     Follows: `GenServer.multi_call/4`.
     """
@@ -139,7 +139,7 @@ def abcast(refs: Ref | Iterable[Ref], message: Any) -> None:
         message: what the `handle_cast` of each gets.
 
     Raises:
-        TypeError: what is given is no reference.
+        TypeError: what is given is not a reference.
 
     Follows: `GenServer.abcast/3`.
     """

@@ -67,7 +67,7 @@ class RequestIds:
 
         Raises:
             ValueError: it is in already, or its answer has been taken.
-            TypeError: it is no request.
+            TypeError: it is not a request.
 
         Follows: `gen_server:reqids_add/3`.
         """
@@ -90,7 +90,7 @@ class RequestIds:
             The id.
 
         Raises:
-            TypeError: `ref` is no reference.
+            TypeError: `ref` is not a reference.
 
         Follows: `gen_server:send_request/4`.
         """
@@ -113,7 +113,7 @@ class RequestIds:
             delete: whether the request that is answered leaves the collection.
 
         Returns:
-            Label and `outcome` of the request answered first; None if there is no request left
+            Label and `outcome` of the request answered first; None if there is not a request left
             that could be answered.
 
         Raises:

@@ -184,7 +184,7 @@ def send_request(ref: Ref, request: Any) -> RequestId:
         The id to take the answer with. Without an id nobody gets the answer.
 
     Raises:
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is not a reference.
 
     Follows: `gen_server:send_request/2`.
     """
@@ -291,7 +291,7 @@ async def _wait_for(request_id: RequestId, timeout: float | None) -> None:
 
 
 def check_id(request_id: object) -> None:
-    """Refuse what is no request id."""
+    """Refuse what is not a request id."""
     if not isinstance(request_id, RequestId):
         shown = bounded(request_id)
         raise TypeError(f"request_id={shown}: expected what otp.send_request returns")

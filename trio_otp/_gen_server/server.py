@@ -109,7 +109,7 @@ class GenServer(Behaviour):
         """Enter the methods of `on_info`, and check when to sleep.
 
         Raises:
-            SpecError: `hibernate_after` is no number of seconds.
+            SpecError: `hibernate_after` is not a number of seconds.
         """
         cls.info_methods = enter_info_methods(cls, members)
         after: object = cls.hibernate_after
@@ -130,8 +130,8 @@ class GenServer(Behaviour):
                 out, those of the methods hold.
 
         Raises:
-            TypeError: `ref` is no reference.
-            ValueError: `timeout` is no number of seconds >= 0.
+            TypeError: `ref` is not a reference.
+            ValueError: `timeout` is not a number of seconds >= 0.
         """
         client: Any = Client(cls, cls if ref is None else ref, timeout)
         return client  # type: ignore[no-any-return]  # it stands for an instance
@@ -269,7 +269,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
         ServerExited: the server ended first.
         CallingSelf: a server called itself.
         DeadlockError: the server waits, over others perhaps, for the caller.
-        TypeError: `ref` is no reference, or the request is a decorated method.
+        TypeError: `ref` is not a reference, or the request is a decorated method.
 
     Follows: `GenServer.call/3`.
     """
@@ -295,7 +295,7 @@ def cast(ref: Ref, message: Any) -> None:
         message: what its `handle_cast` gets.
 
     Raises:
-        TypeError: `ref` is no reference, or the message is a decorated method.
+        TypeError: `ref` is not a reference, or the message is a decorated method.
 
     Follows: `GenServer.cast/2`.
     """
@@ -398,7 +398,7 @@ def reply_from_task(
 
     Raises:
         NotAProcess: in plain Trio code.
-        TypeError: `fn` is no async function, or does not take `args`.
+        TypeError: `fn` is not an async function, or does not take `args`.
 
     Follows: the `Task` and `GenServer.reply/2` idiom of Elixir.
     """

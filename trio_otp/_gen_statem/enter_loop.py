@@ -58,7 +58,7 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
             GenStatem `NextState(state, *actions)` or `KeepState(*actions)`.
 
     Raises:
-        TypeError: `server` is no GenServer or GenStatem.
+        TypeError: `server` is not a GenServer or GenStatem.
         ValueError: the process is a server already, or the block of `open_process`.
         NotAProcess: in plain Trio code, or in a helper task of a process.
 

@@ -121,7 +121,7 @@ def check_command(
     """Return what is to be run; refuse what cannot be, naming the argument.
 
     Raises:
-        TypeError: `command` is no list of strings, or the environment is no mapping of them.
+        TypeError: `command` is not a list of strings, or the environment is not a mapping of them.
         ValueError: there is no command, or a word for an output is unknown.
     """
     argv = _argv(command)

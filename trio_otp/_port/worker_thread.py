@@ -112,7 +112,7 @@ class WorkerThread(Behaviour):
         """Return the event that is set when the thread that asks is to stop.
 
         Raises:
-            NotAProcess: it is no thread of a `WorkerThread`.
+            NotAProcess: it is not a thread of a `WorkerThread`.
         """
         return _of_this_thread("WorkerThread.stop_event()")._event
 
@@ -126,7 +126,7 @@ class WorkerThread(Behaviour):
             callback: called without arguments, once.
 
         Raises:
-            NotAProcess: it is no thread of a `WorkerThread`.
+            NotAProcess: it is not a thread of a `WorkerThread`.
             TypeError: the callback cannot be called.
         """
         worker = _of_this_thread("WorkerThread.on_stop(callback)")

@@ -87,7 +87,7 @@ def set_label(label: str) -> None:
 
     Raises:
         NotAProcess: in plain Trio code.
-        TypeError: the label is no str.
+        TypeError: the label is not a str.
 
     Follows: `Process.set_label/1`.
     """

@@ -65,7 +65,7 @@ def unlink(pid: Pid[Any]) -> None:
 
     Raises:
         NotAProcess: in plain Trio code.
-        TypeError: `pid` is no pid.
+        TypeError: `pid` is not a pid.
 
     Follows: `Process.unlink/1`.
     """
@@ -152,7 +152,7 @@ def trap_exit(flag: bool = True) -> bool:
 
     Raises:
         NotAProcess: in plain Trio code.
-        TypeError: the flag is no bool.
+        TypeError: the flag is not a bool.
 
     Follows: `Process.flag(:trap_exit, boolean)`.
     """

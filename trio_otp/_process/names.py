@@ -329,7 +329,7 @@ def whereis(ref: Ref) -> Pid[Any] | None:
         ref: a pid, a name, a via tuple, or a handle that has a `pid`.
 
     Raises:
-        TypeError: the value is no reference.
+        TypeError: the value is not a reference.
 
     Follows: `GenServer.whereis/1`.
     """
@@ -350,7 +350,7 @@ def send(ref: Ref, message: Any) -> None:
 
     Raises:
         NoProcess: the reference is a name and nobody has it.
-        TypeError: `ref` is no reference, or the message is a decorated method.
+        TypeError: `ref` is not a reference, or the message is a decorated method.
 
     Follows: `Kernel.send/2`.
     """

@@ -41,7 +41,7 @@ def registry(ref: Ref) -> RegistryHandle:
         ref: its name, or any other reference to its process.
 
     Raises:
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is not a reference.
     """
     check_reference(ref)
     return create(RegistryHandle, ref)
@@ -170,7 +170,7 @@ class RegistryHandle(NoConstructor, RegistryView):
             function: gets `(pid, value)` pairs; it runs here, and what it raises is raised here.
 
         Raises:
-            TypeError: it is no function, or an `async def`; for that write
+            TypeError: it is not a function, or an `async def`; for that write
                 `for pid, value in registry.lookup(key): ...`.
 
         Follows: `Registry.dispatch/3`.

@@ -161,7 +161,7 @@ def _pairs(entries: list[RegistryEntry]) -> Entries:
 
 
 def check_plain(name: str, function: object, accepted: str) -> None:
-    """Refuse what is no function, and an `async def`, whose result would be taken for an answer.
+    """Refuse what is not a function, and an `async def`, whose result would be taken for an answer.
 
     Args:
         name: the argument.

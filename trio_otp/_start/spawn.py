@@ -63,7 +63,7 @@ def spawn(
 
     Raises:
         NotAProcess: in plain Trio code without `nursery`.
-        TypeError: `fn` is no async function, or does not take `args`.
+        TypeError: `fn` is not an async function, or does not take `args`.
 
     Follows: `Kernel.spawn/1`.
     """

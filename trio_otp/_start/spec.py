@@ -41,7 +41,7 @@ class ChildSpec(Printable):
     debug: tuple[Any, ...] = ()
 
 
-PLAIN: Final = ChildSpec(id=None)  # of what is no child
+PLAIN: Final = ChildSpec(id=None)  # of what is not a child
 
 
 class Runnable:

@@ -46,7 +46,7 @@ def behaviour_of(target: Any) -> type[Behaviour] | None:
 
 
 def check_kind(target: Any) -> None:
-    """Refuse what can be called and is no child: a plain function, a class of something else.
+    """Refuse what can be called and is not a child: a plain function, a class of something else.
 
     Raises:
         TypeError: the text says what to write.

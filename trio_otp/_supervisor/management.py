@@ -86,7 +86,7 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
         Its pid, or None if its init returned IGNORE.
 
     Raises:
-        SpecError: what is given is no child, or one the supervisor does not accept.
+        SpecError: what is given is not a child, or one the supervisor does not accept.
         StartError: it did not start, and is forgotten.
         AlreadyStarted: a child of this id, or a process of this name, runs.
         ChildAlreadyPresent: a child of this id is down.
@@ -94,7 +94,7 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
         CallTimeout: it took longer than `timeout`; the supervisor goes on all the same.
         NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
         WrongServer: the reference is not a supervisor's.
-        ValueError: `timeout` is no number of seconds from 0 up.
+        ValueError: `timeout` is not a number of seconds from 0 up.
 
     Follows: `Supervisor.start_child/2`, `DynamicSupervisor.start_child/2`.
     """

@@ -34,7 +34,7 @@ def partitions(ref: Ref) -> Partitions:
         ref: its name, or any other reference to its process.
 
     Raises:
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is not a reference.
     """
     check_reference(ref)
     return create(Partitions, ref)
@@ -101,7 +101,7 @@ class Partitions(NoConstructor, Printable):
             How many there were.
 
         Raises:
-            ValueError: it is no whole number from 0 to the number at first, or the time-out no
+            ValueError: it is not a whole number from 0 to the number at first, or the time-out no
                 number of seconds.
             CallTimeout: it took longer than `timeout`.
             StartError: a partition did not start; there are as many as before.

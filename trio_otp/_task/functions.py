@@ -169,7 +169,7 @@ def child(fn: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwar
         The child; `.having(restart="transient")` runs it again after a crash.
 
     Raises:
-        TypeError: `fn` is no function, or does not take the arguments.
+        TypeError: `fn` is not a function, or does not take the arguments.
 
     Follows: `Task.child_spec/1`.
     """

@@ -48,7 +48,7 @@ AWAIT_TIMEOUT = 5.0  # seconds
 
 
 def expect_task(task: Any) -> None:
-    """Refuse, in the caller, what is no task.
+    """Refuse, in the caller, what is not a task.
 
     Args:
         task: what a function of `otp.task` was given.

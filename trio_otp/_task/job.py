@@ -31,7 +31,7 @@ def check_function(fn: object, args: tuple[Any, ...]) -> None:
         args: what it is to be called with.
 
     Raises:
-        TypeError: it is no async function, or does not take these arguments.
+        TypeError: it is not an async function, or does not take these arguments.
     """
     check_async(fn, args, "it as fn, *args")
 

@@ -48,7 +48,7 @@ async def shutdown(
 
     Raises:
         TaskNotOwned: the caller did not start it.
-        TypeError: it is no task.
+        TypeError: it is not a task.
         ValueError: the time-out is not accepted, or `completed` made the task.
 
     Follows: `Task.shutdown/2`.
@@ -117,7 +117,7 @@ def ignore(task: Task[T]) -> Outcome[T] | None:
 
     Raises:
         TaskNotOwned: the caller did not start it.
-        TypeError: it is no task.
+        TypeError: it is not a task.
         ValueError: `completed` made the task.
 
     Follows: `Task.ignore/1`.

@@ -44,8 +44,8 @@ async def await_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
         TaskTimeout: the time is up, or the result was taken before. The task runs on, nobody can
             take its result any more; `shutdown` ends it.
         TaskNotOwned: the caller did not start it.
-        TypeError: it is no task.
-        ValueError: the time-out is no number of seconds from 0 up.
+        TypeError: it is not a task.
+        ValueError: the time-out is not a number of seconds from 0 up.
 
     Follows: `Task.await/2`.
     """
@@ -128,8 +128,8 @@ async def yield_one(task: Task[T], *, timeout: float | None = AWAIT_TIMEOUT) -> 
 
     Raises:
         TaskNotOwned: the caller did not start it.
-        TypeError: it is no task.
-        ValueError: the time-out is no number of seconds from 0 up.
+        TypeError: it is not a task.
+        ValueError: the time-out is not a number of seconds from 0 up.
 
     Follows: `Task.yield/2`.
     """
@@ -161,7 +161,7 @@ async def yield_many(
 
     Raises:
         TaskNotOwned: the caller did not start one of them.
-        TypeError: what is given is no list of tasks.
+        TypeError: what is given is not a list of tasks.
         ValueError: an option has a value that is not accepted.
 
     Follows: `Task.yield_many/2`.

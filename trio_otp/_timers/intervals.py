@@ -67,9 +67,9 @@ def send_interval(ref: Ref, message: Any, period: float) -> Timer:
         The handle for `cancel_timer` and `read_timer`, which tell the time to the next message.
 
     Raises:
-        ValueError: the period is no finite number, or is too short.
+        ValueError: the period is not a finite number, or is too short.
         NoProcess: `ref` is a name that nobody has.
-        TypeError: `ref` is no reference.
+        TypeError: `ref` is not a reference.
 
     Follows: `timer:send_interval/3`.
     """
@@ -111,7 +111,7 @@ def apply_after(
 
     Raises:
         ValueError: the delay is negative or no finite number.
-        TypeError: `fn` is no async function, or does not take `args`.
+        TypeError: `fn` is not an async function, or does not take `args`.
         NotAProcess: in plain Trio code without `nursery`.
 
     Follows: `timer:apply_after/4`.
@@ -146,8 +146,8 @@ def apply_interval(
         The handle for `cancel_timer` and `read_timer`.
 
     Raises:
-        ValueError: the period is no finite number, or is too short.
-        TypeError: `fn` is no async function, or does not take `args`.
+        ValueError: the period is not a finite number, or is too short.
+        TypeError: `fn` is not an async function, or does not take `args`.
         NotAProcess: in plain Trio code without `nursery`.
 
     Follows: `timer:apply_interval/4`.

@@ -56,8 +56,8 @@ def send_after(ref: Ref, message: Any, delay: float, *, absolute: bool = False) 
         The handle for `cancel_timer` and `read_timer`.
 
     Raises:
-        ValueError: the delay is no finite number, or negative and not `absolute`.
-        TypeError: `ref` is no reference, or `absolute` no bool.
+        ValueError: the delay is not a finite number, or negative and not `absolute`.
+        TypeError: `ref` is not a reference, or `absolute` no bool.
 
     Follows: `Process.send_after/4`.
     """
@@ -88,7 +88,7 @@ def exit_after(delay: float, first: Any, /, *rest: object) -> Timer:
 
     Raises:
         ValueError: the delay is negative or no finite number.
-        TypeError: `ref` is no reference, or there are more than three arguments.
+        TypeError: `ref` is not a reference, or there are more than three arguments.
         NotAProcess: `otp.exit_after(delay, reason)` in plain Trio code.
 
     Follows: `timer:exit_after/3`.
@@ -190,7 +190,7 @@ def read_timer(timer: Timer) -> float | None:
 
 
 def check_time(time: object) -> None:
-    """Refuse an absolute time that is no finite number."""
+    """Refuse an absolute time that is not a finite number."""
     if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
         accepted = "a finite time of trio.current_time() with absolute=True"
         raise ValueError(f"delay={bounded(time)}: expected {accepted}")
@@ -265,6 +265,6 @@ def own(timer: Timer, owner: Process) -> None:
 
 
 def check_delay(delay: object, name: str = "delay") -> None:
-    """Refuse a delay that is no finite number of seconds from 0 up."""
+    """Refuse a delay that is not a finite number of seconds from 0 up."""
     if not is_seconds(delay) or delay == math.inf:
         raise ValueError(f"{name}={bounded(delay)}: expected a finite number of seconds >= 0")

@@ -70,7 +70,7 @@ def innermost(function: Any) -> Any:
 
 
 def check_async(function: Any, args: tuple[Any, ...], line: str) -> None:
-    """Refuse what no process can run: what is no async function, or does not take its arguments.
+    """Refuse what no process can run: what is not an async function or does not take its arguments.
 
     Args:
         function: what is to be called.

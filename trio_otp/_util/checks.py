@@ -25,14 +25,14 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def check_whole(
     name: str, value: object, least: int, more: str = "", *, error: type[Exception] = ValueError
 ) -> None:
-    """Refuse what is no whole number from `least` up; `more` says what else is accepted."""
+    """Refuse what is not a whole number from `least` up; `more` says what else is accepted."""
     if not is_whole(value) or value < least:
         accepted = f"a whole number >= {least}{more}"
         raise error(f"{name}={bounded(value)}: expected {accepted}")
 
 
 def check_timeout(name: str, value: object) -> None:
-    """Refuse a time-out that is no number of seconds from 0 up, or None."""
+    """Refuse a time-out that is not a number of seconds from 0 up, or None."""
     if value is None:
         return
     if not is_seconds(value):

@@ -51,7 +51,7 @@ def load_ipython_extension(shell: Shell) -> None:
         shell: what IPython passes when a cell says `%load_ext trio_otp.notebook`.
 
     Raises:
-        TypeError: it is no shell of IPython, or none is running.
+        TypeError: it is not a shell of IPython, or none is running.
         RuntimeError: the extension is loaded in it.
     """
     from .notebook import Notebook  # noqa: PLC0415 - nothing is imported until it is used
@@ -74,7 +74,7 @@ def unload_ipython_extension(shell: Shell) -> None:
         shell: what IPython passes when a cell says `%unload_ext trio_otp.notebook`.
 
     Raises:
-        TypeError: it is no shell of IPython.
+        TypeError: it is not a shell of IPython.
         RuntimeError: the extension is not loaded in it.
     """
     from .notebook import Notebook  # noqa: PLC0415 - as above

@@ -60,7 +60,7 @@ class Fault:
 
     Raises:
         ValueError: a number or a word is not accepted.
-        TypeError: the target is no reference.
+        TypeError: the target is not a reference.
     """
 
     at: float
@@ -96,7 +96,7 @@ Schedule: TypeAlias = "Iterable[Fault]"
 
 
 def check_actions(actions: object) -> tuple[Action, ...]:
-    """Refuse what is no list of actions; give them as a tuple."""
+    """Refuse what is not a list of actions; give them as a tuple."""
     if isinstance(actions, str):
         raise TypeError(
             f"actions={bounded(actions)}: expected a list; write actions=[{bounded(actions)}]"

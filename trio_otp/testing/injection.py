@@ -67,7 +67,7 @@ def crash_next_call(ref: Ref, error: Exception | None = None) -> None:
     Raises:
         UnknownServer: nobody is behind the reference.
         WrongServer: it is a supervisor or a plain process.
-        TypeError: `error` is no exception.
+        TypeError: `error` is not an exception.
     """
     process = need_server("crash_next_call", ref)
     if not takes_messages(process) or loop_of(process) is not None:

@@ -62,7 +62,7 @@ def task_order(seed: int) -> Generator[None]:
         The block.
 
     Raises:
-        TypeError: the seed is no whole number.
+        TypeError: the seed is not a whole number.
         RuntimeError: this version of Trio cannot do so.
     """
     if not is_whole(seed):

@@ -93,7 +93,7 @@ def like(kind: type[T], /, **fields: Any) -> Like[T]:
         **fields: patterns of its attributes; the others may be anything.
 
     Raises:
-        TypeError: `kind` is no class.
+        TypeError: `kind` is not a class.
     """
     if not isinstance(kind, type):
         raise TypeError(f"kind={bounded(kind)}: expected a class; write like(Down, reason=...)")
@@ -110,7 +110,7 @@ def called(method: Any, /, *args: Any, **kwargs: Any) -> Called:
         **kwargs: the same.
 
     Raises:
-        TypeError: it is no decorated method.
+        TypeError: it is not a decorated method.
     """
     if not isinstance(method, _Method):
         raise TypeError(

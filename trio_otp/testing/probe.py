@@ -203,7 +203,7 @@ class Probe(Handle):
 
         Raises:
             UsedAfterTest: the test is over.
-            TypeError: it is no pattern.
+            TypeError: it is not a pattern.
         """
         check_pattern("pattern", pattern)
         self._check()

@@ -306,7 +306,7 @@ def replay(ref: Ref, schedule: Schedule) -> Storm:
         The block, as of `chaos`.
 
     Raises:
-        TypeError: the schedule has something else in it, or the tree is no supervisor.
+        TypeError: the schedule has something else in it, or the tree is not a supervisor.
         NoProcess: on entering, there is no such supervisor.
         RuntimeError: on entering, the clock of the run is no `MockClock`.
     """
