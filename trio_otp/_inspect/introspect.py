@@ -26,8 +26,7 @@ import trio
 
 from .._behaviour.messages import content_of, shown_message_of
 from .._port.port import Port
-from .._process.names import check_reference, find_even_exiting, is_atom, is_via, no_process
-from .._process.pid import Pid
+from .._process.names import find_even_exiting, no_process
 from .._process.runtime import runtime
 from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .._process.names import Ref
+    from .._process.pid import Pid
     from .._process.process import Process
     from .._supervisor.data import Slot
     from .._supervisor.loop import SupervisorLoop
@@ -155,7 +155,7 @@ def process_info(ref: Ref) -> ProcessInfo:
 
     Follows: `Process.info/1`.
     """
-    process = look(ref)
+    process = need_even_exiting(ref)
     in_hand = process.current is not UNSET
     loop = loop_of(process)
     slot = slot_of(process)
@@ -191,15 +191,10 @@ def process_info(ref: Ref) -> ProcessInfo:
     )
 
 
-def look(ref: Any) -> Process:
-    """Return the process behind a reference, dying ones as well, or raise `NoProcess`."""
-    check_reference(ref)
-    if is_via(ref) or is_atom(ref):
-        process = find_even_exiting(ref)
-    else:
-        pid: Pid[Any] = ref if ref.__class__ is Pid else ref.pid
-        process = pid._process
-    if process is None or process.runtime is not runtime():
+def need_even_exiting(ref: object) -> Process:
+    """Return the process behind a reference, also if it is exiting, or raise `NoProcess`."""
+    process = find_even_exiting(ref)
+    if process is None:
         raise no_process(ref)
     return process
 

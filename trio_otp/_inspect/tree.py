@@ -11,7 +11,7 @@ from .._process.runtime import runtime
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_choice
 from .._util.public import public
-from .introspect import look, loop_of, status_of
+from .introspect import loop_of, need_even_exiting, status_of
 from .tree_formats import TreeNode, as_dot, as_json, as_mermaid
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
         ValueError: there is no such output.
     """
     check_choice("output", output, get_args(TreeOutput))
-    root = None if ref is None else look(ref)
+    root = None if ref is None else need_even_exiting(ref)
     return drawn(runtime(), root, output)
 
 

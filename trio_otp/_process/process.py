@@ -316,9 +316,10 @@ class Process(ProcessState):
         if self.dead:
             await trio.lowlevel.checkpoint()
             return
-        if self.ended is None:
-            self.ended: trio.Event | None = trio.Event()
-        await self.ended.wait()
+        extras = self.own_extras()
+        if extras.ended is None:
+            extras.ended = trio.Event()
+        await extras.ended.wait()
 
 
 def _cancel_reason(reason: object) -> str:

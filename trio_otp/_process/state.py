@@ -48,11 +48,21 @@ class Starting(Protocol):
 class Extras:
     """What few processes have; the others share one of these, which is never written."""
 
-    __slots__ = ("metadata", "retired", "started", "suspended", "thread")
+    __slots__ = (
+        "ended",
+        "first_label",
+        "metadata",
+        "retired",
+        "started",
+        "suspended",
+        "thread",
+    )
 
     def __init__(self) -> None:
+        self.first_label: str | None = None  # if it has another label by now
         self.started: Any = None  # what it told its starter
         self.thread: int | None = None  # the worker thread that runs its function, if one does
+        self.ended: trio.Event | None = None  # who waits for its death
         self.retired: bool = False  # it stops what lives in it, and then dies
         self.suspended: bool = False  # by `otp.sys`
         self.metadata: dict[str, Any] | None = None  # what its log records carry
@@ -75,9 +85,7 @@ class ProcessState(Handle):
         "dead",
         "debug",
         "dictionary",
-        "ended",
         "extras",
-        "first_label",
         "instance",
         "lineage",
         "links",
@@ -119,7 +127,6 @@ class ProcessState(Handle):
         this: Any = self  # a `Process`, which is the only class of this kind
         self.pid: Pid[Any] = create(Pid, runtime.next_id(), label, this)  # which has its label, too
         self.name: object = None  # its local name
-        self.first_label: str = label
         self.mailbox: Mailbox = Mailbox()
         # What it runs.
         self.body: Callable[[Process], Awaitable[object]] | None = body  # None for a behaviour
@@ -143,7 +150,6 @@ class ProcessState(Handle):
         self.monitored_by: Keys[Monitor] = None
         self.monitors: Keys[Monitor] = None  # those it has set on others
         self.watchers: Keys[Callback] = None  # of the library; told after the monitors
-        self.ended: trio.Event | None = None
         self.cleanups: Keys[Callback] = None  # of registries; before anyone is told
         self.timers: Keys[Timer] = None  # that end with it
         # How it ends.
@@ -174,7 +180,14 @@ class ProcessState(Handle):
 
     @label.setter
     def label(self, label: str) -> None:
+        self.own_extras().first_label = self.first_label
         self.pid._label = label
+
+    @property
+    def first_label(self) -> str:
+        """What its pid was shown as at first: the function or class that it runs."""
+        first = self.extras.first_label
+        return self.label if first is None else first
 
     @property
     def hosts(self) -> bool:

@@ -30,7 +30,7 @@ import trio
 from trio.testing import MockClock
 
 from .._exits.reasons import KILL
-from .._inspect.introspect import look, loop_of
+from .._inspect.introspect import loop_of, need_even_exiting
 from .._process.names import find_living, is_atom, takes_messages
 from .._process.runtime import runtime
 from .._process.timers import Timer
@@ -101,7 +101,7 @@ class Storm(Handle):
                 "ref=None: expected a supervisor; otp_system.supervisor is None until "
                 "start_supervised has started something"
             )
-        self._root = look(self._tree)
+        self._root = need_even_exiting(self._tree)
         if loop_of(self._root) is None:
             raise TypeError(f"ref={bounded(self._tree)}: expected a supervisor")
         self.over = trio.Event()

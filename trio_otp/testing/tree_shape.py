@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._inspect.introspect import look, loop_of
+from .._inspect.introspect import loop_of, need_even_exiting
 from .._inspect.tree import drawn
 from .._process.names import find_living
 from .._process.runtime import runtime
@@ -117,7 +117,7 @@ def _is(expected: Any, info: ChildInfo) -> bool:
 def _said(info: ChildInfo | None) -> str:
     if info is None:
         return "there is none"
-    process = None if info.pid is None else look(info.pid)
+    process = None if info.pid is None else need_even_exiting(info.pid)
     if process is None:
         return f"{bounded(info.id)} is down"
     known = info.id in (None, process.name, process.label)
