@@ -70,7 +70,7 @@ from trio_otp._supervisor.policy import (
 )
 from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
 from trio_otp._util import version
-from trio_otp._util.bounded import bounded, shown_text, visible
+from trio_otp._util.bounded import bounded, safe_repr, shown_text, visible
 from trio_otp._util.copies import Mark, NoConstructor
 from trio_otp._util.lazy import HOMES, LATE_MODULES
 from trio_otp._util.signature import Parameters, check_arguments, parameters_of

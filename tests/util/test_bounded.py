@@ -11,7 +11,7 @@ import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from inside import bounded
+from inside import bounded, safe_repr, shown_text
 
 
 class Colour(enum.Enum):
@@ -256,3 +256,50 @@ def test_any_value_is_its_repr_or_the_start_of_it(value: object, limit: int) -> 
 
     assert len(text) <= limit
     assert text == repr(value) or text.endswith("...") or "...]" in text
+
+
+class Lie(str):
+    """A text that lies about itself."""
+
+    __slots__ = ()
+
+    def __getitem__(self, _: Any) -> Any:
+        return self
+
+    def __len__(self) -> int:
+        raise ZeroDivisionError
+
+    def isprintable(self) -> bool:
+        return True
+
+
+class Told:
+    """A value whose repr is a text that lies about itself."""
+
+    def __repr__(self) -> str:
+        return Lie("\x1b[2J" * 100)
+
+
+class Nameless(type):
+    """A class of classes whose names raise."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise ZeroDivisionError
+
+
+class Lost(metaclass=Nameless):
+    """A value of such a class, whose repr raises as well."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_a_text_that_lies_about_itself() -> None:
+    """What a repr gives may be of a class of the user's."""
+    for shown in (bounded(Told(), 30), bounded([Told()], 30), shown_text(Lie("\x1b" * 99), 30)):
+        assert shown.__class__ is str
+        assert shown.isprintable()
+        assert len(shown) == 30
+    assert safe_repr(Told()).__class__ is str
+    assert bounded(Lost()) == "<Lost: repr raised ZeroDivisionError>"

@@ -81,7 +81,7 @@ def shown_text(text: str, limit: int = 200) -> str:
     >>> shown_text("bob\x1b[2J\nroot: forged")
     'bob\\x1b[2J\\nroot: forged'
     """
-    text = visible(text[: limit + 1])
+    text = visible(str.__str__(text)[: limit + 1])  # no class of a user, which may lie
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -146,7 +146,7 @@ class _Walk(reprlib.Repr):
         if room < 0:
             return ""
         try:
-            text = self._text(x, type(x), level)
+            text = str.__str__(self._text(x, type(x), level))
         except Exception as exc:  # also of a set that another thread changes
             text = _broken(x, exc)
         self.room = room - len(text) - len(", ")
@@ -208,13 +208,19 @@ def safe_str(value: object) -> str:
 
 def _safe(show: Callable[[object], str], value: object) -> str:
     try:
-        return show(value)
+        return str.__str__(show(value))
     except Exception as exc:
         return _broken(value, exc)
 
 
 def _broken(value: object, exc: Exception) -> str:
-    return f"<{type(value).__name__}: repr raised {type(exc).__name__}>"
+    return f"<{_name_of(type(value))}: repr raised {_name_of(type(exc))}>"
+
+
+def _name_of(kind: type[Any]) -> str:
+    """Return the name of a class, also if its own class has another idea of names."""
+    name: str = vars(type)["__name__"].__get__(kind)
+    return name
 
 
 def _shown_fields(kind: Any) -> list[str] | None:
