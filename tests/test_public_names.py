@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -146,3 +147,20 @@ def test_a_handle_cannot_be_made_by_hand(name: str) -> None:
         with pytest.raises(TypeError, match=how):
             handle(*args, **kwargs)
     assert handle.__final__
+
+
+def test_a_frozen_dataclass_with_slots_knows_itself() -> None:
+    """It can be made with its type argument, and have subclasses with attributes of their own."""
+    assert otp.task.Ok[int](3) == otp.task.Ok(3)
+
+    class Late(otp.Stop):
+        def __init__(self, seconds: float) -> None:
+            super().__init__("late")
+            self.seconds = seconds
+
+    assert Late(2.0).seconds == 2.0
+    for name in ("reason", "other"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(otp.Stop("late"), name, 1)
+    with pytest.raises(FrozenInstanceError):
+        del otp.Stop("late").reason  # type: ignore[misc]

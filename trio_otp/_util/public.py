@@ -43,7 +43,21 @@ def is_ours(thing: object) -> bool:
 def _set_module(thing: Any, module: str) -> None:
     thing.__module__ = module
     if isinstance(thing, type):
+        _settle_frozen(thing)
         for member in vars(thing).values():
             function = getattr(member, "__func__", member)  # of a static or class method
             if isinstance(function, FunctionType) and is_ours(function):
                 function.__module__ = module
+
+
+def _settle_frozen(kind: type[Any]) -> None:
+    """Let a frozen dataclass with slots know itself.
+
+    `dataclass(slots=True)` makes the class anew, but what refuses attributes goes on with the one
+    before. So `Ok[int](3)` would raise, and a subclass could have no attribute of its own.
+    """
+    for name in ("__setattr__", "__delattr__"):
+        function = vars(kind).get(name)
+        if isinstance(function, FunctionType) and "cls" in function.__code__.co_freevars:
+            cell = (function.__closure__ or ())[function.__code__.co_freevars.index("cls")]
+            cell.cell_contents = kind
