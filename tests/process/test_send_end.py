@@ -202,3 +202,33 @@ async def test_one_of_a_buffer_with_a_bound() -> None:
             assert 1 == other.statistics().open_send_channels
         with pytest.raises(trio.BrokenResourceError):
             await other.send("late")
+
+
+async def test_a_worker_thread_is_refused() -> None:
+    """It could not wake the server, which would then wait for ever."""
+    async with otp.open_process():
+        pid = await otp.start_link(Cache)
+        end = otp.send_end(pid)
+        await trio.testing.wait_all_tasks_blocked()
+        for use in (lambda: end.send_nowait("lost"), end.clone, end.close):
+            with pytest.raises(otp.NotInRun):
+                await trio.to_thread.run_sync(use)
+        await trio.to_thread.run_sync(lambda: trio.from_thread.run_sync(end.send_nowait, "came"))
+        assert ["came"] == await Cache.at(pid).read()
+        end.close()
+
+
+async def test_a_thread_with_a_run_of_its_own_finds_it_broken() -> None:
+    """Processes belong to their run."""
+
+    async def elsewhere(end: otp.SendEnd[str]) -> None:
+        with pytest.raises(trio.BrokenResourceError, match="another run"):
+            end.send_nowait("lost")
+        with pytest.raises(trio.BrokenResourceError, match="another run"):
+            await end.send("lost")
+
+    async with otp.open_process():
+        pid = await otp.start_link(Cache)
+        with otp.send_end(pid) as end:
+            await trio.to_thread.run_sync(trio.run, elsewhere, end)
+            assert [] == await Cache.at(pid).read()

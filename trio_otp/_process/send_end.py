@@ -23,6 +23,7 @@ Follows: `trio.MemorySendChannel`.
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import trio
@@ -32,6 +33,7 @@ from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .checkpoints import checkpointed
 from .names import METHODS, need_living, refuse_method
+from .runtime import runtime
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -84,6 +86,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
             trio.BrokenResourceError: the process is dead.
             trio.WouldBlock: the mailbox is bounded, and full.
             TypeError: the message is a decorated method.
+            NotInRun: in a worker thread; `trio.from_thread.run_sync(end.send_nowait, value)` sends.
         """
         self._check(value)
         self._mailbox.send_nowait(self, value)
@@ -107,10 +110,18 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
         await self._mailbox.send(self, value)
 
     def _check(self, value: object) -> None:
+        self._check_place()
         if self._is_closed:
             raise trio.ClosedResourceError("this send end was closed")
         if value.__class__ in METHODS:
             refuse_method(value, self._pid)
+
+    def _check_place(self) -> None:
+        """Refuse another thread: it could not wake who waits, and nobody would any more."""
+        process = self._pid._process
+        if process is not None and process.runtime.thread != get_ident():
+            runtime()  # raises, unless that thread has a run of its own
+            raise trio.BrokenResourceError("the process is of another run")
 
     @enable_ki_protection
     def clone(self) -> SendEnd[T_contra]:
@@ -119,6 +130,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
         Raises:
             trio.ClosedResourceError: this end was closed.
         """
+        self._check_place()
         if self._is_closed:
             raise trio.ClosedResourceError("this send end was closed")
         return create(SendEnd, self._mailbox, self._pid)
@@ -127,6 +139,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
     def close(self) -> None:
         """Close this end, not the mailbox; once more does nothing."""
         if not self._is_closed:
+            self._check_place()
             self._is_closed = True
             self._mailbox.close_end(self)
 
