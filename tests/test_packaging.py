@@ -21,8 +21,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 REPOSITORY = PROJECT["project"]["urls"]["Repository"]
 LINK = re.compile(r"\]\(([^)]+)\)")
 INSTALLED = importlib.metadata.distribution("trio-otp")
-EDITABLE = '"editable": true' in (INSTALLED.read_text("direct_url.json") or "")
-if_built = pytest.mark.skipif(EDITABLE, reason="of the wheel: `nox -s wheel`")
 
 
 def test_one_place_names_the_version() -> None:
@@ -89,7 +87,7 @@ def test_a_commit_is_checked_as_lint_does() -> None:
     assert commands == run
 
 
-@if_built
+@pytest.mark.built
 def test_the_page_on_pypi_has_absolute_links_only() -> None:
     """The text that a built package brings for its page on PyPI leads to no file beside it."""
     links = LINK.findall(INSTALLED.metadata.get_payload() or INSTALLED.metadata["Description"])
@@ -98,7 +96,7 @@ def test_the_page_on_pypi_has_absolute_links_only() -> None:
     assert [] == [link for link in links if not re.match(r"https://|#", link)]
 
 
-@if_built
+@pytest.mark.built
 def test_a_built_package_holds_the_library_and_its_licence() -> None:
     """A wheel has no tests, examples or docs, and the licence of nothing that it does not hold."""
     files = [str(file) for file in INSTALLED.files or []]
@@ -112,7 +110,7 @@ def test_a_built_package_holds_the_library_and_its_licence() -> None:
     }
 
 
-@if_built
+@pytest.mark.built
 def test_an_installed_command_offers_no_demonstration(tmp_path: Path) -> None:
     """Without the examples, `trio-otp --help` does not name what cannot be run."""
     command = [sys.executable, "-m", "trio_otp", "--help"]
