@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import attrs
@@ -303,3 +304,23 @@ def test_a_text_that_lies_about_itself() -> None:
         assert len(shown) == 30
     assert safe_repr(Told()).__class__ is str
     assert bounded(Lost()) == "<Lost: repr raised ZeroDivisionError>"
+
+
+@pytest.mark.parametrize("look", [dict.keys, dict.values, dict.items, MappingProxyType])
+def test_a_look_into_a_dict_is_walked(look: Any) -> None:
+    """As the dict itself: it shows what its own repr would, and takes no longer than it has to."""
+    assert bounded(look({"a": [1], 2: "b"})) == repr(look({"a": [1], 2: "b"}))
+    assert bounded(look({})) == repr(look({}))
+    told = CountedRepr.told
+    assert len(bounded(look({n: CountedRepr() for n in range(1000)}), 50)) <= 50
+    assert CountedRepr.told - told < 50
+
+
+class CountedRepr:
+    """A value that counts how often it is shown."""
+
+    told = 0
+
+    def __repr__(self) -> str:
+        CountedRepr.told += 1
+        return "shown"

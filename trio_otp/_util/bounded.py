@@ -14,6 +14,7 @@ import functools
 import reprlib
 from collections import deque
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ _BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
     frozenset: ("frozenset({", "})"),
     deque: ("deque([", "])"),
     dict: ("{", "}"),
+    MappingProxyType: ("mappingproxy({", "})"),
+    type({}.keys()): ("dict_keys([", "])"),
+    type({}.values()): ("dict_values([", "])"),
+    type({}.items()): ("dict_items([", "])"),
 }
 
 
@@ -184,7 +189,8 @@ class _Walk(reprlib.Repr):
             end = ",)"
         if kind is not base:
             start, end = f"{kind.__name__}({start}", f"{end})"
-        return (self._pairs if base is dict else self._items)(start, x, end, level)
+        has_pairs = base in (dict, MappingProxyType)
+        return (self._pairs if has_pairs else self._items)(start, x, end, level)
 
     def _items(self, start: str, items: Iterable[Any], end: str, level: int) -> str:
         shown = [self.repr1(item, level - 1) for item in islice(items, self.limit)]
