@@ -542,7 +542,7 @@ MUTATIONS = [
         "text from outside is shown as it is",
         8,
         "shown_text",
-        "visible(text[:limit + 1])",
+        "visible(str.__str__(text)[: limit + 1])",
         "text[:limit + 1]",
         "test_text_from_outside.py::test_one_crash_is_one_record",
     ),
