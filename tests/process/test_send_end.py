@@ -232,3 +232,29 @@ async def test_a_thread_with_a_run_of_its_own_finds_it_broken() -> None:
         with otp.send_end(pid) as end:
             await trio.to_thread.run_sync(trio.run, elsewhere, end)
             assert [] == await Cache.at(pid).read()
+
+
+async def test_who_waits_for_room_when_a_subscription_is_left_has_sent_nothing() -> None:
+    """It hears that the end is broken, as whoever comes later."""
+    broken: list[str] = []
+
+    async def wait_for_room(end: otp.SendEnd[str]) -> None:
+        with pytest.raises(trio.BrokenResourceError, match="subscription has ended"):
+            await end.send("late")
+        broken.append("late")
+
+    async with otp.open_supervisor([otp.child(otp.Registry).having(name="reg")]):
+        async with (
+            otp.registry("reg").subscribe("key", max_buffer=1) as channel,
+            trio.open_nursery() as nursery,
+        ):
+            end = otp.send_end(channel.pid)
+            end.send_nowait("first")
+            nursery.start_soon(wait_for_room, end)
+            nursery.start_soon(wait_for_room, end.clone())
+            await trio.testing.wait_all_tasks_blocked()
+            await channel.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BrokenResourceError, match="subscription has ended"):
+                end.send_nowait("later")
+        assert broken == ["late", "late"]

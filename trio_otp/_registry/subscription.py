@@ -81,11 +81,22 @@ class _Buffer(Mailbox):
 
     def send_nowait(self, end: object, message: Any) -> None:
         """Add what comes through a send end; refuse what does not fit."""
-        self._ends[end].send_nowait(message)
+        try:
+            self._ends[end].send_nowait(message)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise self._broken() from None
 
     async def send(self, end: object, message: Any) -> None:
         """Add what comes through a send end as soon as there is room for it."""
-        await self._ends[end].send(message)
+        try:
+            await self._ends[end].send(message)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            if end not in self._ends:
+                raise trio.ClosedResourceError("this send end was closed") from None
+            raise self._broken() from None
+
+    def _broken(self) -> trio.BrokenResourceError:
+        return trio.BrokenResourceError("the subscription has ended")
 
     def statistics(self) -> MailboxStatistics:
         """Return how much is in the buffer, and who is at its ends."""
@@ -119,7 +130,9 @@ class _Buffer(Mailbox):
         return self.queue.popleft() if self.queue else await self.read()  # another task was faster
 
     def unread(self) -> list[Any]:
-        """Take out what the block has not read."""
+        """Take out what the block has not read, and refuse who waits for room."""
+        for way_in in self._ends.values():
+            way_in.close()
         self._move()
         return super().drain()
 
