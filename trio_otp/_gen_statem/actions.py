@@ -24,7 +24,6 @@ from .._util.public import public
 from .timeouts import Event, Shown, TimeoutOf, fields_of
 
 if TYPE_CHECKING:
-    from .._behaviour.results import Stop
     from .._process.request import From
     from .timeouts import (
         CancelTimeout,
@@ -228,10 +227,6 @@ class StopAndReply(_Result):
     ) -> None:
         object.__setattr__(self, "reason", reason)
         object.__setattr__(self, "actions", more or actions)
-
-
-if TYPE_CHECKING:
-    Transition: TypeAlias = NextState | KeepState | RepeatState | StopAndReply | Stop | None
 
 
 def hint_for_result(result: object) -> str:
