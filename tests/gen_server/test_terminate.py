@@ -168,7 +168,7 @@ async def test_terminate_does_not_run_on_a_signal_that_is_not_trapped(
     assert [] == [page for page in pages if isinstance(page, tuple)]
 
 
-async def test_a_doomed_server_answers_nobody_and_takes_no_message(autojump_clock: Any) -> None:
+async def test_an_exiting_server_answers_nobody_and_takes_no_message(autojump_clock: Any) -> None:
     """A handler without a checkpoint after the signal ends, but its reply does not go out."""
     pages: Pages = []
 
@@ -190,7 +190,7 @@ async def test_a_doomed_server_answers_nobody_and_takes_no_message(autojump_cloc
         assert 1 == trio.current_time()
 
 
-async def test_a_doomed_server_takes_no_more_messages(autojump_clock: Any) -> None:
+async def test_an_exiting_server_takes_no_more_messages(autojump_clock: Any) -> None:
     """What is queued behind the handler in which the signal arrived is not handled."""
     pages: Pages = []
 

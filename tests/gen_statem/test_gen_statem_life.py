@@ -233,7 +233,7 @@ async def test_a_cancellation_in_the_middle_of_a_callback() -> None:
     assert [otp.SHUTDOWN] == failed
 
 
-async def test_a_doomed_machine_answers_nobody() -> None:
+async def test_an_exiting_machine_answers_nobody() -> None:
     """An exit signal that came during a callback without a checkpoint counts before its result."""
 
     def exits(_: object) -> Any:

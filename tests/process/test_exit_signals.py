@@ -105,7 +105,7 @@ async def test_a_signal_ends_a_process_with_its_reason() -> None:
         assert "please" == await next_down()
 
 
-async def test_a_doomed_process_is_dead_for_everybody() -> None:
+async def test_an_exiting_process_is_dead_for_everybody() -> None:
     """A process with a signal on its way is not alive, not found, and keeps its first reason."""
     async with otp.open_process():
         pid, _ = otp.spawn_monitor(idle)

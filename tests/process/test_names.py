@@ -246,7 +246,7 @@ async def test_a_registry_that_raises_fails_the_start() -> None:
         assert 1 == len(runtime().processes)
 
 
-async def test_a_registry_that_raises_does_not_break_an_epilogue() -> None:
+async def test_a_registry_that_raises_does_not_break_a_death() -> None:
     """If freeing a via name raises, it is told, and links and monitors hear all the same."""
 
     class Broken(Phones):

@@ -115,7 +115,7 @@ async def test_a_timer_to_the_dead_is_dead(autojump_clock: Any) -> None:
         assert 0 == runtime().timers.pending()
 
 
-async def test_a_timer_to_a_doomed_process_is_dropped(autojump_clock: Any) -> None:
+async def test_a_timer_to_an_exiting_process_is_dropped(autojump_clock: Any) -> None:
     """A timer that fires while its process is ending reaches nobody."""
 
     async def slow_end() -> None:
