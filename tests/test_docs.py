@@ -201,8 +201,8 @@ def is_public(name: str) -> bool:
 
 
 def is_of_the_kit(name: str) -> bool:
-    home = getattr(getattr(otp.testing, name), "__module__", "")
-    return not name.startswith("_") and home.startswith("trio_otp.testing.")
+    module = getattr(getattr(otp.testing, name), "__module__", "")
+    return not name.startswith("_") and module.startswith("trio_otp.testing.")
 
 
 def leads_somewhere(page: Path, link: str) -> bool:

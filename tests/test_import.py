@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
-from inside import HOMES, LATE_MODULES
+from inside import LATE_MODULES, LATE_NAMES
 
 import trio_otp as otp
 
@@ -21,7 +21,7 @@ ROOT = Path(otp.__file__).parents[1]
 BODY = ast.parse(Path(otp.__file__).read_text(encoding="utf-8")).body
 # What the standard library and others have that takes long to import, beside what Trio needs.
 HEAVY = {"argparse", "asyncio", "difflib", "importlib.metadata", "rich", "tomllib", "trio_util"}
-LATE = set(HOMES.values()) | {
+LATE = set(LATE_NAMES.values()) | {
     "cli",
     "program",
     "registry_table",
@@ -53,12 +53,12 @@ def imports(nodes: Iterable[ast.AST]) -> dict[str, str]:
 NOW = imports(BODY)
 LATER = imports(node for branch in BODY if isinstance(branch, ast.If) for node in branch.body)
 EXPORTED = {name for name in NOW | LATER if not name.startswith("_")}
-MODULES = {name for name, home in (NOW | LATER).items() if name == home}
+MODULES = {name for name, module in (NOW | LATER).items() if name == module}
 
 
 def test_the_table_of_late_names_is_what_type_checkers_read() -> None:
     """Each name that is imported late comes from where the static import says."""
-    assert LATER == HOMES
+    assert LATER == LATE_NAMES
     assert {name for name in LATER if inspects_as_module(name)} == LATE_MODULES
 
 
@@ -88,14 +88,14 @@ def test_every_name_is_what_its_module_has(first: str) -> None:
     code = f"""
 import importlib
 import trio_otp as otp
-homes, modules = {NOW | LATER!r}, {sorted(MODULES)!r}
+sources, modules = {NOW | LATER!r}, {sorted(MODULES)!r}
 def from_modules():
-    for home in sorted(set(homes.values())):
-        importlib.import_module("trio_otp." + home)
-names = list(homes)
+    for source in sorted(set(sources.values())):
+        importlib.import_module("trio_otp." + source)
+names = list(sources)
 {first}
-for name, home in homes.items():
-    module = sys.modules["trio_otp." + home]
+for name, source in sources.items():
+    module = sys.modules["trio_otp." + source]
     if getattr(otp, name) is not (module if name in modules else vars(module)[name]):
         print(name)
 """

@@ -227,14 +227,14 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._util.version import __version__ as __version__
 else:
     from ._util.copies import Mark as _Mark  # noqa: F401 - pickles name it so
-    from ._util.lazy import HOMES as _HOMES
+    from ._util.lazy import LATE_NAMES as _LATE_NAMES
     from ._util.lazy import find as _find
 
     del TYPE_CHECKING
-    __all__ = [name for name in sorted({*globals(), *_HOMES}) if not name.startswith("_")]
+    __all__ = [name for name in sorted({*globals(), *_LATE_NAMES}) if not name.startswith("_")]
 
     def __getattr__(name: str) -> object:
-        return _find(__name__, _HOMES, name)
+        return _find(__name__, _LATE_NAMES, name)
 
     def __dir__() -> list[str]:
         return list(__all__)

@@ -179,5 +179,5 @@ def _is_plain_builtin(function: Any) -> bool:
     """Check whether it is a function in C of the standard library: none is to be awaited."""
     if not isinstance(function, BuiltinFunctionType) or function is anext:
         return False
-    home = function.__self__
-    return isinstance(home, ModuleType) and home.__name__ in sys.stdlib_module_names
+    module = function.__self__
+    return isinstance(module, ModuleType) and module.__name__ in sys.stdlib_module_names

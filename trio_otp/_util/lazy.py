@@ -5,8 +5,8 @@ Few programs use all of it at once, and to build a class costs time, a dataclass
 The rest is imported when its name is looked up. What may be needed while something goes wrong, the
 reports of crashes for example, is never late: it must not depend on files that may be gone.
 
-`HOMES` says in which module a late name is. `tests/test_import.py` holds it to the imports under
-`TYPE_CHECKING` in `__init__.py`, which editors and type checkers read.
+`LATE_NAMES` says in which module a late name is. `tests/test_import.py` holds it to the imports
+under `TYPE_CHECKING` in `__init__.py`, which editors and type checkers read.
 """
 
 from __future__ import annotations
@@ -78,28 +78,28 @@ _NAMES: Final = {
 }
 
 
-def find(package: str, homes: Mapping[str, str], name: str) -> Any:
+def find(package: str, modules: Mapping[str, str], name: str) -> Any:
     """Import what is named at its first use, and keep it in the package.
 
     Args:
         package: the package that has late names.
-        homes: {late name: the module it is in, or that it is}.
+        modules: {late name: the module it is in, or that it is}.
         name: what is asked for.
 
     Raises:
         AttributeError: there is no such name.
     """
-    if name not in homes:
+    if name not in modules:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    home = import_module(f"{package}.{homes[name]}")
-    found = home if homes[name] == name else getattr(home, name)
+    module = import_module(f"{package}.{modules[name]}")
+    found = module if modules[name] == name else getattr(module, name)
     setattr(sys.modules[package], name, found)
     return found
 
 
 def table(names: Mapping[str, str]) -> dict[str, str]:
     """Return {name: module} of {module: names with spaces between them}."""
-    return {name: home for home, listed in names.items() for name in listed.split()}
+    return {name: module for module, listed in names.items() for name in listed.split()}
 
 
-HOMES: Final[dict[str, str]] = {**table(_NAMES), **{name: name for name in LATE_MODULES}}
+LATE_NAMES: Final[dict[str, str]] = {**table(_NAMES), **{name: name for name in LATE_MODULES}}

@@ -68,7 +68,7 @@ else:
     from .._util.lazy import find as _find
     from .._util.lazy import table as _table
 
-    _HOMES = _table(
+    _LATE_NAMES = _table(
         {
             "assertions": "assert_call_fails assert_down assert_restarted",
             "errors": "UsedAfterTest UnknownServer",
@@ -89,11 +89,11 @@ else:
             "virtual_time": "VirtualTime virtual_clock",
         }
     )
-    __all__ = list(_HOMES)
+    __all__ = list(_LATE_NAMES)
 
     def __getattr__(name: str) -> object:
         try:
-            return _find(__name__, _HOMES, name)
+            return _find(__name__, _LATE_NAMES, name)
         except ModuleNotFoundError as exc:
             if name != "ServerMachine" or str(exc.name).partition(".")[0] != "hypothesis":
                 raise
