@@ -197,7 +197,7 @@ async def test_a_reference_that_was_left_out() -> None:
     async with otp.open_supervisor([otp.child(Shelf).having(name="shelf")]):
         with pytest.raises(TypeError, match=r"'key'; .*: write Shelf\.get\(ref, 'k', wait=True\)$"):
             await get("k", wait=True)
-        with pytest.raises(TypeError, match=r": write Shelf\.put\(ref, 5\)$"):
+        with pytest.raises(TypeError, match=r"; on the class .*: write Shelf\.put\(ref, 5\)$"):
             put(5)
         for arguments in (["shelf"], ["k", "l", "m"]):  # the mistake is another one
             with pytest.raises(TypeError, match=r"^(?!.*write).*$"):

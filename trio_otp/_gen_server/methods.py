@@ -115,7 +115,7 @@ class _Method(Handle):
         shown = [bounded(value, 60) for value in (ref, *args)]
         shown += [f"{name}={bounded(value, 60)}" for name, value in kwargs.items()]
         line = f"{self.owner.__name__}.{self.name}(ref, {', '.join(shown)})"
-        return TypeError(f"{error}; the server comes first: write {line}")
+        return TypeError(f"{error}; on the class the server comes first: write {line}")
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
