@@ -1,4 +1,4 @@
-"""A block, in which applications live: `open_application` or `open_controller`.
+"""A block, in which applications live: what `open_application` opens.
 
 It owns their nursery, and stops them in reverse start order when it is left.
 """
