@@ -301,7 +301,7 @@ async def dynamic_restarts() -> None:
 async def partitions() -> None:
     child = otp.child(otp.PartitionSupervisor, otp.child(Slow), partitions=2).having(name="p")
     async with otp.open_supervisor([child]):
-        pool = otp.Partitions("p")
+        pool = otp.partitions("p")
         await otp.call(pool.via("key"), 1)
         await pool.resize(1)
         await pool.resize(2)
