@@ -19,11 +19,21 @@ from public_api import NAMESPACES, exported
 import trio_otp as otp
 
 MODULES = {name: import_module(name) for name in NAMESPACES}
-# Every class and function with a public name, under the first namespace that exports it.
-PUBLIC: dict[str, Any] = {}
-for _namespace, _name, _value in exported():
-    if isinstance(_value, type | FunctionType) and _value not in PUBLIC.values():
-        PUBLIC[f"{_namespace}.{_name}"] = _value
+
+
+def public() -> dict[str, Any]:
+    """Return every public class and function, by the first namespace that exports it.
+
+    As they are now: a test of notebooks may have reloaded the extension meanwhile.
+    """
+    found: dict[str, Any] = {}
+    for namespace, name, value in exported():
+        if isinstance(value, type | FunctionType) and value not in found.values():
+            found[f"{namespace}.{name}"] = value
+    return found
+
+
+PUBLIC = public()
 
 
 @pytest.mark.parametrize("name", NAMESPACES)
@@ -78,7 +88,7 @@ def test_methods_say_the_namespace_of_their_class() -> None:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_public_names_are_pickled_as_such(protocol: int) -> None:
     """A pickle of a class or function names no private module, and gives it back."""
-    for value in PUBLIC.values():
+    for value in public().values():
         data = pickle.dumps(value, protocol)
         assert b"trio_otp._" not in data
         assert value is pickle.loads(data)
@@ -86,7 +96,7 @@ def test_public_names_are_pickled_as_such(protocol: int) -> None:
 
 def test_a_pickle_finds_names_that_have_not_been_imported() -> None:
     """Where a pickle is loaded nothing of the library need be there: its names are found late."""
-    things = [value for name, value in PUBLIC.items() if not name.startswith("trio_otp.testing.")]
+    things = [value for name, value in public().items() if not name.startswith("trio_otp.testing.")]
     code = "import pickle, sys; print(len(pickle.load(sys.stdin.buffer)))"
     done = subprocess.run(
         [sys.executable, "-c", code],
