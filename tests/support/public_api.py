@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 from importlib import import_module
@@ -84,8 +85,8 @@ def _no_constructor(cls: type[Any]) -> bool:
 
 
 def _made(cls: type[Any]) -> str:
-    if "__init__" not in vars(cls) and issubclass(cls, BaseException):
-        return ""
+    if "__init__" not in vars(cls) and issubclass(cls, BaseException | enum.Enum):
+        return ""  # what each Python says of these is its own matter
     try:
         return f" {_signature(cls)}"
     except ValueError:  # of a class in C

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEPTH: Final = 8  # levels of nesting that are shown
 HIDDEN: Final = "_otp_shown"  # an attribute of an exception: what is shown in its place
 _NONE: Final = object()
+_EMPTY: Final[dict[object, object]] = {}
 _BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -31,9 +32,9 @@ _BRACKETS: Final[dict[type[Any], tuple[str, str]]] = {
     deque: ("deque([", "])"),
     dict: ("{", "}"),
     MappingProxyType: ("mappingproxy({", "})"),
-    type({}.keys()): ("dict_keys([", "])"),
-    type({}.values()): ("dict_values([", "])"),
-    type({}.items()): ("dict_items([", "])"),
+    type(_EMPTY.keys()): ("dict_keys([", "])"),
+    type(_EMPTY.values()): ("dict_values([", "])"),
+    type(_EMPTY.items()): ("dict_items([", "])"),
 }
 
 
