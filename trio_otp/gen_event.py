@@ -54,18 +54,16 @@ from ._gen_event.functions import (
     add_handler,
     add_sup_handler,
     call,
-    check_response,
     delete_handler,
     notify,
-    receive_response,
     send_request,
     stop,
     swap_handler,
     swap_sup_handler,
     sync_notify,
-    wait_response,
     which_handlers,
 )
+from ._gen_server.request_ids import check_response, receive_response, wait_response
 
 __all__ = [
     "add_handler",

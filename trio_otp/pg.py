@@ -37,10 +37,6 @@ Follows: Erlang's `pg`; there is one node, so all members are local ones.
 from __future__ import annotations
 
 from ._pg.groups import (
-    GroupMonitor,
-    Joined,
-    Left,
-    Scope,
     demonitor,
     get_members,
     join,
@@ -49,6 +45,7 @@ from ._pg.groups import (
     monitor_scope,
     which_groups,
 )
+from ._pg.scope import GroupMonitor, Joined, Left, Scope
 
 __all__ = [
     "GroupMonitor",

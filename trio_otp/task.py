@@ -54,29 +54,13 @@ Follows: Elixir's `Task`.
 
 from __future__ import annotations
 
-from ._task.functions import (
-    Exited,
-    Ok,
-    Outcome,
-    Task,
-    TaskExited,
-    TaskNotOwned,
-    TaskReply,
-    TaskStream,
-    TaskTimeout,
-    async_stream,
-    await_many,
-    await_one,
-    child,
-    completed,
-    ignore,
-    shutdown,
-    start,
-    start_async,
-    start_link,
-    yield_many,
-    yield_one,
-)
+from ._task.functions import child, completed, start, start_async, start_link
+from ._task.handle import Task, TaskReply
+from ._task.result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskTimeout
+from ._task.shutdown import ignore, shutdown
+from ._task.stream import async_stream
+from ._task.stream_loop import TaskStream
+from ._task.wait import await_many, await_one, yield_many, yield_one
 
 __all__ = [
     "Exited",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 from worker_kit import NAME, OK, kill, until
 
 import trio_otp as otp
@@ -79,7 +80,7 @@ async def test_one_export_at_a_time(service: Service) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(start, "first")
-        await trio.sleep(0.002)
+        await wait_all_tasks_blocked()  # but the thread that writes
         await start("second")
     await start("third")
 
@@ -188,7 +189,7 @@ async def test_killed_export_leaves_nothing(service: Service) -> None:
 
         @nursery.start_soon
         async def _() -> None:
-            await trio.sleep(0.02)
+            await wait_all_tasks_blocked()  # but the thread that writes
             await kill(NAME)
 
         with pytest.raises(TryAgain, match="no answer from the worker"):

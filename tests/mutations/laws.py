@@ -155,7 +155,7 @@ MUTATIONS = [
     Mutation(
         "busy servers fall asleep",
         6,
-        "IdleTimer.wins",
+        "IdleTimer.is_over",
         "self._handled != self._process.messages_handled",
         "self._handled < 0",
         "test_hibernation.py::test_it_sleeps_when_it_has_been_idle_for_so_long",

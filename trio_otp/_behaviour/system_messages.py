@@ -42,11 +42,11 @@ class Host(Protocol):
 
     def is_stop_message(self, message: Exit) -> bool:
         """Check whether an exit message is the parent's, or a supervisor's order to end."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as on an order to end."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
 class Request:
@@ -57,8 +57,8 @@ class Request:
     outlives_caller: ClassVar[bool] = False
 
     async def carry_out(self, host: Host) -> Any:  # noqa: ASYNC124 - some wait
-        """Do it in the process, and give the answer."""
-        raise NotImplementedError
+        """Do it in the process, and return the answer."""
+        raise NotImplementedError  # each request has its own
 
     def then(self, host: Host) -> None:
         """Go on after the answer has been given."""

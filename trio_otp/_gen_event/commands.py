@@ -34,23 +34,23 @@ class Manager(Protocol):
 
     def need(self, key: HandlerKey) -> HandlerEntry:
         """Find a handler."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
     async def add(self, entry: HandlerEntry) -> None:
         """Start a handler and put it into the table."""
 
     async def take_out(self, entry: HandlerEntry, reason: object) -> Ran:
         """Take a handler out, and run its `terminate`."""
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
     async def swap(self, old: HandlerKey, reason: object, new: HandlerEntry, *, sup: bool) -> None:
         """Put a handler in place of another."""
 
     async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
-        """Let a handler answer."""
+        """Return the answer of a handler."""
 
     async def tell_all(self, callback: str, message: Any) -> None:
-        """Tell all handlers."""
+        """Run a callback of all handlers."""
 
 
 class ManagerCommand(Handled):
@@ -67,7 +67,7 @@ class ManagerCommand(Handled):
             return Reply(outcome.Error(exc))
 
     async def do(self, manager: Manager, from_: From[Any]) -> Any:
-        """Do it; give the answer."""
+        """Do it, and return the answer."""
         raise NotImplementedError  # each command has its own
 
 

@@ -14,7 +14,6 @@ from .._exits.reasons import NORMAL
 from .._gen_server import request_ids
 from .._gen_server import server as gen_server
 from .._gen_server.request_collection import RequestIds
-from .._gen_server.request_ids import check_response, receive_response, wait_response
 from .._process.checkpoints import checkpointed
 from .._process.names import (
     find_living,
@@ -45,23 +44,6 @@ if TYPE_CHECKING:
     from .._gen_server.request_ids import RequestId
     from .._process.names import Ref
     from .handler import GenEvent, HandlerKey
-
-__all__ = [
-    "add_handler",
-    "add_sup_handler",
-    "call",
-    "check_response",
-    "delete_handler",
-    "notify",
-    "receive_response",
-    "send_request",
-    "stop",
-    "swap_handler",
-    "swap_sup_handler",
-    "sync_notify",
-    "wait_response",
-    "which_handlers",
-]
 
 
 @public_in("gen_event")

@@ -146,7 +146,7 @@ class ServerLoop(MessageLoop):
         return ("continue", message.token) if kind is Continue else ("info", message)
 
     def _tell(self, debug: Debug, message: Any) -> None:
-        """Tell the watchers of a message in hand."""
+        """Report a message in hand to the watchers."""
         kind, content = self._told_as(message)
         if kind == "call":
             debug.event("in", content, client=message)
@@ -154,7 +154,7 @@ class ServerLoop(MessageLoop):
             debug.event("continue" if kind == "continue" else "in", content)
 
     def _tell_result(self, debug: Debug, message: Any, result: Any) -> None:
-        """Tell the watchers what has come of it: an answer, or none."""
+        """Report to the watchers what has come of it: an answer, or none."""
         kind, content = self._told_as(message)
         if kind == "call" and result.__class__ is Reply:
             debug.event("out", result.value, client=message)

@@ -93,7 +93,7 @@ class MessageLoop(Life):
                 await self._pause()
             else:
                 if not queue and self._deadline is None and process.pending_exit is UNSET:
-                    if self._idle_timer is not None and self._idle_timer.wins():
+                    if self._idle_timer is not None and self._idle_timer.is_over():
                         return
                     try:
                         mailbox.park()
@@ -187,7 +187,7 @@ class MessageLoop(Life):
             return Timeout()
 
     async def _pause(self) -> None:
-        """Let others run now and then, as between messages, and an exit signal arrive."""
+        """Make a checkpoint if the burst is over or an exit signal is pending, as elsewhere."""
         process, now = self.process, self.process.runtime.now()
         process.enter_scope()
         if process.pending_exit is not UNSET or self._budget <= 0 or now >= self._until:

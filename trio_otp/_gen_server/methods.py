@@ -79,7 +79,7 @@ class _Method(Handle):
         raise NotImplementedError  # a call waits for its answer, a cast does not
 
     def dressed(self, bound: F) -> F:
-        """Let what sends the method have the name, the docstring and the signature of it."""
+        """Set name, docstring and signature of what sends the method."""
         function: Any = bound
         function.__name__, function.__qualname__ = self.name, f"{self.owner.__name__}.{self.name}"
         function.__doc__, function.__module__ = self.__doc__, self.__module__

@@ -18,7 +18,8 @@ of the requests, and whose end is noticed. A server is that owner, and nobody wa
 15
 
 **Client side** `otp.call` waits for an answer, `otp.cast` and `otp.send` do not; `otp.stop` ends
-it. The module `client` puts typed methods over them, which is how most servers are written.
+it. Methods decorated by `otp.on_call` and its like put a typed client over them, which is how most
+servers are written.
 
 **Server side** the instance is the state, and only the server's own task touches it. Callbacks are
 `def` or `async def`; while one waits, the next message does too. A long piece of work goes to a

@@ -163,7 +163,7 @@ class SpecialProcess(Handle):
             await self._handle_system(message)
 
     def tell(self, kind: Kind, content: Any = None) -> None:
-        """Tell the watchers of the process of an event; `receive` tells `in` by itself.
+        """Report an event to the watchers of the process; `receive` tells `in` by itself.
 
         Args:
             kind: as of `otp.sys.DebugEvent`.

@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.process import Process
 
-__all__ = [
-    "GroupMonitor",
-    "Joined",
-    "Left",
-    "Scope",
-    "demonitor",
-    "get_members",
-    "join",
-    "leave",
-    "monitor",
-    "monitor_scope",
-    "which_groups",
-]
 Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
 
 

@@ -96,7 +96,7 @@ class OsGroup:
 
     @enable_ki_protection
     async def guard(self, pid: int) -> None:
-        """Tell the leader its program, and wait until it ignores the signals that the program gets.
+        """Send the leader its program, and wait until it ignores the signals that the program gets.
 
         Args:
             pid: the number of the program.

@@ -180,7 +180,7 @@ class WorkerThread(Behaviour):
 
     @enable_ki_protection
     async def _await_stop(self, process: Process, grace: trio.CancelScope) -> None:
-        """Tell the thread to stop when the process is cancelled."""
+        """Ask the thread to stop when the process is cancelled."""
         try:
             await trio.sleep_forever()
         finally:

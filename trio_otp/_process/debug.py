@@ -129,7 +129,7 @@ class Debug:
     # -- what happens ------------------------------------------------------------------------
 
     def event(self, kind: Kind, content: Any = None, **more: Any) -> None:
-        """Tell all watchers; none of them can hurt the process."""
+        """Report an event to all watchers; none of them can hurt the process."""
         event = DebugEvent(kind, self._process.pid, content, **more)
         if kind in self._counts:
             self._counts[kind] += 1

@@ -87,7 +87,7 @@ class IdleTimer:
         self._since = 0.0  # and when that was
         self._timer: Timer | None = None
 
-    def wins(self) -> bool:
+    def is_over(self) -> bool:
         """Check, each time an idle server is about to wait, whether it is to sleep instead."""
         if not _may_sleep(self._process):
             return False

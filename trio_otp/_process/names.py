@@ -2,6 +2,9 @@
 
 A reference is a `Pid`, an atom (a str, an enum member or a class), or a via tuple `("via",
 registry, key)`. Names resolve anew at every use and are gone before anyone learns of a death.
+
+It is long because looking up, registering and sending share one idea of what a reference may be.
+
 Follows: Erlang's `erlang:register/2`, and the `{:via, module, term}` of Elixir's GenServer,
 section "Name registration".
 """

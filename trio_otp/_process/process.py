@@ -78,7 +78,7 @@ class Process(ProcessState):
             raise
         except BaseException as exc:
             if self.hosts and passes_through(exc):
-                raise  # it ends with its nursery, lest its starter hears of it before that raises
+                raise  # it ends with its nursery, so that its starter hears of it only after that
             reason = reason_of(exc)
             self._report(exc, reason)
             self.die(reason)
@@ -250,7 +250,7 @@ class Process(ProcessState):
         if not self.trap_exit:
             self.exit_with(reason, run_terminate=True)
         elif interrupt and self.hosts:
-            # the death of whoever ordered its end changes nothing about that, a shutdown does
+            # The death of its parent does not change a reason it was given before; a shutdown does.
             if self.stop_message is not None and reason is not SHUTDOWN:
                 reason = self.stop_message.reason
             self.exit_with(reason, run_terminate=True)

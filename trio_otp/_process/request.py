@@ -93,11 +93,16 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         who = self._task.name if self._task is not None else "nobody"
         return f"<From {who!r} {'done' if self._done else 'waiting'}>"
 
-    def _wait(self) -> Coroutine[Any, Any, Any]:
+    def _wait(
+        self, abort: Callable[[Callable[[], Any]], Abort] | None = None
+    ) -> Coroutine[Any, Any, Any]:
         """Put the request into the server's mailbox; return the wait for the answer.
 
         The caller awaits that at once, with Ctrl-C held off. A coroutine of its own for this would
         cost some percent of a call.
+
+        Args:
+            abort: what a cancellation calls in place of `_abort`.
         """
         timeout = self._timeout
         if timeout == 0:
@@ -107,16 +112,12 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             return self._refused()
         if timeout is not None and timeout != math.inf:
             self._fifo = self._server.runtime.timers.limit(self, timeout, self._since)
-        return wait_task_rescheduled(self._abort)  # noqa: ASYNC105 - the caller of this awaits it
+        abort = self._abort if abort is None else abort
+        return wait_task_rescheduled(abort)  # noqa: ASYNC105 - the caller of this awaits it
 
     async def _refused(self) -> Any:
         await trio.lowlevel.checkpoint()
         return self._value.unwrap()
-
-    def _limit(self) -> None:
-        """Set the time-out of a request that has been sent."""
-        if self._timeout is not None and self._timeout != math.inf and not self._done:
-            self._fifo = self._server.runtime.timers.limit(self, self._timeout, self._since)
 
     def _send(self) -> None:
         """Put the request of this task into the mailbox."""
@@ -131,7 +132,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             server.requests = {}
         server.requests[self] = None
         server.mailbox.put(self)
-        self._task = task  # not before: whoever answers inside `put` must not wake a task that runs
+        self._task = task  # not before: an answer inside `put` must not wake a task that runs
 
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""

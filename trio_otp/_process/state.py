@@ -246,7 +246,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def add_monitor(self, monitor: Monitor) -> None:
-        """Let the watcher of a monitor hear of the end of this process."""
+        """Add a monitor, whose watcher gets a Down at the end of this process."""
         this: Any = self
         monitor.target = this
         self.monitored_by = with_key(self.monitored_by, monitor)
@@ -255,7 +255,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def remove_monitor(self, monitor: Monitor) -> None:
-        """Let the watcher of a monitor hear nothing."""
+        """Remove a monitor: its watcher gets no Down."""
         monitor.target = None  # who keeps the monitor does not keep the dead
         self.monitored_by = without_key(self.monitored_by, monitor)
         watcher = monitor.watcher
@@ -263,7 +263,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def add_request(self, request: From[Any]) -> None:
-        """Note a call that is to be answered, by the end of this process at the latest."""
+        """Record a call that is to be answered, by the end of this process at the latest."""
         if self.requests is None:
             self.requests = {}
         self.requests[request] = None
@@ -300,7 +300,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def pack(self) -> None:
-        """Let its tables take little room until they are used again."""
+        """Pack its tables, so that they take little room until they are used again."""
         self.requests = self.requests or None
         self.links = packed(self.links)
         self.monitored_by = packed(self.monitored_by)

@@ -160,7 +160,7 @@ class Start:
 
 @enable_ki_protection
 def acknowledge(process: Process, value: Any, why_not: str) -> None:
-    """Tell the starter of a plain process that it has started, and keep the value it gives."""
+    """Report to the starter of a plain process that it has started; keep the value it gives."""
     starting = process.starting
     if starting is None:
         raise RuntimeError(why_not)
@@ -209,7 +209,7 @@ async def start_and_wait(start: Start) -> Process | None:
         raise
     except StartError as exc:
         if isinstance(exc.reason, BaseException) and passes_through(exc.reason):
-            await trio.lowlevel.checkpoint()  # Ctrl-C in init: whoever lives in its nursery ends
+            await trio.lowlevel.checkpoint()  # Ctrl-C in init: all that lives in its nursery ends
         raise
     finally:
         leave_wait(caller)

@@ -83,7 +83,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell that a child has ended and that this matters."""
+    """Report that a child has ended and that this matters."""
 
     id: Any
     reason: object

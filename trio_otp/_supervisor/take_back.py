@@ -22,12 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import (
-    Abort,
-    cancel_shielded_checkpoint,
-    checkpoint_if_cancelled,
-    wait_task_rescheduled,
-)
+from trio.lowlevel import Abort, cancel_shielded_checkpoint, checkpoint_if_cancelled
 
 from .._exits.call_errors import CallError
 from .._process.runtime import calling_process, current_process
@@ -43,17 +38,14 @@ if TYPE_CHECKING:
 
 async def wait_for_start(from_: From[Any]) -> Any:
     """Do as `From._wait`, for a start that is to be undone when it is cancelled."""
-    if from_._timeout == 0:
-        return await from_._wait()
     await checkpoint_if_cancelled()
     try:
-        from_._send()
-        from_._limit()
+        answer = from_._wait(partial(_abort, from_))
     except CallError:  # it would wait for itself
         await cancel_shielded_checkpoint()
         raise
     try:
-        return await wait_task_rescheduled(partial(_abort, from_))
+        return await answer
     except (trio.Cancelled, KeyboardInterrupt):
         await _take_back(from_)
         raise

@@ -14,13 +14,8 @@ from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.copies import create
 from .._util.public import public_in
-from .handle import Task, TaskReply
+from .handle import Task
 from .job import Job
-from .result import Exited, Ok, Outcome, TaskExited, TaskNotOwned, TaskTimeout
-from .shutdown import ignore, shutdown
-from .stream import async_stream
-from .stream_loop import TaskStream
-from .wait import await_many, await_one, yield_many, yield_one
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,30 +28,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-__all__ = [
-    "Exited",
-    "Ok",
-    "Outcome",
-    "Task",
-    "TaskExited",
-    "TaskNotOwned",
-    "TaskReply",
-    "TaskStream",
-    "TaskTimeout",
-    "async_stream",
-    "await_many",
-    "await_one",
-    "child",
-    "completed",
-    "ignore",
-    "shutdown",
-    "start",
-    "start_async",
-    "start_link",
-    "yield_many",
-    "yield_one",
-]
 
 
 @public_in("task")

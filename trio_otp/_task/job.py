@@ -43,7 +43,7 @@ class Sink(Protocol):
 
     @property
     def _wanted(self) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError  # of a protocol: it only says what there has to be
 
     def _bind(self, process: Process) -> None: ...
 

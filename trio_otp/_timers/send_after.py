@@ -222,7 +222,7 @@ class Shot:
         return process.alive
 
     def _reach(self, process: Process) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of timer has its own
 
     def _find(self) -> Process | None:
         """Resolve a name; the error of a user's registry must not end the timer service."""

@@ -141,7 +141,7 @@ class Events:
         setattr(self, event, _Dispatch(self, event, rest) if rest else None)
 
     def emit(self, event: str, *args: object) -> None:
-        """Tell the listeners of a slot that is off the hot path."""
+        """Call the listeners of a slot that is off the hot path."""
         slot = getattr(self, event)
         if slot is not None:
             slot(*args)

@@ -147,10 +147,10 @@ class ServerMachine(RuleBasedStateMachine):
         return ()
 
     def restarted(self) -> None:
-        """Tell the model that the server has been started anew."""
+        """Record in the model that the server has been started anew."""
 
     def lost(self, request: Any) -> None:
-        """Tell the model that this request of `requests` was handled, and then came a crash.
+        """Record in the model that this request of `requests` was handled, and then came a crash.
 
         It was handled as far as that takes no time; `restarted` is called after this.
 
