@@ -133,7 +133,6 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._application.errors import UnknownApplication as UnknownApplication
     from ._application.open_application import OpenApplication as OpenApplication
     from ._application.open_application import open_application as open_application
-    from ._application.program import run as run
     from ._gen_event.handler import GenEvent as GenEvent
     from ._gen_event.handler import HandlerExit as HandlerExit
     from ._gen_event.handler import OwnerExited as OwnerExited
@@ -188,6 +187,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._port.output import PortLine as PortLine
     from ._port.port import Port as Port
     from ._port.worker_thread import WorkerThread as WorkerThread
+    from ._program.program import run as run
     from ._registry.handle import RegistryHandle as RegistryHandle
     from ._registry.handle import registry as registry
     from ._registry.registry import KeyNotRegistered as KeyNotRegistered

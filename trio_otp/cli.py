@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, _rest: list[str]) -> int:
-    from ._application.program import run  # noqa: PLC0415  (what is not used is not imported)
+    from ._program.program import run  # noqa: PLC0415  (what is not used is not imported)
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)

@@ -14,7 +14,6 @@ from trio_otp._application.controller import controller
 from trio_otp._application.environment import parse_setting
 from trio_otp._application.explain import explain
 from trio_otp._application.graph import present
-from trio_otp._application.program import _Program
 from trio_otp._behaviour.child_options import CHECKS, ChildOptions, ClassOptions
 from trio_otp._behaviour.results import Ignore
 from trio_otp._exits.bare import NURSERY_TEXT, essence
@@ -49,6 +48,7 @@ from trio_otp._process.process import Process
 from trio_otp._process.runtime import Runtime, need_process, runtime
 from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
+from trio_otp._program.program import _Program
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key
 from trio_otp._supervisor.dynamic_loop import DynamicLoop

@@ -51,7 +51,7 @@ _NAMES: Final = {
     "_supervisor.partitions": "Partitions partitions",
     "_port.port": "Port",
     "_port.output": "PortLine",
-    "_application.program": "run",
+    "_program.program": "run",
     "_registry.registry": "KeyNotRegistered Registered Registry Unregistered _Valued",
     "_registry.handle": "RegistryHandle registry",
     "_registry.subscription": "Subscription",

@@ -26,26 +26,26 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._application.base import check_application
+from .._application.config import read_config
+from .._application.controller import controller
+from .._application.environment import check_arguments
+from .._application.errors import ApplicationExited, ApplicationStartError
+from .._application.explain import explain
+from .._application.graph import all_of
+from .._application.open_application import open_application
+from .._application.starts import check_mode
 from .._log.add_metadata import add_metadata
 from .._util.public import public
-from .base import check_application
-from .config import read_config
-from .controller import controller
-from .environment import check_arguments
-from .errors import ApplicationExited, ApplicationStartError
-from .explain import explain
-from .graph import all_of
-from .open_application import open_application
-from .starts import check_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from types import FrameType
 
-    from .base import Application
-    from .config import Config
-    from .master import StartType
-    from .starts import StartMode
+    from .._application.base import Application
+    from .._application.config import Config
+    from .._application.master import StartType
+    from .._application.starts import StartMode
 
 SIGNALS: Final = ("SIGINT", "SIGTERM")
 UNLESS_SET: Final = ("SIGHUP", "SIGQUIT")  # if nobody set them; there are none on Windows
