@@ -1,11 +1,14 @@
 """The public API as text, one line a name: what `tests/data/public_api.txt` holds.
 
-`python tests/support/public_api.py` writes that file anew.
+And how many examples each name has in its docstring: `tests/data/examples.txt`.
+`python tests/support/public_api.py` writes both files anew.
 """
 
 from __future__ import annotations
 
+import doctest
 import enum
+import functools
 import inspect
 import re
 from importlib import import_module
@@ -18,7 +21,9 @@ from inside import NoConstructor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILE: Final = Path(__file__).parents[1] / "data" / "public_api.txt"
+DATA: Final = Path(__file__).parents[1] / "data"
+FILE: Final = DATA / "public_api.txt"
+EXAMPLES: Final = DATA / "examples.txt"
 NAMESPACES: Final = (
     "trio_otp",
     "trio_otp.alarm_handler",
@@ -33,6 +38,7 @@ NAMESPACES: Final = (
     "trio_otp.task",
     "trio_otp.testing",
 )
+_METHODS: Final = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
 
 
 def exported() -> Iterator[tuple[str, str, Any]]:
@@ -47,6 +53,39 @@ def text() -> str:
     """Return the public API, a line for each name and for each attribute of a class."""
     lines = [line for each in exported() for line in _lines(*each)]
     return "\n".join(lines) + "\n"
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """Yield what has a docstring for users, each once: namespaces, classes, functions, methods."""
+    seen: set[int] = set()
+    for name, value in _documented():
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def _documented() -> Iterator[tuple[str, Any]]:
+    for namespace in NAMESPACES:
+        yield namespace, import_module(namespace)
+    for namespace, name, value in exported():
+        full = f"{namespace}.{name}"
+        if isinstance(value, type | FunctionType) and value.__module__ == namespace:
+            yield full, value
+            members = _members(value) if isinstance(value, type) else {}
+            for attribute, member in sorted(members.items()):
+                if isinstance(member, _METHODS):
+                    yield f"{full}.{attribute}", getattr(member, "__func__", member)
+
+
+def examples_in(name: str, docstring: str | None) -> list[doctest.Example]:
+    """Return the examples of a docstring: an expression or a statement, and what it prints."""
+    return doctest.DocTestParser().get_examples(inspect.cleandoc(docstring or ""), name)
+
+
+def count_of_examples() -> str:
+    """Return how many examples each public name has, a line for each; 0 asks for one."""
+    counts = ((name, len(examples_in(name, each.__doc__))) for name, each in documented())
+    return "".join(f"{count:2} {name}\n" for name, count in counts)
 
 
 def _lines(namespace: str, name: str, value: Any) -> Iterator[str]:
@@ -133,3 +172,4 @@ def _shown(value: Any) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(text(), encoding="utf-8")
+    EXAMPLES.write_text(count_of_examples(), encoding="utf-8")

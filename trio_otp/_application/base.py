@@ -33,6 +33,15 @@ class Application:
             supervisor has started and before the start is over.
         environment: its settings with their defaults. On an instance it is the mapping of the
             settings in force: defaults, overridden by `put_env` and by arguments.
+
+    >>> import trio, trio_otp as otp
+    >>> class Shop(otp.Application):
+    ...     environment = {"port": 80, "greeting": "hello"}
+    >>> async def main():
+    ...     async with otp.open_application(Shop, environment={"port": 8080}) as shop:
+    ...         print(dict(shop.environment))
+    >>> trio.run(main)
+    {'port': 8080, 'greeting': 'hello'}
     """
 
     name: ClassVar[str] = "application"

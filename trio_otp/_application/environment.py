@@ -2,15 +2,6 @@
 
 Arguments of a start and what was put stand above both; of these two the later one counts.
 
->>> import trio, trio_otp as otp
->>> class Shop(otp.Application):
-...     environment = {"port": 80, "greeting": "hello"}
->>> async def main():
-...     async with otp.open_application(Shop, environment={"port": 8080}) as shop:
-...         print(dict(shop.environment))
->>> trio.run(main)
-{'port': 8080, 'greeting': 'hello'}
-
 Follows: Elixir's `Application`, section "The application environment".
 """
 

@@ -4,15 +4,6 @@ An exit reason is plain data: `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILL`, 
 `TIMEOUT`, the exception instance of a crash, or any object given to `otp.exit`. Reasons can be
 matched; write the constants with a dot, since a bare name in a pattern would match anything:
 
->>> import trio_otp as otp
->>> def describe(reason):
-...     match reason:
-...         case otp.NORMAL | otp.SHUTDOWN: return "quiet"
-...         case otp.Shutdown(detail): return f"quiet: {detail}"
-...         case Exception(): return "crash"
->>> [describe(r) for r in (otp.NORMAL, otp.Shutdown("deploy"), ValueError("bad"))]
-['quiet', 'quiet: deploy', 'crash']
-
 Follows: Erlang reference manual, "Processes", section "Termination".
 """
 
@@ -32,7 +23,17 @@ if TYPE_CHECKING:
 
 @public
 class Reason(enum.Enum):
-    """The exit reasons that have a name; use the constants `NORMAL`, `SHUTDOWN`, ..."""
+    """The exit reasons that have a name; use the constants `NORMAL`, `SHUTDOWN`, ...
+
+    >>> import trio_otp as otp
+    >>> def describe(reason):
+    ...     match reason:
+    ...         case otp.NORMAL | otp.SHUTDOWN: return "quiet"
+    ...         case otp.Shutdown(detail): return f"quiet: {detail}"
+    ...         case Exception(): return "crash"
+    >>> [describe(r) for r in (otp.NORMAL, otp.Shutdown("deploy"), ValueError("bad"))]
+    ['quiet', 'quiet: deploy', 'crash']
+    """
 
     NORMAL = "normal"
     SHUTDOWN = "shutdown"

@@ -3,17 +3,6 @@
 **Why.** Tasks that share a value need somebody who owns it. An agent is the least there is: no
 class of your own, the callers bring the functions.
 
->>> import trio, trio_otp as otp
->>> async def main():
-...     counts = otp.child(otp.Agent, lambda: {"tea": 0}).having(name="counts")
-...     async with otp.open_supervisor([counts]):
-...         await otp.Agent.update("counts", lambda held: {**held, "tea": held["tea"] + 1})
-...         print(await otp.Agent.get("counts", lambda held: held["tea"]))
-...         print(await otp.Agent.get_and_update("counts", lambda held: (len(held), {})))
->>> trio.run(main)
-1
-1
-
 **Client side** there are `Agent.get`, `update`, `get_and_update` and `cast`; they take any
 reference, and with an `otp.Pid[Agent[int]]` the functions are checked against `int`. `otp.stop`
 ends it.
@@ -72,6 +61,17 @@ class Agent(GenServer, Generic[T]):
     Args:
         first: gives the first value, in the new process; `def` or `async def`.
         *args: what it is called with.
+
+    >>> import trio, trio_otp as otp
+    >>> async def main():
+    ...     counts = otp.child(otp.Agent, lambda: {"tea": 0}).having(name="counts")
+    ...     async with otp.open_supervisor([counts]):
+    ...         await otp.Agent.update("counts", lambda held: {**held, "tea": held["tea"] + 1})
+    ...         print(await otp.Agent.get("counts", lambda held: held["tea"]))
+    ...         print(await otp.Agent.get_and_update("counts", lambda held: (len(held), {})))
+    >>> trio.run(main)
+    1
+    1
     """
 
     @overload

@@ -4,24 +4,6 @@
 Decorated methods give each message a name, checked arguments, a typed answer and a place for its
 docstring.
 
->>> import trio, trio_otp as otp
->>> class Cache(otp.GenServer):
-...     def __init__(self) -> None:
-...         self.data: dict[str, bytes] = {}
-...     @otp.on_call
-...     async def get(self, key: str) -> bytes | None:
-...         return self.data.get(key)
-...     @otp.on_cast
-...     def put(self, key: str, value: bytes) -> None:
-...         self.data[key] = value
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
-...         cache = Cache.at("cache")
-...         cache.put("k", b"v")
-...         print(await cache.get("k"), await Cache.get("cache", "missing"))
->>> trio.run(main)
-b'v' None
-
 **Client side** a decorated name always means *send a message*: on a client, on the class, and on
 `self`, where a call is refused with `CallingSelf` and a cast comes back as a later message.
 
@@ -99,6 +81,24 @@ def on_call(
             are no subclasses of Exception, or StopIteration and StopAsyncIteration, which cannot be
             raised where somebody awaits.
         WrongServer: in the caller, if the server is not of the class.
+
+    >>> import trio, trio_otp as otp
+    >>> class Cache(otp.GenServer):
+    ...     def __init__(self) -> None:
+    ...         self.data: dict[str, bytes] = {}
+    ...     @otp.on_call
+    ...     async def get(self, key: str) -> bytes | None:
+    ...         return self.data.get(key)
+    ...     @otp.on_cast
+    ...     def put(self, key: str, value: bytes) -> None:
+    ...         self.data[key] = value
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
+    ...         cache = Cache.at("cache")
+    ...         cache.put("k", b"v")
+    ...         print(await cache.get("k"), await Cache.get("cache", "missing"))
+    >>> trio.run(main)
+    b'v' None
 
     Follows: `GenServer.call/3` inside a client function.
     """

@@ -3,23 +3,6 @@
 OTP sends to the servers of one name on many nodes. One run is one node, so here several references
 stand in the place of several nodes; a name alone is a list of one.
 
->>> import trio, trio_otp as otp
->>> class Shard(otp.GenServer):
-...     def __init__(self) -> None:
-...         self.total = 0
-...     def handle_call(self, request, from_):
-...         return otp.Reply(self.total)
-...     def handle_cast(self, number):
-...         self.total += number
->>> async def main():
-...     shards = [otp.child(Shard).having(name=name) for name in ("a", "b")]
-...     async with otp.open_supervisor(shards):
-...         otp.abcast(["a", "b", "c"], 7)
-...         replies, bad = await otp.multi_call(["a", "b", "c"], "total")
-...         print(replies, [ref for ref, error in bad])
->>> trio.run(main)
-[('a', 7), ('b', 7)] ['c']
-
 Follows: `GenServer.multi_call/4`, `GenServer.abcast/3`.
 """
 
@@ -80,6 +63,23 @@ async def multi_call(
 
     Raises:
         TypeError: what is given is not a reference.
+
+    >>> import trio, trio_otp as otp
+    >>> class Shard(otp.GenServer):
+    ...     def __init__(self) -> None:
+    ...         self.total = 0
+    ...     def handle_call(self, request, from_):
+    ...         return otp.Reply(self.total)
+    ...     def handle_cast(self, number):
+    ...         self.total += number
+    >>> async def main():
+    ...     shards = [otp.child(Shard).having(name=name) for name in ("a", "b")]
+    ...     async with otp.open_supervisor(shards):
+    ...         otp.abcast(["a", "b", "c"], 7)
+    ...         replies, bad = await otp.multi_call(["a", "b", "c"], "total")
+    ...         print(replies, [ref for ref, error in bad])
+    >>> trio.run(main)
+    [('a', 7), ('b', 7)] ['c']
 
     Follows: `GenServer.multi_call/4`.
     """

@@ -35,7 +35,30 @@ if TYPE_CHECKING:
 
 @public
 class RequestIds:
-    """Requests with labels, of which one takes the answers as they come."""
+    """Requests with labels, of which one takes the answers as they come.
+
+    >>> import trio, trio_otp as otp
+    >>> class Shop(otp.GenServer):
+    ...     def __init__(self, price: int) -> None:
+    ...         self.price = price
+    ...     def handle_call(self, request, from_):
+    ...         return otp.Reply(self.price * request)
+    >>> async def main():
+    ...     shops = [otp.child(Shop, 3).having(name="near"), otp.child(Shop, 2).having(name="far")]
+    ...     async with otp.open_supervisor(shops):
+    ...         apples = otp.send_request("near", 10)
+    ...         print(await otp.receive_response(apples))
+    ...         offers, prices = otp.RequestIds(), {}
+    ...         for shop in ("near", "far"):
+    ...             offers.send(shop, 10, label=shop)
+    ...         while (response := await offers.receive(timeout=1.0)) is not None:
+    ...             shop, answer = response
+    ...             prices[shop] = answer.unwrap()
+    ...         print(min(prices.items(), key=lambda offer: offer[1]))
+    >>> trio.run(main)
+    30
+    ('far', 20)
+    """
 
     __slots__ = ("__weakref__", "_answered", "_bell", "_labels", "_open")
 

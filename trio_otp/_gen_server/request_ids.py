@@ -3,28 +3,6 @@
 **Why.** `otp.call` waits for one answer. Who has several servers to ask, or something to do until
 the answer is there, sends requests and keeps their ids.
 
->>> import trio, trio_otp as otp
->>> class Shop(otp.GenServer):
-...     def __init__(self, price: int) -> None:
-...         self.price = price
-...     def handle_call(self, request, from_):
-...         return otp.Reply(self.price * request)
->>> async def main():
-...     shops = [otp.child(Shop, 3).having(name="near"), otp.child(Shop, 2).having(name="far")]
-...     async with otp.open_supervisor(shops):
-...         apples = otp.send_request("near", 10)
-...         print(await otp.receive_response(apples))
-...         offers, prices = otp.RequestIds(), {}
-...         for shop in ("near", "far"):
-...             offers.send(shop, 10, label=shop)
-...         while (response := await offers.receive(timeout=1.0)) is not None:
-...             shop, answer = response
-...             prices[shop] = answer.unwrap()
-...         print(min(prices.items(), key=lambda offer: offer[1]))
->>> trio.run(main)
-30
-('far', 20)
-
 **Client side.** An id is answered once: by the reply, or by an error if the server is not there or
 ends. A request makes nobody wait for the server, so circles of requests are no `DeadlockError`; a
 time-out ends them. `receive_response` gives the request up when its time is over or it is

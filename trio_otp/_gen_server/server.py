@@ -3,20 +3,6 @@
 **Why.** What several tasks share needs an owner: somebody who changes it in one place, in the order
 of the requests, and whose end is noticed. A server is that owner, and nobody waits on a dead one.
 
->>> import trio, trio_otp as otp
->>> class Counter(otp.GenServer):
-...     def __init__(self, start: int = 0) -> None:
-...         self.count = start
-...     def handle_call(self, request, from_):
-...         self.count += request
-...         return otp.Reply(self.count)
->>> async def main():
-...     async with otp.open_process():
-...         counter = await otp.start_link(otp.child(Counter, 10))
-...         print(await otp.call(counter, 5))
->>> trio.run(main)
-15
-
 **Client side** `otp.call` waits for an answer, `otp.cast` and `otp.send` do not; `otp.stop` ends
 it. Methods decorated by `otp.on_call` and its like put a typed client over them, which is how most
 servers are written.
@@ -98,6 +84,20 @@ class GenServer(Behaviour):
     has nothing to do. What belongs to a task and not to a process has no place in such a class: a
     `trio.Lock` that is held from one callback to the next, a cancel scope that is left open. An
     open nursery and a `timeout=` keep it awake.
+
+    >>> import trio, trio_otp as otp
+    >>> class Counter(otp.GenServer):
+    ...     def __init__(self, start: int = 0) -> None:
+    ...         self.count = start
+    ...     def handle_call(self, request, from_):
+    ...         self.count += request
+    ...         return otp.Reply(self.count)
+    >>> async def main():
+    ...     async with otp.open_process():
+    ...         counter = await otp.start_link(otp.child(Counter, 10))
+    ...         print(await otp.call(counter, 5))
+    >>> trio.run(main)
+    15
     """
 
     enters_scope_itself: ClassVar[bool] = True

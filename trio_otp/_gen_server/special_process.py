@@ -4,28 +4,6 @@
 by step. As a plain process such a loop cannot be suspended, looked into or told to stop. With a
 `SpecialProcess` it can; all it has to do is to take its messages by `receive` of that object.
 
->>> import trio, trio_otp as otp
->>> async def meter(*, task_status=trio.TASK_STATUS_IGNORED):
-...     me = otp.SpecialProcess(state=0)
-...     otp.init_ack("ready")
-...     try:
-...         while True:
-...             me.state += await me.receive(int)
-...     finally:
-...         print("meter stops at", me.state)
->>> async def main():
-...     async with otp.open_supervisor([otp.child(meter).having(name="meter")]):
-...         otp.send("meter", 5)
-...         print(await otp.sys.get_state("meter"))
-...         await otp.sys.suspend("meter")
-...         otp.send("meter", 6)
-...         print(await otp.sys.get_state("meter"))
-...         await otp.sys.resume("meter")
->>> trio.run(main)
-5
-5
-meter stops at 11
-
 **Client side** there is `otp.sys` and `otp.stop`; plain messages are those of the loop. What
 `otp.call` sends arrives as an `otp.From`, with the request as its `message`, for `otp.reply`.
 
@@ -88,6 +66,28 @@ class SpecialProcess(Handle):
     Raises:
         NotAProcess: in plain Trio code, or in a helper task of a process.
         ValueError: the process is a server, or special already.
+
+    >>> import trio, trio_otp as otp
+    >>> async def meter(*, task_status=trio.TASK_STATUS_IGNORED):
+    ...     me = otp.SpecialProcess(state=0)
+    ...     otp.init_ack("ready")
+    ...     try:
+    ...         while True:
+    ...             me.state += await me.receive(int)
+    ...     finally:
+    ...         print("meter stops at", me.state)
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(meter).having(name="meter")]):
+    ...         otp.send("meter", 5)
+    ...         print(await otp.sys.get_state("meter"))
+    ...         await otp.sys.suspend("meter")
+    ...         otp.send("meter", 6)
+    ...         print(await otp.sys.get_state("meter"))
+    ...         await otp.sys.resume("meter")
+    >>> trio.run(main)
+    5
+    5
+    meter stops at 11
     """
 
     system_module = "proc_lib"

@@ -1,13 +1,8 @@
 """What a callback of a GenStatem may return: results, with actions behind them.
 
-Results say where the machine goes, and carry actions, which are done in their order:
-
->>> import trio_otp as otp
->>> otp.NextState("open", otp.StateTimeout(5.0, "close"), otp.NextEvent("opened"))
-NextState('open', StateTimeout(5.0, 'close'), NextEvent('opened'))
-
-All of them are plain immutable data, compared by value. A number of seconds that cannot be one is
-refused where the action is made.
+Results say where the machine goes, and carry actions, which are done in their order. All of them
+are plain immutable data, compared by value. A number of seconds that cannot be one is refused where
+the action is made.
 
 Follows: the types `state_callback_result()` and `action()` of `gen_statem`.
 """
@@ -158,6 +153,10 @@ class NextState(_Result):
         state: the state.
         *more: what to do as well.
         actions: the same, as one tuple, as `dataclasses.replace` passes it on.
+
+    >>> import trio_otp as otp
+    >>> otp.NextState("open", otp.StateTimeout(5.0, "close"), otp.NextEvent("opened"))
+    NextState('open', StateTimeout(5.0, 'close'), NextEvent('opened'))
     """
 
     state: Any

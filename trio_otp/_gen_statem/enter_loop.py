@@ -1,25 +1,5 @@
 """Go on as a server: a process that has begun as a function of its own becomes one.
 
->>> import trio, trio_otp as otp
->>> class Line(otp.GenServer):
-...     def __init__(self, peer: str) -> None:
-...         self.peer = peer
-...     @otp.on_call
-...     def who(self) -> str:
-...         return self.peer
->>> async def accept(*, task_status=trio.TASK_STATUS_IGNORED):
-...     task_status.started()  # its starter need not wait for what comes now
-...     peer = await otp.receive(str)  # stands for a handshake
-...     await otp.enter_loop(Line(peer))
->>> async def main():
-...     async with otp.open_supervisor([otp.child(accept).having(name="line")]):
-...         otp.send("line", "ada")
-...         await trio.testing.wait_all_tasks_blocked()
-...         print(await Line.at("line").who())
->>> import trio.testing
->>> trio.run(main)
-ada
-
 Follows: `gen_server:enter_loop/3`, `gen_statem:enter_loop/4`.
 """
 
@@ -61,6 +41,26 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
         TypeError: `server` is not a GenServer or GenStatem.
         ValueError: the process is a server already, or the block of `open_process`.
         NotAProcess: in plain Trio code, or in a helper task of a process.
+
+    >>> import trio, trio_otp as otp
+    >>> class Line(otp.GenServer):
+    ...     def __init__(self, peer: str) -> None:
+    ...         self.peer = peer
+    ...     @otp.on_call
+    ...     def who(self) -> str:
+    ...         return self.peer
+    >>> async def accept(*, task_status=trio.TASK_STATUS_IGNORED):
+    ...     task_status.started()  # its starter need not wait for what comes now
+    ...     peer = await otp.receive(str)  # stands for a handshake
+    ...     await otp.enter_loop(Line(peer))
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(accept).having(name="line")]):
+    ...         otp.send("line", "ada")
+    ...         await trio.testing.wait_all_tasks_blocked()
+    ...         print(await Line.at("line").who())
+    >>> import trio.testing
+    >>> trio.run(main)
+    ada
 
     Follows: `gen_server:enter_loop/3`.
     """

@@ -5,54 +5,6 @@ has to be kept somewhere, and each timer needs a flag that says whether it still
 state decides which function handles an event, an event can be postponed until the state has
 changed, and a time-out ends with what it belongs to.
 
->>> import enum, trio, trio_otp as otp
->>> class Turnstile(otp.GenStatem["Turnstile.State"]):
-...     class State(enum.Enum):
-...         LOCKED = "locked"
-...         OPEN = "open"
-...     initial = State.LOCKED
-...     def __init__(self) -> None:
-...         self.coins = 0
-...     @otp.on_state(State.LOCKED, to={"coin": State.OPEN})
-...     def locked(self, kind, content):
-...         match kind, content:
-...             case otp.Event.CAST, "coin":
-...                 self.coins += 1
-...                 return otp.NextState(self.State.OPEN, otp.StateTimeout(5.0))
-...             case otp.From(), "push":
-...                 return otp.KeepState(otp.Postpone())    # until it is open
-...             case otp.From(), "coins":
-...                 return otp.KeepState(otp.Reply(self.coins))
-...     @otp.on_state(State.OPEN, to={"push, or 5 s": State.LOCKED})
-...     async def open(self, kind, content):
-...         match kind, content:
-...             case otp.From(), "push":
-...                 return otp.NextState(self.State.LOCKED, otp.Reply("through"))
-...             case otp.From(), "coins":
-...                 return otp.KeepState(otp.Reply(self.coins))
-...             case otp.Event.STATE_TIMEOUT, _:
-...                 return otp.NextState(self.State.LOCKED)
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Turnstile).having(name="gate")]):
-...         async with trio.open_nursery() as nursery:
-...             async def visitor():
-...                 print(await otp.call("gate", "push"))
-...             nursery.start_soon(visitor)
-...             await trio.testing.wait_all_tasks_blocked()
-...             otp.cast("gate", "coin")
-...         print(await otp.call("gate", "coins"))
->>> import trio.testing
->>> trio.run(main)
-through
-1
->>> print(Turnstile.to_mermaid(), end="")
-stateDiagram-v2
-    LOCKED
-    OPEN
-    [*] --> LOCKED
-    LOCKED --> OPEN: coin
-    OPEN --> LOCKED: push, or 5 s
-
 **Client side** it is a server like any other: `otp.call`, `otp.cast`, `otp.send`, `otp.stop`, with
 the time-outs and errors of those. Postponed calls wait as long as their callers do.
 
@@ -124,6 +76,54 @@ class GenStatem(Behaviour, Generic[S]):
             time-outs, and answer calls.
         transitions: the declared transitions, as `{state: targets}` with targets as for
             `on_state(to=)`, for a machine with `handle_event`.
+
+    >>> import enum, trio, trio_otp as otp
+    >>> class Turnstile(otp.GenStatem["Turnstile.State"]):
+    ...     class State(enum.Enum):
+    ...         LOCKED = "locked"
+    ...         OPEN = "open"
+    ...     initial = State.LOCKED
+    ...     def __init__(self) -> None:
+    ...         self.coins = 0
+    ...     @otp.on_state(State.LOCKED, to={"coin": State.OPEN})
+    ...     def locked(self, kind, content):
+    ...         match kind, content:
+    ...             case otp.Event.CAST, "coin":
+    ...                 self.coins += 1
+    ...                 return otp.NextState(self.State.OPEN, otp.StateTimeout(5.0))
+    ...             case otp.From(), "push":
+    ...                 return otp.KeepState(otp.Postpone())    # until it is open
+    ...             case otp.From(), "coins":
+    ...                 return otp.KeepState(otp.Reply(self.coins))
+    ...     @otp.on_state(State.OPEN, to={"push, or 5 s": State.LOCKED})
+    ...     async def open(self, kind, content):
+    ...         match kind, content:
+    ...             case otp.From(), "push":
+    ...                 return otp.NextState(self.State.LOCKED, otp.Reply("through"))
+    ...             case otp.From(), "coins":
+    ...                 return otp.KeepState(otp.Reply(self.coins))
+    ...             case otp.Event.STATE_TIMEOUT, _:
+    ...                 return otp.NextState(self.State.LOCKED)
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Turnstile).having(name="gate")]):
+    ...         async with trio.open_nursery() as nursery:
+    ...             async def visitor():
+    ...                 print(await otp.call("gate", "push"))
+    ...             nursery.start_soon(visitor)
+    ...             await trio.testing.wait_all_tasks_blocked()
+    ...             otp.cast("gate", "coin")
+    ...         print(await otp.call("gate", "coins"))
+    >>> import trio.testing
+    >>> trio.run(main)
+    through
+    1
+    >>> print(Turnstile.to_mermaid(), end="")
+    stateDiagram-v2
+        LOCKED
+        OPEN
+        [*] --> LOCKED
+        LOCKED --> OPEN: coin
+        OPEN --> LOCKED: push, or 5 s
     """
 
     __slots__ = ("_machine",)

@@ -3,10 +3,6 @@
 There are three kinds of time-outs, which differ in what cancels them: any event, a change of state,
 or nothing.
 
->>> import trio_otp as otp
->>> otp.StateTimeout(5.0, "close"), otp.StateTimeout.cancel(), otp.GenericTimeout("blink", 1)
-(StateTimeout(5.0, 'close'), CancelTimeout(Event.STATE_TIMEOUT), GenericTimeout('blink', 1))
-
 Follows: the types `event_type()` and `timeout_action()` of `gen_statem`.
 """
 
@@ -104,6 +100,10 @@ class StateTimeout(Shown):
         seconds: from now; 0 fires before any message that is yet to come; None cancels.
         content: what the callback gets.
         absolute: `seconds` is a time of `trio.current_time()`.
+
+    >>> import trio_otp as otp
+    >>> otp.StateTimeout(5.0, "close"), otp.StateTimeout.cancel(), otp.GenericTimeout("blink", 1)
+    (StateTimeout(5.0, 'close'), CancelTimeout(Event.STATE_TIMEOUT), GenericTimeout('blink', 1))
     """
 
     seconds: float | None

@@ -1,17 +1,5 @@
 """Look at the processes of the running program from outside: how many, which, what each is doing.
 
->>> import trio, trio_otp as otp
->>> class Cache(otp.GenServer):
-...     pass
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")], name="top"):
-...         print(otp.process_count(), otp.process_info("cache").status)
-...         print(otp.tree())
->>> trio.run(main)
-2 idle
-<Pid 1 Supervisor 'top'> supervisor one_for_one, idle
-└─ <Pid 2 Cache 'cache'> worker, idle
-
 Nothing here waits or asks the process, so a process that is stuck is shown as well as any other.
 Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `observer`.
 """

@@ -47,6 +47,18 @@ def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
         NoProcess: nobody is behind the reference.
         TypeError: it is none.
         ValueError: there is no such output.
+
+    >>> import trio, trio_otp as otp
+    >>> class Cache(otp.GenServer):
+    ...     pass
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")], name="top"):
+    ...         print(otp.process_count(), otp.process_info("cache").status)
+    ...         print(otp.tree())
+    >>> trio.run(main)
+    2 idle
+    <Pid 1 Supervisor 'top'> supervisor one_for_one, idle
+    └─ <Pid 2 Cache 'cache'> worker, idle
     """
     check_choice("output", output, get_args(TreeOutput))
     root = None if ref is None else need_even_exiting(ref)

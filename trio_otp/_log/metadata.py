@@ -1,14 +1,5 @@
 """What a process wants to have in every log record it writes: who asked, for which order.
 
->>> import trio, trio_otp as otp
->>> async def main():
-...     async with otp.open_process():
-...         otp.set_metadata(request_id="r1", user=7)
-...         otp.set_metadata(user=None)
-...         print(otp.metadata())
->>> trio.run(main)
-{'request_id': 'r1'}
-
 It belongs to the process: what that starts has none, and helper tasks and worker threads of it
 share it. Records get it by `otp.reports.add_metadata`. Follows: Elixir's `Logger.metadata/1`.
 """
@@ -36,6 +27,15 @@ def set_metadata(**values: Any) -> None:
     Raises:
         NotAProcess: in plain Trio code.
         ValueError: a key is one that log records have already.
+
+    >>> import trio, trio_otp as otp
+    >>> async def main():
+    ...     async with otp.open_process():
+    ...         otp.set_metadata(request_id="r1", user=7)
+    ...         otp.set_metadata(user=None)
+    ...         print(otp.metadata())
+    >>> trio.run(main)
+    {'request_id': 'r1'}
 
     Follows: `Logger.metadata/1`.
     """

@@ -1,18 +1,8 @@
-r"""Port: a program of the operating system as a process, and so as a child of a supervisor.
+"""Port: a program of the operating system as a process, and so as a child of a supervisor.
 
 **Why.** A program that is started and forgotten outlives a crash of its starter, and its own
 end goes unnoticed. Behind a port it is restarted by the rules of its supervisor, stopped in its
 turn, and never left behind.
-
->>> import sys, trio, trio_otp as otp
->>> async def main():
-...     async with otp.open_process() as me:
-...         program = [sys.executable, "-c", "print(input().upper())"]
-...         port = await otp.start_link(otp.child(otp.Port, program, stdout="send", owner=me))
-...         await otp.Port.command(port, "hello\n")
-...         print((await otp.receive(otp.PortLine)).text)
->>> trio.run(main)
-HELLO
 
 **Client side** there are `command`, which writes to its stdin, and `close_stdin`.
 `otp.process_info(port).os_pid` is its number in the operating system; `otp.stop` ends it.
@@ -75,7 +65,7 @@ if TYPE_CHECKING:
 
 @public
 class Port(GenServer):
-    """A program of the operating system, as a process.
+    r"""A program of the operating system, as a process.
 
     Args:
         command: the program and its arguments; no shell is involved.
@@ -85,6 +75,16 @@ class Port(GenServer):
             waits; while nobody is there, they are dropped and counted.
         cwd: the directory it runs in; ours if left out.
         env: its environment; ours if left out.
+
+    >>> import sys, trio, trio_otp as otp
+    >>> async def main():
+    ...     async with otp.open_process() as me:
+    ...         program = [sys.executable, "-c", "print(input().upper())"]
+    ...         port = await otp.start_link(otp.child(otp.Port, program, stdout="send", owner=me))
+    ...         await otp.Port.command(port, "hello\n")
+    ...         print((await otp.receive(otp.PortLine)).text)
+    >>> trio.run(main)
+    HELLO
     """
 
     enters_scope_itself: ClassVar[bool] = False  # its nursery is to be inside of the scope

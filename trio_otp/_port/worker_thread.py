@@ -4,17 +4,6 @@
 is started and forgotten loses its exception and outlives its purpose; behind a process it is
 restarted by the rules of its supervisor and asked to stop in its turn.
 
->>> import trio, trio_otp as otp
->>> def count(first: int) -> None:
-...     for number in range(first, 3):
-...         trio.from_thread.run_sync(otp.send, "me", number)
->>> async def main():
-...     async with otp.open_process(name="me"):
-...         await otp.start_link(otp.child(otp.WorkerThread, count, 1))
-...         print(await otp.receive(), await otp.receive())
->>> trio.run(main)
-1 2
-
 **In the thread** the function reaches the library by `trio.from_thread.run(otp.call, ref, request)`
 and `trio.from_thread.run_sync(otp.send, ref, message)`.
 
@@ -79,6 +68,17 @@ class WorkerThread(Behaviour):
         *args: what it is called with; for keyword arguments use `functools.partial`.
         abandon_on_cancel: whether a thread that does not stop in time is left behind. Then only
             the event and `on_stop` tell it to stop; `check_cancelled` raises when it is too late.
+
+    >>> import trio, trio_otp as otp
+    >>> def count(first: int) -> None:
+    ...     for number in range(first, 3):
+    ...         trio.from_thread.run_sync(otp.send, "me", number)
+    >>> async def main():
+    ...     async with otp.open_process(name="me"):
+    ...         await otp.start_link(otp.child(otp.WorkerThread, count, 1))
+    ...         print(await otp.receive(), await otp.receive())
+    >>> trio.run(main)
+    1 2
     """
 
     takes_messages: ClassVar[bool] = False

@@ -7,17 +7,6 @@ A send end is what `trio.MemorySendChannel` is, with the mailbox of a process at
 * To close the last one ends nothing: a mailbox has no end of its own before its process has.
 * It does not keep a server awake that would sleep, and wakes it only by sending.
 
->>> import trio, trio_otp as otp
->>> async def produce(channel: trio.abc.SendChannel[int]) -> None:
-...     async with channel:
-...         await channel.send(1)
->>> async def main() -> None:
-...     async with otp.open_process() as me:
-...         await produce(otp.send_end(me))
-...         print(await otp.receive(int))
->>> trio.run(main)
-1
-
 Follows: `trio.MemorySendChannel`.
 """
 
@@ -178,6 +167,17 @@ def send_end(ref: Ref) -> SendEnd[Any]:
 
     Raises:
         NoProcess: nobody is behind the reference.
+
+    >>> import trio, trio_otp as otp
+    >>> async def produce(channel: trio.abc.SendChannel[int]) -> None:
+    ...     async with channel:
+    ...         await channel.send(1)
+    >>> async def main() -> None:
+    ...     async with otp.open_process() as me:
+    ...         await produce(otp.send_end(me))
+    ...         print(await otp.receive(int))
+    >>> trio.run(main)
+    1
 
     Follows: `trio.open_memory_channel`.
     """

@@ -3,22 +3,6 @@
 **Why.** Plain names are few and fixed. Keys are any values, as `("room", 1)`, come and go with the
 processes that have them, and with duplicate keys a topic has any number of subscribers.
 
->>> import trio, trio_otp as otp
->>> ROOMS = otp.registry("rooms")
->>> class Room(otp.GenServer):
-...     def __init__(self, topic: str) -> None:
-...         self.topic = topic
-...     @otp.on_call
-...     def get_topic(self) -> str:
-...         return self.topic
->>> async def main():
-...     registry = otp.child(otp.Registry, keys="unique").having(name="rooms")
-...     kitchen = otp.child(Room, "soup").having(name=ROOMS.via(("room", 1)))
-...     async with otp.open_supervisor([registry, kitchen]):
-...         print(await Room.at(ROOMS.via(("room", 1))).get_topic(), ROOMS.count())
->>> trio.run(main)
-soup 1
-
 **Client and server side.** `otp.registry(name)` is a handle that can be made before anything runs;
 it finds the registry at every use. Most of its functions read and write the tables at once, without
 a message. A process registers *itself*; its entries are gone before anybody hears of its death.
@@ -136,6 +120,22 @@ class Registry(GenServer):
             every change but those by death.
         meta: what `RegistryHandle.meta` finds at first.
         links: whether holders are linked to the registry while they have a key.
+
+    >>> import trio, trio_otp as otp
+    >>> ROOMS = otp.registry("rooms")
+    >>> class Room(otp.GenServer):
+    ...     def __init__(self, topic: str) -> None:
+    ...         self.topic = topic
+    ...     @otp.on_call
+    ...     def get_topic(self) -> str:
+    ...         return self.topic
+    >>> async def main():
+    ...     registry = otp.child(otp.Registry, keys="unique").having(name="rooms")
+    ...     kitchen = otp.child(Room, "soup").having(name=ROOMS.via(("room", 1)))
+    ...     async with otp.open_supervisor([registry, kitchen]):
+    ...         print(await Room.at(ROOMS.via(("room", 1))).get_topic(), ROOMS.count())
+    >>> trio.run(main)
+    soup 1
     """
 
     child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end

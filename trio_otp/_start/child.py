@@ -1,12 +1,5 @@
 """Child specifications: one way to say what can be started, and the functions that start it.
 
->>> import trio_otp as otp
->>> class Cache(otp.GenServer):
-...     def __init__(self, limit: int = 1000) -> None:
-...         self.limit = limit
->>> otp.child(Cache, limit=10).having(name="cache", restart="transient", shutdown=2.0)
-<child Cache(limit=10) name='cache' restart='transient' shutdown=2.0>
-
 A child is a behaviour class, or any Trio async function, with its arguments. A bare class or async
 function stands for itself without arguments. So does a function that makes a server, if it is
 annotated with the class. Follows: Elixir's `Supervisor`, section "Child specification".
@@ -168,6 +161,13 @@ def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
     Raises:
         TypeError: the target is neither, as a plain function, for which there is
             `otp.WorkerThread`; or it does not take the arguments.
+
+    >>> import trio_otp as otp
+    >>> class Cache(otp.GenServer):
+    ...     def __init__(self, limit: int = 1000) -> None:
+    ...         self.limit = limit
+    >>> otp.child(Cache, limit=10).having(name="cache", restart="transient", shutdown=2.0)
+    <child Cache(limit=10) name='cache' restart='transient' shutdown=2.0>
 
     Follows: `Supervisor.child_spec/2`.
     """

@@ -1,16 +1,5 @@
 """Plain processes: spawn an async function.
 
->>> import trio, trio_otp as otp
->>> async def echo():
-...     sender, text = await otp.receive(tuple)
-...     otp.send(sender, text.upper())
->>> async def main():
-...     async with otp.open_process() as me:
-...         otp.send(otp.spawn_link(echo), (me, "hello"))
-...         print(await otp.receive(str, timeout=1))
->>> trio.run(main)
-HELLO
-
 Follows: Elixir's `Kernel.spawn/1`, `spawn_link/1`, `spawn_monitor/1`.
 """
 
@@ -84,6 +73,17 @@ def spawn_link(
     Raises:
         NotAProcess: in plain Trio code.
         TypeError: as `spawn`.
+
+    >>> import trio, trio_otp as otp
+    >>> async def echo():
+    ...     sender, text = await otp.receive(tuple)
+    ...     otp.send(sender, text.upper())
+    >>> async def main():
+    ...     async with otp.open_process() as me:
+    ...         otp.send(otp.spawn_link(echo), (me, "hello"))
+    ...         print(await otp.receive(str, timeout=1))
+    >>> trio.run(main)
+    HELLO
 
     Follows: `Kernel.spawn_link/1`.
     """

@@ -3,18 +3,6 @@
 **Why.** A session, a connection, a job: nobody knows at the start which there will be, and one that
 fails is none of the others' business.
 
->>> import trio, trio_otp as otp
->>> class Session(otp.GenServer, restart="temporary"):
-...     def __init__(self, user: str) -> None:
-...         self.user = user
->>> async def main():
-...     async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="s")]):
-...         await otp.start_child("s", otp.child(Session, "ada"))
-...         await otp.start_child("s", otp.child(Session, "joe"))
-...         print(await otp.count_children("s"))
->>> trio.run(main)
-Counts(specs=2, active=2, supervisors=0, workers=2)
-
 **Client side** `otp.start_child(ref, child)` gives the pid, by which `otp.terminate_child` knows
 it; `otp.ensure_child` finds or starts one by its name. Those that have ended are forgotten.
 
@@ -67,6 +55,18 @@ class DynamicSupervisor(SupervisorBehaviour):
             `start_child` adds.
         auto_shutdown: with a template whose children are significant, whether the end of any of
             them, or of all, ends the supervisor. See `otp.Supervisor`.
+
+    >>> import trio, trio_otp as otp
+    >>> class Session(otp.GenServer, restart="temporary"):
+    ...     def __init__(self, user: str) -> None:
+    ...         self.user = user
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="s")]):
+    ...         await otp.start_child("s", otp.child(Session, "ada"))
+    ...         await otp.start_child("s", otp.child(Session, "joe"))
+    ...         print(await otp.count_children("s"))
+    >>> trio.run(main)
+    Counts(specs=2, active=2, supervisors=0, workers=2)
     """
 
     def __init__(

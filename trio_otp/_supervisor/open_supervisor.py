@@ -1,16 +1,5 @@
 """A supervisor in plain Trio code: a block that owns a tree.
 
->>> import trio, trio_otp as otp
->>> class Cache(otp.GenServer):
-...     pass
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
-...         print(otp.whereis("cache") is not None)
-...     print(otp.whereis("cache"))
->>> trio.run(main)
-True
-None
-
 Follows: `Supervisor.start_link/2`, and Trio's `open_nursery` in how it ends.
 """
 
@@ -148,6 +137,17 @@ async def open_supervisor(
         AlreadyStarted: the name is taken.
         SupervisorExited: the supervisor gave up, and the block was cancelled. If the body raises
             something of its own meanwhile, that leaves, with this as its context.
+
+    >>> import trio, trio_otp as otp
+    >>> class Cache(otp.GenServer):
+    ...     pass
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Cache).having(name="cache")]):
+    ...         print(otp.whereis("cache") is not None)
+    ...     print(otp.whereis("cache"))
+    >>> trio.run(main)
+    True
+    None
 
     Follows: `Supervisor.start_link/2`.
     """

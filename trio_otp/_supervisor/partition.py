@@ -4,27 +4,6 @@
 another service. With several of them, each key still has one process, so what belongs to a key is
 handled in order.
 
->>> import trio, trio_otp as otp
->>> COUNTERS = otp.partitions("counters")
->>> class Counter(otp.GenServer):
-...     def __init__(self, partition: int) -> None:
-...         self.partition, self.counts = partition, {}
-...     @otp.on_call
-...     def add(self, word: str) -> tuple[int, int]:
-...         self.counts[word] = self.counts.get(word, 0) + 1
-...         return self.partition, self.counts[word]
->>> async def main():
-...     counters = otp.child(
-...         otp.PartitionSupervisor, lambda number: otp.child(Counter, number), partitions=4
-...     )
-...     async with otp.open_supervisor([counters.having(name="counters")]):
-...         for word in ("tea", "tea", "milk"):
-...             print(word, await Counter.at(COUNTERS.via(word)).add(word))
->>> trio.run(main)
-tea (2, 1)
-tea (2, 2)
-milk (0, 1)
-
 **Client and server side.** `otp.partitions(name)` is a handle that can be made before anything
 runs; `COUNTERS.via(key)`, which is `("via", "counters", key)`, is a reference to the partition of a
 key, looked up at every use. While a partition is being restarted its keys are nobody's: a call
@@ -106,6 +85,27 @@ class PartitionSupervisor(SupervisorBehaviour):
         strategy: as of `otp.Supervisor`.
         max_restarts: how many restarts there may be within `max_seconds`.
         max_seconds: that window, a whole number.
+
+    >>> import trio, trio_otp as otp
+    >>> COUNTERS = otp.partitions("counters")
+    >>> class Counter(otp.GenServer):
+    ...     def __init__(self, partition: int) -> None:
+    ...         self.partition, self.counts = partition, {}
+    ...     @otp.on_call
+    ...     def add(self, word: str) -> tuple[int, int]:
+    ...         self.counts[word] = self.counts.get(word, 0) + 1
+    ...         return self.partition, self.counts[word]
+    >>> async def main():
+    ...     counters = otp.child(
+    ...         otp.PartitionSupervisor, lambda number: otp.child(Counter, number), partitions=4
+    ...     )
+    ...     async with otp.open_supervisor([counters.having(name="counters")]):
+    ...         for word in ("tea", "tea", "milk"):
+    ...             print(word, await Counter.at(COUNTERS.via(word)).add(word))
+    >>> trio.run(main)
+    tea (2, 1)
+    tea (2, 2)
+    milk (0, 1)
     """
 
     via_module: ClassVar[_Routes] = _Routes()

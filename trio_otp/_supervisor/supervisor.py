@@ -4,19 +4,6 @@
 part that failed anew, from a state known to be good, with those that depend on it; if that does not
 help it gives up, and the next one above decides.
 
->>> import trio, trio_otp as otp
->>> class Cache(otp.GenServer):
-...     pass
->>> class Shop(otp.Supervisor):
-...     def init(self):
-...         children = [otp.child(Cache).having(name="prices"), otp.child(Cache).having(id=2)]
-...         return otp.Supervisor.spec(children, strategy="rest_for_one")
->>> async def main():
-...     async with otp.open_supervisor([Shop]) as sup:
-...         print([info.id for info in await otp.which_children(sup)])
->>> trio.run(main)
-['Shop']
-
 **Client side** are the functions of `management`: `otp.which_children`, `start_child`,
 `terminate_child`, `restart_child`, `delete_child` and others; each is answered between two events.
 
@@ -71,6 +58,19 @@ class Supervisor(SupervisorBehaviour):
         max_seconds: that window, a whole number; whole seconds of the clock count.
         auto_shutdown: `never`, or whether the end of `any_significant` child, or of
             `all_significant` ones, ends the supervisor.
+
+    >>> import trio, trio_otp as otp
+    >>> class Cache(otp.GenServer):
+    ...     pass
+    >>> class Shop(otp.Supervisor):
+    ...     def init(self):
+    ...         children = [otp.child(Cache).having(name="prices"), otp.child(Cache).having(id=2)]
+    ...         return otp.Supervisor.spec(children, strategy="rest_for_one")
+    >>> async def main():
+    ...     async with otp.open_supervisor([Shop]) as sup:
+    ...         print([info.id for info in await otp.which_children(sup)])
+    >>> trio.run(main)
+    ['Shop']
     """
 
     def __init__(

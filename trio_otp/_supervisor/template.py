@@ -1,12 +1,5 @@
 """Templates: children but for some of their arguments, which `start_child` adds.
 
->>> import trio_otp as otp
->>> class Session(otp.GenServer):
-...     def __init__(self, shop: str, user: str) -> None:
-...         self.shop, self.user = shop, user
->>> otp.template(Session, "books").having(restart="temporary")
-<child Session('books') restart='temporary'>
-
 Follows: the child specification of a `simple_one_for_one` supervisor of Erlang.
 """
 
@@ -46,6 +39,13 @@ def template(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
 
     Raises:
         TypeError: the target is neither, or could not take the arguments whatever is added.
+
+    >>> import trio_otp as otp
+    >>> class Session(otp.GenServer):
+    ...     def __init__(self, shop: str, user: str) -> None:
+    ...         self.shop, self.user = shop, user
+    >>> otp.template(Session, "books").having(restart="temporary")
+    <child Session('books') restart='temporary'>
 
     Follows: `supervisor`, `simple_one_for_one`.
     """

@@ -1,14 +1,5 @@
 """What comes of a task: its result or why it has none, as values and as errors.
 
->>> from trio_otp import task
->>> def show(outcome):
-...     match outcome:
-...         case task.Ok(value): return f"result {value}"
-...         case task.Exited(reason): return f"none: {reason!r}"
-...         case None: return "still running"
->>> [show(outcome) for outcome in (task.Ok(3), task.Exited(KeyError("k")), None)]
-['result 3', "none: KeyError('k')", 'still running']
-
 Follows: Elixir's `Task`, whose `{:ok, value}`, `{:exit, reason}` and `nil` these are.
 """
 
@@ -30,7 +21,17 @@ T_co = TypeVar("T_co", covariant=True)
 @public_in("task")
 @dataclass(frozen=True, slots=True, repr=False)
 class Ok(Printable, Generic[T_co]):
-    """A task has a result."""
+    """A task has a result.
+
+    >>> from trio_otp import task
+    >>> def show(outcome):
+    ...     match outcome:
+    ...         case task.Ok(value): return f"result {value}"
+    ...         case task.Exited(reason): return f"none: {reason!r}"
+    ...         case None: return "still running"
+    >>> [show(outcome) for outcome in (task.Ok(3), task.Exited(KeyError("k")), None)]
+    ['result 3', "none: KeyError('k')", 'still running']
+    """
 
     value: T_co
 

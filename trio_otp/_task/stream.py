@@ -1,17 +1,5 @@
 """`async_stream`: one task for each item of an input, and its options.
 
->>> import trio, trio_otp as otp
->>> async def half(number):
-...     return number // 2 if number else otp.exit("nothing to halve")
->>> async def main():
-...     async with otp.task.async_stream([4, 0, 8], half) as halves:
-...         async for result in halves:
-...             print(result)
->>> trio.run(main)
-Ok(value=2)
-Exited(reason='nothing to halve', input=None)
-Ok(value=4)
-
 It is a block and not a bare iterator, so that leaving it early ends the tasks that still run before
 the next line. Follows: Elixir's `Task.async_stream/3`.
 """
@@ -91,6 +79,18 @@ def async_stream(
     Raises:
         TypeError: `fn` cannot be called, or `items` cannot be iterated.
         ValueError: an option has a value that is not accepted.
+
+    >>> import trio, trio_otp as otp
+    >>> async def half(number):
+    ...     return number // 2 if number else otp.exit("nothing to halve")
+    >>> async def main():
+    ...     async with otp.task.async_stream([4, 0, 8], half) as halves:
+    ...         async for result in halves:
+    ...             print(result)
+    >>> trio.run(main)
+    Ok(value=2)
+    Exited(reason='nothing to halve', input=None)
+    Ok(value=4)
 
     Follows: `Task.async_stream/3`.
     """

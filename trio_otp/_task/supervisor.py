@@ -4,25 +4,6 @@
 are stopped in order with the program, can be listed and limited in number, can be run again after a
 crash, and need not be linked to the one that wants their result.
 
->>> import trio, trio_otp as otp
->>> async def square(number):
-...     await trio.sleep(0.01)
-...     return number * number
->>> class Squares(otp.GenServer):
-...     @otp.on_call_deferred
-...     async def of(self, from_, number):
-...         await otp.TaskSupervisor.start_child("tasks", self.answer, from_, number)
-...     async def answer(self, from_, number):  # in the task
-...         otp.reply(from_, await square(number))
->>> async def main():
-...     tasks = otp.child(otp.TaskSupervisor, max_children=100).having(name="tasks")
-...     squares = otp.child(Squares).having(name=Squares)
-...     async with otp.open_supervisor([tasks, squares]):
-...         task = await otp.TaskSupervisor.start_async("tasks", square, 12)
-...         print(await task, await Squares.at().of(9))
->>> trio.run(main)
-144 81
-
 **Client and server side.** The functions below ask the supervisor and take it as any reference. The
 supervisor starts the task, the function you give runs in it, and its result goes to the owner, who
 awaits it with the functions of `otp.task`. `start_child` is for work whose result nobody takes.
@@ -94,6 +75,25 @@ class TaskSupervisor(DynamicSupervisor):
         max_children: how many tasks it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`.
         max_seconds: that window, a whole number.
+
+    >>> import trio, trio_otp as otp
+    >>> async def square(number):
+    ...     await trio.sleep(0.01)
+    ...     return number * number
+    >>> class Squares(otp.GenServer):
+    ...     @otp.on_call_deferred
+    ...     async def of(self, from_, number):
+    ...         await otp.TaskSupervisor.start_child("tasks", self.answer, from_, number)
+    ...     async def answer(self, from_, number):  # in the task
+    ...         otp.reply(from_, await square(number))
+    >>> async def main():
+    ...     tasks = otp.child(otp.TaskSupervisor, max_children=100).having(name="tasks")
+    ...     squares = otp.child(Squares).having(name=Squares)
+    ...     async with otp.open_supervisor([tasks, squares]):
+    ...         task = await otp.TaskSupervisor.start_async("tasks", square, 12)
+    ...         print(await task, await Squares.at().of(9))
+    >>> trio.run(main)
+    144 81
     """
 
     def __init__(

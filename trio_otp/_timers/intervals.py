@@ -1,20 +1,5 @@
 """Messages that arrive again and again, and functions that run later or again and again.
 
->>> import trio, trio.testing, trio_otp as otp
->>> async def report(word):
-...     print(word, "at", round(trio.current_time()))
->>> async def main():
-...     async with otp.open_process() as me:
-...         otp.apply_after(3.5, report, "once")
-...         timer = otp.send_interval(me, "tick", 2.0)
-...         for _ in range(2):
-...             await report(await otp.receive(str))
-...         otp.cancel_timer(timer)
->>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-tick at 2
-once at 4
-tick at 4
-
 Each time is counted from the first one, so an interval does not drift. A loop that was held up
 catches up: no message is left out. Follows: Erlang's `timer`.
 """
@@ -70,6 +55,21 @@ def send_interval(ref: Ref, message: Any, period: float) -> Timer:
         ValueError: the period is not a finite number, or is too short.
         NoProcess: `ref` is a name that nobody has.
         TypeError: `ref` is not a reference.
+
+    >>> import trio, trio.testing, trio_otp as otp
+    >>> async def report(word):
+    ...     print(word, "at", round(trio.current_time()))
+    >>> async def main():
+    ...     async with otp.open_process() as me:
+    ...         otp.apply_after(3.5, report, "once")
+    ...         timer = otp.send_interval(me, "tick", 2.0)
+    ...         for _ in range(2):
+    ...             await report(await otp.receive(str))
+    ...         otp.cancel_timer(timer)
+    >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    tick at 2
+    once at 4
+    tick at 4
 
     Follows: `timer:send_interval/3`.
     """

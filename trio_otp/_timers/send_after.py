@@ -1,16 +1,5 @@
 """Messages and exit signals that arrive later.
 
->>> import trio, trio.testing, trio_otp as otp
->>> async def main():
-...     async with otp.open_process(trap_exit=True) as me:
-...         otp.send_after(me, "at noon", 12.0, absolute=True)
-...         otp.exit_after(13.0, "lunch")
-...         for _ in range(2):
-...             print(await otp.receive(), "at", trio.current_time())
->>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-at noon at 12.0
-Exit(pid=None, reason='lunch') at 13.0
-
 Follows: `Process.send_after/4`, `Process.cancel_timer/2`, `Process.read_timer/1`, Erlang's `timer`.
 """
 
@@ -58,6 +47,17 @@ def send_after(ref: Ref, message: Any, delay: float, *, absolute: bool = False) 
     Raises:
         ValueError: the delay is not a finite number, or negative and not `absolute`.
         TypeError: `ref` is not a reference, or `absolute` no bool.
+
+    >>> import trio, trio.testing, trio_otp as otp
+    >>> async def main():
+    ...     async with otp.open_process(trap_exit=True) as me:
+    ...         otp.send_after(me, "at noon", 12.0, absolute=True)
+    ...         otp.exit_after(13.0, "lunch")
+    ...         for _ in range(2):
+    ...             print(await otp.receive(), "at", trio.current_time())
+    >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    at noon at 12.0
+    Exit(pid=None, reason='lunch') at 13.0
 
     Follows: `Process.send_after/4`.
     """

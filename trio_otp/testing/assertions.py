@@ -1,18 +1,5 @@
 """Assertions about processes: that one ended, was restarted, or let a call fail.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import assert_call_fails, assert_down, assert_restarted, open_system
->>> async def main():
-...     async with open_system() as system:
-...         cache = otp.child(otp.Agent, dict).having(name="cache")
-...         first = await system.start_supervised(cache)
-...         await assert_call_fails(otp.Agent.get("cache", abs), TypeError)
-...         print(repr(await assert_down(first, TypeError)))
-...         print(await assert_restarted("cache") != first)
->>> trio.run(main)
-TypeError("bad operand type for abs(): 'dict'")
-True
-
 Follows: ExUnit's `assert_receive {:DOWN, ...}` and `catch_exit/1`.
 """
 
@@ -136,6 +123,19 @@ async def assert_restarted(ref: Ref, times: int = 1, *, within: float = WITHIN) 
             tree.
         TypeError: a pid was given.
         ValueError: a number is not accepted.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import assert_call_fails, assert_down, assert_restarted, open_system
+    >>> async def main():
+    ...     async with open_system() as system:
+    ...         cache = otp.child(otp.Agent, dict).having(name="cache")
+    ...         first = await system.start_supervised(cache)
+    ...         await assert_call_fails(otp.Agent.get("cache", abs), TypeError)
+    ...         print(repr(await assert_down(first, TypeError)))
+    ...         print(await assert_restarted("cache") != first)
+    >>> trio.run(main)
+    TypeError("bad operand type for abs(): 'dict'")
+    True
     """
     __tracebackhide__ = True
     if isinstance(ref, Pid):

@@ -2,10 +2,6 @@
 
 A schedule is a list of `Fault`. It can be written by hand, made from a seed, or drawn and made
 smaller by hypothesis; its repr is code that makes it.
-
->>> from trio_otp.testing import Fault
->>> Fault(0.5, "kill"), Fault(2.0, "delay", "cache", seconds=0.25)
-(Fault(0.5, 'kill'), Fault(2.0, 'delay', 'cache', seconds=0.25))
 """
 
 from __future__ import annotations
@@ -61,6 +57,10 @@ class Fault:
     Raises:
         ValueError: a number or a word is not accepted.
         TypeError: the target is not a reference.
+
+    >>> from trio_otp.testing import Fault
+    >>> Fault(0.5, "kill"), Fault(2.0, "delay", "cache", seconds=0.25)
+    (Fault(0.5, 'kill'), Fault(2.0, 'delay', 'cache', seconds=0.25))
     """
 
     at: float

@@ -1,19 +1,4 @@
-"""Faults that a test causes in one server: a crash in its next call, a pause.
-
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import assert_call_fails, assert_restarted, crash_next_call, pause
->>> async def main():
-...     cache = otp.child(otp.Agent, dict).having(name="cache")
-...     async with otp.open_supervisor([cache]):
-...         crash_next_call("cache")
-...         failure = await assert_call_fails(otp.Agent.get("cache", len))
-...         print(repr(failure.reason))
-...         await assert_restarted("cache")
-...         async with pause("cache"):
-...             await assert_call_fails(otp.call("cache", "x", timeout=0.01), otp.CallTimeout)
->>> trio.run(main)
-InjectedCrash('crash_next_call')
-"""
+"""Faults that a test causes in one server: a crash in its next call, a pause."""
 
 from __future__ import annotations
 
@@ -68,6 +53,20 @@ def crash_next_call(ref: Ref, error: Exception | None = None) -> None:
         UnknownServer: nobody is behind the reference.
         WrongServer: it is a supervisor or a plain process.
         TypeError: `error` is not an exception.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import assert_call_fails, assert_restarted, crash_next_call, pause
+    >>> async def main():
+    ...     cache = otp.child(otp.Agent, dict).having(name="cache")
+    ...     async with otp.open_supervisor([cache]):
+    ...         crash_next_call("cache")
+    ...         failure = await assert_call_fails(otp.Agent.get("cache", len))
+    ...         print(repr(failure.reason))
+    ...         await assert_restarted("cache")
+    ...         async with pause("cache"):
+    ...             await assert_call_fails(otp.call("cache", "x", timeout=0.01), otp.CallTimeout)
+    >>> trio.run(main)
+    InjectedCrash('crash_next_call')
     """
     process = need_server("crash_next_call", ref)
     if not takes_messages(process) or loop_of(process) is not None:

@@ -1,25 +1,7 @@
-r"""The order in which Trio runs its tasks: fixed by a seed, and many of them tried.
+"""The order in which Trio runs its tasks: fixed by a seed, and many of them tried.
 
 Trio shuffles the tasks that can run at one moment, so that nobody relies on an order. A race then
 shows in one run of many, and never again. With a seed the order is the same in each run.
-
->>> import trio
->>> from trio_otp.testing import explore
->>> async def racy():
-...     done = []
-...     async def put(word):
-...         done.append(word)
-...     async with trio.open_nursery() as nursery:
-...         for word in ("first", "second"):
-...             nursery.start_soon(put, word)
-...     assert done[0] == "second", done
->>> try:
-...     explore(racy, runs=50)
-... except AssertionError as exc:
-...     print(exc, exc.__notes__[0], sep="\n")
-['first', 'second']
-explore: failed with seed 1, after 1 of 50 runs that passed; to repeat it write
-    explore(racy, seeds=[1])
 
 The order is that of Trio alone: what depends on threads, on sockets or on the real clock is not
 fixed. `explore` runs under virtual time, where nothing waits.
@@ -89,7 +71,7 @@ def explore(
     seeds: Iterable[int] | None = None,
     seconds: float = 3600.0,
 ) -> None:
-    """Run an async test under many orders of its tasks, each in a Trio run with virtual time.
+    r"""Run an async test under many orders of its tasks, each in a Trio run with virtual time.
 
     It stops at the first that fails. Call it from a plain function, which starts no run itself.
 
@@ -105,6 +87,24 @@ def explore(
         trio.TooSlowError: likewise, a run took longer than `seconds`.
         RuntimeError: it is called inside a Trio run.
         ValueError, TypeError: a number is not accepted.
+
+    >>> import trio
+    >>> from trio_otp.testing import explore
+    >>> async def racy():
+    ...     done = []
+    ...     async def put(word):
+    ...         done.append(word)
+    ...     async with trio.open_nursery() as nursery:
+    ...         for word in ("first", "second"):
+    ...             nursery.start_soon(put, word)
+    ...     assert done[0] == "second", done
+    >>> try:
+    ...     explore(racy, runs=50)
+    ... except AssertionError as exc:
+    ...     print(exc, exc.__notes__[0], sep="\n")
+    ['first', 'second']
+    explore: failed with seed 1, after 1 of 50 runs that passed; to repeat it write
+        explore(racy, seeds=[1])
     """
     __tracebackhide__ = True
     check_whole("runs", runs, 1)

@@ -10,12 +10,6 @@ r"""Patterns: what a message, a request or an exit reason has to be like.
 | an exception | one of the same class whose arguments match |
 | anything else | what is equal to it |
 
->>> from trio_otp.testing import like, matches
->>> matches(("put", str, int), ("put", "k", 1)), matches(ValueError("no"), ValueError("yes"))
-(True, False)
->>> matches(like(complex, real=1.0), 1 + 2j), matches(lambda text: text.isupper(), 7)
-(True, False)
-
 Follows: the patterns of ExUnit's `assert_receive`.
 """
 
@@ -129,6 +123,12 @@ def matches(pattern: Any, value: Any) -> bool:
     Args:
         pattern: see `trio_otp.testing.patterns`.
         value: anything.
+
+    >>> from trio_otp.testing import like, matches
+    >>> matches(("put", str, int), ("put", "k", 1)), matches(ValueError("no"), ValueError("yes"))
+    (True, False)
+    >>> matches(like(complex, real=1.0), 1 + 2j), matches(lambda text: text.isupper(), 7)
+    (True, False)
     """
     kind: Any = pattern.__class__
     if kind is Like or kind is Called:

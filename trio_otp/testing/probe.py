@@ -1,18 +1,5 @@
 """A probe: a process that a test has in its hand, in the place of a server or a client.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import open_system
->>> async def main():
-...     async with open_system() as system:
-...         clock = system.probe(name="clock")
-...         clock.auto_reply("time?", "noon")
-...         print(await otp.call("clock", "time?"))
-...         otp.send("clock", ("set", 12))
-...         print(await clock.receive(("set", int)))
->>> trio.run(main)
-noon
-('set', 12)
-
 Follows: Akka's `TestProbe`.
 """
 
@@ -62,6 +49,19 @@ class Probe(Handle):
         ordered: where its process lives.
         test: the test it belongs to.
         serves: the server class whose client methods it takes; None for a plain process.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import open_system
+    >>> async def main():
+    ...     async with open_system() as system:
+    ...         clock = system.probe(name="clock")
+    ...         clock.auto_reply("time?", "noon")
+    ...         print(await otp.call("clock", "time?"))
+    ...         otp.send("clock", ("set", 12))
+    ...         print(await clock.receive(("set", int)))
+    >>> trio.run(main)
+    noon
+    ('set', 12)
     """
 
     def __init__(self, ordered: OrderedNursery, test: str, serves: type[Any] | None = None) -> None:

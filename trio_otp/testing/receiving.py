@@ -1,15 +1,5 @@
 """Assertions about what arrives in a mailbox.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import assert_receive, refute_receive
->>> async def main():
-...     async with otp.open_process() as me:
-...         otp.send(me, ("count", 3))
-...         print(await assert_receive(("count", int)))
-...         await refute_receive(object)
->>> trio.run(main)
-('count', 3)
-
 Follows: ExUnit's `assert_receive/3` and `refute_receive/3`.
 """
 
@@ -58,6 +48,16 @@ async def assert_receive(pattern: Any, *, within: float = WITHIN) -> Any:
         AssertionError: none came; the text lists the messages that are there.
         NotAProcess: the test has no mailbox.
         TypeError, ValueError: an argument is not accepted.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import assert_receive, refute_receive
+    >>> async def main():
+    ...     async with otp.open_process() as me:
+    ...         otp.send(me, ("count", 3))
+    ...         print(await assert_receive(("count", int)))
+    ...         await refute_receive(object)
+    >>> trio.run(main)
+    ('count', 3)
 
     Follows: ExUnit's `assert_receive/3`.
     """

@@ -4,31 +4,6 @@ A rule calls the server and compares the answer with a model; other rules, which
 kill the server between calls and let it crash with calls in hand. After each restart the model is
 told, and from then on says what a fresh server knows.
 
->>> import trio_otp as otp
->>> from hypothesis import settings, strategies as st
->>> from hypothesis.stateful import rule, run_state_machine_as_test
->>> from trio_otp.testing import ServerMachine
->>> class Counter(otp.GenServer):
-...     def __init__(self):
-...         self.count = 0
-...     def handle_call(self, request, from_):
-...         self.count += request
-...         return otp.Reply(self.count)
->>> class CounterMachine(ServerMachine):
-...     count = 0
-...     def child(self):
-...         return otp.child(Counter)
-...     def restarted(self):
-...         self.count = 0
-...     @rule(number=st.integers(0, 9))
-...     def add(self, number):
-...         self.count += number
-...         assert self.call(number) == self.count
->>> import logging
->>> logging.disable(logging.CRITICAL)
->>> run_state_machine_as_test(CounterMachine, settings=settings(max_examples=5))
->>> logging.disable(logging.NOTSET)
-
 In a test module `TestCounter = CounterMachine.TestCase` is all there is to add.
 
 The file is long by the docstrings of what a machine may override.
@@ -116,6 +91,31 @@ class ServerMachine(RuleBasedStateMachine):
     The server lives under a supervisor in a Trio run with virtual time, which starts before the
     first rule and stands still between rules. What the machine itself does to the server is not
     logged.
+
+    >>> import trio_otp as otp
+    >>> from hypothesis import settings, strategies as st
+    >>> from hypothesis.stateful import rule, run_state_machine_as_test
+    >>> from trio_otp.testing import ServerMachine
+    >>> class Counter(otp.GenServer):
+    ...     def __init__(self):
+    ...         self.count = 0
+    ...     def handle_call(self, request, from_):
+    ...         self.count += request
+    ...         return otp.Reply(self.count)
+    >>> class CounterMachine(ServerMachine):
+    ...     count = 0
+    ...     def child(self):
+    ...         return otp.child(Counter)
+    ...     def restarted(self):
+    ...         self.count = 0
+    ...     @rule(number=st.integers(0, 9))
+    ...     def add(self, number):
+    ...         self.count += number
+    ...         assert self.call(number) == self.count
+    >>> import logging
+    >>> logging.disable(logging.CRITICAL)
+    >>> run_state_machine_as_test(CounterMachine, settings=settings(max_examples=5))
+    >>> logging.disable(logging.NOTSET)
     """
 
     # What a call that is lost may ask for. With it the server also crashes after it has handled a

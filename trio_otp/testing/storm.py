@@ -1,21 +1,5 @@
 """Chaos: faults that hit the processes of a tree while a test goes on, the same ones each time.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import Fault, replay, virtual_clock
->>> async def main():
-...     children = [otp.child(otp.Agent, dict).having(name="cache")]
-...     async with otp.open_supervisor(children, name="top"):
-...         with replay("top", [Fault(0.5, "kill"), Fault(1.0, "drop_reply")]):
-...             await trio.sleep(2)
-...             try:
-...                 await otp.Agent.get("cache", len)
-...             except otp.CallTimeout as exc:
-...                 print(exc)
-...             print(await otp.Agent.get("cache", len))
->>> trio.run(main, clock=virtual_clock())
-'cache' did not answer within 5 s (request Get(<built-in function len>))
-0
-
 A storm breaks nothing for ever: a caller of a server that is hit gets an answer or an error, also
 without a time-out of its own, at the latest when the block is left.
 """
@@ -309,6 +293,22 @@ def replay(ref: Ref, schedule: Schedule) -> Storm:
         TypeError: the schedule has something else in it, or the tree is not a supervisor.
         NoProcess: on entering, there is no such supervisor.
         RuntimeError: on entering, the clock of the run is no `MockClock`.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import Fault, replay, virtual_clock
+    >>> async def main():
+    ...     children = [otp.child(otp.Agent, dict).having(name="cache")]
+    ...     async with otp.open_supervisor(children, name="top"):
+    ...         with replay("top", [Fault(0.5, "kill"), Fault(1.0, "drop_reply")]):
+    ...             await trio.sleep(2)
+    ...             try:
+    ...                 await otp.Agent.get("cache", len)
+    ...             except otp.CallTimeout as exc:
+    ...                 print(exc)
+    ...             print(await otp.Agent.get("cache", len))
+    >>> trio.run(main, clock=virtual_clock())
+    'cache' did not answer within 5 s (request Get(<built-in function len>))
+    0
     """
     faults = list(schedule)
     for fault in faults:

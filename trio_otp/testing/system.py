@@ -1,16 +1,5 @@
 """The processes of one test: started under a supervisor, looked after, stopped at its end.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import open_system
->>> async def main():
-...     async with open_system() as system:
-...         await system.start_supervised(otp.child(otp.Agent, dict).having(name="cache"))
-...         print(await otp.Agent.get("cache", len))
-...     print(otp.whereis("cache"))
->>> trio.run(main)
-0
-None
-
 The test is a process that traps exits: `otp.self()`, `otp.monitor` and `otp.start_link` work in it.
 
 Follows: ExUnit's `start_supervised/2`, and that each test of it is a process.
@@ -310,6 +299,17 @@ async def open_system(test: str = "the test") -> AsyncGenerator[OtpSystem]:
 
     Raises:
         Leaked: on leaving without another error: something was left behind.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import open_system
+    >>> async def main():
+    ...     async with open_system() as system:
+    ...         await system.start_supervised(otp.child(otp.Agent, dict).having(name="cache"))
+    ...         print(await otp.Agent.get("cache", len))
+    ...     print(otp.whereis("cache"))
+    >>> trio.run(main)
+    0
+    None
 
     Follows: a test of ExUnit.
     """

@@ -1,15 +1,4 @@
-"""`assert_tree`: the children under a supervisor are those that a test expects.
-
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import assert_tree
->>> async def main():
-...     pool = otp.child(otp.DynamicSupervisor).having(name="pool")
-...     cache = otp.child(otp.Agent, dict).having(name="cache")
-...     async with otp.open_supervisor([cache, pool]) as sup:
-...         await otp.start_child("pool", otp.child(otp.Agent, list))
-...         assert_tree(["cache", {"pool": [otp.Agent]}], of=sup)
->>> trio.run(main)
-"""
+"""`assert_tree`: the children under a supervisor are those that a test expects."""
 
 from __future__ import annotations
 
@@ -47,6 +36,16 @@ def assert_tree(children: Sequence[Any], *, of: Ref | None = None) -> None:
         AssertionError: there are others; the text says what differs and shows the tree.
         UnknownServer: there is no such supervisor.
         TypeError: an argument is not accepted.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import assert_tree
+    >>> async def main():
+    ...     pool = otp.child(otp.DynamicSupervisor).having(name="pool")
+    ...     cache = otp.child(otp.Agent, dict).having(name="cache")
+    ...     async with otp.open_supervisor([cache, pool]) as sup:
+    ...         await otp.start_child("pool", otp.child(otp.Agent, list))
+    ...         assert_tree(["cache", {"pool": [otp.Agent]}], of=sup)
+    >>> trio.run(main)
     """
     __tracebackhide__ = True
     supervisor = _supervisor(of)

@@ -1,16 +1,5 @@
 """Virtual time: a clock that jumps to what is next when nothing can happen before.
 
->>> import trio, trio_otp as otp
->>> from trio_otp.testing import virtual_clock
->>> clock = virtual_clock()
->>> async def main():
-...     async with otp.open_process() as me:
-...         otp.send_interval(me, "tick", 60)
-...         await clock.advance(3600)
-...         print(trio.current_time(), otp.process_info(me).message_queue_len)
->>> trio.run(main, clock=clock)
-3600.0 60
-
 Follows: Akka's `ManualTime`.
 """
 
@@ -71,7 +60,19 @@ class VirtualTime(Clock):
 
 @public_in("testing")
 def virtual_clock() -> VirtualTime:
-    """Make a clock for `trio.run(main, clock=...)`, as the fixture `virtual_time` is."""
+    """Make a clock for `trio.run(main, clock=...)`, as the fixture `virtual_time` is.
+
+    >>> import trio, trio_otp as otp
+    >>> from trio_otp.testing import virtual_clock
+    >>> clock = virtual_clock()
+    >>> async def main():
+    ...     async with otp.open_process() as me:
+    ...         otp.send_interval(me, "tick", 60)
+    ...         await clock.advance(3600)
+    ...         print(trio.current_time(), otp.process_info(me).message_queue_len)
+    >>> trio.run(main, clock=clock)
+    3600.0 60
+    """
     clock = trio.testing.MockClock(autojump_threshold=0)
     # Trio lets no class extend its own, so the two functions are put on the instance.
     vars(clock).update(advance=partial(_advance, clock), settle=partial(_settle, clock))
