@@ -90,9 +90,11 @@ def place_of_crash(exc: object) -> Place | None:
     frames = list(traceback.walk_tb(exc.__traceback__))
     found = None
     for frame, line in frames:
-        code, rank = frame.f_code, _rank(frame.f_code)
+        code = frame.f_code
+        place = code.co_filename, line, code.co_name
+        rank = nearness(place)
         if found is None or rank >= found[0]:
-            found = rank, (code.co_filename, line, code.co_name)
+            found = rank, place
     return None if found is None else found[1]
 
 
@@ -106,9 +108,9 @@ def place_of_code(target: Any) -> Place | None:
     return None
 
 
-def _rank(code: CodeType) -> int:
+def nearness(place: Place) -> int:
     """Rank how near to the user some code is: our own, installed, theirs."""
-    name = code.co_filename
+    name = place[0]
     if name.startswith(LIBRARIES):
         return 0
     return 1 if name.startswith((*_INSTALLED, "<frozen ")) else 2

@@ -6,9 +6,10 @@ nothing.
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from trio.lowlevel import current_clock
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from .nursery import OrderedNursery
     from .process import Process
 
+# Thread-local attributes of Trio's loop, which are private; another Trio may not have them.
+_OF_LOOP: Final[Any] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+
 
 class Runtime:
     """The tables of one run."""
@@ -33,6 +37,7 @@ class Runtime:
         "dropped",
         "events",
         "extras",
+        "loop",
         "names",
         "now",
         "nurseries",
@@ -49,6 +54,8 @@ class Runtime:
         ] = {}  # {a user's nursery: what lives in it}
         self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
         self.thread: int = get_ident()  # a thread is in one run at a time
+        # Trio's own note of the task whose step is being made, under "task"; see `loop_now`
+        self.loop: dict[str, Any] = {} if _OF_LOOP is None else vars(_OF_LOOP)
         self.timers: Timers = Timers()
         self.events: Events = Events()
         self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}
