@@ -547,6 +547,14 @@ MUTATIONS = [
         "test_text_from_outside.py::test_one_crash_is_one_record",
     ),
     Mutation(
+        "what a class keeps private is shown",
+        8,
+        "ShowsStatus._status",
+        "without_private(type(self), self.__dict__)",
+        "dict(self.__dict__)",
+        "test_private.py::test_a_crash_report_does_not_show_it",
+    ),
+    Mutation(
         "what format_status keeps out of a reason is in the traceback",
         8,
         "told",

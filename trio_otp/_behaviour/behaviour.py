@@ -16,10 +16,11 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack
 
-from .._exits.errors import BadReturn
+from .._exits.errors import BadReturn, SpecError
 from .._exits.reasons import NORMAL, ProcessExit
 from .._process.status import formatted
 from .._util.bounded import bounded
+from .._util.private import enter_private
 from .._util.user_code import call_back
 from .class_checks import check_class_options, check_members, new_members
 from .shows_status import ShowsStatus
@@ -47,6 +48,7 @@ class Behaviour(ShowsStatus):
     def __init_subclass__(cls, **options: Unpack[ClassOptions]) -> None:
         """Take the options of the class statement, and check the class."""
         super().__init_subclass__()
+        enter_private(cls, SpecError)
         check_class_options(cls, options)
         members = new_members(cls, Behaviour)
         check_members(cls, members, cls.takes_marks)

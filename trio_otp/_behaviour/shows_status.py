@@ -5,13 +5,17 @@ Follows: `format_status/1` of Erlang's `gen_server`, `gen_statem` and `gen_event
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+
+from .._util.private import without_private
 
 
 class ShowsStatus:
     """The base of behaviours and event handlers, for what reports and `otp.sys` show of them."""
 
     __slots__ = ()
+    # Names of attributes that are never shown; those of the bases stay private as well.
+    private: ClassVar[tuple[str, ...]] = ()
 
     def format_status(self, *args: Any, **kwargs: Any) -> Any:
         """Return what reports and `otp.sys.get_status` show; override it to keep secrets out.
@@ -19,7 +23,8 @@ class ShowsStatus:
         Write it as `def format_status(self, status)`: it gets a dict of its own and returns what is
         shown, with the same keys; one that it leaves out is shown as it is. It is called once for
         each report, and must be a plain `def`. As `def format_status(self)` it gives what is shown
-        of the state alone.
+        of the state alone. Attributes whose names are in `private` are not in the dict: that is
+        all a class needs whose secrets are attributes.
 
         Args:
             *args: the dict. It has `state`, and in the report of a crash `message` (in hand),
@@ -35,5 +40,5 @@ class ShowsStatus:
         return args[0] if args else kwargs or self._status()
 
     def _status(self) -> Any:
-        """Return what is shown of the state."""
-        return dict(self.__dict__)
+        """Return what is shown of the state: the attributes, without the private ones."""
+        return without_private(type(self), self.__dict__)

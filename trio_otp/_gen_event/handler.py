@@ -13,12 +13,13 @@ from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import log_unexpected
 from .._behaviour.shows_status import ShowsStatus
-from .._exits.errors import NoCallback
+from .._exits.errors import NoCallback, SpecError
 from .._exits.reasons import NORMAL
 from .._gen_server.client import OWN
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import Printable, bounded
+from .._util.private import enter_private
 from .._util.public import public
 from .._util.unset import UNSET
 from .client import HandlerClient
@@ -50,6 +51,7 @@ class GenEvent(ShowsStatus):
             SpecError: the class has options, or a method that a handler cannot have.
         """
         super().__init_subclass__()
+        enter_private(cls, SpecError)
         refuse_options(cls, options, "an event handler is not a child and takes no options")
         members = new_members(cls, GenEvent)
         check_members(cls, members, ("gen_server",))

@@ -1,11 +1,16 @@
-"""Whether a target takes its arguments: a mistake is the `TypeError` of the author of the child."""
+"""The arguments of a child: whether its target takes them, how they are shown.
+
+A mistake is the `TypeError` of the author of the child.
+"""
 
 from __future__ import annotations
 
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from .._behaviour.child_options import CHECKS
-from .._util.bounded import bounded, label_of
+from .._util.bounded import WITHHELD, bounded, label_of
+from .._util.private import private_names
 from .._util.signature import parameters_of, refuse
 
 if TYPE_CHECKING:
@@ -50,3 +55,14 @@ def takes_task_status(target: Callable[..., Any]) -> bool:
     """Check whether a function says itself when it has started."""
     signature = parameters_of(target).signature
     return signature is not None and "task_status" in signature.parameters
+
+
+def shown_arguments(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Render arguments, but those for parameters that have the name of a private attribute."""
+    private = private_names(target)
+    signature = parameters_of(target).signature if private else None
+    names = () if signature is None else islice(signature.parameters, len(args))
+    named = [*zip_longest(names, args), *kwargs.items()]
+    shown = [bounded(WITHHELD if name in private else value, 60) for name, value in named]
+    keys = ["" if number < len(args) else f"{named[number][0]}=" for number in range(len(named))]
+    return ", ".join(map("".join, zip(keys, shown, strict=True)))

@@ -18,9 +18,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 DEPTH: Final = 8  # levels of nesting that are shown
+PRIVATE: Final = "_otp_private"  # an attribute of a class: names of what is kept out
 HIDDEN: Final = "_otp_shown"  # an attribute of an exception: what is shown in its place
 _NONE: Final = object()
 _EMPTY: Final[dict[object, object]] = {}
@@ -48,6 +49,9 @@ class Note:
 
     def __repr__(self) -> str:
         return self._text
+
+
+WITHHELD: Final = Note("<private>")
 
 
 class Printable:
@@ -179,7 +183,9 @@ class _Walk(reprlib.Repr):
         return self._contents(x, kind, base, level)
 
     def _fields(self, x: object, names: Iterable[str], level: int) -> str:
-        shown = [f"{name}={self.repr1(getattr(x, name, None), level - 1)}" for name in names]
+        private: Collection[str] = getattr(type(x), PRIVATE, ())
+        values = [(name, WITHHELD if name in private else getattr(x, name, None)) for name in names]
+        shown = [f"{name}={self.repr1(value, level - 1)}" for name, value in values]
         return f"{type(x).__name__}({', '.join(shown)})"
 
     def _contents(self, x: Any, kind: type[Any], base: type[Any], level: int) -> str:
