@@ -183,10 +183,15 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._log.metadata import metadata as metadata
     from ._log.metadata import reset_metadata as reset_metadata
     from ._log.metadata import set_metadata as set_metadata
+    from ._net.connection_supervisor import ConnectionSupervisor as ConnectionSupervisor
+    from ._net.service import ConnectionCounts as ConnectionCounts
     from ._port.os_process import ExitStatus as ExitStatus
     from ._port.output import PortLine as PortLine
     from ._port.port import Port as Port
     from ._port.worker_thread import WorkerThread as WorkerThread
+    from ._process.draining import is_draining as is_draining
+    from ._process.draining import move_on_when_draining as move_on_when_draining
+    from ._process.draining import wait_draining as wait_draining
     from ._program.program import run as run
     from ._registry.handle import RegistryHandle as RegistryHandle
     from ._registry.handle import registry as registry

@@ -24,7 +24,14 @@ for _path in sorted(Path(__file__).parent.glob("async_cases_*.py")):
     importlib.import_module(_path.stem)
 
 # Async functions with a public name that are the inside of a process, not for users to call.
-INSIDE = {"Agent.init", "Port.init", "Port.terminate", "code_change", "run_process"}
+INSIDE = {
+    "Agent.init",
+    "ConnectionSupervisor.init",
+    "Port.init",
+    "Port.terminate",
+    "code_change",
+    "run_process",
+}
 ENDS_OF_A_TEST = {"close", "abandon"}  # which the fixture calls
 INSIDE_CLASSES = {"EventManager"}
 MODULES = {

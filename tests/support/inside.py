@@ -41,6 +41,7 @@ from trio_otp._log.limit import Burst
 from trio_otp._port import output as port_output
 from trio_otp._port.output import MOST_WAITING, Lines
 from trio_otp._process.crash_facts import MOST
+from trio_otp._process.draining import Draining
 from trio_otp._process.loop_now import loop_now, step_of
 from trio_otp._process.mailbox import Mailbox
 from trio_otp._process.names import need_living
@@ -50,7 +51,6 @@ from trio_otp._process.runtime import Runtime, need_process, runtime
 from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
 from trio_otp._program.program import _Program
-from trio_otp._program.systemd import Notifier, watchdog_interval
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key
 from trio_otp._supervisor.dynamic_loop import DynamicLoop

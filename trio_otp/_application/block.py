@@ -82,6 +82,8 @@ class ApplicationBlock:
         """
         with trio.CancelScope(shield=True):
             await self.leave.wait()
+            for master in self.masters:
+                master.drain()
             with trio.move_on_after(math.inf if timeout is None else timeout) as limit:
                 try:
                     await self._announce()

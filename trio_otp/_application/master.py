@@ -23,6 +23,7 @@ from .._exits.bare import reason_of
 from .._exits.errors import BadReturn, SpecError, StartError
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED, NORMAL, SHUTDOWN, is_quiet, passes_through
+from .._process.draining import Draining
 from .._process.nursery import OrderedNursery, lives_in
 from .._process.runtime import runtime
 from .._process.stopping import stop as stop_process
@@ -87,6 +88,7 @@ class Master:
         self._starting = trio.CancelScope()
         self._callbacks = Callback(host.blame, self.name)
         self.nursery: trio.Nursery | None = None
+        self._draining: Draining | None = None
         self._task: trio.lowlevel.Task | None = None
 
     # -- what others ask of it -----------------------------------------------------------------
@@ -103,8 +105,14 @@ class Master:
         if self.failure is not UNSET:
             raise ApplicationStartError(self.name, self.failure)
 
+    def drain(self) -> None:
+        """Tell what lives in it that it is to end."""
+        if self._draining is not None:
+            self._draining.begin()
+
     async def end(self) -> None:
         """End it, or give up its start, and wait until nothing is left of it."""
+        self.drain()
         self.running = False
         self._starting.cancel(reason="the application is to end")
         self.over.set()
@@ -160,11 +168,14 @@ class Master:
     async def _live(self) -> None:
         try:
             async with OwnNursery() as self.nursery:
+                self._draining = Draining(self.nursery)
                 ordered = OrderedNursery(runtime(), self.nursery)
                 await self._start(ordered)
                 if self.top is not None:
                     await self._serve(self.top, ordered)
         finally:
+            if self._draining is not None:
+                self._draining.forget()
             if self.top is not None:
                 await self._call_back(self.application.stop)
                 self._report_end(self.top.exit_reason)
@@ -220,6 +231,7 @@ class Master:
                 await self._wind_down(top, ordered)
 
     async def _wind_down(self, top: Process, ordered: OrderedNursery) -> None:
+        self.drain()
         try:
             await self._call_back(self.application.prep_stop)
         finally:

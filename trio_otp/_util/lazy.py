@@ -30,6 +30,9 @@ _NAMES: Final = {
         "ApplicationAlreadyLoaded ApplicationExited ApplicationNotStarted ApplicationStartError "
         "ConfigChangeError NoApplicationController SettingNotFound UnknownApplication"
     ),
+    "_net.connection_supervisor": "ConnectionSupervisor",
+    "_net.service": "ConnectionCounts",
+    "_process.draining": "is_draining move_on_when_draining wait_draining",
     "_supervisor.dynamic": "DynamicSupervisor",
     "_gen_statem.enter_loop": "enter_loop",
     "_gen_event.handler": "GenEvent HandlerExit OwnerExited RemoveHandler SwapHandler Swapped",

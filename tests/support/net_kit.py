@@ -1,0 +1,97 @@
+"""What the tests of services share: a service with a name, clients, a listener of no socket."""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+
+import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 30  # seconds for what takes no time on a machine that is not busy
+opens = partial(trio.open_tcp_listeners, 0, host="127.0.0.1")
+
+
+def service(handler: Any, *, opens: Any = opens, **options: Any) -> otp.Child[Any]:
+    """Describe a service that is called `web`."""
+    return otp.child(otp.ConnectionSupervisor, handler, opens, **options).having(name="web")
+
+
+async def connect() -> trio.SocketStream:
+    """Connect to the first listener of the service."""
+    return await trio.testing.open_stream_to_socket_listener(otp.process_info("web").started[0])
+
+
+async def reset(stream: trio.SocketStream) -> None:
+    """Reset a connection: the other side gets an error, not an end."""
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await stream.aclose()
+
+
+async def ask(stream: trio.abc.Stream, data: bytes) -> bytes:
+    """Send something and return what comes back first; nothing at the end."""
+    with trio.fail_after(LIMIT):
+        await stream.send_all(data)
+        return bytes(await stream.receive_some())
+
+
+async def shout(stream: trio.abc.Stream) -> None:
+    """Answer in capitals, as a handler; crash when asked to."""
+    async for chunk in stream:
+        if chunk == b"crash":
+            raise Boom
+        await stream.send_all(chunk.upper())
+
+
+class Boom(Exception):
+    """The crash of a handler."""
+
+
+class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
+    """A listener without a socket, so that a virtual clock counts all that happens."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Any](math.inf)
+        self.accepted = 0
+
+    async def open(self) -> list[Memory]:
+        """Be opened: it is the only one."""
+        return [self]
+
+    def connect(self) -> trio.StapledStream[Any, Any]:
+        """Connect to it."""
+        client, server = trio.testing.memory_stream_pair()
+        self._send.send_nowait(server)
+        return client
+
+    def fail(self, error: BaseException) -> None:
+        """Let the next accept raise."""
+        self._send.send_nowait(error)
+
+    async def accept(self) -> trio.StapledStream[Any, Any]:
+        """Accept a connection."""
+        what = await self._receive.receive()
+        if isinstance(what, BaseException):
+            raise what
+        self.accepted += 1
+        return what
+
+    async def aclose(self) -> None:
+        """Stop accepting; what it has stays for who opens it again."""
+        await trio.lowlevel.checkpoint()
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """Wait until something is so, and return what it gives."""
+    with trio.fail_after(LIMIT):
+        while not (result := condition()):
+            await trio.lowlevel.checkpoint()
+    return result

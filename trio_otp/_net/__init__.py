@@ -1,0 +1,1 @@
+"""Services on the network: a process for each connection, and workers that are lent."""

@@ -1,0 +1,143 @@
+"""One connection: what its process does, from the handshake to the close, and what its end means.
+
+Follows: `ranch_protocol` of Ranch, `trio.serve_listeners`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.bare import part
+from .._exits.reasons import passes_through
+from .._process.runtime import need_process
+from .._util.async_functions import expect_awaitable
+from .._util.bounded import bounded, label_of
+from .._util.copies import Handle
+from .._util.user_code import interruptible, wait_for
+from ..events import NoticeReport
+from .sockets import is_disconnection, peer_of
+
+if TYPE_CHECKING:
+    from .._process.process import Process
+    from .service import Handler, Service
+
+CLOSE_WITHIN: Final = 5.0  # seconds for the farewell of TLS
+
+
+class Connection(Handle):
+    """A connection that was accepted, and its place."""
+
+    def __init__(self, service: Service, stream: Any) -> None:
+        self.service = service
+        self.stream: Any = stream
+        self.peer, self.address = peer_of(stream)
+        self.handler: Handler = service.handler
+        self.is_refused: bool = False  # it is only told that there is no place
+        self._has_place: bool = False
+
+    def __repr__(self) -> str:
+        return f"<connection of {self.peer}>"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it begins with the handshake of TLS."""
+        return isinstance(self.stream, trio.SSLStream)
+
+    @enable_ki_protection
+    def take_place(self) -> bool:
+        """Take a place, to be served or to get an answer; False if there is neither."""
+        service, places = self.service, self.service.places
+        service.accepted += 1
+        if places.may_serve(self.address):
+            places.take(self.address)
+        else:
+            service.refused += 1
+            if service.on_full is None or not places.may_answer():
+                return False
+            self.handler, self.is_refused = service.on_full, True
+            places.answered += 1
+        self._has_place = True
+        return True
+
+    @enable_ki_protection
+    async def close(self) -> None:
+        """Close it at once and give its place back, if that was not done before."""
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(self.stream)
+        if self._has_place:
+            self._has_place = False
+            if self.is_refused:
+                self.service.places.answered -= 1
+            else:
+                self.service.places.give_back(self.address)
+            self.service.place_is_free()
+
+
+@enable_ki_protection
+async def run_connection(connection: Connection) -> None:
+    """Run the process of a connection."""
+    process = need_process("a connection")
+    process.label = connection.peer
+    process.own_extras().first_label = label_of(connection.handler)
+    trio.lowlevel.current_task().name = f"<otp {connection.peer}>"
+    service = connection.service
+    if not connection.is_refused:
+        service.served[process.pid] = None
+    crashed = False
+    try:
+        await _run(connection, process)
+    except BaseException as exc:
+        crashed = not passes_through(exc) and part(exc)[0] is not None
+        raise
+    finally:
+        await connection.close()
+        service.served.pop(process.pid, None)
+        service.crashed += crashed  # at the moment at which its report comes
+
+
+async def _run(connection: Connection, process: Process) -> None:
+    limit = connection.service.handshake_timeout if connection.is_refused else math.inf
+    try:
+        with trio.move_on_after(limit):
+            await _serve(connection, process)
+    except BaseException as exc:
+        if not is_disconnection(exc, connection.stream):
+            raise
+        connection.service.disconnected += 1
+        _notice(process, logging.DEBUG, f"{connection.peer} has disconnected: {bounded(exc)}")
+
+
+async def _serve(connection: Connection, process: Process) -> None:
+    if connection.is_secure and not await _shake_hands(connection, process):
+        return
+    handler, stream = connection.handler, connection.stream
+    await wait_for(expect_awaitable(handler, interruptible(handler, stream)))
+    with trio.move_on_after(CLOSE_WITHIN), suppress(trio.BrokenResourceError):
+        await stream.aclose()  # the other side may have left without a farewell
+
+
+async def _shake_hands(connection: Connection, process: Process) -> bool:
+    """Complete the handshake of TLS; False if the other side does not."""
+    limit = connection.service.handshake_timeout
+    why: object = f"not within {limit:g} s"
+    with trio.move_on_after(limit):
+        try:
+            await connection.stream.do_handshake()
+        except trio.BrokenResourceError as exc:
+            why = exc.__cause__ or exc
+        else:
+            return True
+    connection.service.disconnected += 1
+    text = f"{connection.peer} did not complete the TLS handshake: {why}"
+    _notice(process, logging.INFO, text)
+    return False
+
+
+def _notice(process: Process, level: int, text: str) -> None:
+    process.runtime.events.emit("notice", NoticeReport(process.pid, text, level))

@@ -1,0 +1,243 @@
+"""ConnectionSupervisor: a process for each connection, so that none can hurt another.
+
+**Why.** With `trio.serve_tcp` all connections are tasks of one nursery: a client that resets its
+connection drops all others. Here each has a process of its own. Its crash is one record in the log,
+a client that has gone is a line for who debugs, and at the end each may finish what it has in hand.
+
+**Server side** is the handler, an async function of the stream. It returns when the connection is
+over. `with otp.move_on_when_draining():` around the wait for the next request lets it return when
+the service is to end.
+
+**Client side** are the functions `connections` and `counts` below. What listens is
+`otp.process_info(ref).started`.
+
+**Supervise** it as any other child, after those that its handlers call. Inside, it is a
+`rest_for_one` of two, as in Ranch: the supervisor of connections, then the acceptor. When it is
+stopped it accepts no more, tells the connections, waits `drain_timeout` for them, and ends those
+that are left. Its own `shutdown` is without limit, as that of all supervisors.
+
+**When not to use it.** For a library that listens by itself, as a web server, make the function
+that serves a child; it takes care of its own connections.
+
+Follows: `ranch_listener_sup` of Ranch, `ThousandIsland`, `trio.serve_listeners`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trio.lowlevel import enable_ki_protection
+
+from .._process.names import check_class, need_living
+from .._start.child import child
+from .._supervisor.loop import SupervisorBehaviour
+from .._supervisor.static_loop import StaticLoop, SupervisorSpec
+from .._supervisor.supervisor import Supervisor
+from .._util.async_functions import refuse_plain
+from .._util.bounded import bounded
+from .._util.checks import check_timeout, check_whole, is_seconds
+from .._util.public import public
+from .._util.signature import check_arguments
+from .acceptor import acceptor
+from .connections import Connections
+from .places import Places
+from .service import ConnectionCounts, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    import trio
+
+    from .._behaviour.behaviour import Behaviour
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .._process.process import Process
+
+
+@public
+class ConnectionSupervisor(SupervisorBehaviour):
+    """A supervisor that accepts connections and runs each in a process of its own.
+
+    An error of a handler is its crash, unless it only says that this connection is broken, and
+    its socket is no longer connected: that counts as `disconnected`. Sockets that run out, EMFILE
+    and the like, are waited for; any other error of `accept` crashes the acceptor alone, which
+    then listens on the addresses it had.
+
+    Args:
+        handler: an async function that gets the stream of a connection, in a temporary process
+            that is labelled with the address of the other side. The stream is closed after it.
+            Of TLS it gets the stream after the handshake.
+        opens: an async function without arguments that gives the listeners, as
+            `partial(trio.open_tcp_listeners, 8080)` or `partial(trio.open_ssl_over_tcp_listeners,
+            443, ssl_context)`.
+        max_connections: how many are served at a time; None for any number. Then no more are
+            accepted until one has ended.
+        on_full: an async function of the stream. If it is given, those that are too many are
+            accepted, answered by it within `handshake_timeout`, and closed.
+        max_per_address: how many of one address are served at a time; None for any number. More
+            are closed, after `on_full` if there is one.
+        handshake_timeout: seconds for the handshake of TLS, and for an answer of `on_full`.
+        drain_timeout: seconds for connections to end by themselves when the service ends; None
+            for ever. Those that have not are cancelled then.
+        max_restarts: how often the acceptor or the supervisor of connections may be restarted
+            within `max_seconds`.
+        max_seconds: that window, a whole number.
+
+    >>> import trio, trio_otp as otp
+    >>> from functools import partial
+    >>> async def shout(stream):
+    ...     async for chunk in stream:
+    ...         await stream.send_all(chunk.upper())
+    >>> opens = partial(trio.open_tcp_listeners, 0, host="127.0.0.1")
+    >>> async def main():
+    ...     web = otp.child(otp.ConnectionSupervisor, shout, opens, max_connections=1000)
+    ...     async with otp.open_supervisor([web.having(name="web")]):
+    ...         [listener] = otp.process_info("web").started
+    ...         async with await trio.testing.open_stream_to_socket_listener(listener) as client:
+    ...             await client.send_all(b"hello")
+    ...             print(await client.receive_some())
+    ...             print(otp.ConnectionSupervisor.counts("web"))
+    >>> trio.run(main)
+    b'HELLO'
+    ConnectionCounts(active=1, accepted=1, refused=0, disconnected=0, crashed=0)
+
+    Follows: `ranch:start_listener/5` of Ranch, `trio.serve_tcp`.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Awaitable[object]],
+        opens: Callable[[], Awaitable[Sequence[trio.abc.Listener[Any]]]],
+        *,
+        max_connections: int | None = None,
+        on_full: Callable[[Any], Awaitable[object]] | None = None,
+        max_per_address: int | None = None,
+        handshake_timeout: float = 5.0,
+        drain_timeout: float | None = 5.0,
+        max_restarts: int = 3,
+        max_seconds: float = 5,
+    ) -> None:
+        _check_function("handler", handler, None)
+        _check_function("opens", opens)
+        if on_full is not None:
+            _check_function("on_full", on_full, None)
+        _check_limit("max_connections", max_connections)
+        _check_limit("max_per_address", max_per_address)
+        check_timeout("drain_timeout", drain_timeout)
+        if not is_seconds(handshake_timeout):
+            shown = bounded(handshake_timeout)
+            raise ValueError(f"handshake_timeout={shown}: expected a number of seconds >= 0")
+        places = Places(max_connections, max_per_address, answers=on_full is not None)
+        self._service = Service(
+            handler,
+            opens,
+            places,
+            on_full=on_full,
+            handshake_timeout=handshake_timeout,
+            drain_timeout=drain_timeout,
+        )
+        self._given = Supervisor.spec(
+            [
+                child(Connections, self._service).having(id="connections", shutdown=None),
+                child(acceptor, self._service).having(id="acceptor"),
+            ],
+            strategy="rest_for_one",
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+        )
+
+    async def init(self) -> SupervisorSpec:
+        """Return what to supervise, once the listeners are open."""
+        if not self._service.listeners.now:
+            await self._service.listeners.open()
+        return self._given
+
+    @classmethod
+    def run_process(
+        cls, process: Process, make: Callable[[], Behaviour]
+    ) -> Coroutine[Any, Any, None]:
+        """Run the body of the process."""
+        return ServiceLoop(process).run(make)
+
+    @staticmethod
+    def connections(ref: Ref) -> list[Pid[Any]]:
+        """List the processes of the connections that are served, oldest first, without asking.
+
+        Args:
+            ref: the ConnectionSupervisor.
+
+        Raises:
+            NoProcess: it is not there.
+            WrongServer: the reference is not that of a ConnectionSupervisor.
+
+        >>> import trio_otp as otp
+        >>> def greet():  # what a timer or a handler may tell all connections
+        ...     for pid in otp.ConnectionSupervisor.connections("web"):
+        ...         otp.send(pid, "hello")
+
+        Follows: `ThousandIsland.connection_pids/1`.
+        """
+        return list(_service_of(ref, "connections").served)
+
+    @staticmethod
+    def counts(ref: Ref) -> ConnectionCounts:
+        """Return how many connections there are and were, without asking.
+
+        Args:
+            ref: the ConnectionSupervisor.
+
+        Raises:
+            NoProcess: it is not there.
+            WrongServer: the reference is not that of a ConnectionSupervisor.
+
+        Follows: `ranch:info/1`.
+        """
+        return _service_of(ref, "counts").counts()
+
+
+class ServiceLoop(StaticLoop):
+    """The shell of a `ConnectionSupervisor`: it owns the listeners."""
+
+    @enable_ki_protection
+    async def run(self, make: Callable[[], Behaviour]) -> None:
+        """Run the body of the process."""
+        try:
+            await super().run(make)
+        finally:
+            await self._close()
+
+    async def begin(self, spec: SupervisorSpec) -> None:
+        """Start what serves the connections."""
+        self.instance._service.process = self.process
+        await super().begin(spec)
+
+    async def stop_children(self, *, interrupt: bool) -> None:
+        """Accept no more, then stop the acceptor and the connections."""
+        await self._close()
+        await super().stop_children(interrupt=interrupt)
+
+    async def _close(self) -> None:
+        if self.instance is not None:  # made
+            self.instance._service.is_over = True
+            await self.instance._service.listeners.close()
+
+
+def _check_limit(name: str, value: object) -> None:
+    if value is not None:
+        check_whole(name, value, 1, " or None")
+
+
+def _check_function(name: str, function: Any, *args: object) -> None:
+    if not callable(function):
+        expected = "that gives listeners, as partial(trio.open_tcp_listeners, 8080)"
+        what = "of a stream" if args else expected
+        raise TypeError(f"{name}={bounded(function)}: expected an async function {what}")
+    refuse_plain(function, name)
+    check_arguments(function, args)
+
+
+def _service_of(ref: Ref, what: str) -> Service:
+    process = need_living(ref, what)
+    check_class(ref, process, ConnectionSupervisor, f"ConnectionSupervisor.{what}")
+    found: Service = process.instance._service
+    return found

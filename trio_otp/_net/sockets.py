@@ -1,0 +1,138 @@
+"""What is asked of streams and listeners, whatever is around their sockets: TLS, or none at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from trio import socket as tsocket
+
+from .._exits.bare import as_group
+from .._util.bounded import shown_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What a stream raises when the other side is gone.
+_BROKEN: Final = (trio.BrokenResourceError, ConnectionError, TimeoutError)
+_WITH_ADDRESSES: Final = (tsocket.AF_INET, tsocket.AF_INET6)
+_INSIDE: Final = ("transport_stream", "transport_listener")  # as Trio's TLS calls what it wraps
+
+
+def layers(thing: Any) -> Iterator[Any]:
+    """Yield a stream or listener, and what it is wrapped around."""
+    while thing is not None:
+        yield thing
+        thing = next((getattr(thing, name) for name in _INSIDE if hasattr(thing, name)), None)
+
+
+def innermost(thing: Any) -> Any:
+    """Return what a stream or listener is wrapped around, be it itself."""
+    *_, last = layers(thing)
+    return last
+
+
+def socket_of(thing: Any) -> tsocket.SocketType | None:
+    """Return the socket of a stream or listener; None if it has none."""
+    found = getattr(innermost(thing), "socket", None)
+    return found if isinstance(found, tsocket.SocketType) else None
+
+
+def peer_of(stream: Any) -> tuple[str, str | None]:
+    """Return what the other side of a stream is shown as, and its address, if it has one."""
+    sock = socket_of(stream)
+    try:
+        name: Any = None if sock is None else sock.getpeername()
+    except OSError:  # it has gone already
+        return "peer that has gone", None
+    if name.__class__ is tuple:
+        host, port = name[:2]
+        return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), host
+    if sock is not None:
+        return f"unix:{shown_text(str(sock.getsockname()))}", None
+    return shown_text(type(stream).__name__), None
+
+
+def is_disconnection(error: BaseException, stream: Any) -> bool:
+    """Check whether an error only says that the other side of a stream has gone.
+
+    Args:
+        error: what its handler has raised.
+        stream: whatever came of it meanwhile.
+    """
+    group = as_group(error)
+    if group is not None:
+        return all(is_disconnection(each, stream) for each in group.exceptions)
+    if not isinstance(error, _BROKEN):
+        return isinstance(error.__cause__, Exception) and is_disconnection(error.__cause__, stream)
+    connected = _is_connected(stream)
+    return _came_out_of(error, stream) if connected is None else not connected
+
+
+def _is_connected(stream: Any) -> bool | None:
+    """Check whether a socket is connected; None if it does not tell.
+
+    One that was closed here does not, nor does one of the kind that has no addresses.
+    """
+    sock = socket_of(stream)
+    if (
+        sock is None
+        or sock.fileno() == -1
+        or sock.family not in (tsocket.AF_INET, tsocket.AF_INET6)
+    ):
+        return None
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _came_out_of(error: BaseException, stream: Any) -> bool:
+    """Check whether an error was raised by a method of this very stream, or of what it wraps."""
+    own = list(layers(stream))
+    traceback = error.__traceback__
+    while traceback is not None:
+        this = traceback.tb_frame.f_locals.get("self")
+        if any(this is layer for layer in own):
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+# -- listeners ---------------------------------------------------------------------------------
+
+
+def address_of(listener: Any) -> Any:
+    """Return the address that a listener listens on; None if it has none."""
+    sock = socket_of(listener)
+    return None if sock is None else sock.getsockname()
+
+
+def is_listening(listener: Any) -> bool:
+    """Check whether a listener can go on; one without a socket does not tell, and is taken anew."""
+    sock = socket_of(listener)
+    if sock is None:
+        return False
+    try:
+        return bool(sock.getsockopt(tsocket.SOL_SOCKET, tsocket.SO_ACCEPTCONN))
+    except OSError:
+        return sock.fileno() != -1  # macOS does not tell
+
+
+async def bind_again(listener: Any, address: Any) -> None:
+    """Let a listener listen on the address that one before it had, in place of its own."""
+    inner = innermost(listener)
+    old: tsocket.SocketType = inner.socket
+    sock = tsocket.socket(old.family, old.type, old.proto)
+    try:
+        old.close()
+        sock.setsockopt(tsocket.SOL_SOCKET, tsocket.SO_REUSEADDR, 1)
+        if sock.family == tsocket.AF_INET6:
+            sock.setsockopt(tsocket.IPPROTO_IPV6, tsocket.IPV6_V6ONLY, 1)
+        await sock.bind(address)
+        sock.listen(0xFFFF)  # as Trio does; the system takes what it can
+    except BaseException:
+        sock.close()
+        raise
+    inner.socket = sock

@@ -1,0 +1,206 @@
+"""Draining: what is to end soon is told so, and may finish what it has in hand.
+
+A supervisor of connections says so to what lives in it before it cancels anything, and so does an
+application. `is_draining`, `wait_draining` and `move_on_when_draining` ask
+about the nearest of these that the running task lives in.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._util.public import public
+from .runtime import need_task, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Draining:
+    """Whether what lives in one nursery is to end soon, and who waits for that."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._drains: _Drains = _of_run()
+        self._drains.by_nursery[nursery] = self
+        self._begun: trio.Event = trio.Event()
+        self._idle: set[trio.CancelScope] = set()  # those that are cancelled when it begins
+        self._limit: trio.CancelScope | None = None  # while it is waited for what is in hand
+        self._deadline: float = math.inf
+
+    @enable_ki_protection
+    def forget(self) -> None:
+        """Forget it: nothing lives in the nursery any more."""
+        self._drains.by_nursery.pop(self._nursery, None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether what lives in the nursery is to end."""
+        return self._begun.is_set()
+
+    @enable_ki_protection
+    def begin(self) -> None:
+        """Tell what lives in the nursery that it is to end."""
+        self._begun.set()
+        for scope in self._idle:
+            scope.cancel(reason="draining")
+
+    async def wait(self) -> None:
+        """Wait until it begins."""
+        await self._begun.wait()
+
+    @enable_ki_protection
+    def add(self, scope: trio.CancelScope) -> None:
+        """Cancel a scope when it begins, or at once if it has begun."""
+        self._idle.add(scope)
+        if self.has_begun:
+            scope.cancel(reason="draining")
+
+    @enable_ki_protection
+    def remove(self, scope: trio.CancelScope) -> None:
+        """Forget a scope that was left."""
+        self._idle.discard(scope)
+
+    @contextmanager
+    def limit(self, timeout: float | None) -> Generator[None]:
+        """Limit the wait for what is in hand; it counts from the first one, and can be cut."""
+        if timeout is not None:
+            self._deadline = min(self._deadline, trio.current_time() + timeout)
+        self._limit = trio.CancelScope(deadline=self._deadline)
+        if self._drains.cut:
+            self.cut()
+        try:
+            with self._limit:
+                yield
+        finally:
+            self._limit = None
+
+    def cut(self) -> bool:
+        """Wait no longer for what is in hand; return whether it was waited for."""
+        if self._limit is None:
+            return False
+        self._limit.cancel(reason="draining is cut short")
+        return True
+
+
+class _Drains:
+    """What there is of one run."""
+
+    def __init__(self) -> None:
+        self.by_nursery: dict[trio.Nursery, Draining] = {}
+        self.cut: bool = False  # nothing is waited for any more
+
+
+_KEY: Final = "draining"
+
+
+def _of_run() -> _Drains:
+    extras = runtime().extras
+    if _KEY not in extras:
+        extras[_KEY] = _Drains()
+    found: _Drains = extras[_KEY]
+    return found
+
+
+@enable_ki_protection
+def cut_draining() -> bool:
+    """Cut all draining of this run short, if there is any now; return whether there is."""
+    drains = _of_run()
+    cut = [draining.cut() for draining in drains.by_nursery.values()]
+    drains.cut = drains.cut or any(cut)
+    return any(cut)
+
+
+def _nearest() -> Draining | None:
+    """Return the draining of the nearest nursery that the running task lives in."""
+    nursery = need_task().parent_nursery
+    by_nursery = _of_run().by_nursery
+    while nursery is not None and nursery not in by_nursery:
+        nursery = nursery.parent_task.parent_nursery
+    return None if nursery is None else by_nursery[nursery]
+
+
+@public
+def is_draining() -> bool:
+    """Check whether what this code belongs to is to end soon.
+
+    It is the nearest `otp.ConnectionSupervisor` above; elsewhere the application, which drains from
+    the moment its stop begins. Where there is neither, it never is.
+
+    Raises:
+        NotInRun: no Trio task runs this.
+
+    >>> import trio, trio_otp as otp
+    >>> async def main():
+    ...     print(otp.is_draining())  # as in a test of a handler: nothing above will end
+    >>> trio.run(main)
+    False
+
+    Follows: `ranch:get_status/1` of Ranch.
+    """
+    draining = _nearest()
+    return draining is not None and draining.has_begun
+
+
+@public
+async def wait_draining() -> None:
+    """Wait until what this code belongs to is to end soon, as `is_draining` says.
+
+    Where there is neither a `ConnectionSupervisor` nor an application above, it waits for ever.
+
+    Raises:
+        NotInRun: no Trio task runs this.
+
+    >>> import trio_otp as otp
+    >>> async def watch(websocket):  # beside the reader, in the nursery of a handler
+    ...     await otp.wait_draining()
+    ...     await websocket.aclose(1001, "going away")
+
+    Follows: `trio.Event.wait`.
+    """
+    draining = _nearest()
+    if draining is None:
+        await trio.sleep_forever()
+    else:
+        await draining.wait()
+
+
+@public
+@contextmanager
+def move_on_when_draining() -> Generator[trio.CancelScope]:
+    """Return a cancel scope that is cancelled when what this code belongs to is to end soon.
+
+    Put it around the wait for the next request, and around nothing that must not be lost half-way:
+    as any cancellation, it breaks off whatever the block waits for. If draining has begun already,
+    the block ends at its first checkpoint.
+
+    Raises:
+        NotInRun: no Trio task runs this.
+
+    >>> import trio_otp as otp
+    >>> async def serve_requests(stream):
+    ...     while True:
+    ...         request = b""
+    ...         with otp.move_on_when_draining():
+    ...             request = await stream.receive_some()
+    ...         if not request:
+    ...             return
+    ...         await stream.send_all(b"done: " + request)  # what has begun is finished
+
+    Follows: `trio.move_on_after`.
+    """
+    draining = _nearest()
+    with trio.CancelScope() as scope:
+        if draining is None:
+            yield scope
+            return
+        draining.add(scope)
+        try:
+            yield scope
+        finally:
+            draining.remove(scope)
