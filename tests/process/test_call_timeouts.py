@@ -68,7 +68,8 @@ async def test_a_time_out_tells_who_what_and_how_long(autojump_clock: Any) -> No
             exc.elapsed,
             exc.reason,
         )
-        assert "'desk' did not answer within 2.5 s (request 'later')" == str(exc)
+        expected = "'desk' did not answer within 2.5 s (request 'later')"
+        assert f"{expected}: idle, and answers this call later" == str(exc)
         assert otp.is_alive(desk)
 
 

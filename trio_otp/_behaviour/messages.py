@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .._process.crash_facts import place_of
+from .._process.doing import Named
 from .._process.mailbox import SystemMessage
 from .._process.request import From
 from .._process.status import NOT_SHOWN, takes_status
@@ -48,7 +49,7 @@ class Timeout:
     """The message `handle_info` gets when the `timeout=` of a return is over."""
 
 
-class Handled:
+class Handled(Named):
     """A request that knows its handler; the client layer sends these."""
 
     __slots__ = ()

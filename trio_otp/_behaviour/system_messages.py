@@ -18,6 +18,7 @@ import outcome
 import trio
 
 from .._exits.errors import CallbackFailed
+from .._process.doing import Named
 from .._process.mailbox import SystemMessage
 from .._process.request import From
 from .._process.signals import Exit
@@ -49,7 +50,7 @@ class Host(Protocol):
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
-class Request:
+class Request(Named):
     """What can be asked of a process."""
 
     __slots__ = ()

@@ -67,7 +67,10 @@ class NoProcess(CallError):
 
 @public
 class CallTimeout(CallError, TimedOut):
-    """The server did not answer in time; the request may still be handled, its reply is dropped."""
+    """The server did not answer in time; the request may still be handled, its reply is dropped.
+
+    The text ends with what the server was `doing` at that moment, as far as that is known.
+    """
 
     def __init__(
         self,
@@ -79,9 +82,10 @@ class CallTimeout(CallError, TimedOut):
         doing: str = "",
     ) -> None:
         request = _about(message, shown)
-        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}{doing}"
-        super().__init__(text, server, message, elapsed)
+        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}"
+        super().__init__(f"{text}: {doing}" if doing else text, server, message, elapsed)
         self.reason = TIMEOUT
+        self.doing: str = doing
 
 
 @public

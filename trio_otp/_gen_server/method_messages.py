@@ -44,6 +44,7 @@ class Message(Handled):
     """A call or cast of a decorated method, on its way."""
 
     __slots__ = ("args", "kwargs", "method")
+    shows_arguments = True
 
     def __init__(self, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.method: Method = method
@@ -54,6 +55,10 @@ class Message(Handled):
         shown = [bounded(value) for value in self.args]
         shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
         return f"{self.method.name}({', '.join(shown)})"
+
+    def called(self) -> str:
+        """Return the name of the method, and whether there are arguments."""
+        return f"{self.method.name}({'...' if self.args or self.kwargs else ''})"
 
     def run(self, server: Any, from_: From[Any] | None = None) -> Any:
         """Run the method: the function of that name on the class of the server."""

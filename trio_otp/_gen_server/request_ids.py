@@ -32,6 +32,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.call_errors import CallTimeout
 from .._process.checkpoints import checkpointed
+from .._process.doing import doing_text
 from .._process.names import find_living, no_process, refuse_method
 from .._process.request import DEFAULT_TIMEOUT, From, new_request
 from .._process.status import shown_request
@@ -225,9 +226,12 @@ async def wait_response(request_id: RequestId, *, timeout: float | None = DEFAUL
     answer = request_id._take()
     if answer is None:
         request_id._check()  # somebody else was faster
-        from_ = request_id._from
-        shown = None if from_ is None else shown_request(from_._server)
-        raise CallTimeout(request_id.ref, request_id.message, timeout or 0.0, shown=shown)
+        from_, shown, doing = request_id._from, None, ""
+        if from_ is not None:
+            shown, doing = shown_request(from_._server), doing_text(from_._server, from_)
+        raise CallTimeout(
+            request_id.ref, request_id.message, timeout or 0.0, shown=shown, doing=doing
+        )
     return answer.unwrap()
 
 

@@ -39,6 +39,7 @@ from .._exits.call_errors import CallingSelf, CallTimeout, ServerExited
 from .._exits.errors import BadReturn, NoCallback, SpecError
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
+from .._process.doing import doing_text
 from .._process.identity import callers_for
 from .._process.names import METHODS, find_living, need_living, refuse_method, takes_messages
 from .._process.request import DEFAULT_TIMEOUT, From, new_request
@@ -374,7 +375,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     finally:
         leave_wait(edge)
     if not process.dead:
-        raise CallTimeout(ref, None, timeout or 0.0)
+        raise CallTimeout(ref, None, timeout or 0.0, doing=doing_text(process))
     if process.exit_reason != reason:
         raise ServerExited(ref, process.exit_reason)
 

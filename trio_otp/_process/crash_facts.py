@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .._exits.log_text import LIBRARIES
+from .._exits.log_text import nearness
 from .._util.public import is_ours
 from ..events.data import Neighbour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._exits.log_text import Place
     from .process import Process
 
 MOST: Final = 20  # neighbours that a report names
@@ -23,14 +24,17 @@ def place_of(task: trio.lowlevel.Task | None) -> str | None:
 
     None for a task that does not wait, as the one that asks.
     """
+    place = waiting_place(task)
+    return None if place is None else f"{place[0]}:{place[1]} in {place[2]}"
+
+
+def waiting_place(task: trio.lowlevel.Task | None) -> Place | None:
+    """Return that place as file, line and function."""
     if task is None or task is _current_task() or getattr(task.coro, "cr_frame", None) is None:
         return None
-    place = None
-    for frame, line in task.iter_await_frames():
-        code = frame.f_code
-        if place is None or not code.co_filename.startswith(LIBRARIES):
-            place = f"{code.co_filename}:{line} in {code.co_name}"
-    return place
+    frames = [(frame.f_code, line) for frame, line in task.iter_await_frames()]
+    places = [(code.co_filename, line, code.co_name) for code, line in reversed(frames)]
+    return max(places, key=nearness, default=None)
 
 
 def _current_task() -> trio.lowlevel.Task | None:

@@ -25,9 +25,10 @@ from trio.lowlevel import (
 
 from .._exits.bare import raisable
 from .._exits.call_errors import CallError, CallTimeout, ServerExited
-from .._util.copies import Handle, Mark, NoConstructor
+from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 from .caller import Caller
+from .doing import doing_text
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
 from .wait_edges import enter_wait, leave_wait, set_edge
@@ -229,24 +230,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         """Answer with the time-out; a reply that comes later is dropped."""
         self.abandoned = True
         shown = shown_request(self._server)
-        error = CallTimeout(
-            self._ref, self.message, self._elapsed(), shown=shown, doing=self._doing()
-        )
+        doing = doing_text(self._server, self)
+        error = CallTimeout(self._ref, self.message, self._elapsed(), shown=shown, doing=doing)
         self._fail(error)
-
-    def _doing(self) -> str:
-        """Describe what the server does in place of answering, for how long, and who else waits."""
-        current: Any = self._server.current
-        told: list[str] = []
-        if current is not Mark.UNSET:
-            method = getattr(getattr(current, "message", None), "method", None)
-            what = "another message" if method is None else f"{method.name}()"
-            seconds = trio.current_time() - self._server.since
-            what = "this call" if current is self else what
-            told.append(f"it has been handling {what} for {seconds:.3g} s")
-        if queued := len(self._server.mailbox):
-            told.append(f"{queued} waiting")
-        return f"; {', '.join(told)}" if told else ""
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Release the caller, which was cancelled."""

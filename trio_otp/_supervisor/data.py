@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._exits.reasons import Internal
+from .._process.doing import Named
 from .._process.mailbox import SystemMessage
 from .._util.bounded import Printable
 from .._util.public import public
@@ -55,13 +56,17 @@ class Counts:
 
 
 @dataclass(slots=True)
-class ManagementCommand:
+class ManagementCommand(Named):
     """A management call on its way: a key of the table `commands` of the loop, its argument."""
 
     name: str
     argument: Any = None
     void: bool = False  # the caller of a start was cancelled: what has begun is taken back
     over: trio.Event | None = None  # set when that is done, if the caller waits for it
+
+    def called(self) -> str:
+        """Return the function that sends it."""
+        return f"{self.name}()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""What a process is doing, in a few words: for a caller that waited in vain, for who looks on.
+
+Whatever it meets it gives some text, of bounded length. What a server keeps out of reports, by a
+`format_status` that decides about messages, is not in it.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from .._util.bounded import bounded, shown_text
+from .._util.unset import UNSET
+from .caller import Caller
+from .crash_facts import waiting_place
+from .mailbox import NO_QUEUE, SystemMessage
+from .status import takes_status
+from .wait_edges import awaited
+
+if TYPE_CHECKING:
+    from .._exits.log_text import Place
+    from .process import Process
+
+SHORT: Final = 80  # characters of a message, a place or a pid in such a text
+LOOKED_AT: Final = 1000  # messages of a queue in which a call is looked for
+
+
+class Named:
+    """The base of requests of this library that are called by a name."""
+
+    __slots__ = ()
+    shows_arguments: ClassVar[bool] = False  # whether its repr is what its sender wrote
+
+    def called(self) -> str:
+        """Return the name, as a call without its arguments: `SyncNotify` is `sync_notify()`."""
+        name = type(self).__name__.lstrip("_")
+        return f"{re.sub('(?<!^)(?=[A-Z])', '_', name).lower()}()"
+
+
+def doing_text(process: Process, call: object = None) -> str:
+    """Describe what a process does in place of answering, and how many wait; never raise.
+
+    Args:
+        process: a server, or any other, whose task does not run this.
+        call: the request that it has not answered, if there is one.
+    """
+    try:
+        queued = len(process.mailbox)
+        waiting = f"; {queued} waiting" if queued else ""
+        rests = _rest(process, call)
+        doing = f"{_work(process, call)}{_place(process)}" if rests is None else rests
+        return f"{doing}{_whom(process)}{waiting}"
+    except Exception:  # of a class of a user; the error that this is a part of matters more
+        return "busy"
+
+
+def _work(process: Process, call: object) -> str:
+    """Name the code of a user that runs."""
+    if process.terminate_scope is not None:
+        return "in terminate"
+    if process.is_exiting:
+        return "exiting"
+    if process.starting is not None:
+        return "in init"
+    message = process.current
+    if message is UNSET:
+        return "running"
+    what = "this call" if message is call else message_text(process, message)
+    return f"handling {what} for {seconds_text(process.runtime.now() - process.since)}"
+
+
+def _rest(process: Process, call: object) -> str | None:
+    """Say why a server has not answered that runs no code of a user; None if it does."""
+    works = process.current is not UNSET or process.starting is not None or process.is_exiting
+    if works or process.terminate_scope is not None or process.behaviour is None:
+        return None
+    if process.extras.suspended:
+        return "suspended by otp.sys"
+    queue = process.mailbox.queue
+    state = "asleep" if queue is NO_QUEUE else "idle"
+    if call is None:
+        return state
+    if len(queue) > LOOKED_AT or any(each is call for each in islice(queue, LOOKED_AT)):
+        return "waiting for its turn, since something else has held the event loop"
+    return f"{state}, and answers this call later"
+
+
+def _place(process: Process) -> str:
+    place = waiting_place(process.task)
+    return "" if place is None else f", at {place_text(place)}"
+
+
+def _whom(process: Process) -> str:
+    target = awaited(process)
+    return "" if target is None else f", waiting for {shown_text(repr(target.pid), SHORT)}"
+
+
+def message_text(process: Process, message: Any, *, quick: bool = False) -> str:
+    """Render a message of a process with what reports would show.
+
+    Args:
+        process: whose message it is.
+        message: as it is in the mailbox, or in hand.
+        quick: whether no code of a user may run, as in another thread.
+    """
+    content = _content(message)
+    hidden = takes_status(process.instance)
+    if isinstance(content, Named) and (quick or hidden or not content.shows_arguments):
+        return f"`{shown_text(content.called(), SHORT)}`"
+    if not hidden and (not quick or content.__class__ is str):
+        return f"`{bounded(content, SHORT)}`"
+    return "a message" if hidden else f"a message, {shown_text(type(content).__name__, SHORT)}"
+
+
+def _content(message: Any) -> Any:
+    carries = isinstance(message, Caller) or (
+        isinstance(message, SystemMessage) and message.from_user
+    )
+    carrier: Any = message
+    return carrier.message if carries else message
+
+
+def place_text(place: Place) -> str:
+    """Render a place as `file:line`, with the name of the file alone."""
+    return shown_text(f"{PurePath(place[0]).name}:{place[1]}", SHORT)
+
+
+def seconds_text(seconds: float) -> str:
+    """Render a time for people."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0.0):.2g} s"
