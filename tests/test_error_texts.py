@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from inside import runtime
 
 import trio_otp as otp
 
@@ -187,14 +188,67 @@ async def test_a_name_that_nobody_has_brings_the_nearest_to_mind(
             assert str(twin).endswith(end)
 
 
-async def test_no_name_is_suggested_where_there_are_very_many() -> None:
+async def test_of_very_many_names_the_oldest_and_the_newest_are_looked_at() -> None:
     """To look at all of them, for each try of who waits for one, would take long."""
     async with otp.open_process():
-        for number in range(101):
-            await otp.start(otp.child(Server).having(name=f"server {number}"))
-        with pytest.raises(otp.NoProcess) as caught:
+        names = runtime().names
+        for name in (
+            "catalogue",
+            *(f"visitor {number}" for number in range(10_000)),
+            "till",
+        ):
+            names[name] = None
+        hints = {"catalog": "'catalogue'", "tills": "'till'", "visitor 5000": None}
+        for ref, hint in hints.items():
+            with pytest.raises(otp.NoProcess) as caught:
+                await otp.call(ref, 1)
+            assert len(caught.value._known) <= 200
+            assert (f"; did you mean {hint}?" in str(caught.value)) == (hint is not None)
+        names.clear()
+
+
+async def test_one_of_many_is_not_suggested_for_another() -> None:
+    """Where names differ in a number alone, both are right, and one is not there."""
+    async with otp.open_process():
+        await otp.start(otp.child(Server).having(name="room 7"))
+        for ref, hint in {"room 8": False, "rom 7": True, "room 7b": True}.items():
+            with pytest.raises(otp.NoProcess) as caught:
+                await otp.call(ref, 1)
+            assert ("; did you mean 'room 7'?" in str(caught.value)) == hint
+
+
+async def test_a_key_of_a_registry_brings_the_nearest_to_mind() -> None:
+    """Of text or of several parts; and the name of the registry itself does as well."""
+    registry, mistaken = otp.registry("rooms"), otp.registry("room")
+    children = [
+        otp.child(otp.Registry, keys="unique").having(name="rooms"),
+        otp.child(Server).having(name=registry.via("lobby"), id=1),
+        otp.child(Server).having(name=registry.via(("floor", "attic")), id=2),
+        otp.child(Server).having(name=registry.via(("seat", 7)), id=3),
+    ]
+    hints = {
+        registry.via("loby"): "'lobby'",
+        registry.via(("flor", "attic")): "('floor', 'attic')",
+        registry.via(("seat", 8)): None,
+        mistaken.via("lobby"): "'rooms'",
+        ("via", otp.PartitionSupervisor, ("rom", 1)): "'rooms'",
+    }
+    async with otp.open_supervisor(children):
+        for ref, hint in hints.items():
+            for use in (lambda ref=ref: otp.call(ref, 1), lambda ref=ref: otp.stop(ref)):
+                with pytest.raises(otp.NoProcess) as caught:
+                    await use()
+                assert caught.value.server == ref
+                assert str(caught.value).endswith("" if hint is None else f"; did you mean {hint}?")
+                assert ("did you mean" in str(caught.value)) == (hint is not None)
+
+
+async def test_a_class_is_suggested_for_its_name() -> None:
+    """And a name for a class: both are atoms."""
+    async with otp.open_process():
+        await otp.start(otp.child(Server).having(name=Server))
+        with pytest.raises(otp.NoProcess, match=r"; did you mean Server\?"):
             await otp.call("server", 1)
-        assert "no process behind 'server' (request 1)" == str(caught.value)
 
 
 # -- time-outs -------------------------------------------------------------------------------------
@@ -216,7 +270,7 @@ async def test_a_time_out_tells_what_the_server_does(autojump_clock: Any) -> Non
         otp.exit(pid, otp.KILL)
     async with otp.open_process():
         machine = await otp.start(Deferring)
-        with pytest.raises(otp.CallTimeout, match=r"\(request 'x'\): idle, and answers "):
+        with pytest.raises(otp.CallTimeout, match=r"\(request 'x'\): idle, and has left "):
             await otp.call(machine, "x")
 
 

@@ -256,6 +256,16 @@ def test_the_tree_is_shown(cells: Cells) -> None:
     assert isinstance(cells.error("%otp_tree nothing"), NameError)
 
 
+def test_a_name_that_nobody_has_brings_names_and_variables_to_mind(cells: Cells) -> None:
+    """A variable that leads to a process is written without quotes."""
+    cells.run("basket = await otp.start_link(otp.child(otp.Agent, dict)); number = 1")
+    cells.run("await otp.start_link(otp.child(otp.Agent, dict).having(name='till'))")
+
+    assert "did you mean basket?" in str(cells.error("await otp.call('basket', 1)"))
+    assert "did you mean 'till'?" in str(cells.error("%otp_tree 'tills'"))
+    assert "did you mean" not in str(cells.error("await otp.call('number', 1)"))
+
+
 def test_virtual_time_jumps_while_a_cell_waits(cells: Cells) -> None:
     """In virtual time a cell that waits takes no time, and the timers due meanwhile go off."""
     cells.run("%otp_time virtual")

@@ -69,7 +69,7 @@ async def test_a_time_out_tells_who_what_and_how_long(autojump_clock: Any) -> No
             exc.reason,
         )
         expected = "'desk' did not answer within 2.5 s (request 'later')"
-        assert f"{expected}: idle, and answers this call later" == str(exc)
+        assert f"{expected}: idle, and has left this call without an answer" == str(exc)
         assert otp.is_alive(desk)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -14,6 +15,9 @@ from .reasons import NOPROC, TIMEOUT, reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_WORD: Final = 60  # characters of a name in which another one is recognized
+_NUMBERS: Final = re.compile(r"[0-9]+")
 
 
 @public
@@ -41,7 +45,10 @@ class CallError(OtpError):
 
 @public
 class NoProcess(CallError):
-    """Nobody is behind the reference: the process is dead or the name is free."""
+    """Nobody is behind the reference: the process is dead or the name is free.
+
+    The text suggests the name, or the key of the registry, that is most like the one given.
+    """
 
     def __init__(
         self,
@@ -49,20 +56,39 @@ class NoProcess(CallError):
         message: object = None,
         *,
         known: Iterable[object] = (),
+        meant: object = None,
         text: str | None = None,
     ) -> None:
         what = text or f"no process behind {bounded(server)}"
         super().__init__(what + _about(message), server, message)
         self.reason = NOPROC
-        self._known = tuple(known)  # names, of which the nearest is told if this is ever shown
+        # What is searched if this is ever shown: not where an error is made over and over.
+        self._meant = server if meant is None else meant
+        self._known = tuple(known)
 
     def __str__(self) -> str:
         text = super().__str__()
-        if not self._known:
-            return text
-        names = {bounded(name).strip("'").casefold(): bounded(name) for name in self._known}
-        near = nearest(bounded(self.server).strip("'").casefold(), names)
-        return text if near is None else f"{text}; did you mean {names[near]}?"
+        near = _most_like(self._meant, self._known) if self._known else None
+        return text if near is None else f"{text}; did you mean {near}?"
+
+
+def _most_like(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name that is most like one, as text; None if none is."""
+    word = _word(name)
+    words = {_word(each): each for each in known}
+    likely = [each for each in words if each == word or not _differ_in_numbers(each, word)]
+    near = nearest(word, likely)
+    return None if near is None else bounded(words[near])
+
+
+def _word(name: object) -> str:
+    return bounded(name, _WORD).strip("'").casefold()
+
+
+def _differ_in_numbers(one: str, other: str) -> bool:
+    """Check whether they are names of a kind, as `room 7` and `room 8`, which are both right."""
+    parts, others = _NUMBERS.split(one), _NUMBERS.split(other)
+    return len(parts) > 1 and parts == others
 
 
 @public

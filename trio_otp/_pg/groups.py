@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from .._exits.call_errors import NoProcess
-from .._process.names import check_reference, find_living
+from .._process.names import check_reference, find_living, no_process
 from .._process.pid import Pid
 from .._process.runtime import need_process
 from .._registry.table import strict_key
@@ -175,7 +174,7 @@ def _server(ref: Ref) -> Scope:
     check_reference(ref)
     process = find_living(ref)
     if process is None or (process.instance is None and process.starting is not None):
-        error = NoProcess(ref)
+        error = no_process(ref)
         error.add_note("Start it with otp.child(otp.pg.Scope).having(name=...).")
         raise error
     if not isinstance(process.instance, Scope):

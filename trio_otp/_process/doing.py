@@ -72,7 +72,7 @@ def _work(process: Process, call: object) -> str:
 
 
 def _rest(process: Process, call: object) -> str | None:
-    """Say why a server has not answered that runs no code of a user; None if it does."""
+    """Return why a server that runs no code of a user has not answered; None if it runs some."""
     works = process.current is not UNSET or process.starting is not None or process.is_exiting
     if works or process.terminate_scope is not None or process.behaviour is None:
         return None
@@ -84,7 +84,7 @@ def _rest(process: Process, call: object) -> str | None:
         return state
     if len(queue) > LOOKED_AT or any(each is call for each in islice(queue, LOOKED_AT)):
         return "waiting for its turn, since something else has held the event loop"
-    return f"{state}, and answers this call later"
+    return f"{state}, and has left this call without an answer"
 
 
 def _place(process: Process) -> str:

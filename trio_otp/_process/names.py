@@ -31,6 +31,7 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.call_errors import NoProcess
 from .._exits.errors import AlreadyRegistered, WrongServer
 from .._util.bounded import bounded
+from .._util.checks import ends_of
 from .._util.public import public
 from .._util.sent import SENT
 from .._util.unset import UNSET
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 T = TypeVar("T")
-MOST_KNOWN: Final = 100  # names that are looked at for one that was meant
+MORE_NAMES: Final = "more_names"  # in the extras of a run: what lists names that are no processes'
 # Classes of what can be a decorated method, a bound one, or a call of one that nobody awaited. The
 # latter two are told from what is the user's by a mark, and by their code, which is in here, too.
 METHODS: Final[set[object]] = {FunctionType, CoroutineType}
@@ -165,13 +166,27 @@ def need_living(ref: object, message: object = None) -> Process:
 def no_process(ref: object, message: object = None) -> NoProcess:
     """Make the error of a reference that leads nowhere, with what may be wrong about it."""
     if is_via(ref):
-        registry: Any = ref
-        if is_atom(registry[1]) and via_module(registry[1]) is None:
-            return NoProcess(ref, message, text=registry_text(registry[1]))
-    names = runtime().names if is_atom(ref) else {}
-    if len(names) > MOST_KNOWN:  # it may be raised often, by who tries until the name is there
-        return NoProcess(ref, message)
-    return NoProcess(ref, message, known=[name for name in names if name.__class__ is str])
+        via: Any = ref
+        if not is_atom(via[1]):
+            return NoProcess(ref, message)
+        if (module := via_module(via[1])) is None:
+            text = registry_text(via[1])
+            return NoProcess(ref, message, text=text, meant=via[1], known=known_names())
+        may_mean = getattr(module, "_may_mean", None)  # a user's own module has none
+        meant, known = (None, ()) if may_mean is None else may_mean(via[2])
+        return NoProcess(ref, message, meant=meant, known=known)
+    return NoProcess(ref, message, known=known_names() if is_atom(ref) else ())
+
+
+def known_names() -> list[object]:
+    """List some names, of which one may be meant that nobody has.
+
+    It may be asked for often, by who tries until a name is there. So of very many names these are
+    the oldest, as of the services of an application, and the newest.
+    """
+    here = runtime()
+    more = here.extras.get(MORE_NAMES)
+    return [*ends_of(here.names), *(() if more is None else more())]
 
 
 def refuse_method(message: Any, ref: object) -> None:

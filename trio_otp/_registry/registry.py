@@ -228,6 +228,10 @@ class Registry(GenServer):
         pid: Pid[Any] | None = entries[0].owner.pid if entries else None
         return pid
 
+    def _may_mean(self, key: Any) -> tuple[Any, list[Any]]:
+        """Return a key that nobody has, and what may be meant by it."""
+        return key, self.table.some_keys()
+
     def send(self, key: Any, message: Any) -> int:
         """Send a plain message to the holders of a key; return how many they are."""
         entries = self.living(self.table.under(_split(key)[0]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._util.bounded import bounded
+from .._util.checks import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -107,6 +108,15 @@ class RegistryTable:
         """List the entries of an owner."""
         keys = self._owners.get(owner, {})
         return [entry for strict in keys for entry in self._keys[strict][owner]]
+
+    def some_keys(self) -> list[Any]:
+        """List keys, of very many the oldest and the newest, of which one may be meant."""
+        found: list[Any] = []
+        for strict in ends_of(self._keys):
+            entries = next(iter(self._keys[strict].values()), None)
+            if entries:
+                found.append(entries[0].key)
+        return found
 
     def __contains__(self, owner: Any) -> bool:
         return owner in self._owners

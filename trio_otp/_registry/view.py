@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._exits.call_errors import NoProcess
-from .._process.names import find_living, registry_text
+from .._process.names import find_living, known_names, registry_text
 from .._util.bounded import Printable, bounded
 from .registry import Registry
 from .table import RegistryEntry, strict_key
@@ -146,7 +146,7 @@ class RegistryView(Printable):
     def _server(self) -> Registry:
         server = self._find()
         if server is None:
-            error = NoProcess(self.name, text=registry_text(self.name))
+            error = NoProcess(self.name, text=registry_text(self.name), known=known_names())
             error.add_note("Start it with otp.child(otp.Registry, keys=...).having(name=...).")
             raise error
         return server

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .._exits.call_errors import NoProcess
 from .._exits.errors import SpecError, StartError, WrongServer
-from .._process.names import class_name, find_living, need_living
+from .._process.names import class_name, find_living, known_names, need_living
 from .._start.child import Child, as_child
 from .._start.child import child as make_child
 from .._util.async_functions import gives_awaitable
@@ -59,6 +59,11 @@ class _Routes:
         name, key = _pair(pair)
         loop = find_loop(name)
         return None if loop is None else loop.route(key)
+
+    def _may_mean(self, pair: Any) -> tuple[object, list[object]]:
+        """Return the name of a supervisor that is not there, and what may be meant by it."""
+        name, _ = _pair(pair)
+        return name, known_names() if find_loop(name) is None else []
 
     def register_name(self, pair: Any, pid: Pid[Any]) -> bool:
         """Refuse: partitions are named by their supervisor."""

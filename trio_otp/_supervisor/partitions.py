@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from .._exits.call_errors import NoProcess
 from .._process.checkpoints import checkpointed
-from .._process.names import check_reference, need_living
+from .._process.names import check_reference, need_living, no_process
 from .._process.request import new_request
 from .._util.bounded import Printable, bounded
 from .._util.checks import check_timeout, is_whole
@@ -121,5 +120,5 @@ class Partitions(NoConstructor, Printable):
     def _loop(self) -> PartitionLoop:
         loop = find_loop(self.name)
         if loop is None:
-            raise NoProcess(self.name)
+            raise no_process(self.name)
         return loop

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, TypeGuard
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from .bounded import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+MOST_KNOWN: Final = 100  # of either end of a table
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -132,6 +135,16 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     near = nearest(str(word), known)
     return "" if near is None else f"; did you mean {near!r}?"
+
+
+def ends_of(table: dict[Any, Any]) -> list[Any]:
+    """List the keys of a table, of a long one the oldest and the newest alone.
+
+    Among them is looked for one that may have been meant, also by who tries over and over.
+    """
+    if len(table) <= 2 * MOST_KNOWN:
+        return list(table)
+    return [*islice(table, MOST_KNOWN), *islice(reversed(table), MOST_KNOWN)]
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
@@ -17,8 +17,13 @@ import trio.testing
 from .._exits.errors import ProcessExited
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import NORMAL
+from .._gen_server.client import Client
+from .._process.names import MORE_NAMES
 from .._process.open_process import open_process
-from .._process.runtime import own_process
+from .._process.pid import Pid
+from .._process.runtime import own_process, runtime
+from .._util.bounded import Note
+from .._util.checks import MOST_KNOWN
 from .variables import Variables
 
 if TYPE_CHECKING:
@@ -33,7 +38,8 @@ ANEW = "write %reload_ext trio_otp.notebook to begin anew"
 class Loop:
     """A Trio run for the cells of a notebook."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names  # of the user
         # real time, until it is told otherwise
         self.clock: trio.testing.MockClock = trio.testing.MockClock(rate=1.0)
         self.token: trio.lowlevel.TrioToken
@@ -103,6 +109,7 @@ class Loop:
     async def _main(self) -> None:
         self.token = trio.lowlevel.current_trio_token()
         self._left = trio.Event()
+        runtime().extras[MORE_NAMES] = self._references
         self._ready.set()
         while not self._left.is_set():
             try:
@@ -111,6 +118,11 @@ class Loop:
                 raise
             except BaseException as exc:
                 _report(exc)
+
+    def _references(self) -> list[Note]:
+        """List the variables that lead to a process: one may be meant by a name that nobody has."""
+        found = [name for name, value in self._names.items() if type(value) in (Pid, Client)]
+        return [Note(name) for name in found[-MOST_KNOWN:] if not name.startswith("_")]
 
     def _leave(self) -> None:
         self._left.set()

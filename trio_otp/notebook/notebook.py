@@ -33,7 +33,7 @@ class Notebook:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._loop = Loop()
+        self._loop = Loop(shell.user_ns)
         self._crashes = CrashLines(shell)
         self._kept: dict[str, Any] = {}  # attributes of the shell as they were
         self._unloaded = False

@@ -18,6 +18,7 @@ class Shell(Protocol):
     CustomTB: Any
     magics_manager: Any
     compile: Any
+    user_ns: dict[str, Any]
 
     def set_trio_runner(self, tr: Any) -> None:
         """Set the function that runs the coroutines of all cells."""

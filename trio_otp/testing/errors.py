@@ -12,6 +12,7 @@ from .._exits.errors import OtpError
 from .._process.names import find_living
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from .._util.checks import ends_of
 from .._util.public import public_in
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class UnknownServer(NoProcess):
 
     def __init__(self, what: str, server: object) -> None:
         super().__init__(server)
-        names = ", ".join(map(bounded, runtime().names)) or "none"
+        names = ", ".join(map(bounded, ends_of(runtime().names))) or "none"
         text = f"{what}: no process behind {bounded(server)}; names in use: {names}"
         self.args: tuple[Any, ...] = (text,)
 

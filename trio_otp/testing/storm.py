@@ -307,7 +307,7 @@ def replay(ref: Ref, schedule: Schedule) -> Storm:
     ...                 print(exc)
     ...             print(await otp.Agent.get("cache", len))
     >>> trio.run(main, clock=virtual_clock())
-    'cache' did not answer within 5 s (request Get(<built-in function len>))
+    'cache' did not answer within 5 s ...: idle, and has left this call without an answer
     0
     """
     faults = list(schedule)
