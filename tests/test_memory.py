@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from inside import runtime
+from inside import process_of, runtime
 
 import trio_otp as otp
 from trio_otp import task
@@ -263,6 +263,15 @@ async def test_timers_that_are_over_hold_nothing() -> None:
         del desk, handle
         assert 0 == len(kept)
         assert [None] * 40 == [otp.read_timer(handle) for handle in handles]
+
+
+async def test_a_process_does_not_keep_the_timers_it_has_cancelled() -> None:
+    """A server that sets a timer with each message and takes it back stays as small as it was."""
+    async with otp.open_process() as me:
+        handles = [send(me, "never"), otp.send_interval(me, "never", HOUR)]
+        for handle in handles:
+            otp.cancel_timer(handle)
+        assert [] == [each for each in process_of(me).timers or () if each in handles]
 
 
 async def test_monitors_that_are_over_hold_nothing() -> None:

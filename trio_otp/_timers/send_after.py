@@ -163,10 +163,10 @@ def cancel_timer(timer: Timer) -> float | None:
 
     Follows: `Process.cancel_timer/1`.
     """
-    left = read_timer(timer)
+    left, owner = read_timer(timer), timer.owner  # which a timer that is over knows no more
     runtime().timers.cancel(timer)
-    if timer.owner is not None:
-        timer.owner.remove_timer(timer)
+    if owner is not None:
+        owner.remove_timer(timer)
     return left
 
 
