@@ -174,3 +174,16 @@ def test_values_that_cannot_be_compared_have_changed() -> None:
 
     one = Array()
     assert ["a"] == list(change_of({"a": one, "b": one}, {"a": Array(), "b": one}).changed)
+
+
+async def test_one_that_has_yet_to_start_is_not_told() -> None:
+    """It begins with the settings that are in force by then."""
+
+    class Eager(Noting):
+        async def start(self) -> Any:
+            assert [] == await otp.application.reload_config({"eager": {"a": 5}})
+            return otp.Supervisor.spec([])
+
+    async with otp.open_application(Eager) as eager:
+        assert eager.environment["a"] == 5
+    assert [] == told

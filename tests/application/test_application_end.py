@@ -389,3 +389,41 @@ async def test_system_exit_in_a_callback_passes_through() -> None:
     assert 4 == caught.value.code
     ends = [("down", "leaving2"), ("down", "leaving1"), ("stop", "leaving", 0), *down("base")]
     assert ends == log[6:]
+
+
+async def test_two_that_end_at_once_end_the_block_once() -> None:
+    """The first to end is the one that is told."""
+
+    class Frail(Weak):
+        pass
+
+    async def use() -> None:
+        async with open_block():
+            for each in (Weak, Frail):
+                await otp.application.start(each, type="permanent")
+            for worker in ("weak1", "frail1"):
+                otp.cast(worker, RuntimeError(worker))
+            await trio.sleep_forever()
+
+    with pytest.raises(otp.ApplicationExited) as caught:
+        await use()
+    assert (caught.value.name, str(caught.value.__cause__)) in {
+        ("weak", "weak1"),
+        ("frail", "frail1"),
+    }
+
+
+async def test_nothing_starts_in_a_block_that_is_being_left() -> None:
+    """What is stopping starts no more applications."""
+    seen: list[Exception] = []
+
+    class Late(Traced):
+        async def stop(self) -> None:
+            try:
+                await otp.application.start(Base)
+            except otp.NoApplicationController as exc:
+                seen.append(exc)
+
+    async with open_block():
+        await otp.application.start(Late)
+    assert len(seen) == 1

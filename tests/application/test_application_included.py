@@ -226,3 +226,23 @@ def test_the_new_attributes_are_checked() -> None:
         type("App", (otp.Application,), {"optional_applications": ("metrics",)})
     with pytest.raises(otp.SpecError, match="included_applications=5: expected a tuple"):
         type("App", (otp.Application,), {"included_applications": 5})
+
+
+async def test_one_that_two_include_is_included_once() -> None:
+    """There is one instance of it, whoever includes it."""
+    got: list[otp.Application] = []
+
+    class Attic(Noting):
+        included_applications = (Cellar,)
+
+    class Palace(Noting):
+        included_applications = (Kitchen, Attic)
+
+        def start(self) -> Any:
+            got.extend(self.included(each) for each in (Kitchen, Cellar, Attic, Cellar))
+            return super().start()
+
+    async with otp.open_application(Palace):
+        kitchen, cellar, attic, again = got
+        assert cellar is again
+        assert [Kitchen, Cellar, Attic] == [type(each) for each in (kitchen, cellar, attic)]

@@ -597,3 +597,15 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
             with pytest.raises((TypeError, ValueError), match=text):
                 await request()
         assert () == (await otp.sys.get_status(pid)).debug
+
+
+async def test_a_function_that_kills_its_process_gets_no_answer() -> None:
+    """Who asked hears of the end instead."""
+
+    def kill(_: object) -> None:
+        otp.exit(otp.self(), otp.KILL)
+
+    async with tally() as pid:
+        with pytest.raises(otp.ServerExited) as caught:
+            await otp.sys.replace_state(pid, kill)
+        assert caught.value.reason is otp.KILLED

@@ -260,3 +260,23 @@ async def test_the_handle_of_a_supervisor_that_gave_up_holds_nothing() -> None:
     await trio.testing.wait_all_tasks_blocked()
     assert 0 == alive(seen)
     assert "ended" in repr(handle)
+
+
+class Sealed(Exception):
+    """A class that wants no subclass, and whose text needs what cannot be kept."""
+
+    def __init__(self, state: Any) -> None:
+        super().__init__()
+        self.state = state
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("sealed")
+
+    def __str__(self) -> str:
+        return f"bad state {self.state!r}"
+
+
+def test_the_text_of_a_sealed_class_is_kept() -> None:
+    """If nothing of the class can be made, a plain exception says what it said."""
+    kept = remembered(Sealed(State()))
+    assert ("bad state <State>", Exception) == (str(kept), type(kept))

@@ -492,3 +492,13 @@ async def test_a_wait_ends_when_somebody_else_has_given_up_the_last_request(
             await otp.receive_response(request_id, timeout=3)
     assert [None] == results
     assert 3 == trio.current_time()
+
+
+async def test_the_answer_to_an_id_that_is_gone_is_dropped() -> None:
+    """Who has thrown its id away needs no answer; the server is not hurt."""
+    async with otp.open_process():
+        desk = await otp.start_link(Desk)
+        otp.send_request(desk, "defer")
+        gc.collect()
+        await wait_all_tasks_blocked()
+        assert await otp.call(desk, "answer") == "answered"

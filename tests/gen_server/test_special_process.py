@@ -417,3 +417,14 @@ async def test_a_loop_belongs_to_the_process_that_made_it() -> None:
         await otp.receive(otp.Down)
         with pytest.raises(otp.NotAProcess, match="this SpecialProcess belongs to"):
             await made[0].receive()
+
+
+async def test_without_a_function_a_change_of_code_changes_nothing() -> None:
+    """The state of a loop that has no `code_change` stays as it is."""
+    loops = Loops()
+    async with otp.open_supervisor([otp.child(loops.run).having(name="loop")]):
+        otp.send("loop", 3)
+        await otp.sys.suspend("loop")
+        await otp.sys.change_code("loop", None)
+        await otp.sys.resume("loop")
+        assert await otp.sys.get_state("loop") == 3

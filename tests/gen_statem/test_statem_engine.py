@@ -576,3 +576,9 @@ def test_every_sequence_of_results_does_what_the_model_does(first: int) -> None:
         pair = Pair()
         for result in (RESULTS[first], *others):
             pair.step(result)
+
+
+def test_a_result_without_an_event_is_refused() -> None:
+    """`done` answers the event that `next_event` has given."""
+    with pytest.raises(RuntimeError, match="done"):
+        machine().done(otp.KeepState())

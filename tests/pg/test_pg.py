@@ -419,3 +419,23 @@ async def _run(operations: list[tuple[str, int, list[int]]]) -> None:
 def test_groups_agree_with_their_model(operations: list[tuple[str, int, list[int]]]) -> None:
     """Joined, left and killed in any order, members, groups and messages are those of a list."""
     trio.run(_run, operations)
+
+
+async def test_the_end_of_one_who_follows_leaves_the_others() -> None:
+    """Those who follow the same group go on to hear of it."""
+    async with running():
+        ended = trio.Event()
+
+        async def follow() -> None:
+            otp.pg.monitor(S, "g")
+            await ended.wait()
+
+        other = otp.spawn_link(follow)
+        otp.pg.monitor(S, "g")
+        await trio.testing.wait_all_tasks_blocked()
+        ended.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not otp.is_alive(other)
+        member = idle()
+        otp.pg.join(S, "g", member)
+        assert [("Joined", "g", (member,))] == await received()
