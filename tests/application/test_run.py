@@ -5,78 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import signalled
 import trio
 from inside import _Program
-from paths import SUPPORT
+from program_kit import LIMIT, program
 
 import trio_otp as otp
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-PROGRAM = SUPPORT / "signalled.py"
-LIMIT = 20  # seconds for a program, most of which a busy machine takes to import Trio
-
-
-class Running:
-    """A program that runs, and the lines it has printed."""
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self.errors = ""
-        self._rest = b""
-
-    async def read_until(self, line: str) -> None:
-        """Read what it prints until a line comes."""
-        assert self.process.stdout is not None
-        while line not in self.lines:
-            chunk = await self.process.stdout.receive_some()
-            assert chunk, f"{line!r} never came; {self.lines}"
-            self._split(chunk)
-
-    async def end(self) -> int:
-        """Wait for its end, read the rest, give its exit status."""
-        assert self.process.stdout is not None
-        async for chunk in self.process.stdout:
-            self._split(chunk)
-        if self.process.stderr is not None:
-            async for chunk in self.process.stderr:
-                self.errors += chunk.decode()
-        return await self.process.wait()
-
-    def _split(self, chunk: bytes) -> None:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        self.lines += [line.decode() for line in lines]
-
-
-@asynccontextmanager
-async def program(name: str, *before: str, **options: Any) -> AsyncIterator[Running]:
-    """Start an application of `signalled.py`; kill it if it has not ended by itself."""
-    repository = str(Path(otp.__file__).parent.parent)
-    process = await trio.lowlevel.open_process(
-        [*before, sys.executable, str(PROGRAM), name],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": repository},
-        **{"stderr": subprocess.PIPE, **options},
-    )
-    try:
-        with trio.fail_after(LIMIT):
-            yield Running(process)
-    finally:
-        process.kill()
-        with trio.CancelScope(shield=True):
-            await process.wait()
-
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 
@@ -95,7 +32,7 @@ async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
     assert "Traceback" not in run.errors
 
 
-@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_signal_that_was_ignored_at_the_start_is_ignored(signum: signal.Signals) -> None:
     """As by `nohup`: the program goes on, and another signal ends it."""
     async with program("Plain", "sh", "-c", f"trap '' {signum.name[3:]}; exec \"$@\"", "sh") as run:

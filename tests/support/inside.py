@@ -52,6 +52,7 @@ from trio_otp._process.runtime import Runtime, need_process, runtime
 from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
 from trio_otp._program.program import _Program
+from trio_otp._program.systemd import Notifier, watchdog_interval
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key
 from trio_otp._supervisor.dynamic_loop import DynamicLoop

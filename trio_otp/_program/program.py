@@ -1,4 +1,4 @@
-r"""A whole program: run an application until it ends or a signal comes.
+"""A whole program: run an application until it ends or a signal comes.
 
     if __name__ == "__main__":
         sys.exit(otp.run(MyApp))
@@ -6,22 +6,16 @@ r"""A whole program: run an application until it ends or a signal comes.
 The first signal that asks it to end stops the applications in reverse start order, also in the
 middle of their start. While connections drain, the next one cuts that short. The second, or the
 next one then, kills what is left of the applications. One more ends the program at once, even if
-some code blocks the event loop.
-
-Such signals are SIGINT (Ctrl-C) and SIGTERM, and where there are any SIGHUP (the terminal or the
-connection is gone) and SIGQUIT (Ctrl-\). The last two are left alone if they are ignored, as by
-`nohup` and in the background of a shell script, or if they have a handler, as one that reads a
-configuration again.
+some code blocks the event loop. `signals` says which signal asks for what.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
-import threading
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -36,23 +30,30 @@ from .._application.explain import explain
 from .._application.graph import all_of
 from .._application.open_application import open_application
 from .._application.starts import check_mode
+from .._exits.nurseries import OwnNursery
+from .._inspect.dump import dump
 from .._log.add_metadata import add_metadata
 from .._process.draining import cut_draining
+from .._process.runtime import runtime
 from .._util.public import public
+from .reloading import Reloads
+from .signals import HANGUP, NO_END, REPORTED, handling, has_terminal, name_of
+from .stderr import flush_errors, write_now
+from .systemd import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable
     from types import FrameType
 
     from .._application.base import Application
     from .._application.config import Config
     from .._application.master import StartType
+    from .._application.open_application import OpenApplication
     from .._application.starts import StartMode
+    from .._process.runtime import Runtime
 
-SIGNALS: Final = ("SIGINT", "SIGTERM")
-UNLESS_SET: Final = ("SIGHUP", "SIGQUIT")  # if nobody set them; there are none on Windows
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_log = logging.getLogger("trio_otp.program")
+_log: Final = logging.getLogger("trio_otp.program")
 
 
 @public
@@ -68,9 +69,18 @@ def run(
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
-    It starts a Trio run of its own. In the main thread SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it
-    in order, the last two unless they are ignored, as by `nohup`, or have a handler. If the root
-    logger has no handler, logging goes to stderr from INFO on, by a handler with the filter
+    It starts a Trio run of its own. In the main thread signals reach it:
+
+    * SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it in order.
+    * SIGHUP makes it read `config` again instead, if that is a file and there is no controlling
+      terminal: see `otp.application.reload_config`. What is wrong with the file is logged.
+    * SIGUSR1 and SIGQUIT write on stderr which processes there are and what all that runs is doing,
+      from the signal handler itself, so also while something blocks the loop.
+
+    Signals but SIGTERM are left alone if they are ignored, as by `nohup`, and all but SIGTERM and
+    SIGINT if they have a handler. If systemd has set `NOTIFY_SOCKET`, it is told `READY=1`,
+    `RELOADING=1` and `STOPPING=1`, and its watchdog that the loop turns. If the root logger has no
+    handler, logging goes to stderr from INFO on, by a handler with the filter
     `otp.reports.add_metadata`.
 
     Args:
@@ -94,7 +104,7 @@ def run(
             value that is not accepted.
         SystemExit: a process raised it; the applications have stopped in order.
 
-    Follows: a release, `System.stop/1`.
+    Follows: a release, `System.stop/1`; `sd_notify(3)`.
     """
     cls = check_application(application)
     check_arguments(cls.name, cls.environment, environment)
@@ -113,19 +123,10 @@ def run(
     }
     program = _Program(cls, options)
     try:
-        with _handling(program.handle):
+        with handling(program.handle):
             return trio.run(program.main)
     finally:
-        _flush_errors()
-
-
-def _flush_errors() -> None:
-    """Write what is left for stderr, or drop it: Python ends with status 120 if it cannot."""
-    try:
-        sys.stderr.flush()
-    except OSError:  # the terminal is gone, or a disk is full
-        with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of a file
-            os.dup2(nowhere.fileno(), sys.stderr.fileno())
+        flush_errors()
 
 
 def _configure_logging() -> None:
@@ -142,32 +143,48 @@ class _Program:
         self.options = options
         self.scope = trio.CancelScope()
         self.token: trio.lowlevel.TrioToken | None = None  # set while signals can reach the run
-        self.received: list[int] = []
+        self.tables: Runtime | None = None  # those of the run, once it has begun
+        self.received: list[int] = []  # the signals that ask it to end
         self.cut: bool = False  # one of these has cut draining short
+        self.notifier = Notifier()
+        self.reloads = Reloads(self.notifier) if _can_reload(options.get("config")) else None
 
-    def handle(self, signum: int, _frame: FrameType | None) -> None:
+    def handle(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal."""
+        name = name_of(signum)
+        if name in REPORTED:
+            write_now(dump(self.tables, frame, name) + "\n")
+        if name == NO_END:
+            return
+        if name == HANGUP and self.reloads is not None:
+            self._soon(self.reloads.ask)
+            return
         self.received.append(signum)
         if (
             len(self.received) > 2 + self.cut
         ):  # pragma: no cover - it ends the program, data and all
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
+        self._soon(self._act, len(self.received))
+
+    def _soon(self, function: Callable[..., object], *args: int) -> None:
+        """Call a function in the run, if there is one; `main` knows what came before it."""
         if self.token is not None:
             with suppress(trio.RunFinishedError):
-                self.token.run_sync_soon(self._act, len(self.received))
+                self.token.run_sync_soon(function, *args)
 
     @enable_ki_protection
     def _act(self, count: int) -> None:
         """Do in the run what a signal asks for."""
         if count == 1:
-            _log.info("%s: stopping", _name(self.received[0]))
-            self.scope.cancel(reason=_name(self.received[0]))
+            _log.info("%s: stopping", name_of(self.received[0]))
+            self.notifier.stopping()
+            self.scope.cancel(reason=name_of(self.received[0]))
         elif not self.cut and cut_draining():
             self.cut = True
-            _log.warning("%s: cutting draining short", _name(self.received[1]))
+            _log.warning("%s: cutting draining short", name_of(self.received[1]))
         else:
-            last = _name(self.received[-1])
+            last = name_of(self.received[-1])
             _log.warning("%s: killing what is left; once more ends it", last)
             for block in controller().blocks:
                 block.cut()
@@ -175,45 +192,37 @@ class _Program:
     @enable_ki_protection
     async def main(self) -> int:
         """Run the program; return the exit status."""
+        self.tables = runtime()
         self.token = trio.lowlevel.current_trio_token()
+        if self.notifier.interval is not None:
+            trio.lowlevel.spawn_system_task(self.notifier.watch)
         for count in range(len(self.received)):  # those that came before there was a token
             self._act(count + 1)
         try:
             with self.scope:
                 async with open_application(self.application, **self.options) as app:
-                    await app.wait_over()
+                    await self._serve(app)
         except (ApplicationStartError, ApplicationExited) as exc:
+            text = explain(exc)
+            self.notifier.failed(text)
             with suppress(OSError):  # the terminal is gone
-                sys.stderr.write(explain(exc) + "\n")
+                sys.stderr.write(text + "\n")
             return 1
         return 0 if controller().clean else 1
 
+    async def _serve(self, app: OpenApplication) -> None:
+        """Wait for the end of the application, and do meanwhile what signals ask for."""
+        self.notifier.ready()
+        try:
+            async with OwnNursery() as nursery:
+                if self.reloads is not None:
+                    nursery.start_soon(self.reloads.run, name="<reloads of the configuration>")
+                await app.wait_over()
+                nursery.cancel_scope.cancel(reason="the application has ended")
+        finally:
+            self.notifier.stopping()
 
-def _name(signum: int) -> str:
-    return signal.Signals(signum).name
 
-
-def _to_handle() -> list[signal.Signals]:
-    """List the signals that are to end the program."""
-    there = [signal.Signals[name] for name in UNLESS_SET if hasattr(signal, name)]
-    unset = [number for number in there if signal.getsignal(number) is signal.SIG_DFL]
-    return [*(signal.Signals[name] for name in SIGNALS), *unset]
-
-
-@contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
-    """Handle the signals while the block runs; give back only those that are still ours.
-
-    Not `trio.open_signal_receiver`: it would leave signals waiting while the loop is blocked, and
-    it needs a run, so that a signal just before would not be seen.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {signum: signal.signal(signum, handler) for signum in _to_handle()}
-    try:
-        yield
-    finally:
-        for signum, old in before.items():
-            if signal.getsignal(signum) == handler:
-                signal.signal(signum, signal.SIG_DFL if old is None else old)
+def _can_reload(config: Config | None) -> bool:
+    """Check whether there is a file to read again, and SIGHUP does not mean a closed terminal."""
+    return config is not None and not isinstance(config, Mapping) and not has_terminal()

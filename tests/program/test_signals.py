@@ -1,0 +1,172 @@
+"""What signals do to a program besides ending it: its report, and its configuration read again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from paths import SUPPORT
+from program_kit import program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+operated = partial(program, script=SUPPORT / "operated.py")
+END = "stacks of other tasks"  # the last part of a report, as long as there are no other threads
+
+
+async def test_sigusr1_tells_what_the_program_does() -> None:
+    """The processes and their stacks, on standard error; the program goes on."""
+    async with operated("Desk") as run:
+        await run.read_until("up")
+        await run.read_errors_until("application desk started")
+        run.process.send_signal(signal.SIGUSR1)
+        report = await run.read_errors_until("in wait_woken")
+        assert f"SIGUSR1: what program {run.process.pid} is doing at 20" in report
+        assert "the loop waits: nothing is to be done" in report
+        assert "processes: 2\n" in report
+        assert "idle             0         0  <Pid 2 Idle 'idle'>" in report
+        assert "stacks of processes\n<Pid 1 Supervisor>\n  " in report
+        assert END in report
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_sigusr1_while_the_loop_is_stuck() -> None:
+    """It is told from the signal handler: who holds the loop, at which line, and who waits."""
+    async with operated("Blocked") as run:
+        await run.read_until("blocking")
+        run.process.send_signal(signal.SIGUSR1)
+        report = await run.read_errors_until(END)
+        assert "the loop runs <Pid 3 Block 'block'>, handling cast work for " in report
+        assert "operated.py:" in report
+        assert "in in_python\nprocesses: " in report
+        assert "hunter2" not in report
+
+
+async def test_sigusr1_while_the_loop_is_stuck_in_c() -> None:
+    """No code of Python can run; the stack of the main thread is told all the same."""
+    async with operated("BlockedInC") as run:
+        await run.read_until("blocking")
+        run.process.send_signal(signal.SIGUSR1)
+        report = await run.read_errors_until("in work")
+        assert "in in_c" in report
+
+
+async def test_sigquit_tells_that_and_ends_in_order() -> None:
+    """As Java programs do, but in order; status 0."""
+    async with operated("Desk") as run:
+        await run.read_until("up")
+        await run.read_errors_until("application desk started")
+        run.process.send_signal(signal.SIGQUIT)
+        assert 0 == await run.end()
+    assert "SIGQUIT: what program" in run.errors
+    assert "<Pid 2 Idle 'idle'>" in run.errors
+    assert "SIGQUIT: stopping" in run.errors
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_a_report_that_nobody_reads_hurts_nothing() -> None:
+    """Standard error is a pipe without a reader."""
+    reader, writer = os.pipe()
+    async with operated("Desk", stderr=writer) as run:
+        os.close(writer)
+        await run.read_until("up")
+        os.close(reader)
+        run.process.send_signal(signal.SIGUSR1)
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_nohup() -> None:
+    """Under `nohup` a closed terminal means nothing: SIGHUP stays ignored, also with a file."""
+    async with operated("Desk", "nohup", start_new_session=True) as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGHUP)
+        run.process.send_signal(signal.SIGUSR1)
+        await run.read_errors_until("processes: 2")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert "SIGHUP" not in run.errors
+    assert "SIGTERM: stopping" in run.errors
+
+
+async def test_sigusr1_that_was_ignored_at_the_start_stays_ignored() -> None:
+    """Whoever started the program did not want it."""
+    async with operated("Desk", "sh", "-c", "trap '' USR1; exec \"$@\"", "sh") as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGUSR1)
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert "SIGUSR1" not in run.errors
+
+
+# -- SIGHUP ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "desk.toml"
+    write(path, 'greeting = "good morning"')
+    return path
+
+
+def write(path: Path, setting: str) -> None:
+    path.write_text(f"[desk]\n{setting}\n")
+
+
+async def test_sighup_reads_the_configuration_again(config: Path) -> None:
+    """If there is a file and no terminal; a mistake in it is logged and changes nothing."""
+    async with operated("Desk", arguments=[str(config)], start_new_session=True) as run:
+        await run.read_until("up")
+        await run.read_errors_until("application desk started")
+
+        write(config, 'greeting = "good evening"')
+        run.process.send_signal(signal.SIGHUP)
+        await run.read_until("changed {'greeting': 'good evening'}")
+        await run.read_errors_until("SIGHUP: read the configuration again: changed for desk")
+
+        write(config, "greting = 5")
+        run.process.send_signal(signal.SIGHUP)
+        said = await run.read_errors_until("did you mean 'greeting'?")
+        assert "SIGHUP: the configuration stays as it was: " in said
+        assert "Traceback" not in said
+
+        write(config, 'greeting = "bad"')
+        run.process.send_signal(signal.SIGHUP)
+        said = await run.read_errors_until("I do not like it\n")
+        assert "is in force, but not everybody took it" in said
+
+        run.process.send_signal(signal.SIGHUP)
+        await run.read_errors_until("SIGHUP: read the configuration again: as it was")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["down", "stop"] == run.lines[-2:]
+
+
+async def test_sighup_ends_a_program_at_a_terminal(config: Path) -> None:
+    """Though there is a file: the terminal was closed."""
+    ours, theirs = os.openpty()
+    async with operated(
+        "Desk", "setsid", "--ctty", arguments=[str(config)], stdin=theirs, stderr=theirs
+    ) as run:
+        os.close(theirs)
+        await run.read_until("up")
+        os.close(ours)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_sighup_ends_a_program_without_a_file() -> None:
+    """In order, with `terminate`."""
+    async with operated("Desk", start_new_session=True) as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGHUP)
+        assert 0 == await run.end()
+    assert "SIGHUP: stopping" in run.errors
+    assert ["up", "down", "stop"] == run.lines

@@ -1,0 +1,206 @@
+"""The table of processes and the stacks of all that runs, as text for a person.
+
+A signal handler makes it, between any two bytecodes, also while something blocks the loop. So no
+code of a user runs here, as the repr of a message, which might wait for a lock that the interrupted
+code holds; and what cannot be read in the middle of a change is left out, the rest is told.
+Follows: the crash dump of Erlang, and `i/0` of its shell.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import trio
+
+from .._behaviour.messages import Cast, content_of
+from .._gen_server.method_messages import Message
+from .._process.request import From
+from .._process.runtime import current_process
+from .._process.stack import stack_of
+from .._process.wait_edges import awaited
+from .._util.bounded import shown_text
+from .._util.unset import UNSET
+from .introspect import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType
+
+    from .._process.process import Process
+    from .._process.runtime import Runtime
+
+    Frames: TypeAlias = "list[tuple[FrameType, int]]"
+
+ROWS: Final = 1000  # processes of the table, the busy ones first
+LOOKED_AT: Final = 10_000  # processes, and tasks beside them, whose stacks are looked at
+_TRAPS: Final = trio.lowlevel.wait_task_rescheduled.__code__.co_filename  # where all tasks wait
+NAMED: Final = 5  # of those that have the same stack
+
+
+def dump(tables: Runtime | None, frame: FrameType | None, why: str) -> str:
+    """Describe what a run is doing.
+
+    Args:
+        tables: those of the run; None if there is none.
+        frame: what the thread of the loop was doing when it was interrupted.
+        why: what it is written for.
+    """
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    task = _running()
+    parts = [
+        [f"{why}: what program {os.getpid()} is doing at {now}"],
+        _now(task, frame),
+        [] if tables is None else _table(list(tables.processes.values())),
+        [] if tables is None else _stacks("stacks of processes", _of_processes(tables, task)),
+        [] if tables is None else _stacks("stacks of other tasks", _of_tasks(tables, task)),
+        _stacks("stacks of other threads", _of_threads()),
+    ]
+    return "\n".join(line for part in parts for line in part)
+
+
+# -- what runs -----------------------------------------------------------------------------------
+
+
+def _running() -> trio.lowlevel.Task | None:
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:  # no run, or the loop is between two tasks
+        return None
+
+
+def _now(task: trio.lowlevel.Task | None, frame: FrameType | None) -> list[str]:
+    """Describe what was interrupted."""
+    if task is None and (frame is None or frame.f_code.co_name == "get_events"):
+        return ["the loop waits: nothing is to be done"]
+    if task is None:
+        return ["the loop is between two tasks", *_lines(_up_from(frame, None))]
+    process = task.context.get(current_process)
+    who = f"task {shown_text(task.name)}" if process is None else _what(process)
+    return [f"the loop runs {who}", *_lines(_up_from(frame, task.coro.cr_frame))]
+
+
+def _up_from(frame: FrameType | None, outermost: FrameType | None) -> Frames:
+    """List the frames from the outermost of a task to what it runs."""
+    frames: Frames = []
+    while frame is not None:
+        frames.append((frame, frame.f_lineno))
+        frame = None if frame is outermost else frame.f_back
+    return frames[::-1]
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+
+def _table(processes: list[Process]) -> list[str]:
+    busy = [each for each in processes if _is_busy(each)]
+    listed = list(islice(dict.fromkeys([*busy, *processes]), ROWS))
+    left = len(processes) - len(listed)
+    more = [f"  and {left} more"] if left else []
+    head = f"  {'status':<10} {'queue':>7} {'handled':>9}  process"
+    return [f"processes: {len(processes)}", head, *map(_row, listed), *more]
+
+
+def _is_busy(process: Process) -> bool:
+    return process.current is not UNSET or process.waits_for is not None or len(process.mailbox) > 0
+
+
+def _row(process: Process) -> str:
+    try:
+        counts = f"{len(process.mailbox):>7} {process.messages_handled:>9}"
+        return f"  {status_of(process):<10} {counts}  {_what(process)}"
+    except Exception as exc:  # it is being made
+        return f"  {process.pid!r} cannot be read: {type(exc).__name__}"
+
+
+def _what(process: Process) -> str:
+    """Return who a process is, with the message in hand and whom it waits for."""
+    text = repr(process.pid)
+    if process.current is not UNSET:
+        seconds = process.runtime.now() - process.since
+        text += f", handling {_kind(process.current)} for {seconds:.1f} s"
+    server = awaited(process)
+    return text if server is None else f"{text}, waiting for {server.pid!r}"
+
+
+def _kind(message: object) -> str:
+    """Return what a message is, without what it carries."""
+    way = "call " if isinstance(message, From) else "cast " if isinstance(message, Cast) else ""
+    content = content_of(message)
+    if isinstance(content, Message):
+        return f"{way}{shown_text(content.method.name)}"
+    return f"{way}<{shown_text(type(content).__name__)}>"
+
+
+# -- stacks --------------------------------------------------------------------------------------
+
+
+def _stacks(title: str, stacks: Iterable[tuple[str, Frames]]) -> list[str]:
+    """List stacks, each with those that have the same one."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for who, frames in stacks:
+        groups.setdefault(tuple(_lines(frames)), []).append(who)
+    lines = [line for stack, who in groups.items() for line in (_names(who), *stack)]
+    return [title, *lines] if lines else []
+
+
+def _names(who: list[str]) -> str:
+    left = len(who) - NAMED
+    return ", ".join(who[:NAMED]) + (f" and {left} more" if left > 0 else "")
+
+
+def _of_processes(
+    tables: Runtime, running: trio.lowlevel.Task | None
+) -> Iterator[tuple[str, Frames]]:
+    for process in islice(tables.processes.values(), LOOKED_AT):
+        if process.task is not None and process.task is not running:
+            yield repr(process.pid), _read(partial(stack_of, process))
+
+
+def _of_tasks(tables: Runtime, running: trio.lowlevel.Task | None) -> Iterator[tuple[str, Frames]]:
+    """List the tasks that are not those of processes: of nurseries, of plain Trio code."""
+    known = {process.task for process in tables.processes.values()}
+    for task in islice(_all_tasks(), LOOKED_AT):
+        if task not in known and task is not running:
+            process = task.context.get(current_process)
+            of = "" if process is None else f" of {process.pid!r}"
+            yield f"{shown_text(task.name)}{of}", _read(task.iter_await_frames)
+
+
+def _read(frames: Callable[[], Iterable[tuple[FrameType, int]]]) -> Frames:
+    try:
+        return list(frames())
+    except Exception:  # of what has not begun, or has just ended
+        return []
+
+
+def _all_tasks() -> Iterator[trio.lowlevel.Task]:
+    try:
+        root = trio.lowlevel.current_root_task()
+    except RuntimeError:
+        return
+    todo = [] if root is None else [root]
+    while todo:
+        task = todo.pop()
+        yield task
+        todo += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+
+
+def _of_threads() -> Iterator[tuple[str, Frames]]:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        if ident != threading.get_ident():
+            yield shown_text(names.get(ident, str(ident))), _up_from(frame, None)
+
+
+def _lines(frames: Frames) -> list[str]:
+    return [
+        f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in frames
+        if frame.f_code.co_filename != _TRAPS
+    ]

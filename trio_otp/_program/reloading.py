@@ -1,0 +1,57 @@
+"""Read the configuration again when SIGHUP asks for it; a mistake in it changes nothing.
+
+Follows: what daemons do at SIGHUP, and `Type=notify-reload` of systemd.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from .._application.changes import reload
+from .._application.controller import controller
+from .._application.errors import ConfigChangeError
+from .._exits.errors import SpecError
+
+if TYPE_CHECKING:
+    from .systemd import Notifier
+
+_log: Final = logging.getLogger("trio_otp.program")
+
+
+class Reloads:
+    """Carries out one after another what is asked for; requests during one are one more."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._asked = trio.Event()
+
+    def ask(self) -> None:
+        """Ask for one."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Carry out what is asked for, until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked = trio.Event()
+            self._notifier.reloading()
+            await _reload()
+            self._notifier.ready()
+
+
+async def _reload() -> None:
+    """Put the file in force and log what came of it."""
+    try:
+        told = await reload(controller(), None)
+    except SpecError as exc:
+        _log.error("SIGHUP: the configuration stays as it was: %s", exc)
+    except ConfigChangeError:
+        _log.exception("SIGHUP: the new configuration is in force, but not everybody took it")
+    except Exception:
+        _log.exception("SIGHUP: the configuration could not be read again")
+    else:
+        what = f"changed for {', '.join(told)}" if told else "as it was"
+        _log.info("SIGHUP: read the configuration again: %s", what)
