@@ -475,3 +475,44 @@ async def test_an_event_of_a_state_machine_names_its_states() -> None:
     async with otp.open_process() as me:
         event = otp.sys.DebugEvent("consume", me, "push", state="locked", next_state="open")
     assert str(event).endswith("consume 'push' in state 'locked' => 'open'")
+
+
+async def test_a_trace_shows_the_end_of_a_supervisor() -> None:
+    """Also of one that has given up, or is stopped."""
+    stream = io.StringIO()
+    traced = otp.child(otp.Supervisor, []).having(name="top", debug=[("trace", stream)])
+    async with otp.open_process(trap_exit=True):
+        await otp.start_link(traced)
+        await otp.stop("top", otp.SHUTDOWN)
+        assert "terminate SHUTDOWN" in stream.getvalue()
+
+
+class Blinker(otp.GenStatem[str]):
+    """Sets and ends all kinds of time-outs."""
+
+    initial = "off"
+
+    def handle_event(self, kind: Any, content: Any, state: str) -> Any:
+        match content:
+            case "on":
+                return otp.NextState("on", otp.StateTimeout(60), otp.GenericTimeout("n", 60))
+            case "now":
+                return otp.KeepState(otp.EventTimeout(0, "a"), otp.GenericTimeout("z", 0, "b"))
+            case "off":
+                return otp.NextState("off", otp.GenericTimeout.cancel("n"))
+        return otp.KeepState()
+
+
+async def test_a_trace_of_a_machine_shows_the_time_outs_it_sets() -> None:
+    """Those of the clock, and those that are due at once; what ends is not shown."""
+    stream = io.StringIO()
+    async with otp.open_process():
+        pid = await otp.start_link(otp.child(Blinker).having(debug=[("trace", stream)]))
+        for each in ("on", "now", "off"):
+            otp.cast(pid, each)
+        await otp.sys.get_state(pid)
+    lines = [
+        line.split("> ", 1)[1].split(" in state")[0] for line in stream.getvalue().splitlines()
+    ]
+    assert 2 == sum(line.startswith("start_timer") for line in lines)
+    assert 2 == sum(line.startswith("insert_timeout") for line in lines)

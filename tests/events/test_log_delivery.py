@@ -13,7 +13,7 @@ from inside import runtime
 
 import trio_otp as otp
 from trio_otp.events import NoticeReport
-from trio_otp.events.delivery import MANY, deliver
+from trio_otp.events.delivery import MANY, deliver, new_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -327,3 +327,54 @@ def test_every_handler_gets_every_record_once(
     for keeper in (*keepers, last):
         expected = [f"{number}" for number in range(count) if number not in keeper.raises_at]
         assert expected == keeper.texts
+
+
+class Nameless:
+    """A filter that cannot be the key of a dict, and always raises."""
+
+    __hash__ = None  # type: ignore[assignment]  # as that of a dataclass
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+
+async def test_a_filter_that_cannot_be_counted_is_told_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It stays, since nobody knows how often it has raised."""
+    logger = logging.getLogger("trio_otp.notice")
+    logger.filters[:] = [Nameless()]
+    for _ in range(MANY + 1):
+        tell("one")
+    assert len(told(caplog)) == MANY + 1
+    assert len(logger.filters) == 1
+
+
+async def test_a_record_factory_of_the_user_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """What makes the records of the program makes those of the library."""
+
+    class Own(logging.LogRecord):
+        pass
+
+    logging.setLogRecordFactory(Own)
+    try:
+        tell("one")
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    assert [Own] == [type(record) for record in caplog.records]
+
+
+async def test_what_no_handler_has_taken_is_shown_with_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As `logging` does if there is no handler."""
+    logger = logging.getLogger("trio_otp.crash")
+    logger.handlers, logger.propagate = [Keeper(ALWAYS)], False
+    crash = ZeroDivisionError("lost")
+    try:
+        deliver(logger, new_record(logger, logging.ERROR, "crash", crash, ("here.py", 1, "f")))
+    finally:
+        logger.handlers, logger.propagate = [], True
+    shown = capsys.readouterr().err
+    assert "no logging handler has taken:\ncrash\n" in shown
+    assert "ZeroDivisionError: lost" in shown

@@ -473,3 +473,70 @@ def test_a_function_declared_anew_has_the_transitions_of_the_new_one() -> None:
 
     assert "OFF -->" not in Wild.to_mermaid()
     assert "ON --> OFF" in Wild.to_mermaid()
+
+
+class Waits(otp.GenStatem[str]):
+    """Postpones whatever comes."""
+
+    initial = "waiting"
+
+    def handle_event(self, kind: Any, content: Any, state: str) -> Any:
+        return keep(otp.Postpone())
+
+    def init(self) -> None:
+        otp.monitor("nobody")
+
+
+async def test_news_that_are_postponed_at_the_end_are_not_counted() -> None:
+    """Nobody has sent them; what was sent is counted."""
+    lost: list[Any] = []
+    async with otp.open_process():
+        otp.events.attach("dropped", lambda _, message, *__: lost.append(message))
+        pid = await otp.start_link(Waits)
+        otp.cast(pid, "later")
+        await settled()
+        await otp.stop(pid)
+    assert ["later"] == lost
+
+
+async def test_a_change_of_code_may_leave_the_state_as_it_is() -> None:
+    """`code_change` that returns nothing says so."""
+    async with otp.open_process():
+        pid = await otp.start_link(Unchanged)
+        await otp.sys.suspend(pid)
+        await otp.sys.change_code(pid, None)
+        await otp.sys.resume(pid)
+        assert ("a", ["changed"]) == (inside(pid).state, inside(pid).log)
+
+
+class Unchanged(Obedient):
+    """Notes changes of code."""
+
+    def code_change(self, old_version: Any, extra: Any) -> None:
+        self.log.append("changed")
+
+
+def test_transitions_that_a_class_writes_down_stay() -> None:
+    """A state function without `to` takes away those of a base class, and none of its own."""
+
+    class Base(otp.GenStatem[str]):
+        initial = "a"
+
+        @otp.on_state("a", to={"go": "b"})
+        def at_a(self, kind: Any, content: Any) -> Any: ...
+
+        @otp.on_state("b")
+        def at_b(self, kind: Any, content: Any) -> Any: ...
+
+    class Own(Base):
+        transitions = {"a": {"leap": "b"}}  # noqa: RUF012
+
+        @otp.on_state("a")
+        def at_a_again(self, kind: Any, content: Any) -> Any: ...
+
+    class Inherits(Base):
+        @otp.on_state("a")
+        def at_a_again(self, kind: Any, content: Any) -> Any: ...
+
+    assert {"a": {"leap": "b"}} == dict(Own.transitions)
+    assert {} == dict(Inherits.transitions)

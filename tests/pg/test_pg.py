@@ -439,3 +439,19 @@ async def test_the_end_of_one_who_follows_leaves_the_others() -> None:
         member = idle()
         otp.pg.join(S, "g", member)
         assert [("Joined", "g", (member,))] == await received()
+
+
+async def test_a_member_that_follows_its_group_ends_in_silence() -> None:
+    """The dead are told nothing; nothing is counted as dropped."""
+    lost: list[Any] = []
+
+    async def join_and_follow() -> None:
+        otp.pg.join(S, "g", otp.self())
+        otp.pg.monitor(S, "g")
+
+    async with running():
+        otp.events.attach("dropped", lambda _, message, *__: lost.append(message))
+        await otp.start_monitor(join_and_follow)
+        await otp.receive(otp.Down)
+        assert [] == otp.pg.get_members(S, "g")
+    assert [] == lost

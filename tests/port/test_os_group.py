@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from inside import os_group
 from paths import SUPPORT
-from port_kit import FORKS, FREEZES, IGNORES, OBEYS, READY, open_line, python
+from port_kit import FORKS, FREEZES, IGNORES, OBEYS, READY, open_line, port, python
 
 import trio_otp as otp
 
@@ -116,3 +118,43 @@ def open_files() -> set[int]:
             os.fstat(fd)
             found.add(fd)
     return found
+
+
+async def test_one_that_leads_a_group_of_its_own_is_asked_to_end(tmp_path: Path) -> None:
+    """SIGTERM reaches a program also after it has left the group that it was started in."""
+    leads = LEADS.removeprefix(READY)
+    code = f"{READY}signal.signal(15, lambda *_: (line.write('bye\\n'), os._exit(0)));{leads}"
+    async with open_line(tmp_path) as line:
+        async with otp.open_supervisor([port(line, code, shutdown=20)]):
+            await line.wait_up()
+        assert "bye" in await line.wait_gone()
+
+
+async def test_without_a_shell_nothing_is_left_of_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start fails with the error, and no pipe stays open."""
+    monkeypatch.setattr(os_group, "SHELL", "/nowhere/sh")
+    before = open_files()
+    async with otp.open_process():
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start_link(otp.child(otp.Port, python("")))
+        assert isinstance(caught.value.reason, FileNotFoundError)
+    assert before == open_files()
+
+
+async def test_a_start_that_is_cancelled_while_its_guard_is_told_leaves_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed before the caller goes on."""
+    told = trio.Event()
+
+    async def guard(*_: object) -> None:
+        told.set()
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(os_group.OsGroup, "guard", guard)
+    async with open_line(tmp_path) as line:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(otp.start, port(line, IGNORES), nursery=nursery))
+            await told.wait()
+            nursery.cancel_scope.cancel()
+        await line.wait_gone()

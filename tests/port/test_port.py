@@ -551,3 +551,17 @@ async def test_it_ends_with_our_program(
             await ours.wait()
             await line.wait_gone()
     assert None is not ours.returncode
+
+
+async def test_a_message_that_it_does_not_expect_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes on, as every server."""
+    async with open_line(tmp_path) as line:
+        async with otp.open_supervisor([port(line, OBEYS)]):
+            await line.wait_up()
+            otp.send("p", "surprise")
+            await otp.sys.get_state("p")
+            assert otp.is_alive("p")
+        await line.wait_gone()
+    assert "surprise" in caplog.text

@@ -184,3 +184,17 @@ async def test_a_fault_in_reading_ends_the_port(monkeypatch: pytest.MonkeyPatch)
         with trio.fail_after(10):
             reason = (await otp.receive(otp.Down)).reason
     assert isinstance(reason, ZeroDivisionError)
+
+
+async def test_an_owner_that_dies_while_it_is_waited_for_is_waited_for_no_longer() -> None:
+    """What there is for it by then is dropped and counted, and the program ends."""
+    async with otp.open_process():
+        lost = dropped()
+        owner = otp.spawn(trio.sleep_forever)
+        await otp.start_monitor(port_for(owner, THOUSAND))
+        while otp.process_info(owner).message_queue_len < MOST_WAITING:
+            await trio.lowlevel.checkpoint()
+        otp.exit(owner, otp.KILL)
+        with trio.fail_after(10):
+            assert 3 == (await otp.receive(otp.Down)).reason.returncode
+        assert 1000 == len(lost)

@@ -313,3 +313,19 @@ async def _run(operations: list[tuple[str, int]]) -> None:
 def test_the_line_agrees_with_its_model(operations: list[tuple[str, int]]) -> None:
     """Whoever asks, leaves and dies in whatever order, the first of those left has the lock."""
     trio.run(_run, operations)
+
+
+async def test_a_registry_may_be_reached_by_what_cannot_be_a_key() -> None:
+    """Its locks work also for who names it by a via tuple with a list in it."""
+
+    class Lists:
+        """A via module whose keys are lists of names."""
+
+        def whereis_name(self, key: list[str]) -> Any:
+            return otp.whereis(key[0])
+
+        register_name = unregister_name = send = whereis_name
+
+    registry = otp.registry(("via", Lists(), ["reg"]))
+    async with running(), registry.lock("room"):
+        assert held() == 1

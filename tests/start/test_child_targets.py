@@ -116,7 +116,7 @@ def an_agent() -> otp.Agent[list[int]]:
 @pytest.mark.parametrize("make", [a_top, a_thread, an_agent, otp.Agent[int]])
 async def test_a_behaviour_of_any_kind_may_come_from_a_function(make: Any) -> None:
     """A supervisor hosts its children; a thread runs; an alias is its class."""
-    args = [int] if make is otp.Agent[int] else []
+    args = [int] if make == otp.Agent[int] else []
     child = otp.child(make, *args)
     async with otp.open_process():
         pid = await otp.start_link(child)
@@ -359,3 +359,36 @@ async def test_a_bare_async_function_is_each_partition() -> None:
         for each in (job, lambda number: otp.child(trio.sleep, 3600 + number)):
             pid = await otp.start_link(otp.child(otp.PartitionSupervisor, each, partitions=2))
             assert 2 == (await otp.count_children(pid)).active
+
+
+async def test_a_function_that_says_nothing_of_its_arguments_is_taken() -> None:
+    """What it takes is seen when it is called."""
+
+    class Once:
+        def __aiter__(self) -> Once:
+            return self
+
+        async def __anext__(self) -> int:
+            return 1
+
+    async with otp.open_process():
+        await otp.start_monitor(otp.child(anext, Once()))
+        assert (await otp.receive(otp.Down)).reason is otp.NORMAL
+
+
+async def test_a_registry_that_refuses_for_no_reason_is_named() -> None:
+    """A start fails, and says which name was not to be had."""
+
+    class Refuses:
+        def register_name(self, key: object, pid: object) -> bool:
+            return False
+
+        def whereis_name(self, key: object) -> None:
+            return None
+
+        unregister_name = send = whereis_name
+
+    async with otp.open_process():
+        child = otp.child(trio.sleep_forever).having(name=("via", Refuses(), "key"))
+        with pytest.raises(otp.StartError, match="the registry refused"):
+            await otp.start_link(child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -476,3 +477,15 @@ async def test_a_function_that_makes_a_coroutine_makes_no_child() -> None:
         with pytest.raises(otp.StartError, match=r"write otp.child\(nap\)") as caught:
             await otp.start_link(otp.child(otp.PartitionSupervisor, nap, partitions=1))
     assert isinstance(caught.value.reason, otp.SpecError)
+
+
+async def test_a_message_to_a_partition_that_is_not_there_is_refused() -> None:
+    """While it is being restarted, or was ended, nobody takes it."""
+    shop = otp.child(otp.PartitionSupervisor, till, partitions=2).having(name="shop")
+    async with otp.open_supervisor([shop]):
+        await otp.terminate_child("shop", 0)
+        itself = process_of(otp.whereis("shop")).instance
+        for send in (partial(otp.send, SHOP.via(0)), partial(itself.send, 0)):
+            with pytest.raises(otp.NoProcess):
+                send("hello")
+        otp.send(SHOP.via(1), "hello")

@@ -38,6 +38,7 @@ from trio_otp._gen_statem.loop import StatemLoop
 from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._log.limit import Burst
+from trio_otp._port import os_group
 from trio_otp._port import output as port_output
 from trio_otp._port.output import MOST_WAITING, Lines
 from trio_otp._process.crash_facts import MOST
@@ -74,6 +75,7 @@ from trio_otp._supervisor.policy import (
 )
 from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
 from trio_otp._util import version
+from trio_otp._util.async_functions import gives_awaitable
 from trio_otp._util.bounded import bounded, safe_repr, shown_text, visible
 from trio_otp._util.copies import Mark, NoConstructor
 from trio_otp._util.lazy import LATE_MODULES, LATE_NAMES

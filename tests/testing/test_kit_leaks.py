@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from testing_kit import COUNTER, Counter, Noted, forever
 
 import trio_otp as otp
@@ -237,3 +238,21 @@ async def test_a_test_that_is_cancelled_is_stopped_in_order(autojump_clock: obje
             await trio.sleep_forever()
     assert scope.cancelled_caught
     assert ["b", "a"] == [name for name, _ in notes]
+
+
+async def test_the_task_of_a_process_that_is_left_is_not_told() -> None:
+    """It ends with its owner, which is."""
+
+    async def owns() -> None:
+        otp.task.start_async(forever)
+        await forever()
+
+    async def use(system: Any) -> None:
+        otp.spawn(owns)
+        await trio.testing.wait_all_tasks_blocked()
+
+    assert ["test_shop has left behind:", "  process <Pid 2 owns>"] == [
+        line.partition(": ")[0]
+        for line in (await left_behind(use)).splitlines()
+        if "waits in" not in line
+    ]

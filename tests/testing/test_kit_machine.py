@@ -519,3 +519,28 @@ def test_a_run_that_has_ended_takes_nothing_more() -> None:
     loop.close()
     with pytest.raises(RuntimeError, match="the run has ended"):
         loop.settle()
+
+
+def test_what_is_no_function_is_refused() -> None:
+    """A value in the place of the function that is to be called."""
+    with GuestLoop() as loop, pytest.raises(TypeError, match="fn=5: expected an async function"):
+        loop.run(5)  # type: ignore[arg-type]  # it is wrong
+
+
+class CastsFirstMachine(LedgerMachine):
+    """Whose requests send something before they call."""
+
+    async def request(self, request: str) -> Any:
+        otp.cast(self.pid, "note")
+        return await super().request(request)
+
+    @invariant()
+    def disk_is_the_model(self) -> None:
+        notes = self.disk.pop("note", 0)
+        super().disk_is_the_model()
+        self.disk.update(note=notes) if notes else None
+
+
+def test_what_is_sent_before_a_call_whose_answer_is_lost_is_handled() -> None:
+    """It is the answer of the call that does not come, and nothing else."""
+    run_state_machine_as_test(CastsFirstMachine, settings=FAST)

@@ -359,13 +359,22 @@ IN_A_GROUP = """
         ("await otp.call(otp.spawn(forever), 1, timeout=0)", "CallTimeout|test_it"),
         ("otp.child(Shop).having(restart='x')", "SpecError|test_it"),
         ("await assert_call_fails(shop.find('x'), KeyError)", "LookupError: x|weigh find|test_it"),
-        (IN_A_GROUP, "LookupError: mint|weigh sell|ServerExited|test_it"),
     ],
 )
 def test_a_failure_shows_no_frame_of_the_library(
     pytester: pytest.Pytester, body: str, expected: str
 ) -> None:
     """What a failing test shows are lines of the test and of its servers, and the errors."""
+    shows_no_frame_of_the_library(pytester, body, expected)
+
+
+def test_an_error_from_a_block_shows_no_frame_of_the_library(pytester: pytest.Pytester) -> None:
+    """It comes from a group, which is unwrapped."""
+    expected = "LookupError: mint|weigh sell|ServerExited|test_it"
+    shows_no_frame_of_the_library(pytester, IN_A_GROUP, expected)
+
+
+def shows_no_frame_of_the_library(pytester: pytest.Pytester, body: str, expected: str) -> None:
     source = f"{FAILING}\nasync def test_it(shop, otp_log):\n    {body}\n"
     outcomes, text = run(pytester, source, "--show-capture=no", "--tb=long")
 

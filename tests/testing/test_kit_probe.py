@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from inside import process_of
 from testing_kit import COUNTER, Counter, forever
 
@@ -214,3 +215,30 @@ async def test_bad_arguments(otp_system: Any, probe: Any) -> None:
         probe.forward_to(3)
     with pytest.raises(ValueError, match="within=-1: expected"):
         await probe.receive(within=-1)
+
+
+async def test_a_rule_answers_what_waits_already(probe: Any) -> None:
+    """Calls that came before it and match; the others still wait for the test."""
+    answers: list[Any] = []
+
+    async def call(request: Any) -> None:
+        answers.append(await otp.call(probe, request))
+
+    async with trio.open_nursery() as nursery:
+        for request in (1, "x"):
+            nursery.start_soon(call, request)
+        await trio.testing.wait_all_tasks_blocked()
+        probe.auto_reply(int, "number")
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["number"] == answers
+        otp.reply(await probe.receive_call("x"), "word")
+    assert ["number", "word"] == answers
+
+
+async def test_a_probe_that_is_stopped_takes_what_came_before(probe: Any) -> None:
+    """And nothing of what `otp.sys` asks, which is refused."""
+    with pytest.raises(otp.WrongServer):
+        await otp.sys.get_state(probe)
+    otp.send(probe, "last")
+    await otp.stop(probe)
+    assert "last" in probe.received

@@ -289,3 +289,18 @@ async def test_a_system_inside_of_another_one(start_supervised: Any, otp_system:
     await assert_call_fails(Counter.count("counter", "tea"), KeyError)
     await assert_down(first, KeyError)
     assert (3, ()) == (len(otp_system.log.crashes), otp_system.log.unexpected)
+
+
+async def test_a_crash_of_somebody_else_is_not_the_expected_one(
+    otp_system: Any, otp_log: Any
+) -> None:
+    """It is left for another block to expect."""
+
+    async def crash() -> None:
+        raise ValueError("other")
+
+    await otp_system.start_supervised(COUNTER)
+    with otp_log.expect_crash(ValueError), otp_log.expect_crash(of="counter") as found:
+        otp.spawn(crash)
+        await assert_call_fails(Counter.at("counter").count("x"))
+    assert [KeyError] == [type(each.reason) for each in found]
