@@ -23,10 +23,11 @@ sys.modules["trio_otp"] = package
 """
 
 POLICY = """
-from trio_otp._supervisor.policy import ChildEntry, Intensity, Policy, StartChild
+from trio_otp._supervisor.intensity import Intensity
+from trio_otp._supervisor.policy import ChildEntry, Policy, StartChild
 policy = Policy("one_for_one", Intensity(3, 5))
 policy.add(ChildEntry("a"))
-policy.started("a")
+policy.started("a", 0.0)
 print(policy.exited("a", ValueError(), 0.0)[-1] == StartChild("a"))
 """
 

@@ -133,6 +133,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._application.errors import UnknownApplication as UnknownApplication
     from ._application.open_application import OpenApplication as OpenApplication
     from ._application.open_application import open_application as open_application
+    from ._behaviour.backoff import Backoff as Backoff
     from ._gen_event.handler import GenEvent as GenEvent
     from ._gen_event.handler import HandlerExit as HandlerExit
     from ._gen_event.handler import OwnerExited as OwnerExited

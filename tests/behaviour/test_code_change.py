@@ -242,7 +242,7 @@ def test_the_table_after_a_change_is_that_of_a_model(
     before, other = policy(old, 4), policy(new, 3)
     for entry in before.table.values():
         if entry.id in running:
-            before.started(entry.id)
+            before.started(entry.id, 0.0)
     for _ in range(charges):
         before.intensity.charge(10)
 

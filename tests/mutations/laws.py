@@ -574,7 +574,7 @@ MUTATIONS = [
         "ends of children are not told",
         8,
         "StaticLoop._carry_out",
-        "self.reports.emit('child_terminated', self.slots[action.id], action.reason, pid)",
+        "self.reports.emit('child_terminated', slot, action.reason, pid, action.delay)",
         "pass",
         "test_supervisor.py::test_what_the_reports_say_of_a_supervisor_that_gives_up",
     ),

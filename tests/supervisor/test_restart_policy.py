@@ -237,15 +237,15 @@ def carry_out(policy: Policy, actions: list[Any], outcomes: dict[int, str]) -> l
         done.append(action)
         match action:
             case StopChild():
-                policy.stopped(action.id)
+                policy.stopped(action.id, 0.0)
             case StartChild():
                 outcome = outcomes.get(action.id, "starts")
                 if outcome == "starts":
-                    policy.started(action.id)
+                    policy.started(action.id, 0.0)
                 elif outcome == "ignores":
                     policy.ignored(action.id)
                 else:
-                    actions = policy.start_failed(action.id, "why")
+                    actions = policy.start_failed(action.id, "why", 0.0)
     return done
 
 
@@ -331,9 +331,9 @@ def test_a_retry_that_is_once_too_often_tells_why_the_restart_failed() -> None:
     """The reason of giving up is that of the last start, not of the first end."""
     policy = Policy("one_for_one", Intensity(1, 5))
     policy.add(ChildEntry("a"))
-    policy.started("a")
+    policy.started("a", 0.0)
     policy.exited("a", KILLED, 0.0)
-    (retry,) = policy.start_failed("a", "disk full")
+    (retry,) = policy.start_failed("a", "disk full", 0.0)
     assert Retry("a", "disk full") == retry
     assert [GiveUp("intensity", "a", "disk full")] == policy.retry("a", retry.reason, 0.0)
 
@@ -342,12 +342,12 @@ def test_a_retry_is_charged() -> None:
     """Each retry uses up the intensity; the one that exceeds it gives up."""
     policy = Policy("one_for_one", Intensity(3, 5))
     policy.add(ChildEntry("a"))
-    policy.started("a")
+    policy.started("a", 0.0)
     actions = policy.exited("a", KILLED, 0.0)
     starts = 0
     while not isinstance(actions[-1], GiveUp):
         starts += 1
-        policy.start_failed("a", "why")
+        policy.start_failed("a", "why", 0.0)
         actions = policy.retry("a", "why", 0.0)
     assert 3 == starts
 
@@ -357,8 +357,9 @@ def test_a_retry_that_was_settled_in_the_meantime_does_nothing(settle: str) -> N
     """Whoever stopped, started or deleted the child made the retry void, and nothing is charged."""
     policy = Policy("one_for_one", Intensity(1, 5))
     policy.add(ChildEntry("a"))
-    policy.start_failed("a", "why")
-    getattr(policy, settle)("a")
+    policy.start_failed("a", "why", 0.0)
+    now = (0.0,) if settle in ("stopped", "started") else ()
+    getattr(policy, settle)("a", *now)
     assert [] == policy.retry("a", "why", 0.0)
     assert 1 == policy.intensity.left(0.0)
 
@@ -368,8 +369,8 @@ def test_a_child_that_waits_for_its_retry_is_started_with_its_group() -> None:
     policy = Policy("one_for_all", Intensity(5, 5))
     for child_id in "ab":
         policy.add(ChildEntry(child_id))
-        policy.started(child_id)
-    policy.start_failed("b", "why")
+        policy.started(child_id, 0.0)
+    policy.start_failed("b", "why", 0.0)
     actions = policy.exited("a", KILLED, 0.0)
     assert [("report", "a"), ("start", "a"), ("start", "b")] == words(actions)
     carry_out(policy, actions, {})
@@ -382,7 +383,7 @@ def test_a_child_that_ignores_is_down_and_a_temporary_one_is_forgotten(restart: 
     for note in ("ignored", "stopped"):
         policy = Policy("one_for_one", Intensity(1, 5))
         policy.add(ChildEntry("a", restart))
-        getattr(policy, note)("a")
+        getattr(policy, note)("a", *((0.0,) if note == "stopped" else ()))
         assert ({} if restart == "temporary" else {"a": DOWN}) == states(policy)
 
 
@@ -485,7 +486,7 @@ BAD_FLAGS = [
     ("max_restarts", -1, "a whole number >= 0"),
     ("max_restarts", 1.5, "a whole number >= 0"),
     ("max_restarts", True, "a whole number >= 0"),
-    ("max_restarts", None, "a whole number >= 0"),
+    ("max_restarts", "3", "a whole number >= 0, or None to never give up"),
     ("max_seconds", 0, "a whole number of seconds > 0"),
     ("max_seconds", -1, "a whole number of seconds > 0"),
     ("max_seconds", math.inf, "a whole number of seconds > 0"),
@@ -507,9 +508,9 @@ def test_a_wrong_flag_is_refused_by_name(flag: str, value: object, accepted: str
     assert accepted in text
 
 
-@pytest.mark.parametrize(("max_restarts", "max_seconds"), [(0, 1), (3, 5), (10**6, 5.0)])
-def test_sensible_limits_are_accepted(max_restarts: int, max_seconds: float) -> None:
-    """No restarts at all, and whole seconds, also as a float."""
+@pytest.mark.parametrize(("max_restarts", "max_seconds"), [(0, 1), (3, 5), (10**6, 5.0), (None, 5)])
+def test_sensible_limits_are_accepted(max_restarts: int | None, max_seconds: float) -> None:
+    """No restarts at all, any number of them, and whole seconds, also as a float."""
     check_intensity(max_restarts, max_seconds)
 
 

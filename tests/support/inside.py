@@ -56,22 +56,23 @@ from trio_otp._program.program import _Program
 from trio_otp._program.systemd import Notifier, watchdog_interval
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key
+from trio_otp._supervisor.delays import Delays, Wait, check_backoff
 from trio_otp._supervisor.dynamic_loop import DynamicLoop
+from trio_otp._supervisor.flags import check_flags, check_intensity
+from trio_otp._supervisor.intensity import Intensity
 from trio_otp._supervisor.loop import SupervisorLoop
 from trio_otp._supervisor.partition import PartitionLoop
 from trio_otp._supervisor.partition_key import partition_of
 from trio_otp._supervisor.policy import (
     ChildEntry,
+    Delay,
     GiveUp,
-    Intensity,
     Policy,
     Report,
     Retry,
     StartChild,
     State,
     StopChild,
-    check_flags,
-    check_intensity,
 )
 from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
 from trio_otp._util import version

@@ -288,6 +288,7 @@ TIMEOUT = otp.GenericTimeout("name", 1.0)
 DATA: dict[str, Callable[[], Any]] = {
     "Child": lambda: otp.child(Server).having(name="c", restart="transient", debug=["log"]),
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
+    "Backoff": lambda: otp.Backoff(max_delay=9.0),
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "Counts": lambda: otp.Counts(1, 1, 0, 1),
     "MailboxStatistics": lambda: otp.MailboxStatistics(0, float("inf"), 1, 1, 0, 0),

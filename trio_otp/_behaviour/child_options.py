@@ -16,6 +16,7 @@ from .._util.checks import check_choice, check_flag, check_timeout, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from .backoff import BackoffOption
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 ShutdownOption: TypeAlias = "float | Literal['brutal_kill'] | None"
@@ -32,6 +33,7 @@ class ClassOptions(TypedDict, total=False):
     timeout: float | None
     type: ChildType
     debug: Iterable[Any]
+    backoff: BackoffOption
 
 
 class ChildOptions(ClassOptions, total=False):
@@ -83,6 +85,16 @@ def _check_debug(_: str, value: Any) -> None:
     check_debug(value)
 
 
+def _check_backoff(key: str, value: Any) -> None:
+    if value is None or value == "supervisor":
+        return
+    from .backoff import Backoff  # noqa: PLC0415 - few programs have one
+
+    if not isinstance(value, Backoff):
+        accepted = "otp.Backoff(...), 'supervisor' for that of its supervisor, or None for none"
+        raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
+
+
 def _check_id(key: str, value: Any) -> None:
     if value is None:
         raise SpecError(f"{key}=None: expected any other hashable value; leave it out for the name")
@@ -111,5 +123,6 @@ CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
     "timeout": _check_init_timeout,
     "type": _check_choice(get_args(ChildType)),
     "debug": _check_debug,
+    "backoff": _check_backoff,
 }
 CLASS_OPTIONS: Final = tuple(option for option in CHECKS if option != "name")

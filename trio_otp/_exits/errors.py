@@ -178,10 +178,15 @@ class ChildRunning(ChildError):
 
 @public
 class ChildRestarting(ChildError):
-    """The child is being restarted."""
+    """The child is being restarted; `restart_in` are the seconds that a back-off still waits."""
 
-    def __init__(self, child_id: object) -> None:
-        super().__init__(child_id, "is being restarted")
+    def __init__(self, child_id: object, restart_in: float | None = None) -> None:
+        self.restart_in: float | None = restart_in
+        what = "is being restarted"
+        if restart_in is not None:
+            now = "terminate_child it first, then restart_child starts it at once"
+            what = f"is restarted in {restart_in:.3g} s; {now}"
+        super().__init__(child_id, what)
 
 
 @public

@@ -170,7 +170,8 @@ def _text(node: _Node) -> str:
     process, info = node
     if process is None:
         assert info is not None
-        return _said(f"{_id(info)}{info.type}", _status(node), info.restarts)
+        left = "" if info.restart_in is None else f" in {info.restart_in:.3g} s"
+        return _said(f"{_id(info)}{info.type}", _status(node) + left, info.restarts)
     restarts = 0 if info is None else info.restarts
     what = f"{_id(info, process.name)}{process.pid!r} {_kind(process, info)}"
     return _said(what, _status(node), restarts)
@@ -188,6 +189,7 @@ def _tree_node(pending: _Pending) -> TreeNode:
         kind=str(info and info.type) if process is None else _kind(process, info),
         status=_status(pending.node),
         restarts=0 if info is None else info.restarts,
+        restart_in=None if info is None else info.restart_in,
     )
 
 

@@ -38,6 +38,7 @@ class TreeNode:
         kind: `worker`, `supervisor` with its strategy, `linked` or `process`.
         status: as of `process_info`; of a child that is down as of `which_children`.
         restarts: how often it was started again.
+        restart_in: the seconds by which a back-off still delays its restart.
     """
 
     node: int
@@ -49,6 +50,7 @@ class TreeNode:
     kind: str
     status: str
     restarts: int
+    restart_in: float | None = None
 
 
 def as_json(nodes: list[TreeNode]) -> str:
@@ -90,7 +92,8 @@ def _parts(node: TreeNode) -> list[str]:
     """Return the lines of text of a node."""
     names = dict.fromkeys(part for part in (node.id, node.name, node.label) if part is not None)
     restarts = f", {node.restarts} restarts" if node.restarts else ""
-    return [" ".join(names) or "child", f"{node.kind}, {node.status}{restarts}"]
+    later = "" if node.restart_in is None else f" in {node.restart_in:.3g} s"
+    return [" ".join(names) or "child", f"{node.kind}, {node.status}{later}{restarts}"]
 
 
 def _quotable(text: str) -> str:
@@ -113,6 +116,6 @@ def _folded(nodes: list[TreeNode]) -> tuple[list[TreeNode], Counter[int]]:
         if kept is None:
             first[key] = node
         elif counts[kept.node] == 1:
-            first[key] = replace(kept, id=None, name=None, restarts=0)
+            first[key] = replace(kept, id=None, name=None, restarts=0, restart_in=None)
         counts[first[key].node] += 1
     return list(first.values()), counts

@@ -124,6 +124,7 @@ def log_supervisor(report: SupervisorReport) -> None:
         "pid": report.pid,
         "reason": report.reason,
         "restart": report.restart,
+        "restart_in": report.restart_in,
     }
     # Whoever ran has a crash record of its own, with the traceback.
     cause = report.reason if report.context == "start_error" else None
@@ -133,7 +134,8 @@ def log_supervisor(report: SupervisorReport) -> None:
 def _supervisor_text(report: SupervisorReport) -> str:
     child = bounded(report.child_id) + ("" if report.pid is None else f" {report.pid!r}")
     what = f"{_CONTEXTS[report.context]}: {_reason(report.reason)}{ends_text(report.history)}"
-    return f"{bounded(report.supervisor)}: child {child} {what}"
+    later = "" if report.restart_in is None else f"; restarting in {report.restart_in:.3g} s"
+    return f"{bounded(report.supervisor)}: child {child} {what}{later}"
 
 
 @public_in("reports")

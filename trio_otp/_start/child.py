@@ -94,6 +94,8 @@ class Child(_Specified, Generic[S_co]):
                   `"statistics"`, `"log"`, `("log", count)`, `("trace", target)`,
                   `("log_to_file", path)`, `("install", function)`, which may have a state and an
                   id behind it.
+                * `backoff`: `otp.Backoff(...)` delays its restarts; None has none, and
+                  `supervisor` that of its supervisor.
 
         Raises:
             SpecError: there is no such option, or its value is not what it expects.

@@ -11,6 +11,7 @@ from .._util.public import public
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .._behaviour.backoff import BackoffOption
     from .._behaviour.child_options import ChildType, Restart, ShutdownOption
     from .._process.process import Process
 
@@ -29,6 +30,8 @@ class ChildSpec(Printable):
         timeout: seconds its init may take; None for ever.
         type: `worker` or `supervisor`.
         debug: what of `otp.sys` is on from the start.
+        backoff: how its restarts are delayed; None if they are not, `supervisor` if as its
+            supervisor says.
     """
 
     id: Any
@@ -39,6 +42,7 @@ class ChildSpec(Printable):
     timeout: float | None = None
     type: ChildType = "worker"
     debug: tuple[Any, ...] = ()
+    backoff: BackoffOption = "supervisor"
 
 
 PLAIN: Final = ChildSpec(id=None)  # of what is not a child

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
     from .._start.child import Child
     from .._start.spec import ChildSpec
+    from .delays import Wait
 
 
 Status = Literal["running", "restarting", "undefined"]
@@ -35,6 +36,7 @@ class ChildInfo(Printable):
         status: `running`, `restarting` or `undefined`, OTP's word for down.
         type: `worker` or `supervisor`.
         restarts: how often it was started again after an end.
+        restart_in: while a back-off delays its restart, the seconds that are left.
     """
 
     id: Any
@@ -42,6 +44,7 @@ class ChildInfo(Printable):
     status: Status
     type: ChildType
     restarts: int = 0
+    restart_in: float | None = None
 
 
 @public
@@ -77,6 +80,13 @@ class RetryLater(SystemMessage):
     reason: object
 
 
+@dataclass(frozen=True, slots=True)
+class RestartDue(SystemMessage):
+    """A supervisor's reminder to itself that a restart has waited for long enough."""
+
+    wait: Wait
+
+
 class Slot:
     """A child and its present incarnation."""
 
@@ -98,10 +108,10 @@ class Slot:
         """The process that runs, if any."""
         return None if self.process is None else self.process.pid
 
-    def info(self, status: Status, child_id: Any) -> ChildInfo:
+    def info(self, status: Status, child_id: Any, restart_in: float | None = None) -> ChildInfo:
         """Describe it."""
         pid = self.pid if status == "running" else None
-        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts)
+        return ChildInfo(child_id, pid, status, self.spec.type, self.restarts, restart_in)
 
 
 class Ending(Internal, Exception):

@@ -23,16 +23,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._exits.errors import SpecError
+from .._util.bounded import bounded
 from .._util.checks import check_whole
 from .._util.public import public
+from .delays import check_backoff
 from .dynamic_loop import DynamicLoop, DynamicSupervisorSpec
+from .flags import AutoShutdown, check_intensity
 from .loop import SupervisorBehaviour
-from .policy import AutoShutdown, check_intensity
 from .template import check_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
     from .._process.process import Process
     from .._start.child import Child
@@ -48,13 +51,15 @@ class DynamicSupervisor(SupervisorBehaviour):
     Args:
         max_children: how many children it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
-            supervisor stops its children and ends with SHUTDOWN.
+            supervisor stops its children and ends with SHUTDOWN. None never gives up: then what
+            no restart of a child cures goes on failing, and nobody above is told; see `backoff`.
         max_seconds: that window, a whole number; whole seconds of the clock count.
         extra_arguments: positional arguments put before those of every child.
         template: what every child is, as `otp.template` gives it, but for the arguments that
             `start_child` adds.
         auto_shutdown: with a template whose children are significant, whether the end of any of
             them, or of all, ends the supervisor. See `otp.Supervisor`.
+        backoff: `otp.Backoff(...)` delays the restarts of all children that have none of their own.
 
     >>> import trio, trio_otp as otp
     >>> class Session(otp.GenServer, restart="temporary"):
@@ -73,11 +78,12 @@ class DynamicSupervisor(SupervisorBehaviour):
         self,
         *,
         max_children: int | None = None,
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
         template: Child[Any] | None = None,
         auto_shutdown: AutoShutdown = "never",
+        backoff: Backoff | None = None,
     ) -> None:
         self._given = DynamicSupervisor.spec(
             max_children=max_children,
@@ -86,6 +92,7 @@ class DynamicSupervisor(SupervisorBehaviour):
             extra_arguments=extra_arguments,
             template=template,
             auto_shutdown=auto_shutdown,
+            backoff=backoff,
         )
 
     def init(self) -> Any:
@@ -100,34 +107,41 @@ class DynamicSupervisor(SupervisorBehaviour):
     def spec(
         *,
         max_children: int | None = None,
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
         extra_arguments: tuple[Any, ...] = (),
         template: Child[Any] | None = None,
         auto_shutdown: AutoShutdown = "never",
+        backoff: Backoff | None = None,
     ) -> DynamicSupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
 
         Args:
             max_children: how many children it may have; None for any number.
-            max_restarts: how many restarts there may be within `max_seconds`.
+            max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
+            which hides from those above what no restart cures.
             max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
             template: what every child is, but for the arguments that `start_child` adds.
             auto_shutdown: `never`, `any_significant` or `all_significant`; needs a template.
+            backoff: `otp.Backoff(...)` delays the restarts of all children that have none.
 
         Raises:
-            SpecError: one of them is not accepted.
+            SpecError: one of them is not accepted, or a back-off must exceed the intensity.
 
         Follows: `DynamicSupervisor.init/1`, `supervisor`, `simple_one_for_one`.
         """
         check_intensity(max_restarts, max_seconds)
+        check_backoff(backoff, max_restarts, max_seconds)
         if max_children is not None:
             check_whole("max_children", max_children, 0, error=SpecError)
         extra = tuple(extra_arguments)
         check_template(template, auto_shutdown)
+        if template is not None and template.spec.backoff != "supervisor":
+            whose = f"template {bounded(template)}: "
+            check_backoff(template.spec.backoff, max_restarts, max_seconds, whose)
         return DynamicSupervisorSpec(
-            max_children, max_restarts, max_seconds, extra, template, auto_shutdown
+            max_children, max_restarts, max_seconds, extra, template, auto_shutdown, backoff
         )
 
     @classmethod

@@ -20,15 +20,20 @@ from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
 from .._process.pid import Pid
 from .._process.stopping import kill, part_from
 from .._process.wait_edges import await_ends, leave_wait
+from .._util.bounded import bounded
+from .alarms import chance
 from .data import ChildInfo, Counts, Ending, RetryLater, Slot
+from .delays import Delays, Wait, check_backoff, delays_of
+from .intensity import Intensity
 from .loop import SupervisorLoop
-from .policy import AutoShutdown, Intensity
 from .template import child_of, with_arguments
 
 if TYPE_CHECKING:
+    from .._behaviour.backoff import Backoff
     from .._process.process import Process
     from .._start.child import Child
     from .._start.spec import ChildSpec
+    from .flags import AutoShutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,31 @@ class DynamicSupervisorSpec:
     """What the init of a dynamic supervisor returns; `DynamicSupervisor.spec` makes one."""
 
     max_children: int | None
-    max_restarts: int
+    max_restarts: int | None
     max_seconds: float
     extra_arguments: tuple[Any, ...]
     template: Child[Any] | None = None
     auto_shutdown: AutoShutdown = "never"
+    backoff: Backoff | None = None
+
+
+class DelayedSlot(Slot):
+    """A child of a dynamic supervisor: it keeps its delays itself, as there is no table."""
+
+    __slots__ = ("delays", "wait")
+
+    def __init__(self, child: Child[Any], backoff: Backoff | None) -> None:
+        super().__init__(child)
+        self.delays: Delays | None = delays_of(child.spec.backoff, backoff, child.spec.restart)
+        self.wait: Wait | None = None  # for its restart
+
+    def take(self, child: Child[Any], backoff: Backoff | None) -> None:
+        """Take another specification; what waits goes on waiting."""
+        self.change(child)
+        before = self.delays
+        self.delays = delays_of(child.spec.backoff, backoff, child.spec.restart)
+        if self.delays is not None and before is not None:
+            self.delays.go_on_from(before)
 
 
 class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
@@ -55,14 +80,16 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.spec = DynamicSupervisorSpec(None, 0, 1, ())
         self.intensity = Intensity(0, 1)
         # {pid: child}, oldest first; a child that is being restarted stays under its old pid
-        self.slots: dict[Pid[Any], Slot] = {}
+        self.slots: dict[Pid[Any], DelayedSlot] = {}
 
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
-        return [
-            slot.info("restarting" if slot.process is None else "running", None)
-            for slot in self.slots.values()
-        ]
+        return [self._info(slot) for slot in self.slots.values()]
+
+    def _info(self, slot: DelayedSlot) -> ChildInfo:
+        """Describe a child; another thread may ask for it."""
+        left = None if slot.wait is None else slot.wait.left(self.process.runtime.now())
+        return slot.info("restarting" if slot.process is None else "running", None, left)
 
     def slot_of(self, pid: Pid[Any]) -> Slot | None:
         """Return a running child; None if there is no such child."""
@@ -76,16 +103,16 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
     def change(self, spec: DynamicSupervisorSpec) -> None:
         """Take other limits; with a template, its options and target hold for all children."""
         if spec.template is not None:
-            self._change_all(spec.template)
+            self._change_all(spec.template, spec.backoff)
         self.spec = spec
         self.intensity.change(Intensity(spec.max_restarts, spec.max_seconds))
 
-    def _change_all(self, template: Child[Any]) -> None:
+    def _change_all(self, template: Child[Any], backoff: Backoff | None) -> None:
         """Apply another template to all children, or to none."""
         slots = list(self.slots.values())
         children = [with_arguments(template, slot.child.args) for slot in slots]
         for slot, child in zip(slots, children, strict=True):
-            slot.change(child)
+            slot.take(child, backoff)
 
     async def stop_children(self, *, interrupt: bool) -> None:
         """Ask all to end at once, and kill each when its own time is over."""
@@ -133,12 +160,16 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if slot is None or slot.pid is not pid:
             return
         slot.process = None
-        restart = slot.spec.restart
-        if restart == "permanent" or not is_quiet(reason):
-            self.reports.emit("child_terminated", slot, reason, pid)
-        if restart == "permanent" or (restart == "transient" and not is_quiet(reason)):
+        restart, now = slot.spec.restart, trio.current_time()
+        if slot.delays is not None:
+            slot.delays.ended(now)
+        again = restart == "permanent" or (restart == "transient" and not is_quiet(reason))
+        delay = self._delay(pid, slot, reason, now) if again else None
+        if again or not is_quiet(reason):
+            self.reports.emit("child_terminated", slot, reason, pid, delay)
+        if again and delay is None:
             await self._restart(pid, slot, reason)
-        else:
+        elif not again:
             del self.slots[pid]
             if slot.spec.significant and not self._goes_on_without():
                 raise Ending(SHUTDOWN)
@@ -151,10 +182,26 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
     async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again, unless the child was terminated in the meantime."""
         slot = self.slots.get(key)
-        if slot is not None and slot.process is None:
+        if slot is not None and slot.process is None and slot.wait is None:
             await self._restart(key, slot, reason)
 
-    async def _restart(self, pid: Pid[Any], slot: Slot, reason: object) -> None:
+    async def due(self, wait: Wait) -> None:
+        """Restart a child that still waits for this."""
+        slot = self.slots.get(wait.id)
+        if slot is not None and slot.wait is wait:
+            slot.wait = None
+            await self._restart(wait.id, slot, wait.reason)
+
+    def _delay(self, pid: Pid[Any], slot: DelayedSlot, reason: object, now: float) -> float | None:
+        """Let a restart wait; return for how long, None if it does not."""
+        if slot.delays is None:
+            return None
+        delay = slot.delays.next(chance)
+        slot.wait = Wait(pid, reason, now + delay, (pid,))
+        self.alarms.set(slot.wait)
+        return delay
+
+    async def _restart(self, pid: Pid[Any], slot: DelayedSlot, reason: object) -> None:
         if not self.intensity.charge(trio.current_time()):
             del self.slots[pid]
             raise self.reports.give_up(slot, reason)
@@ -165,14 +212,22 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
                 # Between the child's end and the news of it somebody has started it again here.
                 self.slots[exc.pid].restarts += self.slots.pop(pid).restarts + 1
                 return
-            self.reports.emit("start_error", slot, exc.reason)
-            self.process.mailbox.put(RetryLater(pid, exc.reason))
+            delay = self._delay(pid, slot, exc.reason, trio.current_time())
+            self.reports.emit("start_error", slot, exc.reason, restart_in=delay)
+            if delay is None:
+                self.process.mailbox.put(RetryLater(pid, exc.reason))
             return
         del self.slots[pid]
         if started:
-            assert slot.pid is not None
             slot.restarts += 1
-            self.slots[slot.pid] = slot
+            self._keep(slot)
+
+    def _keep(self, slot: DelayedSlot) -> None:
+        """Keep a child that runs."""
+        assert slot.pid is not None
+        self.slots[slot.pid] = slot
+        if slot.delays is not None:
+            slot.delays.started(trio.current_time())
 
     async def start_child(self, wanted: Any) -> Pid[Any] | None:
         """Start a child, as the last one."""
@@ -181,11 +236,10 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if started and self.children.is_void():
             await self.children.stop(slot)
         elif started:
-            assert slot.pid is not None
-            self.slots[slot.pid] = slot
+            self._keep(slot)
         return slot.pid
 
-    def _admit(self, wanted: Any) -> Slot:
+    def _admit(self, wanted: Any) -> DelayedSlot:
         """Make the slot of a child, if there may be one more."""
         child = child_of(self.spec.template, wanted)
         limit = self.spec.max_children
@@ -196,7 +250,11 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
                 "significant=True: a DynamicSupervisor has no significant children, but for those "
                 "of a template; write template=otp.template(target).having(significant=True)"
             )
-        return Slot(child)
+        slot = DelayedSlot(child, self.spec.backoff)
+        if slot.delays is not None:
+            limits = self.intensity.limit, self.intensity.seconds
+            check_backoff(slot.delays.backoff, *limits, f"{bounded(child)}: ")
+        return slot
 
     async def terminate_child(self, pid: Pid[Any]) -> None:
         """Stop a child and forget it."""
@@ -207,6 +265,8 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             raise ChildNotFound(pid)
         if slot.process is not None:
             await self.children.stop(slot)
+        elif slot.wait is not None:
+            self.alarms.cancel(slot.wait)
         del self.slots[pid]
 
     def count_children(self, _: None) -> Counts:
@@ -216,8 +276,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
 
     def which_child(self, child: Any) -> ChildInfo:
         """Describe the child of a pid."""
-        slot = self._find("which_child", child)
-        return slot.info("restarting" if slot.process is None else "running", None)
+        return self._info(self._find("which_child", child))
 
     def get_childspec(self, child: Any) -> ChildSpec:
         """Return the specification of the child of a pid, or the template by its id."""
@@ -235,7 +294,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         "get_childspec": get_childspec,
     }
 
-    def _find(self, command: str, child: Any) -> Slot:
+    def _find(self, command: str, child: Any) -> DelayedSlot:
         if child.__class__ is not Pid:
             raise WrongServer(command, self.process.pid, "DynamicSupervisor, which has no ids")
         slot = self.slots.get(child)

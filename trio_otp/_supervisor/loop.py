@@ -32,8 +32,9 @@ from .._process.signals import Exit
 from .._util.bounded import bounded
 from .._util.unset import UNSET
 from .._util.user_code import call_back, interruptible
+from .alarms import Alarms
 from .children import Children
-from .data import ChildInfo, Counts, Ending, ManagementCommand, RetryLater, Slot
+from .data import ChildInfo, Counts, Ending, ManagementCommand, RestartDue, RetryLater, Slot
 from .reports import Reports
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._process.process import Process
+    from .delays import Wait
 
 Spec = TypeVar("Spec")
 Handler: TypeAlias = "Callable[[Any, Any], Any]"  # a method, `def` or `async def`
@@ -102,6 +104,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         self.instance: Any = None
         self.reports: Reports = Reports(process)
         self.children: Children = Children(process, self.reports)
+        self.alarms: Alarms = Alarms(process)
 
     @abstractmethod
     async def begin(self, spec: Spec) -> None:
@@ -122,6 +125,10 @@ class SupervisorLoop(ABC, Generic[Spec]):
     @abstractmethod
     async def retry(self, key: Any, reason: object) -> None:
         """Try a failed restart again."""
+
+    @abstractmethod
+    async def due(self, wait: Wait) -> None:
+        """Restart what has waited for long enough."""
 
     @abstractmethod
     def infos(self) -> list[ChildInfo]:
@@ -213,6 +220,8 @@ class SupervisorLoop(ABC, Generic[Spec]):
                 await self._exit(message)
             case RetryLater():
                 await self.retry(message.key, message.reason)
+            case RestartDue():
+                await self.due(message.wait)
             case Terminate():
                 raise Ending(message.reason)
             case SystemCall():

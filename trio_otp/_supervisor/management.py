@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._start.spec import ChildSpec
     from .data import ChildInfo, Counts
-    from .policy import AutoShutdown
+    from .flags import AutoShutdown
 
 S = TypeVar("S")
 B = TypeVar("B", bound=Behaviour)
@@ -160,7 +160,8 @@ async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None
         Its pid, or None if its init returned IGNORE.
 
     Raises:
-        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down.
+        ChildNotFound, ChildRunning, ChildRestarting: it is not there, or not down. One whose
+            restart a back-off delays is started at once after `terminate_child`.
         StartError: it did not start, and stays down.
         CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
 
@@ -311,6 +312,7 @@ async def ensure_child(ref: Ref, child: Any, *, timeout: float | None = None) ->
     Raises:
         SpecError: the child has no name.
         AlreadyStarted: a child of the same id, but another name, runs.
+        ChildRestarting: it is down, and a back-off delays its restart.
         StartError, MaxChildren: as `start_child`.
         CallTimeout, NoProcess, ServerExited, WrongServer, ValueError: as `start_child`.
     """
@@ -323,8 +325,9 @@ async def ensure_child(ref: Ref, child: Any, *, timeout: float | None = None) ->
     while (process := find_living(name)) is None or process.starting is not None:
         try:
             return await _start_or_revive(ref, wanted, until)
-        except (ChildRunning, ChildRestarting, ChildNotFound):
-            pass  # another caller was faster
+        except (ChildRunning, ChildRestarting, ChildNotFound) as exc:
+            if isinstance(exc, ChildRestarting) and exc.restart_in is not None:
+                raise  # else another caller was faster
         except MaxChildren:
             if find_living(name) is None:
                 raise  # else another caller was faster, and took the last place

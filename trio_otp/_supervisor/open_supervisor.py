@@ -28,9 +28,10 @@ from .supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from .._behaviour.backoff import Backoff
     from .._process.pid import Pid
     from .._process.process import Process
-    from .policy import AutoShutdown, Strategy
+    from .flags import AutoShutdown, Strategy
 
 
 @final
@@ -113,9 +114,10 @@ async def open_supervisor(
     children: Iterable[Any] = (),
     *,
     strategy: Strategy = "one_for_one",
-    max_restarts: int = 3,
+    max_restarts: int | None = 3,
     max_seconds: float = 5,
     auto_shutdown: AutoShutdown = "never",
+    backoff: Backoff | None = None,
     name: Any = None,
 ) -> AsyncGenerator[OpenSupervisor]:
     """Run a supervisor while the block runs.
@@ -126,13 +128,15 @@ async def open_supervisor(
     Args:
         children: what to start, in this order.
         strategy: `one_for_one`, `one_for_all` or `rest_for_one`, see `otp.Supervisor`.
-        max_restarts: how many restarts there may be within `max_seconds`.
+        max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
+            which hides from those above what no restart cures.
         max_seconds: that window, a whole number.
         auto_shutdown: see `otp.Supervisor`.
+        backoff: `otp.Backoff(...)` delays the restarts of all children that have none of their own.
         name: a name for the supervisor.
 
     Raises:
-        SpecError: a flag or a child is not accepted.
+        SpecError: a flag or a child is not accepted, or a back-off must exceed the intensity.
         StartError: a child did not start; those before it are stopped again.
         AlreadyStarted: the name is taken.
         SupervisorExited: the supervisor gave up, and the block was cancelled. If the body raises
@@ -156,6 +160,7 @@ async def open_supervisor(
         "max_restarts": max_restarts,
         "max_seconds": max_seconds,
         "auto_shutdown": auto_shutdown,
+        "backoff": backoff,
     }
     spec = Supervisor.spec(children, **flags)
     wanted = child(Supervisor, spec.children, **flags).having(name=name)

@@ -34,18 +34,21 @@ from .._util.async_functions import gives_awaitable
 from .._util.bounded import bounded
 from .._util.checks import is_whole
 from .._util.public import public
+from .delays import check_backoff
+from .flags import check_flags
 from .loop import SupervisorBehaviour
 from .partition_key import partition_of
-from .policy import State, check_flags
-from .static_loop import StaticLoop, SupervisorSpec
+from .policy import State
+from .static_loop import StaticLoop, SupervisorSpec, new_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
     from .._process.pid import Pid
     from .._process.process import Process
-    from .policy import Strategy
+    from .flags import Strategy
 
 AnyChild: TypeAlias = "Child[Any] | type[Behaviour]"
 WithArguments: TypeAlias = "Callable[[tuple[Any, ...], int], Iterable[Any]]"
@@ -88,8 +91,10 @@ class PartitionSupervisor(SupervisorBehaviour):
         with_arguments: gets the positional arguments of a child and the number of its partition,
             and gives other arguments for it, as in OTP.
         strategy: as of `otp.Supervisor`.
-        max_restarts: how many restarts there may be within `max_seconds`.
+        max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
+            which hides from those above what no restart cures.
         max_seconds: that window, a whole number.
+        backoff: `otp.Backoff(...)` delays the restarts of partitions that have none of their own.
 
     >>> import trio, trio_otp as otp
     >>> COUNTERS = otp.partitions("counters")
@@ -122,12 +127,17 @@ class PartitionSupervisor(SupervisorBehaviour):
         partitions: int,
         with_arguments: WithArguments | None = None,
         strategy: Strategy = "one_for_one",
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
+        backoff: Backoff | None = None,
     ) -> None:
         check_flags(strategy, max_restarts, max_seconds, "never")
+        check_backoff(backoff, max_restarts, max_seconds)
         children = _children(child, partitions, with_arguments)
-        self._given = SupervisorSpec(children, strategy, max_restarts, max_seconds, "never")
+        self._given = SupervisorSpec(
+            children, strategy, max_restarts, max_seconds, "never", backoff
+        )
+        new_policy(self._given)
 
     def init(self) -> SupervisorSpec:
         """Return what to supervise."""

@@ -5,7 +5,9 @@ order they are given:
 
 * `exited(id, reason, now)`: a child has ended by itself.
 * `retry(id, reason, now)`: the retry that an earlier `Retry` asked for is due.
-* `start_failed(id, reason)`: a start of the running action list failed; the rest of it is void.
+* `due(wait, now)`: the wait of an earlier `Delay` is over.
+* `start_failed(id, reason, now)`: a start of the running action list failed; the rest of it is
+  void.
 
 Rules, after OTP's `supervisor`:
 
@@ -16,29 +18,34 @@ Rules, after OTP's `supervisor`:
   that were down come back, temporary ones are forgotten.
 * A restart that fails marks the child `RESTARTING` and asks for a retry, so that other requests
   come in between; the retry is charged like any other.
+
+Back-off, which OTP has not:
+
+* The restart of a child with delays waits, and is charged when the wait is over. Its group is
+  stopped at once and waits with it, as `RESTARTING`. So does the retry of one that did not start.
+* What fails while others of its group wait joins them; all wait for the later of the two times.
+* A child that is stopped during the wait stays down; the others come back.
 """
 
 from __future__ import annotations
 
 import enum
-import math
-from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._exits.errors import SpecError
 from .._exits.reasons import is_quiet
 from .._util.bounded import bounded
-from .._util.checks import check_choice, check_whole, is_number
+from .delays import Delays, Wait, check_backoff, delays_of
+from .flags import check_entry
 
 if TYPE_CHECKING:
-    from .._behaviour.child_options import Restart
-    from .._start.spec import ChildSpec
+    from collections.abc import Callable
 
-Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
-AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
-STRATEGIES: Final[tuple[str, ...]] = get_args(Strategy)
-AUTO_SHUTDOWNS: Final[tuple[str, ...]] = get_args(AutoShutdown)
+    from .._behaviour.backoff import Backoff, BackoffOption
+    from .._behaviour.child_options import Restart
+    from .flags import AutoShutdown, Strategy
+    from .intensity import Intensity
 
 
 class State(enum.Enum):
@@ -57,6 +64,9 @@ class ChildEntry:
     restart: Restart = "permanent"
     significant: bool = False
     state: State = State.DOWN
+    backoff: BackoffOption = "supervisor"
+    delays: Delays | None = None  # None if it is restarted at once, or never
+    wait: Wait | None = None  # what it waits for; while it runs, that for which it is being stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +93,19 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Report that a child has ended and that this matters."""
+    """Report that a child has ended and that this matters; its restart waits for `delay`."""
 
     id: Any
     reason: object
+    delay: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Feed `due(wait)` when the time of the wait has come; those that are `void` are over."""
+
+    wait: Wait
+    void: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,37 +117,7 @@ class GiveUp:
     reason: object
 
 
-Action: TypeAlias = StopChild | StartChild | Retry | Report | GiveUp
-
-
-class Intensity:
-    """The restarts inside the window: at most `limit` of them within `seconds`."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self.limit = limit
-        self.seconds = seconds
-        self._times: deque[int] = deque()
-
-    def change(self, other: Intensity) -> None:
-        """Take other limits; restarts that have been charged stay charged."""
-        self.limit, self.seconds = other.limit, other.seconds
-
-    def charge(self, now: float) -> bool:
-        """Enter a restart; tell whether it is within the limit.
-
-        Args:
-            now: seconds of a monotonic clock; whole seconds count, as in OTP.
-        """
-        second = math.floor(now)
-        self._times.append(second)
-        while self._times[0] < second - self.seconds:
-            self._times.popleft()
-        return len(self._times) <= self.limit
-
-    def left(self, now: float) -> int:
-        """Return how many more restarts there may be now."""
-        oldest = math.floor(now) - self.seconds
-        return max(0, self.limit - sum(1 for second in self._times if second >= oldest))
+Action: TypeAlias = StopChild | StartChild | Retry | Delay | Report | GiveUp
 
 
 @dataclass(slots=True)
@@ -139,6 +128,8 @@ class Policy:
     intensity: Intensity
     auto_shutdown: AutoShutdown = "never"
     table: dict[Any, ChildEntry] = field(default_factory=dict[Any, ChildEntry])
+    backoff: Backoff | None = None  # of children that have none of their own
+    chance: Callable[[], float] = float  # for jitter, from 0 up to 1
 
     # -- the table ---------------------------------------------------------------------------
 
@@ -150,19 +141,40 @@ class Policy:
                 f"id={bounded(entry.id)}: two children have this id; "
                 "write .having(id=...) for one of them"
             )
+        entry.delays = delays_of(entry.backoff, self.backoff, entry.restart)
+        if entry.delays is not None:
+            limits = self.intensity.limit, self.intensity.seconds
+            check_backoff(entry.delays.backoff, *limits, f"child {bounded(entry.id)}: ")
         self.table[entry.id] = entry
 
-    def started(self, id: Any) -> None:
+    def started(self, id: Any, now: float) -> None:
         """Record that a child runs."""
-        self.table[id].state = State.RUNNING
+        entry = self.table[id]
+        entry.state = State.RUNNING
+        if entry.delays is not None:
+            entry.delays.started(now)
 
     def ignored(self, id: Any) -> None:
         """Record that a child did not want to run: it is down; a temporary one is forgotten."""
         self._put_down(self.table[id])
 
-    def stopped(self, id: Any) -> None:
-        """Record that a child was stopped on purpose: it is down; a temporary one is forgotten."""
-        self._put_down(self.table[id])
+    def stopped(self, id: Any, now: float) -> Wait | None:
+        """Record that a child was stopped on purpose: it is down; a temporary one is forgotten.
+
+        One that was stopped with its group waits, if that does.
+
+        Returns:
+            What it has waited for, if nobody else does.
+        """
+        entry, wait = self.table[id], self.table[id].wait
+        if entry.delays is not None:
+            entry.delays.ended(now)
+        if wait is not None and entry.state is State.RUNNING:
+            entry.state = State.RESTARTING
+            return None
+        entry.wait = None
+        self._put_down(entry)
+        return None if wait is None or self._waiting(wait) else wait
 
     def remove(self, id: Any) -> None:
         """Forget a child."""
@@ -171,16 +183,21 @@ class Policy:
     def change(self, other: Policy) -> None:
         """Take the flags and children of another policy, by its order; nothing is started.
 
-        What runs goes on running. Children that the other does not know stay, after the others.
+        What runs goes on running, what waits goes on waiting. Children that the other does not know
+        stay, after the others.
         """
         for entry in other.table.values():
             if entry.id in self.table:
-                entry.state = self.table[entry.id].state
+                before = self.table[entry.id]
+                entry.state, entry.wait = before.state, before.wait
+                if entry.delays is not None and before.delays is not None:
+                    entry.delays.go_on_from(before.delays)
         self.table = {
             **other.table,
             **{k: e for k, e in self.table.items() if k not in other.table},
         }
         self.strategy, self.auto_shutdown = other.strategy, other.auto_shutdown
+        self.backoff = other.backoff
         self.intensity.change(other.intensity)
 
     def running_newest_first(self) -> list[Any]:
@@ -192,38 +209,90 @@ class Policy:
         if entry.restart == "temporary":
             self.table.pop(entry.id, None)
 
+    def _waiting(self, wait: Wait) -> list[ChildEntry]:
+        """Return the children that wait for this, in the order in which they are to be started."""
+        entries = (self.table.get(child_id) for child_id in wait.ids)
+        return [entry for entry in entries if entry is not None and entry.wait is wait]
+
     # -- events ------------------------------------------------------------------------------
 
     def exited(self, id: Any, reason: object, now: float) -> list[Action]:
         """A child has ended by itself."""
         entry = self.table[id]
-        if entry.restart == "permanent":
-            return [Report(id, reason), *self._restart(entry, reason, now)]
-        if entry.restart == "transient" and not is_quiet(reason):
-            return [Report(id, reason), *self._restart(entry, reason, now)]
-        actions: list[Action] = [] if is_quiet(reason) else [Report(id, reason)]
+        if entry.delays is not None:
+            entry.delays.ended(now)
+        if entry.restart == "permanent" or (entry.restart == "transient" and not is_quiet(reason)):
+            actions = self._again(entry, reason, now)
+            wait = entry.wait
+            return [Report(id, reason, None if wait is None else wait.left(now)), *actions]
+        actions = [] if is_quiet(reason) else [Report(id, reason)]
         self._put_down(entry)
         return [*actions, *self._auto_shutdown(entry, reason)]
 
     def retry(self, id: Any, reason: object, now: float) -> list[Action]:
         """A retry is due, unless the child was stopped, restarted or deleted in the meantime."""
         entry = self.table.get(id)
-        if entry is None or entry.state is not State.RESTARTING:
+        if entry is None or entry.state is not State.RESTARTING or entry.wait is not None:
             return []
-        return self._restart(entry, reason, now)
+        return self._restart(entry, self._group(entry), reason, now)
 
-    def start_failed(self, id: Any, reason: object) -> list[Action]:
+    def due(self, wait: Wait, now: float) -> list[Action]:
+        """A wait is over: start those that still wait."""
+        waiting = self._waiting(wait)
+        if not waiting:
+            return []
+        ids = [entry.id for entry in waiting]
+        if not self.intensity.charge(now):
+            return [GiveUp("intensity", wait.id if wait.id in ids else ids[0], wait.reason)]
+        for entry in waiting:
+            entry.state, entry.wait = State.DOWN, None
+        return [StartChild(child_id) for child_id in ids]
+
+    def start_failed(self, id: Any, reason: object, now: float) -> list[Action]:
         """A start that belongs to a restart has failed."""
-        self.table[id].state = State.RESTARTING
-        return [Retry(id, reason)]
+        entry = self.table[id]
+        entry.state = State.RESTARTING
+        group = self._group(entry)
+        due = self._due(entry, group, now)
+        return [Retry(id, reason)] if due is None else self._wait(entry, group, reason, due)
 
     # -- decisions ---------------------------------------------------------------------------
 
-    def _restart(self, entry: ChildEntry, reason: object, now: float) -> list[Action]:
+    def _again(self, entry: ChildEntry, reason: object, now: float) -> list[Action]:
+        """Restart a child with its group, at once or later."""
+        entry.state = State.DOWN
+        group = self._group(entry)
+        due = self._due(entry, group, now)
+        if due is None:
+            return self._restart(entry, group, reason, now)
+        return self._wait(entry, group, reason, due)
+
+    def _due(self, entry: ChildEntry, group: list[ChildEntry], now: float) -> float | None:
+        """Return when a group may be restarted; None if at once."""
+        times = [other.wait.due for other in group if other.wait is not None]
+        if entry.delays is not None:
+            times.append(now + entry.delays.next(self.chance))
+        return max(times, default=None)
+
+    def _wait(
+        self, entry: ChildEntry, group: list[ChildEntry], reason: object, due: float
+    ) -> list[Action]:
+        before = dict.fromkeys(e.wait for e in group if e.wait is not None)
+        stops = [StopChild(e.id) for e in reversed(group) if e.state is State.RUNNING]
+        lasting = [e for e in group if e.restart != "temporary"]
+        wait = Wait(entry.id, reason, due, tuple(e.id for e in lasting))
+        for each in lasting:
+            each.wait = wait
+            if each.state is not State.RUNNING:
+                each.state = State.RESTARTING
+        return [*stops, Delay(wait, tuple(old for old in before if not self._waiting(old)))]
+
+    def _restart(
+        self, entry: ChildEntry, group: list[ChildEntry], reason: object, now: float
+    ) -> list[Action]:
         entry.state = State.DOWN
         if not self.intensity.charge(now):
             return [GiveUp("intensity", entry.id, reason)]
-        group = self._group(entry)
         stops = [StopChild(e.id) for e in reversed(group) if e.state is State.RUNNING]
         for pending in group:  # one that waits for a retry is started with the others
             if pending.state is State.RESTARTING:
@@ -246,36 +315,3 @@ class Policy:
 
     def _significant_left(self) -> bool:
         return any(e.significant and e.state is not State.DOWN for e in self.table.values())
-
-
-def check_entry(entry: ChildEntry | ChildSpec, auto_shutdown: str) -> None:
-    """Refuse a significant child that could never be one."""
-    if not entry.significant:
-        return
-    if auto_shutdown == "never":
-        raise SpecError(
-            f"child {bounded(entry.id)}: significant=True needs a supervisor with "
-            "auto_shutdown='any_significant' or 'all_significant', not 'never'"
-        )
-    if entry.restart == "permanent":
-        raise SpecError(
-            f"child {bounded(entry.id)}: significant=True needs "
-            "restart='transient' or 'temporary', not 'permanent'"
-        )
-
-
-def check_flags(
-    strategy: object, max_restarts: object, max_seconds: object, auto_shutdown: object
-) -> None:
-    """Refuse flags of a supervisor that are not accepted, saying what is."""
-    check_choice("strategy", strategy, STRATEGIES, error=SpecError)
-    check_intensity(max_restarts, max_seconds)
-    check_choice("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS, error=SpecError)
-
-
-def check_intensity(max_restarts: object, max_seconds: object) -> None:
-    """Refuse limits that are not accepted."""
-    check_whole("max_restarts", max_restarts, 0, error=SpecError)
-    if not is_number(max_seconds) or not 0 < max_seconds < math.inf or max_seconds % 1:
-        shown = bounded(max_seconds)
-        raise SpecError(f"max_seconds={shown}: expected a whole number of seconds > 0")

@@ -40,6 +40,7 @@ class Reports:
         slot: Slot,
         reason: object,
         pid: Pid[Any] | None = None,
+        restart_in: float | None = None,
     ) -> None:
         """Emit a supervisor report, and remember the end of a child."""
         spec = slot.spec
@@ -57,6 +58,7 @@ class Reports:
             spec.shutdown,
             tuple(self.history) if context == "shutdown" else (),
             slot.child,
+            restart_in,
         )
         self._process.runtime.events.emit("supervisor", report)
 

@@ -6,7 +6,6 @@ reported is the policy's to say.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,32 +23,34 @@ from .._exits.errors import (
 from .._exits.reasons import SHUTDOWN, Shutdown
 from .._process.stopping import part_from
 from .._util.bounded import bounded
+from .alarms import chance
 from .data import ChildInfo, Ending, RetryLater, Slot
+from .intensity import Intensity
 from .loop import SupervisorLoop
 from .policy import (
     Action,
-    AutoShutdown,
     ChildEntry,
+    Delay,
     GiveUp,
-    Intensity,
     Policy,
     Report,
     Retry,
     StartChild,
     State,
     StopChild,
-    Strategy,
-    check_entry,
 )
 from .template import need_child
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
+    from .._behaviour.backoff import Backoff
     from .._process.pid import Pid
     from .._process.process import Process
     from .._start.child import Child
     from .._start.spec import ChildSpec
+    from .delays import Wait
+    from .flags import AutoShutdown, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +59,25 @@ class SupervisorSpec:
 
     children: tuple[Child[Any], ...]
     strategy: Strategy
-    max_restarts: int
+    max_restarts: int | None
     max_seconds: float
     auto_shutdown: AutoShutdown
+    backoff: Backoff | None = None
 
 
 def new_policy(spec: SupervisorSpec) -> Policy:
     """Make the policy of a specification, with every child down."""
     intensity = Intensity(spec.max_restarts, spec.max_seconds)
-    policy = Policy(spec.strategy, intensity, spec.auto_shutdown)
+    policy = Policy(
+        spec.strategy, intensity, spec.auto_shutdown, backoff=spec.backoff, chance=chance
+    )
     for child in spec.children:
         policy.add(_entry(child.spec))
     return policy
 
 
 def _entry(spec: ChildSpec) -> ChildEntry:
-    return ChildEntry(spec.id, spec.restart, spec.significant)
+    return ChildEntry(spec.id, spec.restart, spec.significant, backoff=spec.backoff)
 
 
 class StaticLoop(SupervisorLoop[SupervisorSpec]):
@@ -95,10 +99,16 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
-        return [
-            self.slots[child_id].info(entry.state.value, child_id)
-            for child_id, entry in self.policy.table.items()
-        ]
+        return [self._info(child_id, entry) for child_id, entry in self.policy.table.items()]
+
+    def _info(self, child_id: Any, entry: ChildEntry) -> ChildInfo:
+        waits = entry.wait is not None and entry.state is State.RESTARTING
+        left = self._left(entry) if waits else None
+        return self.slots[child_id].info(entry.state.value, child_id, left)
+
+    def _left(self, entry: ChildEntry) -> float | None:
+        """Return the seconds that are left of a wait; also asked for by other threads."""
+        return None if entry.wait is None else entry.wait.left(self.process.runtime.now())
 
     def slot_of(self, pid: Pid[Any]) -> Slot | None:
         """Return a running child; None if there is no such child."""
@@ -154,24 +164,32 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         """Try a failed restart again, unless it has been settled in the meantime."""
         await self._carry_out(self.policy.retry(key, reason, trio.current_time()))
 
+    async def due(self, wait: Wait) -> None:
+        """Restart what still waits for this."""
+        await self._carry_out(self.policy.due(wait, trio.current_time()))
+
     # -- actions -----------------------------------------------------------------------------
 
     async def _carry_out(self, actions: list[Action], pid: Pid[Any] | None = None) -> None:
         leaving = self._processes(a.id for a in actions if isinstance(a, StopChild))
-        todo = deque(actions)
-        while todo:
-            action = todo.popleft()
+        for action in actions:
             match action:
                 case StopChild():
                     await self._stop(action.id, leaving, interrupt=False)
                 case StartChild():
-                    error = await self._start_again(self.slots[action.id])
-                    if error is not None:
-                        todo = deque(self.policy.start_failed(action.id, error.reason))
+                    instead = await self._start_again(self.slots[action.id])
+                    if instead is not None:
+                        await self._carry_out(instead)
+                        break
                 case Retry():
                     self.process.mailbox.put(RetryLater(action.id, action.reason))
+                case Delay():
+                    for wait in action.void:
+                        self.alarms.cancel(wait)
+                    self.alarms.set(action.wait)
                 case Report():
-                    self.reports.emit("child_terminated", self.slots[action.id], action.reason, pid)
+                    slot = self.slots[action.id]
+                    self.reports.emit("child_terminated", slot, action.reason, pid, action.delay)
                 case GiveUp(why="intensity"):
                     raise self.reports.give_up(self.slots[action.id], action.reason)
                 case GiveUp():
@@ -192,15 +210,19 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         else:
             assert slot.pid is not None
             self.ids[slot.pid] = child_id
-            self.policy.started(child_id)
+            self.policy.started(child_id, trio.current_time())
             self.reports.emit_progress(slot)
 
-    async def _start_again(self, slot: Slot) -> StartError | None:
+    async def _start_again(self, slot: Slot) -> list[Action] | None:
+        """Start a child as a part of a restart; return what to do instead if it does not start."""
+        child_id = slot.spec.id
         try:
             await self._start(slot)
         except StartError as exc:
-            self.reports.emit("start_error", slot, exc.reason)
-            return exc
+            instead = self.policy.start_failed(child_id, exc.reason, trio.current_time())
+            left = self._left(self.policy.table[child_id])
+            self.reports.emit("start_error", slot, exc.reason, restart_in=left)
+            return instead
         slot.restarts += slot.process is not None
         return None
 
@@ -214,7 +236,13 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         part_from(slot.process, leaving)
         await self.children.stop(slot, interrupt=interrupt)
         self.ids.pop(pid, None)  # type: ignore[arg-type]
-        self.policy.stopped(child_id)
+        self._stopped(child_id)
+
+    def _stopped(self, child_id: Any) -> None:
+        """Tell the policy of a child that is down, and do what follows."""
+        void = self.policy.stopped(child_id, trio.current_time())
+        if void is not None:
+            self.alarms.cancel(void)
         self._forget_if_dropped(child_id)
 
     # -- management calls ---------------------------------------------------------------------
@@ -223,8 +251,8 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         """Start a child, as the last one; it is forgotten if it does not start."""
         slot = self._admit(wanted)
         child_id = slot.spec.id
-        self.slots[child_id] = slot
         self.policy.add(_entry(slot.spec))
+        self.slots[child_id] = slot
         try:
             await self._start(slot)
         except BaseException:
@@ -243,7 +271,6 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
             if known.pid is not None:
                 raise AlreadyStarted(known.pid, f"child {bounded(spec.id)}")
             raise ChildAlreadyPresent(spec.id)
-        check_entry(spec, self.policy.auto_shutdown)
         return Slot(child)
 
     async def terminate_child(self, child_id: Any) -> None:
@@ -252,8 +279,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         if slot.process is not None:
             await self._stop(child_id, interrupt=False)
         else:  # a pending retry finds it down and does nothing
-            self.policy.stopped(child_id)
-            self._forget_if_dropped(child_id)
+            self._stopped(child_id)
 
     async def restart_child(self, child_id: Any) -> Pid[Any] | None:
         """Start a child that is down."""
@@ -268,7 +294,8 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     def which_child(self, child: Any) -> ChildInfo:
         """Describe the child of an id."""
-        return self._find(child).info(self.policy.table[child].state.value, child)
+        self._find(child)
+        return self._info(child, self.policy.table[child])
 
     def get_childspec(self, child_id: Any) -> ChildSpec:
         """Return the specification of a child."""
@@ -296,10 +323,11 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     def _find_down(self, child_id: Any) -> Slot:
         slot = self._find(child_id)
-        match self.policy.table[child_id].state:
+        entry = self.policy.table[child_id]
+        match entry.state:
             case State.RUNNING:
                 raise ChildRunning(child_id)
             case State.RESTARTING:
-                raise ChildRestarting(child_id)
+                raise ChildRestarting(child_id, self._left(entry))
             case State.DOWN:
                 return slot

@@ -29,13 +29,15 @@ from .._exits.errors import SpecError
 from .._start.child import Child, as_child
 from .._util.bounded import bounded
 from .._util.public import public
+from .delays import check_backoff
+from .flags import AutoShutdown, Strategy, check_flags
 from .loop import SupervisorBehaviour
-from .policy import AutoShutdown, Strategy, check_flags
 from .static_loop import StaticLoop, SupervisorSpec, new_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
     from .._process.process import Process
 
@@ -54,10 +56,12 @@ class Supervisor(SupervisorBehaviour):
         strategy: what is restarted when a child ends: `one_for_one` that child, `one_for_all`
             all, `rest_for_one` that child and those after it.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
-            supervisor stops its children and ends with SHUTDOWN.
+            supervisor stops its children and ends with SHUTDOWN. None never gives up: then what
+            no restart of a child cures goes on failing, and nobody above is told; see `backoff`.
         max_seconds: that window, a whole number; whole seconds of the clock count.
         auto_shutdown: `never`, or whether the end of `any_significant` child, or of
             `all_significant` ones, ends the supervisor.
+        backoff: `otp.Backoff(...)` delays the restarts of all children that have none of their own.
 
     >>> import trio, trio_otp as otp
     >>> class Cache(otp.GenServer):
@@ -78,9 +82,10 @@ class Supervisor(SupervisorBehaviour):
         children: Iterable[Any] = (),
         *,
         strategy: Strategy = "one_for_one",
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
         auto_shutdown: AutoShutdown = "never",
+        backoff: Backoff | None = None,
     ) -> None:
         self._given = Supervisor.spec(
             children,
@@ -88,6 +93,7 @@ class Supervisor(SupervisorBehaviour):
             max_restarts=max_restarts,
             max_seconds=max_seconds,
             auto_shutdown=auto_shutdown,
+            backoff=backoff,
         )
 
     def init(self) -> Any:
@@ -103,31 +109,36 @@ class Supervisor(SupervisorBehaviour):
         children: Iterable[Any],
         *,
         strategy: Strategy = "one_for_one",
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
         auto_shutdown: AutoShutdown = "never",
+        backoff: Backoff | None = None,
     ) -> SupervisorSpec:
         """Make what `init` returns; the arguments are those of the class.
 
         Args:
             children: what to start, in this order.
             strategy: `one_for_one`, `one_for_all` or `rest_for_one`.
-            max_restarts: how many restarts there may be within `max_seconds`.
+            max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
+            which hides from those above what no restart cures.
             max_seconds: that window, a whole number.
             auto_shutdown: `never`, `any_significant` or `all_significant`.
+            backoff: `otp.Backoff(...)` delays the restarts of all children that have none.
 
         Raises:
-            SpecError: a flag or a child is not accepted, or two children have one id.
+            SpecError: a flag or a child is not accepted, or two children have one id; or a back-off
+                must exceed the intensity.
 
         Follows: `Supervisor.init/2`.
         """
         check_flags(strategy, max_restarts, max_seconds, auto_shutdown)
+        check_backoff(backoff, max_restarts, max_seconds)
         if isinstance(children, Child) or callable(children):
             raise SpecError(
                 f"children={bounded(children)}: expected a list; write [{bounded(children)}]"
             )
         listed = tuple(as_child(child) for child in children)
-        spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown)
+        spec = SupervisorSpec(listed, strategy, max_restarts, max_seconds, auto_shutdown, backoff)
         new_policy(spec)
         return spec
 

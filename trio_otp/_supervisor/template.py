@@ -14,7 +14,7 @@ from .._start.child import child as make_child
 from .._util.bounded import bounded
 from .._util.checks import check_choice
 from .._util.public import public
-from .policy import AUTO_SHUTDOWNS, check_entry
+from .flags import AUTO_SHUTDOWNS, check_entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

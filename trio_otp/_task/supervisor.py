@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
+    from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
     from .._behaviour.child_options import Restart, ShutdownOption
     from .._process.names import Ref
@@ -73,8 +74,10 @@ class TaskSupervisor(DynamicSupervisor):
 
     Args:
         max_children: how many tasks it may have; None for any number.
-        max_restarts: how many restarts there may be within `max_seconds`.
+        max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
+            which hides from those above what no restart cures.
         max_seconds: that window, a whole number.
+        backoff: `otp.Backoff(...)` delays the restarts of tasks that are run again.
 
     >>> import trio, trio_otp as otp
     >>> async def square(number):
@@ -97,10 +100,18 @@ class TaskSupervisor(DynamicSupervisor):
     """
 
     def __init__(
-        self, *, max_children: int | None = None, max_restarts: int = 3, max_seconds: float = 5
+        self,
+        *,
+        max_children: int | None = None,
+        max_restarts: int | None = 3,
+        max_seconds: float = 5,
+        backoff: Backoff | None = None,
     ) -> None:
         super().__init__(
-            max_children=max_children, max_restarts=max_restarts, max_seconds=max_seconds
+            max_children=max_children,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+            backoff=backoff,
         )
 
     @classmethod

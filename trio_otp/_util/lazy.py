@@ -33,6 +33,7 @@ _NAMES: Final = {
     "_net.connection_supervisor": "ConnectionSupervisor",
     "_net.service": "ConnectionCounts",
     "_process.draining": "is_draining move_on_when_draining wait_draining",
+    "_behaviour.backoff": "Backoff",
     "_supervisor.dynamic": "DynamicSupervisor",
     "_gen_statem.enter_loop": "enter_loop",
     "_gen_event.handler": "GenEvent HandlerExit OwnerExited RemoveHandler SwapHandler Swapped",

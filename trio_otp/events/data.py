@@ -165,6 +165,7 @@ class SupervisorReport(PortableReport):
         shutdown: the seconds it gets to end, or `brutal_kill`, or None.
         history: with `shutdown`, `(time, child id, reason)` of the last ends.
         child: its `otp.Child`.
+        restart_in: the seconds by which a back-off delays its restart, if one does.
     """
 
     supervisor: object
@@ -176,6 +177,7 @@ class SupervisorReport(PortableReport):
     shutdown: object = None
     history: tuple[tuple[float, object, object], ...] = ()
     child: Any = field(default=None, compare=False, repr=False)
+    restart_in: float | None = None
 
     @property
     def kind(self) -> str:
@@ -183,13 +185,15 @@ class SupervisorReport(PortableReport):
         return f"supervisor.{self.context}"
 
     def as_dict(self) -> dict[str, object]:
-        """Return it under OTP's keys."""
+        """Return it under OTP's keys, and `restart_in`, which OTP has not, if it is delayed."""
+        delay = {} if self.restart_in is None else {"restart_in": self.restart_in}
         gave_up = self.context == "shutdown"
         return {
             "supervisor": self.supervisor,
             "errorContext": self.context,
             "reason": "reached_max_restart_intensity" if gave_up else self.reason,
             "offender": _child(self.pid, self.child_id, self.child, self.restart, self.shutdown),
+            **delay,
         }
 
 

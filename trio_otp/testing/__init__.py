@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .injection import MachineCrash as MachineCrash
     from .injection import crash_next_call as crash_next_call
     from .injection import pause as pause
+    from .jitter import seed_jitter as seed_jitter
     from .leaks import Leaked as Leaked
     from .log import OtpLog as OtpLog
     from .orders import explore as explore
@@ -76,6 +77,7 @@ else:
             "fixture_types": "StartSupervised StopSupervised",
             "guest_loop": "GuestLoop Pending",
             "injection": "InjectedCrash MachineCrash crash_next_call pause",
+            "jitter": "seed_jitter",
             "leaks": "Leaked",
             "log": "OtpLog",
             "orders": "explore task_order",
