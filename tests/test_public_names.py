@@ -134,7 +134,8 @@ def test_a_traceback_shows_the_public_name() -> None:
 
 MADE = [
     "From", "GroupMonitor", "Monitor", "OpenApplication", "OpenSupervisor", "Partitions", "Pid",
-    "RegistryHandle", "RequestId", "SendEnd", "Subscription", "Task", "TaskStream", "Timer",
+    "PoolHandle", "RegistryHandle", "RequestId", "SendEnd", "Subscription", "Task",
+    "TaskStream", "Timer",
 ]  # fmt: skip
 
 

@@ -185,6 +185,11 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._log.metadata import reset_metadata as reset_metadata
     from ._log.metadata import set_metadata as set_metadata
     from ._net.connection_supervisor import ConnectionSupervisor as ConnectionSupervisor
+    from ._net.pool import Pool as Pool
+    from ._net.pool_errors import CheckoutTimeout as CheckoutTimeout
+    from ._net.pool_handle import PoolHandle as PoolHandle
+    from ._net.pool_handle import pool as pool
+    from ._net.pool_status import PoolStatus as PoolStatus
     from ._net.service import ConnectionCounts as ConnectionCounts
     from ._port.os_process import ExitStatus as ExitStatus
     from ._port.output import PortLine as PortLine

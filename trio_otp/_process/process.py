@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .pid import Pid
+    from .wait_edges import AnyOf
 
 
 class Process(ProcessState):
@@ -273,7 +274,7 @@ class Process(ProcessState):
             reason = self.pending_exit
         self.pending_exit = reason
         self.dead = True
-        self.waits_for: Process | dict[Process, None] | None = None
+        self.waits_for: Process | dict[Process, None] | AnyOf | None = None
         let_go(self)
         tell(self, reason)
         if (hook := self.runtime.events.process_exit) is not None:

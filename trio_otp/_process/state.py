@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .signals import Exit, Monitor
     from .tables import Keys
     from .timers import Timer
+    from .wait_edges import AnyOf
 
 Callback: TypeAlias = "Callable[[Process], object]"
 
@@ -164,8 +165,9 @@ class ProcessState(Handle):
         self.current: Any = UNSET  # message in hand
         self.since: float = 0.0  # and since when
         self.messages_handled: int = 0
-        # The wait-for edges of the deadlock check: to one process, or to several that are to end.
-        self.waits_for: Process | dict[Process, None] | None = None
+        # The wait-for edges of the deadlock check: to one process, to several that are to end, or
+        # to those of whom any will do.
+        self.waits_for: Process | dict[Process, None] | AnyOf | None = None
         self.debug: Debug | None = None  # what watches it, if anything does
         self.dictionary: dict[object, Any] | None = None  # of its user
         self.extras: Extras = NO_EXTRAS  # read here, written by `own_extras`

@@ -3,20 +3,42 @@
 A process whose own task waits, in a call, a `stop`, a start or for the end of what it stops, has an
 edge to each process it waits for. A call that would close a circle of edges is refused. A wait for
 an end is not; it answers the call that came before it and made the circle.
+
+Who waits for a worker of a pool waits for any of those that may give one back: nothing is wrong as
+long as one of them can go on. So where such a wait is part of a circle, it is asked whether all can
+wait for ever, see `is_stuck`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._exits.call_errors import CallingSelf, DeadlockError
 from .runtime import calling_process
 from .status import shown_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .process import Process
+
+Waiter: TypeAlias = Any  # a process, or a plain task that holds or wants a worker of a pool
+
+
+class AnyOf(ABC):
+    """A wait that any one of several can end."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def process(self) -> Process:
+        """Whom it is shown to wait for."""
+
+    @abstractmethod
+    def givers(self) -> Sequence[Waiter]:
+        """Return who can end it; nobody if it ends by itself, whatever they do."""
 
 
 def enter_wait(server: Process, ref: object, message: object) -> Process | None:
@@ -54,7 +76,7 @@ def way(starts: Iterable[Process], end: Process) -> list[Process] | None:
     Waits for an end may have closed circles, so no process is looked at twice.
     """
     before: dict[Process, Process | None] = dict.fromkeys(starts)
-    todo = list(before)
+    todo, first = list(before), dict(before)
     while todo:
         process = todo.pop()
         for target in _targets(process, end):
@@ -62,7 +84,8 @@ def way(starts: Iterable[Process], end: Process) -> list[Process] | None:
                 path = [process]
                 while (previous := before[path[-1]]) is not None:
                     path.append(previous)
-                return path[::-1]
+                choice = any(isinstance(each.waits_for, AnyOf) for each in before)
+                return None if choice and not is_stuck(end, first) else path[::-1]
             if target not in before:
                 before[target] = process
                 todo.append(target)
@@ -73,9 +96,69 @@ def _targets(process: Process, end: Process) -> Iterable[Process]:
     waits_for = process.waits_for
     if waits_for is None:
         return ()
-    if not isinstance(waits_for, dict):
-        return (waits_for,)
-    return (end,) if end in waits_for else waits_for
+    if isinstance(waits_for, dict):
+        return (end,) if end in waits_for else waits_for
+    return waits_for.givers() if isinstance(waits_for, AnyOf) else (waits_for,)
+
+
+def is_stuck(waiter: Waiter, wait: Any) -> bool:
+    """Check whether a wait that is about to begin could never end.
+
+    At first all that it leads to count as stuck. Then those are taken out that can go on, and those
+    that are in a circle of their own: such a one was closed by the wait for an end, which comes.
+
+    Args:
+        waiter: who is about to wait.
+        wait: for whom: a process, several of whom each has to end, or `AnyOf` several.
+    """
+    waits = {waiter: _as_pair(wait)}
+    todo = [waiter]
+    while todo:
+        for target in waits[todo.pop()][1]:
+            if target not in waits:
+                waits[target] = _as_pair(target.waits_for)
+                todo.append(target)
+    stuck, before = set(waits), 0
+    while waiter in stuck and len(stuck) != before:
+        before = len(stuck)
+        stuck = {each for each in stuck if _is_held(waits[each], stuck)}
+        stuck = _leading_to(waiter, {each: waits[each][1] for each in stuck})
+    return waiter in stuck
+
+
+def _as_pair(wait: Any) -> tuple[bool, Sequence[Waiter]]:
+    """Return whether any of those will do who are waited for, and who they are."""
+    if isinstance(wait, AnyOf):
+        return True, wait.givers()
+    if wait.__class__ is dict:
+        return False, list(wait)
+    return False, () if wait is None else (wait,)
+
+
+def _is_held(wait: tuple[bool, Sequence[Waiter]], stuck: set[Waiter]) -> bool:
+    any_will_do, targets = wait
+    held = [target in stuck for target in targets]
+    return bool(held) and all(held) if any_will_do else any(held)
+
+
+def _leading_to(end: Waiter, targets: dict[Waiter, Sequence[Waiter]]) -> set[Waiter]:
+    """Return those from whom a way leads to one of them; nobody if that is not one of them."""
+    found: set[Waiter] = set()
+    more = {end} & targets.keys()
+    while more:
+        found |= more
+        more = {each for each in targets if each not in found and found & set(targets[each])}
+    return found
+
+
+def refuse_choice(waiter: Waiter, wait: AnyOf, ref: object) -> DeadlockError | None:
+    """Return the error of a wait for any of several that could never end; None if it can."""
+    if not is_stuck(waiter, wait):
+        return None
+    path: list[Process] = way(wait.givers(), waiter) or []
+    return _deadlock(
+        wait.process, ref, None, [waiter, *(each for each in path if each is not waiter)]
+    )
 
 
 def await_ends(waiter: Process | None, dying: dict[Process, None]) -> None:
@@ -110,7 +193,7 @@ def awaited(process: Process) -> Process | None:
     waits_for = process.waits_for
     if isinstance(waits_for, dict):
         return next((each for each in list(waits_for) if not each.dead), None)
-    return waits_for
+    return waits_for.process if isinstance(waits_for, AnyOf) else waits_for
 
 
 def leave_wait(caller: Process | None) -> None:

@@ -1,0 +1,238 @@
+"""Who gets which worker, and when workers start and end: the core of a pool, without Trio."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from inside import End, Lend, PoolCore, PoolStart, PoolState, Watch
+
+
+def new_core(size: int = 2, overflow: int = 1, idle: float | None = 60.0, **more: Any) -> PoolCore:
+    """Make a core whose delays are 1, 2, 4, ... seconds."""
+    delay = more.get("delay", lambda failures: 2.0 ** (failures - 1))
+    return PoolCore(size, overflow, idle, delay, more.get("usable", lambda _: True))
+
+
+def with_workers(count: int, **options: Any) -> PoolCore:
+    """Make a core of which so many workers have started and are lent to the clients 1, 2, ..."""
+    core = new_core(**options)
+    for number in range(1, count + 1):
+        assert [PoolStart(number)] == core.ask(number, 0.0)
+        assert [Lend(number, number)] == core.started(number, 0.0)
+    return core
+
+
+def test_nothing_starts_before_somebody_asks() -> None:
+    """A pool begins empty."""
+    core = new_core()
+
+    assert [] == core.tick(1000.0)
+    assert math.inf == core.next_time()
+
+
+def test_who_asked_first_gets_the_first_that_is_free() -> None:
+    """Whichever worker that is."""
+    core = with_workers(3)
+    assert [] == core.ask("a", 0.0) == core.ask("b", 0.0)
+
+    assert [Lend(2, "a")] == core.give_back(2, 1.0, busy=False)
+    assert [Lend(1, "b")] == core.give_back(1, 1.0, busy=False)
+
+
+def test_one_that_was_lent_in_vain_keeps_its_turn() -> None:
+    """It comes before those who wait already."""
+    core = with_workers(3)
+    core.ask("a", 0.0)
+    core.ask("b", 0.0, first=True)
+
+    assert [Lend(2, "b")] == core.give_back(2, 1.0, busy=False)
+
+
+def test_a_worker_is_started_for_each_that_waits_up_to_the_most() -> None:
+    """Not one more, and none while those that start will do."""
+    core = new_core(size=2, overflow=1)
+
+    assert [PoolStart(1)] == core.ask("a", 0.0)
+    core.leave("a")
+    assert [] == core.ask("b", 0.0), "the one that starts will do"
+    assert [PoolStart(2)] == core.ask("c", 0.0)
+    assert [PoolStart(3)] == core.ask("d", 0.0)
+    assert [] == core.ask("e", 0.0)
+
+
+def test_a_start_that_nobody_waits_for_any_more_is_kept() -> None:
+    """The worker is idle then."""
+    core = new_core()
+    core.ask("a", 0.0)
+    core.leave("a")
+
+    assert [] == core.started(1, 0.0)
+    assert [Lend(1, "b")] == core.ask("b", 0.0)
+
+
+def test_the_one_used_last_is_lent_first() -> None:
+    """So that the others grow old."""
+    core = with_workers(2)
+    core.give_back(2, 0.0, busy=False)
+    core.give_back(1, 1.0, busy=False)
+
+    assert [Lend(1, "a")] == core.ask("a", 2.0)
+    assert [Lend(2, "b")] == core.ask("b", 2.0)
+
+
+def test_overflow_ends_when_it_is_idle() -> None:
+    """Those up to the size stay for ever."""
+    core = with_workers(3)
+    for number in (1, 2, 3):
+        core.give_back(number, float(number), busy=False)
+
+    assert 61.0 == core.next_time()
+    assert [] == core.tick(60.9)
+    assert [End(1)] == core.tick(61.0)
+    assert math.inf == core.next_time()
+    assert [] == core.died(1, 61.0, quiet=True)
+    assert [] == core.tick(10_000.0)
+
+
+def test_overflow_without_an_idle_time_ends_at_once() -> None:
+    """As soon as one of too many is given back and nobody waits."""
+    core = with_workers(3, idle=0.0)
+
+    assert [End(2)] == core.give_back(2, 1.0, busy=False)
+    assert [] == core.give_back(1, 1.0, busy=False)
+
+
+def test_overflow_may_stay() -> None:
+    """If there is no time after which it ends."""
+    core = with_workers(3, idle=None)
+    core.give_back(2, 1.0, busy=False)
+
+    assert math.inf == core.next_time()
+
+
+def test_one_that_is_ending_counts_until_it_has_ended() -> None:
+    """It may hold what there is only so much of."""
+    core = with_workers(3, idle=0.0)
+    core.give_back(2, 1.0, busy=False)
+
+    assert [] == core.ask("a", 1.0)
+    assert core.may_start_later()
+    assert [PoolStart(4)] == core.died(2, 2.0, quiet=True)
+
+
+def test_a_crash_is_made_good_after_a_while_also_if_nobody_asks() -> None:
+    """A pool that has had so many workers has so many again."""
+    core = with_workers(2)
+
+    assert [] == core.died(1, 10.0, quiet=False)
+    assert 11.0 == core.next_time()
+    assert [] == core.tick(10.9)
+    assert [PoolStart(3)] == core.tick(11.0)
+    assert math.inf == core.next_time()
+
+
+def test_overflow_that_crashes_is_not_missed() -> None:
+    """Unless somebody waits."""
+    core = with_workers(3)
+    core.died(3, 10.0, quiet=False)
+
+    assert math.inf == core.next_time()
+    assert [] == core.ask("a", 10.5)
+    assert [PoolStart(4)] == core.tick(11.0)
+
+
+def test_a_quiet_end_is_made_good_when_somebody_asks() -> None:
+    """The worker had its reason, and nothing is wrong."""
+    core = with_workers(2)
+
+    assert [] == core.died(1, 10.0, quiet=True)
+    assert math.inf == core.next_time()
+    assert [PoolStart(3)] == core.ask("a", 10.0)
+
+
+def test_crashes_at_one_time_are_one_failure() -> None:
+    """A database that goes away takes all connections along."""
+    core = with_workers(3)
+    for number in (1, 2, 3):
+        core.died(number, 10.0, quiet=False)
+
+    assert 1 == core.failures
+    assert [PoolStart(4), PoolStart(5)] == core.tick(11.0)
+
+
+def test_the_while_grows_with_failures_in_a_row() -> None:
+    """One worker at a time is tried then."""
+    core = new_core()
+    for waiter in "abc":
+        core.ask(waiter, 0.0)
+    for number in (1, 2, 3):
+        assert [] == core.not_started(number, 0.0)
+
+    assert 1.0 == core.next_time()
+    assert [PoolStart(4)] == core.tick(1.0)
+    assert math.inf == core.next_time(), "nothing is to be done until that start is over"
+    assert [] == core.not_started(4, 1.5)
+    assert 3.5 == core.next_time()
+    assert [PoolStart(5)] == core.tick(3.5)
+    assert [Lend(5, "a"), PoolStart(6), PoolStart(7)] == core.started(5, 4.0)
+
+
+def test_a_worker_that_has_served_ends_the_row_of_failures() -> None:
+    """So one client that breaks its workers does not stop the pool for the others."""
+    core = with_workers(2)
+    for when in range(10, 60, 10):
+        crashed = min(core.workers)
+        core.died(crashed, when, quiet=False)
+        other = min(core.workers)
+        core.give_back(other, when, busy=False)
+        core.ask("x", when)
+
+        (start,) = core.tick(when + 1.0)
+        core.started(start.worker, when + 1.0)
+        core.ask("y", when + 1.0)
+
+
+def test_a_busy_worker_is_not_lent_before_it_is_through() -> None:
+    """Another one is started, if there may be one."""
+    core = with_workers(1)
+
+    assert [Watch(1)] == core.give_back(1, 1.0, busy=True)
+    assert [PoolStart(2)] == core.ask("a", 1.0)
+    assert [Lend(1, "a")] == core.finished(1, 2.0)
+
+
+def test_a_busy_worker_that_is_not_through_in_time_is_ended() -> None:
+    """It is replaced at once when it is dead, since that is no failure."""
+    core = with_workers(1, size=1, overflow=0)
+    core.ask("a", 0.0)
+    core.give_back(1, 1.0, busy=True)
+
+    assert [End(1)] == core.overdue(1)
+    assert [] == core.finished(1, 2.0) == core.overdue(1)
+    assert [PoolStart(2)] == core.died(1, 3.0, quiet=False)
+
+
+def test_none_is_lent_that_is_about_to_die() -> None:
+    """The next one is, and the dying one counts until it is dead."""
+    dying: set[int] = set()
+    core = with_workers(2, size=2, overflow=0, usable=lambda worker: worker not in dying)
+    core.give_back(1, 1.0, busy=False)
+    core.give_back(2, 1.0, busy=False)
+    dying |= {2}
+
+    assert [Lend(1, "a")] == core.ask("a", 2.0)
+    assert [] == core.ask("b", 2.0)
+    assert PoolState.LEAVING is core.workers[2]
+    assert [PoolStart(3)] == core.died(2, 2.0, quiet=True)
+
+
+def test_what_is_told_of_a_dead_worker_changes_nothing() -> None:
+    """Its client, and who watched it, may come later."""
+    core = with_workers(1)
+    core.died(1, 1.0, quiet=True)
+
+    assert [] == core.give_back(1, 1.0, busy=False)
+    assert [] == core.give_back(1, 1.0, busy=True)
+    assert [] == core.finished(1, 1.0) == core.overdue(1)
+    assert {} == core.workers

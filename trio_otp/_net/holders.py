@@ -1,0 +1,64 @@
+"""Who holds or wants a worker of a pool: a process, or a task of plain Trio code.
+
+A task that is not that of a process has nothing in the wait-for edges of calls. But if it holds one
+worker and waits for another, nobody else can give back what it holds. So while it holds or wants
+one there is an object for it, which says what it waits for as a process does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._process.runtime import calling_process, runtime
+from .._util.bounded import Note
+
+if TYPE_CHECKING:
+    from .._process.process import Process
+    from .._process.wait_edges import AnyOf
+
+
+class PlainTask:
+    """A task that is not that of a process, as far as it has to do with pools."""
+
+    __slots__ = ("pid", "uses", "waits_for")
+
+    is_interrupted = False  # nobody can tell; a wait that is cancelled is over at once
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self.pid = Note(f"<task {task.name}>")  # what a circle shows of it
+        self.waits_for: AnyOf | None = None
+        self.uses = 0  # of workers that it holds or wants
+
+
+def _plain_tasks() -> dict[trio.lowlevel.Task, PlainTask]:
+    tasks: dict[trio.lowlevel.Task, PlainTask] = runtime().extras.setdefault(PlainTask, {})
+    return tasks
+
+
+class Holder:
+    """The holder of one worker, or who waits for one."""
+
+    __slots__ = ("_task", "node")
+
+    def __init__(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        self.node: Process | PlainTask = calling_process() or self._plain()
+
+    def _plain(self) -> PlainTask:
+        node = _plain_tasks().setdefault(self._task, PlainTask(self._task))
+        node.uses += 1
+        return node
+
+    def release(self) -> None:
+        """Forget it: it neither holds nor wants that worker any more."""
+        if isinstance(self.node, PlainTask):
+            self.node.uses -= 1
+            if not self.node.uses:
+                _plain_tasks().pop(self._task, None)
+
+    @property
+    def shown(self) -> object:
+        """What stands for it in texts."""
+        return self.node.pid

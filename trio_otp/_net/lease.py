@@ -1,0 +1,80 @@
+"""One worker in the hands of one client, from the moment it is lent until it is given back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._exits.call_errors import NoProcess, ServerExited
+from .._gen_server.client import Client
+from .._process.status import told_reason
+from .._util.unset import UNSET
+
+if TYPE_CHECKING:
+    from .._process.process import Process
+    from .holders import Holder
+
+
+class Lease:
+    """A worker that is lent; its death cancels the block of its holder."""
+
+    __slots__ = ("holder", "number", "process", "reason", "scope", "since")
+
+    def __init__(self, number: int, process: Process, holder: Holder) -> None:
+        self.number = number
+        self.process = process
+        self.holder = holder
+        self.since = trio.current_time()
+        self.scope = trio.CancelScope()  # of the block
+        self.reason: object = UNSET  # of the end of the worker, if that came first
+
+    def lost(self) -> None:
+        """Cancel the block: its worker is dead."""
+        self.reason = self.process.exit_reason
+        self.scope.cancel(reason=f"{self.process.pid!r}, checked out of a pool, has ended")
+
+    def tells(self, error: BaseException) -> bool:
+        """Check whether an error is that of a call to this worker, which has met its end."""
+        return isinstance(error, ServerExited) and error.server is self.process.pid
+
+    def failure(self) -> ServerExited | None:
+        """Return the error of a block whose worker has died; None if it has not."""
+        if self.reason is UNSET:
+            return None
+        pid = self.process.pid
+        return ServerExited(pid, self.reason, why=told_reason(pid, self.reason))
+
+
+class LentClient(Client):
+    """The client of a worker; it serves until its block is left."""
+
+    __slots__ = ()
+    _class: Any  # None when it is over
+
+    def __getattr__(self, name: str) -> Any:
+        if self._class is None:
+            raise _over(self.ref)
+        return super().__getattr__(name)
+
+    @enable_ki_protection
+    def end(self) -> None:
+        """Refuse everything from now on: the worker may be another client's."""
+        self.__dict__.clear()
+        self._class = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<client of {self.ref!r}, given back>" if self._class is None else super().__repr__()
+        )
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        if self._class is None:
+            raise _over(self.ref)
+        return super().__reduce_ex__(protocol)
+
+
+def _over(worker: Any) -> NoProcess:
+    text = f"{worker!r} was given back: the block of the checkout has been left"
+    return NoProcess(worker, text=text)

@@ -1,0 +1,356 @@
+"""Carries out what the core of a pool decides: lends workers, wakes those who wait, notes deaths.
+
+All of it is done at once, in the task of those who cause it: a client that asks or gives back, a
+worker that dies, a timer. Only what takes time, as a start, is left to the pool's own process. So
+nobody waits for anything but a worker, and no message can be late:
+
+* Who waits is woken with the worker in hand. A cancellation that comes after that ends the block,
+  which gives the worker back.
+* A worker that dies before its client has run is replaced by another; the client keeps its turn.
+* When the pool begins to stop, all that wait are told.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+from trio.lowlevel import (
+    Abort,
+    cancel_shielded_checkpoint,
+    checkpoint_if_cancelled,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
+
+from .._exits.call_errors import ServerExited
+from .._exits.reasons import is_quiet
+from .._process.mailbox import SystemMessage
+from .._process.timers import Timer
+from .._process.wait_edges import AnyOf, refuse_choice
+from .._util.bounded import bounded
+from .._util.copies import create
+from .._util.unset import UNSET
+from .at_rest import is_at_rest
+from .holders import Holder
+from .lease import Lease
+from .pool_core import End, Lend, PoolCore, Start, State, Watch
+from .pool_errors import CheckoutTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .._process.process import Process
+    from .._start.start import Start as ChildStart
+    from .pool_core import Action
+    from .pool_spec import PoolSpec
+
+
+class Work(SystemMessage):
+    """Tells the process of a pool that there is something for it to do."""
+
+    __slots__ = ()
+
+
+class Asking:
+    """One client in line: what it is woken with, and what ends its wait."""
+
+    __slots__ = ("_fifo", "_lending", "_ref", "_since", "_task", "_timeout", "holder", "lease")
+
+    def __init__(self, lending: Lending, ref: object, timeout: float | None) -> None:
+        self.lease: Lease | None = None
+        self.holder = Holder()
+        self._lending = lending
+        self._ref = ref
+        self._since = trio.current_time()
+        self._timeout = math.inf if timeout is None else timeout
+        self._task: trio.lowlevel.Task | None = None  # while it waits
+        self._fifo: Any = None
+
+    def take(self, lease: Lease) -> None:
+        """Get a worker."""
+        self.lease = lease
+        self._wake(None)
+
+    def fail(self, error: Exception) -> None:
+        """Get an error instead; it has left the line."""
+        self._wake(outcome.Error(error))
+
+    def _wake(self, result: outcome.Error | None) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            self._end_wait()
+            reschedule(task, result or outcome.Value(None))
+
+    async def wait(self) -> None:
+        """Wait for a worker.
+
+        Raises:
+            CheckoutTimeout: none was free in time.
+            DeadlockError: none ever will be.
+            ServerExited: the pool ended.
+        """
+        lending = self._lending
+        left = self._since + self._timeout - trio.current_time()
+        late = left <= 0
+        lending.timeouts += late
+        error = self._late() if late else lending.refusal(self.holder, self._ref)
+        if error is not None:
+            lending.core.leave(self)
+            await cancel_shielded_checkpoint()
+            raise error
+        if left != math.inf:
+            self._fifo = lending.process.runtime.timers.limit(self, left)
+        self.holder.node.waits_for = lending
+        self._task = trio.lowlevel.current_task()
+        await wait_task_rescheduled(self._abort)
+
+    def expire(self) -> None:
+        """The time is up."""
+        self._lending.core.leave(self)
+        self._lending.timeouts += 1
+        self.fail(self._late())
+
+    def _late(self) -> CheckoutTimeout:
+        elapsed = trio.current_time() - self._since
+        told = self._lending.told()
+        error = CheckoutTimeout(self._ref, elapsed, self._timeout, doing=told)
+        error.__cause__ = self._lending.last_failure
+        return error
+
+    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+        self._task = None
+        self._end_wait()
+        self._lending.core.leave(self)
+        return Abort.SUCCEEDED
+
+    def _end_wait(self) -> None:
+        self.holder.node.waits_for = None
+        if self._fifo is not None:
+            self._fifo.pop(self, None)
+            self._fifo = None
+
+
+class Lending(AnyOf):
+    """The workers of one pool, those who hold them and those who wait for them."""
+
+    __slots__ = (
+        "_process",
+        "_timer",
+        "behaviour",
+        "checkouts",
+        "closed",
+        "core",
+        "last_failure",
+        "leases",
+        "starts",
+        "timeouts",
+        "work",
+        "workers",
+    )
+
+    def __init__(self, process: Process, spec: PoolSpec) -> None:
+        self._process = process  # of the pool
+        self.behaviour = spec.child.runs.behaviour  # of the workers; None for plain processes
+        self._timer: Timer | None = None
+        self.core = PoolCore(
+            spec.size, spec.max_overflow, spec.idle_timeout, spec.delay, self._is_usable
+        )
+        self.workers: dict[int, Process] = {}
+        self.starts: dict[int, ChildStart] = {}  # of those whose init is not over
+        self.leases: dict[int, Lease] = {}
+        self.work: list[Start | Watch | End] = []  # for the process of the pool
+        self.last_failure: Exception | None = None  # of a start, until one succeeds
+        self.closed: object = UNSET  # the reason, once the pool has begun to stop
+        self.checkouts = 0
+        self.timeouts = 0
+
+    @property
+    def process(self) -> Process:
+        """The process of the pool."""
+        return self._process
+
+    def _is_usable(self, worker: int) -> bool:
+        return self.workers[worker].alive
+
+    # -- what clients do ---------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def check_out(self, ref: object, timeout: float | None) -> Lease:
+        """Lend a worker to the running task, which waits for its turn.
+
+        Raises:
+            CheckoutTimeout, DeadlockError, ServerExited: as `Asking.wait`.
+        """
+        await checkpoint_if_cancelled()
+        asking = Asking(self, ref, timeout)
+        try:
+            lease = await self._turn(asking)
+            while not lease.process.alive:  # it has died since
+                self.take_back(lease)
+                lease = await self._turn(asking, first=True)
+        except BaseException:
+            asking.holder.release()
+            raise
+        self.checkouts += 1
+        return lease
+
+    async def _turn(self, asking: Asking, *, first: bool = False) -> Lease:
+        if self.closed is not UNSET:
+            await cancel_shielded_checkpoint()
+            raise self._ended(asking._ref)
+        asking.lease = None
+        self.carry_out(self.core.ask(asking, trio.current_time(), first=first))
+        if asking.lease is None:
+            await asking.wait()
+        else:
+            await cancel_shielded_checkpoint()
+        assert asking.lease is not None
+        return asking.lease
+
+    @enable_ki_protection
+    def give_back(self, lease: Lease) -> None:
+        """Take a worker back from its holder, for good."""
+        lease.holder.release()
+        self.take_back(lease)
+
+    def take_back(self, lease: Lease) -> None:
+        """Take a worker back, if it is not dead."""
+        if self.leases.get(lease.number) is lease:
+            del self.leases[lease.number]
+            busy = lease.process.alive and not is_at_rest(lease.process)
+            self.carry_out(self.core.give_back(lease.number, trio.current_time(), busy=busy))
+
+    # -- what workers do ---------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def started(self, number: int, worker: Process) -> None:
+        """Take a worker whose init is over; it may be dead again."""
+        self.last_failure = None
+        self.workers[number] = worker
+        del self.starts[number]
+
+        def died(_: Process) -> None:
+            self._died(number, worker)
+
+        self.carry_out(self.core.started(number, trio.current_time()))
+        if worker.dead:
+            died(worker)
+        else:
+            worker.add_watcher(died)
+
+    @enable_ki_protection
+    def not_started(self, number: int, why: Exception) -> None:
+        """Record that a worker did not start, and why."""
+        self.last_failure = why
+        del self.starts[number]
+        self.carry_out(self.core.not_started(number, trio.current_time()))
+
+    @enable_ki_protection
+    def finished(self, number: int) -> None:
+        """Take a worker that has done what its last client had asked for."""
+        self.carry_out(self.core.finished(number, trio.current_time()))
+
+    @enable_ki_protection
+    def overdue(self, number: int) -> None:
+        """Record that a worker is still not through with that."""
+        self.carry_out(self.core.overdue(number))
+
+    def _died(self, number: int, worker: Process) -> None:
+        del self.workers[number]
+        lease = self.leases.pop(number, None)
+        if lease is not None:
+            lease.lost()
+        quiet = is_quiet(worker.exit_reason)
+        self.carry_out(self.core.died(number, trio.current_time(), quiet=quiet))
+
+    # -- carrying out ------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def carry_out(self, actions: list[Action]) -> None:
+        """Do what the core has decided; leave what takes time to the process of the pool."""
+        for action in actions:
+            if isinstance(action, Lend):
+                self._lend(action.worker, action.waiter)
+            elif self.closed is UNSET:
+                self.work.append(action)
+                if len(self.work) == 1:
+                    self._process.mailbox.put(Work())
+        self._set_timer()
+
+    def _lend(self, number: int, asking: Asking) -> None:
+        lease = self.leases[number] = Lease(number, self.workers[number], asking.holder)
+        asking.take(lease)
+
+    def _set_timer(self) -> None:
+        """See to it that the core is asked again when the next thing is due."""
+        due = self.core.next_time() if self.closed is UNSET else math.inf
+        timer, timers = self._timer, self._process.runtime.timers
+        if timer is not None and timer.live:
+            if timer.deadline <= due < math.inf:
+                return  # it looks when the next thing is due
+            timers.cancel(timer)
+        if due < math.inf:
+            self._timer = create(Timer, due, self._tick)
+            timers.add(self._timer)
+
+    def _tick(self, _: Timer) -> None:
+        self.carry_out(self.core.tick(trio.current_time()))
+
+    @enable_ki_protection
+    def close(self, reason: object) -> None:
+        """Tell all that wait that the pool ends; nothing is lent from here on."""
+        if self.closed is not UNSET:
+            return
+        self.closed = reason
+        self._set_timer()
+        while self.core.waiting:
+            asking: Any = self.core.waiting.popitem(last=False)[0]
+            asking.fail(self._ended(asking._ref))
+
+    def _ended(self, ref: object) -> ServerExited:
+        return ServerExited(ref, self.closed)
+
+    # -- who waits for whom ------------------------------------------------------------------------
+
+    def refusal(self, holder: Holder, ref: object) -> Exception | None:
+        """Return the error of a wait that nobody could ever end; None if somebody can."""
+        return refuse_choice(holder.node, self, ref)
+
+    def givers(self) -> Sequence[Any]:
+        """Return who can give a worker back, or become one; nobody if one will come by itself."""
+        if self.core.may_start_later():
+            return ()
+        found: dict[Any, None] = {}
+        for number, state in self.core.workers.items():
+            giver = self._giver(number, state)
+            if giver is None or giver.is_interrupted:
+                return ()
+            found[giver] = None
+        return list(found)
+
+    def _giver(self, number: int, state: State) -> Any:
+        if state is State.LENT:
+            return self.leases[number].holder.node
+        if state is State.STARTING:
+            return getattr(self.starts.get(number), "process", None)
+        return self.workers[number]
+
+    def told(self) -> str:
+        """Describe what keeps those who wait waiting."""
+        counts, lent = self.core.counts, self.leases.values()
+        numbers = {
+            "lent": counts[State.LENT],
+            "starting": counts[State.STARTING],
+            "finishing": counts[State.BUSY],
+            "waiting": len(self.core.waiting),
+        }
+        parts = [f"{number} {what}" for what, number in numbers.items() if number]
+        if lent:
+            longest = min(lent, key=lambda lease: lease.since)
+            seconds = trio.current_time() - longest.since
+            parts.append(f"{bounded(longest.holder.shown)} has had one for {seconds:.3g} s")
+        return f"; {', '.join(parts)}" if parts else ""

@@ -1,0 +1,259 @@
+"""Who gets which worker of a pool, and when workers are started and ended: plain data, no Trio.
+
+What happens goes in, a list of what is to be done comes out. Rules this file keeps:
+
+* Who has asked first gets the first worker that is free; none is free while somebody waits.
+* A worker is started when somebody waits for it, up to `size` and in need `max_overflow` more.
+  Those up to `size` stay, and one of them that crashes is replaced unasked.
+* The worker that was used last is lent first, so that those not needed stay idle and can end.
+* After a crash or a failed start no worker is started for a while, the longer the more often that
+  happens in a row. Crashes within that while are one failure: a database that goes away takes all
+  its connections along. After a failed start one worker at a time is tried, until one has started.
+
+Follows: Erlang's `poolboy`, Elixir's `NimblePool` and `DBConnection`.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+
+class State(enum.IntEnum):
+    """What a worker is doing."""
+
+    STARTING = 0
+    IDLE = 1
+    LENT = 2
+    BUSY = 3  # it was given back and still handles something of its last client
+    ENDING = 4  # the pool has asked for its end
+    LEAVING = 5  # so has somebody else
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a worker, under a new number."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lend:
+    """Lend a worker to who waits for one."""
+
+    worker: int
+    waiter: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait until a worker has finished what its last client asked for."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End a worker."""
+
+    worker: int
+
+
+Action: TypeAlias = "Start | Lend | Watch | End"
+
+
+class PoolCore:
+    """The table of workers and the line of those who wait.
+
+    Args:
+        size: how many workers stay.
+        max_overflow: how many more there may be while they are needed.
+        idle_timeout: seconds after which one that is too many ends; None for never.
+        delay: gives the seconds to wait after so many failures in a row.
+        usable: tells whether a worker that is idle can be lent: none that is about to die.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        max_overflow: int,
+        idle_timeout: float | None,
+        delay: Callable[[int], float],
+        usable: Callable[[int], bool],
+    ) -> None:
+        self.size = size
+        self.most = size + max_overflow
+        self.workers: dict[int, State] = {}
+        self.counts: list[int] = [0] * len(State)  # of the workers in each state
+        self.waiting: OrderedDict[Hashable, None] = OrderedDict()
+        self.failures = 0  # in a row
+        self._idle: dict[
+            int, float
+        ] = {}  # {worker: since when}, the one that was used last comes last
+        self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
+        self._delay = delay
+        self._usable = usable
+        self._stay = 0  # so many workers there have been; fewer than that there are not for long
+        self._not_before = -math.inf  # no worker is started before that
+        self._trying = False  # the last start has failed
+        self._number = 0
+
+    # -- what is asked of it -----------------------------------------------------------------------
+
+    def next_time(self) -> float:
+        """Return when `tick` is to be called; infinity if nothing is to happen by itself."""
+        times = [self._not_before] if self._needs_more() and not self._is_trying() else []
+        if self._idle and self._running() > self.size:
+            times.append(next(iter(self._idle.values())) + self._idle_timeout)
+        return min(times, default=math.inf)
+
+    def may_start_later(self) -> bool:
+        """Check whether a worker will come of itself, even if no client gives one back."""
+        leaving = self.counts[State.ENDING] or self.counts[State.LEAVING]
+        return bool(leaving) or (self._needs_more() and not self.counts[State.STARTING])
+
+    # -- what clients do ---------------------------------------------------------------------------
+
+    def ask(self, waiter: Hashable, now: float, *, first: bool = False) -> list[Action]:
+        """Ask for a worker: the last in the line, or the first if what it got has died."""
+        self.waiting[waiter] = None
+        self.waiting.move_to_end(waiter, last=not first)
+        return self._settle(now)
+
+    def leave(self, waiter: Hashable) -> None:
+        """Leave the line."""
+        self.waiting.pop(waiter, None)
+
+    def give_back(self, worker: int, now: float, *, busy: bool) -> list[Action]:
+        """Take back a worker that was lent; if it is busy it is not lent before that is over."""
+        if self.workers.get(worker) is not State.LENT:
+            return []
+        if busy:
+            self._move(worker, State.BUSY)
+            return [Watch(worker)]
+        self.failures = 0  # it has done what it is for
+        return self._is_free(worker, now)
+
+    # -- what workers do ---------------------------------------------------------------------------
+
+    def started(self, worker: int, now: float) -> list[Action]:
+        """Take a worker whose start is over."""
+        self._trying = False
+        actions = self._is_free(worker, now)
+        self._stay = max(self._stay, min(self.size, self._running()))
+        return actions
+
+    def not_started(self, worker: int, now: float) -> list[Action]:
+        """Forget a worker that has not started; those who wait go on waiting."""
+        self._move(worker, None)
+        self._trying = True
+        self._failed(now)
+        return self._settle(now)
+
+    def finished(self, worker: int, now: float) -> list[Action]:
+        """Take back a worker that was busy and is no more."""
+        return self._is_free(worker, now) if self.workers.get(worker) is State.BUSY else []
+
+    def overdue(self, worker: int) -> list[Action]:
+        """End a worker that does not finish what its last client has asked for."""
+        if self.workers.get(worker) is not State.BUSY:
+            return []
+        self._move(worker, State.ENDING)
+        return [End(worker)]
+
+    def died(self, worker: int, now: float, *, quiet: bool) -> list[Action]:
+        """Forget a worker that is dead.
+
+        A crash is a failure; after a quiet end there is one fewer that stays.
+        """
+        state = self._move(worker, None)
+        self._idle.pop(worker, None)
+        if state is not State.ENDING:
+            if quiet:
+                self._stay = max(0, self._stay - 1)
+            else:
+                self._failed(now)
+        return self._settle(now)
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Action]:
+        """Do what is due by now."""
+        return self._settle(now)
+
+    # -- the decisions -----------------------------------------------------------------------------
+
+    def _is_free(self, worker: int, now: float) -> list[Action]:
+        self._move(worker, State.IDLE)
+        self._idle[worker] = now
+        return self._settle(now)
+
+    def _settle(self, now: float) -> list[Action]:
+        return [*self._lend(), *self._end_idle(now), *self._start(now)]
+
+    def _lend(self) -> list[Action]:
+        actions: list[Action] = []
+        while self.waiting and (worker := self._take_idle()) is not None:
+            self._move(worker, State.LENT)
+            actions.append(Lend(worker, self.waiting.popitem(last=False)[0]))
+        return actions
+
+    def _take_idle(self) -> int | None:
+        while self._idle:
+            worker, _ = self._idle.popitem()
+            if self._usable(worker):
+                return worker
+            self._move(worker, State.LEAVING)  # its death is told soon
+        return None
+
+    def _end_idle(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        while self._idle and self._running() > self.size:
+            worker, since = next(iter(self._idle.items()))
+            if since + self._idle_timeout > now:
+                break
+            del self._idle[worker]
+            self._move(worker, State.ENDING)
+            actions.append(End(worker))
+        return actions
+
+    def _start(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        while now >= self._not_before and self._needs_more() and not self._is_trying():
+            self._number += 1
+            self._move(self._number, State.STARTING)
+            actions.append(Start(self._number))
+        return actions
+
+    def _needs_more(self) -> bool:
+        total = len(self.workers)
+        wanted = total < self.most and self.counts[State.STARTING] < len(self.waiting)
+        return wanted or total < self._stay
+
+    def _is_trying(self) -> bool:
+        """Check whether one worker is being started, to see whether that is possible again."""
+        return self._trying and self.counts[State.STARTING] > 0
+
+    def _running(self) -> int:
+        return sum(self.counts[State.IDLE : State.ENDING])
+
+    def _move(self, worker: int, state: State | None) -> State | None:
+        """Note what a worker does now, None if it is gone; return what it did before."""
+        before = self.workers.pop(worker, None)
+        if before is not None:
+            self.counts[before] -= 1
+        if state is not None:
+            self.workers[worker] = state
+            self.counts[state] += 1
+        return before
+
+    def _failed(self, now: float) -> None:
+        if now >= self._not_before:
+            self.failures += 1
+            self._not_before = now + self._delay(self.failures)

@@ -1,0 +1,171 @@
+"""The handle of a pool: check a worker out, see how the pool is doing.
+
+`otp.pool(name, Class)` makes one, at module level if you like; it finds the pool at every use.
+See `otp.Pool` for an example and for when to use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, overload
+
+from trio.lowlevel import checkpoint, enable_ki_protection
+
+from .._exits.bare import is_cancellation, raise_bare, raise_beside
+from .._exits.call_errors import NoProcess
+from .._exits.errors import WrongServer
+from .._exits.nurseries import WholeScope
+from .._gen_server.client import OWN
+from .._gen_server.server import GenServer
+from .._process.block import block
+from .._process.names import check_class, check_reference, need_living
+from .._process.request import DEFAULT_TIMEOUT
+from .._util.bounded import Printable, bounded
+from .._util.checks import check_timeout
+from .._util.copies import NoConstructor, create
+from .._util.public import public
+from .lease import LentClient
+from .pool import Pool
+from .pool_status import PoolStatus, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .._process.names import Ref
+    from .._process.pid import Pid
+    from .lending import Lending
+
+W = TypeVar("W")
+S = TypeVar("S", bound=GenServer)
+
+
+@overload
+def pool(ref: Ref, worker: type[S]) -> PoolHandle[S]: ...
+@overload
+def pool(ref: Ref) -> PoolHandle[Pid[Any]]: ...
+@public
+def pool(ref: Ref, worker: type[Any] | None = None) -> PoolHandle[Any]:
+    """Return the handle of a pool; it need not run yet.
+
+    Args:
+        ref: its name, or any other reference to its process.
+        worker: the class of its workers, whose typed client a checkout gives. If left out, as it
+            has to be for workers that are no GenServer, a checkout gives the pid.
+
+    Raises:
+        TypeError: `ref` is not a reference, or `worker` no GenServer class.
+    """
+    check_reference(ref)
+    if worker is not None and not (isinstance(worker, type) and issubclass(worker, GenServer)):
+        raise TypeError(f"worker={bounded(worker)}: expected a GenServer class, or nothing")
+    kind: type[PoolHandle[Any]] = PoolHandle
+    return create(kind, ref, worker)
+
+
+@final
+@public
+@dataclass(frozen=True, slots=True, repr=False)
+class PoolHandle(NoConstructor, Printable, Generic[W]):
+    """A pool, looked up by its name at every use."""
+
+    _origin: ClassVar[str] = "otp.pool(ref, Class) returns one"
+
+    name: Ref
+    worker: type[Any] | None
+
+    def __reduce__(self) -> Any:
+        return pool, (self.name, self.worker)
+
+    @block("async with DB.checkout() as conn: ...")
+    @enable_ki_protection
+    async def checkout(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncGenerator[W]:
+        """Have a worker for oneself while a block runs; who came first gets the first that is free.
+
+        The worker is given back however the block is left.
+
+        Args:
+            timeout: seconds to wait for a worker; None leaves the limit to the cancel scope around
+                the block. With 0 it is now or not.
+
+        Returns:
+            A typed client of the worker, or its pid; it is this block's alone.
+
+        Raises:
+            CheckoutTimeout: no worker was free in time. If none could be started, that is the
+                cause.
+            ServerExited: the worker died, and the block was cancelled. If the body raises something
+                of its own meanwhile, that leaves, with this as its context. Or the pool ended while
+                this task waited.
+            DeadlockError: all workers are held by tasks that wait, over others perhaps, for this
+                one.
+            NoProcess: the pool does not run.
+            WrongServer: the reference is not a pool's, or its workers are of another class.
+            ValueError: `timeout` is not a number of seconds >= 0.
+
+        >>> import trio, trio_otp as otp
+        >>> db = otp.child(otp.Pool, otp.child(otp.Agent, lambda: 5), size=1).having(name="db")
+        >>> DB = otp.pool("db", otp.Agent)
+        >>> async def main():
+        ...     async with otp.open_supervisor([db]), DB.checkout() as agent:
+        ...         try:
+        ...             async with DB.checkout(timeout=0):
+        ...                 print("never")
+        ...         except otp.CheckoutTimeout as exc:
+        ...             print(str(exc).partition(",")[0])
+        >>> trio.run(main)
+        no worker of 'db' was free within 0 s; 1 lent
+
+        Follows: `NimblePool.checkout!/4`, `poolboy:transaction/3`.
+        """
+        check_timeout("timeout", timeout)
+        lending = self._lending("checkout")
+        self._check_worker(lending)
+        lease = await lending.check_out(self.name, timeout)
+        pid = lease.process.pid
+        lent: Any = pid if self.worker is None else LentClient(self.worker, pid, OWN)
+        try:
+            with WholeScope(lease.scope):
+                try:
+                    yield lent
+                finally:
+                    if self.worker is not None:
+                        lent.end()
+                await checkpoint()
+        except BaseException as exc:  # noqa: ASYNC103 - one of the two raises it
+            lending.give_back(lease)
+            if is_cancellation(exc) or lease.tells(exc):
+                raise
+            failure = lease.failure()
+            if failure is None:
+                raise
+            raise_beside(exc, failure)
+        lending.give_back(lease)
+        failure = lease.failure()
+        try:
+            if failure is not None:
+                raise_bare(failure)  # it is not the cancellation that is its cause
+        finally:
+            del failure  # else the frame and the traceback keep each other alive
+
+    def status(self) -> PoolStatus:
+        """Return how many workers there are, what they do, and how many clients wait.
+
+        Raises:
+            NoProcess: the pool does not run.
+            WrongServer: the reference is not a pool's.
+        """
+        return status_of(self._lending("status"))
+
+    def _lending(self, what: str) -> Lending:
+        process = need_living(self.name, what)
+        check_class(self.name, process, Pool, what)
+        lending: Lending | None = getattr(process.instance, "_lending", None)
+        if lending is None:  # it is about to start
+            raise NoProcess(self.name)
+        return lending
+
+    def _check_worker(self, lending: Lending) -> None:
+        wanted, actual = self.worker, lending.behaviour
+        if wanted is not None and not (actual is not None and issubclass(actual, wanted)):
+            name = "plain processes" if actual is None else actual.__name__
+            raise WrongServer(f"a {wanted.__name__} of a pool", self.name, f"pool of {name}")

@@ -1,0 +1,180 @@
+"""The process of a pool: it supervises the workers, starts them and ends them.
+
+It answers its messages at once, whatever starts and ends: each of these has a task of its own, so
+that a database that is slow to connect holds up nobody who could be served otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+
+from .._behaviour.results import IGNORE
+from .._exits.errors import StartError
+from .._exits.reasons import SHUTDOWN, is_quiet
+from .._process.stopping import kill, stop
+from .._start.start import Start as ChildStart
+from .._start.start import start_and_wait
+from .._supervisor.data import Slot
+from .._supervisor.dynamic_loop import DynamicLoop
+from .._supervisor.loop import SupervisorLoop
+from .._util.unset import UNSET
+from .at_rest import wait_for_rest
+from .helpers import Helpers
+from .lending import Lending, Work
+from .pool_core import Start, Watch
+from .pool_spec import PoolSpec
+
+if TYPE_CHECKING:
+    from .._process.pid import Pid
+    from .._process.process import Process
+    from .._supervisor.dynamic_loop import DynamicSupervisorSpec
+
+
+class PoolLoop(DynamicLoop):
+    """The shell of a `Pool`."""
+
+    summary = "pool"
+    spec_class: ClassVar[type[Any]] = PoolSpec
+    spec_of = "Pool"
+    lending: Lending | None = None  # once it has begun
+    _pool: PoolSpec
+    _helpers: Helpers
+
+    async def begin(self, spec: DynamicSupervisorSpec) -> None:
+        """Take what it is made of; no worker is started before somebody wants one."""
+        assert isinstance(spec, PoolSpec)
+        process = self.process
+        assert process.children is not None
+        self.spec = self._pool = spec
+        self._ending: set[Pid[Any]] = set()  # workers that a helper ends
+        self._helpers = Helpers(process.children.trio_nursery)
+        self.lending = Lending(process, spec)
+        process.add_watcher(self._close)
+
+    def change(self, spec: DynamicSupervisorSpec) -> None:
+        """Take other limits; another child holds for workers that are started from now on."""
+        assert isinstance(spec, PoolSpec)
+        assert self.lending is not None
+        self.spec = self._pool = spec
+        self.lending.core.size, self.lending.core.most = spec.size, spec.size + spec.max_overflow
+
+    def _close(self, _: Process) -> None:
+        """End the lending, whatever is under way."""
+        if self.lending is not None:
+            process = self.process
+            reason = process.pending_exit
+            if reason is UNSET:
+                reason = SHUTDOWN if process.stop_message is None else process.stop_message.reason
+            self.lending.close(reason)
+            self._helpers.cancel()
+
+    async def stop_children(self, *, interrupt: bool) -> None:
+        """Tell all that wait, then stop all workers at once."""
+        self._close(self.process)
+        await super().stop_children(interrupt=interrupt)
+        if self.lending is not None:
+            await self._helpers.wait_for_end()
+
+    # -- what takes time ---------------------------------------------------------------------------
+
+    async def _handle(self, message: Any) -> None:
+        if isinstance(message, Work):
+            self._begin_work()
+        else:
+            await super()._handle(message)
+
+    def _begin_work(self) -> None:
+        """Begin what the core has decided, each in a task of its own."""
+        assert self.lending is not None
+        work, self.lending.work = self.lending.work, []
+        for action in work:
+            if isinstance(action, Start):
+                self._helpers.start(self._start, action.worker)
+            elif isinstance(action, Watch):
+                self._helpers.start(self._watch, action.worker)
+            else:
+                self._helpers.start(self._end, action.worker)
+
+    async def _start(self, number: int) -> None:
+        process, slot, lending = self.process, Slot(self._pool.child), self.lending
+        assert process.children is not None
+        assert lending is not None
+        start = ChildStart(
+            slot.child.runs, process.children, process, slot.spec, link=True, supervisor=process
+        )
+        lending.starts[number] = start
+        try:
+            slot.process = await start_and_wait(start)
+        except StartError as exc:
+            self._not_started(number, slot, exc)
+        else:
+            if slot.process is None:
+                self._not_started(number, slot, StartError(IGNORE, slot.child.runs.label))
+            else:
+                self._started(number, slot, slot.process)
+
+    def _not_started(self, number: int, slot: Slot, error: StartError) -> None:
+        assert self.lending is not None
+        self.reports.emit("start_error", slot, error.reason)
+        self.lending.not_started(number, error)
+
+    def _started(self, number: int, slot: Slot, worker: Process) -> None:
+        assert self.lending is not None
+        self.reports.emit_progress(slot)
+        self.slots[worker.pid] = slot
+        self.lending.started(number, worker)
+        if worker.dead:  # and the news of it may have come already
+            self._forget(worker.pid)
+
+    async def _watch(self, number: int) -> None:
+        """Wait until a worker is through with what its last client had asked for."""
+        assert self.lending is not None
+        worker = self.lending.workers.get(number)
+        if worker is None:
+            return
+        limit = self._pool.busy_timeout
+        with trio.move_on_after(float("inf") if limit is None else limit) as scope:
+            await wait_for_rest(worker)
+        if scope.cancelled_caught:
+            self.lending.overdue(number)
+        else:
+            self.lending.finished(number)
+
+    async def _end(self, number: int) -> None:
+        assert self.lending is not None
+        worker = self.lending.workers.get(number)
+        if worker is None:
+            return
+        self._ending.add(worker.pid)
+        limit = self._pool.child.spec.shutdown
+        if limit == "brutal_kill":
+            await kill(worker)
+        else:
+            await stop(worker, SHUTDOWN, limit, interrupt=True)
+        self._ending.discard(worker.pid)
+        slot = self.slots.pop(worker.pid, None)
+        if slot is not None:
+            self.reports.emit_stop(slot, worker)
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+        """Report the end of a worker; what follows from it has been done when it died."""
+        if pid not in self._ending:
+            self._forget(pid)
+
+    def _forget(self, pid: Pid[Any]) -> None:
+        slot = self.slots.pop(pid, None)
+        if slot is None or slot.process is None:
+            return
+        reason = slot.process.exit_reason
+        if not is_quiet(reason):
+            self.reports.emit("child_terminated", slot, reason, pid)
+
+    commands: ClassVar = {
+        **SupervisorLoop.commands,
+        "terminate_child": DynamicLoop.terminate_child,
+        "which_child": DynamicLoop.which_child,
+    }

@@ -1,0 +1,62 @@
+"""How a pool is doing, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .._util.public import public
+from .pool_core import State
+
+if TYPE_CHECKING:
+    from .lending import Lending
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """What `PoolHandle.status` gives.
+
+    Args:
+        size: how many workers may stay.
+        max_overflow: how many more there may be for a while.
+        idle: workers that can be lent.
+        lent: workers that clients have.
+        finishing: workers that were given back and still do something for their last client.
+        starting: workers whose init is not over.
+        ending: workers that are about to be dead.
+        waiting: clients that wait for a worker.
+        checkouts: how often a worker was lent.
+        timeouts: how often none was free in time.
+        failures: crashes and failed starts in a row, those at one time counted once.
+    """
+
+    size: int
+    max_overflow: int
+    idle: int
+    lent: int
+    finishing: int
+    starting: int
+    ending: int
+    waiting: int
+    checkouts: int
+    timeouts: int
+    failures: int
+
+
+def status_of(lending: Lending) -> PoolStatus:
+    """Count what a pool has."""
+    core, counts = lending.core, lending.core.counts
+    return PoolStatus(
+        size=core.size,
+        max_overflow=core.most - core.size,
+        idle=counts[State.IDLE],
+        lent=counts[State.LENT],
+        finishing=counts[State.BUSY],
+        starting=counts[State.STARTING],
+        ending=counts[State.ENDING] + counts[State.LEAVING],
+        waiting=len(core.waiting),
+        checkouts=lending.checkouts,
+        timeouts=lending.timeouts,
+        failures=core.failures,
+    )
