@@ -22,6 +22,7 @@ from ._exits.call_errors import CallError as CallError
 from ._exits.call_errors import CallingSelf as CallingSelf
 from ._exits.call_errors import CallTimeout as CallTimeout
 from ._exits.call_errors import DeadlockError as DeadlockError
+from ._exits.call_errors import MailboxFull as MailboxFull
 from ._exits.call_errors import NoProcess as NoProcess
 from ._exits.call_errors import ServerExited as ServerExited
 from ._exits.call_errors import TimedOut as TimedOut
@@ -144,6 +145,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._gen_event.outcomes import HandlerCrashed as HandlerCrashed
     from ._gen_event.outcomes import NoHandler as NoHandler
     from ._gen_server.agent import Agent as Agent
+    from ._gen_server.cast_wait import cast_wait as cast_wait
     from ._gen_server.multi_call import MultiReply as MultiReply
     from ._gen_server.multi_call import abcast as abcast
     from ._gen_server.multi_call import multi_call as multi_call
@@ -195,6 +197,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._port.output import PortLine as PortLine
     from ._port.port import Port as Port
     from ._port.worker_thread import WorkerThread as WorkerThread
+    from ._process.bounded_mailbox import BoundedMailbox as BoundedMailbox
     from ._process.draining import is_draining as is_draining
     from ._process.draining import move_on_when_draining as move_on_when_draining
     from ._process.draining import wait_draining as wait_draining

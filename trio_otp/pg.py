@@ -43,6 +43,7 @@ from ._pg.groups import (
     leave,
     monitor,
     monitor_scope,
+    send,
     which_groups,
 )
 from ._pg.scope import GroupMonitor, Joined, Left, Scope
@@ -58,6 +59,7 @@ __all__ = [
     "leave",
     "monitor",
     "monitor_scope",
+    "send",
     "which_groups",
 ]
 

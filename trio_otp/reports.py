@@ -7,6 +7,7 @@
 | `trio_otp.progress` | debug | a supervisor started a child |
 | `trio_otp.application` | info, error | an application started, stopped, or ended by itself |
 | `trio_otp.notice` | its own | what a person should know: a stuck child, an unknown message |
+| `trio_otp.dropped` | debug | a message reached nobody, and why |
 | `trio_otp.reports` | warning, error | what became of the log itself: a storm, a broken handler |
 
 >>> import trio, trio_otp as otp
@@ -40,6 +41,7 @@ from __future__ import annotations
 
 from ._exits.reasons import reason_text
 from ._log.add_metadata import add_metadata
+from ._log.dropped import log_dropped
 from ._log.reports import (
     log_application,
     log_crash,
@@ -56,6 +58,7 @@ __all__ = [
     "add_translator",
     "log_application",
     "log_crash",
+    "log_dropped",
     "log_notice",
     "log_progress",
     "log_supervisor",

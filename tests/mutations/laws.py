@@ -83,8 +83,8 @@ MUTATIONS = [
         "a call that is answered by `put` wakes a task that runs",
         2,
         "From._send",
-        "server.mailbox.put(self)\nself._task = task",
-        "self._task = task\nserver.mailbox.put(self)",
+        "server.mailbox.offer(self)\nself._task = task",
+        "self._task = task\nserver.mailbox.offer(self)",
         "test_registry_subscription.py::test_the_refusal_of_a_call_comes_at_its_next_checkpoint",
     ),
     Mutation(

@@ -161,6 +161,8 @@ for _name, _fails in WRONG.items():
 simply("call: to itself", otp.CallingSelf, lambda: otp.call("me", "x"))
 simply("call: to itself, with a limit", otp.CallingSelf, lambda: otp.call("me", "x", timeout=1))
 simply("call: to itself, at once", otp.CallingSelf, lambda: otp.call("me", "x", timeout=0))
+simply("cast_wait", TypeError, lambda: otp.cast_wait("up", Slow.echo))
+simply("cast_wait: of a client", otp.WrongServer, lambda: Slow.at("events").note.wait("x"))
 simply("call: too late", otp.CallTimeout, lambda: otp.call("up", "x", timeout=0))
 simply("stop: of itself", otp.CallingSelf, lambda: otp.stop("me"))
 simply("terminate_child: of no name", otp.ChildNotFound, lambda: otp.terminate_child("dyn", "x"))
@@ -306,6 +308,21 @@ async def _(_: World) -> Fails:  # noqa: ASYNC124 - others wait
     end = otp.send_end("me")
     end.close()
     return partial(end.send, "x")
+
+
+async def full(w: World) -> otp.Pid[Any]:
+    """Start a server whose mailbox is full, and which has yet to run."""
+    child = otp.child(Slow).having(mailbox=otp.BoundedMailbox(1))
+    pid: Any = await otp.start(child)
+    w.returned.append(pid)
+    otp.cast(pid, "fills it")
+    return pid
+
+
+@failing("call: without room", otp.MailboxFull)
+async def _(w: World) -> Fails:
+    pid = await full(w)
+    return lambda: otp.call(pid, "x")
 
 
 @failing("SendEnd.send: to the dead", trio.BrokenResourceError)

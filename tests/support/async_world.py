@@ -28,10 +28,20 @@ class Slow(otp.GenServer):
             return otp.NoReply()
         return otp.Reply(request)
 
+    async def handle_cast(self, message: Any) -> None:
+        await steps()
+
     @otp.on_call
     async def echo(self, value: str) -> str:
         await steps()
         return value
+
+    @otp.on_cast
+    async def note(self, value: str) -> None:
+        await steps()
+
+    def handle_info(self, message: Any) -> None:
+        """Take it."""
 
     async def terminate(self, reason: object) -> None:
         await steps()

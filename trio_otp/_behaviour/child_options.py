@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get
 
 from .._exits.errors import SpecError
 from .._process.debug import check_debug
+from .._process.mailbox import check_bound
 from .._process.names import check_name
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_timeout, did_you_mean, is_seconds
@@ -16,6 +17,7 @@ from .._util.checks import check_choice, check_flag, check_timeout, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from .._process.bounded_mailbox import BoundedMailbox
     from .backoff import BackoffOption
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
@@ -34,6 +36,8 @@ class ClassOptions(TypedDict, total=False):
     type: ChildType
     debug: Iterable[Any]
     backoff: BackoffOption
+    mailbox: BoundedMailbox | None
+    skip_abandoned: bool
 
 
 class ChildOptions(ClassOptions, total=False):
@@ -95,6 +99,10 @@ def _check_backoff(key: str, value: Any) -> None:
         raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
 
 
+def _check_mailbox(_: str, value: Any) -> None:
+    check_bound(value, error=SpecError)
+
+
 def _check_id(key: str, value: Any) -> None:
     if value is None:
         raise SpecError(f"{key}=None: expected any other hashable value; leave it out for the name")
@@ -114,6 +122,15 @@ def _check_name(key: str, value: Any) -> None:
         _check_hash(key, value)
 
 
+def check_may_have_bound(behaviour: type[Any] | None) -> None:
+    """Refuse a bound for a supervisor: what it is asked for must not be lost."""
+    if behaviour is not None and behaviour.hosts_children:
+        raise SpecError(
+            f"mailbox=...: {behaviour.__name__} is a supervisor, whose mailbox has no bound; "
+            "expected a bound of its children"
+        )
+
+
 CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
     "name": _check_name,
     "id": _check_id,
@@ -124,5 +141,7 @@ CHECKS: Final[dict[str, Callable[[str, Any], None]]] = {
     "type": _check_choice(get_args(ChildType)),
     "debug": _check_debug,
     "backoff": _check_backoff,
+    "mailbox": _check_mailbox,
+    "skip_abandoned": _check_bool,
 }
 CLASS_OPTIONS: Final = tuple(option for option in CHECKS if option != "name")

@@ -13,7 +13,7 @@ from .._exits.errors import SpecError
 from .._util.async_functions import generator_kind
 from .._util.bounded import bounded
 from .._util.public import is_ours
-from .child_options import CLASS_OPTIONS, check_options
+from .child_options import CLASS_OPTIONS, check_may_have_bound, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,6 +36,8 @@ def check_class_options(cls: type[Any], options: Mapping[str, Any]) -> None:
         raise SpecError(f"class {cls.__name__}: a name belongs to one child; write {line}")
     try:
         check_options(options, CLASS_OPTIONS)
+        if options.get("mailbox") is not None:
+            check_may_have_bound(cls)
     except SpecError as exc:
         raise SpecError(f"class {cls.__name__}: {exc}") from None
 

@@ -55,6 +55,10 @@ class Handled(Named):
     __slots__ = ()
     gives_value: ClassVar[bool] = False  # whether a handler may return the bare value of a reply
 
+    def skips_abandoned(self) -> bool:
+        """Check whether it is left unhandled once its caller has given up."""
+        return False
+
     def run(self, server: Any, from_: From[Any] | None) -> Any:
         """Do in the server what `handle_call` and `handle_cast` do for other requests.
 

@@ -134,6 +134,25 @@ class ServerExited(CallError, WithReason):
 
 
 @public
+class MailboxFull(CallError, trio.WouldBlock):
+    """The mailbox has a bound, `size`, and no room; or the call had to give way to a newer one."""
+
+    def __init__(
+        self,
+        server: object,
+        message: object,
+        size: int,
+        *,
+        shown: object = None,
+        hint: str = "",
+    ) -> None:
+        waiting = "1 message waits" if size == 1 else f"{size} messages wait"
+        full = f"the mailbox of {bounded(server)} is full, {waiting}"
+        super().__init__(f"{full}{_about(message, shown)}{hint}", server, message)
+        self.size = size
+
+
+@public
 class CallingSelf(CallError):
     """A process called itself and would have waited for ever."""
 

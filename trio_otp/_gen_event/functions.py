@@ -64,7 +64,7 @@ def notify(ref: Ref, event: Any) -> None:
     process = find_living(ref)
     if process is not None:
         check_manager(ref, process, "gen_event.notify")
-        process.mailbox.put(Cast(Notify(event)))
+        process.mailbox.deliver(Cast(Notify(event)))
     elif is_atom(ref):
         raise no_process(ref, event)
     else:

@@ -16,6 +16,7 @@ from .._behaviour.shows_status import ShowsStatus
 from .._exits.errors import NoCallback, SpecError
 from .._exits.reasons import NORMAL
 from .._gen_server.client import OWN
+from .._process.mailbox import Notification
 from .._process.runtime import need_process
 from .._process.signals import Exit
 from .._util.bounded import Printable, bounded
@@ -184,7 +185,7 @@ class SwapHandler(Printable):
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class HandlerExit(Printable):
+class HandlerExit(Notification):
     """The message to the owner of a supervised handler that has left its manager.
 
     Args:

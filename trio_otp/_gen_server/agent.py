@@ -268,7 +268,7 @@ class Agent(GenServer, Generic[T]):
             runtime().drop(ref, message, "cast to a dead agent")
             return SENT  # type: ignore[no-any-return]  # it stands for None
         check_class(ref, process, Agent, "a function of Agent")
-        process.mailbox.put(Cast(message))
+        process.mailbox.offer(Cast(message))
         return SENT  # type: ignore[no-any-return]  # see above
 
 

@@ -55,7 +55,10 @@ def on_call(fn: _Sync[P, Reply[R] | Stop], /) -> CallMethod[P, R]: ...
 def on_call(fn: _Sync[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
 @overload
 def on_call(
-    *, timeout: float | None = DEFAULT_TIMEOUT, raises: tuple[type[Exception], ...] = ()
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    raises: tuple[type[Exception], ...] = (),
+    skip_abandoned: bool = False,
 ) -> _OnCall: ...
 @public
 def on_call(
@@ -64,6 +67,7 @@ def on_call(
     *,
     timeout: float | None = DEFAULT_TIMEOUT,
     raises: tuple[type[Exception], ...] = (),
+    skip_abandoned: bool = False,
 ) -> Any:
     """Make a method of a GenServer a call.
 
@@ -75,6 +79,9 @@ def on_call(
             None leaves the limit to its cancel scope.
         raises: exceptions that go to the caller; any other one crashes the server. One error of a
             nursery in the method counts as if it had been raised without the nursery.
+        skip_abandoned: whether a call that waits in the mailbox is left unhandled once its caller
+            has given up: a server that cannot keep up then does no work that nobody waits for. In a
+            mailbox with a bound all calls are.
 
     Raises:
         TypeError: in the caller, for arguments the method does not take; here, for `raises` that
@@ -102,16 +109,23 @@ def on_call(
 
     Follows: `GenServer.call/3` inside a client function.
     """
-    decorate = _OnCall(timeout, raises)
+    decorate = _OnCall(timeout, raises, skip_abandoned=skip_abandoned)
     return decorate if fn is None else decorate(fn)
 
 
 class _OnCall:
     """What `on_call(...)` with options returns."""
 
-    def __init__(self, timeout: float | None, raises: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self,
+        timeout: float | None,
+        raises: tuple[type[Exception], ...],
+        *,
+        skip_abandoned: bool,
+    ) -> None:
         self.timeout = timeout
         self.raises = raises
+        self.skip_abandoned = skip_abandoned
 
     @overload
     def __call__(self, fn: _Async[P, Stop] | _Sync[P, Stop], /) -> CallMethod[P, Any]: ...
@@ -124,7 +138,9 @@ class _OnCall:
     @overload
     def __call__(self, fn: _Sync[P, R | Reply[R] | Stop], /) -> CallMethod[P, R]: ...
     def __call__(self, fn: Any, /) -> Any:
-        method: CallMethod[..., Any] = CallMethod(fn, self.timeout, self.raises)
+        method: CallMethod[..., Any] = CallMethod(
+            fn, self.timeout, self.raises, skip_abandoned=self.skip_abandoned
+        )
         return method
 
 
@@ -133,34 +149,44 @@ def on_call_deferred(
     fn: Callable[Concatenate[Any, From[R], P], object], /
 ) -> DeferredMethod[P, R]: ...
 @overload
-def on_call_deferred(*, timeout: float | None = DEFAULT_TIMEOUT) -> _OnCallDeferred: ...
+def on_call_deferred(
+    *, timeout: float | None = DEFAULT_TIMEOUT, skip_abandoned: bool = False
+) -> _OnCallDeferred: ...
 @public
-def on_call_deferred(fn: Any = None, /, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+def on_call_deferred(
+    fn: Any = None,
+    /,
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    skip_abandoned: bool = False,
+) -> Any:
     """Make a method of a GenServer a call that is answered later, by `otp.reply(from_, ...)`.
 
     Args:
         fn: the method, `def` or `async def`; its first argument after self is the `From`.
         timeout: seconds the client waits; None leaves the limit to its cancel scope.
+        skip_abandoned: as of `on_call`.
 
     Raises:
         TypeError, WrongServer: in the caller, as `on_call`.
 
     Follows: `{:noreply, state}` of `handle_call/3`.
     """
-    decorate = _OnCallDeferred(timeout)
+    decorate = _OnCallDeferred(timeout, skip_abandoned=skip_abandoned)
     return decorate if fn is None else decorate(fn)
 
 
 class _OnCallDeferred:
     """What `on_call_deferred(...)` with options returns."""
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, *, skip_abandoned: bool) -> None:
         self.timeout = timeout
+        self.skip_abandoned = skip_abandoned
 
     def __call__(
         self, fn: Callable[Concatenate[Any, From[R], P], object], /
     ) -> DeferredMethod[P, R]:
-        return DeferredMethod(fn, self.timeout)
+        return DeferredMethod(fn, self.timeout, skip_abandoned=self.skip_abandoned)
 
 
 @public

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
 
-from .._behaviour.messages import Cast, Terminate, Timeout, log_unexpected
+from .._behaviour.messages import Cast, Handled, Terminate, Timeout, log_unexpected
 from .._behaviour.stopping import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
 from .._process.hibernation import IdleTimer
 from .._process.mailbox import SystemMessage, stay
-from .._process.request import From
+from .._process.request import GIVEN_UP, From
 from .._process.signals import Exit
 from .._util.unset import UNSET
 from .life import Life
@@ -122,7 +122,9 @@ class MessageLoop(Life):
                 else:
                     message = await self._next()
                 kind = message.__class__
-                if process.debug is not None or (kind is not From and kind is not Cast):
+                if process.debug is not None or (
+                    kind is not Cast and (kind is not From or message.abandoned)
+                ):
                     message = await self._sort(message)
                     if message is UNSET:
                         continue
@@ -146,12 +148,26 @@ class MessageLoop(Life):
         if isinstance(message, Exit) and self.is_stop_message(message):  # no gate holds it up
             process.current = message
             raise Stopping(message.reason)
+        call: Any = message
+        if call.__class__ is From and call.abandoned and self._passes_over(call):
+            return UNSET
         debug = process.debug
         if debug is not None:
             process.enter_scope()
             if debug.gates:
                 return await debug.admit(message)
         return message
+
+    def _passes_over(self, call: From[Any]) -> bool:
+        """Leave a call unhandled whose caller has given up, if it is one of those that are."""
+        process, request = self.process, call.message
+        if call._server is not process:  # somebody has sent it as a plain message
+            return False
+        skips = process.extras.skip_abandoned or process.mailbox.bound is not None
+        if not skips and not (isinstance(request, Handled) and request.skips_abandoned()):
+            return False
+        process.runtime.drop(process.pid, request, GIVEN_UP)
+        return True
 
     def is_stop_message(self, message: Exit) -> bool:
         """Check whether it is the parent's exit signal; one started without a link is its own."""

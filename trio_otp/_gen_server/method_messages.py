@@ -34,6 +34,7 @@ class Method(Protocol):
     owner: type[Any]
     members: MappingProxyType[str, Any]  # of the owner
     raises: tuple[type[Exception], ...]
+    skip_abandoned: bool  # whether a call is left unhandled once its caller has given up
 
     def function_of(self, server: Any) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
@@ -59,6 +60,10 @@ class Message(Handled):
     def called(self) -> str:
         """Return the name of the method, and whether there are arguments."""
         return f"{self.method.name}({'...' if self.args or self.kwargs else ''})"
+
+    def skips_abandoned(self) -> bool:
+        """Check whether it is left unhandled once its caller has given up."""
+        return self.method.skip_abandoned
 
     def run(self, server: Any, from_: From[Any] | None = None) -> Any:
         """Run the method: the function of that name on the class of the server."""

@@ -6,20 +6,22 @@ It is long because a call, a cast and a deferred call share how they look to Pyt
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import checkpoint, enable_ki_protection
 
 from .._behaviour.class_checks import check_method
 from .._behaviour.messages import Cast
 from .._exits.errors import NotAProcess, WrongServer
-from .._process.checkpoints import refusal
+from .._process.checkpoints import checkpointed, refusal
 from .._process.names import METHODS, class_name, find_living, need_living
 from .._process.request import new_request
+from .._process.room import put_when_room
 from .._process.runtime import own_process, runtime
 from .._util.bounded import bounded, label_of
-from .._util.checks import check_raises, check_timeout
+from .._util.checks import check_flag, check_raises, check_timeout
 from .._util.copies import Handle
 from .._util.sent import SENT
 from .._util.unset import UNSET
@@ -36,6 +38,18 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+if TYPE_CHECKING:
+
+    class BoundCast(Protocol[P]):
+        """A cast with the server filled in, as a client has it."""
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+            """Send the cast; it never blocks."""
+
+        async def wait(self, *args: P.args, **kwargs: P.kwargs) -> None:
+            """Send the cast as soon as there is room for it; raises as `otp.cast_wait`."""
+
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -47,6 +61,7 @@ class _Method(Handle):
     # names a client uses for itself
     reserved: ClassVar[tuple[str, ...]] = ("ref", "_class", "_timeout")
     raises: tuple[type[Exception], ...] = ()
+    skip_abandoned: bool = False
     __signature__: OnClass = OnClass()
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -149,10 +164,14 @@ class CallMethod(_Method, Generic[P, R]):
         function: Callable[..., Any],
         timeout: float | None,
         raises: tuple[type[Exception], ...],
+        *,
+        skip_abandoned: bool,
     ) -> None:
         super().__init__(function)
         check_timeout("timeout", timeout)
+        check_flag("skip_abandoned", skip_abandoned)
         self.timeout = timeout
+        self.skip_abandoned: bool = skip_abandoned
         self.raises: tuple[type[Exception], ...] = check_raises(raises)
         self.message: type[Message] = RaisingMessage if raises else CallMessage
 
@@ -219,8 +238,10 @@ class DeferredMethod(CallMethod[P, R]):
 
     decorator = "on_call_deferred"
 
-    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
-        super().__init__(function, timeout, ())
+    def __init__(
+        self, function: Callable[..., Any], timeout: float | None, *, skip_abandoned: bool
+    ) -> None:
+        super().__init__(function, timeout, (), skip_abandoned=skip_abandoned)
         self.message: type[Message] = DeferredMessage
         self.outside: Outside = Outside(function, deferred=True)
 
@@ -233,14 +254,14 @@ class CastMethod(_Method, Generic[P]):
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> CastMethod[P]: ...
     @overload
-    def __get__(self, instance: object, owner: type[Any]) -> Callable[P, None]: ...
+    def __get__(self, instance: object, owner: type[Any]) -> BoundCast[P]: ...
     def __get__(self, instance: object | None, owner: type[Any]) -> Any:
         return self if instance is None else self.bind(_own_pid(instance))
 
     if TYPE_CHECKING:
 
         def __call__(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
-            """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
+            """Send the cast; raises as `otp.cast`, and `WrongServer`, and TypeError as a call."""
 
     else:
 
@@ -257,7 +278,27 @@ class CastMethod(_Method, Generic[P]):
         def bound(*args: Any, **kwargs: Any) -> Any:
             return send(ref, args, kwargs)
 
+        function: Any = bound
+        function.wait = partial(self.wait, ref)
         return self.dressed(bound)
+
+    async def wait(self, ref: Ref, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the cast as soon as there is room for it; raises as `otp.cast_wait`."""
+        await self._send_when_room(ref, args, kwargs)
+
+    @checkpointed
+    async def _send_when_room(
+        self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.check_sent(ref, args, kwargs)
+        message = Message(self, args, kwargs)
+        process = find_living(ref)
+        if process is None:
+            runtime().drop(ref, message, "cast to a dead server")
+            await checkpoint()
+            return
+        self.check_server(ref, process)
+        await put_when_room(process, ref, message, Cast(message))
 
     @enable_ki_protection
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -270,12 +311,13 @@ class CastMethod(_Method, Generic[P]):
             return SENT
         if process.behaviour is not self.owner:
             self.check_server(ref, process)
-        process.mailbox.put(Cast(message))
+        process.mailbox.offer(Cast(message))
         return SENT
 
 
 METHODS.update([CallMethod, DeferredMethod, CastMethod])
 METHODS.add(vars(CallMethod)["_send"].__code__)  # the same in each copy that has a name
+METHODS.add(vars(CastMethod)["wait"].__code__)
 
 
 def _own_pid(instance: object) -> Pid[Any]:

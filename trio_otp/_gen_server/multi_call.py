@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import outcome
 import trio
 
+from .._behaviour.messages import Cast
 from .._exits.call_errors import CallingSelf, CallTimeout
 from .._process.checkpoints import checkpointed
-from .._process.names import HasPid, find_living, is_atom, is_via
+from .._process.names import (
+    HasPid,
+    find_living,
+    is_atom,
+    is_via,
+    offer_or_drop,
+    refuse_method,
+)
 from .._process.pid import Pid
 from .._process.request import DEFAULT_TIMEOUT
-from .._process.runtime import calling_process
+from .._process.runtime import calling_process, runtime
 from .._process.status import shown_request
 from .._util.bounded import bounded
 from .._util.checks import check_timeout
 from .._util.public import public
 from .request_collection import RequestIds
-from .server import cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,17 +141,25 @@ def _sorted(asked: list[Any], results: list[outcome.Outcome[Any]]) -> MultiReply
 def abcast(refs: Ref | Iterable[Ref], message: Any) -> None:
     """Cast a message to several servers; those that are not there are passed over.
 
+    So are those whose mailboxes have a bound that refuses one more. Each message that does not
+    arrive is counted as dropped.
+
     Args:
         refs: the servers, or one of them.
         message: what the `handle_cast` of each gets.
 
     Raises:
-        TypeError: what is given is not a reference.
+        TypeError: what is given is not a reference, or the message is a decorated method.
 
     Follows: `GenServer.abcast/3`.
     """
     for ref in _listed(refs):
-        cast(ref, message)
+        refuse_method(message, ref)
+        process = find_living(ref)
+        if process is None:
+            runtime().drop(ref, message, "cast to a dead server")
+        else:
+            offer_or_drop(process, Cast(message))
 
 
 def _listed(refs: Any) -> list[Any]:

@@ -269,6 +269,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
         CallTimeout: there was no answer in time. The request may still be handled; a late answer
             is dropped.
         ServerExited: the server ended first.
+        MailboxFull: the mailbox has a bound, and no room for the call.
         CallingSelf: a server called itself.
         DeadlockError: the server waits, over others perhaps, for the caller.
         TypeError: `ref` is not a reference, or the request is a decorated method.
@@ -297,6 +298,7 @@ def cast(ref: Ref, message: Any) -> None:
         message: what its `handle_cast` gets.
 
     Raises:
+        MailboxFull: the mailbox has a bound that refuses one more; `otp.cast_wait` waits for room.
         TypeError: `ref` is not a reference, or the message is a decorated method.
 
     Follows: `GenServer.cast/2`.
@@ -307,7 +309,7 @@ def cast(ref: Ref, message: Any) -> None:
     if process is None:
         runtime().drop(ref, message, "cast to a dead server")
     else:
-        process.mailbox.put(Cast(message))
+        process.mailbox.offer(Cast(message))
     return SENT  # type: ignore[no-any-return]  # it stands for None
 
 

@@ -154,6 +154,10 @@ class Engine:
         self._plan = _Plan(happening)
         return happening
 
+    def pass_over(self) -> None:
+        """Leave the event that `next_event` has given unhandled."""
+        self._plan = None
+
     def receive(self, kind: Kind, content: Any) -> None:
         """Take an event from outside."""
         self._queue.append(Happening(kind, content))

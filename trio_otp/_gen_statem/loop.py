@@ -42,6 +42,7 @@ from .actions import KeepState, NextState
 from .debugged import Watched
 from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening, label
 from .engine import Engine, same
+from .postponed import PostponedBound
 from .timeouts import Event
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class TimerEnded(SystemMessage):
 class StatemLoop(MessageLoop):
     """The shell around one instance of a GenStatem."""
 
-    __slots__ = ("_happening", "_timers", "_watched", "engine")
+    __slots__ = ("_bound", "_happening", "_timers", "_watched", "engine")
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
@@ -88,6 +89,8 @@ class StatemLoop(MessageLoop):
         self._timers: dict[Which, Timer] = {}
         self._happening: Any = None  # the event in hand, or the enter call
         self._watched: Watched | None = None  # if somebody watches
+        # Holds what is postponed to the bound of the mailbox, if that has one.
+        self._bound = None if process.mailbox.bound is None else PostponedBound(process.mailbox)
 
     @enable_ki_protection
     async def _live(self, make: Callable[[], Behaviour] | None) -> None:
@@ -179,7 +182,7 @@ class StatemLoop(MessageLoop):
             return
         if isinstance(result, NextState) and self._callbacks.transitions:
             self._check_declared(result)
-        effects = engine.done(result)
+        effects = engine.done(result) if self._bound is None else self._bound.done(engine, result)
         if self._watched is not None:
             self._watched.done(effects)
             self._watched = None
@@ -187,12 +190,24 @@ class StatemLoop(MessageLoop):
         if happening.kind is not Event.ENTER:
             process.messages_handled += 1
         self._happening = None
-        self._internal = engine.next_event()
+        if (next_event := engine.next_event()) is not None:
+            next_event = self._waited_for(next_event)
+        self._internal = next_event
+
+    def _waited_for(self, happening: Happening | None) -> Happening | None:
+        """Return an event, or one after it, but for calls that nobody waits for any more."""
+        while happening is not None and happening.kind.__class__ is From:
+            call: Any = happening.kind
+            if not call.abandoned or not self._passes_over(call):
+                break
+            self.engine.pass_over()
+            happening = self.engine.next_event()
+        return happening
 
     async def _system(self, message: SystemMessage) -> None:
         if isinstance(message, TimerEnded):
             self.engine.fired(message.which, message.generation)
-            self._internal = self.engine.next_event()
+            self._internal = self._waited_for(self.engine.next_event())
         else:
             await super()._system(message)
 

@@ -18,6 +18,7 @@ from .._util.checks import is_seconds
 from .._util.public import public_in
 from ..events.delivery import deliver, new_record
 from .add_metadata import ATTRIBUTE, flat, put
+from .dropped import log_dropped
 from .limit import COUNT, SECONDS, Burst, Limit
 from .translators import SKIP, translators
 
@@ -281,5 +282,6 @@ LISTENERS: Final[tuple[tuple[str, Listener], ...]] = (
     ("progress", log_progress),
     ("application", log_application),
     ("notice", log_notice),
+    ("dropped", log_dropped),
 )
 events.defaults.extend(LISTENERS)

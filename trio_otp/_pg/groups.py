@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from .._process.names import check_reference, find_living, no_process
+from .._process.names import (
+    check_reference,
+    find_living,
+    no_process,
+    refuse_method,
+    send_to_all,
+)
 from .._process.pid import Pid
 from .._process.runtime import need_process
 from .._registry.table import strict_key
@@ -79,6 +85,29 @@ def get_members(ref: Ref, group: Any) -> list[Pid[Any]]:
     Follows: `pg:get_members/2`.
     """
     return _server(ref).living(group)
+
+
+@public_in("pg")
+def send(ref: Ref, group: Any, message: Any) -> int:
+    """Send a plain message to all members of a group, to each as often as it has joined.
+
+    Args:
+        ref: the scope.
+        group: the group; one that nobody is in has no members.
+        message: what they get by `receive` or in `handle_info`.
+
+    Returns:
+        How many have taken the message. A member whose mailbox has a bound and is full takes it
+        only if an older one gives way; else it is dropped, and counted.
+
+    Raises:
+        NoProcess: the scope does not run.
+        TypeError: the message is a decorated method.
+
+    Follows: `pg:get_members/2` and a send to each.
+    """
+    refuse_method(message, group)
+    return send_to_all(map(find_living, get_members(ref, group)), message)
 
 
 @public_in("pg")

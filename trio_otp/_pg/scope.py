@@ -14,9 +14,10 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.messages import log_unexpected
 from .._behaviour.results import Reply
 from .._gen_server.server import GenServer
+from .._process.mailbox import Notification
 from .._process.runtime import need_process
 from .._registry.table import strict_key
-from .._util.bounded import Printable, bounded
+from .._util.bounded import bounded
 from .._util.copies import Handle, Mark, NoConstructor, create
 from .._util.public import public_in
 from .table import Memberships
@@ -50,7 +51,7 @@ class GroupMonitor(NoConstructor, Handle):
 
 @public_in("pg")
 @dataclass(frozen=True, slots=True, repr=False)
-class Joined(Printable):
+class Joined(Notification):
     """What a monitor sends when processes have joined a group."""
 
     ref: GroupMonitor
@@ -60,7 +61,7 @@ class Joined(Printable):
 
 @public_in("pg")
 @dataclass(frozen=True, slots=True, repr=False)
-class Left(Printable):
+class Left(Notification):
     """What a monitor sends when processes have left a group, by themselves or by their end."""
 
     ref: GroupMonitor

@@ -132,8 +132,7 @@ class Owner:
         if self._waiting >= MOST_WAITING and not self._over:
             self._port.runtime.drop(self._ref, line, "the owner of a port does not read")
         elif (process := self._find(line)) is not None:
-            process.mailbox.put(line)
-            self._waiting += 1
+            self._waiting += process.mailbox.deliver(line) is not False
 
     def _find(self, line: PortLine | None = None) -> Process | None:
         """Return the process that is the owner now; a line for nobody is dropped."""

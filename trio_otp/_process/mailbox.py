@@ -29,6 +29,8 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
+from .._util.bounded import Printable, bounded
+from .._util.checks import is_whole
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ class SystemMessage:
 
     __slots__ = ()
     from_user: ClassVar[bool] = False  # whether it carries what a user sent
+
+
+class Notification(Printable):
+    """The base of plain messages that the library sends itself: no bound keeps one out."""
+
+    __slots__ = ()
 
 
 class Woken:
@@ -88,6 +96,7 @@ class MailboxStatistics:
         open_receive_channels: 1 while the process lives, then 0.
         tasks_waiting_send: how many tasks wait for room.
         tasks_waiting_receive: how many tasks wait for a message, as the process itself may.
+        dropped: how many messages found it full and were dropped, or gave way to others.
     """
 
     current_buffer_used: int
@@ -96,6 +105,14 @@ class MailboxStatistics:
     open_receive_channels: int
     tasks_waiting_send: int
     tasks_waiting_receive: int
+    dropped: int = 0
+
+
+def check_bound(bound: Any, *, error: type[Exception] = TypeError) -> None:
+    """Refuse what is neither an `otp.BoundedMailbox`, a class that is imported late, nor None."""
+    if bound is not None and not hasattr(bound.__class__, "on_full"):
+        line = f"mailbox=otp.BoundedMailbox({bounded(bound) if is_whole(bound) else 1000})"
+        raise error(f"mailbox={bounded(bound)}: expected a bound or None; write {line}")
 
 
 class Mailbox(trio.abc.ReceiveChannel[Any]):
@@ -104,10 +121,11 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     The loop of a behaviour takes from `queue` what is there, and waits by `wait` if nothing is.
     """
 
+    bound: Any = None  # an `otp.BoundedMailbox`, of one that has a bound
     __slots__ = ("_open_ends", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
-        self.queue: deque[Any] = deque()
+        self.queue: Any = deque[Any]()  # or what does the same for a mailbox with a bound
         self._waiter: Any = None  # the task that waits; while it sleeps, what wakes the process
         self._seen = 0  # how many of the oldest messages a selective receive has passed over
         self._open_ends = 0
@@ -115,8 +133,11 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     # -- what comes in -----------------------------------------------------------------------
 
     @enable_ki_protection
-    def put(self, message: Any) -> None:
-        """Add a message, and wake who waits or sleeps.
+    def put(self, message: Any) -> bool | None:
+        """Add a message of the system, and wake who waits or sleeps.
+
+        Returns:
+            False if the message was dropped, for want of room.
 
         Raises:
             trio.BrokenResourceError: the process is dead.
@@ -129,6 +150,23 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
                 self._waiter = None
                 reschedule(waiter, WOKEN)
         self.queue.append(message)
+        return None
+
+    # The doors for what users send: a mailbox with a bound has locks at them. Without one they are
+    # `put` itself, since a call more on the way of a message would be felt.
+    offer = put  # of who can be told that there is no room
+    deliver = put  # of timers, ports and the like: nobody waits to be told
+
+    def has_room(self) -> bool:
+        """Check whether the next message of a user would be taken at once."""
+        return True
+
+    def drop(self, message: Any, why: str) -> bool:
+        """Drop a message for want of room, which a mailbox with a bound alone does."""
+        raise AssertionError("a mailbox without a bound has room")  # pragma: no cover - as it says
+
+    def give_up(self, call: object) -> None:
+        """Take note that nobody waits for the answer to a call any more; it is handled in turn."""
 
     @enable_ki_protection
     def take_back(self, message: Any) -> None:
@@ -200,10 +238,13 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         if waiter is None:
             return
         if self.queue is NO_QUEUE:  # it sleeps
-            self.queue = deque()
+            self.queue = self._new_queue()
             waiter()
         else:
             reschedule(waiter, WOKEN)
+
+    def _new_queue(self) -> Any:
+        return deque[Any]()
 
     @enable_ki_protection
     def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:

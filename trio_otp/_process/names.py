@@ -28,7 +28,7 @@ from typing import (
 
 from trio.lowlevel import enable_ki_protection
 
-from .._exits.call_errors import NoProcess
+from .._exits.call_errors import MailboxFull, NoProcess
 from .._exits.errors import AlreadyRegistered, WrongServer
 from .._util.bounded import bounded
 from .._util.checks import ends_of
@@ -39,6 +39,8 @@ from .pid import Pid
 from .runtime import runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .process import Process
 
 T = TypeVar("T")
@@ -355,6 +357,29 @@ def whereis(ref: Ref) -> Pid[Any] | None:
     return None if process is None else process.pid
 
 
+@enable_ki_protection
+def send_to_all(processes: Iterable[Process | None], message: Any) -> int:
+    """Send a plain message to those that live; return how many have taken it.
+
+    One that is full keeps it from no other. What it refuses is dropped, and counted.
+    """
+    took = 0
+    for process in list(processes):
+        if process is not None and process.alive:
+            took += offer_or_drop(process, message)
+    return took
+
+
+@enable_ki_protection
+def offer_or_drop(process: Process, message: Any) -> bool:
+    """Offer one of several processes a message; drop what it refuses. Return whether it took it."""
+    try:
+        return process.mailbox.offer(message) is not False
+    except MailboxFull:
+        process.mailbox.drop(message, "the mailbox is full")
+        return False
+
+
 @public
 def send(ref: Ref, message: Any) -> None:
     """Send a plain message; it never blocks.
@@ -368,6 +393,7 @@ def send(ref: Ref, message: Any) -> None:
 
     Raises:
         NoProcess: the reference is a name and nobody has it.
+        MailboxFull: the mailbox has a bound that refuses one more.
         TypeError: `ref` is not a reference, or the message is a decorated method.
 
     Follows: `Kernel.send/2`.
@@ -376,7 +402,7 @@ def send(ref: Ref, message: Any) -> None:
         refuse_method(message, ref)
     process = find_living(ref)
     if process is not None:
-        process.mailbox.put(message)
+        process.mailbox.offer(message)
     elif isinstance(ref, Pid):
         runtime().drop(ref, message, "send to a dead process")
     else:

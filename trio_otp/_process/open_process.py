@@ -26,6 +26,7 @@ from .._exits.reasons import NORMAL, SHUTDOWN
 from .._util.checks import check_flag, check_label
 from .._util.public import public
 from .block import block
+from .mailbox import check_bound
 from .names import check_name, find_even_exiting, take_name
 from .nursery import OrderedNursery
 from .process import Process
@@ -34,6 +35,7 @@ from .runtime import current_process, own_process, runtime
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from .bounded_mailbox import BoundedMailbox
     from .pid import Pid
 
 
@@ -41,7 +43,11 @@ if TYPE_CHECKING:
 @block("async with otp.open_process() as me: ...")
 @enable_ki_protection
 async def open_process(
-    *, name: Any = None, trap_exit: bool = False, label: str = "open_process"
+    *,
+    name: Any = None,
+    trap_exit: bool = False,
+    label: str = "open_process",
+    mailbox: BoundedMailbox | None = None,
 ) -> AsyncGenerator[Pid[Any]]:
     """Return plain Trio code a pid and a mailbox while the block runs.
 
@@ -54,6 +60,7 @@ async def open_process(
         name: a local name or via tuple.
         trap_exit: as `otp.trap_exit`.
         label: what its pid is shown as.
+        mailbox: how many messages may wait; None for any number.
 
     Raises:
         ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
@@ -64,6 +71,7 @@ async def open_process(
     """
     check_flag("trap_exit", trap_exit)
     check_label(label)
+    check_bound(mailbox)
     leave = trio.Event()
     process: Process | None = None
     ended: object = NORMAL  # the end of the body, if no signal came before
@@ -72,6 +80,8 @@ async def open_process(
         async with OwnNursery() as nursery:
             process = _adopt(nursery, label, name)
             process.trap_exit = trap_exit
+            if mailbox is not None:
+                mailbox._limit(process)
             nursery.start_soon(process.nursery.close_after, leave)
             token = current_process.set(process)
             try:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .timers import Fifo
 
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
+GIVEN_UP: Final = "its caller has given up"  # why a call is dropped unhandled
 T = TypeVar("T")
 _new: Final[Any] = object.__new__
 
@@ -132,7 +133,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if server.requests is None:  # as `add_request`, to save a call
             server.requests = {}
         server.requests[self] = None
-        server.mailbox.put(self)
+        server.mailbox.offer(self)
         self._task = task  # not before: an answer inside `put` must not wake a task that runs
 
     async def _give_up_at_once(self) -> NoReturn:
@@ -149,7 +150,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             raise
         self._task = current_task()
         self._done = self.abandoned = True
-        self._server.mailbox.put(self)
+        self._server.mailbox.offer(self)
         await cancel_shielded_checkpoint()
         raise CallTimeout(self._ref, self.message, 0.0, shown=shown_request(self._server))
 
@@ -159,7 +160,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._deliver = deliver
         self._since = trio.current_time()
         self._server.add_request(self)
-        self._server.mailbox.put(self)
+        self._server.mailbox.offer(self)
 
     @enable_ki_protection
     def _abandon(self) -> None:
@@ -167,6 +168,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if not self._done:
             self.abandoned = True
             self._leave()
+            self._server.mailbox.give_up(self)
 
     @enable_ki_protection
     def _answer(self, value: Any) -> bool:
@@ -201,6 +203,10 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._keep(result)
         return True
 
+    def _enter(self) -> Any:
+        """Return what enters a mailbox with a bound when it has room: the call itself."""
+        return self
+
     def _keep(self, result: outcome.Outcome[Any]) -> None:
         """Take an answer while no task waits: that of an id, or of a caller who will wait."""
         if self._deliver is not None:
@@ -233,6 +239,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         doing = doing_text(self._server, self)
         error = CallTimeout(self._ref, self.message, self._elapsed(), shown=shown, doing=doing)
         self._fail(error)
+        self._server.mailbox.give_up(self)
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Release the caller, which was cancelled."""
@@ -240,6 +247,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._leave()
         if self._is_at_its_call():
             self._server.mailbox.take_back(self)
+        self._server.mailbox.give_up(self)
         return Abort.SUCCEEDED
 
     def _is_at_its_call(self) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from .._util.bounded import Printable
 from .._util.copies import Handle, NoConstructor
 from .._util.public import public
+from .mailbox import Notification
 
 if TYPE_CHECKING:
     from .names import Ref
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class Exit(Printable):
+class Exit(Notification):
     """What a process that traps exits gets in place of an exit signal.
 
     `pid` is None if plain Trio code sent it.
@@ -29,7 +29,7 @@ class Exit(Printable):
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class Down(Printable):
+class Down(Notification):
     """What a monitor sends when its process is dead; `pid` is the reference it was given."""
 
     ref: Monitor

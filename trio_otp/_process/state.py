@@ -54,6 +54,7 @@ class Extras:
         "first_label",
         "metadata",
         "retired",
+        "skip_abandoned",
         "started",
         "suspended",
         "thread",
@@ -66,6 +67,7 @@ class Extras:
         self.ended: trio.Event | None = None  # who waits for its death
         self.retired: bool = False  # it stops what lives in it, and then dies
         self.suspended: bool = False  # by `otp.sys`
+        self.skip_abandoned: bool = False  # it leaves calls unhandled whose callers have given up
         self.metadata: dict[str, Any] | None = None  # what its log records carry
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from trio.lowlevel import enable_ki_protection
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .._process.pid import Pid
     from .subscription import Subscription
     from .view import Entries
+
+T = TypeVar("T")
 
 
 @public
@@ -158,16 +160,22 @@ class RegistryHandle(NoConstructor, RegistryView):
                 gets it twice.
 
         Returns:
-            How many messages were sent; 0 if nobody has the key.
+            How many have taken the message; 0 if nobody has the key. One whose mailbox has a bound
+            and is full takes it only if an older one gives way; else it is dropped, and counted.
         """
         return self._server().send(key, message)
 
-    def dispatch(self, key: Any, function: Callable[[Entries], object]) -> None:
+    def dispatch(self, key: Any, function: Callable[[Entries], T]) -> T | None:
         """Call a function with everybody who has a key; not at all if there is nobody.
 
         Args:
             key: the key.
-            function: gets `(pid, value)` pairs; it runs here, and what it raises is raised here.
+            function: gets `(pid, value)` pairs; it runs here, and what it raises is raised here. If
+                mailboxes have bounds, `otp.send` raises `MailboxFull`, so it says how many took
+                what it sent.
+
+        Returns:
+            What the function returned; None if nobody has the key.
 
         Raises:
             TypeError: it is not a function, or an `async def`; for that write
@@ -179,7 +187,7 @@ class RegistryHandle(NoConstructor, RegistryView):
             raise TypeError(f"function={bounded(function)}: expected a function of the pairs")
         entries = self.lookup(key)
         if not entries:
-            return
+            return None
         result = function(entries)
         if isinstance(result, CoroutineType):
             result.close()
@@ -187,6 +195,7 @@ class RegistryHandle(NoConstructor, RegistryView):
                 f"function={bounded(function)}: expected a plain function; in async code write "
                 "for pid, value in registry.lookup(key): ..."
             )
+        return result
 
     @block("async with REG.subscribe(key) as channel: ...")
     @enable_ki_protection

@@ -37,10 +37,11 @@ from .._behaviour.results import Reply
 from .._exits.errors import AlreadyRegistered, OtpError
 from .._exits.reasons import SHUTDOWN
 from .._gen_server.server import GenServer
-from .._process.names import Ref, check_reference, find_living
+from .._process.mailbox import Notification
+from .._process.names import Ref, check_reference, find_living, send_to_all
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
-from .._util.bounded import Printable, bounded
+from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag
 from .._util.public import public
 from .._util.user_code import matches
@@ -68,7 +69,7 @@ KEYS: Final[tuple[Any, ...]] = (
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class Registered(Printable):
+class Registered(Notification):
     """What a listener of a registry gets when a process has registered a key."""
 
     registry: object
@@ -79,7 +80,7 @@ class Registered(Printable):
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
-class Unregistered(Printable):
+class Unregistered(Notification):
     """What a listener of a registry gets when a process has given a key up, other than by death."""
 
     registry: object
@@ -233,11 +234,8 @@ class Registry(GenServer):
         return key, self.table.some_keys()
 
     def send(self, key: Any, message: Any) -> int:
-        """Send a plain message to the holders of a key; return how many they are."""
-        entries = self.living(self.table.under(_split(key)[0]))
-        for entry in entries:
-            entry.owner.mailbox.put(message)
-        return len(entries)
+        """Send a plain message to the holders of a key; return how many have taken it."""
+        return send_to_all((entry.owner for entry in self.table.under(_split(key)[0])), message)
 
     def _named(self, key: Any) -> Any:
         self.need_unique("a via name")

@@ -57,12 +57,12 @@ class _Buffer(Mailbox):
         self.dropped = 0
 
     @enable_ki_protection
-    def put(self, message: Any) -> None:
+    def put(self, message: Any) -> bool | None:
         """Add a message if there is room; answer a call with an error."""
         if message.__class__ is From and message._server is self.owner:
             wrong = WrongServer("call", self.owner.pid, "subscription")
             message._fail(wrong)
-            return
+            return False
         try:
             self.inbox.send_nowait(message)
         except trio.WouldBlock:
@@ -70,6 +70,12 @@ class _Buffer(Mailbox):
             self.owner.runtime.drop(self.owner.pid, message, "the buffer of a subscription is full")
         except trio.BrokenResourceError:  # its block has been left, and it has yet to die
             self.owner.runtime.drop(self.owner.pid, message, "the subscription has ended")
+        else:
+            return None
+        return False
+
+    offer = put
+    deliver = put
 
     def open_end(self, end: object) -> None:
         """Open a way into the buffer for one send end alone."""
@@ -108,6 +114,7 @@ class _Buffer(Mailbox):
             open_receive_channels=inside.open_receive_channels,
             tasks_waiting_send=inside.tasks_waiting_send,
             tasks_waiting_receive=inside.tasks_waiting_receive,
+            dropped=self.dropped,
         )
 
     def __len__(self) -> int:

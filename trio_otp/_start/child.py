@@ -24,7 +24,7 @@ from typing import (
 )
 
 from .._behaviour.behaviour import Behaviour
-from .._behaviour.child_options import CHECKS, check_options
+from .._behaviour.child_options import CHECKS, check_may_have_bound, check_options
 from .._exits.errors import SpecError
 from .._util.async_functions import expect_awaitable, gives_awaitable
 from .._util.bounded import bounded, label_of
@@ -96,11 +96,17 @@ class Child(_Specified, Generic[S_co]):
                   id behind it.
                 * `backoff`: `otp.Backoff(...)` delays its restarts; None has none, and
                   `supervisor` that of its supervisor.
+                * `mailbox`: an `otp.BoundedMailbox`, which says how many messages may wait; None
+                  for any number. A supervisor has none.
+                * `skip_abandoned`: whether calls whose callers have given up are left unhandled;
+                  with a bound they always are.
 
         Raises:
             SpecError: there is no such option, or its value is not what it expects.
         """
         check_options(options, CHECKS)
+        if options.get("mailbox") is not None:
+            check_may_have_bound(self.runs.behaviour)
         return replace(self, options={**self.options, **options})
 
     @property

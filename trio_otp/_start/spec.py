@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .._behaviour.backoff import BackoffOption
     from .._behaviour.child_options import ChildType, Restart, ShutdownOption
+    from .._process.bounded_mailbox import BoundedMailbox
     from .._process.process import Process
 
 
@@ -32,6 +33,8 @@ class ChildSpec(Printable):
         debug: what of `otp.sys` is on from the start.
         backoff: how its restarts are delayed; None if they are not, `supervisor` if as its
             supervisor says.
+        mailbox: its bound; None for a mailbox without one.
+        skip_abandoned: whether calls whose callers have given up are left unhandled.
     """
 
     id: Any
@@ -43,6 +46,8 @@ class ChildSpec(Printable):
     type: ChildType = "worker"
     debug: tuple[Any, ...] = ()
     backoff: BackoffOption = "supervisor"
+    mailbox: BoundedMailbox | None = None
+    skip_abandoned: bool = False
 
 
 PLAIN: Final = ChildSpec(id=None)  # of what is not a child

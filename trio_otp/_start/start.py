@@ -89,6 +89,10 @@ class Start:
         shutdown = spec.shutdown
         process.shutdown = 0.0 if shutdown == "brutal_kill" else shutdown
         process.supervisor = self.supervisor
+        if spec.mailbox is not None:
+            spec.mailbox._limit(process)
+        if spec.skip_abandoned:
+            process.own_extras().skip_abandoned = True
         if starter is not None:
             process.ancestors = _ancestors_for(starter)
         nursery.add(process)

@@ -77,7 +77,7 @@ class _Routes:
 
     def send(self, pair: Any, message: Any) -> None:
         """Send a plain message to the partition of a key."""
-        need_living(("via", *_pair(pair))).mailbox.put(message)
+        need_living(("via", *_pair(pair))).mailbox.offer(message)
 
 
 @public
@@ -176,7 +176,7 @@ class PartitionSupervisor(SupervisorBehaviour):
         pid = self.whereis_name(key)
         if pid is None:
             raise NoProcess(key, message)
-        need_living(pid).mailbox.put(message)
+        need_living(pid).mailbox.offer(message)
 
 
 class PartitionLoop(StaticLoop):

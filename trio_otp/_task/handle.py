@@ -21,9 +21,10 @@ from trio.lowlevel import enable_ki_protection
 from .._exits.reasons import KILLED
 from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
+from .._process.mailbox import Notification
 from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
-from .._util.bounded import Printable, bounded, shown_text
+from .._util.bounded import bounded, shown_text
 from .._util.checks import check_flag, check_timeout
 from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
@@ -251,7 +252,7 @@ class Task(NoConstructor, Handle, Generic[T]):
 
 @public
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TaskReply(Printable, Generic[T]):
+class TaskReply(Notification, Generic[T]):
     """The message with the result of a task that was started with `deliver=True`."""
 
     task: Task[T]

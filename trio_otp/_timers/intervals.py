@@ -193,7 +193,7 @@ class _Send:
     def __call__(self, timer: Timer) -> bool:
         process: Any = timer.owner
         if process.alive:  # else its end is near, and that of the timer
-            process.mailbox.put(self.message)
+            process.mailbox.deliver(self.message)
         return True
 
 

@@ -241,7 +241,7 @@ class _Delivery(Shot):
     name = "send_after"
 
     def _reach(self, process: Process) -> None:
-        process.mailbox.put(self.what)
+        process.mailbox.deliver(self.what)
 
 
 class _Signal(Shot):

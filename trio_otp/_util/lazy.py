@@ -25,6 +25,8 @@ LATE_MODULES: Final = frozenset(
 
 _NAMES: Final = {
     "_gen_server.agent": "Agent",
+    "_process.bounded_mailbox": "BoundedMailbox",
+    "_gen_server.cast_wait": "cast_wait",
     "_application.base": "Application",
     "_application.errors": (
         "ApplicationAlreadyLoaded ApplicationExited ApplicationNotStarted ApplicationStartError "

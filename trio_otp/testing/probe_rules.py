@@ -84,4 +84,4 @@ def _forward(message: Any, ref: Any) -> None:
     elif target is None:
         runtime().drop(ref, message, "forwarded by a probe to nobody")
     else:
-        target.mailbox.put(message)
+        target.mailbox.deliver(message)
