@@ -39,6 +39,7 @@ from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._log.limit import Burst
 from trio_otp._net.lending import Lending
+from trio_otp._net.places import MOST_ANSWERS, Places
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
 from trio_otp._net.pool_core import Start as PoolStart
 from trio_otp._net.pool_core import State as PoolState

@@ -30,6 +30,11 @@ async def connect() -> trio.SocketStream:
     return await trio.testing.open_stream_to_socket_listener(otp.process_info("web").started[0])
 
 
+async def connect_to(port: int, host: str) -> trio.SocketStream:
+    """Connect to a port from an address of this machine, as another machine would."""
+    return await trio.open_tcp_stream("127.0.0.1", port, local_address=host)
+
+
 async def reset(stream: trio.SocketStream) -> None:
     """Reset a connection: the other side gets an error, not an end."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -61,9 +66,11 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[Any](math.inf)
         self.accepted = 0
+        self.opened = 0
 
     async def open(self) -> list[Memory]:
         """Be opened: it is the only one."""
+        self.opened += 1
         return [self]
 
     def connect(self) -> trio.StapledStream[Any, Any]:

@@ -119,7 +119,23 @@ async def _serve(connection: Connection, process: Process) -> None:
     handler, stream = connection.handler, connection.stream
     await wait_for(expect_awaitable(handler, interruptible(handler, stream)))
     with trio.move_on_after(CLOSE_WITHIN), suppress(trio.BrokenResourceError):
+        if connection.is_refused:
+            await _take_what_is_sent(stream)
         await stream.aclose()  # the other side may have left without a farewell
+
+
+async def _take_what_is_sent(stream: Any) -> None:
+    """Read on until the other side has read the answer, and closes.
+
+    To close while there is something to read resets the connection, and the answer is lost.
+    """
+    if isinstance(stream, trio.SSLStream):
+        secure: trio.SSLStream[Any] = stream
+        stream, _ = await secure.unwrap()
+    elif isinstance(stream, trio.abc.HalfCloseableStream):
+        await stream.send_eof()
+    while await stream.receive_some():
+        pass
 
 
 async def _shake_hands(connection: Connection, process: Process) -> bool:

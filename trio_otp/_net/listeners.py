@@ -28,6 +28,7 @@ class Listeners:
         self._opens = opens
         self._addresses: list[Any] = []  # that were told to clients
         self.now: list[trio.abc.Listener[Any]] = []
+        self._used: bool = False
 
     async def open(self) -> None:
         """Open them for the first time."""
@@ -35,11 +36,12 @@ class Listeners:
         self._addresses = [address_of(listener) for listener in self.now]
 
     async def see_to(self) -> None:
-        """Open them again, at the addresses they had, if any of them listens no more.
+        """Open them again, at the addresses they had, if any of them was used and listens no more.
 
         Sockets that are well are kept, so that who is about to be accepted comes in.
         """
-        if all(is_listening(listener) for listener in self.now):
+        used, self._used = self._used, True
+        if not used or all(is_listening(listener) for listener in self.now):
             return
         await self.close()
         fresh = await self._open()

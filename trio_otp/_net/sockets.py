@@ -72,20 +72,17 @@ def is_disconnection(error: BaseException, stream: Any) -> bool:
 def _is_connected(stream: Any) -> bool | None:
     """Check whether a socket is connected; None if it does not tell.
 
-    One that was closed here does not, nor does one of the kind that has no addresses.
+    One that was closed here does not, nor does one of the kind that has no addresses. A connection
+    of TLS can be over while that beneath it is not.
     """
     sock = socket_of(stream)
-    if (
-        sock is None
-        or sock.fileno() == -1
-        or sock.family not in (tsocket.AF_INET, tsocket.AF_INET6)
-    ):
+    if sock is None or sock.fileno() == -1 or sock.family not in _WITH_ADDRESSES:
         return None
     try:
         sock.getpeername()
     except OSError:
         return False
-    return True
+    return True if innermost(stream) is stream else None
 
 
 def _came_out_of(error: BaseException, stream: Any) -> bool:
