@@ -71,8 +71,10 @@ class ConnectionsLoop(DynamicLoop):
         await super().stop_children(interrupt=interrupt)
 
     def _is_planned(self) -> bool:
-        """Check whether somebody asked for the end: who dies of a link, or is killed, is not."""
-        process = self.process
+        """Check whether somebody asked for the end: not if it, or its parent, was killed."""
+        process, parent = self.process, self.process.parent
+        if parent is None or parent.dead:
+            return False
         if process.is_exiting:
             return is_quiet(process.pending_exit)
         return process.stop_message is not None and is_quiet(process.stop_message.reason)
