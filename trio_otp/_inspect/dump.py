@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -20,6 +21,7 @@ import trio
 
 from .._behaviour.messages import Cast, content_of
 from .._gen_server.method_messages import Message
+from .._process.loop_now import loop_now
 from .._process.request import From
 from .._process.runtime import current_process
 from .._process.stack import stack_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
+    from .._exits.log_text import Place
     from .._process.process import Process
     from .._process.runtime import Runtime
 
@@ -55,7 +58,7 @@ def dump(tables: Runtime | None, frame: FrameType | None, why: str) -> str:
     task = _running()
     parts = [
         [f"{why}: what program {os.getpid()} is doing at {now}"],
-        _now(task, frame),
+        _now(tables, frame),
         [] if tables is None else _table(list(tables.processes.values())),
         [] if tables is None else _stacks("stacks of processes", _of_processes(tables, task)),
         [] if tables is None else _stacks("stacks of other tasks", _of_tasks(tables, task)),
@@ -74,24 +77,14 @@ def _running() -> trio.lowlevel.Task | None:
         return None
 
 
-def _now(task: trio.lowlevel.Task | None, frame: FrameType | None) -> list[str]:
+def _now(tables: Runtime | None, frame: FrameType | None) -> list[str]:
     """Describe what was interrupted."""
-    if task is None and (frame is None or frame.f_code.co_name == "get_events"):
-        return ["the loop waits: nothing is to be done"]
-    if task is None:
-        return ["the loop is between two tasks", *_lines(_up_from(frame, None))]
-    process = task.context.get(current_process)
-    who = f"task {shown_text(task.name)}" if process is None else _what(process)
-    return [f"the loop runs {who}", *_lines(_up_from(frame, task.coro.cr_frame))]
-
-
-def _up_from(frame: FrameType | None, outermost: FrameType | None) -> Frames:
-    """List the frames from the outermost of a task to what it runs."""
-    frames: Frames = []
-    while frame is not None:
-        frames.append((frame, frame.f_lineno))
-        frame = None if frame is outermost else frame.f_back
-    return frames[::-1]
+    now = None if tables is None else loop_now(tables, frame)
+    if now is None:
+        return ["the loop carries out no task"]
+    who = f"task {shown_text(now.task)}" if now.process is None else _what(now.process)
+    file, line, _ = now.place
+    return [f"the loop is held by {who}, at {file}:{line}", *_lines(now.stack)]
 
 
 # -- the table -----------------------------------------------------------------------------------
@@ -144,7 +137,7 @@ def _stacks(title: str, stacks: Iterable[tuple[str, Frames]]) -> list[str]:
     """List stacks, each with those that have the same one."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for who, frames in stacks:
-        groups.setdefault(tuple(_lines(frames)), []).append(who)
+        groups.setdefault(tuple(_lines(_places(frames))), []).append(who)
     lines = [line for stack, who in groups.items() for line in (_names(who), *stack)]
     return [title, *lines] if lines else []
 
@@ -195,12 +188,15 @@ def _of_threads() -> Iterator[tuple[str, Frames]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     for ident, frame in sys._current_frames().items():
         if ident != threading.get_ident():
-            yield shown_text(names.get(ident, str(ident))), _up_from(frame, None)
+            yield (
+                shown_text(names.get(ident, str(ident))),
+                list(traceback.walk_stack(frame))[::-1],
+            )
 
 
-def _lines(frames: Frames) -> list[str]:
-    return [
-        f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
-        for frame, line in frames
-        if frame.f_code.co_filename != _TRAPS
-    ]
+def _places(frames: Frames) -> list[Place]:
+    return [(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in frames]
+
+
+def _lines(places: Iterable[Place]) -> list[str]:
+    return [f"  {file}:{line} in {name}" for file, line, name in places if file != _TRAPS]
