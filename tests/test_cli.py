@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -239,3 +240,170 @@ def test_console_script_is_declared() -> None:
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="trio-otp")
     assert cli.main is script.load()
     assert Path(sysconfig.get_path("scripts")).is_dir()
+
+
+# -- settings from everywhere ----------------------------------------------------------------------
+
+SAFE = """
+import trio_otp as otp
+
+class Store(otp.Application):
+    environment = {"path": "store.db"}
+
+class Safe(otp.Application):
+    dependencies = (Store,)
+    environment = {"port": 80, "max_open": 5, "debug": False, "password": "", "limit": 0.5}
+    private = ("password",)
+
+    def start(self):
+        print(dict(self.environment), repr(self.environment), flush=True)
+        job = otp.child(nothing).having(significant=True, restart="temporary")
+        return otp.Supervisor.spec([job], auto_shutdown="any_significant")
+
+async def nothing():
+    pass
+"""
+
+
+@pytest.fixture
+def safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a directory with a program and a configuration."""
+    (tmp_path / "cli_safe.py").write_text(SAFE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "cli_safe", raising=False)
+    config = tmp_path / "safe.toml"
+    config.write_text("[safe]\nport = 1\nmax_open = 1\nlimit = 1\n")
+    return config
+
+
+@pytest.mark.parametrize("prefix", ["SAFE", "SAFE_"])
+def test_variables_stand_between_the_file_and_set(
+    prefix: str, safe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is taken as `--set` takes it; those of others are left alone."""
+    variables = {"MAX_OPEN": "2", "LIMIT": "2", "DEBUG": "yes", "SERVICE_HOST": "10.0.0.1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SAFE_{name}", value)
+    words = ["--config", str(safe), "--env-prefix", prefix, "--set", "limit=3"]
+    assert 0 == cli.main(["run", "cli_safe:Safe", *words])
+    expected = {"port": 1, "max_open": 2, "debug": True, "password": "", "limit": 3.0}
+    assert str(expected) in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("safe")
+def test_a_variable_that_is_nearly_one_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be meant for somebody else, so the program runs."""
+    monkeypatch.setenv("SAFE_PROT", "8080")
+    assert 0 == cli.main(["run", "cli_safe:Safe", "--env-prefix", "SAFE_"])
+    said = capsys.readouterr().err
+    assert "trio-otp: warning: SAFE_PROT: application 'safe' has no such setting" in said
+    assert "did you mean SAFE_PORT?" in said
+
+
+def test_check_config_tells_all_mistakes(
+    safe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the file, the variables and the command line, a line each; nothing runs; status 2."""
+    safe.write_text('[safe]\nport = "x"\nprot = 1\n[stroe]\npath = ""\n[store]\npath = 5\n')
+    monkeypatch.setenv("SAFE_MAX_OPEN", "many")
+    monkeypatch.setenv("SAFE_DEBUG", "perhaps")
+    words = ["--config", str(safe), "--env-prefix", "SAFE", "--set", "limit=x", "--set", "limt=1"]
+    for check in (["--check-config"], []):  # a program that is to run says the same
+        assert 2 == cli.main(["run", "cli_safe:Safe", *words, *check])
+        said = capsys.readouterr()
+        assert "" == said.out
+        lines = said.err.splitlines()
+        expected = [
+            f"--config {safe}: [safe] port = 'x': expected a whole number",
+            f"--config {safe}: application 'safe' has no setting 'prot'",
+            f"--config {safe}: no application 'stroe'",
+            f"--config {safe}: [store] path = 5: expected a text",
+            "SAFE_DEBUG: debug='perhaps': expected one of true",
+            "SAFE_MAX_OPEN: max_open='many': expected a whole number",
+            "--set limit: limit='x': expected a number",
+            "--set limt: application 'safe' has no setting 'limt'",
+        ]
+        for line, start in zip(lines, expected, strict=True):
+            assert line.startswith(f"trio-otp: error: {start}")
+
+
+def test_check_config_finds_no_mistake(safe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so, runs nothing, and has status 0."""
+    words = ["--config", str(safe), "--set", "port=5", "--check-config"]
+    assert 0 == cli.main(["run", "cli_safe:Safe", *words])
+    assert "trio-otp: the settings of application 'safe' are right\n" == capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("safe")
+@pytest.mark.parametrize("prefix", ["", "_ ", "1X", "A-B", "A=B"])
+def test_prefixes_that_are_refused(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any, each variable of the system would be looked at: PATH for `path`."""
+    assert 2 == cli.main(["run", "cli_safe:Safe", f"--env-prefix={prefix}"])
+    said = capsys.readouterr().err
+    assert "expected letters, digits and _, as in SHOP_" in said
+
+
+def test_a_private_setting_is_not_shown(
+    safe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in an error, be it of a file, a variable or an argument, nor by the environment."""
+    safe.write_text("[safe]\npassword = 4711\n")
+    assert 2 == cli.main(["run", "cli_safe:Safe", "--config", str(safe)])
+    assert "[safe] password = <private>: expected a text" in capsys.readouterr().err
+    monkeypatch.setenv("SAFE_PASSWORD", "hunter2")
+    assert 0 == cli.main(["run", "cli_safe:Safe", "--env-prefix", "SAFE"])
+    shown = capsys.readouterr().out
+    assert "'password': 'hunter2'" in shown  # the settings themselves are there
+    assert "'password': <private>" in shown
+
+    class Key(otp.Application):
+        environment = {"key": 1}  # noqa: RUF012
+        private = ("key",)
+
+    with pytest.raises(otp.SpecError, match="key=<private>: expected a whole number"):
+        parse_setting("app", Key.environment, "key", "hunter2", Key.private)
+
+
+@pytest.mark.parametrize("words", [["--log-level", "loud"], ["--log-format", "xml"]])
+def test_wrong_words_for_the_log(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The parser says which there are."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "a:B", *words])
+    assert 2 == caught.value.code
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_the_options_of_the_log(safe: Path) -> None:
+    """They reach the program, in whatever case the level is written."""
+    words = ["run", "cli_safe:Safe", "--log-level", "DEBUG", "--log-format", "json"]
+    done = run_python(
+        "-m", "trio_otp", *words, cwd=safe.parent, path=Path(otp.__file__).parent.parent
+    )
+    assert 0 == done.returncode
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {"DEBUG", "INFO"} == {each["level"] for each in said}
+
+
+def test_variables_in_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`otp.run(env_prefix=)` does the same; arguments outrank the variables."""
+    seen: list[dict[str, Any]] = []
+
+    class Small(otp.Application):
+        environment = {"port": 1, "host": ""}  # noqa: RUF012
+
+        def start(self) -> Any:
+            seen.append(dict(self.environment))
+            raise OSError("enough")
+
+    monkeypatch.setenv("SMALL_PORT", "2")
+    monkeypatch.setenv("SMALL_HOST", "here")
+    assert 1 == otp.run(Small, env_prefix="SMALL", environment={"host": "there"})
+    assert [{"port": 2, "host": "there"}] == seen
+    monkeypatch.setenv("SMALL_PORT", "x")
+    with pytest.raises(otp.SpecError, match="SMALL_PORT: port='x': expected a whole number"):
+        otp.run(Small, env_prefix="SMALL")
+    with pytest.raises(otp.SpecError, match="env_prefix='': expected letters"):
+        otp.run(Small, env_prefix="")

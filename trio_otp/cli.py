@@ -1,27 +1,32 @@
 """The command `trio-otp`: run an application, or the demonstration.
 
     trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
+    trio-otp run shop.app:Shop --config app.toml --env-prefix SHOP_ --log-format json
+    trio-otp run shop.app:Shop --config app.toml --check-config
     trio-otp demo --serve          (where the examples are: in a clone of the repository)
 
-Exit status: that of the program (see `otp.run`); 2 for a wrong command line. SIGINT, SIGTERM,
-SIGHUP and SIGQUIT end a program in order, the last two unless they are ignored, as by `nohup`.
+Exit status: that of the program (see `otp.run`, which says as well what signals do); 2 for a wrong
+command line, file or variable, with a line for each mistake; 0 from `--check-config` if there is
+none.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ._application.base import Application
-from ._application.config import read_config
-from ._application.environment import parse_setting
+from ._application.config import check_config
 from ._application.graph import all_of
+from ._application.variables import Given, check_prefix, from_texts, from_variables
 from ._exits.errors import SpecError
-from ._util.bounded import visible_lines
+from ._program.logs import FORMATS, LEVELS
+from ._util.bounded import visible
 from ._util.version import __version__
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ DEMO = "examples.cache_service.demo"
 
 
 class UsageError(Exception):
-    """The command line cannot be carried out; the text says why."""
+    """The command line cannot be carried out; each argument is a line that says why."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = given.command(given, rest)
     except UsageError as exc:
-        print(f"trio-otp: error: {visible_lines(str(exc))}", file=sys.stderr)
+        for mistake in exc.args:
+            print(f"trio-otp: error: {visible(mistake)}", file=sys.stderr)
         return 2
     return status
 
@@ -58,8 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--set", action="append", default=[], metavar="key=value", help="override a setting"
     )
-    what = "read settings from a TOML file, a table for each application; --set outranks it"
+    what = "read settings from a TOML file, a table for each application; all else outranks it"
     run.add_argument("--config", metavar="FILE", help=what)
+    what = "take settings from variables, with SHOP_ port from SHOP_PORT; --set outranks them"
+    run.add_argument("--env-prefix", metavar="PREFIX", help=what)
+    what = "say what is wrong with all these, and run nothing"
+    run.add_argument("--check-config", action="store_true", help=what)
+    what = f"what to log at least: {', '.join(LEVELS)}; info if left out"
+    run.add_argument("--log-level", choices=LEVELS, type=str.lower, metavar="LEVEL", help=what)
+    what = "how to log: text, or json with an object in each line"
+    run.add_argument("--log-format", choices=FORMATS, help=what)
     run.set_defaults(command=_run)
     if _repository() is not None:
         # The demonstration has options of its own, and a --help that knows them.
@@ -77,19 +91,17 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)
-    settings = settings_of(application, given.set)
-    _check_config(application, given.config)
-    return run(application, environment=settings, config=given.config)
-
-
-def _check_config(application: type[Application], config: str | None) -> None:
-    """Refuse a file that has what is not accepted, as a mistake in the command line."""
-    if config is None:
-        return
-    try:
-        read_config(config, all_of(application))
-    except SpecError as exc:
-        raise UsageError(f"--config {exc}") from None
+    settings = settings_of(application, given)
+    if given.check_config:
+        print(f"trio-otp: the settings of application {application.name!r} are right")
+        return 0
+    return run(
+        application,
+        environment=settings,
+        config=given.config,
+        log_level=given.log_level,
+        log_format=given.log_format,
+    )
 
 
 def _put_on_path(directory: Path) -> None:
@@ -141,22 +153,36 @@ def _applications_in(module: Any) -> str:
     return f"; it has {', '.join(names)}" if names else ""
 
 
-def settings_of(application: type[Application], given: Sequence[str]) -> dict[str, Any]:
-    """Parse `--set key=value` arguments by the types of the defaults.
+def settings_of(application: type[Application], given: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of variables and of `--set`, and check the file.
 
     Raises:
-        UsageError: one is not accepted.
+        UsageError: something is not accepted; it has all that is not.
     """
-    settings: dict[str, Any] = {}
-    for item in given:
-        key, equals, text = item.partition("=")
-        if not equals:
-            raise UsageError(f"--set {item}: expected key=value")
-        try:
-            settings[key] = parse_setting(application.name, application.environment, key, text)
-        except SpecError as exc:
-            raise UsageError(f"--set {item}: {exc}") from None
-    return settings
+    arguments = from_texts(application, given.set)
+    variables = _variables(application, given.env_prefix)
+    mistakes = [*_mistakes_in(application, given.config), *variables.mistakes, *arguments.mistakes]
+    for note in variables.unknown:
+        print(f"trio-otp: warning: {visible(note)}", file=sys.stderr)
+    if mistakes:
+        raise UsageError(*mistakes)
+    return {**variables.settings, **arguments.settings}
+
+
+def _mistakes_in(application: type[Application], config: str | None) -> list[str]:
+    """Return what is wrong with a file, as mistakes in the command line."""
+    if config is None:
+        return []
+    return [f"--config {mistake}" for mistake in check_config(config, all_of(application))[1]]
+
+
+def _variables(application: type[Application], prefix: str | None) -> Given:
+    if prefix is None:
+        return Given({}, [], [])
+    try:
+        return from_variables(application, check_prefix(prefix), os.environ)
+    except SpecError as exc:
+        return Given({}, [f"--env-prefix: {exc}"], [])
 
 
 # -- demo ----------------------------------------------------------------------------------------

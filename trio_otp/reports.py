@@ -42,6 +42,7 @@ from __future__ import annotations
 from ._exits.reasons import reason_text
 from ._log.add_metadata import add_metadata
 from ._log.dropped import log_dropped
+from ._log.json_lines import JsonFormatter
 from ._log.reports import (
     log_application,
     log_crash,
@@ -54,6 +55,7 @@ from ._log.translators import SKIP, add_translator, remove_translator
 
 __all__ = [
     "SKIP",
+    "JsonFormatter",
     "add_metadata",
     "add_translator",
     "log_application",

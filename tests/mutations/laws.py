@@ -756,8 +756,8 @@ MUTATIONS = [
         "a program whose loop is stuck tells nobody where",
         8,
         "_Program.handle",
-        "write_now(dump(self.tables, frame, name) + '\\n')",
-        "self._soon(lambda: write_now(dump(self.tables, frame, name) + '\\n'))",
+        "write_now(self._line(dump(self.tables, frame, name), 'INFO'))",
+        "self._soon(lambda: write_now(self._line(dump(self.tables, frame, name), 'INFO')))",
         "test_signals.py::test_sigusr1_while_the_loop_is_stuck",
     ),
     Mutation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -91,7 +92,7 @@ async def test_the_watchdog_hears_that_the_loop_turns(manager: Manager) -> None:
     """Twice in each interval, and not at all while something holds the loop."""
     env = {"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "20000"}
     with_pid = ("sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh")
-    async with operated("BlockedForAWhile", *with_pid, env=env, stdin=-1) as run:
+    async with operated("BlockedForAWhile", *with_pid, env=env, stdin=subprocess.PIPE) as run:
         await run.read_until("blocking")
         manager.waiting()
         await run.read_until("over")  # 15 intervals later

@@ -6,6 +6,7 @@ It prints a line for each thing that happens; its exit status is that of `otp.ru
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,20 @@ class BlockedForAWhile(Blocked):
     how = "for_a_while"
 
 
+class GivesUp(Desk):
+    """It crashes when a line comes on standard input."""
+
+    def start(self) -> Any:
+        children = [otp.child(Idle).having(name="idle"), self.crash]
+        return otp.Supervisor.spec(children, max_restarts=0)
+
+    async def crash(self) -> None:
+        await trio.to_thread.run_sync(sys.stdin.readline)
+        raise ValueError("boom")
+
+
 if __name__ == "__main__":
     config = sys.argv[2] if len(sys.argv) > 2 else None
-    sys.exit(otp.run(globals()[sys.argv[1]], config=config))
+    level: Any = os.environ.get("OPERATED_LOG_LEVEL")
+    form: Any = os.environ.get("OPERATED_LOG_FORMAT")
+    sys.exit(otp.run(globals()[sys.argv[1]], config=config, log_level=level, log_format=form))

@@ -39,13 +39,13 @@ class Running:
             assert chunk, f"{line!r} never came; {self.lines}"
             self._split(chunk)
 
-    async def read_errors_until(self, text: str) -> str:
-        """Read standard error until a text comes; return what came since the last time."""
+    async def read_errors_until(self, *texts: str) -> str:
+        """Read standard error until one of the texts comes; return what came since last time."""
         assert self.process.stderr is not None
         before = len(self.errors)
-        while text not in self.errors[before:]:
+        while not any(text in self.errors[before:] for text in texts):
             chunk = await self.process.stderr.receive_some()
-            assert chunk, f"{text!r} never came; {self.errors}"
+            assert chunk, f"{texts!r} never came; {self.errors}"
             self.errors += chunk.decode()
         return self.errors[before:]
 

@@ -10,6 +10,7 @@ from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._exits.errors import SpecError
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
+from .._util.private import enter_private
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Application:
             supervisor has started and before the start is over.
         environment: its settings with their defaults. On an instance it is the mapping of the
             settings in force: defaults, overridden by `put_env` and by arguments.
+        private: keys of settings whose values are not shown, in errors and in the repr of those in
+            force; those of the bases stay private as well.
 
     >>> import trio, trio_otp as otp
     >>> class Shop(otp.Application):
@@ -50,11 +53,13 @@ class Application:
     included_applications: ClassVar[tuple[type[Application], ...]] = ()
     environment: ClassVar[Mapping[str, Any]] = {}
     start_phases: ClassVar[tuple[str, ...]] = ()
+    private: ClassVar[tuple[str, ...]] = ()
     _included: Mapping[type[Application], Application] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Name it, and check what the class says of itself."""
         super().__init_subclass__()
+        enter_private(cls, SpecError)
         refuse_options(cls, options, "an application says such things by its attributes")
         check_members(cls, new_members(cls, Application), ())
         if "name" not in cls.__dict__:

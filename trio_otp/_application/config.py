@@ -22,11 +22,14 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .._exits.errors import SpecError
-from .._util.bounded import bounded
+from .._util.bounded import WITHHELD, bounded
 from .._util.checks import nearest
+from .._util.private import private_names
 from .environment import unknown_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .base import Application
 
 Tables: TypeAlias = "dict[str, dict[str, Any]]"
@@ -43,7 +46,7 @@ def read_config(config: Config, known: Mapping[str, type[Application]]) -> Table
 
     Raises:
         SpecError: the file cannot be read, or a table, key or value is not accepted; it names the
-            file, what is wrong, and what is accepted.
+            file, what is wrong, and what is accepted, each mistake in a line of its own.
 
     >>> import trio_otp as otp
     >>> class Shop(otp.Application):
@@ -51,13 +54,30 @@ def read_config(config: Config, known: Mapping[str, type[Application]]) -> Table
     >>> read_config({"shop": {"port": 8080}}, {"shop": Shop})
     {'shop': {'port': 8080}}
     """
+    tables, mistakes = check_config(config, known)
+    if mistakes:
+        raise SpecError("\n".join(mistakes))
+    return tables
+
+
+def check_config(
+    config: Config, known: Mapping[str, type[Application]]
+) -> tuple[Tables, list[str]]:
+    """Read the settings of a program, as `read_config`, and list all that is wrong with them.
+
+    Returns:
+        The settings that are accepted, and a line for each mistake.
+    """
     if isinstance(config, Mapping):
         return _checked("config", config, known)
     if not isinstance(config, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         accepted = "the path of a TOML file, or a dict of dicts"
         raise TypeError(f"config={bounded(config)}: expected {accepted}")
     path = Path(config)
-    return _checked(str(path), _parse_file(path), known)
+    try:
+        return _checked(str(path), _parse_file(path), known)
+    except SpecError as exc:
+        return {}, [str(exc)]
 
 
 def _parse_file(path: Path) -> dict[str, Any]:
@@ -75,42 +95,45 @@ def _parse_file(path: Path) -> dict[str, Any]:
 
 def _checked(
     source: str, config: Mapping[str, Any], known: Mapping[str, type[Application]]
-) -> Tables:
-    return {
-        name: _checked_table(source, _find(source, name, table, known), table)
-        for name, table in config.items()
-    }
+) -> tuple[Tables, list[str]]:
+    tables: Tables = {}
+    mistakes: list[str] = []
+    for name, table in config.items():
+        wrong = _wrong_table(name, table, known)
+        if wrong is None:
+            tables[name] = dict(_fitting(known[name], table, mistakes))
+        else:
+            mistakes.append(wrong)
+    return tables, [f"{source}: {mistake}" for mistake in mistakes]
 
 
-def _find(
-    source: str, name: str, table: object, known: Mapping[str, type[Application]]
-) -> type[Application]:
-    """Return the application that a table is for."""
+def _wrong_table(name: str, table: object, known: Mapping[str, type[Application]]) -> str | None:
+    """Return what is wrong if no application is meant; None if one is."""
     tables = ", ".join(f"[{each}]" for each in known)
     if not isinstance(table, Mapping):
         what = f"{name}={bounded(table)} is outside any table"
-        raise SpecError(f"{source}: {what}; expected settings in tables: {tables}")
-    if name not in known:
-        near = nearest(str(name), known)
-        hint = "" if near is None else f"; did you mean [{near}]?"
-        raise SpecError(f"{source}: no application {name!r}; expected one of {tables}{hint}")
-    return known[name]
+        return f"{what}; expected settings in tables: {tables}"
+    if name in known:
+        return None
+    near = nearest(str(name), known)
+    hint = "" if near is None else f"; did you mean [{near}]?"
+    return f"no application {name!r}; expected one of {tables}{hint}"
 
 
-def _checked_table(
-    source: str, application: type[Application], table: Mapping[str, Any]
-) -> dict[str, Any]:
+def _fitting(
+    application: type[Application], table: Mapping[str, Any], mistakes: list[str]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of a table that are accepted; add the others to the mistakes."""
     name, defaults = application.name, application.environment
-    checked: dict[str, Any] = {}
     for key, value in table.items():
         if key not in defaults:
-            raise SpecError(f"{source}: {unknown_key(name, defaults, key)}")
+            mistakes.append(unknown_key(name, defaults, key))
+            continue
         try:
-            checked[key] = fit(defaults[key], value)
+            yield key, fit(defaults[key], value)
         except ValueError as exc:
-            what = f"[{name}] {key} = {bounded(value)}"
-            raise SpecError(f"{source}: {what}: expected {exc}") from None
-    return checked
+            shown = bounded(WITHHELD if key in private_names(application) else value)
+            mistakes.append(f"[{name}] {key} = {shown}: expected {exc}")
 
 
 def fit(default: Any, value: Any) -> Any:

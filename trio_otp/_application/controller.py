@@ -14,6 +14,7 @@ from .._exits.errors import AlreadyStarted, SpecError
 from .._process.runtime import calling_process, runtime
 from .._process.wait_edges import enter_wait, leave_wait
 from .._util.checks import check_choice
+from .._util.private import private_names
 from .environment import Environment, check_arguments
 from .errors import (
     ApplicationNotStarted,
@@ -55,7 +56,8 @@ class Controller:
         name = application.name
         if not self.knows(application):
             self.classes[name] = application
-            self.environment(name).load(application.environment)
+            private = private_names(application)
+            self.environment(name).load(application.environment, private)
         return name
 
     def find_class(self, ref: type[Application] | str) -> type[Application]:

@@ -15,12 +15,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from .._exits.errors import SpecError
-from .._util.bounded import bounded
+from .._util.bounded import WITHHELD, bounded
 from .._util.checks import did_you_mean
 from .._util.copies import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _DELETED: Final = Mark.DELETED
 _BOOLS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
@@ -41,13 +41,20 @@ class Environment(Mapping[str, Any]):
 
     def __init__(self, application: str) -> None:
         self.application = application
+        self._private: Collection[str] = ()
         self._defaults: dict[str, Any] = {}
         self._configured: dict[str, Any] = {}
         self._put: dict[str, Any] = {}
         self._given: dict[str, Any] = {}  # arguments of the incarnation that runs
 
-    def load(self, defaults: Mapping[str, Any]) -> None:
-        """Take the defaults of the class; each run has a copy of its own."""
+    def load(self, defaults: Mapping[str, Any], private: Collection[str] = ()) -> None:
+        """Take the defaults of the class; each run has a copy of its own.
+
+        Args:
+            defaults: by key.
+            private: keys whose values are not shown.
+        """
+        self._private = private
         self._defaults = copy.deepcopy(dict(defaults))
 
     def configure(self, settings: Mapping[str, Any]) -> None:
@@ -77,7 +84,11 @@ class Environment(Mapping[str, Any]):
         return len(self._merged())
 
     def __repr__(self) -> str:
-        return f"<environment of {self.application}: {bounded(self._merged(), 1000)}>"
+        shown = {
+            key: WITHHELD if key in self._private else value
+            for key, value in self._merged().items()
+        }
+        return f"<environment of {self.application}: {bounded(shown, 1000)}>"
 
     def _merged(self) -> dict[str, Any]:
         merged = {**self._defaults, **self._configured, **self._put, **self._given}
@@ -109,7 +120,13 @@ def unknown_key(application: str, accepted: Mapping[str, Any], key: object) -> s
     return f"application {application!r} has no setting {key!r}; its settings are: {known}{hint}"
 
 
-def parse_setting(application: str, defaults: Mapping[str, Any], key: str, text: str) -> Any:
+def parse_setting(
+    application: str,
+    defaults: Mapping[str, Any],
+    key: str,
+    text: str,
+    private: Collection[str] = (),
+) -> Any:
     """Turn the text of a setting into a value of the type of its default.
 
     Args:
@@ -117,6 +134,7 @@ def parse_setting(application: str, defaults: Mapping[str, Any], key: str, text:
         defaults: the settings with their defaults.
         key: which setting.
         text: the value as text. Where the default is None, a number or a bool is recognized.
+        private: keys whose values are not shown in the error.
 
     Raises:
         SpecError: the application has no such setting, or its type does not take the text.
@@ -133,7 +151,8 @@ def parse_setting(application: str, defaults: Mapping[str, Any], key: str, text:
     try:
         return _parse(kind, text)
     except (ValueError, SyntaxError):
-        raise SpecError(f"{key}={text!r}: expected {_TEXTS.get(kind, kind.__name__)}") from None
+        shown = WITHHELD if key in private else bounded(text)
+        raise SpecError(f"{key}={shown}: expected {_TEXTS.get(kind, kind.__name__)}") from None
 
 
 def _parse(kind: type[Any], text: str) -> Any:

@@ -11,12 +11,12 @@ some code blocks the event loop. `signals` says which signal asks for what.
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -30,12 +30,14 @@ from .._application.explain import explain
 from .._application.graph import all_of
 from .._application.open_application import open_application
 from .._application.starts import check_mode
+from .._application.variables import check_prefix, from_variables
+from .._exits.errors import SpecError
 from .._exits.nurseries import OwnNursery
 from .._inspect.dump import dump
-from .._log.add_metadata import add_metadata
 from .._process.draining import cut_draining
 from .._process.runtime import runtime
 from .._util.public import public
+from .logs import as_line, check_logs, configure_logs, log
 from .reloading import Reloads
 from .signals import HANGUP, NO_END, REPORTED, handling, has_terminal, name_of
 from .stderr import flush_errors, write_now
@@ -51,9 +53,7 @@ if TYPE_CHECKING:
     from .._application.open_application import OpenApplication
     from .._application.starts import StartMode
     from .._process.runtime import Runtime
-
-LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_log: Final = logging.getLogger("trio_otp.program")
+    from .logs import LogFormat, LogLevel
 
 
 @public
@@ -66,6 +66,9 @@ def run(
     mode: StartMode = "serial",
     shutdown_timeout: float | None = None,
     shutdown_func: Callable[[object], object] | None = None,
+    env_prefix: str | None = None,
+    log_level: LogLevel | None = None,
+    log_format: LogFormat | None = None,
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
@@ -80,8 +83,7 @@ def run(
     Signals but SIGTERM are left alone if they are ignored, as by `nohup`, and all but SIGTERM and
     SIGINT if they have a handler. If systemd has set `NOTIFY_SOCKET`, it is told `READY=1`,
     `RELOADING=1` and `STOPPING=1`, and its watchdog that the loop turns. If the root logger has no
-    handler, logging goes to stderr from INFO on, by a handler with the filter
-    `otp.reports.add_metadata`.
+    handler, logging goes to stderr, by a handler with the filter `otp.reports.add_metadata`.
 
     Args:
         application: the class.
@@ -93,6 +95,13 @@ def run(
         shutdown_timeout: seconds for all to stop, after which what is left is killed; None waits
             for ever.
         shutdown_func: see `otp.open_application`.
+        env_prefix: what the variables of the environment begin with that are settings of the
+            application: with `SHOP_` the variable `SHOP_PORT` is `port`. They stand above `config`
+            and below `environment`; each is taken as the type of its default.
+        log_level: `debug`, `info`, `warning`, `error` or `critical`: what is logged at least, if
+            logging is configured here; `info` if left out.
+        log_format: `text`, or `json`: each record is an object in a line of its own, see
+            `otp.reports.JsonFormatter`; so is all else that is written to stderr here.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -100,8 +109,9 @@ def run(
         second signal or after `shutdown_timeout`.
 
     Raises:
-        SpecError: an argument is not among its settings, or the configuration has a table, key or
-            value that is not accepted.
+        SpecError: an argument is not among its settings, the configuration or a variable has a
+            table, key or value that is not accepted, or another argument is none of the words
+            above.
         SystemExit: a process raised it; the applications have stopped in order.
 
     Follows: a release, `System.stop/1`; `sd_notify(3)`.
@@ -109,19 +119,20 @@ def run(
     cls = check_application(application)
     check_arguments(cls.name, cls.environment, environment)
     check_mode(mode)
+    check_logs(log_level, log_format)
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
-    if not logging.getLogger().handlers:
-        _configure_logging()
+    given = {} if env_prefix is None else _from_variables(cls, env_prefix)
+    configure_logs(log_level, log_format)
     options = {
-        "environment": environment,
+        "environment": {**given, **(environment or {})},
         "config": config,
         "type": type,
         "mode": mode,
         "shutdown_timeout": shutdown_timeout,
         "shutdown_func": shutdown_func,
     }
-    program = _Program(cls, options)
+    program = _Program(cls, options, log_format == "json")
     try:
         with handling(program.handle):
             return trio.run(program.main)
@@ -129,18 +140,22 @@ def run(
         flush_errors()
 
 
-def _configure_logging() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(add_metadata)
+def _from_variables(application: type[Application], prefix: str) -> dict[str, Any]:
+    given = from_variables(application, check_prefix(prefix), os.environ)
+    if given.mistakes:
+        raise SpecError("\n".join(given.mistakes))
+    return given.settings
 
 
 class _Program:
     """One `otp.run`: the signals it got, and what they do to the run."""
 
-    def __init__(self, application: type[Application], options: dict[str, Any]) -> None:
+    def __init__(
+        self, application: type[Application], options: dict[str, Any], is_json: bool = False
+    ) -> None:
         self.application = application
         self.options = options
+        self.is_json = is_json  # what it writes to stderr
         self.scope = trio.CancelScope()
         self.token: trio.lowlevel.TrioToken | None = None  # set while signals can reach the run
         self.tables: Runtime | None = None  # those of the run, once it has begun
@@ -153,7 +168,7 @@ class _Program:
         """Handle a signal."""
         name = name_of(signum)
         if name in REPORTED:
-            write_now(dump(self.tables, frame, name) + "\n")
+            write_now(self._line(dump(self.tables, frame, name), "INFO"))
         if name == NO_END:
             return
         if name == HANGUP and self.reloads is not None:
@@ -167,6 +182,10 @@ class _Program:
             signal.raise_signal(signum)
         self._soon(self._act, len(self.received))
 
+    def _line(self, text: str, level: str) -> str:
+        """Return a text that is to be written to stderr past `logging`."""
+        return f"{as_line(text, level) if self.is_json else text}\n"
+
     def _soon(self, function: Callable[..., object], *args: int) -> None:
         """Call a function in the run, if there is one; `main` knows what came before it."""
         if self.token is not None:
@@ -177,15 +196,15 @@ class _Program:
     def _act(self, count: int) -> None:
         """Do in the run what a signal asks for."""
         if count == 1:
-            _log.info("%s: stopping", name_of(self.received[0]))
+            log.info("%s: stopping", name_of(self.received[0]))
             self.notifier.stopping()
             self.scope.cancel(reason=name_of(self.received[0]))
         elif not self.cut and cut_draining():
             self.cut = True
-            _log.warning("%s: cutting draining short", name_of(self.received[1]))
+            log.warning("%s: cutting draining short", name_of(self.received[1]))
         else:
             last = name_of(self.received[-1])
-            _log.warning("%s: killing what is left; once more ends it", last)
+            log.warning("%s: killing what is left; once more ends it", last)
             for block in controller().blocks:
                 block.cut()
 
@@ -206,7 +225,7 @@ class _Program:
             text = explain(exc)
             self.notifier.failed(text)
             with suppress(OSError):  # the terminal is gone
-                sys.stderr.write(text + "\n")
+                sys.stderr.write(self._line(text, "ERROR"))
             return 1
         return 0 if controller().clean else 1
 

@@ -5,8 +5,7 @@ Follows: what daemons do at SIGHUP, and `Type=notify-reload` of systemd.
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -14,11 +13,10 @@ from .._application.changes import reload
 from .._application.controller import controller
 from .._application.errors import ConfigChangeError
 from .._exits.errors import SpecError
+from .logs import log
 
 if TYPE_CHECKING:
     from .systemd import Notifier
-
-_log: Final = logging.getLogger("trio_otp.program")
 
 
 class Reloads:
@@ -47,11 +45,11 @@ async def _reload() -> None:
     try:
         told = await reload(controller(), None)
     except SpecError as exc:
-        _log.error("SIGHUP: the configuration stays as it was: %s", exc)
+        log.error("SIGHUP: the configuration stays as it was: %s", exc)
     except ConfigChangeError:
-        _log.exception("SIGHUP: the new configuration is in force, but not everybody took it")
+        log.exception("SIGHUP: the new configuration is in force, but not everybody took it")
     except Exception:
-        _log.exception("SIGHUP: the configuration could not be read again")
+        log.exception("SIGHUP: the configuration could not be read again")
     else:
         what = f"changed for {', '.join(told)}" if told else "as it was"
-        _log.info("SIGHUP: read the configuration again: %s", what)
+        log.info("SIGHUP: read the configuration again: %s", what)

@@ -9,7 +9,6 @@ Follows: `sd_notify(3)`, `sd_watchdog_enabled(3)`.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -18,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from .._util.bounded import shown_text
+from .logs import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATIENCE: Final = 1.0  # seconds to wait if there is no room for another message
-_log: Final = logging.getLogger("trio_otp.program")
 
 
 class Notifier:
@@ -76,7 +75,7 @@ class Notifier:
         except OSError as exc:
             if not self._unheard:
                 what = state.partition("\n")[0]
-                _log.warning("NOTIFY_SOCKET: nobody could be told %s: %s", what, exc)
+                log.warning("NOTIFY_SOCKET: nobody could be told %s: %s", what, exc)
             self._unheard = True
 
 
