@@ -165,6 +165,10 @@ def fits(key: str, value: object) -> bool:
     return key == "limit" or type(value) in accepted[key]
 
 
+class Text(str):
+    __slots__ = ()
+
+
 @pytest.mark.parametrize(
     ("default", "value", "expected"),
     [
@@ -175,6 +179,7 @@ def fits(key: str, value: object) -> bool:
         (Colour.RED, "GREEN", Colour.GREEN),
         (None, [1], [1]),
         (True, False, False),
+        ("red", Text("blue"), Text("blue")),
     ],
 )
 def test_values_that_fit(default: object, value: object, expected: object) -> None:

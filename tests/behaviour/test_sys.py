@@ -609,3 +609,38 @@ async def test_a_function_that_kills_its_process_gets_no_answer() -> None:
         with pytest.raises(otp.ServerExited) as caught:
             await otp.sys.replace_state(pid, kill)
         assert caught.value.reason is otp.KILLED
+
+
+async def test_a_format_status_of_which_nothing_is_known_gets_nothing() -> None:
+    """What does not say which arguments it takes is called without any."""
+
+    class Shown(otp.GenServer):
+        format_status: Any = dict
+
+        def __init__(self) -> None:
+            self.count = 1
+
+    async with otp.open_process():
+        pid = await otp.start_link(Shown)
+        assert {} == (await otp.sys.get_status(pid)).state
+
+
+@pytest.mark.parametrize("reason", [ValueError("secret"), ("secret", 1)])
+async def test_a_misspelt_key_of_format_status_hides_everything(
+    reason: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was to keep out is not known; of an exception the class is shown."""
+
+    class Misspelt(otp.GenServer):
+        def format_status(self, status: dict[str, Any]) -> Any:
+            return {"massage": None}
+
+        def handle_cast(self, message: Any) -> otp.Stop:
+            return otp.Stop(reason)
+
+    async with otp.open_process(trap_exit=True):
+        otp.cast(await otp.start_link(Misspelt), "end")
+        await otp.receive(otp.Exit)
+    assert "secret" not in caplog.text
+    assert "format_status returned" in caplog.text
+    assert ("ValueError" in caplog.text) == isinstance(reason, ValueError)

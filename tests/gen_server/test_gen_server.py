@@ -306,3 +306,25 @@ async def test_an_unknown_message_is_told_and_the_server_lives() -> None:
         pid = await otp.start(Strict)
         otp.send(pid, "surprise")
         assert isinstance(await end_of(pid), LookupError)
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+async def test_an_exit_signal_comes_before_a_message_of_the_same_moment(
+    timeout: float | None,
+) -> None:
+    """A server that waits is handed a message, and told to end before it can handle it."""
+    handled: list[Any] = []
+
+    class Notes(otp.GenServer):
+        def handle_cast(self, message: Any) -> otp.NoReply:
+            handled.append(message)
+            return otp.NoReply(timeout=timeout)
+
+    async with otp.open_process():
+        pid, _ = await otp.start_monitor(Notes)
+        otp.cast(pid, "first")
+        await trio.testing.wait_all_tasks_blocked()
+        otp.cast(pid, "late")
+        otp.exit(pid, otp.KILL)
+        assert (await otp.receive(otp.Down)).reason is otp.KILLED
+    assert ["first"] == handled

@@ -502,3 +502,16 @@ async def test_the_answer_to_an_id_that_is_gone_is_dropped() -> None:
         gc.collect()
         await wait_all_tasks_blocked()
         assert await otp.call(desk, "answer") == "answered"
+
+
+async def test_what_ends_the_program_leaves_a_call_of_many() -> None:
+    """An answer that is SystemExit is no answer of a list."""
+
+    class Ends(otp.GenServer):
+        def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+            return otp.Reply(outcome.Error(SystemExit(3)))
+
+    async with otp.open_process():
+        pid = await otp.start_link(Ends)
+        with pytest.raises(SystemExit):
+            await otp.multi_call([pid], "now")

@@ -581,3 +581,21 @@ def test_a_crash_is_seen_without_any_logging_set_up() -> None:
     assert "> terminated: ValueError('seen on stderr')" in done.stderr
     assert "in fail" in done.stderr
     assert "ValueError: seen on stderr" in done.stderr
+
+
+async def test_an_error_that_cannot_be_rendered_is_logged_by_its_class(caplog: Records) -> None:
+    """Whatever the class of a user does, the report is there."""
+
+    class Broken(Exception):
+        @property
+        def __notes__(self) -> list[str]:
+            raise RuntimeError("no notes")
+
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    async with otp.open_process(trap_exit=True):
+        pid = await otp.start_link(Server)
+        otp.cast(pid, Broken())
+        await otp.receive(otp.Exit)
+    assert "Broken" in caplog.text

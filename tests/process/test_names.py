@@ -294,3 +294,15 @@ async def test_a_via_tuple_whose_registry_is_no_registry() -> None:
             await otp.start_link(otp.child(Server).having(name=("via", "nobody", "key")))
         with pytest.raises(ValueError, match="at most one local name"):
             otp.register(("via", Phones(), "key"), me)
+
+
+async def test_a_handle_of_something_else_is_nobody() -> None:
+    """What has a number of the operating system as its `pid` is no process of ours."""
+
+    class Program:
+        pid = 4711
+
+    async with otp.open_process():
+        assert otp.whereis(Program()) is None  # type: ignore[arg-type]
+        with pytest.raises(otp.NoProcess):
+            await otp.call(Program(), "hello")  # type: ignore[arg-type]

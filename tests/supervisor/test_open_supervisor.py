@@ -325,3 +325,19 @@ async def test_a_process_may_hold_a_block_of_its_own() -> None:
             assert otp.Down(monitor, pid, ended) == down
         assert STOPPED == journal.take()[2:]
         assert [] == leftovers()
+
+
+async def test_a_block_that_is_cancelled_as_its_supervisor_gives_up_tells_why() -> None:
+    """Both ends meet; the error of the supervisor leaves, bare."""
+
+    async def use(scope: trio.CancelScope) -> None:
+        async with otp.open_supervisor(workers("a", Journal()), max_restarts=0):
+            otp.exit("a", Boom())
+            scope.cancel()
+            with trio.CancelScope(shield=True):
+                await settle()
+            await trio.lowlevel.checkpoint()
+
+    with trio.CancelScope() as scope, pytest.raises(otp.SupervisorExited) as caught:
+        await use(scope)
+    assert isinstance(caught.value.__cause__, Boom)

@@ -21,6 +21,7 @@ from trio_otp.testing import (
     like,
     refute_receive,
 )
+from trio_otp.testing.own_frames import hide_own_frames
 
 
 async def failure(assertion: Any) -> str:
@@ -294,3 +295,20 @@ async def test_trees_that_are_none(otp_system: Any) -> None:
         assert_tree("counter")
     with pytest.raises(TypeError, match="expected one child with its children"):
         assert_tree([{"a": [], "b": []}])
+
+
+def test_the_first_frame_of_an_error_stays() -> None:
+    """Also if it is one of the library: an error without a traceback would say nothing."""
+    error = error_of(otp.self)
+    first = error.__traceback__
+    hide_own_frames(error)
+    assert first is not None
+    assert first is error.__traceback__
+    assert first.tb_next is None
+
+
+def error_of(function: Any) -> BaseException:
+    """Return what a function of the library raises, as if it had been called by nobody."""
+    with pytest.raises(otp.OtpError) as caught:
+        function()
+    return caught.value.with_traceback(caught.tb.tb_next)

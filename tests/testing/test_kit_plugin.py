@@ -494,3 +494,18 @@ def test_the_public_name_is_the_plugin() -> None:
     import trio_otp.pytest_plugin  # noqa: F401
 
     assert sys.modules["trio_otp.pytest_plugin"] is _trio_otp_pytest
+
+
+def test_hypothesis_with_parameters(pytester: pytest.Pytester) -> None:
+    """A test that pytest runs several times, and hypothesis each time."""
+    source = """
+@pytest.mark.parametrize("word", ["tea", "mint"])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(times=st.integers(1, 3))
+async def test_count(otp_system, word, times):
+    await otp_system.start_supervised(otp.child(Counter).having(name="counter"))
+    Counter.at("counter").add(word, times)
+    assert times == await Counter.at("counter").count(word)
+"""
+    outcomes, text = run(pytester, source)
+    assert {"passed": 2} == outcomes, text

@@ -583,6 +583,7 @@ def circle() -> Any:
         lambda: otp.SupervisorExited(otp.SHUTDOWN, [(1.0, "child", Awkward(1, why="x"))]),
         lambda: lambda_of(otp.NoProcess("server")),
         lambda: Own(key=lambda: None),  # type: ignore[arg-type]
+        lambda: otp.ServerExited("server", {abs: lambda: None, lambda: None: 1}),
         circle,
     ],
 )

@@ -226,7 +226,7 @@ class MessageLoop(Life):
             self._see_when_to_sleep()
         elif isinstance(message, Terminate):
             raise Stopping(message.reason)
-        else:
+        else:  # pragma: no cover - a server gets no other ones
             log_unexpected(self.process, message)
 
     def _see_when_to_sleep(self) -> None:

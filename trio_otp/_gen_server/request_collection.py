@@ -224,7 +224,7 @@ class RequestIds:
 
     def _changed(self, request_id: RequestId) -> None:
         """Take note of a request that was answered, whose answer was taken, or that is given up."""
-        if request_id not in self._open:
+        if request_id not in self._open:  # pragma: no cover - it is over only once
             return
         if request_id._is_over:
             del self._open[request_id]

@@ -144,7 +144,7 @@ def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], 
 
     def deliver(answer: outcome.Outcome[Any]) -> None:
         request_id = weak()
-        if request_id is not None:
+        if request_id is not None:  # pragma: no branch - its end has given the request up
             request_id._arrived(answer)
 
     return deliver

@@ -80,4 +80,4 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
     process.behaviour = type(server)
     process.instance = loop.instance = server
     await loop.enter(result)
-    raise ProcessExit(NORMAL)  # never reached: a loop ends by an exception
+    raise ProcessExit(NORMAL)  # pragma: no cover - a loop ends by an exception

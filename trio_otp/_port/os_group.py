@@ -126,7 +126,7 @@ class OsGroup:
         with trio.CancelScope(shield=True):
             send_to_group(self.number, signal.Signals["SIGKILL"])
             await self._leader.wait()
-            if self._lifeline in _lifelines:
+            if self._lifeline in _lifelines:  # pragma: no branch - a fork has closed it
                 _close(self._lifeline)
             assert self._leader.stdout is not None
             await trio.aclose_forcefully(self._leader.stdout)

@@ -199,7 +199,7 @@ class OsProcess:
     @enable_ki_protection
     async def wait(self) -> int:
         """Wait for its end, then kill what is left of its group, and give its status."""
-        if self.returncode is None:
+        if self.returncode is None:  # pragma: no branch - it is waited for once
             await self._wait_ended()
             self._signal_group("SIGKILL")
             self.returncode = await self._process.wait()
@@ -231,7 +231,7 @@ class OsProcess:
             if self.returncode is None:
                 self._signal_group("SIGKILL")
                 await self.wait()
-            if self._group is not None:
+            if self._group is not None:  # pragma: no branch - not on Linux
                 await self._group.close()
             for stream in (self.stdin, *self.outputs.values()):
                 await trio.aclose_forcefully(stream)

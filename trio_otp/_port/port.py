@@ -196,8 +196,7 @@ class Port(GenServer):
         Args:
             reason: why the port ends.
         """
-        if self._os is None:
-            return
+        assert self._os is not None  # it has begun
         self._os.ask_to_end()
         if self._owner is not None:
             self._owner.hurry()

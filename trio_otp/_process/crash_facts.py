@@ -40,7 +40,7 @@ def waiting_place(task: trio.lowlevel.Task | None) -> Place | None:
 def _current_task() -> trio.lowlevel.Task | None:
     try:
         return trio.lowlevel.current_task()
-    except RuntimeError:  # between two tasks, as in a signal handler
+    except RuntimeError:  # pragma: no cover - between two tasks, as in a signal handler
         return None
 
 

@@ -58,7 +58,7 @@ def tell(process: Process, reason: object) -> None:
         peer.signal(process.pid, reason, linked=True)
     for monitor in list(process.monitored_by or ()):
         process.remove_monitor(monitor)
-        if not monitor.watcher.dead:
+        if not monitor.watcher.dead:  # pragma: no branch - the monitors of the dead are gone
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
     for watcher in list(process.watchers or ()):
         watcher(process)

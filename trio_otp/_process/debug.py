@@ -161,10 +161,9 @@ class Debug:
             state = DONE
             shown = f"{bounded(function)} of {self._process.pid!r}"
             self._notice(f"the debug function {shown} is removed: {bounded(reason_of(exc))}")
-        if name in self._functions:  # it may have been replaced or removed by itself
-            self._functions[name] = (function, state)
-            if isinstance(state, str) and state == DONE:
-                self.remove(name)
+        self._functions[name] = (function, state)
+        if isinstance(state, str) and state == DONE:
+            self.remove(name)
 
     async def admit(self, message: Any) -> Any:
         """Hold a message at the gates; return what is handled in its place."""
@@ -333,6 +332,4 @@ def switch_on(process: Process, options: Iterable[Any]) -> None:
             case (_, function, *more):
                 state, name = (*more, None, None)[:2]
                 debug.install(function if name is None else name, function, state)
-            case _:
-                pass
     debug.settle()

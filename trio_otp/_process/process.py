@@ -301,7 +301,7 @@ class Process(ProcessState):
             self.pending_exit = reason
         self.runs_terminate = True  # so that a kill outdoes any other reason
         self.own_extras().retired = True
-        if self.children is not None:
+        if self.children is not None:  # pragma: no branch - what ends so has had some
             self.waits_for = self.children.processes
         if self.pending_exit is KILLED:
             self.die(KILLED)

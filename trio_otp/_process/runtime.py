@@ -127,7 +127,9 @@ def calling_process() -> Process | None:
         return None
     try:
         return process if process.task is trio.lowlevel.current_task() else None
-    except RuntimeError:  # of no task: a callback that has the context of one
+    except (
+        RuntimeError
+    ):  # pragma: no cover - a callback that has the context of a task, and is none
         return None
 
 

@@ -68,7 +68,7 @@ class _Buffer(Mailbox):
         except trio.WouldBlock:
             self.dropped += 1
             self.owner.runtime.drop(self.owner.pid, message, "the buffer of a subscription is full")
-        except trio.BrokenResourceError:  # its block has been left, and it has yet to die
+        except trio.BrokenResourceError:  # pragma: no cover - its block was left, it has yet to die
             self.owner.runtime.drop(self.owner.pid, message, "the subscription has ended")
         else:
             return None
@@ -132,7 +132,7 @@ class _Buffer(Mailbox):
             try:
                 return await self.outlet.receive()
             except trio.ClosedResourceError:
-                if not self.queue:
+                if not self.queue:  # pragma: no branch - the last ones came as it was closed
                     raise
         return self.queue.popleft() if self.queue else await self.read()  # another task was faster
 

@@ -137,7 +137,7 @@ class Start:
 
     def expire(self) -> None:
         """Init took too long: the process is killed, its end answers the starter."""
-        if not self.done:  # else the starter is about to run
+        if not self.done:  # pragma: no branch - else the starter is about to run
             self.timed_out = True
             self.process.exit_with(KILLED)
 
@@ -145,7 +145,7 @@ class Start:
         """Fail the start, as nobody wants it any more; one whose init is over is left alone."""
         process: Process | None = getattr(self, "process", None)
         if process is None:
-            if self.waiting is not None:
+            if self.waiting is not None:  # pragma: no branch - else it fails by itself
                 self.waiting.cancel(reason="the caller of the start was cancelled")
         elif process.starting is self:
             process.exit_with(SHUTDOWN, run_terminate=True)

@@ -193,5 +193,5 @@ async def open_supervisor(
             raise
         raise_beside(exc, failure)
     leave_wait(waiter)
-    if handle is not None:
+    if handle is not None:  # pragma: no branch - what does not start raises
         handle._raise_failure()

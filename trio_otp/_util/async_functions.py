@@ -48,7 +48,9 @@ def gives_awaitable(function: Any) -> bool | None:
         if flags & _ASYNC or inspect.iscoroutinefunction(function):
             return True
         return False if _is_plain(inner) else None
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(
+        function
+    ):  # pragma: no cover - only a mark of Python 3.12 says so
         return True
     return False if _is_plain_builtin(inner) else None
 
@@ -143,7 +145,9 @@ def _is_said_plain(function: FunctionType) -> bool:
         return False
     try:
         said: Any = function.__annotations__.get("return", function)
-    except Exception:  # it may compute its annotations, of names that are not there yet
+    except (
+        Exception
+    ):  # pragma: no cover - Python 3.14 computes them, of names that may not be there
         return False
     if isinstance(said, str):
         return said.partition("[")[0] in _NEVER_AWAITED_NAMES

@@ -57,7 +57,7 @@ class Cell:
 
     def fail(self, error: BaseException) -> None:
         """End it with an error, unless it has a result."""
-        if not self.done:
+        if not self.done:  # pragma: no branch - those that are done are not asked
             self._result = self._result or outcome.Error(error)
             self._finish()
 

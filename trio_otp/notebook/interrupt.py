@@ -65,12 +65,12 @@ def _is_users(innermost: FrameType) -> bool:
         if module.partition(".")[0] in OURS:
             return False
         frame = frame.f_back
-    return False
+    return False  # pragma: no cover - the thread of the loop begins in ours
 
 
 def _tell(loop: Loop) -> None:
     frame = sys._current_frames().get(loop.thread.ident or 0)
-    if frame is not None:
+    if frame is not None:  # pragma: no branch - a thread that runs has a frame
         where = "".join(traceback.format_stack(frame)[-3:])
         sys.stderr.write(
             "The cell cannot be interrupted yet: this code keeps the loop busy. Interrupt again to "

@@ -96,7 +96,7 @@ class Notebook:
             interrupt(self._loop, cell)
             return cell.wait()
         except KeyboardInterrupt:
-            if cell.done:
+            if cell.done:  # pragma: no cover - the interrupt came as it ended
                 return cell.wait()
             raise KeyboardInterrupt(STILL_ENDING) from None
 
@@ -143,7 +143,9 @@ def _run_nested(shell: Shell, coro: Coroutine[Any, Any, Any]) -> Any:
         coro.send(None)
     except StopIteration as stop:
         return stop.value
-    raise AssertionError("IPython awaits in a cell without await")
+    raise AssertionError(
+        "IPython awaits in a cell without await"
+    )  # pragma: no cover - an invariant
 
 
 def _show(

@@ -98,7 +98,7 @@ else:
             return _find(__name__, _LATE_NAMES, name)
         except ModuleNotFoundError as exc:
             if name != "ServerMachine" or str(exc.name).partition(".")[0] != "hypothesis":
-                raise
+                raise  # pragma: no cover - all else is there with Python and Trio
             from .without_hypothesis import ServerMachine  # noqa: PLC0415 - as all others
 
             return ServerMachine

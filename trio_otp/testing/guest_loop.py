@@ -132,10 +132,14 @@ class GuestLoop(Handle):
         while not enough():
             if self._end is not None:
                 self._raise_end()
-                raise RuntimeError("the run has ended")
+                raise RuntimeError(
+                    "the run has ended"
+                )  # pragma: no cover - it ends by an error or by `close`
             try:
                 step = self._ready.get(timeout=PATIENCE)
-            except Empty:
+            except (
+                Empty
+            ):  # pragma: no cover - which of both limits is met first, the machine decides
                 until = 0.0
             else:
                 step()
