@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from .._behaviour.messages import Handled
+from .._behaviour.messages import Handled, content_of
 from .._process.pid import Pid
 from .._process.request import From
 from .._process.runtime import runtime
@@ -37,7 +37,7 @@ def log_dropped(ref: object, message: object, why: str) -> None:
 
 def _shown(ref: object, message: object) -> str:
     """Return what is shown of a message."""
-    process = _process(ref)
+    process, message = _process(ref), content_of(message)
     if process is not None and process.alive and not takes_status(process.instance):
         return bounded(message)
     method: Any = getattr(message, "method", None) if isinstance(message, Handled) else None
