@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inside import parse_setting
+from inside import parse_setting, parser
 from paths import ROOT
 
 import trio_otp as otp
@@ -407,3 +408,22 @@ def test_variables_in_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> 
         otp.run(Small, env_prefix="SMALL")
     with pytest.raises(otp.SpecError, match="env_prefix='': expected letters"):
         otp.run(Small, env_prefix="")
+
+
+def commands() -> list[str]:
+    """Return the command lines of the pages: of shells, of a unit of systemd, of a Dockerfile."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    found = re.findall(r"^(?:\$ |ExecStart=\S*/)?trio-otp (run .*)$", text, re.MULTILINE)
+    entry, more = re.search(r"^ENTRYPOINT (.*)\nCMD (.*)$", text, re.MULTILINE).groups()  # type: ignore[union-attr]  # it is there
+    return [*found, " ".join([*json.loads(entry), *json.loads(more)]).removeprefix("trio-otp ")]
+
+
+def test_commands_of_the_pages_are_accepted() -> None:
+    """Each option that a page shows is one, and what follows it is a value."""
+    found = commands()
+    assert len(found) >= 4
+    for command in found:
+        given, rest = parser().parse_known_args(command.split())
+        assert [] == rest
+        assert "shop.app:Shop" == given.application

@@ -147,6 +147,13 @@ def _from_variables(application: type[Application], prefix: str) -> dict[str, An
     return given.settings
 
 
+def _end_by(signum: int) -> None:  # pragma: no cover - it ends the program, data and all
+    """End the program at once, as by that signal."""
+    signal.signal(signum, signal.SIG_DFL)
+    signal.raise_signal(signum)
+    os._exit(128 + signum)  # the first process of a container does not die of its own signals
+
+
 class _Program:
     """One `otp.run`: the signals it got, and what they do to the run."""
 
@@ -175,11 +182,8 @@ class _Program:
             self._soon(self.reloads.ask)
             return
         self.received.append(signum)
-        if (
-            len(self.received) > 2 + self.cut
-        ):  # pragma: no cover - it ends the program, data and all
-            signal.signal(signum, signal.SIG_DFL)
-            signal.raise_signal(signum)
+        if len(self.received) > 2 + self.cut:
+            _end_by(signum)
         self._soon(self._act, len(self.received))
 
     def _line(self, text: str, level: str) -> str:
