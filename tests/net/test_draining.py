@@ -268,8 +268,8 @@ async def test_draining_that_is_cut_short_ends_in_order(autojump_clock: Any) -> 
             for name, memory in (("one", one), ("two", two))
         ]
         async with otp.open_supervisor(children):
+            assert not cut_draining()  # nobody is connected
             assert (b"A", b"B") == (await ask(one.connect(), b"a"), await ask(two.connect(), b"b"))
-            assert not cut_draining()  # nothing is waited for
             nursery.start_soon(cut_later)
     assert 1 == trio.current_time() - began
 
@@ -353,3 +353,21 @@ async def test_in_plain_code_nothing_drains(autojump_clock: Any) -> None:
     assert scope.cancelled_caught
     with pytest.raises(otp.NotInRun):
         await trio.to_thread.run_sync(otp.is_draining)
+
+
+async def test_draining_may_be_cut_before_it_has_begun(autojump_clock: Any) -> None:
+    """Who sends a second signal does not know which part of the program is being stopped."""
+    memory = Memory()
+
+    async def slow() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2)
+
+    supervisor = otp.open_supervisor([service(deaf, opens=memory.open), slow])
+    async with trio.open_nursery() as nursery, supervisor:
+        assert b"A" == await ask(memory.connect(), b"a")
+        nursery.start_soon(cut_later)
+    assert 2 == trio.current_time()

@@ -49,7 +49,7 @@ class ConnectionsLoop(DynamicLoop):
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Run the body of the process."""
         assert self.process.children is not None
-        self.draining = Draining(self.process.children.trio_nursery)
+        self.draining = Draining(self.process.children.trio_nursery, self._has_living)
         self.process.add_watcher(lambda _: self.draining.forget())
         await super().run(make)
 
@@ -69,6 +69,9 @@ class ConnectionsLoop(DynamicLoop):
             await self._wait_for_connections()
         self.slots = {pid: slot for pid, slot in self.slots.items() if pid._process is not None}
         await super().stop_children(interrupt=interrupt)
+
+    def _has_living(self) -> bool:
+        return any(pid._process is not None for pid in self.slots)
 
     def _is_planned(self) -> bool:
         """Check whether somebody asked for the end: not if it, or its parent, was killed."""

@@ -18,14 +18,22 @@ from .._util.public import public
 from .runtime import need_task, runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 class Draining:
-    """Whether what lives in one nursery is to end soon, and who waits for that."""
+    """Whether what lives in one nursery is to end soon, and who waits for that.
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    Args:
+        nursery: where it lives.
+        is_waited_for: whether something lives there that will get time to end, if there is any.
+    """
+
+    def __init__(
+        self, nursery: trio.Nursery, is_waited_for: Callable[[], bool] = lambda: False
+    ) -> None:
         self._nursery = nursery
+        self.is_waited_for = is_waited_for
         self._drains: _Drains = _of_run()
         self._drains.by_nursery[nursery] = self
         self._begun: trio.Event = trio.Event()
@@ -80,12 +88,10 @@ class Draining:
         finally:
             self._limit = None
 
-    def cut(self) -> bool:
-        """Wait no longer for what is in hand; return whether it was waited for."""
-        if self._limit is None:
-            return False
-        self._limit.cancel(reason="draining is cut short")
-        return True
+    def cut(self) -> None:
+        """Wait no longer for what is in hand."""
+        if self._limit is not None:
+            self._limit.cancel(reason="draining is cut short")
 
 
 class _Drains:
@@ -109,11 +115,17 @@ def _of_run() -> _Drains:
 
 @enable_ki_protection
 def cut_draining() -> bool:
-    """Cut all draining of this run short, if there is any now; return whether there is."""
+    """Cut all draining of this run short, now and later; return False if there is nothing to cut.
+
+    Whether it has begun does not count: who asks for that does not know what is stopped when.
+    """
     drains = _of_run()
-    cut = [draining.cut() for draining in drains.by_nursery.values()]
-    drains.cut = drains.cut or any(cut)
-    return any(cut)
+    if not any(draining.is_waited_for() for draining in drains.by_nursery.values()):
+        return False
+    drains.cut = True
+    for draining in drains.by_nursery.values():
+        draining.cut()
+    return True
 
 
 def _nearest() -> Draining | None:
