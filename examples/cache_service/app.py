@@ -6,10 +6,11 @@ The children start in this order and stop in the opposite one: whatever a child 
 before it and outlives it.
 
 1. `DatabaseLock`: a second service on the same file does not start.
-2. `Repo`, the durable store: without it there is nothing to serve.
-3. `Keyspaces`, the registry in which workers are found.
-4. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
-5. `Endpoint`, last: nobody can connect before the rest is there.
+2. `DatabaseCheck`, which ends at once: a service does not start on what is no database.
+3. `Repo`, the durable store: without it there is nothing to serve.
+4. `Keyspaces`, the registry in which workers are found.
+5. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
+6. `Endpoint`, last: nobody can connect before the rest is there.
 
 The strategy is one_for_one, because a fault should cost as little as it can. The endpoint needs
 no certain Repo or worker, it looks them up by name for every command, so connections stay while
@@ -24,17 +25,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import trio
-
 import trio_otp as otp
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Settings, serve
 from .lock import hold_lock
-from .repo import Repo
+from .repo import Repo, check_store
 from .worker import KEYSPACES, WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import trio
 
 TOP: Final = "CacheSupervisor"
 ENDPOINT: Final = "Endpoint"
@@ -45,11 +46,12 @@ class CacheService(otp.Application):
     """A cache that Redis clients talk to.
 
     Environment:
-        host: the address to listen on; everybody who can reach it can read and write.
+        host: the address to listen on; without `requirepass`, everybody who can reach it can read
+            and write.
         port: 0 takes a free one, see `port_of`.
         path: the database; the directory has to be there.
-        keyspaces: how many SELECT can choose from.
-        max_clients: how many connections are served at a time.
+        keyspaces, max_clients, requirepass, timeout, stall_timeout, max_client_memory: see
+            `Settings`.
         export_dir: the directory below which EXPORT writes files; empty: EXPORT is off.
     """
 
@@ -60,6 +62,10 @@ class CacheService(otp.Application):
         "path": "cache.db",
         "keyspaces": 16,
         "max_clients": 10_000,
+        "requirepass": "",
+        "timeout": 0.0,
+        "stall_timeout": 60.0,
+        "max_client_memory": 64 * 1024 * 1024,
         "export_dir": "",
     }
 
@@ -67,26 +73,33 @@ class CacheService(otp.Application):
         """Describe the top supervisor."""
         env = self.environment
         path = Path(env["path"])
-        endpoint = Endpoint(
-            keyspaces=int(env["keyspaces"]),
-            max_clients=int(env["max_clients"]),
-            export_dir=_directory(env["export_dir"]),
-        )
+        endpoint = Endpoint(_settings(env))
         return otp.child(
             otp.Supervisor,
             [
                 otp.child(hold_lock, path).having(name=LOCK),
+                otp.child(check_store, path).having(id="DatabaseCheck", restart="temporary"),
                 otp.child(Repo, path).having(name=Repo),
                 otp.child(otp.Registry, keys="unique").having(name=KEYSPACES.name),
                 # One death of the Repo may take a worker of every keyspace with it.
                 otp.child(otp.DynamicSupervisor, max_restarts=100).having(name=WORKERS),
-                otp.child(
-                    trio.serve_tcp, endpoint.handle, int(env["port"]), host=env["host"]
-                ).having(name=ENDPOINT),
+                otp.child(serve, endpoint, int(env["port"]), env["host"]).having(name=ENDPOINT),
             ],
             strategy="one_for_one",
             max_restarts=10,
         ).having(name=TOP)
+
+
+def _settings(env: Mapping[str, Any]) -> Settings:
+    return Settings(
+        keyspaces=int(env["keyspaces"]),
+        max_clients=int(env["max_clients"]),
+        requirepass=str(env["requirepass"]),
+        timeout=float(env["timeout"]),
+        stall_timeout=float(env["stall_timeout"]),
+        max_client_memory=int(env["max_client_memory"]),
+        export_dir=_directory(env["export_dir"]),
+    )
 
 
 def _directory(setting: str | Path) -> Path | None:

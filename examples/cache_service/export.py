@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import trio
 
-from .commands import export_parts
+from .parsing import export_parts
 from .private import open_private
 from .resp import array, bulk
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard, assert_never
@@ -47,6 +48,7 @@ from .commands import (
     Ttl,
     integer,
 )
+from .key_order import KeyOrder
 from .resp import NIL, OK, bulk, error
 from .resp import integer as number_reply
 from .store import Delete as Remove
@@ -71,6 +73,17 @@ def reads_only(batch: Sequence[KeyCommand]) -> TypeGuard[Sequence[ReadCommand]]:
     return all(isinstance(command, Get | Exists | Ttl | DbSize) for command in batch)
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What INFO tells of a keyspace."""
+
+    keys: int
+    expires: int  # of them
+    hits: int = 0  # reads that found an entry, since the start of its worker
+    misses: int = 0
+    expired: int = 0  # entries that were swept
+
+
 class Keyspace:
     """The entries of one keyspace.
 
@@ -83,7 +96,8 @@ class Keyspace:
     # Invariant: the newest state of a key is that in `_waiting`, else in `_leaving`, else in
     # `_fresh`, else in `_settled`; None stands for an entry that has been removed. `_fresh` is
     # what was confirmed while `_settled` is frozen. `_mortal` are the keys of confirmed entries
-    # with an end, the one to be looked at next first; it may name others too.
+    # with an end, the one to be looked at next first; it may name others too. `_order` has the
+    # keys of confirmed entries.
 
     def __init__(
         self, number: int, entries: dict[bytes, Entry], clock: Callable[[], float]
@@ -95,7 +109,9 @@ class Keyspace:
         self._leaving: dict[bytes, Entry | None] = {}
         self._waiting: dict[bytes, Entry | None] = {}
         self._mortal = OrderedDict.fromkeys(k for k, e in entries.items() if _is_mortal(e))
+        self._order = KeyOrder(entries)
         self._frozen = False
+        self._hits = self._misses = self._expired = 0
 
     def __repr__(self) -> str:
         return (
@@ -137,7 +153,7 @@ class Keyspace:
     def _reply(self, command: KeyCommand, find: Find, now: float) -> bytes:
         match command:
             case Get(key):
-                entry = _living(find(key), now)
+                entry = self._look_up(key, find, now)
                 return NIL if entry is None else bulk(entry.value)
             case Set():
                 return self._set(command, now)
@@ -148,13 +164,22 @@ class Keyspace:
             case Expire(key, lifetime):
                 return number_reply(self._expire(key, lifetime, now))
             case Exists(keys):
-                return number_reply(sum(_living(find(key), now) is not None for key in keys))
+                found = [self._look_up(key, find, now) for key in keys]
+                return number_reply(sum(entry is not None for entry in found))
             case Ttl(key, unit):
-                return number_reply(_time_left(_living(find(key), now), unit, now))
+                return number_reply(_time_left(self._look_up(key, find, now), unit, now))
             case DbSize():
                 return number_reply(self._count(pending=find == self._newest))
             case _:
                 assert_never(command)
+
+    def _look_up(self, key: bytes, find: Find, now: float) -> Entry | None:
+        entry = _living(find(key), now)
+        if entry is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return entry
 
     def _set(self, command: Set, now: float) -> bytes:
         key = command.key
@@ -204,6 +229,19 @@ class Keyspace:
     def _confirmed(self, key: bytes) -> Entry | None:
         return self._fresh[key] if key in self._fresh else self._settled.get(key)
 
+    # -- what is there -----------------------------------------------------------------------
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """List some of the keys of confirmed entries; see `KeyOrder.page`."""
+        now = self._clock()
+        following, keys = self._order.page(cursor, count)
+        return following, [key for key in keys if _living(self._confirmed(key), now) is not None]
+
+    def facts(self) -> Facts:
+        """Count what is confirmed."""
+        keys = self._count(pending=False)
+        return Facts(keys, len(self._mortal), self._hits, self._misses, self._expired)
+
     # -- the way to the store ----------------------------------------------------------------
 
     @property
@@ -248,6 +286,10 @@ class Keyspace:
             self._mortal[key] = None
         else:
             self._mortal.pop(key, None)
+        if entry is None:
+            self._order.discard(key)
+        else:
+            self._order.add(key)
 
     # -- expiry ------------------------------------------------------------------------------
 
@@ -268,6 +310,7 @@ class Keyspace:
         if pending or _living(self._confirmed(key), now) is not None:
             return False
         self._waiting[key] = None
+        self._expired += 1
         return True
 
     # -- export ------------------------------------------------------------------------------

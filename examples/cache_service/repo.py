@@ -8,31 +8,41 @@ the more callers share the price of forcing the disk.
 The two are linked. Whatever ends one ends the other, the writer closes the store on its way out,
 and the callers hear of the end at once. A thread that a killed pair leaves behind may finish its
 commit, but begins no other: see `store.py`.
+
+A disk that is full and a page that is corrupt end nothing: a new process would meet the same. Who
+asked is told, the log has a line, and the next one who asks may find it mended.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from sqlite3 import SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import outcome
 import trio
 
 import trio_otp as otp
 
-from .store import Entry, Store
+from .keyspace import Facts
+from .store import Entry, Store, is_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .store import Operation
 
     Entries: TypeAlias = dict[bytes, Entry]
+
+Subject: TypeAlias = tuple[Literal["reading", "writing"], int | None]  # a keyspace
+_FAULTS: Final = (sqlite3.Error, OSError)
+_log = logging.getLogger("examples.cache_service")
 
 
 class StoreRefused(Exception):
@@ -41,25 +51,36 @@ class StoreRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a repo has done since its start, and how many callers wait for it."""
+    """What a repo has done since its start, and how it is now.
+
+    Args:
+        commits: how many there were.
+        operations: how many they stored.
+        waiting: how many callers wait.
+        faults: why a keyspace cannot be read, or written, at present.
+        sizes: the keyspaces as they were when the store was opened.
+    """
 
     commits: int
     operations: int
     waiting: int
+    faults: Mapping[Subject, str] = field(default_factory=dict[Subject, str])
+    sizes: Mapping[int, Facts] = field(default_factory=dict[int, Facts], repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Commit:
-    """A request to store something, or several of them as one."""
+class _Write:
+    """A request to store operations, all or none."""
 
     operations: Sequence[Operation]
-    callers: Sequence[otp.From[Any]]
+    caller: otp.From[Any]
 
     def __repr__(self) -> str:
-        return f"<{len(self.operations)} operations of {len(self.callers)} callers>"
+        return f"<{len(self.operations)} operations>"
 
-    def carry_out(self, store: Store) -> None:
-        store.apply(self.operations)
+    @property
+    def subject(self) -> Subject:
+        return "writing", self.operations[0].keyspace if self.operations else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +88,43 @@ class _Load:
     """A request to read a keyspace."""
 
     keyspace: int
-    callers: Sequence[otp.From[Any]]
+    caller: otp.From[Any]
 
-    def carry_out(self, store: Store) -> Entries:
-        return store.load(self.keyspace)
+    @property
+    def subject(self) -> Subject:
+        return "reading", self.keyspace
+
+    @property
+    def requests(self) -> Sequence[_Load]:
+        return [self]
+
+    def carry_out(self, store: Store) -> list[_Answer]:
+        return [_Answer(self, store.load(self.keyspace))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a request: a value, or the error of the store."""
+
+    request: _Write | _Load
+    value: Any = field(repr=False, default=None)
+    error: str | None = None
+
+    def send(self) -> None:
+        refused = self.error is not None
+        value = outcome.Error(StoreRefused(self.error)) if refused else self.value
+        otp.reply(self.request.caller, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """Writes that are carried out as one."""
+
+    requests: Sequence[_Write]
+
+    def carry_out(self, store: Store) -> list[_Answer]:
+        store.apply([operation for write in self.requests for operation in write.operations])
+        return [_Answer(write) for write in self.requests]
 
 
 _Job: TypeAlias = _Commit | _Load
@@ -80,15 +134,7 @@ _Job: TypeAlias = _Commit | _Load
 class _Done:
     """What the writer tells when it has finished a job."""
 
-    job: _Job
-    value: Any = field(repr=False, default=None)
-    error: str | None = None
-
-    def answer(self) -> None:
-        """Tell everybody who asked for it; an outcome serves one of them only."""
-        for caller in self.job.callers:
-            refused = self.error is not None
-            otp.reply(caller, outcome.Error(StoreRefused(self.error)) if refused else self.value)
+    answers: Sequence[_Answer]
 
 
 class Repo(otp.GenServer):
@@ -107,9 +153,10 @@ class Repo(otp.GenServer):
         self._current: _Job | None = None
         self._commits = 0
         self._operations = 0
+        self._faults: dict[Subject, str] = {}
 
     async def init(self) -> None:
-        """Open the store; the start fails if that does."""
+        """Open the store; while that fails, requests are refused."""
         writer = otp.child(own_store, otp.self(), self._path, self._clock)
         self._writer = await otp.start_link(writer)
 
@@ -120,7 +167,7 @@ class Repo(otp.GenServer):
         Raises:
             StoreRefused: in the caller; nothing of them is stored.
         """
-        self._queue.append(_Commit(operations, [from_]))
+        self._queue.append(_Commit([_Write(operations, from_)]))
         self._next()
 
     @otp.on_call_deferred(timeout=None)
@@ -130,26 +177,48 @@ class Repo(otp.GenServer):
         Raises:
             StoreRefused: in the caller, if it cannot be read.
         """
-        self._queue.append(_Load(keyspace, [from_]))
+        self._queue.append(_Load(keyspace, from_))
         self._next()
 
     @otp.on_call
     def stats(self) -> Stats:
-        """Tell how much has been stored."""
+        """Tell how much has been stored, and what is wrong."""
         jobs = [*self._queue, *([self._current] if self._current else [])]
-        return Stats(self._commits, self._operations, sum(len(job.callers) for job in jobs))
+        waiting = sum(len(job.requests) for job in jobs)
+        sizes: dict[int, Facts] = otp.process_info(self._writer).started if self._writer else {}
+        return Stats(self._commits, self._operations, waiting, dict(self._faults), sizes)
 
     @otp.on_info(_Done)
     def _done(self, done: _Done) -> None:
-        if isinstance(done.job, _Commit) and done.error is None:
-            self._commits += 1
-            self._operations += len(done.job.operations)
-        done.answer()
+        stored = [answer.request for answer in done.answers if answer.error is None]
+        writes = [request for request in stored if isinstance(request, _Write)]
+        self._commits += bool(writes)
+        self._operations += sum(len(write.operations) for write in writes)
+        for answer in done.answers:
+            self._note(answer)
+            answer.send()
         self._current = None
         self._next()
 
+    def _note(self, answer: _Answer) -> None:
+        """Log a fault when it begins, and when it is over."""
+        deed, keyspace = subject = answer.request.subject
+        before = self._faults.pop(subject, None)
+        if answer.error is not None:
+            self._faults[subject] = answer.error
+            if answer.error != before:
+                _log.error(
+                    "errors %s keyspace %s of %s: %s; clients are told MISCONF",
+                    deed,
+                    keyspace,
+                    self._path,
+                    answer.error,
+                )
+        elif before is not None:
+            _log.info("no more errors %s keyspace %s of %s", deed, keyspace, self._path)
+
     def _next(self) -> None:
-        """Return the writer the next job, unless it has one."""
+        """Give the writer the next job, unless it has one."""
         if self._current is None and self._queue:
             assert self._writer is not None
             self._current = self._take_commits() or self._queue.popleft()
@@ -157,18 +226,39 @@ class Repo(otp.GenServer):
 
     def _take_commits(self) -> _Commit | None:
         """Make one commit of all that are at the head of the queue."""
-        commits: list[_Commit] = []
+        writes: list[_Write] = []
         while self._queue and isinstance(job := self._queue[0], _Commit):
-            commits.append(job)
+            writes += job.requests
             self._queue.popleft()
-        if not commits:
-            return None
-        operations = [operation for commit in commits for operation in commit.operations]
-        return _Commit(operations, [c for commit in commits for c in commit.callers])
+        return _Commit(writes) if writes else None
 
     def format_status(self) -> object:
         """Leave the entries themselves out of reports."""
         return {"path": self._path, "current": self._current, "queued": len(self._queue)}
+
+
+class _LazyStore:
+    """The store, which is opened when it can be; for one worker thread at a time."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._store: Store | None = None
+
+    def get(self) -> Store:
+        if self._store is None:
+            self._store = Store.open(self._path, clock=self._clock)
+        return self._store
+
+    def sizes(self) -> dict[int, Facts]:
+        """Open it, and count what is there; none if that fails, which the next request tells."""
+        with suppress(*_FAULTS):
+            return {number: Facts(*size) for number, size in self.get().sizes().items()}
+        return {}
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
 
 
 async def own_store(  # noqa: ASYNC114  (a child is started by what otp.child makes of it)
@@ -176,7 +266,7 @@ async def own_store(  # noqa: ASYNC114  (a child is started by what otp.child ma
     path: Path,
     clock: Callable[[], float],
     *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[dict[int, Facts]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Be the writer: open the store, do one job at a time, close it whatever happens.
 
@@ -184,22 +274,49 @@ async def own_store(  # noqa: ASYNC114  (a child is started by what otp.child ma
         repo: who sends the jobs, and is told when each is done.
         path: the database.
         clock: gives the Unix time in seconds.
-        task_status: told when the store is open.
+        task_status: told what is in the store, when that has been tried to be opened.
     """
-    store = await trio.to_thread.run_sync(partial(Store.open, path, clock=clock))
+    store = _LazyStore(path, clock)
     try:
-        task_status.started()
+        task_status.started(await trio.to_thread.run_sync(store.sizes))
         while True:
             job = await otp.receive((_Commit, _Load))
-            otp.send(repo, await trio.to_thread.run_sync(_carry_out, job, store))
+            otp.send(repo, _Done(await trio.to_thread.run_sync(_carry_out, job, store)))
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(store.close)
 
 
-def _carry_out(job: _Job, store: Store) -> _Done:
-    """Do a job; an error of SQLite is an answer, any other one ends the writer."""
+def _carry_out(job: _Job, store: _LazyStore) -> list[_Answer]:
+    """Do a job; an error of the store is an answer, any other one ends the writer."""
     try:
-        return _Done(job, job.carry_out(store))
+        return job.carry_out(store.get())
+    except _FAULTS as exc:
+        # A page that one of the writes needs is no reason to refuse the others.
+        if isinstance(job, _Commit) and len(job.requests) > 1 and is_fault(exc, SQLITE_CORRUPT):
+            alone = [_carry_out(_Commit([write]), store) for write in job.requests]
+            return [answer for answers in alone for answer in answers]
+        return [_Answer(request, error=str(exc)) for request in job.requests]
+
+
+async def check_store(  # noqa: ASYNC114  (a child is started by what otp.child makes of it)
+    path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Fail at the start of the service if the path is a mistake: no database, no directory.
+
+    A disk that is full or a file that is damaged is no mistake; clients are told of it later.
+
+    Args:
+        path: the database; it is made if there is none.
+        task_status: told when it has been looked at.
+    """
+    await trio.to_thread.run_sync(_check, path)
+    task_status.started()
+
+
+def _check(path: Path) -> None:
+    try:
+        Store.open(path).close()
     except sqlite3.Error as exc:
-        return _Done(job, error=f"{type(exc).__name__}: {exc}")
+        if not is_fault(exc, SQLITE_FULL, SQLITE_IOERR, SQLITE_CORRUPT):
+            raise

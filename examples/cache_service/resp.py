@@ -58,12 +58,17 @@ class Limits:
         args: the most arguments of one command, its name included.
         line: the longest inline command, in bytes.
         command: the most bytes of all arguments of one command together.
+        fault: what an argument or a command that is larger is called.
     """
 
     bulk: int = 512 * 1024
     args: int = 1024
     line: int = 64 * 1024
     command: int = 4 * 1024 * 1024
+    fault: str = "invalid"
+
+
+ARGUMENT_COST: Final = 64  # bytes that one takes in memory beside its own
 
 
 class RequestParser:
@@ -73,7 +78,7 @@ class RequestParser:
     being requests, after the commands before it, and again at every later try.
 
     Args:
-        limits: what one request may cost.
+        limits: what one request may cost; to be changed between two commands only.
     """
 
     # Invariants: `_buffer[_at:]` is not parsed yet, and has no line end before `_seen`. `_missing`
@@ -81,7 +86,7 @@ class RequestParser:
     # has; `_body` is the length of the argument whose bytes come next, None where a line does.
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._buffer = bytearray()
         self._at = 0
         self._seen = 0
@@ -99,6 +104,15 @@ class RequestParser:
         """
         if self._error is None:
             self._buffer += data
+
+    @property
+    def held(self) -> int:
+        """The bytes that are kept of a command that is not complete, 0 if there is none."""
+        unparsed = len(self._buffer) - self._at
+        if not self._missing:
+            return unparsed
+        parsed = self._size - (self._body or 0)
+        return unparsed + parsed + (1 + len(self._args)) * ARGUMENT_COST
 
     def __iter__(self) -> Iterator[list[bytes]]:
         while (command := self.next_command()) is not None:
@@ -128,7 +142,7 @@ class RequestParser:
 
         It does what the steps do, only faster. For whatever is not so plain, it changes nothing.
         """
-        buffer, limits = self._buffer, self._limits
+        buffer, limits = self._buffer, self.limits
         head = None if self._missing else _HEAD.match(buffer, self._at)
         if head is None or (count := int(head[1])) > limits.args:
             return None
@@ -179,7 +193,7 @@ class RequestParser:
         end = self._buffer.find(b"\n", self._seen)
         found = end >= 0
         length = (end if found else len(self._buffer)) - self._at
-        if length > self._limits.line:
+        if length > self.limits.line:
             self._fail(self._what_is_too_big())
         self._seen = end + 1 if found else len(self._buffer)
         if not found:
@@ -197,20 +211,23 @@ class RequestParser:
 
     def _start_command(self, line: bytes) -> None:
         count = _number(line[1:])
-        if count is None or count > self._limits.args:
-            self._fail("invalid multibulk length")
+        if count is None or count > self.limits.args:
+            self._fail(f"{self._fault_of(count)} multibulk length")
         self._missing = max(count, 0)  # as in Redis, an empty or a null array is no command
 
     def _start_argument(self, line: bytes) -> None:
         if not line.startswith(b"$"):
             self._fail(f"expected '$', got '{_shown(line)}'")
         length = _number(line[1:])
-        if length is None or not 0 <= length <= self._limits.bulk:
-            self._fail("invalid bulk length")
+        if length is None or not 0 <= length <= self.limits.bulk:
+            self._fail(f"{self._fault_of(length)} bulk length")
         self._size += length
-        if self._size > self._limits.command:
+        if self._size > self.limits.command:
             self._fail("too big command")
         self._body = length
+
+    def _fault_of(self, number: int | None) -> str:
+        return "invalid" if number is None or number < 0 else self.limits.fault
 
     def _take_argument(self, length: int) -> bool:
         end = self._at + length
@@ -228,7 +245,7 @@ class RequestParser:
         words = _split_words(line)
         if words is None:
             self._fail("unbalanced quotes in request")
-        if len(words) > self._limits.args:
+        if len(words) > self.limits.args:
             self._fail("too many arguments in inline request")
         return words
 

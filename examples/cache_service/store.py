@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias, assert_never
 
@@ -58,7 +58,13 @@ _LOAD = """
 SELECT key, value, expires_at FROM entries
 WHERE keyspace = ? AND (expires_at IS NULL OR expires_at > ?)
 """
+_SIZES = "SELECT keyspace, count(*), count(expires_at) FROM entries GROUP BY keyspace"
 _PURGE = "DELETE FROM entries WHERE expires_at <= ?"
+
+
+def is_fault(error: Exception, *codes: int) -> bool:
+    """Check whether an error of SQLite is one of some kinds, as `sqlite3.SQLITE_FULL`."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
 
 
 class Superseded(Exception):
@@ -149,9 +155,11 @@ class Store:
         now = self._clock()
         with self._transaction():
             self._connection.execute(_SCHEMA)
-            self._connection.execute(_PURGE, (now,))
             self._opening = self._openings() + 1
             self._connection.execute(f"PRAGMA user_version = {self._opening}")
+        # It reads all pages: one that is corrupt must not keep the others from being used.
+        with suppress(sqlite3.DatabaseError), self._transaction():
+            self._connection.execute(_PURGE, (now,))
 
     def _openings(self) -> int:
         (count,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -213,6 +221,11 @@ class Store:
         """
         rows = self._connection.execute(_LOAD, (keyspace, self._clock()))
         return {key: Entry(value, expires_at) for key, value, expires_at in rows}
+
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Count the entries of each keyspace that has some, and those of them that have an end."""
+        rows = self._connection.execute(_SIZES)
+        return {keyspace: (keys, expires) for keyspace, keys, expires in rows}
 
     def close(self) -> None:
         """Close the file; closing again does nothing."""

@@ -14,6 +14,8 @@ What it has in memory always agrees with the store, or it is not there at all:
   these writes get an error, and the worker goes on with what is confirmed.
 * The `Repo` dies with the parcel in hand: nobody knows what was stored. The worker crashes, which
   answers all its callers, and its supervisor starts it again; it then asks the disk.
+* The store cannot be read, for instance since a page is corrupt: commands get an error, and the
+  worker tries again now and then. To start anew would not help.
 * The registry dies, and the worker's name with it. The worker, being linked to it, dies as well:
   somebody may start another one for the keyspace, and one of the two would be wrong.
 """
@@ -21,6 +23,7 @@ What it has in memory always agrees with the store, or it is not there at all:
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,21 +34,26 @@ import trio_otp as otp
 
 from .commands import CommandError
 from .export import export
+from .glob import compile_pattern
 from .keyspace import Keyspace, reads_only
 from .repo import Repo, StoreRefused
 from .resp import OK, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from .commands import KeyCommand
+    from .glob import Matcher
+    from .keyspace import Facts
     from .store import Entry, Operation
 
 KEYSPACES: Final = otp.registry("Keyspaces")
 WORKERS: Final = "WorkerSupervisor"
 PATIENCE: Final = 10.0  # seconds a worker tries to load its keyspace before it gives up
 LONGEST_PATH: Final = 500  # characters of a path that an error quotes
+PAGE: Final = 1000  # keys that KEYS looks at before others have their turn
+RELOAD_EVERY: Final = 1.0  # seconds between two attempts to load a keyspace that is damaged
 SWEEP_EVERY: Final = 1.0  # seconds between two looks for entries past their end
 
 
@@ -81,6 +89,11 @@ class _Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class _Reload:
+    """It is time to try again to load the keyspace."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Sweep:
     """It is time to look for entries past their end."""
 
@@ -109,6 +122,7 @@ class CacheWorker(otp.GenServer, restart="transient"):
     def __init__(self, number: int, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._space = Keyspace(number, {}, clock)
+        self._fault: TryAgain | None = None  # why the keyspace could not be loaded
         self._leaving: list[_Waiter] = []
         self._waiting: list[_Waiter] = []
 
@@ -116,17 +130,27 @@ class CacheWorker(otp.GenServer, restart="transient"):
         """Be there at once, so that starting one worker does not hold up the start of others."""
         return otp.NoReply(continue_="load")
 
+    @otp.on_info(_Reload)
+    async def _reload(self, _: _Reload) -> None:
+        await self.handle_continue("load")
+
     async def handle_continue(self, token: object) -> None:
         """Load the keyspace; calls wait in the mailbox meanwhile."""
-        self._space = Keyspace(self._space.number, await self._load(), self._clock)
-        self._sweep_later()
+        try:
+            self._space = Keyspace(self._space.number, await self._load(), self._clock)
+        except StoreRefused as exc:
+            self._fault = TryAgain(f"MISCONF Errors reading the database file: {exc}")
+            otp.send_after(otp.self(), _Reload(), RELOAD_EVERY)
+        else:
+            self._fault = None
+            self._sweep_later()
 
     async def _load(self) -> dict[bytes, Entry]:
         with trio.fail_after(PATIENCE):
             while True:
                 try:
                     return await Repo.load(Repo, self._space.number)
-                except (otp.NoProcess, otp.ServerExited, StoreRefused):
+                except (otp.NoProcess, otp.ServerExited):
                     await trio.sleep(0.02)
 
     def format_status(self) -> object:
@@ -146,6 +170,9 @@ class CacheWorker(otp.GenServer, restart="transient"):
         Raises:
             TryAgain: in the caller; nothing of the batch has been stored.
         """
+        if self._fault is not None:
+            otp.reply(from_, outcome.Error(self._fault))
+            return
         if reads_only(batch):
             otp.reply(from_, self._space.read(batch))
             return
@@ -183,6 +210,28 @@ class CacheWorker(otp.GenServer, restart="transient"):
     def _lost(self, lost: _Lost) -> otp.Stop:
         return otp.Stop(OutcomeUnknown(f"the Repo ended: {lost.why!r}"))
 
+    @otp.on_call(raises=(TryAgain,))
+    def scan(self, cursor: int, count: int, fits: Matcher) -> tuple[int, list[bytes]]:
+        """List those of some keys that fit a pattern, as stored.
+
+        Args:
+            cursor: where to go on; 0 is the start.
+            count: how many keys are looked at, more or less.
+            fits: the pattern.
+
+        Returns:
+            The cursor for the next ones, 0 if there are none, and the keys.
+        """
+        if self._fault is not None:
+            raise self._fault
+        following, keys = self._space.scan(cursor, count)
+        return following, [key for key in keys if fits(key)]
+
+    @otp.on_call(timeout=1.0)
+    def facts(self) -> Facts | None:
+        """Tell what INFO shows of the keyspace; None if it could not be loaded."""
+        return None if self._fault else self._space.facts()
+
     # -- expiry ------------------------------------------------------------------------------
 
     def _sweep_later(self) -> None:
@@ -210,6 +259,9 @@ class CacheWorker(otp.GenServer, restart="transient"):
         Returns:
             The encoded reply.
         """
+        if self._fault is not None:
+            otp.reply(from_, outcome.Error(self._fault))
+            return
         if self._space.is_frozen:
             otp.reply(from_, error("ERR an export of this keyspace is in progress; try again"))
             return
@@ -230,7 +282,7 @@ async def _carry(worker: otp.Pid[CacheWorker], operations: Sequence[Operation]) 
     try:
         await Repo.commit(Repo, operations)
     except StoreRefused as exc:
-        otp.send(worker, _Refused(f"ERR the store refused: {exc}; try again"))
+        otp.send(worker, _Refused(f"MISCONF Errors writing to the database file: {exc}"))
     except otp.NoProcess:
         otp.send(worker, _Refused("TRYAGAIN the store is being restarted; try again"))
     except otp.ServerExited as exc:
@@ -261,21 +313,48 @@ async def execute(number: int, batch: Sequence[KeyCommand]) -> list[bytes]:
         TryAgain: the worker, the Repo, or something else that is needed ended or is starting.
     """
     name = KEYSPACES.via(number)
-    try:
+    with _faults_as_replies():
         try:
             return await CacheWorker.execute(name, batch)
         except otp.NoProcess:  # so nothing has been sent
             return await CacheWorker.execute(await _start(number), batch)
-    except otp.OtpError as exc:
-        raise _as_reply(exc) from exc
 
 
 async def export_to(number: int, root: Path, path: str) -> bytes:
     """Export a keyspace; as `execute`, and as `CacheWorker.export` says."""
-    try:
+    with _faults_as_replies():
         return await CacheWorker.export(await _start(number), root, path)
-    except otp.OtpError as exc:
-        raise _as_reply(exc) from exc
+
+
+async def scan(number: int, cursor: int, count: int, pattern: bytes) -> tuple[int, list[bytes]]:
+    """List some keys of a keyspace; as `execute`, and as `CacheWorker.scan` says.
+
+    Raises:
+        CommandError: the pattern is too long.
+    """
+    fits = compile_pattern(pattern)
+    with _faults_as_replies():
+        return await CacheWorker.scan(await _start(number), cursor, count, fits)
+
+
+async def keys(number: int, pattern: bytes) -> list[bytes]:
+    """List all keys of a keyspace that fit a pattern; as `scan`.
+
+    It takes them page by page, so that others have their turn: a key that comes or goes meanwhile
+    may be in the list or not.
+    """
+    cursor, found = await scan(number, 0, PAGE, pattern)
+    while cursor:
+        cursor, more = await scan(number, cursor, PAGE, pattern)
+        found += more
+    return found
+
+
+async def facts_of(number: int) -> Facts | None:
+    """Tell what INFO shows of a keyspace; None if it has no worker that answers."""
+    with suppress(otp.OtpError):
+        return await CacheWorker.facts(KEYSPACES.via(number))
+    return None
 
 
 async def _start(number: int) -> otp.Pid[CacheWorker]:
@@ -283,9 +362,11 @@ async def _start(number: int) -> otp.Pid[CacheWorker]:
     return await otp.ensure_child(WORKERS, otp.child(CacheWorker, number).having(name=name))
 
 
-def _as_reply(fault: otp.OtpError) -> TryAgain:
-    match fault:
-        case otp.ServerExited() | otp.CallTimeout():
-            return TryAgain(UNKNOWN)
-        case _:
-            return TryAgain("TRYAGAIN the keyspace is being started; nothing was stored")
+@contextmanager
+def _faults_as_replies() -> Generator[None]:
+    try:
+        yield
+    except (otp.ServerExited, otp.CallTimeout) as exc:
+        raise TryAgain(UNKNOWN) from exc
+    except otp.OtpError as exc:
+        raise TryAgain("TRYAGAIN the keyspace is being started; nothing was stored") from exc

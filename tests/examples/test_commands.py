@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.cache_service.commands import (
+    Auth,
     Command,
     CommandError,
     ConfigGet,
@@ -18,23 +19,24 @@ from examples.cache_service.commands import (
     Export,
     Get,
     Hello,
-    HttpError,
     Increment,
     Info,
     Inquiry,
+    Keys,
     Lifetime,
     Ping,
     Quit,
     Remark,
+    Scan,
     Select,
     Set,
     Ttl,
-    parse,
 )
+from examples.cache_service.parsing import HttpError, parse
 
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 SYNTAX = "ERR syntax error"
-WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled."
+NOAUTH = "NOAUTH Authentication required."
 PLAIN = "cannot contain spaces, newlines or special characters."
 
 
@@ -80,10 +82,16 @@ def refusal(line: bytes) -> str:
         (b"HELLO", Hello()),
         (b"HELLO 2", Hello(2)),
         (b"HELLO 3", Hello(3)),
-        (b"hello 3 auth default secret setname me", Hello(3)),
-        (b"AUTH default secret", Remark()),
+        (b"hello 3 auth default secret setname me", Hello(3, Auth(b"secret", b"default"))),
+        (b"AUTH secret", Auth(b"secret")),
+        (b"AUTH default secret", Auth(b"secret", b"default")),
         (b"INFO", Info()),
-        (b"INFO server", Info()),
+        (b"INFO Server ALL", Info(("server", "all"))),
+        (b"KEYS h?llo*", Keys(b"h?llo*")),
+        (b"SCAN 0", Scan(0)),
+        (b"scan 18446744073709551615 count 5", Scan(2**64 - 1, count=5)),
+        (b"SCAN 017 TYPE String MATCH a* match b*", Scan(17, b"b*")),
+        (b"SCAN 0 TYPE hash", Scan(0, kind=b"hash")),
         (b"CONFIG GET save append*", ConfigGet((b"save", b"append*"))),
         (b"COMMAND", Inquiry()),
         (b"COMMAND DOCS", Inquiry()),
@@ -131,11 +139,21 @@ def test_request_becomes_command(line: bytes, command: Command) -> None:
         (b"HELLO three", "ERR Protocol version is not an integer or out of range"),
         (b"HELLO 99999999999999999999", "ERR Protocol version is not an integer or out of range"),
         (b"HELLO 3 AUTH default", "ERR Syntax error in HELLO option 'AUTH'"),
-        (b"HELLO 3 AUTH me secret", WRONGPASS),
         (b"HELLO 3 SETNAME", "ERR Syntax error in HELLO option 'SETNAME'"),
         (b"HELLO 3 SETNAME \xff", f"ERR Client names {PLAIN}"),
         (b"HELLO 3 FAST", "ERR Syntax error in HELLO option 'FAST'"),
-        (b"AUTH me secret", WRONGPASS),
+        (b"AUTH", "ERR wrong number of arguments for 'auth' command"),
+        (b"AUTH a b c", SYNTAX),
+        (b"KEYS", "ERR wrong number of arguments for 'keys' command"),
+        (b"KEYS a b", "ERR wrong number of arguments for 'keys' command"),
+        (b"SCAN", "ERR wrong number of arguments for 'scan' command"),
+        (b"SCAN -1", "ERR invalid cursor"),
+        (b"SCAN x", "ERR invalid cursor"),
+        (b"SCAN 18446744073709551616", "ERR invalid cursor"),
+        (b"SCAN 0 COUNT", SYNTAX),
+        (b"SCAN 0 COUNT 0", SYNTAX),
+        (b"SCAN 0 COUNT ten", NOT_AN_INTEGER),
+        (b"SCAN 0 FAST", SYNTAX),
         (b"CLIENT SETNAME", "ERR wrong number of arguments for 'client|setname' command"),
         (b"CLIENT SETNAME \x01", f"ERR Client names {PLAIN}"),
         (b"CLIENT SETINFO lib-ver \x01", f"ERR lib-ver {PLAIN}"),
@@ -149,6 +167,28 @@ def test_request_becomes_command(line: bytes, command: Command) -> None:
 def test_wrong_request_is_refused_as_in_redis(line: bytes, text: str) -> None:
     """An unknown command, a wrong number of arguments and wrong arguments each have their error."""
     assert text == refusal(line)
+
+
+@pytest.mark.parametrize(
+    "line", [b"SET k v FAST", b"PING", b"INFO", b"CLIENT SETNAME me", b"KEYS *"]
+)
+def test_nothing_is_read_of_who_has_not_shown_who_it_is(line: bytes) -> None:
+    """Until then a command is refused whatever its arguments are; unknown ones are told first."""
+    with pytest.raises(CommandError, match=NOAUTH):
+        parse(line.split(), authenticated=False)
+
+
+@pytest.mark.parametrize("line", [b"AUTH x", b"HELLO 3", b"QUIT"])
+def test_anybody_may_show_who_it_is(line: bytes) -> None:
+    """What it takes for that, and leaving, is allowed to all."""
+    assert parse(line.split(), authenticated=False) == parse(line.split())
+
+
+@pytest.mark.parametrize("line", [b"FLY", b"GET"])
+def test_what_is_no_command_is_told_anybody(line: bytes) -> None:
+    """As in Redis, a command that is unknown or incomplete is told before a password is asked."""
+    with pytest.raises(CommandError, match="ERR"):
+        parse(line.split(), authenticated=False)
 
 
 @pytest.mark.parametrize(
@@ -222,4 +262,4 @@ def test_any_request_is_a_command_or_an_error(request: list[bytes]) -> None:
         parse(request)
     except CommandError as exc:
         code = str(exc).split(" ")[0]
-        assert code in ("ERR", "NOPROTO", "WRONGPASS")
+        assert code in ("ERR", "NOPROTO")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.cache_service import commands, keyspace, resp, store
+from examples.cache_service import commands, glob, key_order, keyspace, parsing, resp, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "module", [commands, keyspace, resp, store], ids=lambda module: module.__name__
+    "module",
+    [commands, glob, key_order, keyspace, parsing, resp, store],
+    ids=lambda module: module.__name__,
 )
 def test_docstrings_show_what_happens(module: ModuleType, tmp_path: Path) -> None:
     """Each example in a docstring gives what the docstring says."""

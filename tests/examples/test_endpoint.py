@@ -13,7 +13,7 @@ import trio
 import trio_otp as otp
 from examples.cache_service.app import ENDPOINT
 from examples.cache_service.client import ReplyError, encode
-from examples.cache_service.endpoint import BATCH
+from examples.cache_service.connection import BATCH
 from examples.cache_service.keyspace import REPLY_LIMIT
 
 if TYPE_CHECKING:

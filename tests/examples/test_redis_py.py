@@ -95,3 +95,50 @@ async def test_wrong_user_is_told_so(service: Service) -> None:
     """Its `AuthenticationError` comes through."""
     with pytest.raises(redis.AuthenticationError):
         await with_client(service, lambda client: client.ping(), username="me", password="x")
+
+
+async def test_password(stopped: Service) -> None:
+    """A client with the password is served, one without or with another is told so."""
+    async with stopped.run(requirepass="secret"):
+        for protocol in (2, 3):
+            for user in (None, "default"):
+                options = {"username": user, "password": "secret", "protocol": protocol}
+                assert await with_client(stopped, lambda client: client.ping(), **options)
+            with pytest.raises(redis.AuthenticationError):
+                await with_client(stopped, lambda client: client.ping(), protocol=protocol)
+            with pytest.raises(redis.AuthenticationError, match="invalid username-password pair"):
+                await with_client(
+                    stopped, lambda client: client.ping(), password="no", protocol=protocol
+                )
+
+
+async def test_info(service: Service) -> None:
+    """It takes INFO apart."""
+
+    def use(client: Any) -> None:
+        client.set("k", "v", ex=100)
+        facts = client.info()
+        assert facts["db0"] == {"keys": 1, "expires": 1, "avg_ttl": 0}
+        assert facts["redis_version"] == "7.0.0"
+        assert facts["used_memory"] > 0
+        assert list(client.info("replication")) == ["role", "connected_slaves"]
+
+    await with_client(service, use)
+
+
+async def test_redis_py_iterates(service: Service) -> None:
+    """Its `scan_iter` and `keys` do what they do with Redis, in both versions of the protocol."""
+
+    def use(client: Any) -> None:
+        for n in range(50):
+            client.set(f"k{n}", n)
+        assert {b"k%d" % n for n in range(50)} == set(client.scan_iter(count=7))
+        assert {b"k%d" % n for n in range(40, 50)} == set(client.scan_iter(match="k4?"))
+        assert {b"k%d" % n for n in range(50)} == set(client.scan_iter(_type="STRING"))
+        assert [] == list(client.scan_iter(_type="HASH"))
+        assert {b"k7", b"k8"} == set(client.keys("k[78]"))
+        with pytest.raises(redis.ResponseError, match="invalid cursor"):
+            client.execute_command("SCAN", "no")
+
+    for protocol in (2, 3):
+        await with_client(service, use, protocol=protocol)

@@ -6,6 +6,7 @@ the service answers is tested without them in `test_endpoint.py`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -57,6 +58,46 @@ if shutil.which("redis-cli"):
         assert await redis.ask("GET", "k") == b"three"
         with pytest.raises(subprocess.CalledProcessError):
             await run_tool(service, "redis-cli", "-e", "-n", "3", "INCR", "k")
+
+    async def test_redis_cli_scans(service: Service, redis: Client) -> None:
+        """Its option --scan lists all keys, or those of a pattern."""
+        await redis.ask_all([("SET", f"k{n}", n) for n in range(100)])
+        output = await run_tool(service, "redis-cli", "--scan")
+        assert {f"k{n}" for n in range(100)} == set(output.split())
+        output = await run_tool(service, "redis-cli", "--scan", "--pattern", "k?7")
+        assert {f"k{n}7" for n in range(1, 10)} == set(output.split())
+        assert "k42\n" == await run_tool(service, "redis-cli", "KEYS", "k42*")
+
+    async def test_redis_cli_shows_figures(service: Service, redis: Client) -> None:
+        """Its option --stat finds keys, memory, clients and requests in INFO."""
+        await redis.ask_all([("SET", f"k{n}", n) for n in range(7)])
+        master, terminal = os.openpty()  # it keeps to itself what it writes into a pipe
+        command = ["redis-cli", "-p", str(service.port), "--stat"]
+        process = await trio.lowlevel.open_process(command, stdout=terminal)
+        text = b""
+        async with trio.lowlevel.FdStream(master) as output:
+            while text.count(b"\n") < 3:
+                text += await output.receive_some()
+            process.terminate()
+            await process.wait()
+            os.close(terminal)
+
+        keys, memory, clients, blocked, requests, *_ = text.splitlines()[2].split()
+        assert (b"7", b"2", b"0") == (keys, clients, blocked)
+        assert memory.endswith(b"M")
+        assert int(requests) >= 7
+
+    async def test_redis_cli_gives_a_password(stopped: Service) -> None:
+        """Its option -a is an AUTH; without it, each command is refused."""
+        async with stopped.run(requirepass="secret"):
+            assert "NOAUTH Authentication required.\n\n" == (
+                await run_tool(stopped, "redis-cli", "PING")
+            )
+            arguments = ["--no-auth-warning", "-a", "secret", "SET", "k", "v"]
+            assert await run_tool(stopped, "redis-cli", *arguments) == "OK\n"
+            arguments = ["--no-auth-warning", "-a", "wrong", "PING"]
+            output = await run_tool(stopped, "redis-cli", *arguments)
+            assert output.startswith("AUTH failed: WRONGPASS invalid username-password pair")
 
     async def test_redis_cli_loads_an_export(service: Service, redis: Client) -> None:
         """What EXPORT has written goes back in through `redis-cli --pipe`."""

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 import trio_otp as otp
-from examples.cache_service.repo import Repo, Stats, StoreRefused
+from examples.cache_service.repo import Repo, Stats, StoreRefused, check_store
 from examples.cache_service.store import Delete, Entry, Put, Store
 
 if TYPE_CHECKING:
@@ -94,8 +94,10 @@ async def test_refusal_reaches_its_callers_only(
     with pytest.raises(StoreRefused, match="no such table"):
         await Repo.load(repo, 0)
 
-    assert ["OperationalError: no such table: entries"] * 3 == [str(exc) for exc in outcomes]
-    assert Stats(commits=0, operations=0, waiting=0) == await Repo.stats(repo)
+    fault = "no such table: entries"
+    assert [fault] * 3 == [str(exc) for exc in outcomes]
+    faults = {("writing", 0): fault, ("reading", 0): fault}
+    assert Stats(commits=0, operations=0, waiting=0, faults=faults) == await Repo.stats(repo)
 
 
 async def test_repo_that_is_killed_answers_everybody(
@@ -137,6 +139,20 @@ def no_database(path: Path) -> Path:
 async def test_start_fails_if_the_file_is_no_database(
     no_database: Path, nursery: trio.Nursery
 ) -> None:
-    """A repo without a store does not start, and leaves nothing behind."""
+    """The service is to find out at its start that its path is a mistake."""
     with pytest.raises(otp.StartError, match="file is not a database"):
-        await otp.start(otp.child(Repo, no_database), nursery=nursery)
+        await otp.start(otp.child(check_store, no_database), nursery=nursery)
+
+
+async def test_repo_lives_without_a_store(no_database: Path, nursery: trio.Nursery) -> None:
+    """What has become no database ends nothing: requests are refused until it is one again."""
+    repo = await otp.start(otp.child(Repo, no_database), nursery=nursery)
+    with pytest.raises(StoreRefused, match="file is not a database"):
+        await Repo.load(repo, 0)
+    with pytest.raises(StoreRefused, match="file is not a database"):
+        await Repo.commit(repo, [Put(0, b"k", b"v")])
+
+    await trio.Path(no_database).unlink()
+    await Repo.commit(repo, [Put(0, b"k", b"v")])
+    assert {b"k": Entry(b"v")} == await Repo.load(repo, 0)
+    assert {} == (await Repo.stats(repo)).faults

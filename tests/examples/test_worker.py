@@ -109,7 +109,7 @@ async def test_refused_write_leaves_memory_as_the_disk(
         await outcomes.start([Set(b"k", b"new")], [Get(b"k"), Increment(b"n")])
         disk.execute("COMMIT")
 
-    text = "ERR the store refused: IntegrityError: disk full; try again"
+    text = "MISCONF Errors writing to the database file: disk full"
     assert [text, text] == outcomes.all
     assert [OLD, NIL] == await execute(0, [Get(b"k"), Get(b"n")])
     disk.execute("DROP TRIGGER full")

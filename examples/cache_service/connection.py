@@ -1,0 +1,332 @@
+"""One client: its commands in order, its replies, and what it may not do.
+
+A client may send many commands before it reads a reply. What has arrived is answered in order and
+sent together; commands on keys that follow each other go to the keyspace's worker as one batch,
+so that their writes share a commit. Nothing more is read until the replies have been taken: a
+client that does not read cannot fill the memory.
+
+Where the service waits for a client there is a limit of time and of bytes: for the rest of a
+command, for a password, for room for replies. A client that has nothing to say may stay.
+
+A client that speaks HTTP is turned away at its first line: a browser lets any page send what it
+likes to any port, and the body of such a request could be commands.
+
+Whatever happens behind it, the worst that a connection meets is an error reply: workers and the
+Repo may end and come back while it stays. Whatever the client does, the worst that the server
+meets is a closed connection.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, assert_never
+
+import trio
+
+from .client_memory import Evicted
+from .commands import (
+    Auth,
+    CommandError,
+    ConfigGet,
+    Echo,
+    Export,
+    Hello,
+    Info,
+    Inquiry,
+    KeyCommand,
+    Keys,
+    Ping,
+    Quit,
+    Remark,
+    Scan,
+    Select,
+)
+from .info import VERSION, describe
+from .parsing import HttpError, parse
+from .resp import (
+    NIL,
+    NULL,
+    OK,
+    Limits,
+    ProtocolError,
+    RequestParser,
+    array,
+    bulk,
+    error,
+    integer,
+    mapping,
+    simple,
+)
+from .worker import TryAgain, execute, export_to, keys, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+    from .commands import KeyspaceCommand, SessionCommand
+    from .endpoint import Endpoint
+
+CHUNK: Final = 64 * 1024  # bytes received, and sent, at once
+BATCH: Final = 100  # commands carried out, and replies sent, at once: others have their turn too
+LINGER: Final = 1.0  # seconds a client gets to read why it is turned away
+# What a client may send that has not shown who it is, as in Redis.
+STRANGER: Final = Limits(bulk=16 * 1024, args=10, line=16 * 1024, fault="unauthenticated")
+
+
+class _Left(Exception):
+    """The client has left, or is to be left without another word."""
+
+
+class _TurnedAway(Exception):
+    """The client is told the text, and the connection is closed."""
+
+
+class Connection:
+    """One client.
+
+    Args:
+        endpoint: what it belongs to.
+        stream: the socket; whoever opened it closes it.
+        number: which client it is.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, stream: trio.abc.HalfCloseableStream, number: int
+    ) -> None:
+        self._endpoint = endpoint
+        self._stream = stream
+        self._number = number
+        self._authenticated = not endpoint.settings.requirepass
+        self._parser = RequestParser(None if self._authenticated else STRANGER)
+        self._since = trio.current_time()  # when the client began what the service waits for
+        self._version: Literal[2, 3] = 2  # of the protocol, for replies
+        self._keyspace = 0
+        self._batch: list[KeyCommand] = []
+        self._replies: list[bytes] = []
+
+    async def serve(self) -> None:
+        """Answer until the client has no more to say, quits, or is turned away."""
+        try:
+            while data := await self._receive():
+                await self._answer(data)
+        except _Left:
+            pass
+        except (ProtocolError, HttpError, _TurnedAway) as exc:
+            if isinstance(exc, HttpError):
+                self._endpoint.http.tell()
+            await self._finish_batch()
+            await self._send()
+            await turn_away(self._stream, str(exc))
+
+    # -- the socket --------------------------------------------------------------------------
+
+    async def _receive(self) -> bytes:
+        """Wait for the client; give nothing if it has ended, or was idle for too long."""
+        try:
+            with self._endpoint.memory.keep(self._parser.held, self._deadline()):
+                data = await self._stream.receive_some(CHUNK)
+                self._endpoint.counters.bytes_in += len(data)
+                return bytes(data)
+        except Evicted:
+            raise _TurnedAway("ERR max client memory reached") from None
+        return self._time_out()
+
+    def _deadline(self) -> float:
+        settings = self._endpoint.settings
+        if self._parser.held or not self._authenticated:
+            return self._since + settings.stall_timeout
+        return self._since + (settings.timeout or math.inf)
+
+    def _time_out(self) -> bytes:
+        self._endpoint.counters.timed_out += 1
+        if self._parser.held:
+            raise _TurnedAway("ERR Protocol error: the rest of a command did not come in time")
+        if not self._authenticated:
+            raise _TurnedAway("NOAUTH Authentication required.")
+        return b""
+
+    async def _send(self) -> None:
+        replies, self._replies = memoryview(b"".join(self._replies)), []
+        while replies:
+            await self._send_some(replies)
+            replies = replies[CHUNK:]
+
+    async def _send_some(self, replies: memoryview) -> None:
+        deadline = trio.current_time() + self._endpoint.settings.stall_timeout
+        try:
+            with self._endpoint.memory.keep(len(replies), deadline):
+                await self._stream.send_all(replies[:CHUNK])
+                self._endpoint.counters.bytes_out += min(len(replies), CHUNK)
+                return
+        except Evicted:
+            raise _Left from None
+        self._endpoint.counters.timed_out += 1
+        raise _Left
+
+    # -- commands ----------------------------------------------------------------------------
+
+    async def _answer(self, data: bytes) -> None:
+        """Carry out the commands that are complete, and send the replies."""
+        was_waiting = self._parser.held > 0
+        self._parser.feed(data)
+        count = 0
+        for request in self._parser:
+            count += 1
+            await self._answer_one(request)
+        if self._batch:
+            await self._finish_batch()
+        await self._send()
+        self._endpoint.counters.count(count)
+        if self._authenticated and (count or not was_waiting):
+            self._since = trio.current_time()
+
+    async def _answer_one(self, request: list[bytes]) -> None:
+        try:
+            command = parse(request, authenticated=self._authenticated)
+        except HttpError:
+            raise
+        except CommandError as exc:
+            await self._finish_batch()
+            self._replies.append(error(str(exc)))
+            return
+        if isinstance(command, KeyCommand):
+            self._batch.append(command)
+            if len(self._batch) >= BATCH:
+                await self._finish_batch()
+        else:
+            await self._answer_alone(command)
+
+    async def _answer_alone(self, command: SessionCommand | KeyspaceCommand) -> None:
+        if self._batch:
+            await self._finish_batch()
+        self._replies.append(await self._reply(command))
+        if len(self._replies) >= BATCH:
+            await self._send()
+        if isinstance(command, Quit):
+            await self._send()
+            raise _Left
+
+    async def _finish_batch(self) -> None:
+        """Let the worker carry out the commands on keys that have come together."""
+        batch, self._batch = self._batch, []
+        while batch:
+            try:
+                replies = await execute(self._keyspace, batch)
+            except TryAgain as exc:
+                replies = [error(str(exc))] * len(batch)
+            # An encoded value is never the same: it begins with its length.
+            nil = NIL if self._version == 2 else NULL
+            self._replies += [nil if reply == NIL else reply for reply in replies]
+            batch = batch[len(replies) :]
+            if batch or len(self._replies) >= BATCH:
+                await self._send()
+
+    async def _reply(self, command: SessionCommand | KeyspaceCommand) -> bytes:
+        match command:
+            case Ping(None):
+                return simple("PONG")
+            case Ping(message) | Echo(message):
+                return bulk(message)
+            case Select(keyspace):
+                return self._select(keyspace)
+            case Keys() | Scan() | Export():
+                return await self._reply_of_keyspace(command)
+            case Info(sections):
+                return bulk(await describe(self._endpoint, sections))
+            case ConfigGet(patterns):
+                found = self._endpoint.config(patterns)
+                return self._mapping((name, bulk(value)) for name, value in found)
+            case Auth():
+                return self._log_in(command) or OK
+            case Hello():
+                return self._hello(command)
+            case Inquiry():
+                return array([])
+            case Remark() | Quit():
+                return OK
+            case _:
+                assert_never(command)
+
+    # -- who it is ---------------------------------------------------------------------------
+
+    def _log_in(self, auth: Auth) -> bytes | None:
+        """Check a password; give an error reply if it is wrong."""
+        refusal = self._endpoint.refusal(auth)
+        if refusal is not None:
+            return error(refusal)
+        self._authenticated = True
+        self._parser.limits = Limits()
+        return None
+
+    def _hello(self, hello: Hello) -> bytes:
+        refused = self._log_in(hello.auth) if hello.auth else None
+        if refused is not None:
+            return refused
+        if not self._authenticated:
+            return error(
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+                "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client "
+                "and select the RESP protocol version at the same time"
+            )
+        self._version = hello.version or self._version
+        return self._mapping(
+            [
+                (b"server", bulk(b"redis")),
+                (b"version", bulk(VERSION.encode())),
+                (b"proto", integer(self._version)),
+                (b"id", integer(self._number)),
+                (b"mode", bulk(b"standalone")),
+                (b"role", bulk(b"master")),
+                (b"modules", array([])),
+            ]
+        )
+
+    def _mapping(self, items: Iterable[tuple[bytes, bytes]]) -> bytes:
+        return mapping(((bulk(key), value) for key, value in items), self._version)
+
+    # -- its keyspace ------------------------------------------------------------------------
+
+    def _select(self, keyspace: int) -> bytes:
+        if not 0 <= keyspace < self._endpoint.settings.keyspaces:
+            return error("ERR DB index is out of range")
+        self._keyspace = keyspace
+        return OK
+
+    async def _reply_of_keyspace(self, command: KeyspaceCommand) -> bytes:
+        try:
+            match command:
+                case Keys(pattern):
+                    return array(map(bulk, await keys(self._keyspace, pattern)))
+                case Scan():
+                    return await self._scan(command)
+                case Export(path):
+                    return await self._export(path)
+                case _:
+                    assert_never(command)
+        except (TryAgain, CommandError) as exc:
+            return error(str(exc))
+
+    async def _scan(self, command: Scan) -> bytes:
+        cursor, found = await scan(self._keyspace, command.cursor, command.count, command.pattern)
+        if command.kind != b"string":  # all entries are
+            found = []
+        return array([bulk(b"%d" % cursor), array(map(bulk, found))])
+
+    async def _export(self, path: str) -> bytes:
+        root = self._endpoint.settings.export_dir
+        if root is None:
+            return error("ERR EXPORT is off: the service has no export_dir in its environment")
+        return await export_to(self._keyspace, root, path)
+
+
+async def turn_away(stream: trio.abc.HalfCloseableStream, why: str) -> None:
+    """Send an error and end the connection, leaving the client time to read it.
+
+    A socket that is closed while there is something to receive is reset, and what was sent may
+    be lost with it.
+    """
+    with trio.move_on_after(LINGER):
+        await stream.send_all(error(why))
+        await stream.send_eof()
+        while await stream.receive_some(CHUNK):
+            pass
