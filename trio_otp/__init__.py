@@ -182,6 +182,8 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._inspect.introspect import process_count as process_count
     from ._inspect.introspect import process_info as process_info
     from ._inspect.introspect import processes as processes
+    from ._inspect.system_monitor import MonitorOptions as MonitorOptions
+    from ._inspect.system_monitor import system_monitor as system_monitor
     from ._inspect.tree import tree as tree
     from ._log.metadata import metadata as metadata
     from ._log.metadata import reset_metadata as reset_metadata

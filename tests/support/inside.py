@@ -35,6 +35,8 @@ from trio_otp._gen_statem.effects import (
 )
 from trio_otp._gen_statem.engine import Engine
 from trio_otp._gen_statem.loop import StatemLoop
+from trio_otp._inspect import monitor
+from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._log.limit import Burst

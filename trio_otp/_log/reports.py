@@ -25,6 +25,7 @@ from .translators import SKIP, translators
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .._process.runtime import Runtime
     from ..events import (
         ApplicationReport,
         CrashReport,
@@ -181,6 +182,12 @@ def log_notice(report: NoticeReport) -> None:
     _log(_notice, report.level, lambda: report.text, report, {"pid": report.pid})
 
 
+def log_notice_beside(tables: Runtime, report: NoticeReport) -> None:
+    """Log a notice from a thread beside a run, which limits itself how many there are."""
+    fields = {"pid": report.pid}
+    _log(_notice, report.level, lambda: report.text, report, fields, tables=tables)
+
+
 # -- text ----------------------------------------------------------------------------------------
 
 
@@ -223,12 +230,23 @@ def _log(
     fields: Mapping[str, object],
     *,
     cause: object = None,
+    tables: Runtime | None = None,
 ) -> None:
-    """Log a report, unless nobody wants it; `cause` gives the traceback, if it is an exception."""
+    """Log a report, unless nobody wants it.
+
+    Args:
+        logger: where.
+        level: at which level.
+        text: gives the text, unless a translator does.
+        report: what is told.
+        fields: attributes of the record.
+        cause: gives the traceback, if it is an exception.
+        tables: those of the run, for who is not in it, and is not held to its limit.
+    """
     if not logger.isEnabledFor(level):
         return
-    translated = translators().translate(report, _complain)
-    if translated is SKIP or not _limit().admits(report.kind):
+    translated = translators(tables).translate(report, _complain)
+    if translated is SKIP or not (tables is not None or _limit().admits(report.kind)):
         return
     said, more = translated or (text(), NOTHING)
     record = _record(logger, level, said, cause, _place(report))

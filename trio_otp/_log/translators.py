@@ -16,6 +16,7 @@ from .._util.public import public_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._process.runtime import Runtime
     from ..events.data import Report
 
     Translator: TypeAlias = "Callable[[Report], str | tuple[str, Mapping[str, Any]] | Skip | None]"
@@ -76,9 +77,10 @@ def _checked(result: Any) -> tuple[str, Mapping[str, Any]] | Skip | None:
     raise TypeError(f"a translator returned {bounded(result)}; expected {accepted}")
 
 
-def translators() -> Translators:
-    """Return those of the run."""
-    found: Translators = runtime().extras.setdefault(Translators, Translators())
+def translators(tables: Runtime | None = None) -> Translators:
+    """Return those of the run, or of the one with these tables."""
+    here = runtime() if tables is None else tables
+    found: Translators = here.extras.setdefault(Translators, Translators())
     return found
 
 

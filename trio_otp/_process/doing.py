@@ -46,18 +46,30 @@ def doing_text(process: Process, call: object = None) -> str:
         process: a server, or any other, whose task does not run this.
         call: the request that it has not answered, if there is one.
     """
+    queued = len(process.mailbox)
+    waiting = f"; {queued} waiting" if queued else ""
+    return f"{state_text(process, call)}{waiting}"
+
+
+def state_text(process: Process, call: object = None, *, quick: bool = False) -> str:
+    """Do as `doing_text`, without how many wait.
+
+    Args:
+        process: as there.
+        call: as there.
+        quick: whether no code of a user may run, as in another thread.
+    """
     try:
-        queued = len(process.mailbox)
-        waiting = f"; {queued} waiting" if queued else ""
-        rests = _rest(process, call)
-        doing = f"{_work(process, call)}{_place(process)}" if rests is None else rests
-        return f"{doing}{_whom(process)}{waiting}"
+        doing = _rest(process, call)
+        if doing is None:
+            doing = f"{work_text(process, call, quick=quick)}{_since(process)}{_place(process)}"
+        return f"{doing}{_whom(process)}"
     except Exception:  # of a class of a user; the error that this is a part of matters more
         return "busy"
 
 
-def _work(process: Process, call: object) -> str:
-    """Name the code of a user that runs."""
+def work_text(process: Process, call: object = None, *, quick: bool = False) -> str:
+    """Name the code of a user that a process runs; as `state_text`."""
     if process.terminate_scope is not None:
         return "in terminate"
     if process.is_exiting:
@@ -67,8 +79,14 @@ def _work(process: Process, call: object) -> str:
     message = process.current
     if message is UNSET:
         return "running"
-    what = "this call" if message is call else message_text(process, message)
-    return f"handling {what} for {seconds_text(process.runtime.now() - process.since)}"
+    return f"handling {'this call' if message is call else message_text(process, message, quick)}"
+
+
+def _since(process: Process) -> str:
+    has_message = process.current is not UNSET and process.terminate_scope is None
+    if not has_message or process.is_exiting:
+        return ""
+    return f" for {seconds_text(process.runtime.now() - process.since)}"
 
 
 def _rest(process: Process, call: object) -> str | None:
@@ -97,7 +115,7 @@ def _whom(process: Process) -> str:
     return "" if target is None else f", waiting for {shown_text(repr(target.pid), SHORT)}"
 
 
-def message_text(process: Process, message: Any, *, quick: bool = False) -> str:
+def message_text(process: Process, message: Any, quick: bool = False) -> str:
     """Render a message of a process with what reports would show.
 
     Args:
@@ -125,6 +143,11 @@ def _content(message: Any) -> Any:
 def place_text(place: Place) -> str:
     """Render a place as `file:line`, with the name of the file alone."""
     return shown_text(f"{PurePath(place[0]).name}:{place[1]}", SHORT)
+
+
+def place_line(place: Place) -> str:
+    """Render a place as `file:line in function`, as reports do."""
+    return f"{place[0]}:{place[1]} in {place[2]}"
 
 
 def seconds_text(seconds: float) -> str:

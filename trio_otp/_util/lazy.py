@@ -82,6 +82,7 @@ _NAMES: Final = {
     "_task.handle": "Task TaskReply",
     "_task.result": "TaskNotOwned TaskExited TaskTimeout",
     "_task.supervisor": "TaskSupervisor",
+    "_inspect.system_monitor": "MonitorOptions system_monitor",
     "_inspect.tree": "tree",
     "_port.worker_thread": "WorkerThread",
     "_util.version": "__version__",  # it reads the metadata of what is installed

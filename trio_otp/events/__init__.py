@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .._exits.log_text import place_of_crash
 from .._util.bounded import bounded
+from .._util.lazy import find
 from .._util.public import public_in
 from .data import (
     ApplicationReport,
@@ -33,6 +34,9 @@ from .delivery import deliver, new_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .monitoring import LongMessageQueue as LongMessageQueue
+    from .monitoring import LongSchedule as LongSchedule
+
 __all__ = [
     "EVENT_NAMES",
     "ApplicationReport",
@@ -40,6 +44,8 @@ __all__ = [
     "EventName",
     "Events",
     "Listener",
+    "LongMessageQueue",
+    "LongSchedule",
     "Neighbour",
     "NoticeReport",
     "ProgressReport",
@@ -61,6 +67,7 @@ EventName: TypeAlias = Literal[
     "progress",  # (ProgressReport)
     "application",  # (ApplicationReport)
     "notice",  # (NoticeReport)
+    "system_monitor",  # (LongSchedule or LongMessageQueue), in the thread of `otp.system_monitor`
 ]
 EVENT_NAMES: Final[tuple[str, ...]] = get_args(EventName)
 Listener: TypeAlias = "Callable[..., object]"
@@ -120,6 +127,7 @@ class Events:
     progress: _Dispatch | None
     application: _Dispatch | None
     notice: _Dispatch | None
+    system_monitor: _Dispatch | None
 
     def __init__(self) -> None:
         for name in EVENT_NAMES:
@@ -167,7 +175,8 @@ def attach(event: EventName, listener: Listener) -> None:
     """Call a function on an event in this run; attaching it twice is once.
 
     It is called in the task that causes the event and must not block. One that raises is detached
-    and logged.
+    and logged. Only `system_monitor` comes from another thread, since the loop may be held:
+    `token.run_sync_soon` calls a function in the loop, when that goes on.
 
     Args:
         event: the name of the event.
@@ -198,6 +207,14 @@ def detach(event: EventName, listener: Listener) -> None:
     Follows: `:telemetry.detach/1`.
     """
     of_run().detach(event, listener)
+
+
+_LATE: Final = {"LongSchedule": "monitoring", "LongMessageQueue": "monitoring"}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return find(__name__, _LATE, name)
 
 
 def __dir__() -> list[str]:
