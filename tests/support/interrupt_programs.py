@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
+from net_kit import Memory, service, shout
 
 import trio_otp as otp
 
@@ -502,6 +503,25 @@ async def groups() -> None:
         otp.exit(pid, otp.KILL)
         await otp.receive()
         otp.pg.leave(otp.pg.Scope, "group", otp.self())
+
+
+async def polite(stream: trio.abc.Stream) -> None:
+    with otp.move_on_when_draining():
+        await shout(stream)
+
+
+@program
+async def services() -> None:
+    memory = Memory()
+    web = service(polite, opens=memory.open, max_connections=2, on_full=shout)
+    async with otp.open_supervisor([web]):
+        clients = [memory.connect() for _ in range(3)]
+        for client, data in zip(clients, (b"x", b"crash", b"y"), strict=True):
+            await client.send_all(data)
+            await client.receive_some()
+        memory.fail(ValueError())
+        await memory.connect().send_all(b"z")
+        await trio.sleep(1)
 
 
 @real

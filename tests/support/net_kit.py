@@ -65,8 +65,8 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[Any](math.inf)
-        self.accepted = 0
         self.opened = 0
+        self._accepted: list[Any] = []  # the streams
 
     async def open(self) -> list[Memory]:
         """Be opened: it is the only one."""
@@ -88,8 +88,17 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
         what = await self._receive.receive()
         if isinstance(what, BaseException):
             raise what
-        self.accepted += 1
+        self._accepted.append(what)
         return what
+
+    @property
+    def accepted(self) -> int:
+        """How many connections it has accepted."""
+        return len(self._accepted)
+
+    def all_closed(self) -> bool:
+        """Check whether all that it has accepted is closed."""
+        return all(stream.receive_stream._closed for stream in self._accepted)
 
     async def aclose(self) -> None:
         """Stop accepting; what it has stays for who opens it again."""

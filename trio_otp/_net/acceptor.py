@@ -81,11 +81,8 @@ async def _begin(service: Service, stream: Any) -> None:
         await service.wait_for_place()  # another listener may have been faster
         if connection.take_place():
             await _start(service, connection)
-            return
-    except BaseException:
-        await connection.close()
-        raise
-    await connection.close()
+    finally:
+        await connection.give_up()
 
 
 async def _start(service: Service, connection: Connection) -> None:
@@ -94,8 +91,8 @@ async def _start(service: Service, connection: Connection) -> None:
     child: Child[None] = Child(run_connection, (connection,), {}, options)
     try:
         await start_child(service.connections, child)
-    except StartError:  # killed before it began
-        await connection.close()
+    except StartError:
+        pass  # it was killed before it began
     except (NoProcess, ServerExited):
-        await connection.close()
+        await connection.give_up()
         await trio.sleep_forever()  # the acceptor goes with the supervisor of connections

@@ -39,6 +39,8 @@ class Connection(Handle):
         self.peer, self.address = peer_of(stream)
         self.handler: Handler = service.handler
         self.is_refused: bool = False  # it is only told that there is no place
+        self.is_given_up: bool = False  # by the acceptor, before its process has begun
+        self.process: Process | None = None
         self._has_place: bool = False
 
     def __repr__(self) -> str:
@@ -66,6 +68,17 @@ class Connection(Handle):
         return True
 
     @enable_ki_protection
+    async def give_up(self) -> None:
+        """Close it, unless it has a process, whose own business that is.
+
+        Its start may still be on the way to the supervisor of connections, if who asked for it has
+        died.
+        """
+        if self.process is None and not self.is_given_up:
+            self.is_given_up = True
+            await self.close()
+
+    @enable_ki_protection
     async def close(self) -> None:
         """Close it at once and give its place back, if that was not done before."""
         with trio.CancelScope(shield=True):
@@ -82,7 +95,9 @@ class Connection(Handle):
 @enable_ki_protection
 async def run_connection(connection: Connection) -> None:
     """Run the process of a connection."""
-    process = need_process("a connection")
+    if connection.is_given_up:
+        return
+    process = connection.process = need_process("a connection")
     process.label = connection.peer
     process.own_extras().first_label = label_of(connection.handler)
     trio.lowlevel.current_task().name = f"<otp {connection.peer}>"

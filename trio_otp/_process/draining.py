@@ -19,6 +19,8 @@ from .runtime import need_task, runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
 
 class Draining:
@@ -182,9 +184,36 @@ async def wait_draining() -> None:
         await draining.wait()
 
 
+class _MoveOn:
+    """The block of `move_on_when_draining`."""
+
+    __slots__ = ("_draining", "_scope")
+
+    def __init__(self, draining: Draining | None) -> None:
+        self._draining = draining
+        self._scope = trio.CancelScope()
+
+    @enable_ki_protection
+    def __enter__(self) -> trio.CancelScope:
+        self._scope.__enter__()
+        if self._draining is not None:
+            self._draining.add(self._scope)
+        return self._scope
+
+    @enable_ki_protection
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if self._draining is not None:
+            self._draining.remove(self._scope)
+        return self._scope.__exit__(kind, exc, traceback)
+
+
 @public
-@contextmanager
-def move_on_when_draining() -> Generator[trio.CancelScope]:
+def move_on_when_draining() -> AbstractContextManager[trio.CancelScope, bool]:
     """Return a cancel scope that is cancelled when what this code belongs to is to end soon.
 
     Put it around the wait for the next request, and around nothing that must not be lost half-way:
@@ -206,13 +235,4 @@ def move_on_when_draining() -> Generator[trio.CancelScope]:
 
     Follows: `trio.move_on_after`.
     """
-    draining = _nearest()
-    with trio.CancelScope() as scope:
-        if draining is None:
-            yield scope
-            return
-        draining.add(scope)
-        try:
-            yield scope
-        finally:
-            draining.remove(scope)
+    return _MoveOn(_nearest())
