@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from async_world import App, Base, Listener, Slow, World, give, slow
+from inside import create
 
 import trio_otp as otp
 from trio_otp.testing import (
@@ -390,13 +391,13 @@ async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
 
 @failing("OtpSystem.start_supervised", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
-    system = OtpSystem(w.me, "test")
+    system = create(OtpSystem, w.me, "test")
     return lambda: system.start_supervised(Slow)
 
 
 @failing("OtpSystem.stop_supervised", otp.testing.UsedAfterTest)
 async def _(w: World) -> Fails:  # noqa: ASYNC124 - it prepares without waiting
-    system = OtpSystem(w.me, "test")
+    system = create(OtpSystem, w.me, "test")
     return lambda: system.stop_supervised("up")
 
 

@@ -85,7 +85,7 @@ from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
 from trio_otp._util import version
 from trio_otp._util.async_functions import gives_awaitable
 from trio_otp._util.bounded import bounded, safe_repr, shown_text, visible
-from trio_otp._util.copies import Mark, NoConstructor
+from trio_otp._util.copies import Mark, NoConstructor, create
 from trio_otp._util.lazy import LATE_MODULES, LATE_NAMES
 from trio_otp._util.signature import Parameters, check_arguments, parameters_of
 from trio_otp._util.unset import UNSET

@@ -20,7 +20,7 @@ import outcome
 import pytest
 import trio
 import trio.testing
-from inside import Mark, NoConstructor, process_of
+from inside import Mark, NoConstructor, create, process_of
 from public_api import exported
 
 import trio_otp as otp
@@ -183,12 +183,12 @@ HANDLES: dict[str, Callable[[World], Any]] = {
     "SpecialProcess": World.special,
     "testing.Probe": World.probe,
     "testing.OtpSystem": lambda w: w.enter(otp.testing.open_system()),
-    "testing.OtpLog": lambda w: otp.testing.OtpLog("test"),
+    "testing.OtpLog": lambda w: create(otp.testing.OtpLog, "test"),
     "testing.Storm": lambda w: otp.testing.chaos(w.supervisor),
 }
 # Those that need a run of their own or none, and those without a public name.
 OTHER_HANDLES: dict[str, Callable[[], Any]] = {
-    "testing.Pending": lambda: otp.testing.Pending("x"),
+    "testing.Pending": lambda: create(otp.testing.Pending, "x"),
     "a block": otp.open_process,
 }
 

@@ -13,7 +13,7 @@ import inspect
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, TypeVarTuple, final
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -23,7 +23,7 @@ from .._exits.reasons import KILLED
 from .._process.runtime import runtime
 from .._timers.send_after import check_delay
 from .._util.bounded import bounded
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .orders import refuse_run, within
 
@@ -39,9 +39,12 @@ PATIENCE: Final = 60.0  # real seconds that it may take
 _HINT: Final = "virtual time does not hurry threads, and an endless loop never ends"
 
 
+@final
 @public_in("testing")
-class Pending(Handle, Generic[T]):
+class Pending(NoConstructor, Handle, Generic[T]):
     """Something that runs in a `GuestLoop`."""
+
+    _origin: ClassVar[str] = "otp.testing.GuestLoop().begin(fn) returns one"
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -185,11 +188,11 @@ class GuestLoop(Handle):
         self._pump(lambda: pending.done)
         return pending.result()
 
-    def _start(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Pending[Any]:
+    def _start(self, fn: Callable[..., Awaitable[T]], *args: Any) -> Pending[T]:
         if self._end is not None:
             raise RuntimeError("the run has ended")
         assert self._nursery is not None
-        pending: Pending[Any] = Pending(f"{fn!r}")
+        pending: Pending[T] = create(Pending, f"{fn!r}")
         self._nursery.start_soon(pending.carry_out, fn, *args)
         return pending
 

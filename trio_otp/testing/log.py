@@ -15,14 +15,14 @@ Follows: ExUnit's `capture_log/2`.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from .._process.names import check_reference
 from .._process.runtime import runtime
 from .._process.status import told_reason
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_whole
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor
 from .._util.public import public_in
 from .errors import UsedAfterTest, pid_of
 from .patterns import check_pattern, matches, shown
@@ -33,13 +33,16 @@ if TYPE_CHECKING:
     from ..events import CrashReport, NoticeReport, SupervisorReport
 
 
+@final
 @public_in("testing")
-class OtpLog(Handle):
+class OtpLog(NoConstructor, Handle):
     """The reports of one run; the fixture `otp_log` is one.
 
     Args:
         test: the test it belongs to.
     """
+
+    _origin: ClassVar[str] = "the fixture otp_log is one"
 
     def __init__(self, test: str) -> None:
         self._test = test

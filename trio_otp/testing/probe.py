@@ -5,7 +5,7 @@ Follows: Akka's `TestProbe`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final, overload
 
 import trio
 
@@ -20,7 +20,7 @@ from .._process.signals import Monitor
 from .._start.spec import Runnable
 from .._start.start import Start
 from .._util.checks import check_timeout
-from .._util.copies import Handle, create
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .errors import UsedAfterTest, need_server
 from .mailboxes import mailbox_text
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@final
 @public_in("testing")
-class Probe(Handle):
+class Probe(NoConstructor, Handle):
     """A process under a test's control; it is accepted wherever a reference is.
 
     `otp_system.probe(...)` makes one, and the fixture `probe` is one. It traps exits, takes
@@ -63,6 +64,8 @@ class Probe(Handle):
     noon
     ('set', 12)
     """
+
+    _origin: ClassVar[str] = "otp_system.probe() returns one"
 
     def __init__(self, ordered: OrderedNursery, test: str, serves: type[Any] | None = None) -> None:
         self._test = test

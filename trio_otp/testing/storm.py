@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final
 
 import trio
 from trio.testing import MockClock
@@ -19,7 +19,7 @@ from .._process.names import find_living, is_atom, takes_messages
 from .._process.runtime import runtime
 from .._process.timers import Timer
 from .._util.bounded import bounded
-from .._util.copies import Handle, create
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .faults import ACTIONS, Fault, schedule_of
 from .gates import Gate, is_call, without_caller
@@ -49,19 +49,22 @@ class Hit(NamedTuple):
     pid: Pid[Any] | None
 
 
+@final
 @public_in("testing")
-class Storm(Handle):
+class Storm(NoConstructor, Handle):
     """What `chaos` and `replay` open: a plain `with` block, during which faults happen.
 
     Its text is code that repeats what has happened so far. An error that leaves the block carries
     it as a note.
     """
 
+    _origin: ClassVar[str] = "otp.testing.chaos(ref, seed=1) returns one"
+
     def __init__(self, ref: Ref, schedule: Iterable[Fault], origin: str) -> None:
         self.schedule: tuple[Fault, ...] = tuple(schedule)
         self.hits: list[Hit] = []
         self._tree = ref
-        self._origin = origin
+        self._source = origin
         self._root: Process
         self._timers: list[Timer] = []
         self._victims: dict[Process, Victim] = {}
@@ -74,7 +77,7 @@ class Storm(Handle):
         runtime()  # where there is none, that is what to say first
         if not isinstance(trio.lowlevel.current_clock(), MockClock):
             raise RuntimeError(
-                f"{self._origin} needs virtual time; let the test take the fixture virtual_time, "
+                f"{self._source} needs virtual time; let the test take the fixture virtual_time, "
                 "or write trio.run(main, clock=otp.testing.virtual_clock())"
             )
         if self._timers:
@@ -171,10 +174,10 @@ class Storm(Handle):
         tree = bounded(self._tree) if is_atom(self._tree) else "tree"
         lines = [f"        {hit.fault!r},  # {_shown(hit.pid)}\n" for hit in self.hits]
         code = f"    with replay({tree}, [\n{''.join(lines)}    ]):"
-        return f"{self._origin}; to repeat it write\n{code}"
+        return f"{self._source}; to repeat it write\n{code}"
 
     def __repr__(self) -> str:
-        return f"<{self._origin}: {len(self.hits)} of {len(self.schedule)} faults so far>"
+        return f"<{self._source}: {len(self.hits)} of {len(self.schedule)} faults so far>"
 
 
 class Victim(Gate):
@@ -275,7 +278,7 @@ def chaos(
         RuntimeError: on entering, the clock of the run is no `MockClock`.
     """
     faults = schedule_of(seed, rate, seconds, actions)
-    return Storm(ref, faults, f"chaos(seed={seed}, rate={rate:g})")
+    return create(Storm, ref, faults, f"chaos(seed={seed}, rate={rate:g})")
 
 
 @public_in("testing")
@@ -314,4 +317,4 @@ def replay(ref: Ref, schedule: Schedule) -> Storm:
     for fault in faults:
         if not isinstance(fault, Fault):
             raise TypeError(f"schedule has {bounded(fault)} in it; expected only Fault objects")
-    return Storm(ref, faults, "replay")
+    return create(Storm, ref, faults, "replay")

@@ -8,7 +8,7 @@ Follows: ExUnit's `start_supervised/2`, and that each test of it is a process.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, final, overload
 
 import trio
 
@@ -26,7 +26,7 @@ from .._start.start import Start, start_and_wait
 from .._supervisor.management import delete_child, start_child, terminate_child, which_children
 from .._supervisor.supervisor import Supervisor
 from .._util.bounded import bounded
-from .._util.copies import Handle
+from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .assertions import ENDS
 from .errors import UnknownServer, UsedAfterTest
@@ -59,8 +59,9 @@ SECONDS: Final = 5  # in which they have to be
 SHOWN: Final = 10  # crashes that are listed
 
 
+@final
 @public_in("testing")
-class OtpSystem(Handle):
+class OtpSystem(NoConstructor, Handle):
     """What a test runs: the fixture `otp_system` is one, `open_system` gives one elsewhere.
 
     Args:
@@ -68,8 +69,10 @@ class OtpSystem(Handle):
         test: its name.
     """
 
+    _origin: ClassVar[str] = "otp.testing.open_system() yields one"
+
     def __init__(self, process: Process, test: str) -> None:
-        self.log: OtpLog = OtpLog(test)
+        self.log: OtpLog = create(OtpLog, test)
         self._process = process
         self._test = test
         self._open = False
@@ -183,7 +186,7 @@ class OtpSystem(Handle):
             rival = find_living(name)
             if rival is not None:
                 raise AlreadyRegistered(name, rival.pid)
-        probe = Probe(own_nursery_of(self._process), self._test, serves)
+        probe = create(Probe, own_nursery_of(self._process), self._test, serves)
         if name is not None:
             take_name(probe._process, name)
         self._probes.append(probe)
@@ -316,7 +319,7 @@ async def open_system(test: str = "the test") -> AsyncGenerator[OtpSystem]:
     async with open_process(trap_exit=True, label=test):
         process = own_process()
         assert process is not None
-        system = OtpSystem(process, test)
+        system = create(OtpSystem, process, test)
         system.open()
         try:
             yield system

@@ -6,13 +6,14 @@ Follows: Akka's `ManualTime`.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast, final
 
 import trio
 import trio.testing
 
 from .._process.checkpoints import checkpointed
 from .._timers.send_after import check_delay
+from .._util.copies import NoConstructor
 from .._util.public import public_in
 
 if TYPE_CHECKING:
@@ -21,14 +22,17 @@ else:
     Clock = object
 
 
+@final
 @public_in("testing")
-class VirtualTime(Clock):
+class VirtualTime(NoConstructor, Clock):  # type: ignore[misc]  # a MockClock has what is missing
     """A `trio.testing.MockClock` that can also do this; the fixture `virtual_time` is one.
 
     Time stands still while anything can happen, and jumps to the next deadline when the test and
     all processes wait. So a test that waits an hour takes no time, and one that does not wait sees
     no time pass.
     """
+
+    _origin: ClassVar[str] = "otp.testing.virtual_clock() returns one"
 
     async def advance(self, seconds: float) -> None:
         """Advance time: all that is due until then happens, each at its time.
