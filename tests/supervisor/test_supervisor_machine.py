@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
 import trio
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from inside import need_living
+from inside import need_living, runtime
 from supervision_kit import Boom, Journal, Worker, leftovers, settle
-from supervision_model import Gone, Model, Node, Plan
+from supervision_model import BACKOFF, DELAYS, Gone, Model, Node, Plan
 from trio.testing import MockClock
 
 import trio_otp as otp
@@ -26,19 +27,37 @@ RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 STRATEGIES = st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])
 REASONS = st.sampled_from([otp.NORMAL, otp.Shutdown("x"), "crash", otp.KILLED])
 MANAGEMENT = ["start_child", "terminate_child", "restart_child", "delete_child"]
-worker_plans = st.builds(Plan, restart=RESTARTS)
+A_MOMENT = 1 / 1024  # passes after each operation, so that no two waits are over at one time
+worker_plans = st.builds(Plan, restart=RESTARTS, backoff=st.booleans())
 
 
 def supervisor_plans(children: Any, restart: Any = RESTARTS, fewest: int = 0) -> Any:
     """Return plans of supervisors of such children."""
-    return st.builds(
+    plans: Any = st.builds(
         Plan,
         restart=restart,
         children=st.lists(children, min_size=fewest, max_size=3).map(tuple),
         strategy=STRATEGIES,
-        max_restarts=st.integers(0, 3),
+        max_restarts=st.one_of(st.integers(0, 3), st.none()),
         max_seconds=st.sampled_from([1, 5]),
+        backoff=st.booleans(),
     )
+    return plans.map(without_what_is_refused)
+
+
+def without_what_is_refused(plan: Plan) -> Plan:
+    """Let the children of a plan have no back-off where its intensity allows none."""
+    if is_allowed(plan):
+        return plan
+    children = tuple(replace(child, backoff=False) for child in plan.children or ())
+    return replace(plan, children=children)
+
+
+def is_allowed(plan: Plan) -> bool:
+    """Check whether a child that fails at each start stays within the intensity: see `DELAYS`."""
+    if plan.max_restarts is None:
+        return True
+    return sum(DELAYS[1 : plan.max_restarts + 1]) >= plan.max_seconds + 1
 
 
 inner_plans = st.one_of(worker_plans, worker_plans, supervisor_plans(worker_plans))
@@ -85,7 +104,8 @@ def child_of(tag: str, plan: Plan, journal: Journal) -> otp.Child[Any]:
         child: otp.Child[Any] = otp.child(Worker, tag, journal)
     else:
         child = otp.child(otp.Supervisor, children_of(tag, plan, journal), **flags_of(plan))
-    return child.having(name=tag, restart=plan.restart)  # type: ignore[arg-type]
+    backoff = BACKOFF if plan.backoff else None
+    return child.having(name=tag, restart=plan.restart, backoff=backoff)  # type: ignore[arg-type]
 
 
 def children_of(tag: str, plan: Plan, journal: Journal) -> list[otp.Child[Any]]:
@@ -140,10 +160,9 @@ class Machine:
         assert [] == leftovers()
 
     async def step(self, op: Op) -> None:
-        """Do one operation, to the model first."""
+        """Do one operation, to the model first, and let a moment pass."""
         if op.kind == "tick":
-            self.model.now += op.what
-            await trio.sleep(op.what)
+            await self.tick(op.what)
         elif op.kind == "fail":
             self.fail(op)
         elif op.kind == "end":
@@ -152,6 +171,15 @@ class Machine:
             await self.end_supervisor(op)
         else:
             await self.manage(op)
+        if not self.gone:
+            await self.compare()
+            await self.tick(A_MOMENT)
+
+    async def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self.happen(self.model.tick, seconds)
+        await trio.sleep(seconds)
+        await settle()
 
     def fail(self, op: Op) -> None:
         """Let the next inits of some worker fail."""
@@ -216,6 +244,8 @@ class Machine:
             self.fresh += 1
             tag = f"new{self.fresh}"
         plan = plan or Plan()
+        if not is_allowed(parent.plan):
+            plan = replace(plan, backoff=False)
         expected = self.model.start_child(parent, tag, plan)
         child = child_of(tag, plan, self.journal)
         assert expected is await error_of(otp.start_child(parent.tag, child))
@@ -231,6 +261,8 @@ class Machine:
             if node.is_supervisor and node.running:
                 await self.compare_supervisor(node)
         assert len([n for n in self.model.nodes() if n.running]) == otp.process_count()
+        waits = {node.wait for node in self.model.nodes() if node.wait is not None}
+        assert len(waits) == runtime().timers.pending()
 
     def compare_words(self) -> None:
         """Compare what was written since the last time."""
@@ -248,6 +280,10 @@ class Machine:
             (child.tag, child.state, "supervisor" if child.is_supervisor else "worker")
             for child in node.children
         ] == [(info.id, info.status, info.type) for info in infos]
+        now = self.model.now
+        assert [child.wait and child.wait.due - now for child in node.children] == [
+            info.restart_in for info in infos
+        ]
         assert [child.restarts for child in node.children] == [info.restarts for info in infos]
         assert [otp.whereis(c.tag) for c in node.children] == [info.pid for info in infos]
         supervisors = sum(child.is_supervisor for child in node.children)
@@ -256,7 +292,7 @@ class Machine:
         counts = otp.Counts(total, active, supervisors, total - supervisors)
         assert counts == await otp.count_children(node.tag)
         intensity = need_living(node.tag).instance.loop.policy.intensity
-        assert node.plan.max_restarts >= len(intensity._times)
+        assert (node.plan.max_restarts or 0) >= len(intensity._times)
 
 
 async def error_of(call: Any) -> type[BaseException] | None:

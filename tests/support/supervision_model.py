@@ -20,8 +20,22 @@ class Plan:
     restart: str = "permanent"
     children: tuple[Plan, ...] | None = None
     strategy: str = "one_for_one"
-    max_restarts: int = 1
+    max_restarts: int | None = 1
     max_seconds: int = 5
+    backoff: bool = False  # whether its restarts are delayed, as `DELAYS` says
+
+
+DELAYS = (1, 2, 4)  # seconds, the last one again and again
+RESET_AFTER = 6
+BACKOFF = otp.Backoff(min_delay=1, max_delay=4, jitter=0, reset_after=RESET_AFTER)
+
+
+@dataclass(eq=False)
+class Waiting:
+    """What children wait for that are to be started together."""
+
+    due: float
+    members: list[Node]
 
 
 class Gone(Exception):
@@ -39,6 +53,9 @@ class Node:
     restarts: int = 0
     children: list[Node] = field(default_factory=list)
     charges: list[int] = field(default_factory=list)
+    failures: int = 0  # in a row
+    since: float | None = None  # when it was last started, while it runs
+    wait: Waiting | None = None
 
     @property
     def is_supervisor(self) -> bool:
@@ -87,8 +104,17 @@ class Model:
             if not self.start(child):
                 self._stop_children(node)
                 return False
-        node.state = "running"
+        return self._runs(node)
+
+    def _runs(self, node: Node) -> bool:
+        node.state, node.since = "running", self.now
         return True
+
+    def _down(self, node: Node) -> None:
+        """A child is down; if it was well for long enough its delays begin anew."""
+        if node.since is not None and self.now - node.since >= RESET_AFTER:
+            node.failures = 0
+        node.state, node.since, node.wait = "undefined", None, None
 
     def _start_worker(self, node: Node) -> bool:
         if self.fails.get(node.tag, 0) > 0:
@@ -96,8 +122,7 @@ class Model:
             self.words.append(f"!{node.tag}")
             return False
         self.words.append(f"+{node.tag}")
-        node.state = "running"
-        return True
+        return self._runs(node)
 
     def stop(self, node: Node) -> None:
         """Stop a running child in order."""
@@ -105,7 +130,7 @@ class Model:
             self._stop_children(node)
         else:
             self.words += [f"-{node.tag}", f"={node.tag}"]
-        node.state = "undefined"
+        self._down(node)
 
     def _stop_children(self, node: Node) -> None:
         for child in reversed(list(node.children)):
@@ -129,7 +154,7 @@ class Model:
         if parent is None:
             raise Gone
         quiet = reason in (otp.NORMAL, otp.SHUTDOWN) or isinstance(reason, otp.Shutdown)
-        node.state = "undefined"
+        self._down(node)
         if node.plan.restart == "permanent" or (node.plan.restart == "transient" and not quiet):
             self._restart(parent, node)
         else:
@@ -137,14 +162,36 @@ class Model:
 
     def _restart(self, parent: Node, failed: Node) -> None:
         due: Node | None = failed
-        while due is not None:
+        while due is not None and not self._waits(parent, due):
             if not self._charge(parent):
-                self._stop_children(parent)
-                self.ended(parent, otp.SHUTDOWN)
+                self._give_up(parent)
                 return
             due = self._restart_group(parent, due)
 
+    def _give_up(self, node: Node) -> None:
+        self._stop_children(node)
+        self.ended(node, otp.SHUTDOWN)
+
+    def _waits(self, parent: Node, failed: Node) -> bool:
+        """Let a group wait: for the delay of the child that failed, and for what waits already."""
+        group = self._group(parent, failed)
+        times = [child.wait.due for child in group if child.wait is not None]
+        if failed.plan.backoff:
+            times.append(self.now + DELAYS[min(failed.failures, len(DELAYS) - 1)])
+            failed.failures += 1
+        if not times:
+            return False
+        for child in reversed(group):
+            if child.running:
+                self._stop_child(child)
+        wait = Waiting(max(times), [child for child in group if child in parent.children])
+        for child in wait.members:
+            child.state, child.wait = "restarting", wait
+        return True
+
     def _charge(self, parent: Node) -> bool:
+        if parent.plan.max_restarts is None:
+            return True
         second = math.floor(self.now)
         parent.charges.append(second)
         window = [charge for charge in parent.charges if charge >= second - parent.plan.max_seconds]
@@ -153,22 +200,57 @@ class Model:
     def _restart_group(self, parent: Node, failed: Node) -> Node | None:
         """Restart the group of a child; give the one whose start failed."""
         failed.state = "undefined"
+        group = self._group(parent, failed)
+        for child in reversed(group):
+            if child.running:
+                self._stop_child(child)
+        return self._start_all([child for child in group if child in parent.children])
+
+    def _group(self, parent: Node, failed: Node) -> list[Node]:
         at = parent.children.index(failed)
         first, last = {
             "one_for_one": (at, at + 1),
             "rest_for_one": (at, len(parent.children)),
             "one_for_all": (0, len(parent.children)),
         }[parent.plan.strategy]
-        group = parent.children[first:last]
-        for child in reversed(group):
-            if child.running:
-                self._stop_child(child)
-        for child in group:
-            if child in parent.children:
-                if not self.start(child):
-                    return child
-                child.restarts += 1
+        return parent.children[first:last]
+
+    def _start_all(self, children: list[Node]) -> Node | None:
+        for child in children:
+            if not self.start(child):
+                return child
+            child.restarts += 1
         return None
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass, and what is due meanwhile happen."""
+        end = self.now + seconds
+        while waiting := [(n.wait.due, n) for n in self._waiting() if n.wait is not None]:
+            due, node = min(waiting, key=lambda pair: pair[0])
+            if due > end:
+                break
+            self.now = due
+            self._due(node)
+        self.now = end
+
+    def _waiting(self) -> list[Node]:
+        return [node for node in self.nodes() if node.wait is not None]
+
+    def _due(self, node: Node) -> None:
+        parent, wait = node.parent, node.wait
+        assert parent is not None
+        assert wait is not None
+        members = [child for child in wait.members if child.wait is wait]
+        if not self._charge(parent):
+            self._give_up(parent)
+            return
+        for child in members:
+            child.state, child.wait = "undefined", None
+        failed = self._start_all(members)
+        if failed is not None:
+            self._restart(parent, failed)
 
     # -- what can happen from outside --------------------------------------------------------------
 
@@ -208,6 +290,8 @@ class Model:
             return otp.ChildNotFound
         if node.running:
             self._stop_child(node)
+        else:
+            node.state, node.wait = "undefined", None
         return None
 
     def restart_child(self, parent: Node, tag: str) -> type[Exception] | None:
@@ -217,6 +301,8 @@ class Model:
             return otp.ChildNotFound
         if node.running:
             return otp.ChildRunning
+        if node.wait is not None:
+            return otp.ChildRestarting
         return None if self.start(node) else otp.StartError
 
     def delete_child(self, parent: Node, tag: str) -> type[Exception] | None:
@@ -226,6 +312,8 @@ class Model:
             return otp.ChildNotFound
         if node.running:
             return otp.ChildRunning
+        if node.wait is not None:
+            return otp.ChildRestarting
         parent.children.remove(node)
         return None
 

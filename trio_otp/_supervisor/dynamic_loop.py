@@ -11,6 +11,7 @@ import trio
 from .._exits.errors import (
     AlreadyStarted,
     ChildNotFound,
+    ChildRestarting,
     MaxChildren,
     SpecError,
     StartError,
@@ -81,6 +82,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.intensity = Intensity(0, 1)
         # {pid: child}, oldest first; a child that is being restarted stays under its old pid
         self.slots: dict[Pid[Any], DelayedSlot] = {}
+        self.waiting: dict[Any, DelayedSlot] = {}  # {name: child whose restart waits}
 
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""
@@ -113,6 +115,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         children = [with_arguments(template, slot.child.args) for slot in slots]
         for slot, child in zip(slots, children, strict=True):
             slot.take(child, backoff)
+        self.waiting = {s.spec.name: s for s in slots if s.wait and s.spec.name is not None}
 
     async def stop_children(self, *, interrupt: bool) -> None:
         """Ask all to end at once, and kill each when its own time is over."""
@@ -189,7 +192,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         """Restart a child that still waits for this."""
         slot = self.slots.get(wait.id)
         if slot is not None and slot.wait is wait:
-            slot.wait = None
+            self._end_wait(slot)
             await self._restart(wait.id, slot, wait.reason)
 
     def _delay(self, pid: Pid[Any], slot: DelayedSlot, reason: object, now: float) -> float | None:
@@ -199,7 +202,13 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         delay = slot.delays.next(chance)
         slot.wait = Wait(pid, reason, now + delay, (pid,))
         self.alarms.set(slot.wait)
+        if slot.spec.name is not None:
+            self.waiting[slot.spec.name] = slot
         return delay
+
+    def _end_wait(self, slot: DelayedSlot) -> None:
+        self.waiting.pop(slot.spec.name, None)
+        slot.wait = None
 
     async def _restart(self, pid: Pid[Any], slot: DelayedSlot, reason: object) -> None:
         if not self.intensity.charge(trio.current_time()):
@@ -245,6 +254,9 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         limit = self.spec.max_children
         if limit is not None and len(self.slots) >= limit:
             raise MaxChildren(limit)
+        waiting = self.waiting.get(child.spec.name)
+        if waiting is not None:
+            raise ChildRestarting(child.spec.name, self._info(waiting).restart_in)
         if child.spec.significant and self.spec.template is None:
             raise SpecError(
                 "significant=True: a DynamicSupervisor has no significant children, but for those "
@@ -256,17 +268,20 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             check_backoff(slot.delays.backoff, *limits, f"{bounded(child)}: ")
         return slot
 
-    async def terminate_child(self, pid: Pid[Any]) -> None:
-        """Stop a child and forget it."""
+    async def terminate_child(self, child: Any) -> None:
+        """Stop a child and forget it: by its pid, or by its name while its restart waits."""
+        waiting = None if child.__class__ is Pid else self.waiting.get(child)
+        pid = child if waiting is None or waiting.wait is None else waiting.wait.id
         slot = self.slots.get(pid)
         if slot is None:
-            if self.spec.template is not None and pid._process is None:
+            if self.spec.template is not None and pid.__class__ is Pid and pid._process is None:
                 return  # as simple_one_for_one: it is dead already
-            raise ChildNotFound(pid)
+            raise ChildNotFound(child)
         if slot.process is not None:
             await self.children.stop(slot)
         elif slot.wait is not None:
             self.alarms.cancel(slot.wait)
+            self._end_wait(slot)
         del self.slots[pid]
 
     def count_children(self, _: None) -> Counts:

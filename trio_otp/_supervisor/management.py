@@ -90,6 +90,8 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
         StartError: it did not start, and is forgotten.
         AlreadyStarted: a child of this id, or a process of this name, runs.
         ChildAlreadyPresent: a child of this id is down.
+        ChildRestarting: a child of this name is down, and a back-off of the `DynamicSupervisor`
+            delays its restart.
         MaxChildren: the dynamic supervisor is full.
         CallTimeout: it took longer than `timeout`; the supervisor goes on all the same.
         NoProcess, ServerExited: the supervisor is not there, or ended meanwhile.
@@ -134,14 +136,15 @@ async def terminate_child(ref: Ref, child: Any, *, timeout: float | None = None)
     await _command(ref, "terminate_child", child, timeout)
 
 
-async def _pid_of(child: Any) -> Pid[Any]:  # noqa: ASYNC124 - it returns what is to be awaited
-    """Return a pid as it is, dead or alive, and the one behind another reference."""
+async def _pid_of(child: Any) -> Any:  # noqa: ASYNC124 - it returns what is to be awaited
+    """Return a pid as it is, dead or alive, and the one behind another reference.
+
+    The supervisor knows what a reference leads to if nobody is there: a child may wait.
+    """
     if child.__class__ is Pid:
         return child
     process = find_living(child)
-    if process is None:
-        raise ChildNotFound(child)
-    return process.pid
+    return child if process is None else process.pid
 
 
 @public
