@@ -333,6 +333,30 @@ def test_a_tree_does_what_the_model_says_at_length(plan: Plan, todo: list[Op]) -
     drive(plan, todo)
 
 
+def all_delayed(plan: Plan) -> Plan:
+    """Give every child of a tree a back-off."""
+    limit = plan.max_restarts if is_allowed(plan) else None
+    children = None if plan.children is None else tuple(map(all_delayed, plan.children))
+    return replace(plan, backoff=True, children=children, max_restarts=limit)
+
+
+crashes = ops("end", what=st.just("crash"))
+waits = st.one_of(
+    crashes,
+    crashes,
+    ops("fail", other=st.integers(1, 2)),
+    ops(MANAGEMENT),
+    ops("tick", what=times),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(plan=top_plans, todo=st.lists(waits, min_size=4, max_size=16))
+def test_a_tree_with_back_off_does_what_the_model_says(plan: Plan, todo: list[Op]) -> None:
+    """What waits, with whom, until when, and what a call or another crash makes of it."""
+    drive(all_delayed(plan), todo)
+
+
 # -- dynamic supervisors ---------------------------------------------------------------------------
 
 
