@@ -26,8 +26,6 @@ WITHOUT_TEST = {
     12: "mailboxes have no bound yet, so there is no policy for an overflow",
     13: "mailboxes have no bound yet: send, cast and call never find one full",
     14: "mailboxes have no priorities; system messages and others share one queue",
-    35: "restarts have no back-off yet, during which a second crash could come",
-    36: "restarts have no back-off yet that could be reset",
 }
 
 

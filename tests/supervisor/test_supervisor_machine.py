@@ -350,7 +350,7 @@ waits = st.one_of(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=top_plans, todo=st.lists(waits, min_size=4, max_size=16))
 def test_a_tree_with_back_off_does_what_the_model_says(plan: Plan, todo: list[Op]) -> None:
     """What waits, with whom, until when, and what a call or another crash makes of it."""
@@ -363,42 +363,47 @@ def test_a_tree_with_back_off_does_what_the_model_says(plan: Plan, todo: list[Op
 class Pool:
     """A dynamic supervisor beside its model: a list of children, and when it restarted any."""
 
-    def __init__(self, limit: int | None, max_restarts: int) -> None:
+    def __init__(self, limit: int | None, max_restarts: int, *, delayed: bool) -> None:
         self.limit = limit
         self.max_restarts = max_restarts
+        self.delayed = delayed and sum(DELAYS[1 : max_restarts + 1]) >= 6
         self.journal = Journal()
         self.children: list[tuple[str, str]] = []  # (tag, restart), oldest first
+        self.due: dict[str, float] = {}  # of those that wait
+        self.well: dict[str, tuple[int, float]] = {}  # failures in a row, and since when it runs
         self.charges: list[int] = []
+        self.gone = False  # whether it has to give up
         self.words: list[str] = []
         self.fresh = 0
 
     async def run(self, todo: list[Op]) -> None:
         """Run all operations, or until it gives up."""
         pool = otp.child(
-            otp.DynamicSupervisor, max_children=self.limit, max_restarts=self.max_restarts
+            otp.DynamicSupervisor,
+            max_children=self.limit,
+            max_restarts=self.max_restarts,
+            backoff=BACKOFF if self.delayed else None,
         ).having(name="pool", restart="temporary")
         async with otp.open_supervisor([pool]):
             for op in todo:
                 note(str(op))
                 await getattr(self, op.kind)(op)
                 await settle()
+                await self.tick(Op("tick", what=A_MOMENT))
                 if otp.whereis("pool") is None:
                     break
                 assert self.words == self.journal
                 await self.compare()
             self.stop_all()
-            assert self.gave_up() == (otp.whereis("pool") is None)
+            assert self.gone == (otp.whereis("pool") is None)
         assert sorted(self.words) == sorted(self.journal)
         assert [] == leftovers()
-
-    def gave_up(self) -> bool:
-        now = int(trio.current_time())
-        return sum(charge >= now - 5 for charge in self.charges) > self.max_restarts
 
     def stop_all(self) -> None:
         """All at once: the order of the words is not that of the children."""
         for tag, _ in self.children:
-            self.words += [f"-{tag}", f"={tag}"]
+            if tag not in self.due:
+                self.words += [f"-{tag}", f"={tag}"]
 
     async def start(self, op: Op) -> None:
         """Start a child, if there is room for it."""
@@ -410,19 +415,22 @@ class Pool:
         if not full:
             self.words.append(f"+{tag}")
             self.children.append((tag, op.what))
+            self.well[tag] = (0, trio.current_time())
 
     async def terminate(self, op: Op) -> None:
         """Terminate a child by its name."""
         if self.children:
             tag, _ = self.children.pop(op.which % len(self.children))
-            self.words += [f"-{tag}", f"={tag}"]
+            if self.due.pop(tag, None) is None:
+                self.words += [f"-{tag}", f"={tag}"]
             await otp.terminate_child("pool", tag)
 
     async def end(self, op: Op) -> None:
         """Let a child end; a restarted one is the youngest from then on."""
-        if not self.children:
+        running = [child for child in self.children if child[0] not in self.due]
+        if not running:
             return
-        tag, restart = self.children.pop(op.which % len(self.children))
+        tag, restart = running[op.which % len(running)]
         reason = Boom() if op.what == "crash" else op.what
         quiet = op.what in (otp.NORMAL, otp.Shutdown("x"))
         if reason is otp.KILLED:
@@ -430,24 +438,54 @@ class Pool:
         else:
             otp.cast(tag, reason)
             self.words += [f"-{tag}", f"={tag}"]
-        if restart == "permanent" or (restart == "transient" and not quiet):
-            self.charges.append(int(trio.current_time()))
-            if not self.gave_up():
-                self.words.append(f"+{tag}")
-                self.children.append((tag, restart))
+        if restart == "temporary" or (restart == "transient" and quiet):
+            self.children.remove((tag, restart))
+        elif self.delayed:
+            self.wait(tag)
+        else:
+            self.restart((tag, restart), trio.current_time())
+
+    def wait(self, tag: str) -> None:
+        """Let a restart wait; it keeps its place meanwhile."""
+        now, (failures, since) = trio.current_time(), self.well[tag]
+        failures = 0 if now - since >= BACKOFF.reset_after else failures
+        self.due[tag] = now + DELAYS[min(failures, len(DELAYS) - 1)]
+        self.well[tag] = (failures + 1, since)
+
+    def restart(self, child: tuple[str, str], now: float) -> None:
+        """Restart a child: it is the youngest from then on."""
+        self.charges.append(int(now))
+        self.children.remove(child)
+        self.gone = sum(charge >= int(now) - 5 for charge in self.charges) > self.max_restarts
+        if not self.gone:
+            self.words.append(f"+{child[0]}")
+            self.children.append(child)
+            self.well[child[0]] = (self.well[child[0]][0], now)
 
     async def tick(self, op: Op) -> None:
-        """Let time pass."""
+        """Let time pass, and what is due meanwhile happen."""
+        until = trio.current_time() + op.what
         await trio.sleep(op.what)
+        await settle()
+        for tag, due in sorted(self.due.items(), key=lambda item: item[1]):
+            if due <= until and not self.gone:
+                del self.due[tag]
+                self.restart(next(child for child in self.children if child[0] == tag), due)
 
     async def compare(self) -> None:
         """Compare what can be seen."""
         infos = await otp.which_children("pool")
         assert [otp.whereis(tag) for tag, _ in self.children] == [info.pid for info in infos]
-        total = len(self.children)
-        assert otp.Counts(total, total, 0, total) == await otp.count_children("pool")
+        now, total = trio.current_time(), len(self.children)
+        assert [tag in self.due and self.due[tag] - now for tag, _ in self.children] == [
+            info.restart_in is not None and info.restart_in for info in infos
+        ]
+        active = total - len(self.due)
+        assert otp.Counts(total, active, 0, total) == await otp.count_children("pool")
+        assert len(self.due) == runtime().timers.pending()
         for tag, _ in self.children:
-            assert tag == await otp.call(tag, tag)
+            if tag not in self.due:
+                assert tag == await otp.call(tag, tag)
         with suppress(otp.ChildNotFound):
             await otp.terminate_child("pool", "unknown")
             raise AssertionError("terminated what is not there")
@@ -462,14 +500,15 @@ pool_operations = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(
     limit=st.sampled_from([None, 2, 5]),
     max_restarts=st.integers(0, 4),
+    delayed=st.booleans(),
     todo=st.lists(pool_operations, max_size=20),
 )
 def test_a_pool_does_what_its_model_says(
-    limit: int | None, max_restarts: int, todo: list[Op]
+    limit: int | None, max_restarts: int, delayed: bool, todo: list[Op]
 ) -> None:
-    """Room, restarts and stops are those of the model, whatever happens."""
-    run(Pool(limit, max_restarts).run, todo)
+    """Room, restarts, waits and stops are those of the model, whatever happens."""
+    run(Pool(limit, max_restarts, delayed=delayed).run, todo)
