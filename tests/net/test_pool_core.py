@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from inside import End, Lend, PoolCore, PoolStart, PoolState, Watch
+from inside import End, Lend, PoolCore, PoolLimits, PoolStart, PoolState, Watch
+
+import trio_otp as otp
 
 
-def new_core(size: int = 2, overflow: int = 1, idle: float | None = 60.0, **more: Any) -> PoolCore:
+def new_core(size: int = 2, overflow: int = 1, idle: float = 60.0, **more: Any) -> PoolCore:
     """Make a core whose delays are 1, 2, 4, ... seconds."""
-    delay = more.get("delay", lambda failures: 2.0 ** (failures - 1))
-    return PoolCore(size, overflow, idle, delay, more.get("usable", lambda _: True))
+    backoff = otp.Backoff(min_delay=1.0, max_delay=100.0, jitter=0, reset_after=1000.0)
+    limits = PoolLimits(size, overflow, idle, backoff)
+    return PoolCore(limits, lambda: 0.5, more.get("usable", lambda _: True))
 
 
 def with_workers(count: int, **options: Any) -> PoolCore:
@@ -105,7 +108,7 @@ def test_overflow_without_an_idle_time_ends_at_once() -> None:
 
 def test_overflow_may_stay() -> None:
     """If there is no time after which it ends."""
-    core = with_workers(3, idle=None)
+    core = with_workers(3, idle=math.inf)
     core.give_back(2, 1.0, busy=False)
 
     assert math.inf == core.next_time()

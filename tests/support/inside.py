@@ -43,6 +43,7 @@ from trio_otp._log.limit import Burst
 from trio_otp._net.lending import Lending
 from trio_otp._net.places import MOST_ANSWERS, Places
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
+from trio_otp._net.pool_core import Limits as PoolLimits
 from trio_otp._net.pool_core import Start as PoolStart
 from trio_otp._net.pool_core import State as PoolState
 from trio_otp._port import os_group

@@ -35,6 +35,11 @@ class Lease:
         self.reason = self.process.exit_reason
         self.scope.cancel(reason=f"{self.process.pid!r}, checked out of a pool, has ended")
 
+    def left(self) -> None:
+        """Look whether the worker lives: one that is about to die counts as dead, as for all."""
+        if self.process.is_exiting:
+            self.reason = self.process.pending_exit
+
     def tells(self, error: BaseException) -> bool:
         """Check whether an error is that of a call to this worker, which has met its end."""
         return isinstance(error, ServerExited) and error.server is self.process.pid

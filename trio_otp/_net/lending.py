@@ -31,6 +31,7 @@ from .._exits.reasons import is_quiet
 from .._process.mailbox import SystemMessage
 from .._process.timers import Timer
 from .._process.wait_edges import AnyOf, refuse_choice
+from .._supervisor.alarms import chance
 from .._util.bounded import bounded
 from .._util.copies import create
 from .._util.unset import UNSET
@@ -156,9 +157,7 @@ class Lending(AnyOf):
         self._process = process  # of the pool
         self.behaviour = spec.child.runs.behaviour  # of the workers; None for plain processes
         self._timer: Timer | None = None
-        self.core = PoolCore(
-            spec.size, spec.max_overflow, spec.idle_timeout, spec.delay, self._is_usable
-        )
+        self.core = PoolCore(spec.limits, chance, self._is_usable)
         self.workers: dict[int, Process] = {}
         self.starts: dict[int, ChildStart] = {}  # of those whose init is not over
         self.leases: dict[int, Lease] = {}
@@ -338,6 +337,10 @@ class Lending(AnyOf):
         if state is State.STARTING:
             return getattr(self.starts.get(number), "process", None)
         return self.workers[number]
+
+    def restart_in(self) -> float | None:
+        """Return the seconds by which the start of a missing worker is delayed, if it is."""
+        return self.core.restart_in(trio.current_time())
 
     def told(self) -> str:
         """Describe what keeps those who wait waiting."""

@@ -29,14 +29,17 @@ Follows: Erlang's `poolboy`; Elixir's `NimblePool` and `DBConnection`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
+from .._behaviour.backoff import Backoff
 from .._exits.errors import SpecError
 from .._start.child import as_child
 from .._supervisor.loop import SupervisorBehaviour
 from .._util.bounded import bounded
 from .._util.checks import check_whole, is_seconds
 from .._util.public import public
+from .pool_core import Limits
 from .pool_loop import PoolLoop
 from .pool_spec import PoolSpec
 from .pool_status import status_of
@@ -49,8 +52,7 @@ if TYPE_CHECKING:
     from .._start.child import Child
     from .lending import Lending
 
-MIN_DELAY: Final = 0.5  # seconds
-MAX_DELAY: Final = 30.0
+DEFAULT_BACKOFF: Final = Backoff()
 
 
 @public
@@ -65,6 +67,11 @@ class Pool(SupervisorBehaviour):
             it; None for never.
         busy_timeout: seconds that a worker gets to finish what its last client left it with,
             before it is stopped; None for any number.
+        backoff: how long no worker is started after one has crashed or has not started: longer each
+            time, until one has served a client, or has run for `reset_after` seconds.
+
+    Raises:
+        SpecError: an argument is not accepted.
 
     >>> import trio, trio_otp as otp
     >>> class Connection(otp.GenServer):
@@ -95,22 +102,20 @@ class Pool(SupervisorBehaviour):
         max_overflow: int = 0,
         idle_timeout: float | None = 60.0,
         busy_timeout: float | None = 5.0,
+        backoff: Backoff = DEFAULT_BACKOFF,
     ) -> None:
         check_whole("size", size, 1, error=SpecError)
         check_whole("max_overflow", max_overflow, 0, error=SpecError)
-        _check_limit("idle_timeout", idle_timeout)
-        _check_limit("busy_timeout", busy_timeout)
+        worker = _worker(child)
+        idle = _seconds("idle_timeout", idle_timeout)
         self._given = PoolSpec(
             max_children=size + max_overflow,
             max_restarts=0,
             max_seconds=1,
             extra_arguments=(),
-            child=_worker(child),
-            size=size,
-            max_overflow=max_overflow,
-            idle_timeout=idle_timeout,
-            busy_timeout=busy_timeout,
-            delay=_delay,
+            child=worker,
+            limits=Limits(size, max_overflow, idle, _backoff(worker, backoff)),
+            busy_timeout=_seconds("busy_timeout", busy_timeout),
         )
 
     def init(self) -> PoolSpec:
@@ -145,11 +150,18 @@ def _worker(what: Any) -> Child[Any]:
     return child
 
 
-def _check_limit(name: str, value: object) -> None:
-    if value is not None and not is_seconds(value):
+def _seconds(name: str, value: float | None) -> float:
+    if value is None:
+        return math.inf
+    if not is_seconds(value):
         raise SpecError(f"{name}={bounded(value)}: expected a number of seconds >= 0, or None")
+    return value
 
 
-def _delay(failures: int) -> float:
-    """Return how long no worker is started after so many failures in a row."""
-    return min(MAX_DELAY, MIN_DELAY * 2.0 ** min(failures - 1, 10))
+def _backoff(child: Child[Any], own: Any) -> Backoff:
+    """Return the back-off of a worker, else that of the pool; there has to be one."""
+    wanted = own if child.spec.backoff == "supervisor" else child.spec.backoff
+    if not isinstance(wanted, Backoff):
+        text = "expected otp.Backoff(...): a worker that fails is tried again, for ever"
+        raise SpecError(f"backoff={bounded(wanted)}: {text}")
+    return wanted

@@ -21,8 +21,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._supervisor.delays import Delays
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+    from .._behaviour.backoff import Backoff
 
 
 class State(enum.IntEnum):
@@ -68,27 +72,41 @@ class End:
 Action: TypeAlias = "Start | Lend | Watch | End"
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many workers there may be, and when.
+
+    Args:
+        size: how many stay.
+        max_overflow: how many more there may be while they are needed.
+        idle_timeout: seconds after which one that is too many ends; infinity for never.
+        backoff: how long no worker is started after failures.
+    """
+
+    size: int
+    max_overflow: int
+    idle_timeout: float
+    backoff: Backoff
+
+    @property
+    def most(self) -> int:
+        """How many there may be in all."""
+        return self.size + self.max_overflow
+
+
 class PoolCore:
     """The table of workers and the line of those who wait.
 
     Args:
-        size: how many workers stay.
-        max_overflow: how many more there may be while they are needed.
-        idle_timeout: seconds after which one that is too many ends; None for never.
-        delay: gives the seconds to wait after so many failures in a row.
+        limits: how many there may be.
+        chance: gives numbers from 0 up to 1, for the jitter of the back-off.
         usable: tells whether a worker that is idle can be lent: none that is about to die.
     """
 
     def __init__(
-        self,
-        size: int,
-        max_overflow: int,
-        idle_timeout: float | None,
-        delay: Callable[[int], float],
-        usable: Callable[[int], bool],
+        self, limits: Limits, chance: Callable[[], float], usable: Callable[[int], bool]
     ) -> None:
-        self.size = size
-        self.most = size + max_overflow
+        self.limits = limits
         self.workers: dict[int, State] = {}
         self.counts: list[int] = [0] * len(State)  # of the workers in each state
         self.waiting: OrderedDict[Hashable, None] = OrderedDict()
@@ -96,11 +114,12 @@ class PoolCore:
         self._idle: dict[
             int, float
         ] = {}  # {worker: since when}, the one that was used last comes last
-        self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
-        self._delay = delay
+        self._since: dict[int, float] = {}  # {worker: when its start was over}
+        self._delays = Delays(limits.backoff)
+        self._chance = chance
         self._usable = usable
         self._stay = 0  # so many workers there have been; fewer than that there are not for long
-        self._not_before = -math.inf  # no worker is started before that
+        self.not_before = -math.inf  # no worker is started before that
         self._trying = False  # the last start has failed
         self._number = 0
 
@@ -108,10 +127,14 @@ class PoolCore:
 
     def next_time(self) -> float:
         """Return when `tick` is to be called; infinity if nothing is to happen by itself."""
-        times = [self._not_before] if self._needs_more() and not self._is_trying() else []
-        if self._idle and self._running() > self.size:
-            times.append(next(iter(self._idle.values())) + self._idle_timeout)
+        times = [self.not_before] if self._needs_more() and not self._is_trying() else []
+        if self._idle and self._running() > self.limits.size:
+            times.append(next(iter(self._idle.values())) + self.limits.idle_timeout)
         return min(times, default=math.inf)
+
+    def restart_in(self, now: float) -> float | None:
+        """Return the seconds until a worker that is missing is started; None if none is missing."""
+        return self.not_before - now if now < self.not_before and self._needs_more() else None
 
     def may_start_later(self) -> bool:
         """Check whether a worker will come of itself, even if no client gives one back."""
@@ -137,7 +160,7 @@ class PoolCore:
         if busy:
             self._move(worker, State.BUSY)
             return [Watch(worker)]
-        self.failures = 0  # it has done what it is for
+        self._is_well()  # it has done what it is for
         return self._is_free(worker, now)
 
     # -- what workers do ---------------------------------------------------------------------------
@@ -145,8 +168,9 @@ class PoolCore:
     def started(self, worker: int, now: float) -> list[Action]:
         """Take a worker whose start is over."""
         self._trying = False
+        self._since[worker] = now
         actions = self._is_free(worker, now)
-        self._stay = max(self._stay, min(self.size, self._running()))
+        self._stay = max(self._stay, min(self.limits.size, self._running()))
         return actions
 
     def not_started(self, worker: int, now: float) -> list[Action]:
@@ -174,11 +198,12 @@ class PoolCore:
         """
         state = self._move(worker, None)
         self._idle.pop(worker, None)
+        since = self._since.pop(worker)
         if state is not State.ENDING:
             if quiet:
                 self._stay = max(0, self._stay - 1)
             else:
-                self._failed(now)
+                self._crashed(now, now - since)
         return self._settle(now)
 
     # -- time --------------------------------------------------------------------------------------
@@ -214,9 +239,9 @@ class PoolCore:
 
     def _end_idle(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        while self._idle and self._running() > self.size:
+        while self._idle and self._running() > self.limits.size:
             worker, since = next(iter(self._idle.items()))
-            if since + self._idle_timeout > now:
+            if since + self.limits.idle_timeout > now:
                 break
             del self._idle[worker]
             self._move(worker, State.ENDING)
@@ -225,7 +250,7 @@ class PoolCore:
 
     def _start(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        while now >= self._not_before and self._needs_more() and not self._is_trying():
+        while now >= self.not_before and self._needs_more() and not self._is_trying():
             self._number += 1
             self._move(self._number, State.STARTING)
             actions.append(Start(self._number))
@@ -233,7 +258,7 @@ class PoolCore:
 
     def _needs_more(self) -> bool:
         total = len(self.workers)
-        wanted = total < self.most and self.counts[State.STARTING] < len(self.waiting)
+        wanted = total < self.limits.most and self.counts[State.STARTING] < len(self.waiting)
         return wanted or total < self._stay
 
     def _is_trying(self) -> bool:
@@ -253,7 +278,18 @@ class PoolCore:
             self.counts[state] += 1
         return before
 
+    def _is_well(self) -> None:
+        """End the row of failures: the next one is the first again."""
+        if self.failures:
+            self.failures = 0
+            self._delays = Delays(self.limits.backoff)
+
+    def _crashed(self, now: float, age: float) -> None:
+        if age >= self.limits.backoff.reset_after:
+            self._is_well()
+        self._failed(now)
+
     def _failed(self, now: float) -> None:
-        if now >= self._not_before:
+        if now >= self.not_before:
             self.failures += 1
-            self._not_before = now + self._delay(self.failures)
+            self.not_before = now + self._delays.next(self._chance)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, overload
 
-from trio.lowlevel import checkpoint, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import is_cancellation, raise_bare, raise_beside
 from .._exits.call_errors import NoProcess
@@ -128,9 +128,9 @@ class PoolHandle(NoConstructor, Printable, Generic[W]):
                 try:
                     yield lent
                 finally:
+                    lease.left()
                     if self.worker is not None:
                         lent.end()
-                await checkpoint()
         except BaseException as exc:  # noqa: ASYNC103 - one of the two raises it
             lending.give_back(lease)
             if is_cancellation(exc) or lease.tells(exc):

@@ -16,8 +16,7 @@ from .._exits.reasons import SHUTDOWN, is_quiet
 from .._process.stopping import kill, stop
 from .._start.start import Start as ChildStart
 from .._start.start import start_and_wait
-from .._supervisor.data import Slot
-from .._supervisor.dynamic_loop import DynamicLoop
+from .._supervisor.dynamic_loop import DelayedSlot, DynamicLoop
 from .._supervisor.loop import SupervisorLoop
 from .._util.unset import UNSET
 from .at_rest import wait_for_rest
@@ -58,7 +57,7 @@ class PoolLoop(DynamicLoop):
         assert isinstance(spec, PoolSpec)
         assert self.lending is not None
         self.spec = self._pool = spec
-        self.lending.core.size, self.lending.core.most = spec.size, spec.size + spec.max_overflow
+        self.lending.core.limits = spec.limits
 
     def _close(self, _: Process) -> None:
         """End the lending, whatever is under way."""
@@ -98,7 +97,8 @@ class PoolLoop(DynamicLoop):
                 self._helpers.start(self._end, action.worker)
 
     async def _start(self, number: int) -> None:
-        process, slot, lending = self.process, Slot(self._pool.child), self.lending
+        process, lending = self.process, self.lending
+        slot = DelayedSlot(self._pool.child, None)
         assert process.children is not None
         assert lending is not None
         start = ChildStart(
@@ -115,12 +115,12 @@ class PoolLoop(DynamicLoop):
             else:
                 self._started(number, slot, slot.process)
 
-    def _not_started(self, number: int, slot: Slot, error: StartError) -> None:
+    def _not_started(self, number: int, slot: DelayedSlot, error: StartError) -> None:
         assert self.lending is not None
-        self.reports.emit("start_error", slot, error.reason)
         self.lending.not_started(number, error)
+        self.reports.emit("start_error", slot, error.reason, restart_in=self.lending.restart_in())
 
-    def _started(self, number: int, slot: Slot, worker: Process) -> None:
+    def _started(self, number: int, slot: DelayedSlot, worker: Process) -> None:
         assert self.lending is not None
         self.reports.emit_progress(slot)
         self.slots[worker.pid] = slot
@@ -134,8 +134,7 @@ class PoolLoop(DynamicLoop):
         worker = self.lending.workers.get(number)
         if worker is None:
             return
-        limit = self._pool.busy_timeout
-        with trio.move_on_after(float("inf") if limit is None else limit) as scope:
+        with trio.move_on_after(self._pool.busy_timeout) as scope:
             await wait_for_rest(worker)
         if scope.cancelled_caught:
             self.lending.overdue(number)
@@ -171,7 +170,8 @@ class PoolLoop(DynamicLoop):
             return
         reason = slot.process.exit_reason
         if not is_quiet(reason):
-            self.reports.emit("child_terminated", slot, reason, pid)
+            later = None if self.lending is None else self.lending.restart_in()
+            self.reports.emit("child_terminated", slot, reason, pid, later)
 
     commands: ClassVar = {
         **SupervisorLoop.commands,

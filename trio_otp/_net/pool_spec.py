@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .._supervisor.dynamic_loop import DynamicSupervisorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._start.child import Child
+    from .pool_core import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +17,5 @@ class PoolSpec(DynamicSupervisorSpec):
     """What the init of a pool returns; the arguments are those of `Pool`."""
 
     child: Child[Any]
-    size: int
-    max_overflow: int
-    idle_timeout: float | None
-    busy_timeout: float | None
-    delay: Callable[[int], float]  # seconds without a start, after so many failures in a row
+    limits: Limits
+    busy_timeout: float  # seconds, perhaps infinity

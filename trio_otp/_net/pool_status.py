@@ -29,6 +29,7 @@ class PoolStatus:
         checkouts: how often a worker was lent.
         timeouts: how often none was free in time.
         failures: crashes and failed starts in a row, those at one time counted once.
+        restart_in: seconds by which the start of a worker is delayed because of them, if it is.
     """
 
     size: int
@@ -42,14 +43,15 @@ class PoolStatus:
     checkouts: int
     timeouts: int
     failures: int
+    restart_in: float | None
 
 
 def status_of(lending: Lending) -> PoolStatus:
     """Count what a pool has."""
     core, counts = lending.core, lending.core.counts
     return PoolStatus(
-        size=core.size,
-        max_overflow=core.most - core.size,
+        size=core.limits.size,
+        max_overflow=core.limits.max_overflow,
         idle=counts[State.IDLE],
         lent=counts[State.LENT],
         finishing=counts[State.BUSY],
@@ -59,4 +61,5 @@ def status_of(lending: Lending) -> PoolStatus:
         checkouts=lending.checkouts,
         timeouts=lending.timeouts,
         failures=core.failures,
+        restart_in=lending.restart_in(),
     )
