@@ -40,7 +40,7 @@ from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._log.limit import Burst
-from trio_otp._net.lending import Lending
+from trio_otp._net.holders import PlainTask
 from trio_otp._net.places import MOST_ANSWERS, Places
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
 from trio_otp._net.pool_core import Limits as PoolLimits
@@ -60,6 +60,7 @@ from trio_otp._process.process import Process
 from trio_otp._process.runtime import Runtime, need_process, runtime
 from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
+from trio_otp._process.wait_edges import AnyOf, is_stuck
 from trio_otp._program.program import _Program
 from trio_otp._program.systemd import Notifier, watchdog_interval
 from trio_otp._registry.lock import Locks

@@ -35,7 +35,8 @@ class PassThrough(Request):
 
 def is_at_rest(process: Process) -> bool:
     """Check whether a process has nothing in hand, nothing queued and nothing to answer."""
-    return process.current is UNSET and not process.mailbox.queue and not process.requests
+    puts_off = process.requests or process.extras.put_off
+    return process.current is UNSET and not process.mailbox.queue and not puts_off
 
 
 async def wait_for_rest(process: Process) -> None:

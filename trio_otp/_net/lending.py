@@ -230,6 +230,7 @@ class Lending(AnyOf):
         """Take a worker whose init is over; it may be dead again."""
         self.last_failure = None
         self.workers[number] = worker
+        worker.own_extras().put_off = {}
         del self.starts[number]
 
         def died(_: Process) -> None:

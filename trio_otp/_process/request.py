@@ -166,7 +166,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     def _abandon(self) -> None:
         """Abandon the answer; the server handles the request all the same."""
         if not self._done:
-            self.abandoned = True
+            self._is_given_up()
             self._leave()
             self._server.mailbox.give_up(self)
 
@@ -174,6 +174,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     def _answer(self, value: Any) -> bool:
         """Return the waiting caller a value that is no outcome; False if it waits no more."""
         if self._done:
+            self._is_over()
             return False
         self._leave()
         if self._task is not None:
@@ -194,6 +195,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     def _fail(self, error: BaseException) -> bool:
         """Raise an error in the waiting caller; False if it waits no more."""
         if self._done:
+            self._is_over()
             return False
         self._leave()
         result = outcome.Error(raisable(error))
@@ -224,6 +226,23 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         """Record that the server answers later: the caller waits for nobody in particular."""
         leave_wait(self._caller)
         self._caller = None
+        if self.abandoned and (put_off := self._server.extras.put_off) is not None:
+            put_off[self] = None
+
+    def _is_given_up(self) -> None:
+        """Record that the caller waits no more; a server may have put the call off."""
+        self.abandoned = True
+        server = self._server
+        put_off = server.extras.put_off
+        if put_off is None or self is server.current:
+            return
+        if not any(message is self for message in server.mailbox.queue):
+            put_off[self] = None
+
+    def _is_over(self) -> None:
+        """Record that the server is through with a call whose caller waits no more."""
+        if (put_off := self._server.extras.put_off) is not None:
+            put_off.pop(self, None)
 
     def _server_died(self, reason: object) -> None:
         """Answer with the end of the server."""
@@ -234,7 +253,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     def expire(self) -> None:
         """Answer with the time-out; a reply that comes later is dropped."""
-        self.abandoned = True
+        self._is_given_up()
         shown = shown_request(self._server)
         doing = doing_text(self._server, self)
         error = CallTimeout(self._ref, self.message, self._elapsed(), shown=shown, doing=doing)
@@ -243,7 +262,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         """Release the caller, which was cancelled."""
-        self.abandoned = True
+        self._is_given_up()
         self._leave()
         if self._is_at_its_call():
             self._server.mailbox.take_back(self)
