@@ -122,6 +122,9 @@ VICTIMS = {
     "start_child: dynamic": "dyn",
     "ensure_child": "dyn",
     "terminate_child: dynamic": "dynamic",
+    "PoolHandle.checkout": "db",
+    "PoolHandle.checkout: the first": "db",
+    "PoolHandle.checkout: one in another": "db",
     "RegistryHandle.lock": "reg",
     "RegistryHandle.subscribe": "reg",
     "Subscription.receive": "reg",
@@ -173,6 +176,7 @@ INTERRUPTED = (
     "start_child",
     "open_supervisor",
     "stop",
+    "PoolHandle.checkout: waiting",
     "RegistryHandle.lock: waiting",
     "RegistryHandle.subscribe",
 )

@@ -1,12 +1,20 @@
-"""Services and draining, one case each."""
+"""Services, draining and pools, one case each."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
 import trio
-from async_world import World, case
+from async_world import Slow, World, case, steps
 from inside import Draining
 
 import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+DB = otp.pool("db", Slow)
 
 
 @case("wait_draining")
@@ -26,3 +34,50 @@ async def _(w: World) -> None:
     finally:
         otp.cancel_timer(timer)
         draining.forget()
+
+
+@asynccontextmanager
+async def pool(w: World, workers: int) -> AsyncGenerator[None]:
+    """Start a pool of one worker, or of two, which may have started, and begin."""
+    child = otp.child(otp.Pool, Slow, size=max(workers, 1)).having(name="db")
+    w.returned.append(await otp.start(child))
+    if workers:
+        async with DB.checkout():
+            pass
+    w.begin()
+    yield
+
+
+async def query() -> str:
+    async with DB.checkout(timeout=None) as slow:
+        return await slow.echo("works")
+
+
+@case("PoolHandle.checkout")
+async def _(w: World) -> None:
+    async with pool(w, 1):
+        for _ in range(2):
+            assert "works" == await query()
+
+
+@case("PoolHandle.checkout: the first")
+async def _(w: World) -> None:
+    async with pool(w, 0):
+        assert "works" == await query()
+
+
+@case("PoolHandle.checkout: waiting")
+async def _(w: World) -> None:
+    async def other() -> None:
+        async with DB.checkout():
+            await steps(4)
+
+    async with pool(w, 1), trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        assert "works" == await query()
+
+
+@case("PoolHandle.checkout: one in another")
+async def _(w: World) -> None:
+    async with pool(w, 2), DB.checkout(timeout=None):
+        assert "works" == await query()

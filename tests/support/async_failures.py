@@ -104,6 +104,7 @@ NOBODY: dict[str, Fails] = {
     "get_childspec": lambda: otp.get_childspec("nobody", "x"),
     "ensure_child": lambda: otp.ensure_child("nobody", slow("new")),
     "Partitions.resize": lambda: otp.partitions("nobody").resize(1),
+    "PoolHandle.checkout": lambda: enter(otp.pool("nobody").checkout()),
     "RegistryHandle.lock": lambda: enter(REG.lock("key")),
     "RegistryHandle.subscribe": lambda: enter(REG.subscribe("key")),
     "TaskSupervisor.start_async": lambda: otp.TaskSupervisor.start_async("nobody", give, 1),

@@ -135,7 +135,7 @@ class World:
         new = {process.pid for process in set(runtime().processes.values()) - self.before}
         listed = {
             info.pid
-            for sup in ("sup", "dyn", "shop")
+            for sup in ("sup", "dyn", "shop", "db")
             for info in (await otp.which_children(sup) if otp.whereis(sup) else [])
         }
         assert new <= listed | set(self.returned)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROGRAMS: dict[str, Callable[[], Awaitable[object]]] = {}
 REAL: dict[str, Callable[[], Awaitable[object]]] = {}  # that wait for threads or other programs
 REG = otp.registry("Reg")
+POOL = otp.pool("pool")
 
 
 def program(function: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
@@ -522,6 +523,30 @@ async def services() -> None:
         memory.fail(ValueError())
         await memory.connect().send_all(b"z")
         await trio.sleep(1)
+@program
+async def pools() -> None:
+    options = {"size": 1, "max_overflow": 1, "idle_timeout": 0.05, "busy_timeout": 0.05}
+    child = otp.child(otp.Pool, otp.child(Slow), **options).having(name="pool")
+    async with otp.open_supervisor([child]), otp.open_process():
+        for message in (1, "stop", "crash", "defer"):
+            with suppress(otp.OtpError):
+                async with POOL.checkout() as pid, POOL.checkout():
+                    with trio.move_on_after(0.01):
+                        await otp.call(pid, message)
+        with suppress(otp.OtpError):
+            async with POOL.checkout() as pid, POOL.checkout(), POOL.checkout():
+                pass
+        otp.spawn(borrow)
+        async with POOL.checkout() as pid:
+            otp.send_request(pid, "no answer")
+        await trio.sleep(0.1)
+        otp.spawn(borrow)
+        await borrow()
+
+
+async def borrow() -> None:
+    async with POOL.checkout():
+        await trio.sleep(0.01)
 
 
 @real

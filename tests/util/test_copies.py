@@ -106,7 +106,7 @@ PUBLIC = public_classes()
 # What users extend or start; an object of theirs is copied as Python copies any object.
 BASES = {
     "Agent", "AlarmHandler", "Application", "DynamicSupervisor", "EventManager", "GenEvent",
-    "GenServer", "GenStatem", "PartitionSupervisor", "Port", "Registry", "Supervisor",
+    "GenServer", "GenStatem", "PartitionSupervisor", "Pool", "Port", "Registry", "Supervisor",
     "TaskSupervisor", "WorkerThread", "pg.Scope", "alarm_handler.AlarmHandler",
     "testing.ServerMachine", "testing.StartSupervised", "testing.StopSupervised",
     "testing.VirtualTime", "ViaModule", "events.Events",
@@ -290,6 +290,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
     "Backoff": lambda: otp.Backoff(max_delay=9.0),
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
+    "PoolStatus": lambda: otp.PoolStatus(1, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, None),
     "Counts": lambda: otp.Counts(1, 1, 0, 1),
     "MailboxStatistics": lambda: otp.MailboxStatistics(0, float("inf"), 1, 1, 0, 0),
     "Down": lambda: otp.Down(None, "name", otp.NOPROC),  # type: ignore[arg-type]
@@ -303,6 +304,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "Unregistered": lambda: otp.Unregistered("reg", "key", None),  # type: ignore[arg-type]
     "RegistryHandle": lambda: otp.registry("reg"),
     "Partitions": lambda: otp.partitions("parts"),
+    "PoolHandle": lambda: otp.pool("db", otp.Agent),
     "MultiReply": lambda: otp.MultiReply([("a", [1])], []),
     "RemoveHandler": lambda: otp.RemoveHandler(reply=[1]),
     "SwapHandler": lambda: otp.SwapHandler(None, id=1),  # type: ignore[arg-type]
@@ -463,6 +465,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "FailedToStartChild": lambda: otp.FailedToStartChild("id", CRASH),
     "CallError": lambda: otp.CallError("text", "server", "message", 1.0),
     "NoProcess": lambda: otp.NoProcess("server", "message"),
+    "CheckoutTimeout": lambda: otp.CheckoutTimeout("db", 5.0, 5.0, doing="; 1 lent"),
     "CallTimeout": lambda: otp.CallTimeout("server", "message", 5.0),
     "ServerExited": lambda: otp.ServerExited("server", CRASH, "message", 1.0),
     "CallingSelf": lambda: otp.CallingSelf("server", "message"),
