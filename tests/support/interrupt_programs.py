@@ -528,15 +528,11 @@ async def pools() -> None:
     options = {"size": 1, "max_overflow": 1, "idle_timeout": 0.05, "busy_timeout": 0.05}
     child = otp.child(otp.Pool, otp.child(Slow), **options).having(name="pool")
     async with otp.open_supervisor([child]), otp.open_process():
-        for message in (1, "stop", "crash", "defer"):
+        for message in ("crash", "defer"):
             with suppress(otp.OtpError):
                 async with POOL.checkout() as pid, POOL.checkout():
                     with trio.move_on_after(0.01):
                         await otp.call(pid, message)
-        with suppress(otp.OtpError):
-            async with POOL.checkout() as pid, POOL.checkout(), POOL.checkout():
-                pass
-        otp.spawn(borrow)
         async with POOL.checkout() as pid:
             otp.send_request(pid, "no answer")
         await trio.sleep(0.1)
