@@ -523,6 +523,8 @@ async def services() -> None:
         memory.fail(ValueError())
         await memory.connect().send_all(b"z")
         await trio.sleep(1)
+
+
 @program
 async def pools() -> None:
     options = {"size": 1, "max_overflow": 1, "idle_timeout": 0.05, "busy_timeout": 0.05}
