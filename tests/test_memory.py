@@ -10,6 +10,7 @@ import gc
 import logging
 import sys
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -433,3 +434,45 @@ async def measured(rounds: Callable[[int], Awaitable[None]], count: int) -> None
         await rounds(count)
         assert blocks() - before < GROWTH
         nursery.cancel_scope.cancel()
+
+
+# -- a flood -----------------------------------------------------------------------------------
+
+
+async def flood(count: int) -> None:
+    """Send far more than fits to a server that is held up, in every way that does not wait."""
+    for number in range(count):
+        for send in (otp.cast, otp.send):
+            with suppress(otp.MailboxFull):
+                send("held", [number])
+        if number % 100 == 0:
+            with suppress(otp.MailboxFull, otp.CallTimeout):
+                await otp.call("held", [number], timeout=0.001)
+
+
+async def flooded(count: int, on_full: Any) -> int:
+    """Return how many blocks of memory the last million messages have left behind."""
+
+    class Held(otp.GenServer):
+        async def handle_cast(self, message: Any) -> None:
+            await trio.sleep_forever()
+
+    bound = otp.BoundedMailbox(1000, on_full=on_full)
+    async with otp.open_supervisor([otp.child(Held).having(name="held", mailbox=bound)]):
+        otp.cast("held", "in hand")
+        await trio.testing.wait_all_tasks_blocked()
+        await flood(2000)
+        before = blocks()
+        await flood(count)
+        left = blocks() - before
+        assert 1000 == otp.send_end("held").statistics().current_buffer_used
+        otp.exit(otp.whereis("held"), otp.KILL)  # type: ignore[arg-type]  # it is there
+    return left
+
+
+@pytest.mark.parametrize("on_full", ["reject", "wait", "drop_newest", "drop_oldest"])
+@pytest.mark.parametrize("count", [5_000, pytest.param(500_000, marks=pytest.mark.slow)])
+def test_a_flood_against_a_bound_of_1000_leaves_memory_flat(on_full: str, count: int) -> None:
+    """Twice as many messages, and calls that give up: none of them stays."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    assert trio.run(flooded, count, on_full, clock=clock) < GROWTH

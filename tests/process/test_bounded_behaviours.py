@@ -40,7 +40,7 @@ async def test_a_class_has_a_bound_as_an_option_which_a_child_may_override() -> 
         sizes.append(otp.send_end(pid).statistics().max_buffer_size)
     assert [7, 3, float("inf")] == sizes
     assert otp.BoundedMailbox(7) == otp.child(Small).spec.mailbox
-    assert "mailbox=BoundedMailbox(3, on_full='reject')" in repr(tiny(Small, size=3))
+    assert "mailbox=BoundedMailbox(size=3, on_full='reject')" in repr(tiny(Small, size=3))
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ async def test_drops_are_written_at_most_once_a_second() -> None:
     await trio.sleep(5)
 
     pid = otp.whereis("desk")
-    full = "as its mailbox is full: BoundedMailbox(1, on_full='drop_newest')"
+    full = "as its mailbox is full: BoundedMailbox(size=1, on_full='drop_newest')"
     assert [
         f"{pid!r} dropped a message, {full}",
         f"{pid!r} dropped 1000 messages, {full}",
@@ -535,17 +535,30 @@ async def test_a_circle_of_servers_that_wait_for_room_is_a_deadlock_error() -> N
 @pytest.mark.parametrize("on_full", ["reject", "wait", "drop_newest"])
 @as_process
 async def test_the_answer_to_a_request_id_that_finds_no_room_is_the_error(on_full: str) -> None:
-    """No task waits for its room, so it is not in the line."""
+    """No task waits for room, so it is not in the line; for those of multi_call one does."""
     desk = await start_desk(1, on_full)
     request_id = otp.send_request("desk", "more")
     with pytest.raises(otp.MailboxFull):
         await otp.receive_response(request_id)
     await otp.start_link(otp.child(Desk).having(name="free"))
     process_of(otp.whereis("free")).instance.gate.set()
-    replies, bad = await otp.multi_call(["desk", "free"], "hello")
+    replies, bad = await otp.multi_call(["desk", "free"], "hello", timeout=1)
     assert [("free", "hello")] == replies
-    assert [("desk", otp.MailboxFull)] == [(ref, type(error)) for ref, error in bad]
+    expected = otp.CallTimeout if on_full == "wait" else otp.MailboxFull
+    assert [("desk", expected)] == [(ref, type(error)) for ref, error in bad]
     assert [("cast", 0)] == await open_gate(desk)
+
+
+@as_process
+async def test_multi_call_waits_for_room_as_a_call_does() -> None:
+    """Inside of its time-out."""
+    desk = await start_desk(1, "wait")
+    async with trio.open_nursery() as nursery:
+        both = in_task(nursery, otp.multi_call, ["desk", "desk"], "hello")
+        await trio.sleep(1)
+        assert 2 == otp.send_end("desk").statistics().tasks_waiting_send
+        await open_gate(desk)
+    assert [([("desk", "hello")] * 2, [])] == both
 
 
 @as_process

@@ -146,10 +146,15 @@ class MailboxFull(CallError, trio.WouldBlock):
         shown: object = None,
         hint: str = "",
     ) -> None:
-        waiting = "1 message waits" if size == 1 else f"{size} messages wait"
-        full = f"the mailbox of {bounded(server)} is full, {waiting}"
-        super().__init__(f"{full}{_about(message, shown)}{hint}", server, message)
+        super().__init__(f"a mailbox is full, {_waiting(size)}", server, message)
         self.size = size
+        self._shown = shown
+        self._hint = hint
+
+    def __str__(self) -> str:
+        # In a flood it is raised often, and rendering it would take longer than a call.
+        full = f"the mailbox of {bounded(self.server)} is full, {_waiting(self.size)}"
+        return f"{full}{_about(self.message, self._shown)}{self._hint}"
 
 
 @public
@@ -172,6 +177,10 @@ class DeadlockError(CallError):
         path = " -> ".join(map(bounded, [*cycle, cycle[0]]))
         super().__init__(f"deadlock: {path}{_about(message, shown)}", server, message)
         self.cycle: tuple[object, ...] = tuple(cycle)
+
+
+def _waiting(size: int) -> str:
+    return "1 message waits" if size == 1 else f"{size} messages wait"
 
 
 def _about(message: object, shown: object = None) -> str:

@@ -32,6 +32,7 @@ from .._util.bounded import bounded
 from .._util.checks import check_timeout
 from .._util.public import public
 from .request_collection import RequestIds
+from .request_ids import send_awaited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ async def multi_call(
 
     Returns:
         `(replies, bad)`; in `bad` are those that are not there, ended, raised, did not answer in
-        time, or are the caller itself.
+        time, had no room, or are the caller itself.
 
     Raises:
         TypeError: what is given is not a reference.
@@ -100,7 +101,7 @@ async def multi_call(
             error = CallingSelf(ref, request, shown=shown_request(own))
             results[index] = outcome.Error(error)
         else:
-            ids.send(ref, request, index)
+            ids.add(send_awaited(ref, request), index)
     deadline = None if timeout is None else trio.current_time() + timeout
     await _gather(ids, results, deadline)
     done = [one for one in results if one is not None]

@@ -97,13 +97,13 @@ class RequestId(NoConstructor, Handle):
             from_._abandon()
 
     @enable_ki_protection
-    def _post(self) -> None:
+    def _post(self, timeout: float | None = None) -> None:
         refuse_method(self.message, self.ref)
         process = find_living(self.ref)
         if process is None:
             self._arrived(outcome.Error(no_process(self.ref, self.message)))
             return
-        self._from = new_request(process, self.ref, self.message, None)
+        self._from = new_request(process, self.ref, self.message, timeout)
         self._from._post(_delivery(weakref.ref(self)))
 
     def _arrived(self, answer: outcome.Outcome[Any]) -> None:
@@ -160,7 +160,8 @@ def send_request(ref: Ref, request: Any) -> RequestId:
         request: what its `handle_call` gets.
 
     Returns:
-        The id to take the answer with. Without an id nobody gets the answer.
+        The id to take the answer with. Without an id nobody gets the answer. If the mailbox has a
+        bound and no room, the answer is `MailboxFull`: no task waits for room.
 
     Raises:
         TypeError: `ref` is not a reference.
@@ -169,6 +170,13 @@ def send_request(ref: Ref, request: Any) -> RequestId:
     """
     request_id = create(RequestId, ref, request)
     request_id._post()
+    return request_id
+
+
+def send_awaited(ref: Ref, request: Any) -> RequestId:
+    """Do as `send_request` for a task that waits for the answer, and for room if need be."""
+    request_id = create(RequestId, ref, request)
+    request_id._post(math.inf)
     return request_id
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from .._behaviour.messages import Handled, content_of
+from .._behaviour.messages import content_of
+from .._process.doing import SHORT, Named, message_text
 from .._process.pid import Pid
 from .._process.request import From
 from .._process.runtime import runtime
-from .._process.status import takes_status
-from .._util.bounded import bounded
+from .._util.bounded import bounded, shown_text
 from .._util.public import public_in
 from ..events.delivery import deliver, new_record
 from .add_metadata import put
@@ -37,11 +37,12 @@ def log_dropped(ref: object, message: object, why: str) -> None:
 
 def _shown(ref: object, message: object) -> str:
     """Return what is shown of a message."""
-    process, message = _process(ref), content_of(message)
-    if process is not None and process.alive and not takes_status(process.instance):
-        return bounded(message)
-    method: Any = getattr(message, "method", None) if isinstance(message, Handled) else None
-    return type(message).__name__ if method is None else f"{method.name}()"
+    process, content = _process(ref), content_of(message)
+    if process is not None and process.alive:
+        return message_text(process, message)
+    if isinstance(content, Named):
+        return f"`{shown_text(content.called(), SHORT)}`"
+    return f"a message, {shown_text(type(content).__name__, SHORT)}"
 
 
 def _process(ref: object) -> Any:

@@ -36,6 +36,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.call_errors import MailboxFull, ServerExited
+from .._util.bounded import Printable
 from .._util.checks import check_choice, check_whole
 from .._util.public import public
 from .mailbox import NO_QUEUE, Mailbox, MailboxStatistics, Match, Notification, SystemMessage
@@ -60,8 +61,8 @@ UNTOLD: Final = "the mailbox is full, and no task waits to be told"
 
 
 @public
-@dataclass(frozen=True, slots=True)
-class BoundedMailbox:
+@dataclass(frozen=True, slots=True, repr=False)
+class BoundedMailbox(Printable):
     """How many messages of users may wait for a process, and what becomes of one too many.
 
     Args:
@@ -84,9 +85,6 @@ class BoundedMailbox:
         """Check the arguments."""
         check_whole("size", self.size, 1)
         check_choice("on_full", self.on_full, get_args(OnFull))
-
-    def __repr__(self) -> str:
-        return f"BoundedMailbox({self.size}, on_full={self.on_full!r})"
 
     @enable_ki_protection
     def _limit(self, process: Process) -> None:
@@ -159,10 +157,13 @@ class LimitedMailbox(Mailbox):
         """Check whether a task waits until there is room."""
         if message.__class__ is RoomRequest:
             return True
-        if message.__class__ is not From or message._deliver is not None:
+        if message.__class__ is not From:
             return False
+        has_id = message._deliver is not None
+        if self.bound.on_full == "wait":
+            return not has_id or message._timeout is not None
         # A caller that has been cancelled is about to leave: nothing must be dropped for it.
-        return self.bound.on_full == "wait" or trio.current_effective_deadline() == -math.inf
+        return not has_id and trio.current_effective_deadline() == -math.inf
 
     def _full(self, message: Any) -> bool | None:
         on_full = self.bound.on_full

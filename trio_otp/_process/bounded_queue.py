@@ -83,6 +83,21 @@ class BoundedQueue:
         if is_call:
             self._numbers[call] = number
 
+    @enable_ki_protection
+    def insert(self, index: int, message: Any) -> None:
+        """Put a message that counts back to where it was."""
+        later = list(self._messages.items())[index:]
+        counted = [number in self._counted for number, _ in later]
+        calls = [self._counted.pop(number, None) is not None for number, _ in later]
+        for number, _ in later:
+            del self._messages[number]
+        self.append(message)
+        self.count_newest(is_call=False)
+        for (_, other), counts, is_call in zip(later, counted, calls, strict=True):
+            self.append(other)
+            if counts:
+                self.count_newest(is_call=is_call)
+
     def _let_in(self) -> None:
         """Let in who waits in the line, as long as there is room."""
         while self.line and self.has_room():
