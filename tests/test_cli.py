@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +376,77 @@ def test_wrong_words_for_the_log(words: list[str], capsys: pytest.CaptureFixture
         cli.main(["run", "a:B", *words])
     assert 2 == caught.value.code
     assert "choose from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0.001", "-1", "inf", "soon"])
+def test_wrong_limits_for_who_holds_the_loop(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser says what is accepted."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "a:B", "--long-schedule", seconds])
+    assert 2 == caught.value.code
+    assert "expected 0 or a number of seconds >= 0.01" in capsys.readouterr().err
+
+
+HELD = """
+import sys
+import trio_otp as otp
+
+class Shop(otp.GenServer):
+    def handle_continue(self, _):
+        sys.stdin.readline()  # a mistake: the whole program waits for it
+        return otp.Stop(otp.NORMAL)
+
+    def init(self):
+        return otp.NoReply(continue_="read")
+
+class Held(otp.Application):
+    def start(self):
+        shop = otp.child(Shop).having(significant=True, restart="temporary")
+        return otp.Supervisor.spec([shop], auto_shutdown="any_significant")
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0.05", "0"])
+def test_run_tells_who_holds_the_loop_unless_it_is_not_to(tmp_path: Path, seconds: str) -> None:
+    """On standard error, while it lasts; with 0 there is not even a thread."""
+    (tmp_path / "cli_held.py").write_text(HELD)
+    words = ["-m", "trio_otp", "run", "cli_held:Held", "--long-schedule", seconds]
+    with subprocess.Popen(
+        [sys.executable, *words],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(otp.__file__).parent.parent)},
+        text=True,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stderr is not None
+        limit = threading.Timer(60, program.kill)
+        limit.start()
+        if seconds != "0":
+            told = next(line for line in program.stderr if "the event loop is held for" in line)
+            assert re.search(r"<Pid \d+ Shop>, handling `'read'`, at .*cli_held\.py:7 in", told)
+        program.stdin.write("\n")
+        program.stdin.close()
+        rest = program.stderr.read()
+        limit.cancel()
+    assert 0 == program.returncode
+    assert "is held" not in rest
+
+
+@pytest.mark.usefixtures("shop")
+def test_run_watches_the_loop_with_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If nothing else is said; `otp.run` leaves that to the application."""
+    asked: list[Any] = []
+    run = otp.run  # imported late, and then kept
+    monkeypatch.setattr("trio_otp._program.program.run", lambda *_, **more: asked.append(more) or 0)
+    cli.main(["run", "cli_shop:Shop"])
+    cli.main(["run", "cli_shop:Shop", "--long-schedule", "0"])
+    assert [1.0, None] == [each["long_schedule"] for each in asked]
+    with pytest.raises(ValueError, match="long_schedule=0: expected a number of seconds"):
+        run(otp.Application, long_schedule=0)
 
 
 def test_the_options_of_the_log(safe: Path) -> None:

@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log-level", choices=LEVELS, type=str.lower, metavar="LEVEL", help=what)
     what = "how to log: text, or json with an object in each line"
     run.add_argument("--log-format", choices=FORMATS, help=what)
+    what = "warn of who holds the event loop for so long; 1 if left out, 0 for no such warnings"
+    run.add_argument("--long-schedule", type=_seconds, default=1.0, metavar="SECONDS", help=what)
     run.set_defaults(command=_run)
     if _repository() is not None:
         # The demonstration has options of its own, and a --help that knows them.
@@ -101,7 +103,21 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
         config=given.config,
         log_level=given.log_level,
         log_format=given.log_format,
+        long_schedule=given.long_schedule or None,
     )
+
+
+def _seconds(text: str) -> float:
+    """Parse the limit of `--long-schedule`."""
+    from ._inspect.system_monitor import check_schedule  # noqa: PLC0415  (as above)
+
+    try:
+        seconds = float(text)
+        check_schedule(seconds or None)
+    except ValueError:
+        expected = "expected 0 or a number of seconds >= 0.01"
+        raise argparse.ArgumentTypeError(f"{text!r}: {expected}") from None
+    return seconds
 
 
 def _put_on_path(directory: Path) -> None:

@@ -91,7 +91,7 @@ def system_monitor(
 
     Follows: `erlang:system_monitor/2`.
     """
-    _check_schedule(long_schedule)
+    check_schedule(long_schedule)
     limits = None if long_message_queue is None else _limits(long_message_queue)
     tables = runtime()
     settings: MonitorOptions = {
@@ -109,7 +109,12 @@ def system_monitor(
     return former[1]
 
 
-def _check_schedule(limit: Any) -> None:
+def check_schedule(limit: Any) -> None:
+    """Refuse what is not a time for which the loop may be held.
+
+    Raises:
+        ValueError: the text says what is accepted.
+    """
     if limit is not None and not (is_seconds(limit) and LEAST <= limit < float("inf")):
         accepted = f"a number of seconds >= {LEAST}, or None"
         raise ValueError(f"long_schedule={bounded(limit)}: expected {accepted}")

@@ -34,6 +34,7 @@ from .._application.variables import check_prefix, from_variables
 from .._exits.errors import SpecError
 from .._exits.nurseries import OwnNursery
 from .._inspect.dump import dump
+from .._inspect.system_monitor import check_schedule, system_monitor
 from .._process.draining import cut_draining
 from .._process.runtime import runtime
 from .._util.public import public
@@ -69,6 +70,7 @@ def run(
     env_prefix: str | None = None,
     log_level: LogLevel | None = None,
     log_format: LogFormat | None = None,
+    long_schedule: float | None = None,
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
@@ -102,6 +104,8 @@ def run(
             logging is configured here; `info` if left out.
         log_format: `text`, or `json`: each record is an object in a line of its own, see
             `otp.reports.JsonFormatter`; so is all else that is written to stderr here.
+        long_schedule: seconds after which it is told who holds the loop, as by
+            `otp.system_monitor`, with what else that tells; None leaves it to the application.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -112,6 +116,7 @@ def run(
         SpecError: an argument is not among its settings, the configuration or a variable has a
             table, key or value that is not accepted, or another argument is none of the words
             above.
+        ValueError: `long_schedule` is not accepted.
         SystemExit: a process raised it; the applications have stopped in order.
 
     Follows: a release, `System.stop/1`; `sd_notify(3)`.
@@ -120,6 +125,7 @@ def run(
     check_arguments(cls.name, cls.environment, environment)
     check_mode(mode)
     check_logs(log_level, log_format)
+    check_schedule(long_schedule)
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
     given = {} if env_prefix is None else _from_variables(cls, env_prefix)
@@ -132,7 +138,7 @@ def run(
         "shutdown_timeout": shutdown_timeout,
         "shutdown_func": shutdown_func,
     }
-    program = _Program(cls, options, log_format == "json")
+    program = _Program(cls, options, log_format == "json", long_schedule)
     try:
         with handling(program.handle):
             return trio.run(program.main)
@@ -158,10 +164,15 @@ class _Program:
     """One `otp.run`: the signals it got, and what they do to the run."""
 
     def __init__(
-        self, application: type[Application], options: dict[str, Any], is_json: bool = False
+        self,
+        application: type[Application],
+        options: dict[str, Any],
+        is_json: bool = False,
+        long_schedule: float | None = None,
     ) -> None:
         self.application = application
         self.options = options
+        self.long_schedule = long_schedule
         self.is_json = is_json  # what it writes to stderr
         self.scope = trio.CancelScope()
         self.token: trio.lowlevel.TrioToken | None = None  # set while signals can reach the run
@@ -217,6 +228,8 @@ class _Program:
         """Run the program; return the exit status."""
         self.tables = runtime()
         self.token = trio.lowlevel.current_trio_token()
+        if self.long_schedule is not None:
+            system_monitor(long_schedule=self.long_schedule)
         if self.notifier.interval is not None:
             trio.lowlevel.spawn_system_task(self.notifier.watch)
         for count in range(len(self.received)):  # those that came before there was a token
