@@ -54,7 +54,7 @@ async def test_a_class_has_a_bound_as_an_option_which_a_child_may_override() -> 
             "on_full='drop': expected 'reject', 'wait', 'drop_newest' or 'drop_oldest'",
         ),
         (
-            lambda: otp.child(Desk).having(mailbox=1000),  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]  # the mistake
+            lambda: otp.child(Desk).having(mailbox=1000),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # the mistake
             otp.SpecError,
             "mailbox=1000: expected a bound or None; write mailbox=otp.BoundedMailbox(1000)",
         ),

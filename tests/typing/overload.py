@@ -44,7 +44,7 @@ async def check_mistakes(cache: Cache) -> None:
     await cache.put.wait("k")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     await Cache.put.wait("ref", "k", "v")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     otp.BoundedMailbox(5, on_full="drop")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    otp.child(Cache).having(mailbox=5)  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]
+    otp.child(Cache).having(mailbox=5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def check_bounds() -> None:
