@@ -22,12 +22,13 @@ them sees to that itself, and costs only its own keyspace a restart: see `worker
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import trio_otp as otp
 
-from .endpoint import Endpoint, Settings, serve
+from .endpoint import ENDPOINT, Endpoint, Settings
 from .lock import hold_lock
 from .repo import Repo, check_store
 from .worker import KEYSPACES, WORKERS
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import trio
 
 TOP: Final = "CacheSupervisor"
-ENDPOINT: Final = "Endpoint"
 LOCK: Final = "DatabaseLock"
 
 
@@ -50,8 +50,8 @@ class CacheService(otp.Application):
             and write.
         port: 0 takes a free one, see `port_of`.
         path: the database; the directory has to be there.
-        keyspaces, max_clients, requirepass, timeout, stall_timeout, max_client_memory: see
-            `Settings`.
+        keyspaces, max_clients, drain_timeout, requirepass, timeout, stall_timeout,
+            max_client_memory: see `Settings`.
         export_dir: the directory below which EXPORT writes files; empty: EXPORT is off.
     """
 
@@ -62,6 +62,7 @@ class CacheService(otp.Application):
         "path": "cache.db",
         "keyspaces": 16,
         "max_clients": 10_000,
+        "drain_timeout": 5.0,
         "requirepass": "",
         "timeout": 0.0,
         "stall_timeout": 60.0,
@@ -83,7 +84,14 @@ class CacheService(otp.Application):
                 otp.child(otp.Registry, keys="unique").having(name=KEYSPACES.name),
                 # One death of the Repo may take a worker of every keyspace with it.
                 otp.child(otp.DynamicSupervisor, max_restarts=100).having(name=WORKERS),
-                otp.child(serve, endpoint, int(env["port"]), env["host"]).having(name=ENDPOINT),
+                otp.child(
+                    otp.ConnectionSupervisor,
+                    endpoint.handle,
+                    partial(endpoint.open_listeners, int(env["port"]), env["host"]),
+                    max_connections=endpoint.settings.max_clients,
+                    on_full=endpoint.refuse,
+                    drain_timeout=endpoint.settings.drain_timeout,
+                ).having(name=ENDPOINT),
             ],
             strategy="one_for_one",
             max_restarts=10,
@@ -94,6 +102,7 @@ def _settings(env: Mapping[str, Any]) -> Settings:
     return Settings(
         keyspaces=int(env["keyspaces"]),
         max_clients=int(env["max_clients"]),
+        drain_timeout=float(env["drain_timeout"]),
         requirepass=str(env["requirepass"]),
         timeout=float(env["timeout"]),
         stall_timeout=float(env["stall_timeout"]),

@@ -8,6 +8,8 @@ client that does not read cannot fill the memory.
 Where the service waits for a client there is a limit of time and of bytes: for the rest of a
 command, for a password, for room for replies. A client that has nothing to say may stay.
 
+When the service ends, what has been received is carried out and answered; nothing more is read.
+
 A client that speaks HTTP is turned away at its first line: a browser lets any page send what it
 likes to any port, and the body of such a request could be commands.
 
@@ -22,6 +24,8 @@ import math
 from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
+
+import trio_otp as otp
 
 from .client_memory import Evicted
 from .commands import (
@@ -109,6 +113,9 @@ class Connection:
         try:
             while data := await self._receive():
                 await self._answer(data)
+                if otp.is_draining():
+                    await leave(self._stream)
+                    break
         except _Left:
             pass
         except (ProtocolError, HttpError, _TurnedAway) as exc:
@@ -121,15 +128,16 @@ class Connection:
     # -- the socket --------------------------------------------------------------------------
 
     async def _receive(self) -> bytes:
-        """Wait for the client; give nothing if it has ended, or was idle for too long."""
+        """Wait for the client; give nothing if either side is to end, or it was idle too long."""
+        memory = self._endpoint.memory.keep(self._parser.held, self._deadline())
         try:
-            with self._endpoint.memory.keep(self._parser.held, self._deadline()):
+            with otp.move_on_when_draining() as draining, memory:
                 data = await self._stream.receive_some(CHUNK)
                 self._endpoint.counters.bytes_in += len(data)
                 return bytes(data)
         except Evicted:
             raise _TurnedAway("ERR max client memory reached") from None
-        return self._time_out()
+        return b"" if draining.cancelled_caught else self._time_out()
 
     def _deadline(self) -> float:
         settings = self._endpoint.settings
@@ -320,13 +328,19 @@ class Connection:
 
 
 async def turn_away(stream: trio.abc.HalfCloseableStream, why: str) -> None:
-    """Send an error and end the connection, leaving the client time to read it.
+    """Send an error, and leave."""
+    with trio.move_on_after(LINGER):
+        await stream.send_all(error(why))
+    await leave(stream)
+
+
+async def leave(stream: trio.abc.HalfCloseableStream) -> None:
+    """End the connection, leaving the client time to read what was sent.
 
     A socket that is closed while there is something to receive is reset, and what was sent may
     be lost with it.
     """
     with trio.move_on_after(LINGER):
-        await stream.send_all(error(why))
         await stream.send_eof()
         while await stream.receive_some(CHUNK):
             pass

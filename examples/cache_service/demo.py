@@ -143,7 +143,9 @@ async def serve(stage: Stage) -> int:
         async with stage.running() as application:
             async with stage.sessions(FILLERS, 1) as sessions:
                 await fill_all(sessions, stage.shares(FILLERS))
-            stage.show_tree(f"A supervised cache, with {stage.journal.writes:,} airports in it")
+            await stage.show_tree(
+                f"A supervised cache, with {stage.journal.writes:,} airports in it"
+            )
             stage.screen.line(f"It listens on {HOST}:{stage.port} until Ctrl-C. Try elsewhere:\n")
             stage.screen.line(HINTS.format(port=stage.port))
             await application.wait()

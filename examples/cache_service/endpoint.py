@@ -1,7 +1,8 @@
-"""What listens, and what all connections share: settings, counters, bounds.
+"""What all connections share: settings, counters, bounds; and how they begin.
 
-`Endpoint.handle` is a handler for `trio.serve_tcp`, which is a supervised child as it is. Each
-connection is a task of its own; what happens on it is in `connection.py`.
+`Endpoint.handle` is the handler of an `otp.ConnectionSupervisor`, which gives each connection a
+process of its own, counts them, and lets them end in order; what happens on one is in
+`connection.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from .client_memory import ClientMemory
-from .connection import Connection, turn_away
+from .connection import Connection
 from .glob import compile_pattern
 from .info import Counters
 from .notices import Notice
+from .resp import error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from .commands import Auth
 
+ENDPOINT: Final = "Endpoint"  # the name of the ConnectionSupervisor
 KEEP_ALIVE: Final = 300  # seconds of silence after which the kernel asks whether a client is there
 WRONG: Final = "WRONGPASS invalid username-password pair or user is disabled."
 _log = logging.getLogger("examples.cache_service")
@@ -38,6 +41,8 @@ class Settings:
     Args:
         keyspaces: how many there are.
         max_clients: how many connections are served at a time; more are told so and closed.
+        drain_timeout: seconds that clients have to get the replies to what they have sent, when the
+            service ends.
         requirepass: the password that clients have to give; empty: none.
         timeout: seconds that a client may be idle; 0: for ever.
         stall_timeout: seconds that a client may take to show who it is, to complete a command, or
@@ -49,6 +54,7 @@ class Settings:
 
     keyspaces: int = 16
     max_clients: int = 10_000
+    drain_timeout: float = 5.0
     requirepass: str = field(default="", repr=False)
     timeout: float = 0.0
     stall_timeout: float = 60.0
@@ -57,7 +63,7 @@ class Settings:
 
 
 class Endpoint:
-    """Serves connections, each in its own task of the server that calls it.
+    """What connections belong to.
 
     Args:
         settings: what they go by.
@@ -67,6 +73,7 @@ class Endpoint:
         self.settings = settings or Settings()
         self.counters = Counters()
         self.memory = ClientMemory(self.settings.max_client_memory)
+        self.name = ENDPOINT
         self.port = 0
         self.http = Notice(
             _log,
@@ -90,26 +97,14 @@ class Endpoint:
         return listeners
 
     async def handle(self, stream: trio.SocketStream) -> None:
-        """Serve one connection until either side ends it; never raises an `Exception`."""
-        self.counters.clients += 1
+        """Serve one connection until either side ends it."""
+        _keep_alive(stream)
         self.counters.connections += 1
-        try:
-            if self.counters.clients > self.settings.max_clients:
-                await self.refuse(stream)
-            else:
-                _keep_alive(stream)
-                await Connection(self, stream, self.counters.connections).serve()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            _log.debug("a client broke its connection")
-        except Exception:
-            _log.exception("a connection failed and was closed")
-        finally:
-            self.counters.clients -= 1
+        await Connection(self, stream, self.counters.connections).serve()
 
     async def refuse(self, stream: trio.SocketStream) -> None:
         """Tell a client that there are too many."""
-        self.counters.refused += 1
-        await turn_away(stream, "ERR max number of clients reached")
+        await stream.send_all(error("ERR max number of clients reached"))
 
     def refusal(self, auth: Auth) -> str | None:
         """Check a password; give the error reply if it is wrong.
@@ -141,18 +136,6 @@ class Endpoint:
             for name, value in settings.items()
             if any(fits(name) for fits in matchers)
         ]
-
-
-async def serve(
-    endpoint: Endpoint,
-    port: int,
-    host: str,
-    *,
-    task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Listen and serve until cancelled."""
-    listeners = await endpoint.open_listeners(port, host)
-    await trio.serve_listeners(endpoint.handle, listeners, task_status=task_status)
 
 
 def _keep_alive(stream: trio.SocketStream) -> None:

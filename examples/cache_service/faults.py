@@ -14,7 +14,7 @@ import trio
 import trio_otp as otp
 from trio_otp import events
 
-from .app import ENDPOINT
+from .endpoint import ENDPOINT
 from .figures import counted, milliseconds
 from .load import Session
 from .repo import Repo

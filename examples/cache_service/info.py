@@ -35,9 +35,7 @@ VERSION: Final = "7.0.0"  # of the Redis whose replies these are; clients decide
 class Counters:
     """What has happened since the start."""
 
-    clients: int = 0  # connected now
-    connections: int = 0
-    refused: int = 0
+    connections: int = 0  # that were served
     timed_out: int = 0
     commands: int = 0
     bytes_in: int = 0
@@ -72,6 +70,7 @@ class _Snapshot:
     """What the sections are made of."""
 
     endpoint: Endpoint
+    counts: otp.ConnectionCounts
     stats: Stats | None  # None while there is no Repo
     spaces: dict[int, Facts]
 
@@ -85,7 +84,8 @@ class _Snapshot:
         for number in range(endpoint.settings.keyspaces):
             if facts := await facts_of(number):
                 spaces[number] = facts
-        return cls(endpoint, stats, spaces)
+        counts = otp.ConnectionSupervisor.counts(endpoint.name)
+        return cls(endpoint, counts, stats, spaces)
 
 
 async def describe(endpoint: Endpoint, sections: Sequence[str] = ()) -> bytes:
@@ -126,7 +126,7 @@ def _server(snapshot: _Snapshot) -> dict[str, object]:
 
 def _clients(snapshot: _Snapshot) -> dict[str, object]:
     return {
-        "connected_clients": snapshot.endpoint.counters.clients,
+        "connected_clients": snapshot.counts.active,
         "maxclients": snapshot.endpoint.settings.max_clients,
         "blocked_clients": 0,
         "client_memory": snapshot.endpoint.memory.used,
@@ -169,12 +169,13 @@ def _stats(snapshot: _Snapshot) -> dict[str, object]:
     counters = snapshot.endpoint.counters
     spaces = snapshot.spaces.values()
     return {
-        "total_connections_received": counters.connections,
+        "total_connections_received": snapshot.counts.accepted,
         "total_commands_processed": counters.commands,
         "instantaneous_ops_per_sec": counters.per_second,
         "total_net_input_bytes": counters.bytes_in,
         "total_net_output_bytes": counters.bytes_out,
-        "rejected_connections": counters.refused,
+        "rejected_connections": snapshot.counts.refused,
+        "disconnected_connections": snapshot.counts.disconnected,
         "timed_out_connections": counters.timed_out,
         "evicted_clients": snapshot.endpoint.memory.evicted,
         "evicted_keys": 0,

@@ -57,9 +57,9 @@ async def demonstrate(
 
 
 async def _put_to_work(stage: Stage, faults: Sequence[Fault]) -> None:
-    stage.show_tree(f"A cache that Redis clients talk to, listening on {HOST}:{stage.port}")
+    await stage.show_tree(f"A cache that Redis clients talk to, listening on {HOST}:{stage.port}")
     seconds = await _load(stage, faults)
-    stage.show_tree("The same tree, with what was restarted")
+    await stage.show_tree("The same tree, with what was restarted")
     stage.repos.append(await Repo.stats(Repo))
     _show_figures(stage, seconds)
 

@@ -83,10 +83,14 @@ class Stage:
         """Print what happens under a heading."""
         self.screen.line(f"   {text}")
 
-    def show_tree(self, title: str) -> None:
-        """Print what runs."""
+    async def show_tree(self, title: str) -> None:
+        """Print what runs, once the clients that have left are gone."""
+        with trio.move_on_after(1):
+            while HOST in otp.tree() or " ended" in otp.tree():  # noqa: ASYNC110  (nobody tells)
+                await trio.sleep(0.01)
         self.screen.line(f"{title}\n", "title")
-        self.screen.line("".join(f"   {line}\n" for line in otp.tree().splitlines()))
+        tree = otp.tree().replace(" rest_for_one", "")  # it would be wider than a terminal
+        self.screen.line("".join(f"   {line}\n" for line in tree.splitlines()))
 
 
 async def fill_all(sessions: Sequence[Session], shares: Sequence[Sequence[Record]]) -> None:

@@ -91,7 +91,9 @@ def position(lines: list[str], pattern: str, start: int = 0) -> int:
 
 def test_each_fault_is_announced_before_its_crash(shown: list[str]) -> None:
     """First comes the announcement, then a line for the crash, then the recovery."""
-    for number, crash in enumerate(("CacheWorker", "Repo", "CacheWorker", "serve"), 1):
+    for number, crash in enumerate(
+        ("CacheWorker", "Repo", "CacheWorker", "ConnectionSupervisor"), 1
+    ):
         announced = position(shown, f"^FAULT {number} of 4: ")
         crashed = position(shown, rf"^   expected: <Pid \d+ {crash}\b.*>: ", announced)
         recovered = position(shown, "^   recovered: writes .* after", announced)

@@ -11,9 +11,9 @@ import pytest
 import trio
 
 import trio_otp as otp
-from examples.cache_service.app import ENDPOINT
 from examples.cache_service.client import ReplyError, encode
 from examples.cache_service.connection import BATCH
+from examples.cache_service.endpoint import ENDPOINT
 from examples.cache_service.keyspace import REPLY_LIMIT
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ async def service(service: Service) -> AsyncIterator[Service]:
     endpoint = otp.whereis(ENDPOINT)
     yield service
     assert endpoint == otp.whereis(ENDPOINT)
+    assert 0 == otp.ConnectionSupervisor.counts(ENDPOINT).crashed
     async with await service.connect() as client:
         assert await client.ask("PING") == "PONG"
 

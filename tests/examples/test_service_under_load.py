@@ -6,9 +6,11 @@ import json
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,10 +43,16 @@ async def pump(port: int, clients: int, seconds: float, *command: str) -> Figure
     return figures
 
 
-async def commits(client: Client) -> tuple[int, int]:
-    """Ask how many commits there were, for how many operations."""
+async def info(client: Client) -> bytes:
+    """Ask for all that INFO tells."""
     text = await client.ask("INFO")
     assert isinstance(text, bytes)
+    return text
+
+
+async def commits(client: Client) -> tuple[int, int]:
+    """Ask how many commits there were, for how many operations."""
+    text = await info(client)
     facts = dict(line.split(b":") for line in text.splitlines() if b":" in line)
     return int(facts[b"commits"]), int(facts[b"operations"])
 
@@ -208,6 +216,35 @@ async def test_every_acknowledged_write_survives_sigkill(tmp_path: Path) -> None
 async def until_it_breaks(ledger: Ledger, port: int) -> None:
     with pytest.raises((EOFError, trio.BrokenResourceError)):
         await ledger.write(port)
+
+
+async def test_sigterm_answers_what_it_has_in_hand(tmp_path: Path) -> None:
+    """Told to stop, it lets go of idle clients, and answers those whose writes are on the way.
+
+    Here the disk takes its time: somebody else has locked the database.
+    """
+    service = OsProcess(tmp_path / "cache.db")
+    with trio.fail_after(30):
+        await service.start()
+        async with await connect(service.port) as busy, await connect(service.port) as idle:
+            assert await idle.ask("PING") == "PONG"
+            await busy.ask("SET", "k", "old")
+            with closing(sqlite3.connect(service.path, isolation_level=None)) as disk:
+                disk.execute("BEGIN IMMEDIATE")
+                await busy.send([("SET", "k", "new"), ("GET", "k")])
+                while b"callers_waiting:1" not in await info(idle):
+                    pass
+                service.process.terminate()
+                with pytest.raises(EOFError):
+                    await idle.receive()
+                with pytest.raises(OSError, match="connect"):
+                    await connect(service.port)
+                assert service.process.poll() is None
+                disk.execute("COMMIT")
+            assert ["OK", b"new"] == [await busy.receive(), await busy.receive()]
+            with pytest.raises(EOFError):
+                await busy.receive()
+        assert await service.process.wait() == 0
 
 
 @pytest.mark.slow
