@@ -13,7 +13,18 @@ import inspect
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, TypeVarTuple, final
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    cast,
+    final,
+)
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -192,7 +203,7 @@ class GuestLoop(Handle):
         if self._end is not None:
             raise RuntimeError("the run has ended")
         assert self._nursery is not None
-        pending: Pending[T] = create(Pending, f"{fn!r}")
+        pending = create(cast("type[Pending[T]]", Pending), f"{fn!r}")
         self._nursery.start_soon(pending.carry_out, fn, *args)
         return pending
 
