@@ -18,7 +18,7 @@ from .._exits.bare import raise_beside
 from .._exits.nurseries import OwnNursery, WholeScope
 from .._exits.reasons import SHUTDOWN
 from .._process.runtime import calling_process
-from .._process.wait_edges import leave_wait
+from .._process.wait_edges import leave_wait, set_wait
 from .callback import Callback
 from .controller import controller
 
@@ -134,10 +134,8 @@ async def open_block(
                 with WholeScope(block.body):
                     yield block
             finally:
-                waiter = calling_process()
-                if waiter is not None:
-                    tops = [master.top for master in block.masters if master.top is not None]
-                    waiter.waits_for = dict.fromkeys(tops)
+                tops = [master.top for master in block.masters if master.top is not None]
+                waiter = set_wait(calling_process(), dict.fromkeys(tops))
                 block.leave.set()
     except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
         if block.failed is None:

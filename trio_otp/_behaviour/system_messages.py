@@ -22,7 +22,6 @@ from .._process.doing import Named
 from .._process.mailbox import SystemMessage
 from .._process.request import From
 from .._process.signals import Exit
-from .._util.unset import UNSET
 from .messages import Terminate
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ async def _answer(call: SystemCall, host: Host) -> None:
     process = host.process
     if call.abandoned and not request.outlives_caller:
         return
-    process.current, process.since = call, trio.current_time()
+    process.take_up(call)
     result: outcome.Outcome[Any]
     try:
         result = outcome.Value(await request.carry_out(host))
@@ -97,7 +96,7 @@ async def _answer(call: SystemCall, host: Host) -> None:
         if process.alive and not process.hosts:  # a scope of a hand-written loop: it lives
             call._fail(CallbackFailed("otp.sys", "cancelled"))
         raise
-    process.current = UNSET
+    process.put_down()
     if process.alive:
         call._answer_with(result)
         del result  # else this frame and the traceback of an error keep each other alive

@@ -86,7 +86,8 @@ class ReplaceState(Request):
         """Put what the function makes of the state in its place, and give that."""
         with _Failing("replace_state"):
             state = await call_back(self.function, host.instance._sys_state())
-            host.instance = host.process.instance = host.instance._sys_replace(state)
+            host.instance = host.instance._sys_replace(state)
+            host.process.become(host.instance)
         return state
 
 
@@ -106,7 +107,7 @@ class ChangeCode(Request):
         with _Failing("code_change"):
             await host.instance._sys_code_change(self.behaviour, self.old_version, self.extra)
             if process.behaviour is not None:  # a hand-written loop has none
-                process.behaviour = host.instance.__class__
+                process.become(host.instance, host.instance.__class__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,8 @@ class Life(ABC):
     @disable_ki_protection
     def _make(self, make: Callable[[], Behaviour]) -> Any:
         """Make the instance and call its init; return what that returned, maybe to be awaited."""
-        self.instance = self.process.instance = make()
+        self.instance = make()
+        self.process.become(self.instance)
         return self.instance.init()
 
     # -- the end -----------------------------------------------------------------------------

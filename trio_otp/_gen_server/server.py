@@ -417,7 +417,7 @@ def reply_from_task(
 
     label = f"reply:{label_of(fn)}"
     helper = Start(Runnable(label, body), server.nursery, server).create()
-    helper.callers = callers_for(server)
+    helper.work_for(callers_for(server))
     helper.add_watcher(died)
     _end_with(server, helper)
     return helper.pid

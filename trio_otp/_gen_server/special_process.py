@@ -106,7 +106,7 @@ class SpecialProcess(Handle):
         self.process = process
         self._format_status = format_status
         self._code_change = code_change
-        process.instance = self
+        process.become(self)
 
     # -- for the loop ------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> 
     if process.starting is not None:
         acknowledge(process, None, "")
     loop: Life = server._new_loop(process)
-    process.behaviour = type(server)
-    process.instance = loop.instance = server
+    loop.instance = server
+    process.become(server, type(server))
     await loop.enter(result)
     raise ProcessExit(NORMAL)  # pragma: no cover - a loop ends by an exception

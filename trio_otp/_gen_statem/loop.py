@@ -244,7 +244,8 @@ class StatemLoop(MessageLoop):
             case Disarm(which):
                 self._disarm(which)
             case Become(callbacks):
-                self.instance.__class__ = self.process.behaviour = callbacks
+                self.instance.__class__ = callbacks
+                self.process.become(self.instance, callbacks)
             case Halt(reason):
                 raise Stopping(reason)
             case Fail(error):

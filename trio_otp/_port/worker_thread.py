@@ -144,7 +144,8 @@ class WorkerThread(Behaviour):
     @enable_ki_protection
     async def run_process(cls, process: Process, make: Callable[[], Behaviour]) -> None:
         """Run the body of the process."""
-        worker = process.instance = interruptible(make)
+        worker = interruptible(make)
+        process.become(worker)
         assert isinstance(worker, WorkerThread)
         assert process.starting is not None
         process.starting.ack()

@@ -24,7 +24,6 @@ from .._exits.errors import SpecError
 from .._exits.reasons import ProcessExit
 from .._util.bounded import Printable, bounded
 from .._util.public import public_in
-from .._util.unset import UNSET
 from ..events import NoticeReport
 
 if TYPE_CHECKING:
@@ -169,9 +168,9 @@ class Debug:
         """Hold a message at the gates; return what is handled in its place."""
         process = self._process
         for gate in list(self.gates):
-            process.current, process.since = message, process.runtime.now()
+            process.take_up(message)
             message = await gate(message)
-        process.current = UNSET
+        process.put_down()
         return message
 
     def _notice(self, text: str) -> None:

@@ -234,6 +234,31 @@ class ProcessState(Handle):
         """The reason of its end; `UNSET` before that."""
         return self.pending_exit if self.dead else UNSET
 
+    # -- what it runs ----------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def become(self, instance: Any, behaviour: type[Any] | None = None) -> None:
+        """Run this instance from now on, as one of this behaviour if that is another one."""
+        self.instance = instance
+        if behaviour is not None:
+            self.behaviour = behaviour
+
+    def take_up(self, message: object) -> None:
+        """Have a message in hand from now on, as reports and `process_info` show it.
+
+        The loops of servers, machines and supervisors set both attributes themselves: a call more
+        for each message is what all messages would pay for.
+        """
+        self.current, self.since = message, self.runtime.now()
+
+    def put_down(self) -> None:
+        """Have no message in hand any more."""
+        self.current = UNSET
+
+    def work_for(self, callers: tuple[Pid[Any], ...]) -> None:
+        """Run on behalf of these processes, the nearest first."""
+        self.callers = callers
+
     # -- links, monitors and what else is told ---------------------------------------------------
 
     @enable_ki_protection

@@ -196,6 +196,18 @@ def awaited(process: Process) -> Process | None:
     return waits_for.process if isinstance(waits_for, AnyOf) else waits_for
 
 
+def set_wait(
+    caller: Process | None, awaited: Process | dict[Process, None] | None
+) -> Process | None:
+    """Set the wait-for edge of a process, in its own task; return it for `leave_wait`.
+
+    No cycle is looked for: what is started or stopped waits for nobody that waits for it.
+    """
+    if caller is not None:
+        caller.waits_for = awaited
+    return caller
+
+
 def leave_wait(caller: Process | None) -> None:
     """Remove the wait-for edge of a process that waits no more."""
     if caller is not None:

@@ -24,7 +24,7 @@ from .._process.nursery import nursery_of
 from .._process.process import Process
 from .._process.runtime import calling_process, need_task
 from .._process.stopping import stop
-from .._process.wait_edges import enter_wait, leave_wait
+from .._process.wait_edges import enter_wait, leave_wait, set_wait
 from .spec import PLAIN, ChildSpec, Runnable
 
 if TYPE_CHECKING:
@@ -193,9 +193,7 @@ async def start_and_wait(start: Start) -> Process | None:
         raise
     if spec.name is not None:
         await _take_name(start)
-    caller = calling_process()
-    if caller is not None:  # no cycle can close: what has not run waits for nobody
-        caller.waits_for = process
+    caller = set_wait(calling_process(), process)
     limit = None if spec.timeout == math.inf else spec.timeout
     fifo: Fifo | None = None
     try:

@@ -168,7 +168,8 @@ class SupervisorLoop(ABC, Generic[Spec]):
 
     async def _init(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
-        self.instance = process.instance = interruptible(make)
+        self.instance = interruptible(make)
+        process.become(self.instance)
         self.instance.loop = self
         spec = await self._specification()
         if spec is None:

@@ -17,7 +17,7 @@ from .._exits.reasons import is_quiet
 from .._process.block import block
 from .._process.nursery import OrderedNursery
 from .._process.runtime import calling_process, own_process, runtime
-from .._process.wait_edges import leave_wait
+from .._process.wait_edges import leave_wait, set_wait
 from .._start.child import child
 from .._start.start import Start, start_and_wait
 from .._util.copies import Handle, NoConstructor, create
@@ -182,9 +182,7 @@ async def open_supervisor(
             finally:
                 if handle is not None:
                     handle._leave()
-                    waiter = calling_process()
-                    if waiter is not None:
-                        waiter.waits_for = handle._process
+                    waiter = set_wait(calling_process(), handle._process)
                 leave.set()
     except BaseException as exc:  # noqa: ASYNC103 - `raise_beside` raises it
         leave_wait(waiter)

@@ -26,7 +26,7 @@ from trio.lowlevel import Abort, cancel_shielded_checkpoint, checkpoint_if_cance
 
 from .._exits.call_errors import CallError
 from .._process.runtime import calling_process, current_process
-from .._process.wait_edges import leave_wait
+from .._process.wait_edges import leave_wait, set_wait
 from .data import ManagementCommand
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ async def _take_back(from_: From[Any]) -> None:
         return
     loop: SupervisorLoop[Any] = supervisor.instance.loop
     command.over = trio.Event()
-    caller = calling_process()
-    if caller is not None:
-        caller.waits_for = supervisor
+    caller = set_wait(calling_process(), supervisor)
     try:
         with trio.CancelScope(shield=True):
             if loop.children.under_way is not None:

@@ -123,7 +123,8 @@ def _start_job(
 ) -> Process:
     ordered = nursery_for(nursery, function)
     process = Start(Runnable(job.label, job.run), ordered, starter, link=job.link).create()
-    process.callers = job.callers = callers_for(starter)
+    job.callers = callers_for(starter)
+    process.work_for(job.callers)
     return process
 
 

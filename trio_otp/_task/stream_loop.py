@@ -341,7 +341,7 @@ def _starter(ordered: OrderedNursery) -> StartJob:
 
     async def start(job: Job) -> None:  # noqa: ASYNC124 - that of a supervisor waits
         process = Start(Runnable(job.label, job.run), ordered, starter).create()
-        process.callers = job.callers
+        process.work_for(job.callers)
         assert job.sink is not None
         job.sink._bind(process)
 

@@ -325,7 +325,7 @@ async def run_job(job: Job) -> None:
     process = need_process("a task")
     process.label = job.label
     trio.lowlevel.current_task().name = f"<otp {job.label}>"
-    process.callers = job.callers
+    process.work_for(job.callers)
     if job.sink is not None:
         if not job.sink._wanted:
             return  # its owner has gone before it has come

@@ -75,7 +75,7 @@ class Probe(NoConstructor, Handle):
         self._rules = Rules()
         self._news = trio.Event()
         self._process = Start(Runnable("probe", self._live), ordered, None).create()
-        self._process.behaviour = serves
+        self._process.become(None, serves)
         self._process.trap_exit = True
         self._process.add_watcher(self._ended)
 
