@@ -1,0 +1,80 @@
+"""A room is a server. It knows its members by pid, and ends when nobody has come for long."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import trio_otp as otp
+
+ROOMS = otp.registry("rooms")
+REMEMBERED = 20  # lines that who comes in is shown
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is said in a room, as each member gets it."""
+
+    room: str
+    who: str
+    text: str
+
+
+class Room(otp.GenServer, restart="temporary"):
+    """One room. It is found by `ROOMS.via(name)`, and started by the first who comes in."""
+
+    def __init__(self, name: str, idle_after: float) -> None:
+        self.name = name
+        self.idle_after = idle_after
+        self.members: dict[otp.Ref, str] = {}
+        self.lines: deque[Line] = deque(maxlen=REMEMBERED)
+
+    def init(self) -> otp.NoReply:
+        return self.wait()
+
+    def wait(self) -> otp.NoReply:
+        """Wait for the next message, not for ever if the room is empty."""
+        return otp.NoReply(timeout=None if self.members else self.idle_after)
+
+    @otp.on_call
+    def join(self, member: otp.Pid, who: str) -> list[Line]:
+        """Let a member in; the lines of before are the answer."""
+        before = list(self.lines)
+        otp.monitor(member)  # however it ends, it is gone
+        self.members[member] = who
+        self.tell(who, "has come in")
+        return before
+
+    @otp.on_cast
+    def say(self, member: otp.Pid, text: str) -> None:
+        """Tell all members what one of them says."""
+        if member in self.members:
+            self.tell(self.members[member], text)
+
+    @otp.on_info(otp.Down)
+    def left(self, down: otp.Down) -> otp.NoReply:
+        """Forget a member whose process has ended."""
+        self.tell(self.members.pop(down.pid), "has left")
+        return self.wait()
+
+    @otp.on_info(otp.Timeout)
+    def idle(self, _: otp.Timeout) -> otp.Stop:
+        """End: nobody is here, and nobody has come for long."""
+        return otp.Stop(otp.NORMAL)
+
+    def tell(self, who: str, text: str) -> None:
+        line = Line(self.name, who, text)
+        self.lines.append(line)
+        for member in self.members:
+            otp.send(member, line)
+
+
+async def enter(name: str, who: str, idle_after: float) -> tuple[otp.Pid[Room], list[Line]]:
+    """Let the calling process come into a room, which is started if there is none."""
+    room = otp.child(Room, name, idle_after).having(name=ROOMS.via(name))
+    while True:
+        pid = await otp.ensure_child("room supervisor", room)
+        try:
+            return pid, await Room.join(pid, otp.self(), who)
+        except (otp.NoProcess, otp.ServerExited):
+            continue  # it has ended at this very moment: the next one is new

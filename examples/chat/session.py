@@ -1,0 +1,86 @@
+"""A session: what the process of one connection does.
+
+Its own task writes what the room sends to its mailbox; a helper reads what the browser sends. When
+one of them ends, so does the other, and the room hears of it by its monitor.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+import trio_otp as otp
+
+from .rooms import Line, Room, enter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
+
+
+async def refuse(stream: trio.abc.Stream) -> None:
+    """Answer one connection too many."""
+    await stream.send_all(FULL)
+
+
+async def serve(settings: Mapping[str, Any], stream: trio.abc.Stream) -> None:
+    """Be the handler of a connection to `ws://host/ROOM?who=NAME`."""
+    async with trio.open_nursery() as nursery:
+        websocket: WebSocketConnection | None = None
+        with trio.move_on_after(settings["handshake_timeout"]):
+            request = await wrap_server_stream(nursery, stream, max_message_size=10_000)
+            websocket = await request.accept()
+        if websocket is not None:
+            nursery.start_soon(say_goodbye, websocket)
+            with suppress(ConnectionClosed):
+                await converse(websocket, settings, nursery)
+        nursery.cancel_scope.cancel()
+
+
+async def say_goodbye(websocket: WebSocketConnection) -> None:
+    """Close the session when the service is to end; browsers come back to the next one."""
+    await otp.wait_draining()
+    await websocket.aclose(1001, "going away")
+
+
+async def converse(
+    websocket: WebSocketConnection, settings: Mapping[str, Any], nursery: trio.Nursery
+) -> None:
+    """Write what is said in the room, until the browser has gone or is too slow."""
+    url = urlsplit(websocket.path or "")
+    who = dict(parse_qsl(url.query)).get("who", "somebody")
+    room, lines = await enter(url.path.strip("/") or "lobby", who, settings["idle_after"])
+    otp.monitor(room)
+    nursery.start_soon(read, websocket, room, otp.self(), nursery)
+    for line in lines:
+        await send(websocket, line)
+    while True:
+        message = await otp.receive((Line, otp.Down))
+        if isinstance(message, otp.Down):
+            await websocket.aclose(1011, "the room has crashed")
+            return
+        with trio.move_on_after(settings["send_timeout"]) as limit:
+            await send(websocket, message)
+        if limit.cancelled_caught:  # or its lines would pile up in the mailbox
+            return
+
+
+async def send(websocket: WebSocketConnection, line: Line) -> None:
+    """Write a line."""
+    await websocket.send_message(json.dumps({"who": line.who, "text": line.text}))
+
+
+async def read(
+    websocket: WebSocketConnection, room: otp.Pid[Room], session: otp.Pid, nursery: trio.Nursery
+) -> None:
+    """Hand on what the browser says; its end is the end of the session."""
+    with suppress(ConnectionClosed):
+        while True:
+            Room.say(room, session, str(await websocket.get_message()))
+    nursery.cancel_scope.cancel()
