@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import trio
-from program_kit import program
+from run_kit import program
 
 import trio_otp as otp
 from examples.web_service import Site

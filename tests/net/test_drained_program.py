@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from program_kit import Program, program
+from run_kit import Program, program
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

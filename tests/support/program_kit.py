@@ -1,4 +1,4 @@
-"""A program of `trio-otp run`, for tests that send it signals and read what it prints."""
+"""Programs as processes of the operating system: start one, read what it says, wait for its end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from paths import SUPPORT
@@ -15,59 +15,75 @@ from paths import SUPPORT
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
-LIMIT = 60  # seconds for a program, most of which a busy machine takes to import Trio
+PROGRAM = SUPPORT / "signalled.py"
+NO_MORE: Mapping[str, str] = {}
+LIMIT = 20  # seconds for a program, most of which a busy machine takes to import Trio
 
 
-class Program:
-    """A program that runs, and what it prints."""
+class Running:
+    """A program that runs, and the lines it has printed."""
 
     def __init__(self, process: trio.Process) -> None:
         self.process = process
-        self.text = ""
+        self.lines: list[str] = []
+        self.errors = ""
+        self._rest = b""
 
-    async def read_until(self, words: str) -> str:
-        """Read what it prints until a line begins with these words; return the rest of that."""
+    async def read_until(self, line: str) -> None:
+        """Read what it prints until a line comes."""
         assert self.process.stdout is not None
-        while True:
-            for line in self.text.splitlines(keepends=True):
-                if line.startswith(words) and line.endswith("\n"):
-                    return line.removeprefix(words).strip()
+        while line not in self.lines:
             chunk = await self.process.stdout.receive_some()
-            assert chunk, f"{words!r} never came; {self.text}"
-            self.text += chunk.decode()
+            assert chunk, f"{line!r} never came; {self.lines}"
+            self._split(chunk)
 
-    async def read_on(self, words: str) -> None:
-        """Read what it prints until these words come anywhere."""
-        assert self.process.stdout is not None
-        while words not in self.text:
-            chunk = await self.process.stdout.receive_some()
-            assert chunk, f"{words!r} never came; {self.text}"
-            self.text += chunk.decode()
+    async def read_errors_until(self, *texts: str) -> str:
+        """Read standard error until one of the texts comes; return what came since last time."""
+        assert self.process.stderr is not None
+        before = len(self.errors)
+        while not any(text in self.errors[before:] for text in texts):
+            chunk = await self.process.stderr.receive_some()
+            assert chunk, f"{texts!r} never came; {self.errors}"
+            self.errors += chunk.decode()
+        return self.errors[before:]
 
     async def end(self) -> int:
-        """Read the rest, and return the exit status."""
+        """Wait for its end, read the rest, give its exit status."""
         assert self.process.stdout is not None
         async for chunk in self.process.stdout:
-            self.text += chunk.decode()
+            self._split(chunk)
+        if self.process.stderr is not None:
+            async for chunk in self.process.stderr:
+                self.errors += chunk.decode()
         return await self.process.wait()
+
+    def _split(self, chunk: bytes) -> None:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self.lines += [line.decode() for line in lines]
 
 
 @asynccontextmanager
-async def program(application: str, **settings: object) -> AsyncIterator[Program]:
-    """Run an application; kill it if it has not ended by itself."""
-    given = [f"--set={name}={value}" for name, value in settings.items()]
-    folders = [str(Path(otp.__file__).parent.parent), str(SUPPORT)]
+async def program(
+    name: str,
+    *before: str,
+    script: Path = PROGRAM,
+    arguments: Sequence[str] = (),
+    env: Mapping[str, str] = NO_MORE,
+    **options: Any,
+) -> AsyncIterator[Running]:
+    """Start an application of a script; kill it if it has not ended by itself."""
+    repository = str(Path(otp.__file__).parent.parent)
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "trio_otp", "run", application, *given],
+        [*before, sys.executable, str(script), name, *arguments],
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        env={**os.environ, "PYTHONPATH": repository, **env},
+        **{"stderr": subprocess.PIPE, **options},
     )
     try:
         with trio.fail_after(LIMIT):
-            yield Program(process)
+            yield Running(process)
     finally:
         process.kill()
         with trio.CancelScope(shield=True):
