@@ -219,17 +219,17 @@ async def test_a_listener_that_was_closed_is_bound_again_to_the_port_that_it_had
 
 async def test_the_acceptor_can_be_stopped_for_a_while() -> None:
     """Who connects meanwhile waits at the door; connections go on."""
-    async with otp.open_supervisor([service(shout, drain_timeout=0)]):
-        async with await connect() as before:
-            assert b"A" == await ask(before, b"a")
-            await otp.terminate_child("web", "acceptor")
-            async with await connect() as waiting:
-                await waiting.send_all(b"b")
-                assert b"C" == await ask(before, b"c")
-                assert 1 == counts("web").accepted
-                await otp.restart_child("web", "acceptor")
-                with trio.fail_after(LIMIT):
-                    assert b"B" == await waiting.receive_some()
+    supervisor = otp.open_supervisor([service(shout, drain_timeout=0)])
+    async with supervisor, await connect() as before:
+        assert b"A" == await ask(before, b"a")
+        await otp.terminate_child("web", "acceptor")
+        async with await connect() as waiting:
+            await waiting.send_all(b"b")
+            assert b"C" == await ask(before, b"c")
+            assert 1 == counts("web").accepted
+            await otp.restart_child("web", "acceptor")
+            with trio.fail_after(LIMIT):
+                assert b"B" == await waiting.receive_some()
 
 
 async def test_the_end_of_the_supervisor_of_connections_ends_them_and_starts_both_anew(
