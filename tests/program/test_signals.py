@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from paths import SUPPORT
@@ -122,7 +124,11 @@ def config(tmp_path: Path) -> Path:
 
 
 def write(path: Path, setting: str) -> None:
-    path.write_text(f"[desk]\n{setting}\n")
+    write_text(path, f"[desk]\n{setting}\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    path.write_text(text)
 
 
 async def test_sighup_reads_the_configuration_again(config: Path) -> None:
@@ -174,4 +180,80 @@ async def test_sighup_ends_a_program_without_a_file() -> None:
         run.process.send_signal(signal.SIGHUP)
         assert 0 == await run.end()
     assert "SIGHUP: stopping" in run.errors
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_sighup_during_the_start(config: Path) -> None:
+    """What has changed since the file was read is taken when the start is over."""
+    options: Any = {"start_new_session": True, "stdin": subprocess.PIPE}
+    async with operated("SlowStart", arguments=[str(config)], **options) as run:
+        await run.read_until("starting")
+        write(config, 'greeting = "good evening"')
+        run.process.send_signal(signal.SIGHUP)
+        assert run.process.stdin is not None
+        await run.process.stdin.send_all(b"\n")
+        await run.read_until("changed {'greeting': 'good evening'}")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["starting", "up"] == run.lines[:2]
+
+
+# -- where there is less ---------------------------------------------------------------------------
+
+WITHOUT = """
+import faulthandler, os, runpy, signal, socket, sys
+
+for module, names in (
+    (signal, "SIGHUP SIGQUIT SIGUSR1"),
+    (faulthandler, "register unregister"),
+    (os, "ctermid O_NOCTTY"),
+):
+    for name in names.split():
+        delattr(module, name)
+sys.argv = ["operated.py", *sys.argv[2:]]
+runpy.run_path(os.environ["OPERATED"], run_name="__main__")
+"""
+
+
+async def test_where_the_system_has_fewer_signals(tmp_path: Path, config: Path) -> None:
+    """As on Windows: a program runs, with a file too, and SIGTERM ends it."""
+    script = tmp_path / "without.py"
+    write_text(script, WITHOUT)
+    env = {"OPERATED": str(SUPPORT / "operated.py")}
+    arguments = ["Desk", str(config)]
+    async with program("-", script=script, arguments=arguments, env=env) as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+
+
+async def test_a_program_without_standard_error() -> None:
+    """It was closed, so there is nowhere to write, and its number may be that of another file."""
+    closed = ("sh", "-c", 'exec "$@" 2>&-', "sh")
+    async with operated("Desk", *closed) as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGUSR1)
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+    async with program("Fails", *closed) as run:
+        assert 1 == await run.end()
+    assert "stop base" == run.lines[-1]
+
+
+async def test_a_report_into_a_pipe_that_is_full() -> None:
+    """One that does not block gives the reader a second, and goes on without the rest."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 1000)
+    async with operated("Desk", stderr=writer) as run:
+        os.close(writer)
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGUSR1)
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    os.close(reader)
     assert ["up", "down", "stop"] == run.lines

@@ -116,6 +116,14 @@ async def test_a_program_that_does_not_start_says_why(manager: Manager) -> None:
     assert status.endswith("OSError: address in use")
 
 
+async def test_a_program_that_ends_by_itself(manager: Manager) -> None:
+    """It was ready, and it stops."""
+    async with program("Batch", env={"NOTIFY_SOCKET": manager.name}) as run:
+        assert 0 == await run.end()
+    assert ["READY=1"] == await manager.told()
+    assert ["STOPPING=1"] == await manager.told()
+
+
 async def test_without_a_manager_nothing_is_said() -> None:
     """Also not if the address is none that a datagram socket has."""
     for address in ("", "vsock:2:1234"):

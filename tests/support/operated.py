@@ -109,6 +109,17 @@ class BlockedForAWhile(Blocked):
     how = "for_a_while"
 
 
+class SlowStart(Desk):
+    """It has started when a line has come on standard input."""
+
+    name = "desk"
+
+    async def start(self) -> Any:
+        say("starting")
+        await trio.to_thread.run_sync(sys.stdin.readline)
+        return super().start()
+
+
 class GivesUp(Desk):
     """It crashes when a line comes on standard input."""
 

@@ -88,3 +88,6 @@ async def use() -> None:
 def program() -> None:
     assert_type(otp.run(Shop, shutdown_timeout=5.0), int)
     otp.run(Shop())  # type: ignore[arg-type]
+    otp.run(Shop, env_prefix="SHOP_", log_level="debug", log_format="json")
+    otp.run(Shop, log_level="loud")  # type: ignore[arg-type]
+    otp.run(Shop, log_format="xml")  # type: ignore[arg-type]

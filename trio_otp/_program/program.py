@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,7 @@ from .._util.public import public
 from .logs import as_line, check_logs, configure_logs, log
 from .reloading import Reloads
 from .signals import HANGUP, NO_END, REPORTED, handling, has_terminal, name_of
-from .stderr import flush_errors, write_now
+from .stderr import flush_errors, write_last, write_now
 from .systemd import Notifier
 
 if TYPE_CHECKING:
@@ -241,8 +240,7 @@ class _Program:
         except (ApplicationStartError, ApplicationExited) as exc:
             text = explain(exc)
             self.notifier.failed(text)
-            with suppress(OSError):  # the terminal is gone
-                sys.stderr.write(self._line(text, "ERROR"))
+            write_last(self._line(text, "ERROR"))
             return 1
         return 0 if controller().clean else 1
 

@@ -6,7 +6,7 @@ import os
 import select
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO
 
 PATIENCE: Final = 1.0  # seconds to wait for room in a pipe or terminal that does not block
 
@@ -34,15 +34,23 @@ def _write_some(file: int, data: memoryview) -> int:
 
 
 def _write_object(text: str) -> None:
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]  # under pythonw
-        with suppress(OSError, ValueError, RuntimeError):
-            sys.stderr.write(text)
+    with suppress(AttributeError, OSError, ValueError, RuntimeError):
+        sys.stderr.write(text)
+
+
+def write_last(text: str) -> None:
+    """Write a text behind what the buffers hold, if anybody is to read it."""
+    with suppress(AttributeError, OSError):  # it was closed at the start; the terminal is gone
+        sys.stderr.write(text)
 
 
 def flush_errors() -> None:
     """Write what is left for stderr, or drop it: Python ends with status 120 if it cannot."""
+    stream: TextIO | None = sys.stderr
+    if stream is None:  # it was closed when Python started
+        return
     try:
-        sys.stderr.flush()
+        stream.flush()
     except OSError:  # the terminal is gone, or a disk is full
         with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of a file
-            os.dup2(nowhere.fileno(), sys.stderr.fileno())
+            os.dup2(nowhere.fileno(), stream.fileno())
