@@ -116,6 +116,7 @@ def errors() -> dict[str, type[Exception]]:
         name: value
         for _, name, value in public_api.exported()
         if isinstance(value, type) and issubclass(value, Exception)
+        if not issubclass(value, Warning)
     }
 
 

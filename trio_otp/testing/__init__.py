@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .fixture_types import StopSupervised as StopSupervised
     from .guest_loop import GuestLoop as GuestLoop
     from .guest_loop import Pending as Pending
+    from .held_loop import LongScheduleWarning as LongScheduleWarning
     from .injection import InjectedCrash as InjectedCrash
     from .injection import MachineCrash as MachineCrash
     from .injection import crash_next_call as crash_next_call
@@ -76,6 +77,7 @@ else:
             "faults": "ACTIONS Action Fault schedules",
             "fixture_types": "StartSupervised StopSupervised",
             "guest_loop": "GuestLoop Pending",
+            "held_loop": "LongScheduleWarning",
             "injection": "InjectedCrash MachineCrash crash_next_call pause",
             "jitter": "seed_jitter",
             "leaks": "Leaked",

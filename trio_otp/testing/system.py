@@ -30,6 +30,7 @@ from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
 from .assertions import ENDS
 from .errors import UnknownServer, UsedAfterTest
+from .held_loop import HeldLoop
 from .leaks import (
     Leaked,
     leaked_processes,
@@ -82,6 +83,7 @@ class OtpSystem(NoConstructor, Handle):
         self._ends: dict[Pid[Any], object] = {}  # exit reasons
         self._outer: dict[str, Any] = {}  # what is kept for the test that this one is a part of
         self._tasks: list[Task[Any]] = []  # those whose process has ended
+        self._held: HeldLoop | None = None
 
     def __repr__(self) -> str:
         return f"<OtpSystem of {self._test}>"
@@ -205,6 +207,9 @@ class OtpSystem(NoConstructor, Handle):
         tables = runtime()
         self._outer = {key: tables.extras.get(key) for key in (ENDS, ROOT)}
         self._ends.update(self._outer[ENDS] or {})
+        if HeldLoop not in tables.extras:  # else it is a part of a test that looks already
+            self._held = tables.extras[HeldLoop] = HeldLoop(self._test, self.pid)
+            self._held.start()
         tables.extras |= {ENDS: self._ends, ROOT: None}
         tables.events.attach("process_start", self._started)
         tables.events.attach("process_exit", self._ended)
@@ -214,6 +219,7 @@ class OtpSystem(NoConstructor, Handle):
 
         Raises:
             Leaked: something was left that the test should have dealt with.
+            LongScheduleWarning: a process has held the loop, and such warnings are errors.
         """
         await trio.testing.wait_all_tasks_blocked()  # what is about to crash has then crashed
         left = list(self._left_over())
@@ -221,6 +227,8 @@ class OtpSystem(NoConstructor, Handle):
         left += [*timers_text(self._process), *self._crashes()]
         if left:
             raise Leaked(self._test, left)
+        if self._held is not None:
+            self._held.warn()
 
     async def abandon(self) -> None:
         """Stop everything of a test that has failed, and say nothing of what it has left."""
@@ -235,6 +243,9 @@ class OtpSystem(NoConstructor, Handle):
         finally:
             self.log.close()
             tables = runtime()
+            if self._held is not None:
+                self._held.stop()
+                del tables.extras[HeldLoop]
             tables.extras.update(self._outer)
             tables.events.detach("process_start", self._started)
             tables.events.detach("process_exit", self._ended)
