@@ -162,6 +162,35 @@ async def test_a_circle_is_none_if_somebody_else_has_a_worker() -> None:
         assert ["had one"] == answers
 
 
+async def test_a_holder_may_call_one_who_waits_if_another_one_can_give_back() -> None:
+    """The one who waits has its turn first, and then answers."""
+    async with clients(size=2) as who, otp.open_process():
+        await who.come("other")
+        one = Node.at(await otp.start(otp.child(Node)))
+        two = Node.at(await otp.start(otp.child(Node)))
+        goes_on, always = trio.Event(), trio.Event()
+        always.set()
+        answers: list[Any] = []
+
+        async def ping_two() -> Any:
+            await goes_on.wait()
+            return await two.ping()
+
+        async def ask_one() -> None:
+            answers.append(await one.do(hold, always, ping_two))
+
+        who.nursery.start_soon(ask_one)
+        await trio.testing.wait_all_tasks_blocked()
+        who.nursery.start_soon(two.do, check_out)
+        await trio.testing.wait_all_tasks_blocked()
+        goes_on.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ([], (0, 2, 1)) == (answers, lent())
+
+        await who.go("other")
+        assert ["pong"] == answers
+
+
 async def test_two_pools_that_wait_for_each_other() -> None:
     """Each task has a worker of one and wants one of the other."""
     other = otp.child(otp.Pool, otp.child(Worker, Site()), size=1).having(name="other")
