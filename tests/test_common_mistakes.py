@@ -320,3 +320,38 @@ async def test_a_block_opened_by_other_words(line: str) -> None:
         aiter(block)
     with pytest.raises(TypeError, match=text), block:
         pytest.fail("it was entered")
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (
+            "Cache",
+            "expected a behaviour class or an async function, not its name; write otp.child(Cache)",
+        ),
+        ("my cache", "target='my cache': expected a behaviour class or an async function"),
+        (otp.GenServer(), "write otp.child(GenServer, *args), which makes it at each start"),
+        (5, "write otp.child(fn, *args), not otp.child(fn(*args))"),
+    ],
+)
+def test_what_cannot_be_started_is_told_what_to_write(target: Any, text: str) -> None:
+    """The line that was meant, as far as that can be seen."""
+    with pytest.raises(TypeError) as caught:
+        otp.child(target)
+    assert str(caught.value).endswith(text)
+
+
+def test_a_misspelt_option_of_a_block_is_told_the_one_that_is_near() -> None:
+    """As those of a child are."""
+    with pytest.raises(TypeError) as caught:
+        otp.open_supervisor([], max_restart=1)  # type: ignore[call-arg]
+    text = "open_supervisor() got an unexpected keyword argument 'max_restart'; did you mean "
+    assert str(caught.value) == f"{text}'max_restarts'?"
+    with pytest.raises(TypeError, match="positional argument"):
+        otp.open_supervisor([], 1)  # type: ignore[misc]
+
+
+async def test_a_message_to_nobody_is_no_request() -> None:
+    """The error of `send` says what was sent."""
+    with pytest.raises(otp.NoProcess, match=r"^no process behind 'nobody' \(message 1\)$"):
+        otp.send("nobody", 1)

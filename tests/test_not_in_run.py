@@ -145,3 +145,21 @@ async def test_a_callback_with_the_context_of_a_process_is_not_its_task() -> Non
         await block()
     assert "signal" == caught.value.reason
     assert seen[0] is seen[1]
+
+
+def test_where_nothing_runs_the_error_says_what_to_write() -> None:
+    """It speaks of asyncio and of threads only where these are."""
+
+    def told() -> str:
+        with pytest.raises(otp.NotInRun) as caught:
+            otp.self()
+        return str(caught.value)
+
+    async def told_here() -> str:
+        return told()
+
+    start = "trio_otp works inside a Trio run"
+    assert told() == f"{start}; write trio.run(main)"
+    assert asyncio.run(told_here()) == f"{start}, not under asyncio; write trio.run(main)"
+    in_thread = trio.run(trio.to_thread.run_sync, told)
+    assert in_thread.endswith("or in a worker thread trio.from_thread.run(otp.call, ref, request)")

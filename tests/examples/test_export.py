@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
-from worker_kit import NAME, OK, kill, until
+from worker_kit import NAME, OK, kill, until, until_gone
 
 import trio_otp as otp
 from examples.cache_service import export
@@ -41,7 +41,7 @@ async def test_export_is_one_moment(service: Service, redis: Client) -> None:
     await redis.ask_all(
         [("SET", "mortal", "m", "PXAT", 4_000_000_000_000), ("SET", "s", "", "PX", 1)]
     )
-    await trio.sleep(0.01)
+    await until_gone(redis, "s")
 
     async def write() -> None:
         async with await service.connect() as writer:

@@ -85,7 +85,7 @@ async def test_a_call_to_nobody_is_no_process() -> None:
         pid = await a_server()
         await otp.stop(pid)
         for ref in (pid, "nobody", ("via", "nobody", "key")):
-            with pytest.raises(otp.NoProcess, match="request 'ask'") as caught:
+            with pytest.raises(otp.NoProcess, match="message 'ask'") as caught:
                 await otp.call(ref, "ask")
             assert (ref, "ask", otp.NOPROC) == (
                 caught.value.server,

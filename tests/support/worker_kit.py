@@ -17,6 +17,7 @@ from examples.cache_service.worker import KEYSPACES, CacheWorker, TryAgain, exec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from examples.cache_service.client import Client
     from examples.cache_service.commands import KeyCommand
 
 OK = b"+OK\r\n"
@@ -28,6 +29,13 @@ async def until(happened: Callable[[], bool]) -> None:
     with trio.fail_after(5):
         while not happened():  # noqa: ASYNC110  # there is no event to wait for
             await trio.sleep(0.005)
+
+
+async def until_gone(redis: Client, key: str) -> None:
+    """Ask for an entry until its end has come, by the clock of the machine."""
+    with trio.fail_after(20):
+        while await redis.ask("GET", key) is not None:
+            await trio.lowlevel.checkpoint()
 
 
 class Outcomes:

@@ -232,7 +232,7 @@ async def test_calls_that_do_not_fail_as_expected(start_supervised: Any) -> None
         assert_call_fails(otp.call("counter", 7), KeyError)
     )
     assert (
-        "the call failed with NoProcess(\"no process behind 'x' (request 1)\"), not KeyError"
+        "the call failed with NoProcess(\"no process behind 'x' (message 1)\"), not KeyError"
         == (await failure(assert_call_fails(otp.call("x", 1), KeyError)))
     )
     with pytest.raises(TypeError, match="call=7: expected a call without its await, for example"):

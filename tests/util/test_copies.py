@@ -275,7 +275,7 @@ def test_a_pid_elsewhere_is_that_of_a_dead_process() -> None:
             other.start()
             (text, *facts), back = await trio.to_thread.run_sync(ours.recv)
             other.join()
-            assert f"no process behind {me!r} (request 'x')" == text
+            assert f"no process behind {me!r} (message 'x')" == text
             assert [False, True, False] == facts
             assert back is me
 

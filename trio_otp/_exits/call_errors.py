@@ -60,7 +60,7 @@ class NoProcess(CallError):
         text: str | None = None,
     ) -> None:
         what = text or f"no process behind {bounded(server)}"
-        super().__init__(what + _about(message), server, message)
+        super().__init__(what + _about(message, word="message"), server, message)
         self.reason = NOPROC
         # What is searched if this is ever shown: not where an error is made over and over.
         self._meant = server if meant is None else meant
@@ -183,8 +183,8 @@ def _waiting(size: int) -> str:
     return "1 message waits" if size == 1 else f"{size} messages wait"
 
 
-def _about(message: object, shown: object = None) -> str:
-    """Describe what was asked for; `shown` stands for it if its server keeps that out of texts."""
+def _about(message: object, shown: object = None, word: str = "request") -> str:
+    """Describe what was sent; `shown` stands for it if its server keeps that out of texts."""
     if message is None:
         return ""
-    return f" (request {bounded(message if shown is None else shown)})"
+    return f" ({word} {bounded(message if shown is None else shown)})"

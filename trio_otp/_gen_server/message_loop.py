@@ -172,8 +172,8 @@ class MessageLoop(Life):
     def is_stop_message(self, message: Exit) -> bool:
         """Check whether it is the parent's exit signal; one started without a link is its own."""
         process = self.process
-        parent = process.parent or process
-        return message is process.stop_message or message.pid is parent.pid
+        own = process.parent is None and message.pid is process.pid
+        return own or process.is_stop_message(message)
 
     # -- waiting -----------------------------------------------------------------------------
 

@@ -201,9 +201,7 @@ class SpecialProcess(Handle):
         Args:
             message: the exit signal.
         """
-        parent = self.process.parent
-        mine = parent is not None and message.pid is parent.pid
-        return mine or message is self.process.stop_message
+        return self.process.is_stop_message(message)
 
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as on an order to end.

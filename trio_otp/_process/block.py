@@ -8,12 +8,14 @@ interrupt there would leave a block half open.
 
 from __future__ import annotations
 
+import inspect
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from trio.lowlevel import checkpoint, enable_ki_protection
 
+from .._util.checks import did_you_mean
 from .._util.copies import Handle
 from .runtime import need_task
 
@@ -74,8 +76,23 @@ def block(
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
-            return AsyncBlock(make(*args, **kwargs), line)
+            try:
+                made = make(*args, **kwargs)
+            except TypeError:
+                _refuse_unknown(function, kwargs)
+                raise
+            return AsyncBlock(made, line)
 
         return call
 
     return decorate
+
+
+def _refuse_unknown(function: Callable[..., object], given: dict[str, Any]) -> None:
+    """Refuse an option that there is not, and name the one that is most like it."""
+    known = list(inspect.signature(function).parameters)
+    for name in given:
+        if name not in known:
+            near = did_you_mean(name, known)
+            text = f"{function.__name__}() got an unexpected keyword argument {name!r}{near}"
+            raise TypeError(text) from None

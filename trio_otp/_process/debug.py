@@ -328,7 +328,8 @@ def switch_on(process: Process, options: Iterable[Any]) -> None:
                 debug.trace(target)
             case ("log_to_file", path):
                 debug.try_to_write_to(path)
-            case (_, function, *more):
+            case _:
+                _, function, *more = option
                 state, name = (*more, None, None)[:2]
                 debug.install(function if name is None else name, function, state)
     debug.settle()

@@ -28,8 +28,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .._exits.bare import part, raise_bare, reason_of
 from .._exits.nurseries import OwnNursery
-from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, passes_through
-from .._util.bounded import bounded
+from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Reason, passes_through
 from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
@@ -324,5 +323,8 @@ class Process(ProcessState):
 
 
 def _cancel_reason(reason: object) -> str:
-    """Return what a `Cancelled` says about why it was raised."""
-    return f"exit signal {bounded(reason)}"
+    """Return what a `Cancelled` says about why it was raised.
+
+    It is made at each exit signal and hardly ever read, so no repr of a user's object is in it.
+    """
+    return f"exit signal {reason if isinstance(reason, Reason) else type(reason).__name__}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextvars import ContextVar
-from threading import get_ident
+from threading import current_thread, get_ident, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -104,10 +104,18 @@ def need_task() -> trio.lowlevel.Task:
 
 
 def _not_in_run() -> NotInRun:
-    return NotInRun(
-        "trio_otp works inside a Trio run, as started by trio.run(main), not under asyncio. "
-        "From a worker thread write trio.from_thread.run(otp.call, ref, request)"
-    )
+    """Make the error of a call from outside, with what is to be written there."""
+    here = ", not under asyncio" if _is_asyncio() else ""
+    text = f"trio_otp works inside a Trio run{here}; write trio.run(main)"
+    if current_thread() is not main_thread():
+        text += ", or in a worker thread trio.from_thread.run(otp.call, ref, request)"
+    return NotInRun(text)
+
+
+def _is_asyncio() -> bool:
+    """Check whether asyncio, if it is imported at all, runs this."""
+    asyncio: Any = sys.modules.get("asyncio.events")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 events.of_run = lambda: runtime().events

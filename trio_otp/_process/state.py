@@ -229,6 +229,11 @@ class ProcessState(Handle):
         """Whether it is being cancelled, so that whatever it waits for is over."""
         return self.dead or (self.pending_exit is not UNSET and self.terminate_scope is None)
 
+    def is_stop_message(self, message: Exit) -> bool:
+        """Check whether it is the exit signal of its parent, or what it was asked to stop with."""
+        parent = self.parent
+        return message is self.stop_message or (parent is not None and message.pid is parent.pid)
+
     @property
     def exit_reason(self) -> object:
         """The reason of its end; `UNSET` before that."""

@@ -188,10 +188,8 @@ def check_target(
     if isinstance(target, Child):
         raise TypeError(f"target={target!r} is already a child; write .having(...) for options")
     if not callable(target):
-        raise TypeError(
-            f"target={bounded(target)}: expected a behaviour class or an async function; "
-            "write child(fn, *args), not child(fn(*args))"
-        )
+        expected = f"expected a behaviour class or an async function{_hint(target)}"
+        raise TypeError(f"target={bounded(target)}: {expected}")
     check_kind(target)
     target = unaliased(target)
     check_child(target, args, kwargs, partial=partial)
@@ -199,6 +197,15 @@ def check_target(
 
 
 AnyChild: TypeAlias = "Child[B] | type[B]"
+
+
+def _hint(target: object) -> str:
+    """Return what is to be written in the place of something that cannot be started."""
+    if isinstance(target, str):
+        return f", not its name; write otp.child({target})" if target.isidentifier() else ""
+    if isinstance(target, Behaviour):
+        return f"; write otp.child({type(target).__name__}, *args), which makes it at each start"
+    return "; write otp.child(fn, *args), not otp.child(fn(*args))"
 
 
 def as_child(what: Any) -> Child[Any]:

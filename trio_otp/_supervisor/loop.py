@@ -242,9 +242,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
 
     def is_stop_message(self, message: Exit) -> bool:
         """Check whether it is the parent's exit signal."""
-        parent = self.process.parent
-        mine = parent is not None and message.pid is parent.pid
-        return mine or message is self.process.stop_message
+        return self.process.is_stop_message(message)
 
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as `otp.sys` or a parent asks for."""

@@ -301,10 +301,14 @@ class Policy:
 
     def _group(self, entry: ChildEntry) -> list[ChildEntry]:
         """Return the children that are restarted together with this one, in start order."""
-        if self.strategy == "one_for_one":
-            return [entry]
-        entries = list(self.table.values())
-        return entries if self.strategy == "one_for_all" else entries[entries.index(entry) :]
+        match self.strategy:
+            case "one_for_one":
+                return [entry]
+            case "one_for_all":
+                return list(self.table.values())
+            case "rest_for_one":
+                entries = list(self.table.values())
+                return entries[entries.index(entry) :]
 
     def _auto_shutdown(self, entry: ChildEntry, reason: object) -> list[Action]:
         if not entry.significant or self.auto_shutdown == "never":
