@@ -315,8 +315,8 @@ MUTATIONS = [
     Mutation(
         "what a full mailbox refuses ends a message to many",
         3,
-        "offer_or_drop",
-        "return False",
+        "send_to_all",
+        "process.mailbox.drop(message, 'the mailbox is full')",
         "raise",
         "test_bounded_behaviours.py::test_registry_and_groups_say_how_many_took_a_message",
     ),

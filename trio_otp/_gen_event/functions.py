@@ -51,8 +51,8 @@ def notify(ref: Ref, event: Any) -> None:
     """Send an event to all handlers. It never blocks.
 
     Args:
-        ref: the event manager. If a pid or via tuple leads nowhere, the event is counted as
-            dropped.
+        ref: the event manager. If a pid or via tuple leads nowhere, or its mailbox has a bound and
+            no room, the event is counted as dropped.
         event: what each `handle_event` gets, this very object.
 
     Raises:
@@ -85,6 +85,7 @@ async def sync_notify(ref: Ref, event: Any) -> None:
         NoProcess: nobody is behind the reference.
         WrongServer: it leads to something else than an event manager.
         ServerExited: the manager ended first.
+        MailboxFull: the mailbox of the manager has a bound, and no room.
         CallingSelf: one of its handlers called.
         DeadlockError: the manager waits, over others perhaps, for the caller.
 

@@ -145,6 +145,7 @@ class Agent(GenServer, Generic[T]):
 
         Raises:
             ServerExited: the function raised, which is the agent's crash, or the agent ended.
+            MailboxFull: the mailbox of the agent has a bound, and no room.
             WrongServer: it is not an agent.
             TypeError: the function cannot be called, or not with the value alone.
             NoProcess, CallTimeout, CallingSelf, DeadlockError: as `otp.call`.

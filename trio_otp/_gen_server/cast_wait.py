@@ -1,21 +1,5 @@
 """A cast that waits for room: back-pressure on who sends, in place of an error or of a loss.
 
->>> import trio, trio_otp as otp
->>> class Disk(otp.GenServer, mailbox=otp.BoundedMailbox(2, on_full="wait")):
-...     async def handle_cast(self, line: str) -> None:
-...         await trio.sleep(0)
-...         print("wrote", line)
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Disk).having(name="disk")]):
-...         for number in range(4):
-...             await otp.cast_wait("disk", f"line {number}")
-...         await otp.stop("disk")
->>> trio.run(main)
-wrote line 0
-wrote line 1
-wrote line 2
-wrote line 3
-
 Follows: `send` of `trio.MemorySendChannel`.
 """
 
@@ -53,6 +37,22 @@ async def cast_wait(ref: Ref, message: Any) -> None:
         CallingSelf: a full server waits for itself.
         DeadlockError: a full server waits, over others perhaps, for the caller.
         TypeError: `ref` is not a reference, or the message is a decorated method.
+
+    >>> import trio, trio_otp as otp
+    >>> class Disk(otp.GenServer, mailbox=otp.BoundedMailbox(2, on_full="wait")):
+    ...     async def handle_cast(self, line: str) -> None:
+    ...         await trio.sleep(0)
+    ...         print("wrote", line)
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Disk).having(name="disk")]):
+    ...         for number in range(4):
+    ...             await otp.cast_wait("disk", f"line {number}")
+    ...         await otp.stop("disk")
+    >>> trio.run(main)
+    wrote line 0
+    wrote line 1
+    wrote line 2
+    wrote line 3
 
     Follows: `GenServer.cast/2`, and `send` of `trio.MemorySendChannel`.
     """

@@ -78,7 +78,7 @@ class MessageLoop(Life):
     # -- the way of a message ----------------------------------------------------------------
 
     @disable_ki_protection
-    async def _serve(self) -> None:  # noqa: PLR0912 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
         # Waiting for a message and taking one that is there happen in this one frame, because each
         # further coroutine would cost some percent of a call. Ctrl-C may be raised at any line, and
         # ends the server as a crash does; what others can see is changed by protected functions.
@@ -122,11 +122,13 @@ class MessageLoop(Life):
                 else:
                     message = await self._next()
                 kind = message.__class__
-                if process.debug is not None or (
-                    kind is not Cast and (kind is not From or message.abandoned)
-                ):
-                    message = await self._sort(message)
-                    if message is UNSET:
+                if kind is not Cast or process.debug is not None:
+                    if kind is not From or process.debug is not None:
+                        message = await self._sort(message)
+                        if message is UNSET:
+                            continue
+                    elif message.abandoned and self._passes_over(message):
+                        message = UNSET
                         continue
                 self._deadline = None  # a message for a callback ends the idle time-out
             process.current = message
@@ -148,11 +150,11 @@ class MessageLoop(Life):
         if isinstance(message, Exit) and self.is_stop_message(message):  # no gate holds it up
             process.current = message
             raise Stopping(message.reason)
-        call: Any = message
-        if call.__class__ is From and call.abandoned and self._passes_over(call):
-            return UNSET
         debug = process.debug
         if debug is not None:
+            call: Any = message
+            if call.__class__ is From and call.abandoned and self._passes_over(call):
+                return UNSET
             process.enter_scope()
             if debug.gates:
                 return await debug.admit(message)

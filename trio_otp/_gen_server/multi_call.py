@@ -21,8 +21,8 @@ from .._process.names import (
     find_living,
     is_atom,
     is_via,
-    offer_or_drop,
     refuse_method,
+    send_to_all,
 )
 from .._process.pid import Pid
 from .._process.request import DEFAULT_TIMEOUT
@@ -160,7 +160,7 @@ def abcast(refs: Ref | Iterable[Ref], message: Any) -> None:
         if process is None:
             runtime().drop(ref, message, "cast to a dead server")
         else:
-            offer_or_drop(process, Cast(message))
+            send_to_all([process], Cast(message))
 
 
 def _listed(refs: Any) -> list[Any]:

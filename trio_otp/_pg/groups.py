@@ -104,6 +104,15 @@ def send(ref: Ref, group: Any, message: Any) -> int:
         NoProcess: the scope does not run.
         TypeError: the message is a decorated method.
 
+    >>> import trio, trio_otp as otp
+    >>> async def main() -> None:
+    ...     async with otp.open_process() as me:
+    ...         await otp.start_link(otp.child(otp.pg.Scope).having(name="pools"))
+    ...         otp.pg.join("pools", "news", me)
+    ...         print(otp.pg.send("pools", "news", "hello"), await otp.receive(str))
+    >>> trio.run(main)
+    1 hello
+
     Follows: `pg:get_members/2` and a send to each.
     """
     refuse_method(message, group)

@@ -4,22 +4,6 @@
 grows until memory is gone, and each caller waits for longer than it has time. A bound makes the
 flood show where it comes from, at once.
 
->>> import trio, trio_otp as otp
->>> class Mailer(otp.GenServer, mailbox=otp.BoundedMailbox(2, on_full="reject")):
-...     @otp.on_cast
-...     async def mail(self, text: str) -> None:
-...         await trio.sleep(1)
->>> async def main():
-...     async with otp.open_supervisor([otp.child(Mailer).having(name="mailer")]):
-...         mailer = Mailer.at("mailer")
-...         for text in ("one", "two", "three"):
-...             try:
-...                 mailer.mail(text)
-...             except otp.MailboxFull as exc:
-...                 print(text, "was refused:", exc.size, "messages wait")
->>> trio.run(main)
-three was refused: 2 messages wait
-
 Only what users send counts: calls, casts, plain messages. What the system sends always arrives:
 exit signals, `Down`, time-outs, replies, requests of `otp.sys`, orders to end.
 
@@ -76,6 +60,24 @@ class BoundedMailbox(Printable):
 
     Raises:
         ValueError: an argument is not accepted.
+
+    >>> import trio, trio_otp as otp
+    >>> class Mailer(otp.GenServer, mailbox=otp.BoundedMailbox(2, on_full="reject")):
+    ...     @otp.on_cast
+    ...     async def mail(self, text: str) -> None:
+    ...         await trio.sleep(1)
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(Mailer).having(name="mailer")]):
+    ...         mailer = Mailer.at("mailer")
+    ...         for text in ("one", "two", "three"):
+    ...             try:
+    ...                 mailer.mail(text)
+    ...             except otp.MailboxFull as exc:
+    ...                 print(text, "was refused:", exc.size, "messages wait")
+    >>> trio.run(main)
+    three was refused: 2 messages wait
+
+    Follows: the bounded mailboxes of Akka; Erlang has none.
     """
 
     size: int

@@ -359,25 +359,19 @@ def whereis(ref: Ref) -> Pid[Any] | None:
 
 @enable_ki_protection
 def send_to_all(processes: Iterable[Process | None], message: Any) -> int:
-    """Send a plain message to those that live; return how many have taken it.
+    """Send a message to those that live; return how many have taken it.
 
     One that is full keeps it from no other. What it refuses is dropped, and counted.
     """
     took = 0
     for process in list(processes):
-        if process is not None and process.alive:
-            took += offer_or_drop(process, message)
+        if process is None or process.pending_exit is not UNSET:
+            continue
+        try:
+            took += process.mailbox.offer(message) is not False
+        except MailboxFull:
+            process.mailbox.drop(message, "the mailbox is full")
     return took
-
-
-@enable_ki_protection
-def offer_or_drop(process: Process, message: Any) -> bool:
-    """Offer one of several processes a message; drop what it refuses. Return whether it took it."""
-    try:
-        return process.mailbox.offer(message) is not False
-    except MailboxFull:
-        process.mailbox.drop(message, "the mailbox is full")
-        return False
 
 
 @public
