@@ -247,6 +247,23 @@ def hold(watching: Any, looks: int) -> None:
         watching._look(LIMIT, 0.0, 0.0)
 
 
+async def test_nobody_is_blamed_for_a_step_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may go on between the look at it and that at its frames."""
+    told: list[Any] = []
+    watching = monitor.Monitor(runtime(), LIMIT, None, told.append)
+    seen: list[Any] = []
+
+    def loop_now(tables: Any) -> Any:
+        seen.append(real(tables))
+        return seen[-1]._replace(step=(0, 0))
+
+    real = monitor.loop_now
+    monkeypatch.setattr(monitor, "loop_now", loop_now)
+    hold(watching, 100)
+    assert seen
+    assert [] == told
+
+
 async def test_who_waits_in_a_debugger_is_not_told(reports: Reports) -> None:
     """Its frames are known; when they are left, all is as ever."""
     code = compile("def hold(*args): function(*args)", "/usr/lib/python3.11/bdb.py", "exec")
@@ -519,6 +536,46 @@ def test_a_pause_of_the_whole_program_is_not_told() -> None:
         program.send_signal(signal.SIGCONT)
         output, _ = program.communicate(timeout=PATIENCE)
     assert b"continued\n['hold']\n" == output
+
+
+DEBUGGED = f"""
+import io, os, pdb, threading, trio, trio_otp as otp
+from trio_otp._inspect import monitor
+reader, writer = os.pipe()
+looks, told, real = [], [], monitor.step_of
+
+def count(tables):
+    looks.append(real(tables))
+    if looks[-50:] == [looks[-1]] * 50:  # it has seen the same step for long
+        looks.append(None)
+        os.write(writer, b"c\\n")
+    return looks[-1] or real(tables)
+
+monitor.step_of = count
+
+class Shop(otp.GenServer):
+    @otp.on_call
+    def debug(self):
+        debugger = pdb.Pdb(stdin=os.fdopen(reader), stdout=io.StringIO(), nosigint=True)
+        debugger.set_trace()
+        return debugger is not None
+
+async def main():
+    otp.events.attach("system_monitor", lambda report: told.append(report.doing))
+    otp.system_monitor(long_schedule={LIMIT})
+    async with otp.open_supervisor([otp.child(Shop).having(name="shop")]):
+        assert await Shop.at("shop", timeout=None).debug()
+    print([doing for doing in told if "debug" in doing])
+
+trio.run(main)
+"""
+
+
+def test_a_debugger_is_not_told() -> None:
+    """A real one waits for a command, until the monitor has looked fifty times."""
+    command = [sys.executable, "-c", DEBUGGED]
+    ended = subprocess.run(command, timeout=PATIENCE, capture_output=True, text=True, check=False)
+    assert (0, "[]\n") == (ended.returncode, ended.stdout), ended.stderr
 
 
 FORKING = """

@@ -36,3 +36,28 @@ async def loops() -> None:
     me = otp.SpecialProcess(state=0)
     assert_type(await me.receive(int), int)
     assert_type(await me.receive(), Any)
+
+
+def monitors() -> None:
+    """What was set before can be set again."""
+    before = otp.system_monitor(long_schedule=0.5, long_message_queue=(10, 100))
+    assert_type(before, otp.MonitorOptions)
+    otp.system_monitor(**before)
+    otp.system_monitor(long_schedule="1 s")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    otp.events.attach("system_monitor", tell)
+
+
+def tell(report: otp.events.LongSchedule | otp.events.LongMessageQueue) -> None:
+    """A listener tells them apart by their class."""
+    if isinstance(report, otp.events.LongSchedule):
+        assert_type(report.seconds, float)
+    else:
+        assert_type(report.length, int)
+
+
+async def slow() -> None:
+    """A time-out has what the server was doing."""
+    try:
+        await otp.call("a", 1)
+    except otp.CallTimeout as exc:
+        assert_type(exc.doing, str)
