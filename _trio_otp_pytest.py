@@ -122,7 +122,7 @@ def _trouble(name: str, request: pytest.FixtureRequest) -> str | None:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Look after a test that uses a fixture, inside of what pytest-trio makes of it."""
-    __tracebackhide__ = _is_elsewhere
+    __tracebackhide__ = True
     if item.stash.get(_USED, False):
         _look_after(item)
     return (yield)
@@ -144,11 +144,6 @@ def _wants_all(config: pytest.Config) -> bool:
     """Check whether frames of the library are shown: also to who debugs, and in its own tests."""
     own = Path(__file__).parent == config.rootpath
     return own or any(config.getoption(name, False) for name in ("fulltrace", "usepdb"))
-
-
-def _is_elsewhere(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
-    """Check whether an error has better lines to show: those of a task without the test in it."""
-    return excinfo is not None and not isinstance(excinfo.value, pytest.fail.Exception)
 
 
 def _look_after(item: Any) -> None:

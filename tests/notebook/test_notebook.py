@@ -530,6 +530,15 @@ def test_a_cell_finds_what_the_shell_has_set(cells: Cells) -> None:
     assert [0, 1] == [cells.run("V.get()"), cells.run("await trio.sleep(0)\nV.get()")]
 
 
+def test_a_cell_finds_what_was_set_around_the_shell(cells: Cells) -> None:
+    """As Jupyter does, in the main thread, to tell to which cell an output belongs."""
+    cells.run(VARIABLE)
+    variable = cells.shell.user_ns["V"]
+    for value in ("first", "second"):
+        variable.set(value)
+        assert value == cells.run("await trio.sleep(0)\nV.get()")
+
+
 def test_the_shell_gets_what_cells_have_set(cells: Cells) -> None:
     """After the extension is unloaded or loaded anew, cells find what those before have set."""
     before = dict(contextvars.copy_context())

@@ -360,3 +360,14 @@ async def test_an_owner_that_dies_during_the_start_has_no_task(sup: otp.OpenSupe
             await otp.sys.resume("tasks")
             await settle()
         assert ([], []) == (ran, await Tasks.children("tasks"))
+
+
+async def test_a_task_that_is_not_started_leaves_the_mailbox_of_its_owner_as_it_is() -> None:
+    """Nothing comes of it, and nothing else is taken out."""
+    tasks = otp.child(otp.TaskSupervisor, max_children=0).having(name="tasks")
+    async with otp.open_supervisor([tasks]), otp.open_process() as me:
+        otp.send(me, "before")
+        with pytest.raises(otp.MaxChildren):
+            await otp.TaskSupervisor.start_async("tasks", trio.lowlevel.checkpoint)
+        assert "before" == await otp.receive(timeout=0)
+        assert 0 == otp.process_info(me).message_queue_len

@@ -71,7 +71,7 @@ class SupervisorBehaviour(Behaviour):
 
         Follows: `code_change/3` of Erlang's `supervisor`.
         """
-        if self.loop is not None:
+        if self.loop is not None:  # pragma: no branch - it is called in a loop
             await self.loop.specify_anew()
 
     def children_info(self) -> list[ChildInfo]:
@@ -237,7 +237,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             return
         if isinstance(message.reason, BaseException) and passes_through(message.reason):
             await trio.lowlevel.checkpoint()  # Ctrl-C: the nursery is being cancelled
-            raise Ending(message.reason)
+            raise Ending(message.reason)  # pragma: no cover - the checkpoint has raised
         await self.child_exited(message.pid, message.reason)
 
     def is_stop_message(self, message: Exit) -> bool:
@@ -262,7 +262,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
     async def _answer(self, from_: From[Any], command: ManagementCommand) -> None:
         try:
             value = await finish(self._handler(command)(self, command.argument))
-        except Ending:
+        except Ending:  # pragma: no cover - no command ends its supervisor so far
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake
             from_._fail(exc)

@@ -236,7 +236,7 @@ class PartitionLoop(StaticLoop):
         """Start a partition, unless it runs; a temporary one that has ended is forgotten."""
         if number not in self.slots:
             await self.start_child(self.given[number])
-        elif self.policy.table[number].state is State.DOWN:
+        elif self.policy.table[number].state is State.DOWN:  # pragma: no branch - else it runs
             await self.restart_child(number)
 
     commands: ClassVar = {**StaticLoop.commands, "resize": resize}

@@ -243,7 +243,7 @@ class Task(NoConstructor, Handle, Generic[T]):
         self._unlink()
         self._recall(self._is_exit)
         if self.pid is not None and self.pid._process is not None:
-            self.pid._process.exit_with(KILLED)
+            self.pid._process.exit_with(KILLED)  # pragma: no cover - it had begun in that very turn
 
     def _wake(self) -> None:
         for event in self._waiters:

@@ -103,7 +103,7 @@ class Loop:
             self.ended = ended
             left, self._cells = self._cells, set()
         for cell in left:
-            cell.fail(ended)
+            cell.fail(ended)  # pragma: no cover - it was given to the loop in its last moment
         self._ready.set()
 
     async def _main(self) -> None:
@@ -170,7 +170,7 @@ class Loop:
 def _report(exc: BaseException) -> None:
     """Report why the process of the notebook has ended, in the current cell."""
     why = exc.reason if isinstance(exc, ProcessExited) else exc
-    if why is NORMAL:
+    if why is NORMAL:  # pragma: no cover - it ends so by unloading alone
         return
     text = (
         "".join(traceback.format_exception(why)) if isinstance(why, BaseException) else f"{why!r}\n"

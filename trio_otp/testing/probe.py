@@ -259,22 +259,19 @@ class Probe(NoConstructor, Handle):
     async def _live(self, process: Process) -> None:
         while process.stop_message is None:
             self._drain()
-            if process.stop_message is None:
-                await process.mailbox.wait()
+            await process.mailbox.wait()
 
     def _drain(self) -> None:
         """Take what has arrived, and apply the rules to it."""
         mailbox = self._process.mailbox
         while mailbox.queue:
-            message = mailbox.queue.popleft()
-            if message is not self._process.stop_message:
-                self._take(message)
+            self._take(mailbox.queue.popleft())
 
     def _take(self, message: Any) -> None:
         if isinstance(message, Terminate):
             raise ProcessExit(message.reason)
         if isinstance(message, SystemMessage) and not message.from_user:
-            if isinstance(message, From):
+            if isinstance(message, From):  # pragma: no branch - what else there is goes to servers
                 message._fail(WrongServer("otp.sys", message._ref, "probe"))
             return
         self._received.append(content_of(message))
