@@ -44,10 +44,22 @@ print([type(each).__name__ for each in engine.done(NextState("closed", StateTime
 """
 
 
+POOL = """
+from trio_otp._behaviour.backoff import Backoff
+from trio_otp._net.pool_core import Limits, PoolCore
+core = PoolCore(Limits(2, 1, 60.0, Backoff()), lambda: 0.5, lambda worker: True)
+print(core.ask("client", 0.0), core.started(1, 0.0))
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "printed"),
-    [(POLICY, "True\n"), (ENGINE, "['Consumed', 'Arm']\n")],
-    ids=["policy", "engine"],
+    [
+        (POLICY, "True\n"),
+        (ENGINE, "['Consumed', 'Arm']\n"),
+        (POOL, "[Start(worker=1)] [Lend(worker=1, waiter='client')]\n"),
+    ],
+    ids=["policy", "engine", "pool"],
 )
 def test_a_core_works_without_trio(program: str, printed: str) -> None:
     """What it decides can be asked where no Trio is installed."""
