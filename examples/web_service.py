@@ -70,8 +70,10 @@ async def serve(
     config.bind = [f"{settings['host']}:{settings['port']}"]
     config.graceful_timeout = settings["graceful_timeout"]
     stop = trio.Event()
+    # Some of its types are not known.
+    serve_app: Any = hypercorn.trio.serve  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     async with trio.open_nursery() as nursery:
-        run = partial(hypercorn.trio.serve, app, config, shutdown_trigger=stop.wait)
+        run = partial(serve_app, app, config, shutdown_trigger=stop.wait)
         task_status.started(await nursery.start(run))
         request = await otp.receive(otp.Exit)
         stop.set()

@@ -135,18 +135,17 @@ async def _serve(connection: Connection, process: Process) -> None:
     await wait_for(expect_awaitable(handler, interruptible(handler, stream)))
     with trio.move_on_after(CLOSE_WITHIN), suppress(trio.BrokenResourceError):
         if connection.is_refused:
-            await _take_what_is_sent(stream)
+            await _take_what_is_sent(stream, is_secure=connection.is_secure)
         await stream.aclose()  # the other side may have left without a farewell
 
 
-async def _take_what_is_sent(stream: Any) -> None:
+async def _take_what_is_sent(stream: Any, *, is_secure: bool) -> None:
     """Read on until the other side has read the answer, and closes.
 
     To close while there is something to read resets the connection, and the answer is lost.
     """
-    if isinstance(stream, trio.SSLStream):
-        secure: trio.SSLStream[Any] = stream
-        stream, _ = await secure.unwrap()
+    if is_secure:
+        stream, _ = await stream.unwrap()
     elif isinstance(stream, trio.abc.HalfCloseableStream):
         await stream.send_eof()
     while await stream.receive_some():

@@ -24,7 +24,7 @@ Follows: `ranch_listener_sup` of Ranch, `ThousandIsland`, `trio.serve_listeners`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trio.lowlevel import enable_ki_protection
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.pid import Pid
     from .._process.process import Process
+
+StreamT = TypeVar("StreamT", bound="trio.abc.AsyncResource")
 
 
 @public
@@ -106,11 +108,11 @@ class ConnectionSupervisor(SupervisorBehaviour):
 
     def __init__(
         self,
-        handler: Callable[[Any], Awaitable[object]],
-        opens: Callable[[], Awaitable[Sequence[trio.abc.Listener[Any]]]],
+        handler: Callable[[StreamT], Awaitable[object]],
+        opens: Callable[[], Awaitable[Sequence[trio.abc.Listener[StreamT]]]],
         *,
         max_connections: int | None = None,
-        on_full: Callable[[Any], Awaitable[object]] | None = None,
+        on_full: Callable[[StreamT], Awaitable[object]] | None = None,
         max_per_address: int | None = None,
         handshake_timeout: float = 5.0,
         drain_timeout: float | None = 5.0,
