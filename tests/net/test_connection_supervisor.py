@@ -247,7 +247,7 @@ async def test_the_end_of_the_supervisor_of_connections_ends_them_and_starts_bot
         await until(lambda: not otp.is_alive(parts[1]))
         async with await trio.testing.open_stream_to_socket_listener(listener) as client:
             assert b"B" == await ask(client, b"b")
-        assert otp.ConnectionCounts(active=1, accepted=2) == counts("web")
+            assert otp.ConnectionCounts(active=1, accepted=2) == counts("web")
 
 
 @pytest.mark.parametrize("reason", [otp.KILL, otp.SHUTDOWN], ids=repr)

@@ -115,7 +115,9 @@ async def test_who_does_not_fetch_the_answer_is_closed_when_its_time_is_over(
 ) -> None:
     """It takes no place of a connection, and not for ever one of an answer."""
     memory = Memory()
-    child = service(shout, opens=memory.open, max_connections=1, on_full=busy, handshake_timeout=3)
+    child = service(
+        shout, opens=memory.open, max_connections=1, on_full=busy, handshake_timeout=2.5
+    )
     async with otp.open_supervisor([child]):
         served, slow = memory.connect(), memory.connect()
         began = trio.current_time()

@@ -6,7 +6,6 @@ Follows: `ranch_protocol` of Ranch, `trio.serve_listeners`.
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,8 +80,11 @@ class Connection(Handle):
     @enable_ki_protection
     async def close(self) -> None:
         """Close it at once and give its place back, if that was not done before."""
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(self.stream)
+        if isinstance(self.stream, trio.SocketStream):
+            self.stream.socket.close()  # all that there is to do, at a tenth of the time
+        else:
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(self.stream)
         if self._has_place:
             self._has_place = False
             if self.is_refused:
@@ -117,9 +119,11 @@ async def run_connection(connection: Connection) -> None:
 
 
 async def _run(connection: Connection, process: Process) -> None:
-    limit = connection.service.handshake_timeout if connection.is_refused else math.inf
     try:
-        with trio.move_on_after(limit):
+        if connection.is_refused:
+            with trio.move_on_after(connection.service.handshake_timeout):
+                await _serve(connection, process)
+        else:
             await _serve(connection, process)
     except BaseException as exc:
         if not is_disconnection(exc, connection.stream):
@@ -133,10 +137,16 @@ async def _serve(connection: Connection, process: Process) -> None:
         return
     handler, stream = connection.handler, connection.stream
     await wait_for(expect_awaitable(handler, interruptible(handler, stream)))
-    with trio.move_on_after(CLOSE_WITHIN), suppress(trio.BrokenResourceError):
-        if connection.is_refused:
-            await _take_what_is_sent(stream, is_secure=connection.is_secure)
-        await stream.aclose()  # the other side may have left without a farewell
+    if connection.is_refused or not isinstance(stream, trio.SocketStream):
+        with trio.move_on_after(CLOSE_WITHIN), suppress(trio.BrokenResourceError):
+            await _take_leave(connection)
+
+
+async def _take_leave(connection: Connection) -> None:
+    """Close a connection in order; the other side may have left without a farewell."""
+    if connection.is_refused:
+        await _take_what_is_sent(connection.stream, is_secure=connection.is_secure)
+    await connection.stream.aclose()
 
 
 async def _take_what_is_sent(stream: Any, *, is_secure: bool) -> None:
