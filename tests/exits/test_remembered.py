@@ -224,6 +224,23 @@ async def test_a_supervisor_holds_nothing_of_the_dead() -> None:
             ]
 
 
+async def test_a_supervisor_holds_nothing_of_the_dead_while_their_restarts_wait() -> None:
+    """A back-off may take an hour, and the state of each dead child would be kept for as long."""
+    log_nothing()
+    seen: list[weakref.ref[Any]] = []
+    backoff = otp.Backoff(min_delay=3600, max_delay=3600)
+    child = otp.child(Weak, seen).having(name="weak", backoff=backoff)
+    many = otp.child(otp.DynamicSupervisor).having(name="many")
+    async with otp.open_supervisor([child, many]) as sup:
+        await otp.start_child("many", child.having(name="other"))
+        for name in ("weak", "other"):
+            otp.cast(name, "crash")
+        await trio.testing.wait_all_tasks_blocked()
+        for ref in (sup, "many"):
+            assert "restarting" == (await otp.which_children(ref))[0].status
+        assert 0 == alive(seen)
+
+
 async def give_up(seen: list[weakref.ref[Any]]) -> tuple[Any, otp.SupervisorExited]:
     """Let a server crash until its supervisor gives up; give both what is left of that."""
     child = otp.child(Weak, seen).having(name="weak")

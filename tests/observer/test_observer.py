@@ -83,6 +83,18 @@ async def test_it_shows_the_tree_and_a_line_for_each_process() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_it_shows_a_child_whose_restart_waits() -> None:
+    """In the tree, with the seconds that are left, which its thread works out itself."""
+    shown = io.StringIO()
+    waiting = otp.child(Server).having(name="late", backoff=otp.Backoff(min_delay=90, max_delay=90))
+    async with otp.open_supervisor([waiting]), trio.open_nursery() as nursery:
+        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST)
+        otp.exit("late", otp.KILL)
+        line = await wait_for(shown, "'late' worker, restarting in")
+        assert 80 < float(line.split()[-2]) <= 90
+        nursery.cancel_scope.cancel()
+
+
 async def test_it_shows_restarts_and_ends_with_its_process() -> None:
     """What a supervisor has restarted is counted; nothing is drawn after the end."""
     shown = io.StringIO()

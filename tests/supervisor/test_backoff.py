@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,11 @@ async def test_what_can_be_seen_of_a_child_that_waits(virtual_time: VirtualTime)
             await otp.call("a", "anybody?")
         assert 0.5 == trio.current_time()  # the caller did not wait
         assert "'a' worker, restarting in 1.5 s" in otp.tree("sup")
+        assert "'a'<br>worker, restarting in 1.5 s" in otp.tree("sup", output="mermaid").replace(
+            "#39;", "'"
+        )
+        [_, shown, _] = json.loads(otp.tree("sup", output="json"))
+        assert ("restarting", 1.5) == (shown["status"], shown["restart_in"])
         status = await otp.sys.get_status("sup")
         assert expected in status.state["children"]
 
@@ -457,6 +463,32 @@ async def test_a_suspended_supervisor_restarts_when_it_is_resumed(
         await otp.sys.resume(sup)
         await settle()
         assert ["+a"] == journal
+
+
+async def test_a_change_of_code_leaves_what_waits_waiting(virtual_time: VirtualTime) -> None:
+    """Until it would have been over; the delays that follow are those of the new back-off."""
+    journal = Journal()
+
+    class Top(otp.Supervisor):
+        factor = 2.0
+
+        def init(self) -> Any:
+            backoff = otp.Backoff(min_delay=2, max_delay=1000, factor=self.factor, jitter=0)
+            children = [worker(tag, journal) for tag in "ab"]
+            return otp.Supervisor.spec(children, strategy="one_for_all", backoff=backoff)
+
+    async with otp.open_supervisor([otp.child(Top).having(name="top")]):
+        await crash("a")
+        await virtual_time.advance(1)
+        Top.factor = 10.0
+        await otp.sys.suspend("top")
+        await otp.sys.change_code("top")
+        await otp.sys.resume("top")
+        assert {"a": 1.0, "b": 1.0} == await left("top")
+        await virtual_time.advance(1)
+        assert {"a": None, "b": None} == await left("top")
+        await crash("a")
+        assert {"a": 20.0, "b": 20.0} == await left("top")
 
 
 async def test_a_significant_child_that_waits_counts_as_there(virtual_time: VirtualTime) -> None:

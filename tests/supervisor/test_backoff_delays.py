@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from inside import Delays, Intensity, check_backoff
 
@@ -82,6 +82,7 @@ def backoffs(draw: st.DrawFn) -> otp.Backoff:
     )
 
 
+@example(backoff=otp.Backoff(min_delay=9, max_delay=9), chances=[0.5])
 @given(backoff=backoffs(), chances=st.lists(st.floats(0, 1, exclude_max=True), max_size=50))
 def test_no_delay_is_below_the_least_or_above_the_most(
     backoff: otp.Backoff, chances: list[float]

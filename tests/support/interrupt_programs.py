@@ -300,6 +300,23 @@ async def dynamic_restarts() -> None:
 
 
 @program
+async def waiting_restarts() -> None:
+    backoff = otp.Backoff(min_delay=0.5)
+    pool = otp.child(otp.DynamicSupervisor, backoff=backoff).having(name="d")
+    async with otp.open_supervisor(
+        [slow("a"), slow("b"), pool], strategy="rest_for_one", backoff=backoff
+    ) as sup:
+        pid = await otp.start_child("d", otp.child(Slow))
+        otp.cast(pid, "crash")
+        await trio.sleep(1)
+        otp.cast("a", "crash")
+        await trio.sleep(1)
+        otp.cast("a", "crash")
+        await trio.sleep(0.5)
+        await otp.terminate_child(sup, "a")
+
+
+@program
 async def partitions() -> None:
     child = otp.child(otp.PartitionSupervisor, otp.child(Slow), partitions=2).having(name="p")
     async with otp.open_supervisor([child]):

@@ -185,6 +185,13 @@ def check_flags() -> None:
     assert_type(otp.child(otp.DynamicSupervisor, max_children=3), otp.Child[otp.DynamicSupervisor])
     otp.child(otp.Supervisor, [Shop], strategy="one_for_some")  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
     otp.child(otp.DynamicSupervisor, max_children="3")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert_type(otp.child(Cache, "a").having(backoff=otp.Backoff(factor=3)), otp.Child[Cache])
+    otp.child(Cache, "a").having(backoff=None).having(backoff="supervisor")
+    otp.child(otp.PartitionSupervisor, Cache, partitions=2, max_restarts=None, backoff=None)
+    otp.child(otp.TaskSupervisor, max_restarts=None, backoff=otp.Backoff())
+    otp.Supervisor.spec([Shop], max_restarts=None, backoff=otp.Backoff(reset_after=float("inf")))
+    otp.Backoff(0.5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    otp.child(Cache, "a").having(backoff=0.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     otp.Supervisor.spec([Shop], auto_shutdown="always")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
