@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,17 @@ def test_a_record(lines: Lines) -> None:
     } == said
 
 
+def test_an_exception_that_no_other_formatter_has_seen() -> None:
+    """Its traceback is kept for the next one, as the formatters of Python do."""
+    try:
+        raise ValueError("no tea")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    said = json.loads(otp.reports.JsonFormatter().format(record))
+    assert said["exception"].endswith("ValueError: no tea")
+    assert record.exc_text == said["exception"]
+
+
 def test_an_exception(lines: Lines) -> None:
     """Its traceback is a text in the same line."""
     try:
@@ -117,8 +129,11 @@ class Colour(enum.IntEnum):
     RED = 1
 
 
-class Liar(dict[str, Any]):
-    def items(self) -> Any:
+class Liar:
+    """Does not even say of which class it is."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError("no")
 
 
@@ -155,12 +170,13 @@ def test_what_is_hostile_costs_no_record() -> None:
         json.loads(otp.reports.JsonFormatter().format(logging.makeLogRecord(fields)))
         for fields in (
             {"msg": "a %d", "args": ("text",)},
-            {"msg": "b", "liar": Liar(a=1), "circle": circle, "long": 10**10_000},
+            {"msg": "b", "liar": Liar(), "circle": circle, "long": 10**10_000},
             {"msg": "c %s", "args": (Rude(),)},
         )
     )
     assert one["message"].startswith("a %d ('text',) <TypeError: ")
-    assert {"liar", "circle", "long"} <= two.keys()
+    assert "<Liar: RuntimeError>" == two["liar"]
+    assert {"circle", "long"} <= two.keys()
     assert three["message"].endswith("<RuntimeError: no>")
 
 

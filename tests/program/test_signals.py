@@ -11,6 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
+import trio.testing
+from inside import Notifier, Reloads
 from paths import SUPPORT
 from program_kit import Running, program
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 operated = partial(program, script=SUPPORT / "operated.py")
+OTHER_THREAD = ("<no Python frame>", "in _bootstrap\n")  # the system may choose one for a signal
 END = "in _epoll_wait\n"  # the last line of a report: of a task of Trio
 
 
@@ -60,7 +64,7 @@ async def test_sigusr1_while_the_loop_is_stuck_in_c() -> None:
     """No code of Python can run; the stack of the main thread is told all the same."""
     async with operated("BlockedInC") as run:
         await run.read_until("blocking")
-        report = await reported(run, "in in_c\n", "in in_c\n")
+        report = await reported(run, "in in_c\n", "in in_c\n", *OTHER_THREAD)
         assert "SIGUSR1: what" not in report
 
 
@@ -196,6 +200,27 @@ async def test_sighup_during_the_start(config: Path) -> None:
         run.process.send_signal(signal.SIGTERM)
         assert 0 == await run.end()
     assert ["starting", "up"] == run.lines[:2]
+
+
+async def test_a_reload_that_fails_otherwise_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing that comes of it ends the program."""
+
+    async def fail(*_: object) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("trio_otp._program.reloading.reload", fail)
+    reloads = Reloads(Notifier({}))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reloads.run)
+        for count in (1, 2):
+            reloads.ask()
+            await trio.testing.wait_all_tasks_blocked()
+            assert count == caplog.text.count("SIGHUP: the configuration could not be read again")
+        nursery.cancel_scope.cancel()
+    assert "RuntimeError: boom" in caplog.text
 
 
 # -- where there is less ---------------------------------------------------------------------------

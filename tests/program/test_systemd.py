@@ -161,6 +161,12 @@ def test_whom_the_watchdog_is_for(environment: dict[str, str], expected: float |
     assert expected == watchdog_interval(environment, 7)
 
 
+def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows: nobody is told."""
+    monkeypatch.delattr(socket, "AF_UNIX")
+    Notifier({"NOTIFY_SOCKET": "/run/notify"}).ready()
+
+
 @contextmanager
 def bound(path: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

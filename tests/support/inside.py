@@ -36,6 +36,7 @@ from trio_otp._gen_statem.effects import (
 from trio_otp._gen_statem.engine import Engine
 from trio_otp._gen_statem.loop import StatemLoop
 from trio_otp._inspect import monitor
+from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
@@ -62,6 +63,8 @@ from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
 from trio_otp._process.wait_edges import AnyOf, is_stuck
 from trio_otp._program.program import _Program
+from trio_otp._program.reloading import Reloads
+from trio_otp._program.stderr import flush_errors, write_last, write_now
 from trio_otp._program.systemd import Notifier, watchdog_interval
 from trio_otp._registry.lock import Locks
 from trio_otp._registry.table import RegistryTable, strict_key

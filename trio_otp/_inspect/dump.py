@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -55,16 +56,25 @@ def dump(tables: Runtime | None, frame: FrameType | None, why: str) -> str:
         why: what it is written for.
     """
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    task = _running()
-    parts = [
-        [f"{why}: what program {os.getpid()} is doing at {now}"],
-        _now(tables, frame),
-        [] if tables is None else _table(list(tables.processes.values())),
-        [] if tables is None else _stacks("stacks of processes", _of_processes(tables, task)),
-        [] if tables is None else _stacks("stacks of other tasks", _of_tasks(tables, task)),
-        _stacks("stacks of other threads", _of_threads()),
-    ]
-    return "\n".join(line for part in parts for line in part)
+    parts = [_part(partial(_now, tables, frame)), *map(_part, _of_run(tables)), _part(_threads)]
+    head = f"{why}: what program {os.getpid()} is doing at {now}"
+    return "\n".join([head, *(line for part in parts for line in part)])
+
+
+def _part(make: Callable[[], list[str]]) -> list[str]:
+    """Return the lines of a part. Nothing may leave a signal handler: it would hit anybody."""
+    try:
+        return make()
+    except Exception as exc:  # of what was being made or taken apart when the signal came
+        return [f"a part that cannot be read now: {type(exc).__name__}"]
+
+
+def _of_run(tables: Runtime | None) -> Iterator[Callable[[], list[str]]]:
+    if tables is not None:
+        running = _running()
+        yield lambda: _table(list(tables.processes.values()))
+        yield lambda: _stacks("stacks of processes", _of_processes(tables, running))
+        yield lambda: _stacks("stacks of other tasks", _of_tasks(tables, running))
 
 
 # -- what runs -----------------------------------------------------------------------------------
@@ -181,7 +191,12 @@ def _all_tasks() -> Iterator[trio.lowlevel.Task]:
     while todo:
         task = todo.pop()
         yield task
-        todo += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+        with suppress(AttributeError):  # of a nursery that is being made
+            todo += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+
+
+def _threads() -> list[str]:
+    return _stacks("stacks of other threads", _of_threads())
 
 
 def _of_threads() -> Iterator[tuple[str, Frames]]:

@@ -185,7 +185,8 @@ class _Program:
         """Handle a signal."""
         name = name_of(signum)
         if name in REPORTED:
-            write_now(self._line(dump(self.tables, frame, name), "INFO"))
+            with suppress(Exception):  # it would be raised in the code that was interrupted
+                write_now(self._line(dump(self.tables, frame, name), "INFO"))
         if name == NO_END:
             return
         if name == HANGUP and self.reloads is not None:
