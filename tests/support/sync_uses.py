@@ -68,6 +68,7 @@ SYNC: dict[str, Any] = {
     "spawn": lambda: otp.spawn(trio.lowlevel.checkpoint),
     "spawn_link": lambda: otp.spawn_link(trio.lowlevel.checkpoint),
     "spawn_monitor": lambda: otp.spawn_monitor(trio.lowlevel.checkpoint),
+    "system_monitor": otp.system_monitor,
     "trap_exit": otp.trap_exit,
     "tree": otp.tree,
     "unlink": lambda: otp.unlink(otp.whereis("up")),

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from .._exits.log_text import nearness
 from .._util.bounded import bounded, shown_text
 from .._util.unset import UNSET
 from .caller import Caller
@@ -107,7 +108,7 @@ def _rest(process: Process, call: object) -> str | None:
 
 def _place(process: Process) -> str:
     place = waiting_place(process.task)
-    return "" if place is None else f", at {place_text(place)}"
+    return "" if place is None or not nearness(place) else f", at {place_text(place)}"
 
 
 def _whom(process: Process) -> str:

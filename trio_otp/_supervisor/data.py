@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._exits.reasons import Internal
 from .._process.doing import Named
 from .._process.mailbox import SystemMessage
-from .._util.bounded import Printable
+from .._util.bounded import Printable, bounded
 from .._util.public import public
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Counts:
     workers: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class ManagementCommand(Named):
     """A management call on its way: a key of the table `commands` of the loop, its argument."""
 
@@ -66,6 +66,10 @@ class ManagementCommand(Named):
     argument: Any = None
     void: bool = False  # the caller of a start was cancelled: what has begun is taken back
     over: trio.Event | None = None  # set when that is done, if the caller waits for it
+
+    def __repr__(self) -> str:
+        argument = "" if self.argument is None else bounded(self.argument)
+        return f"{self.name}({argument})"
 
     def called(self) -> str:
         """Return the function that sends it."""
