@@ -6,15 +6,20 @@ import gc
 import random
 from collections import defaultdict
 
+import depth
 import pytest
 from hypothesis import settings
 
 # The second is here for those who run the tests without having installed the library.
 pytest_plugins = ["pytester", "trio_otp.pytest_plugin"]
 
-# A limit per example in real time would make slow machines fail.
-settings.register_profile("trio_otp", deadline=None)
-settings.load_profile("trio_otp")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how deep random tests look, before they are imported."""
+    depth.deep = "not slow" not in str(config.option.markexpr)
+    # A limit per example in real time would make slow machines fail.
+    settings.register_profile("trio_otp", deadline=None, max_examples=depth.few(100))
+    settings.load_profile("trio_otp")
 
 
 @pytest.hookimpl(tryfirst=True)  # before those are left out that are slow
@@ -27,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("sampled") is not None:
             tests[item.nodeid.partition("[")[0]].append(item)
+        if depth.deep and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("slow")  # again, with all its examples
     for name, cases in tests.items():
         (count,) = cases[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
         chosen = random.Random(name.rpartition("::")[2]).sample(cases, min(count, len(cases)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inside import open_block
@@ -197,7 +198,7 @@ def make(nodes: list[tuple[set[int], int, int]]) -> tuple[list[type[Timed]], Pla
     return made, Plan(over, needs, {each.name for each in made if each.fails})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=few(60), deadline=None)
 @given(st.lists(NODES, min_size=1, max_size=7), st.integers(0, 6))
 def test_any_graph(nodes: list[tuple[set[int], int, int]], already: int) -> None:
     """Dependencies come first, nothing waits needlessly, a failure undoes exactly what is new."""

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 import trio.testing
 from application_kit import Traced, empty_log, log, running
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inside import open_block
@@ -133,7 +134,7 @@ def calls() -> list[tuple[str, str]]:
     return [entry[:2] for entry in log if entry[0] in {"start", "prep_stop", "stop"}]
 
 
-@settings(max_examples=40)
+@settings(max_examples=few(40))
 @given(GRAPHS, OPERATIONS)
 def test_any_order_of_operations(
     graph: list[tuple[set[int], bool]], operations: list[tuple[str, int]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import trio
+from depth import few
 from hypothesis import given, settings
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -179,7 +180,7 @@ async def _play(operations: list[str]) -> None:
         assert system.model.results.keys() | system.model.waiting.keys() == system.results.keys()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(st.lists(OPERATIONS, max_size=20))
 def test_a_server_that_is_held_now_and_then_is_as_its_model(operations: list[str]) -> None:
     """Order, answers and ends are those of the model after every step."""

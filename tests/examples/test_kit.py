@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from depth import few
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -145,4 +146,4 @@ class WorkerMachine(kit.ServerMachine):
 
 
 TestWorker = WorkerMachine.TestCase
-TestWorker.settings = settings(max_examples=20, stateful_step_count=10)
+TestWorker.settings = settings(max_examples=few(20), stateful_step_count=10)

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 
 import trio_otp as otp
@@ -281,7 +282,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(st.lists(steps, max_size=25))
 def test_a_manager_does_what_the_model_does(sequence: list[Step]) -> None:
     """Handlers, their order, what they hear, how they end and what owners are told agree."""

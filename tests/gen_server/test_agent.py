@@ -10,6 +10,7 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import runtime
 
@@ -220,7 +221,7 @@ STEPS: dict[str, Callable[[int, int], tuple[Any, int]]] = {  # {name: (value, n)
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 9), st.booleans())))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=few(100), deadline=None)
 def test_an_agent_is_a_variable_with_one_owner(steps: list[tuple[str, int, bool]]) -> None:
     """Any order of operations gives what they give on a variable."""
     value, expected = 1, []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 import outcome
 import trio
+from depth import few
 from hypothesis import given, settings
 from inside import process_of
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -146,7 +147,7 @@ async def _play(operations: list[tuple[str, int]]) -> None:
             await system.check()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(OPERATIONS)
 def test_requests_are_as_their_model(operations: list[tuple[str, int]]) -> None:
     """After every step the server has the open requests and no others."""

@@ -8,6 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import process_of
 
@@ -101,7 +102,7 @@ STEPS = st.lists(
 
 
 @given(results=st.lists(st.sampled_from(PLAN), max_size=25), steps=STEPS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=few(300), deadline=None)
 def test_a_machine_does_what_the_model_does(results: list[Any], steps: list[Any]) -> None:
     """What it handles, in which state and when, for any results, messages and waits."""
     clock = trio.testing.MockClock(autojump_threshold=0)

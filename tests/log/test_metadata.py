@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from depth import few
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -231,5 +232,5 @@ async def replay(actions: list[tuple[str, str, dict[str, Any]]]) -> dict[str, di
     return result
 
 
-Metadata.TestCase.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)
+Metadata.TestCase.settings = settings(max_examples=few(20), stateful_step_count=8, deadline=None)
 TestMetadata = Metadata.TestCase

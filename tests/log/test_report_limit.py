@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inside import Burst, runtime
@@ -140,7 +141,7 @@ async def test_servers_in_a_storm_work(caplog: Records, autojump_clock: Clock) -
     assert "1500 reports were not logged: " in told(caplog)[1]
 
 
-@settings(max_examples=100)
+@settings(max_examples=few(100))
 @given(
     st.lists(st.integers(0, 8), max_size=60),
     st.integers(1, 4) | st.none(),

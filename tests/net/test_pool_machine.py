@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pool_model import PoolModel
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 shapes = st.tuples(st.integers(1, 4), st.integers(0, 3), st.sampled_from([0.0, 10.0, math.inf]))
 
 
-@settings(max_examples=200)
+@settings(max_examples=few(200))
 @given(shapes, st.randoms(use_true_random=False), st.integers(1, 60))
 def test_the_core_keeps_its_rules(
     shape: tuple[int, int, float], chance: random.Random, steps: int

@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import process_of, strict_key
 
@@ -415,7 +416,7 @@ async def _run(operations: list[tuple[str, int, list[int]]]) -> None:
 
 
 @given(operations=OPERATIONS)
-@settings(max_examples=80)
+@settings(max_examples=few(80))
 def test_groups_agree_with_their_model(operations: list[tuple[str, int, list[int]]]) -> None:
     """Joined, left and killed in any order, members, groups and messages are those of a list."""
     trio.run(_run, operations)

@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.lowlevel
 import trio.testing
+from depth import few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inside import runtime
@@ -363,7 +364,7 @@ ENDS = ["return", "raise", "kill", "signal", "shutdown"]
 
 
 @given(ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=few(25), deadline=None, suppress_health_check=list(HealthCheck))
 def test_however_threads_end_nothing_is_left(ends: list[str]) -> None:
     """Whatever ends each of some threads, its process dies for that reason and its thread ends."""
 

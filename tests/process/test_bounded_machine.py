@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 import trio.testing
+from depth import few
 from flood_kit import POLICIES, bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -230,7 +231,7 @@ def check_fates(story: Story, steps: list[Any]) -> None:
     on_full=st.sampled_from(POLICIES),
     server=st.sampled_from([Server, Sleepy, Machine]),
 )
-@settings(max_examples=150)
+@settings(max_examples=few(150))
 def test_nobody_is_left_waiting_and_nothing_is_lost_in_silence(
     steps: list[Any], size: int, on_full: str, server: type[Any]
 ) -> None:

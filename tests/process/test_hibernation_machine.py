@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import trio
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -241,7 +242,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=few(60))
 @given(st.lists(STEP, max_size=20))
 def test_nobody_notices(script: list[tuple[str, str, int, bool]]) -> None:
     """The trace is that of servers that never sleep."""

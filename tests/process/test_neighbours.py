@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inside import MOST
@@ -98,7 +99,7 @@ async def test_there_is_an_end_to_them() -> None:
     assert MOST == len(heard[0].neighbours)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=few(40), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=10),
     st.sets(st.integers(1, 6)),

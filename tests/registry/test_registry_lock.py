@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import Locks, process_of, runtime
 
@@ -309,7 +310,7 @@ async def _run(operations: list[tuple[str, int]]) -> None:
 
 
 @given(operations=OPERATIONS)
-@settings(max_examples=80)
+@settings(max_examples=few(80))
 def test_the_line_agrees_with_its_model(operations: list[tuple[str, int]]) -> None:
     """Whoever asks, leaves and dies in whatever order, the first of those left has the lock."""
     trio.run(_run, operations)

@@ -11,6 +11,7 @@ import outcome
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import strict_key
 
@@ -186,7 +187,7 @@ async def _run(keys: Any, operations: list[tuple[Any, ...]]) -> None:
 
 @pytest.mark.parametrize("keys", ["unique", "duplicate"])
 @given(operations=OPERATIONS)
-@settings(max_examples=60)
+@settings(max_examples=few(60))
 def test_registry_agrees_with_its_model(keys: str, operations: list[tuple[Any, ...]]) -> None:
     """Whatever happens in whatever order, lookups, keys and counts are those of a plain list."""
     trio.run(_run, keys, operations)

@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import runtime
 
@@ -343,7 +344,7 @@ async def _run(size: int, operations: list[tuple[str, int]]) -> None:
 
 
 @given(size=st.integers(1, 4), operations=OPERATIONS)
-@settings(max_examples=60)
+@settings(max_examples=few(60))
 def test_the_buffer_agrees_with_its_model(size: int, operations: list[tuple[str, int]]) -> None:
     """Sent and read in any order, what is read is what fitted, oldest first."""
     trio.run(_run, size, operations)

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
+from depth import few
 from hypothesis import given, settings
 from inside import process_of
 from supervision_kit import Boom
@@ -458,7 +459,7 @@ async def _run(operations: list[tuple[str, int]]) -> None:
 
 
 @given(operations=OPERATIONS)
-@settings(max_examples=60)
+@settings(max_examples=few(60))
 def test_partitions_agree_with_their_model(operations: list[tuple[str, int]]) -> None:
     """Resized, killed and crashed in any order, every key leads to the partition of its number."""
     trio.run(_run, operations)

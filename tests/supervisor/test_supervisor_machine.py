@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import trio
+from depth import few
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from inside import need_living, runtime
@@ -318,7 +319,7 @@ def drive(plan: Plan, todo: list[Op]) -> None:
     run(Machine(plan).run, todo)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=few(60), suppress_health_check=[HealthCheck.too_slow])
 @given(plan=top_plans, todo=st.lists(operations, max_size=12))
 def test_a_tree_does_what_the_model_says(plan: Plan, todo: list[Op]) -> None:
     """Starts, stops, restarts and errors are those of the model, whatever happens."""
@@ -350,7 +351,7 @@ waits = st.one_of(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=few(120), suppress_health_check=[HealthCheck.too_slow])
 @given(plan=top_plans, todo=st.lists(waits, min_size=4, max_size=16))
 def test_a_tree_with_back_off_does_what_the_model_says(plan: Plan, todo: list[Op]) -> None:
     """What waits, with whom, until when, and what a call or another crash makes of it."""
@@ -500,7 +501,7 @@ pool_operations = st.one_of(
 )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=few(80), suppress_health_check=[HealthCheck.too_slow])
 @given(
     limit=st.sampled_from([None, 2, 5]),
     max_restarts=st.integers(0, 4),

@@ -7,6 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import trio
+from depth import few
 from hypothesis import given, settings
 from supervision_kit import InitFailed, Journal, Worker, kill, settle
 
@@ -306,7 +307,7 @@ async def _run(restart: Any, operations: list[tuple[str, int]]) -> None:
 
 @pytest.mark.parametrize("restart", ["permanent", "temporary"])
 @given(operations=OPERATIONS)
-@settings(max_examples=50)
+@settings(max_examples=few(50))
 def test_children_agree_with_their_model(restart: str, operations: list[tuple[str, int]]) -> None:
     """Started, killed and terminated in any order, there are those with the arguments of a list."""
     trio.run(_run, restart, operations)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import trio
+from depth import few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from task_kit import messages
@@ -186,7 +187,7 @@ async def _run(operations: list[tuple[Any, ...]]) -> None:
 
 
 @given(operations=OPERATIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(150), deadline=None)
 def test_tasks_agree_with_their_model(operations: list[tuple[Any, ...]]) -> None:
     """Outcomes, times, exits and who lives are those of the model, after every operation."""
     trio.run(_run, operations, clock=MockClock(autojump_threshold=0))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from depth import few
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from inside import process_of
@@ -367,7 +368,7 @@ def test_an_action_more_does_not_change_the_times() -> None:
     assert all(0 < fault.at < 1000 for fault in first.schedule)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=few(50), suppress_health_check=[HealthCheck.too_slow])
 @given(schedule=schedules(), timeout=st.sampled_from([None, 5.0]))
 def test_no_schedule_makes_a_caller_hang(schedule: list[Fault], timeout: float | None) -> None:
     """Law 2 under fire: each call ends within a minute, and afterwards all is well."""

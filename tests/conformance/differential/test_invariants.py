@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from depth import few
 from hypothesis import HealthCheck, given, settings
 
 from tests.conformance.differential.invariants import broken
@@ -66,7 +67,7 @@ def test_made_up_scenarios_hold_everything_and_break_no_invariant() -> None:
 
 EXAMPLES = settings(
     derandomize=True,
-    max_examples=100,
+    max_examples=few(100),
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.nested_given],
 )
