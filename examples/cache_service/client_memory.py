@@ -9,33 +9,18 @@ with `maxmemory-clients`: those who send small commands and take their replies n
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import math
+from typing import Final
 
 import trio
 
 from .notices import Notice
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 _log = logging.getLogger("examples.cache_service")
 EVICTED: Final = (
     "turned away %d client(s) that had left the most: half-sent commands and replies that are not "
     "taken are over max_client_memory"
 )
-
-
-class Evicted(Exception):
-    """The client has left more than any other, and all together too much."""
-
-
-@dataclass(slots=True, eq=False)
-class _Loan:
-    size: int
-    scope: trio.CancelScope
-    evicted: bool = False
 
 
 class ClientMemory:
@@ -47,47 +32,65 @@ class ClientMemory:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._loans: set[_Loan] = set()
+        self._waits: set[ClientWait] = set()  # those for which something is kept
         self.used = 0
         self.evicted = 0  # clients, since the start
         self._notice = Notice(_log, EVICTED)
 
-    @contextmanager
-    def keep(self, size: int, deadline: float) -> Generator[trio.CancelScope]:
-        """Wait in the block for the client for whom so many bytes are kept.
+    def add(self, wait: ClientWait) -> None:
+        """Count what is kept; if that is too much in all, cancel the wait that keeps most."""
+        self._waits.add(wait)
+        self.used += wait.size
+        while self.used > self._limit:
+            self._evict(max(self._waits, key=lambda each: each.size))
 
-        Args:
-            size: the number of bytes.
-            deadline: of the cancel scope around the block, which is the result.
+    def remove(self, wait: ClientWait) -> None:
+        """Count it no more."""
+        if wait in self._waits:
+            self._waits.discard(wait)
+            self.used -= wait.size
 
-        Raises:
-            Evicted: the block was left since all together went over the limit.
-        """
-        loan = _Loan(size, trio.CancelScope(deadline=deadline))
-        self._take(loan)
-        try:
-            with loan.scope:
-                yield loan.scope
-        finally:
-            self._give_back(loan)
-        if loan.evicted and loan.scope.cancelled_caught:
-            raise Evicted
-
-    def _take(self, loan: _Loan) -> None:
-        if loan.size:
-            self._loans.add(loan)
-            self.used += loan.size
-            while self.used > self._limit:
-                self._evict(max(self._loans, key=lambda loan: loan.size))
-
-    def _give_back(self, loan: _Loan) -> None:
-        if loan in self._loans:
-            self._loans.discard(loan)
-            self.used -= loan.size
-
-    def _evict(self, loan: _Loan) -> None:
-        self._give_back(loan)
-        loan.evicted = True
-        loan.scope.cancel()
+    def _evict(self, wait: ClientWait) -> None:
+        self.remove(wait)
+        wait.evicted = True
+        wait.scope.cancel()
         self.evicted += 1
         self._notice.tell()
+
+
+class ClientWait:
+    """The waits for one client, one after the other, within one cancel scope.
+
+    The scope is around all that is done for the client, which is cheaper than one for each wait. It
+    is cancelled only between `begin` and `end`, so never while a command is carried out.
+
+    Args:
+        memory: where to count.
+    """
+
+    def __init__(self, memory: ClientMemory) -> None:
+        self._memory = memory
+        self.scope = trio.CancelScope()
+        self.size = 0
+        self.evicted = False
+
+    def begin(self, size: int, deadline: float) -> None:
+        """Begin to wait for the client.
+
+        Args:
+            size: the bytes that are kept for it meanwhile.
+            deadline: when the scope is cancelled, unless the wait is over by then.
+        """
+        if deadline != math.inf:  # as it is without; to set it has its price
+            self.scope.deadline = deadline
+        if size:
+            self.size = size
+            self._memory.add(self)
+
+    def end(self) -> None:
+        """The wait is over."""
+        if self.scope.deadline != math.inf:
+            self.scope.deadline = math.inf
+        if self.size:
+            self._memory.remove(self)
+            self.size = 0

@@ -27,7 +27,7 @@ import trio
 
 import trio_otp as otp
 
-from .client_memory import Evicted
+from .client_memory import ClientWait
 from .commands import (
     Auth,
     CommandError,
@@ -77,12 +77,8 @@ LINGER: Final = 1.0  # seconds a client gets to read why it is turned away
 STRANGER: Final = Limits(bulk=16 * 1024, args=10, line=16 * 1024, fault="unauthenticated")
 
 
-class _Left(Exception):
-    """The client has left, or is to be left without another word."""
-
-
-class _TurnedAway(Exception):
-    """The client is told the text, and the connection is closed."""
+class _Quit(Exception):
+    """The client wants no more."""
 
 
 class Connection:
@@ -102,7 +98,9 @@ class Connection:
         self._number = number
         self._authenticated = not endpoint.settings.requirepass
         self._parser = RequestParser(None if self._authenticated else STRANGER)
+        self._wait = ClientWait(endpoint.memory)
         self._since = trio.current_time()  # when the client began what the service waits for
+        self._is_sending = False
         self._version: Literal[2, 3] = 2  # of the protocol, for replies
         self._keyspace = 0
         self._batch: list[KeyCommand] = []
@@ -111,33 +109,54 @@ class Connection:
     async def serve(self) -> None:
         """Answer until the client has no more to say, quits, or is turned away."""
         try:
+            with self._wait.scope:
+                await self._serve()
+                return
+        finally:
+            self._wait.end()
+        await self._lose_patience()
+
+    async def _serve(self) -> None:
+        try:
             while data := await self._receive():
                 await self._answer(data)
                 if otp.is_draining():
                     await leave(self._stream)
-                    break
-        except _Left:
-            pass
-        except (ProtocolError, HttpError, _TurnedAway) as exc:
+                    return
+        except _Quit:
+            await self._send()
+        except (ProtocolError, HttpError) as exc:
             if isinstance(exc, HttpError):
                 self._endpoint.http.tell()
             await self._finish_batch()
             await self._send()
             await turn_away(self._stream, str(exc))
 
+    async def _lose_patience(self) -> None:
+        """Turn the client away: it has left too much, or made the service wait for too long."""
+        if not self._wait.evicted:
+            self._endpoint.counters.timed_out += 1
+        if self._is_sending:
+            return  # it would not read that either
+        if self._wait.evicted:
+            await turn_away(self._stream, "ERR max client memory reached")
+        elif self._parser.held:
+            text = "ERR Protocol error: the rest of a command did not come in time"
+            await turn_away(self._stream, text)
+        elif not self._authenticated:
+            await turn_away(self._stream, "NOAUTH Authentication required.")
+
     # -- the socket --------------------------------------------------------------------------
 
-    async def _receive(self) -> bytes:
-        """Wait for the client; give nothing if either side is to end, or it was idle too long."""
-        memory = self._endpoint.memory.keep(self._parser.held, self._deadline())
-        try:
-            with otp.move_on_when_draining() as draining, memory:
-                data = await self._stream.receive_some(CHUNK)
-                self._endpoint.counters.bytes_in += len(data)
-                return bytes(data)
-        except Evicted:
-            raise _TurnedAway("ERR max client memory reached") from None
-        return b"" if draining.cancelled_caught else self._time_out()
+    async def _receive(self) -> bytes | bytearray:
+        """Wait for the client; give nothing if either side is to end."""
+        self._wait.begin(self._parser.held, self._deadline())
+        data: bytes | bytearray = b""
+        with otp.move_on_when_draining():
+            data = await self._stream.receive_some(CHUNK)
+        self._wait.end()
+        self._endpoint.counters.bytes_in += len(data)
+        return data
 
     def _deadline(self) -> float:
         settings = self._endpoint.settings
@@ -145,35 +164,22 @@ class Connection:
             return self._since + settings.stall_timeout
         return self._since + (settings.timeout or math.inf)
 
-    def _time_out(self) -> bytes:
-        self._endpoint.counters.timed_out += 1
-        if self._parser.held:
-            raise _TurnedAway("ERR Protocol error: the rest of a command did not come in time")
-        if not self._authenticated:
-            raise _TurnedAway("NOAUTH Authentication required.")
-        return b""
-
     async def _send(self) -> None:
+        """Send the replies there are; the client has its time for each part of them."""
         replies, self._replies = memoryview(b"".join(self._replies)), []
+        self._is_sending = True
         while replies:
-            await self._send_some(replies)
+            deadline = trio.current_time() + self._endpoint.settings.stall_timeout
+            self._wait.begin(len(replies), deadline)
+            await self._stream.send_all(replies[:CHUNK])
+            self._wait.end()
+            self._endpoint.counters.bytes_out += min(len(replies), CHUNK)
             replies = replies[CHUNK:]
-
-    async def _send_some(self, replies: memoryview) -> None:
-        deadline = trio.current_time() + self._endpoint.settings.stall_timeout
-        try:
-            with self._endpoint.memory.keep(len(replies), deadline):
-                await self._stream.send_all(replies[:CHUNK])
-                self._endpoint.counters.bytes_out += min(len(replies), CHUNK)
-                return
-        except Evicted:
-            raise _Left from None
-        self._endpoint.counters.timed_out += 1
-        raise _Left
+        self._is_sending = False
 
     # -- commands ----------------------------------------------------------------------------
 
-    async def _answer(self, data: bytes) -> None:
+    async def _answer(self, data: bytes | bytearray) -> None:
         """Carry out the commands that are complete, and send the replies."""
         was_waiting = self._parser.held > 0
         self._parser.feed(data)
@@ -211,8 +217,7 @@ class Connection:
         if len(self._replies) >= BATCH:
             await self._send()
         if isinstance(command, Quit):
-            await self._send()
-            raise _Left
+            raise _Quit
 
     async def _finish_batch(self) -> None:
         """Let the worker carry out the commands on keys that have come together."""

@@ -23,7 +23,7 @@ What it has in memory always agrees with the store, or it is not there at all:
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +40,7 @@ from .repo import Repo, StoreRefused
 from .resp import OK, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .commands import KeyCommand
@@ -313,17 +313,21 @@ async def execute(number: int, batch: Sequence[KeyCommand]) -> list[bytes]:
         TryAgain: the worker, the Repo, or something else that is needed ended or is starting.
     """
     name = KEYSPACES.via(number)
-    with _faults_as_replies():
+    try:
         try:
             return await CacheWorker.execute(name, batch)
         except otp.NoProcess:  # so nothing has been sent
             return await CacheWorker.execute(await _start(number), batch)
+    except otp.OtpError as exc:
+        raise _as_reply(exc) from exc
 
 
 async def export_to(number: int, root: Path, path: str) -> bytes:
     """Export a keyspace; as `execute`, and as `CacheWorker.export` says."""
-    with _faults_as_replies():
+    try:
         return await CacheWorker.export(await _start(number), root, path)
+    except otp.OtpError as exc:
+        raise _as_reply(exc) from exc
 
 
 async def scan(number: int, cursor: int, count: int, pattern: bytes) -> tuple[int, list[bytes]]:
@@ -333,8 +337,10 @@ async def scan(number: int, cursor: int, count: int, pattern: bytes) -> tuple[in
         CommandError: the pattern is too long.
     """
     fits = compile_pattern(pattern)
-    with _faults_as_replies():
+    try:
         return await CacheWorker.scan(await _start(number), cursor, count, fits)
+    except otp.OtpError as exc:
+        raise _as_reply(exc) from exc
 
 
 async def keys(number: int, pattern: bytes) -> list[bytes]:
@@ -362,11 +368,9 @@ async def _start(number: int) -> otp.Pid[CacheWorker]:
     return await otp.ensure_child(WORKERS, otp.child(CacheWorker, number).having(name=name))
 
 
-@contextmanager
-def _faults_as_replies() -> Generator[None]:
-    try:
-        yield
-    except (otp.ServerExited, otp.CallTimeout) as exc:
-        raise TryAgain(UNKNOWN) from exc
-    except otp.OtpError as exc:
-        raise TryAgain("TRYAGAIN the keyspace is being started; nothing was stored") from exc
+def _as_reply(fault: otp.OtpError) -> TryAgain:
+    match fault:
+        case otp.ServerExited() | otp.CallTimeout():
+            return TryAgain(UNKNOWN)
+        case _:
+            return TryAgain("TRYAGAIN the keyspace is being started; nothing was stored")
