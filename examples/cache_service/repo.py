@@ -250,6 +250,11 @@ class _LazyStore:
             self._store = Store.open(self._path, clock=self._clock)
         return self._store
 
+    def forget_pages(self) -> None:
+        if self._store is not None:
+            with suppress(*_FAULTS):
+                self._store.forget_pages()
+
     def sizes(self) -> dict[int, Facts]:
         """Open it, and count what is there; none if that fails, which the next request tells."""
         with suppress(*_FAULTS):
@@ -292,6 +297,7 @@ def _carry_out(job: _Job, store: _LazyStore) -> list[_Answer]:
     try:
         return job.carry_out(store.get())
     except _FAULTS as exc:
+        store.forget_pages()
         # A page that one of the writes needs is no reason to refuse the others.
         if isinstance(job, _Commit) and len(job.requests) > 1 and is_fault(exc, SQLITE_CORRUPT):
             alone = [_carry_out(_Commit([write]), store) for write in job.requests]

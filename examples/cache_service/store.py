@@ -227,6 +227,10 @@ class Store:
         rows = self._connection.execute(_SIZES)
         return {keyspace: (keys, expires) for keyspace, keys, expires in rows}
 
+    def forget_pages(self) -> None:
+        """Read pages from the disk again, where a damaged one may have been mended."""
+        self._connection.execute("PRAGMA shrink_memory")
+
     def close(self) -> None:
         """Close the file; closing again does nothing."""
         self._connection.close()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
-import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import trio
+from service_process import Ledger, OsProcess, until_it_breaks
 
 from examples.cache_service.client import Client, ReplyError, connect
 from examples.cache_service.store import Store
@@ -122,75 +121,6 @@ async def test_export_leaves_readers_alone(service: Service, redis: Client) -> N
     assert best["meanwhile"] <= 2 * best["before"], best
 
 
-class Ledger:
-    """What one client was promised: the last number acknowledged for each key, and the one after.
-
-    Args:
-        name: the start of its keys.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.keys = [f"{name}:{n}" for n in range(20)]
-        self.acknowledged = dict.fromkeys(self.keys, 0)
-        self.tried = dict.fromkeys(self.keys, 0)
-
-    async def write(self, port: int) -> None:
-        """Write numbers that only grow until the connection breaks, some as counters."""
-        async with await connect(port) as client:
-            while True:
-                key = random.choice(self.keys)
-                self.tried[key] += 1
-                command = ["INCR", key] if key.endswith("0") else ["SET", key, self.tried[key]]
-                reply = await client.ask(*command)
-                self.tried[key] = reply if isinstance(reply, int) else self.tried[key]
-                self.acknowledged[key] = self.tried[key]
-
-    async def check(self, client: Client) -> None:
-        """Find every number acknowledged, or the one that was on its way."""
-        values = await client.ask_all([("GET", key) for key in self.keys])
-        for key, value in zip(self.keys, values, strict=True):
-            stored = int(value or 0)  # type: ignore[arg-type]
-            assert self.acknowledged[key] <= stored <= self.tried[key], key
-            self.acknowledged[key] = self.tried[key] = stored
-
-
-class OsProcess:
-    """The service as a program of its own.
-
-    Args:
-        path: its database.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
-        self.path = path
-        self.process: trio.Process
-
-    async def start(self) -> None:
-        """Start it and wait until it serves."""
-        settings = [f"port={self.port}", f"path={self.path}"]
-        application = "examples.cache_service.app:CacheService"
-        arguments = [sys.executable, "-m", "trio_otp", "run", application]
-        for setting in settings:
-            arguments += ["--set", setting]
-        self.process = await trio.lowlevel.open_process(
-            arguments, cwd=ROOT, stderr=subprocess.DEVNULL
-        )
-        while True:
-            try:
-                async with await connect(self.port) as client:
-                    await client.ask("PING")
-                    return
-            except OSError:
-                await trio.sleep(0.02)
-
-    async def kill(self) -> None:
-        """End it as a power failure would, as far as a program can tell."""
-        self.process.kill()
-        await self.process.wait()
-
-
 @pytest.mark.slow
 async def test_every_acknowledged_write_survives_sigkill(tmp_path: Path) -> None:
     """The service is killed under load 20 times; what it had acknowledged is there each time."""
@@ -211,11 +141,6 @@ async def test_every_acknowledged_write_survives_sigkill(tmp_path: Path) -> None
             after = sum(sum(ledger.acknowledged.values()) for ledger in ledgers)
             assert after > before, f"nothing was written in round {round_}"
     assert -signal.SIGKILL == service.process.returncode
-
-
-async def until_it_breaks(ledger: Ledger, port: int) -> None:
-    with pytest.raises((EOFError, trio.BrokenResourceError)):
-        await ledger.write(port)
 
 
 async def test_sigterm_answers_what_it_has_in_hand(tmp_path: Path) -> None:
