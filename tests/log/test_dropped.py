@@ -137,6 +137,22 @@ async def test_any_reference_is_shown(texts: list[str], ref: Any) -> None:
     assert [f"a message, tuple to {ref!r} dropped: of a test"] == texts
 
 
+@as_process
+async def test_a_reply_that_comes_too_late_is_logged(texts: list[str]) -> None:
+    """With what the server would show of it."""
+
+    class Late(otp.GenServer):
+        def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+            kept.append(from_)
+            return otp.NoReply()
+
+    kept: list[Any] = []
+    with pytest.raises(otp.CallTimeout):
+        await otp.call(await otp.start_link(Late), "x", timeout=1)
+    assert not otp.reply(kept[0], "answer")
+    assert [f"`'answer'` to {kept[0]!r} dropped: reply to a caller that is gone"] == texts
+
+
 def counted(function: Callable[[], object]) -> int:
     before = runtime().dropped
     function()

@@ -13,6 +13,7 @@ from inside import process_of
 from sleep_kit import Sync, asleep, is_asleep
 
 import trio_otp as otp
+from trio_otp.testing import refute_receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,6 +241,59 @@ async def test_a_special_process_keeps_its_bound() -> None:
     await otp.stop(pid)
 
 
+@as_process
+async def test_a_message_that_a_refutation_has_found_keeps_its_place_and_counts() -> None:
+    """The kit puts it back where it was."""
+    async with otp.open_process(mailbox=bound(3, "reject")) as me:
+        process_of(me).mailbox.put(otp.Down(None, None, "system"))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # no monitor
+        for message in ("a", 1, "b"):
+            otp.send(me, message)
+        process_of(me).mailbox.put(otp.Down(None, None, "system too"))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # no monitor
+        with pytest.raises(AssertionError, match="1 came"):
+            await refute_receive(int, within=0)
+        assert 3 == otp.send_end(me).statistics().current_buffer_used
+        rest = [await otp.receive(timeout=0) for _ in range(5)]
+        assert ["a", 1, "b"] == rest[1:4]
+        assert 0 == otp.send_end(me).statistics().current_buffer_used
+
+
+@as_process
+async def test_a_server_that_stops_who_waits_for_room_in_it_tells_that_one() -> None:
+    """It waits for the end of the other: a circle. What the other has is not let in any more."""
+    told: list[Any] = []
+
+    async def waits(server: otp.Pid[Any]) -> None:
+        otp.trap_exit()  # so that it is asked to end, and not cancelled
+        try:
+            await otp.cast_wait(server, "never")
+        except otp.DeadlockError as exc:
+            told.append(exc.cycle)
+
+    class Stops(otp.GenServer):
+        def __init__(self) -> None:
+            self.got: list[Any] = []
+
+        async def handle_call(self, request: Any, from_: Any) -> Any:
+            otp.cast(otp.self(), "fills it")
+            task = otp.task.start_async(waits, otp.self())
+            await settle()
+            await otp.task.shutdown(task, timeout=10)
+            return otp.Reply((otp.self(), task.pid, trio.current_time()))
+
+        def handle_cast(self, message: Any) -> None:
+            self.got.append(message)
+
+        def handle_info(self, message: Any) -> None:
+            """Take what a task sends."""
+
+    pid: Any = await otp.start_link(tiny(Stops, "wait"))
+    server, task, when = await otp.call(pid, "stop it", timeout=None)
+    assert [(server, task)] == told
+    assert 0 == when
+    await settle()
+    assert ["fills it"] == process_of(pid).instance.got
+
+
 # -- servers that sleep, are suspended, end and restart --------------------------------------------
 
 
@@ -259,6 +313,22 @@ async def test_a_server_that_sleeps_wakes_with_its_bound() -> None:
         await asleep(pid)
         assert 0 == otp.send_end(pid).statistics().current_buffer_used
     assert ["a", "b"] * 2 == process_of(pid).instance.log
+
+
+@as_process
+async def test_a_message_may_be_looked_for_in_the_mailbox_of_one_that_sleeps() -> None:
+    """As `demonitor` with `flush` does, whoever calls it."""
+    monitors: list[otp.Monitor] = []
+
+    class Watches(Sync):
+        def init(self) -> None:
+            monitors.append(otp.monitor(otp.spawn(trio.sleep, 1)))
+
+    pid = await otp.start_link(tiny(Watches))
+    await trio.sleep(2)
+    await asleep(pid)
+    otp.demonitor(monitors[0], flush=True)
+    assert is_asleep(pid)
 
 
 @as_process
@@ -363,12 +433,16 @@ async def test_a_send_end_is_a_channel_with_a_bound(on_full: str) -> None:
     with otp.send_end("desk") as end:
         with pytest.raises(trio.WouldBlock):
             end.send_nowait("refused")
+        closed = end.clone()
         async with trio.open_nursery() as nursery:
             sent = in_task(nursery, end.send, "waits")
             await trio.testing.wait_all_tasks_blocked()
             assert [] == sent
             assert [("cast", 0), ("info", "waits")] == await open_gate(desk)
     assert ([None], []) == (sent, drops.messages)
+    await otp.stop("desk")
+    with closed, pytest.raises(trio.BrokenResourceError):
+        await closed.send("too late")
 
 
 @as_process

@@ -342,6 +342,17 @@ async def test_fault_12_what_the_system_sends_is_neither_counted_nor_dropped(on_
 
 
 @as_process
+async def test_what_is_passed_on_in_the_name_of_the_system_is_not_dropped() -> None:
+    """A `Down` that a server sends on, or a timer brings later, is a `Down` still."""
+    desk = await start_desk(1)
+    gone = otp.Down(None, None, "passed on")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # no monitor
+    otp.send("desk", gone)
+    otp.send_after("desk", gone, 0)
+    await trio.sleep(1)
+    assert [("cast", 0), ("info", gone), ("info", gone)] == await open_gate(desk)
+
+
+@as_process
 async def test_stop_ends_a_server_whose_mailbox_is_full() -> None:
     """The order to end goes behind what waits, as ever, and needs no room."""
     desk = await start_desk(2)

@@ -249,8 +249,7 @@ class LimitedMailbox(Mailbox):
     @enable_ki_protection
     def take_back(self, message: Any) -> None:
         """Take out a call that was cancelled before it was made."""
-        if self.queue is not NO_QUEUE:
-            self.queue.take_out(message)
+        self.queue.take_out(message)
 
     @enable_ki_protection
     def give_up(self, call: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -55,17 +55,14 @@ class Overload:
             runtime().events.emit("notice", report)
 
     def _set_timer(self) -> None:
-        process = self._pid._process
-        if process is None:
-            return
+        process: Any = self._pid._process  # which lives: its end takes the timer back
         timer = self._timer = create(Timer, trio.current_time() + SECONDS, self._due)
         process.add_timer(timer)
         process.runtime.timers.add(timer)
 
     def _due(self, timer: Timer) -> None:
-        process = self._pid._process
-        if process is not None:
-            process.remove_timer(timer)
+        process: Any = self._pid._process
+        process.remove_timer(timer)
         self._timer = None
         if self._since_told:
             self.tell()
