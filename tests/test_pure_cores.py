@@ -51,6 +51,13 @@ core = PoolCore(Limits(2, 1, 60.0, Backoff()), lambda: 0.5, lambda worker: True)
 print(core.ask("client", 0.0), core.started(1, 0.0))
 """
 
+PLACES = """
+from trio_otp._net.places import Places
+places = Places(2, 1)
+places.take("1.1.1.1")
+print(places.may_serve("1.1.1.1"), places.may_serve("2.2.2.2"))
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "printed"),
@@ -58,8 +65,9 @@ print(core.ask("client", 0.0), core.started(1, 0.0))
         (POLICY, "True\n"),
         (ENGINE, "['Consumed', 'Arm']\n"),
         (POOL, "[Start(worker=1)] [Lend(worker=1, waiter='client')]\n"),
+        (PLACES, "False True\n"),
     ],
-    ids=["policy", "engine", "pool"],
+    ids=["policy", "engine", "pool", "places"],
 )
 def test_a_core_works_without_trio(program: str, printed: str) -> None:
     """What it decides can be asked where no Trio is installed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from net_kit import LIMIT, Boom, ask, connect, opens, reset, service, shout, unt
 import trio_otp as otp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trio_otp.testing import OtpLog
 
 counts = otp.ConnectionSupervisor.counts
@@ -281,6 +284,30 @@ async def test_a_port_that_is_taken_is_a_failed_start() -> None:
             with pytest.raises(otp.StartError) as caught:
                 await otp.start(wanted, nursery=nursery)
         assert isinstance(caught.value.reason, OSError)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are none")
+async def test_sockets_of_the_file_system_have_connections_too(tmp_path: Path) -> None:
+    """They have no addresses, so the label says where they come from; a reset is none there."""
+    path = str(tmp_path / "web")
+
+    async def opens_file() -> list[trio.SocketListener]:
+        sock = trio.socket.socket(trio.socket.AF_UNIX)
+        await sock.bind(path)
+        sock.listen()
+        return [trio.SocketListener(sock)]
+
+    async def write_for_ever(stream: trio.SocketStream) -> None:
+        while True:
+            await stream.send_all(bytes(10_000))
+
+    child = service(write_for_ever, opens=opens_file, max_per_address=1)
+    async with otp.open_supervisor([child]):
+        async with await trio.open_unix_socket(path) as one, await trio.open_unix_socket(path):
+            await one.receive_some()
+            await until(lambda: len(connections("web")) == 2)
+            assert {f"unix:{path}"} == {otp.get_label(pid) for pid in connections("web")}
+        await until(lambda: counts("web") == otp.ConnectionCounts(accepted=2, disconnected=2))
 
 
 # -- arguments -----------------------------------------------------------------------------------
