@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from inside import monitor, runtime
+from inside import clocks, monitor, runtime
 
 import trio_otp as otp
 from trio_otp.events import LongMessageQueue, LongSchedule
@@ -312,6 +312,27 @@ async def test_of_very_many_queues_some_are_measured_at_each_look(reports: Repor
     assert set(pids[::1000]) == {report.pid for report in reports.told}
 
 
+async def test_a_process_that_ends_between_two_looks_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its number is known, and nobody is behind it; who is left is measured."""
+    told: list[Any] = []
+    monkeypatch.setattr(monitor, "SLICE", 1)
+    async with otp.open_process() as me:
+        watching = monitor.Monitor(runtime(), None, (0, 1), told.append)
+        gone = otp.spawn(trio.sleep_forever)
+        otp.send(me, "x")
+        otp.send(gone, "x")
+        last = otp.spawn(trio.sleep_forever)
+        otp.send(last, "x")
+        watching._look(LIMIT, 0.0, 0.0)
+        otp.exit(gone, otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(2):
+            watching._look(LIMIT, 0.0, 0.0)
+    assert [last, me] == [report.pid for report in told]
+
+
 # -- its life --------------------------------------------------------------------------------------
 
 
@@ -491,6 +512,15 @@ async def test_a_translator_is_asked_about_the_notice(
     assert "" == caplog.text
     assert "long_schedule" == asked[0].detail["monitor"]
     assert asked[0].detail["timeout"] >= LIMIT * 1000
+
+
+def test_clocks_that_are_not_there_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows there is none of a thread, elsewhere than on Linux none of its waiting."""
+    monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
+    assert clocks.computing_of_this_thread() is time.process_time
+    monkeypatch.setattr(clocks, "_STATISTICS", "/nowhere")
+    with clocks.waiting_of_this_thread() as waited:
+        assert 0.0 == waited()
 
 
 # -- the whole program stands still ----------------------------------------------------------------

@@ -134,6 +134,48 @@ async def test_it_shows_no_arguments_that_reports_would_not_show(autojump_clock:
         assert "hunter2" not in str(caught.value)
 
 
+class Broken(Shop):
+    """Cannot even be asked what it shows."""
+
+    @property
+    def format_status(self) -> Any:
+        raise RuntimeError("broken")
+
+
+async def test_a_server_that_is_broken_in_any_way_hurts_no_caller(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time-out comes all the same, with whatever can be told."""
+    async with otp.open_process():
+        shop = await otp.start(Broken)
+        otp.send(shop, "hunter2")
+        with pytest.raises(otp.CallTimeout, match="handling a message for") as caught:
+            await Broken.slow(shop, "hunter2")
+        assert "hunter2" not in str(caught.value)
+        monkeypatch.setattr(type(shop._process.task), "iter_await_frames", None)
+        assert "busy; 2 waiting" == await doing(Broken.at(shop).slow)
+
+
+async def test_it_tells_a_server_that_is_killed_and_does_not_end(autojump_clock: Any) -> None:
+    """Its callers are answered when it is dead; until then they may give up."""
+
+    class Shielded(otp.GenServer):
+        @otp.on_call
+        async def work(self) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(100)
+
+    async with otp.open_process(), trio.open_nursery() as nursery:
+        shop = await otp.start(Shielded)
+
+        async def kill() -> None:
+            await trio.sleep(1)
+            otp.exit(shop, otp.KILL)
+
+        nursery.start_soon(kill)
+        assert re.fullmatch(rf"exiting{AT}", await doing(Shielded.at(shop).work))
+
+
 async def test_it_names_whom_the_server_waits_for(autojump_clock: Any) -> None:
     """A chain of calls is told link by link."""
     async with otp.open_process():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,34 @@ async def test_each_step_of_a_task_is_another_one() -> None:
         await trio.lowlevel.checkpoint()
     assert 5 == len(set(steps))
     assert None not in steps
+
+
+class Racing:
+    """A task whose steps go on while it is looked at."""
+
+    coro = None
+    _counter = 1
+    made = 0
+
+    @property
+    def _schedule_points(self) -> int:
+        self.made += 1
+        return self.made
+
+
+def test_a_step_that_is_over_before_it_was_seen_whole_is_not_told() -> None:
+    """It is tried a few times, and then nothing is known."""
+    racing = Racing()
+    tables: Any = SimpleNamespace(loop={"task": racing}, thread=threading.get_ident())
+    assert None is loop_now(tables)
+    assert 6 == racing.made
+
+
+def test_a_trio_that_does_not_count_steps_tells_nothing() -> None:
+    """Its tasks have no such attributes."""
+    tables: Any = SimpleNamespace(loop={"task": object()}, thread=threading.get_ident())
+    assert None is step_of(tables)
+    assert None is loop_now(tables)
 
 
 async def test_a_loop_that_waits_does_nothing(autojump_clock: trio.testing.MockClock) -> None:

@@ -35,7 +35,7 @@ from trio_otp._gen_statem.effects import (
 )
 from trio_otp._gen_statem.engine import Engine
 from trio_otp._gen_statem.loop import StatemLoop
-from trio_otp._inspect import monitor
+from trio_otp._inspect import clocks, monitor
 from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, loop_of

@@ -108,6 +108,21 @@ async def test_a_test_within_a_test_is_watched_by_the_outer_one() -> None:
     assert 0 == threads()
 
 
+async def test_a_hold_that_lasts_is_warned_of_once() -> None:
+    """With the time that it has taken in the end; each further one is another."""
+    held = held_loop.HeldLoop("test", None)
+    for pid, seconds, over in ((1, 1.0, False), (1, 11.0, False), (1, 12.0, True), (2, 1.0, False)):
+        held.tell(otp.events.LongSchedule(pid, "task", "busy", seconds, "shop.py:7 in f", (), over))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        held.warn()
+    assert [
+        "in test the event loop was held for 12 s by 1, busy, at shop.py:7 in f",
+        "in test the event loop is held for 1 s by 2, busy, at shop.py:7 in f",
+    ] == [str(each.message) for each in caught]
+    assert [("shop.py", 7)] * 2 == [(each.filename, each.lineno) for each in caught]
+
+
 SOURCE = """
 from trio_otp.testing import held_loop
 
