@@ -1,0 +1,1 @@
+"""Recipes: what programs need again and again, each in one short file."""

@@ -1,0 +1,74 @@
+"""Rate limiter: at most so many of something in a time, first come first served.
+
+A server holds the right to begin. It gives one at a time, `rate` per second, and at most `burst` at
+once after a pause. Who must wait is answered when its turn comes; one that has given up by then
+costs the others nothing. To limit each user alone, start one limiter per user by `ensure_child`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+
+import trio_otp as otp
+from trio_otp.testing import virtual_clock
+
+
+class Next:
+    """A reminder of the limiter to itself: somebody's turn has come."""
+
+
+class Limiter(otp.GenServer):
+    def __init__(self, *, rate: float, burst: int = 1) -> None:
+        self.interval = 1 / rate
+        self.slack = (burst - 1) * self.interval
+        self.booked = 0.0  # until when all rights have been given
+        self.line: deque[otp.From[None]] = deque()
+
+    @otp.on_call
+    def try_take(self) -> bool:
+        """Take a right if there is one now."""
+        return not self.line and self.take_now()
+
+    @otp.on_call_deferred(timeout=None)
+    def take(self, from_: otp.From[None]) -> None:
+        """Wait for a right; limit the wait by a cancel scope."""
+        self.line.append(from_)
+        if len(self.line) == 1:
+            self.serve(Next())
+
+    @otp.on_info(Next)
+    def serve(self, _: Next) -> None:
+        while self.line and self.line[0].abandoned:
+            self.line.popleft()
+        while self.line and self.take_now():
+            otp.reply(self.line.popleft(), None)
+        if self.line:
+            otp.send_after(otp.self(), Next(), self.booked - self.slack, absolute=True)
+
+    def take_now(self) -> bool:
+        now = trio.current_time()
+        if now < self.booked - self.slack:
+            return False
+        self.booked = max(self.booked, now) + self.interval
+        return True
+
+
+async def main() -> None:
+    limiter = Limiter.at("limiter")
+
+    async def work(name: str) -> None:
+        await limiter.take()
+        print(f"{trio.current_time():g} s: {name}")
+
+    child = otp.child(Limiter, rate=2, burst=3).having(name="limiter")
+    async with otp.open_supervisor([child]), trio.open_nursery() as nursery:
+        for name in ("ada", "bob", "cyd", "dan", "eve"):
+            nursery.start_soon(work, name)
+            await trio.sleep(0.01)
+        print("now or not:", await limiter.try_take())
+
+
+if __name__ == "__main__":
+    trio.run(main, clock=virtual_clock())
