@@ -100,6 +100,44 @@ async def test_a_worker_that_is_busy_for_too_long_is_replaced(
         assert 0 == DB.status().failures
 
 
+class Door(otp.GenStatem[str]):
+    """Answers when it is open."""
+
+    initial = "shut"
+
+    @otp.on_state("shut", to="open")
+    def shut(self, kind: Any, content: Any) -> Any:
+        if content == "open":
+            return otp.NextState("open")
+        return otp.KeepState(otp.Postpone())
+
+    @otp.on_state("open")
+    def open(self, kind: Any, content: Any) -> Any:
+        return otp.KeepState(otp.Reply("come in")) if isinstance(kind, otp.From) else None
+
+
+@pytest.mark.parametrize("skip", [False, True])
+async def test_a_call_that_a_state_machine_has_postponed_keeps_it_busy(
+    skip: bool, autojump_clock: trio.abc.Clock
+) -> None:
+    """Until it is handled in another state, or passed over since nobody waits for it."""
+    doors = otp.pool("doors")
+    child = otp.child(Door).having(skip_abandoned=skip)
+    pool_of_doors = otp.child(otp.Pool, child, size=1, busy_timeout=5.0).having(name="doors")
+    async with otp.open_supervisor([pool_of_doors]):
+        async with doors.checkout() as pid:
+            with trio.move_on_after(0.1):
+                await otp.call(pid, "knock")
+        with pytest.raises(otp.CheckoutTimeout):
+            async with doors.checkout(timeout=1.0):
+                pass
+        otp.cast(pid, "open")
+        async with doors.checkout(timeout=1.0) as again:
+            assert pid is again
+            with trio.move_on_after(0):
+                await otp.call(pid, "knock")
+
+
 async def test_what_was_cast_last_is_handled_before_the_next_client_comes() -> None:
     """The worker does for one client at a time."""
     async with clients(size=2) as who:

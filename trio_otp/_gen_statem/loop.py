@@ -200,6 +200,7 @@ class StatemLoop(MessageLoop):
             call: Any = happening.kind
             if not call.abandoned or not self._passes_over(call):
                 break
+            call._is_over()
             self.engine.pass_over()
             happening = self.engine.next_event()
         return happening

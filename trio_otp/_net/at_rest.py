@@ -35,8 +35,12 @@ class PassThrough(Request):
 
 def is_at_rest(process: Process) -> bool:
     """Check whether a process has nothing in hand, nothing queued and nothing to answer."""
-    puts_off = process.requests or process.extras.put_off
-    return process.current is UNSET and not process.mailbox.queue and not puts_off
+    if process.current is not UNSET or process.mailbox.queue or process.requests:
+        return False
+    put_off = process.extras.put_off
+    if put_off and not any(put_off.values()):
+        put_off.clear()
+    return not put_off
 
 
 async def wait_for_rest(process: Process) -> None:

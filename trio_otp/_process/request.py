@@ -227,7 +227,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         leave_wait(self._caller)
         self._caller = None
         if self.abandoned and (put_off := self._server.extras.put_off) is not None:
-            put_off[self] = None
+            put_off.setdefault(self, True)  # a state machine says so also of what it has answered
 
     def _is_given_up(self) -> None:
         """Record that the caller waits no more; a server may have put the call off."""
@@ -237,12 +237,12 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if put_off is None or self is server.current:
             return
         if not any(message is self for message in server.mailbox.queue):
-            put_off[self] = None
+            put_off[self] = True
 
     def _is_over(self) -> None:
         """Record that the server is through with a call whose caller waits no more."""
-        if (put_off := self._server.extras.put_off) is not None:
-            put_off.pop(self, None)
+        if self.abandoned and (put_off := self._server.extras.put_off) is not None:
+            put_off[self] = False
 
     def _server_died(self, reason: object) -> None:
         """Answer with the end of the server."""

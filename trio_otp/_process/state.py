@@ -70,8 +70,8 @@ class Extras:
         self.suspended: bool = False  # by `otp.sys`
         self.skip_abandoned: bool = False  # it leaves calls unhandled whose callers have given up
         self.metadata: dict[str, Any] | None = None  # what its log records carry
-        # Calls that it has put off and whose callers have given up; None if nobody wants to know.
-        self.put_off: dict[From[Any], None] | None = None
+        # {call whose caller has given up: whether it is put off}; None if nobody wants to know
+        self.put_off: dict[From[Any], bool] | None = None
 
 
 NO_EXTRAS: Final = Extras()
