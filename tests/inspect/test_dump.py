@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
+from unittest.mock import create_autospec
 
 import pytest
 import trio
@@ -49,12 +51,21 @@ class Moments:
         async def traced() -> Any:
             self.tables = runtime()
             sys.settrace(self.trace)
+            self._trace_loop()
             try:
                 return await main()
             finally:
                 sys.settrace(before)
 
         return trio.run(traced, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    def _trace_loop(self) -> None:
+        """Look at the loop of Trio as well, which has begun before."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(PLACES):
+                frame.f_trace = self.trace
+            frame = frame.f_back
 
 
 class Till(otp.GenServer):
@@ -211,6 +222,22 @@ def test_a_part_that_cannot_be_read_costs_no_other() -> None:
     assert text.startswith("why: what program ")
     assert "\nthe loop carries out no task" in text
     assert 3 == text.count("\na part that cannot be read now: LookupError")
+
+
+async def test_a_task_that_has_just_ended_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no frames any more, and stands there without a stack; the others have theirs."""
+    task = trio.lowlevel.spawn_system_task(trio.lowlevel.checkpoint, name="ended")
+    await trio.testing.wait_all_tasks_blocked()
+    found = trio.lowlevel.current_root_task()
+    assert found is not None
+    tasks = SimpleNamespace(child_tasks=[task, found])
+    above = create_autospec(trio.lowlevel.Task, instance=True, child_nurseries=[tasks])
+    above.context, above.name = task.context, "above"
+    monkeypatch.setattr(trio.lowlevel, "current_root_task", lambda: above)
+    text = dump(runtime(), sys._getframe(), "why")
+    assert "ended" in text
+    assert "\n<init>\n  " in text
+    assert "cannot be read" not in text
 
 
 def test_without_a_run_there_is_little_to_tell() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from inside import flush_errors, write_last, write_now
@@ -51,3 +52,17 @@ def test_a_text_of_any_characters(monkeypatch: pytest.MonkeyPatch) -> None:
         write_now("a\udc80 \u2028\n")
     with open(reader, "rb") as stream_of_bytes:  # noqa: PTH123 - a pipe
         assert b"a\\udc80 \xe2\x80\xa8\n" == stream_of_bytes.read()
+
+
+def test_a_pipe_without_room_waits_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not block: the rest is written when the reader has taken some."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    text = "x" * 1_000_000
+    with open(reader, "rb") as source, ThreadPoolExecutor() as pool:  # noqa: PTH123 - a pipe
+        read = pool.submit(source.read)
+        with open(writer, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a pipe
+            monkeypatch.setattr(sys, "stderr", stream)
+            monkeypatch.setattr("trio_otp._program.stderr.PATIENCE", 60.0)
+            write_now(text)
+        assert text.encode() == read.result()

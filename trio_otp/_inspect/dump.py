@@ -114,11 +114,8 @@ def _is_busy(process: Process) -> bool:
 
 
 def _row(process: Process) -> str:
-    try:
-        counts = f"{len(process.mailbox):>7} {process.messages_handled:>9}"
-        return f"  {status_of(process):<10} {counts}  {_what(process)}"
-    except Exception as exc:  # it is being made
-        return f"  {process.pid!r} cannot be read: {type(exc).__name__}"
+    counts = f"{len(process.mailbox):>7} {process.messages_handled:>9}"
+    return f"  {status_of(process):<10} {counts}  {_what(process)}"
 
 
 def _what(process: Process) -> str:
@@ -183,10 +180,7 @@ def _read(frames: Callable[[], Iterable[tuple[FrameType, int]]]) -> Frames:
 
 
 def _all_tasks() -> Iterator[trio.lowlevel.Task]:
-    try:
-        root = trio.lowlevel.current_root_task()
-    except RuntimeError:
-        return
+    root = trio.lowlevel.current_root_task()
     todo = [] if root is None else [root]
     while todo:
         task = todo.pop()

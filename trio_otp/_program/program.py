@@ -194,7 +194,7 @@ class _Program:
             return
         self.received.append(signum)
         if len(self.received) > 2 + self.cut:
-            _end_by(signum)
+            _end_by(signum)  # pragma: no cover - it ends the program, data and all
         self._soon(self._act, len(self.received))
 
     def _line(self, text: str, level: str) -> str:

@@ -89,8 +89,8 @@ def _add_stack(signum: int) -> bool:
 def _remove_stack(signum: int) -> None:
     now = signal.getsignal(signum)
     faulthandler.unregister(signum)
-    if now is not None:
-        signal.signal(signum, now)  # `unregister` puts back what there was, whatever came later
+    assert now is not None, "ours, or one that came later: both are known to Python"
+    signal.signal(signum, now)  # `unregister` puts back what there was, whatever came later
 
 
 def has_terminal() -> bool:

@@ -58,8 +58,9 @@ class Notifier:
         self._send(f"STATUS={shown_text(text.partition(chr(10))[0], 500)}")
 
     async def watch(self) -> None:
-        """Tell the watchdog that the loop turns, until cancelled; at once if there is none."""
-        while self.interval is not None:
+        """Tell the watchdog that the loop turns, until cancelled."""
+        assert self.interval is not None, "there is a watchdog"
+        while True:
             self._send("WATCHDOG=1")
             await trio.sleep(self.interval / 2)
 
