@@ -12,9 +12,9 @@
 >>> trio.run(main)
 
 **Why not in the loop.** What draws inside of a Trio loop is blind when it is needed, while a
-callback keeps the loop. So a thread reads and draws. It takes nothing from the loop but a
-heartbeat, and that only while the loop is busy; a slow terminal, or one that has gone away, delays
-the thread alone. If the loop does not answer, it shows since when, and the stack of its thread.
+callback keeps the loop. So a thread reads and draws. It takes nothing from the loop; a slow
+terminal, or one that has gone away, delays the thread alone. If the loop makes one and the same
+step for long, it shows since when, and the stack of its thread.
 
 **What it is.** `start` starts a process, an `Observer`, which is a `WorkerThread`; `child` gives
 it as a child for a supervisor, where it is `temporary`: its errors are logged and end nothing else.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
@@ -21,6 +20,7 @@ from .snapshot import take
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator
     from typing import TextIO
 
@@ -63,8 +63,7 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
         self._picture = _picture(style, terminal=self._screen.terminal)
         self._tables = runtime()
         self._clock = trio.lowlevel.current_clock()
-        soon = trio.lowlevel.current_trio_token().run_sync_soon
-        self._watchdog = Watchdog(threading.get_ident(), soon)
+        self._watchdog = Watchdog(self._tables)
 
     def _draw_on(self) -> None:
         stop = self.stop_event()

@@ -1,18 +1,15 @@
-"""Find out, from another thread, whether a Trio loop is stuck, without waking it when it sleeps.
-
-A look at the frames of the loop's thread tells whether it waits for events; then all is well. Only
-one that is found busy twice in a row gets a heartbeat, and is stuck when that is not answered.
-"""
+"""Find out, from another thread, whether a Trio loop is stuck, without asking it anything."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
-from .._process.stack import frames_of_thread
+from .._process.doing import place_line
+from .._process.loop_now import loop_now, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .._process.loop_now import Step
+    from .._process.runtime import Runtime
 
 SHOWN: Final = 12  # frames, the innermost
 
@@ -21,46 +18,28 @@ class Watchdog:
     """Looks at one loop; only its owner's thread uses it.
 
     Args:
-        thread: the ident of the thread that runs the loop.
-        soon: lets a function be called in the loop, `TrioToken.run_sync_soon`.
-        patience: seconds without an answer after which the loop is stuck.
+        tables: those of the run.
+        patience: seconds in one step after which the loop is stuck.
     """
 
-    def __init__(
-        self, thread: int, soon: Callable[[Callable[[], object]], object], patience: float = 0.5
-    ) -> None:
-        self._thread = thread
-        self._soon = soon
+    def __init__(self, tables: Runtime, patience: float = 0.5) -> None:
+        self._tables = tables
         self._patience = patience
-        self._busy = 0  # looks in a row
-        self._asked: float | None = None  # when the heartbeat went out that is not yet answered
+        self._step: Step | None = None
+        self._since = 0.0  # when that was first seen
 
     def look(self, now: float) -> None:
         """Look at the loop; call it a few times in a second."""
-        if self._asked is not None:
-            return
-        if self._waits():
-            self._busy = 0
-            return
-        self._busy += 1
-        if self._busy >= 2:
-            self._busy = 0
-            self._asked = now
-            self._soon(self._answered)
+        step = step_of(self._tables)
+        if step is None or step != self._step:
+            self._step, self._since = step, now
 
     def stuck(self, now: float) -> tuple[float, tuple[str, ...]] | None:
         """Return for how many seconds it has been stuck, and its stack; None if it is not."""
-        asked = self._asked
-        if asked is None or now - asked < self._patience:
+        self.look(now)
+        if self._step is None or now - self._since < self._patience:
             return None
-        frames = frames_of_thread(self._thread)[-SHOWN:]
-        return now - asked, tuple(
-            f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in frames
-        )
-
-    def _answered(self) -> None:
-        self._asked = None
-
-    def _waits(self) -> bool:
-        frame = sys._current_frames().get(self._thread)
-        return frame is None or frame.f_code.co_name == "get_events"
+        seen = loop_now(self._tables)
+        if seen is None or seen.step != self._step:
+            return None
+        return now - self._since, tuple(map(place_line, seen.stack[-SHOWN:]))
