@@ -68,7 +68,7 @@ class Server(otp.GenServer):
 
     async def handle_call(self, request: Any, from_: Any) -> Any:
         await self.work(request)
-        return otp.Reply(request)
+        return otp.Reply(("answer", request))
 
     async def handle_cast(self, message: Any) -> None:
         await self.work(message)
@@ -107,7 +107,7 @@ class Machine(otp.GenStatem[str]):
             return otp.KeepState(otp.Postpone())
         self.story.tell(content, "begun")
         await trio.sleep(HANDLES)
-        answer = [otp.Reply(content)] if isinstance(kind, otp.From) else []
+        answer = [otp.Reply(("answer", content))] if isinstance(kind, otp.From) else []
         return otp.NextState("open" if content % 4 else "shut", *answer)
 
 

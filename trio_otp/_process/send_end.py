@@ -73,7 +73,8 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
         Raises:
             trio.ClosedResourceError: this end was closed.
             trio.BrokenResourceError: the process is dead.
-            trio.WouldBlock: the mailbox is bounded, and full.
+            MailboxFull: the mailbox has a bound, and no room; it is a `trio.WouldBlock`. That of a
+                subscription is a plain one.
             TypeError: the message is a decorated method.
             NotInRun: in a worker thread; `trio.from_thread.run_sync(end.send_nowait, value)` sends.
         """
@@ -83,7 +84,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
     @checkpointed
     @enable_ki_protection
     async def send(self, value: T_contra) -> None:
-        """Send a message, waiting for room if the mailbox is bounded.
+        """Send a message, waiting for room if the mailbox has a bound.
 
         Cancelled it has sent nothing.
 
@@ -93,6 +94,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
         Raises:
             trio.ClosedResourceError: this end was closed, maybe meanwhile.
             trio.BrokenResourceError: the process is dead, or died meanwhile.
+            CallingSelf, DeadlockError: it has no room, and waits for the process that sends.
             TypeError: the message is a decorated method.
         """
         self._check(value)
