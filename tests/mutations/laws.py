@@ -1207,6 +1207,6 @@ MUTATIONS = [
         "ServiceLoop.stop_children",
         "await self._close()",
         "pass",
-        "test_drained_program.py::test_a_second_signal_cuts_draining_short_and_the_rest_ends_in_order",
+        "test_draining.py::test_from_the_first_moment_nobody_is_let_in",
     ),
 ]

@@ -346,6 +346,26 @@ async def test_what_is_not_accepted_is_said(arguments: Any, options: Any, text: 
             await otp.start(wanted, nursery=nursery)
 
 
+async def test_there_are_no_connections_before_it_has_begun() -> None:
+    """Its name is there, and leads to nothing so far."""
+    opening = trio.Event()
+
+    async def slow_opens() -> list[trio.SocketListener]:
+        assert otp.ConnectionCounts() == counts("web")
+        opening.set()
+        await trio.sleep_forever()
+        return []
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(otp.start, service(shout, opens=slow_opens), nursery=nursery))
+        await trio.lowlevel.checkpoint()
+        with pytest.raises(otp.NoProcess):
+            counts("web")
+        await opening.wait()
+        assert otp.ConnectionCounts() == counts("web")
+        nursery.cancel_scope.cancel()
+
+
 async def test_only_a_connection_supervisor_has_connections() -> None:
     """Others are refused in the caller."""
     async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="web")]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from inside import cut_draining
-from net_kit import Boom, Memory, ask, service, until
+from net_kit import LIMIT, Boom, Memory, ask, connect_to, service, until
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
@@ -42,6 +42,27 @@ async def end_of(supervisor: Any) -> float:
     began = trio.current_time()
     await otp.terminate_child(supervisor, "web")
     return trio.current_time() - began
+
+
+async def test_from_the_first_moment_nobody_is_let_in() -> None:
+    """The system refuses, so that who connects can go elsewhere."""
+    refused = trio.Event()
+
+    async def handler(stream: Any) -> None:
+        await otp.wait_draining()
+        with trio.fail_after(LIMIT):
+            await refused.wait()
+
+    async with otp.open_supervisor([service(handler)]) as sup:
+        port = otp.process_info("web").started[0].socket.getsockname()[1]
+        async with await connect_to(port, "127.0.0.1"), trio.open_nursery() as nursery:
+            [pid] = await until(lambda: connections("web"))
+            nursery.start_soon(end_of, sup)
+            await wait_all_tasks_blocked()
+            assert otp.is_alive(pid)
+            with pytest.raises(ConnectionRefusedError):
+                await connect_to(port, "127.0.0.1")
+            refused.set()
 
 
 async def test_who_waits_for_a_request_ends_at_once(autojump_clock: Any) -> None:
@@ -213,12 +234,21 @@ async def test_a_kill_waits_for_nobody(whom: str, autojump_clock: Any) -> None:
 async def test_a_cancellation_from_outside_drains_too(autojump_clock: Any) -> None:
     """A deadline of the program is a stop in order, as for all supervisors."""
     memory = Memory()
-    with trio.move_on_after(1):
-        async with otp.open_supervisor([service(polite, opens=memory.open)]):
-            client = memory.connect()
-            await client.send_all(b"a")
-            await trio.sleep_forever()
+    seen: list[Any] = []
+
+    async def look() -> None:
+        await trio.sleep(1.5)
+        seen.append((counts("web").active, len(connections("web"))))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        with trio.move_on_after(1):
+            async with otp.open_supervisor([service(polite, opens=memory.open)]):
+                client = memory.connect()
+                await client.send_all(b"a")
+                await trio.sleep_forever()
     assert 2 == trio.current_time()
+    assert [(1, 1)] == seen  # which can be asked for all the while
     assert b"A" == await client.receive_some()
 
 

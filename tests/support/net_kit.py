@@ -32,7 +32,14 @@ async def connect() -> trio.SocketStream:
 
 async def connect_to(port: int, host: str) -> trio.SocketStream:
     """Connect to a port from an address of this machine, as another machine would."""
-    return await trio.open_tcp_stream("127.0.0.1", port, local_address=host)
+    sock = trio.socket.socket()
+    try:
+        await sock.bind((host, 0))
+        await sock.connect(("127.0.0.1", port))
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketStream(sock)
 
 
 async def reset(stream: trio.SocketStream) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
-from paths import SUPPORT
+from paths import ROOT, SUPPORT
 
 import trio_otp as otp
 
@@ -58,9 +58,9 @@ class Program:
 async def program(application: str, **settings: object) -> AsyncIterator[Program]:
     """Run an application; kill it if it has not ended by itself."""
     given = [f"--set={name}={value}" for name, value in settings.items()]
-    folders = [str(Path(otp.__file__).parent.parent), str(SUPPORT)]
+    folders = [str(Path(otp.__file__).parent.parent), str(SUPPORT), str(ROOT)]
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "trio_otp", "run", application, *given],
+        [sys.executable, "-P", "-m", "trio_otp", "run", application, *given],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trio.lowlevel import enable_ki_protection
 
-from .._process.names import check_class, need_living
+from .._process.names import check_class, find_even_exiting, no_process
 from .._start.child import child
 from .._supervisor.loop import SupervisorBehaviour
 from .._supervisor.static_loop import StaticLoop, SupervisorSpec
@@ -166,7 +166,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         """List the processes of the connections that are served, oldest first, without asking.
 
         Args:
-            ref: the ConnectionSupervisor.
+            ref: the ConnectionSupervisor, also one that is about to end.
 
         Raises:
             NoProcess: it is not there.
@@ -186,7 +186,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         """Return how many connections there are and were, without asking.
 
         Args:
-            ref: the ConnectionSupervisor.
+            ref: the ConnectionSupervisor, also one that is about to end.
 
         Raises:
             NoProcess: it is not there.
@@ -239,7 +239,11 @@ def _check_function(name: str, function: Any, *args: object) -> None:
 
 
 def _service_of(ref: Ref, what: str) -> Service:
-    process = need_living(ref, what)
+    process = find_even_exiting(ref)  # as it is while connections drain
+    if process is None:
+        raise no_process(ref)
     check_class(ref, process, ConnectionSupervisor, f"ConnectionSupervisor.{what}")
+    if process.instance is None:  # its init has not begun
+        raise no_process(ref)
     found: Service = process.instance._service
     return found
