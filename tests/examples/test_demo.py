@@ -175,6 +175,7 @@ async def test_it_fails_if_acknowledged_writes_are_missing(tmp_path: Path) -> No
     assert shown.endswith("\nFAILED: 2 things wrong.\n")
 
 
+@pytest.mark.slow
 async def test_it_fails_if_no_fault_hits_a_pending_commit(tmp_path: Path) -> None:
     """A Repo without work is not killed, and that is not good enough."""
     status, shown = await perform(tmp_path, clients=0, faults=FAULTS[1:2])
@@ -236,6 +237,7 @@ async def test_it_fails_if_the_service_does_not_start(tmp_path: Path) -> None:
     assert re.search("WRONG: .*cache_service.*Address already in use", shown)
 
 
+@pytest.mark.slow
 def test_serve_stays_up_for_other_clients(tmp_path: Path) -> None:
     """It tells its address, answers with the records, and ends well at Ctrl-C."""
 
@@ -257,7 +259,7 @@ def test_serve_stays_up_for_other_clients(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_ctrl_c_ends_it_in_order(tmp_path: Path, signum: signal.Signals) -> None:
     """Such a signal under load stops the service, leaves no file, and says so in one line."""
