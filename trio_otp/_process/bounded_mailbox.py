@@ -142,7 +142,7 @@ class LimitedMailbox(Mailbox):
         return self._full(message)
 
     @enable_ki_protection
-    def deliver(self, message: Any) -> bool | None:
+    def deliver(self, message: object) -> bool | None:
         """Take a message that nobody waits to have sent; drop it if there is no room."""
         if _is_of_system(message):
             return self.put(message)
@@ -151,7 +151,7 @@ class LimitedMailbox(Mailbox):
         self._add(message)
         return None
 
-    def _add(self, message: Any) -> None:
+    def _add(self, message: object) -> None:
         self.put(message)
         self.queue.count_newest(is_call=message.__class__ is From)
 
@@ -203,14 +203,14 @@ class LimitedMailbox(Mailbox):
     # -- send ends ---------------------------------------------------------------------------
 
     @enable_ki_protection
-    def send_nowait(self, end: object, message: Any) -> None:
+    def send_nowait(self, end: object, message: object) -> None:
         """Add what comes through a send end, if there is room; else raise as a channel does."""
         if not self.has_room():
             raise self._error(message)
         self._add(message)
 
     @enable_ki_protection
-    async def send(self, end: object, message: Any) -> None:
+    async def send(self, end: object, message: object) -> None:
         """Add what comes through a send end as soon as there is room for it."""
         process = self._pid._process
         if process is None:
@@ -247,7 +247,7 @@ class LimitedMailbox(Mailbox):
     # -- what is taken out -------------------------------------------------------------------
 
     @enable_ki_protection
-    def take_back(self, message: Any) -> None:
+    def take_back(self, message: object) -> None:
         """Take out a call that was cancelled before it was made."""
         self.queue.take_out(message)
 
@@ -298,7 +298,7 @@ class LimitedMailbox(Mailbox):
         super().close()
 
 
-def _is_of_system(message: Any) -> bool:
+def _is_of_system(message: object) -> bool:
     """Check whether it is no user's: a request of `otp.sys`, say, or a `Down` that is passed on."""
     kind: Any = message.__class__
     if isinstance(message, SystemMessage):
@@ -306,7 +306,7 @@ def _is_of_system(message: Any) -> bool:
     return isinstance(message, Notification)
 
 
-def _content(message: Any) -> Any:
+def _content(message: object) -> Any:
     """Return what a message of a mailbox carries: what is ours, and counts, carries something."""
     is_ours = message.__class__ is From or isinstance(message, SystemMessage)
     carrying: Any = message

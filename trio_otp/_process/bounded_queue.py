@@ -69,7 +69,7 @@ class BoundedQueue:
     # -- what comes in -----------------------------------------------------------------------
 
     @enable_ki_protection
-    def append(self, message: Any) -> None:
+    def append(self, message: object) -> None:
         """Add a message that does not count."""
         self._messages[self.next_number] = message
         self.next_number += 1
@@ -84,7 +84,7 @@ class BoundedQueue:
             self._numbers[call] = number
 
     @enable_ki_protection
-    def insert(self, index: int, message: Any) -> None:
+    def insert(self, index: int, message: object) -> None:
         """Put a message that counts back to where it was."""
         later = list(self._messages.items())[index:]
         counted = [number in self._counted for number, _ in later]

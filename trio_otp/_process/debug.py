@@ -127,7 +127,7 @@ class Debug:
 
     # -- what happens ------------------------------------------------------------------------
 
-    def event(self, kind: Kind, content: Any = None, **more: Any) -> None:
+    def event(self, kind: Kind, content: object = None, **more: object) -> None:
         """Report an event to all watchers; none of them can hurt the process."""
         event = DebugEvent(kind, self._process.pid, content, **more)
         if kind in self._counts:
@@ -153,7 +153,9 @@ class Debug:
         elif self._target is not False:
             self._target.write(f"{event}\n")
 
-    def _apply(self, name: Any, function: DebugFunction, state: Any, event: DebugEvent) -> None:
+    def _apply(
+        self, name: object, function: DebugFunction, state: object, event: DebugEvent
+    ) -> None:
         try:
             state = function(state, event)
         except (Exception, ProcessExit) as exc:
@@ -164,7 +166,7 @@ class Debug:
         if isinstance(state, str) and state == DONE:
             self.remove(name)
 
-    async def admit(self, message: Any) -> Any:
+    async def admit(self, message: object) -> Any:
         """Hold a message at the gates; return what is handled in its place."""
         process = self._process
         for gate in list(self.gates):
@@ -230,18 +232,18 @@ class Debug:
         if file is not None:
             self._process.add_watcher(self._died)
 
-    def try_to_write_to(self, path: Any) -> None:
+    def try_to_write_to(self, path: object) -> None:
         """As `write_to`; a file that cannot be opened is reported."""
         try:
             self.write_to(path)
         except OSError as exc:
             self._notice(f"the log file of {self._process.pid!r} cannot be opened: {exc}")
 
-    def install(self, name: Any, function: DebugFunction, state: Any) -> None:
+    def install(self, name: object, function: DebugFunction, state: object) -> None:
         """Show a function every event; one of the same id stays as it is."""
         self._functions.setdefault(name, (function, state))
 
-    def remove(self, name: Any) -> None:
+    def remove(self, name: object) -> None:
         """Take a function away, by its id."""
         self._functions.pop(name, None)
         self.settle()

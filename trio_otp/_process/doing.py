@@ -116,7 +116,7 @@ def _whom(process: Process) -> str:
     return "" if target is None else f", waiting for {shown_text(repr(target.pid), SHORT)}"
 
 
-def message_text(process: Process, message: Any, quick: bool = False) -> str:
+def message_text(process: Process, message: object, quick: bool = False) -> str:
     """Render a message of a process with what reports would show.
 
     Args:
@@ -133,7 +133,7 @@ def message_text(process: Process, message: Any, quick: bool = False) -> str:
     return "a message" if hidden else f"a message, {shown_text(type(content).__name__, SHORT)}"
 
 
-def _content(message: Any) -> Any:
+def _content(message: object) -> Any:
     carries = isinstance(message, Caller) or (
         isinstance(message, SystemMessage) and message.from_user
     )

@@ -46,7 +46,7 @@ class NoQueue(tuple[()]):
 
     __slots__ = ()
 
-    def append(self, _message: Any) -> NoReturn:
+    def append(self, _message: object) -> NoReturn:
         """Refuse a message: nobody is there, nor can be woken."""
         raise trio.BrokenResourceError("the process is dead")
 
@@ -108,7 +108,7 @@ class MailboxStatistics:
     dropped: int = 0
 
 
-def check_bound(bound: Any, *, error: type[Exception] = TypeError) -> None:
+def check_bound(bound: object, *, error: type[Exception] = TypeError) -> None:
     """Refuse what is neither an `otp.BoundedMailbox`, a class that is imported late, nor None."""
     if bound is not None and not hasattr(bound.__class__, "on_full"):
         line = f"mailbox=otp.BoundedMailbox({bounded(bound) if is_whole(bound) else 1000})"
@@ -133,7 +133,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     # -- what comes in -----------------------------------------------------------------------
 
     @enable_ki_protection
-    def put(self, message: Any) -> bool | None:
+    def put(self, message: object) -> bool | None:
         """Add a message of the system, and wake who waits or sleeps.
 
         Returns:
@@ -161,7 +161,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         """Check whether the next message of a user would be taken at once."""
         return True
 
-    def drop(self, message: Any, why: str) -> bool:
+    def drop(self, message: object, why: str) -> bool:
         """Drop a message for want of room, which a mailbox with a bound alone does."""
         raise AssertionError("a mailbox without a bound has room")  # pragma: no cover - as it says
 
@@ -169,7 +169,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         """Take note that nobody waits for the answer to a call any more; it is handled in turn."""
 
     @enable_ki_protection
-    def take_back(self, message: Any) -> None:
+    def take_back(self, message: object) -> None:
         """Take out the newest message if it is this one."""
         if (
             self.queue and self.queue[-1] is message
@@ -184,11 +184,11 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         """Count a send end no more. The mailbox stays open without any: not only they lead here."""
         self._open_ends -= 1
 
-    def send_nowait(self, end: object, message: Any) -> None:
+    def send_nowait(self, end: object, message: object) -> None:
         """Add what comes through a send end; raises as `put`."""
         self.put(message)
 
-    async def send(self, end: object, message: Any) -> None:
+    async def send(self, end: object, message: object) -> None:
         """Add what comes through a send end as soon as there is room for it; raises as `put`."""
         self.put(message)
         await cancel_shielded_checkpoint()
@@ -326,7 +326,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
             index += 1
         raise trio.WouldBlock
 
-    def _moved_to(self, message: Any, index: int) -> int:
+    def _moved_to(self, message: object, index: int) -> int:
         """Return the place of a message that had moved forward; -1 if it is gone."""
         queue = self.queue
         index = min(index, len(queue) - 1)

@@ -276,7 +276,7 @@ def take_name(process: Process, name: Any) -> bool:
     return True
 
 
-def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
+def _take_via(process: Process, module: ViaModule, key: object) -> bool:
     taken = module.register_name(key, process.pid)
     if taken:
         process.pid._name = key if process.pid._name is None else process.pid._name
@@ -285,7 +285,7 @@ def _take_via(process: Process, module: ViaModule, key: Any) -> bool:
     return taken
 
 
-def _free(module: ViaModule, key: Any, _: Process) -> None:
+def _free(module: ViaModule, key: object, _: Process) -> None:
     module.unregister_name(key)
 
 
@@ -358,7 +358,7 @@ def whereis(ref: Ref) -> Pid[Any] | None:
 
 
 @enable_ki_protection
-def send_to_all(processes: Iterable[Process | None], message: Any) -> int:
+def send_to_all(processes: Iterable[Process | None], message: object) -> int:
     """Send a message to those that live; return how many have taken it.
 
     One that is full keeps it from no other. What it refuses is dropped, and counted.

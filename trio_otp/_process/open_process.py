@@ -139,7 +139,7 @@ def _error_of(exc: BaseException, ended: object, reason: object) -> BaseExceptio
     return publish(error)
 
 
-def _adopt(nursery: trio.Nursery, label: str, name: Any) -> Process:
+def _adopt(nursery: trio.Nursery, label: str, name: object) -> Process:
     """Make the running task a process, without a task of its own."""
     tables = runtime()
     ordered = OrderedNursery(tables, nursery)

@@ -162,7 +162,7 @@ class Process(ProcessState):
         if not quiet and self.starting is None:
             self.runtime.events.emit("crash", self.crash_report(reason))
 
-    def crash_report(self, reason: object, **details: Any) -> CrashReport:
+    def crash_report(self, reason: object, **details: object) -> CrashReport:
         """Describe the process as it is at its end."""
         all_details: dict[str, Any] = {"log": self.log, **details}
         return CrashReport(

@@ -94,7 +94,7 @@ async def _wait_for(process: Process, wanted: Callable[[Any], bool], timeout: fl
     raise ReceiveTimeout(f"no matching message within {timeout} s")
 
 
-def _wanted(match: Any, process: Process) -> Callable[[Any], bool]:
+def _wanted(match: object, process: Process) -> Callable[[Any], bool]:
     """Turn `match` into a test of messages that leaves alone what is for the process's loop."""
     wanted = wanted_by(match)
     if process.behaviour is not None:
@@ -122,17 +122,17 @@ def wanted_by(match: Any) -> Callable[[Any], bool]:
     return wanted
 
 
-def _is_system(message: Any) -> bool:
+def _is_system(message: object) -> bool:
     return isinstance(message, SystemMessage) and not message.from_user
 
 
-def _is_for_loop(message: Any, process: Process) -> bool:
+def _is_for_loop(message: object, process: Process) -> bool:
     """Check whether a server's loop handles a message: a call to it, or what only it knows."""
     call = isinstance(message, From) and message._server is process
     return call or isinstance(message, SystemMessage)
 
 
-def _anything(_: Any) -> bool:
+def _anything(_: object) -> bool:
     return True
 
 

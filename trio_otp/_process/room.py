@@ -33,7 +33,7 @@ class RoomRequest(From[Any]):  # type: ignore[misc]  # final for users
 
 @enable_ki_protection
 async def put_when_room(
-    process: Process, ref: object, message: object, brings: Any, end: object = None
+    process: Process, ref: object, message: object, brings: object, end: object = None
 ) -> None:
     """Put something into a mailbox as soon as there is room for it.
 

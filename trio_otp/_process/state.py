@@ -242,7 +242,7 @@ class ProcessState(Handle):
     # -- what it runs ----------------------------------------------------------------------------
 
     @enable_ki_protection
-    def become(self, instance: Any, behaviour: type[Any] | None = None) -> None:
+    def become(self, instance: object, behaviour: type[Any] | None = None) -> None:
         """Run this instance from now on, as one of this behaviour if that is another one."""
         self.instance = instance
         if behaviour is not None:

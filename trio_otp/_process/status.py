@@ -73,7 +73,7 @@ def shown_request(*servers: Process | None) -> object:
     return NOT_SHOWN if hides else None
 
 
-def _style(instance: Any) -> Callable[[Status], Any] | None:
+def _style(instance: object) -> Callable[[Status], Any] | None:
     """Return what calls its `format_status` with the dict; None if that takes none, or is ours."""
     method: Any = getattr(instance, "format_status", None)
     if not callable(method) or is_ours(method):

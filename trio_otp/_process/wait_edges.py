@@ -101,7 +101,7 @@ def _targets(process: Process, end: Process) -> Iterable[Process]:
     return waits_for.givers() if isinstance(waits_for, AnyOf) else (waits_for,)
 
 
-def is_stuck(waiter: Waiter, wait: Any) -> bool:
+def is_stuck(waiter: Waiter, wait: object) -> bool:
     """Check whether a wait that is about to begin could never end.
 
     At first all that it leads to count as stuck. Then those are taken out that can go on, and those

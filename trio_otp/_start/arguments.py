@@ -43,7 +43,7 @@ def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> s
     return f"; for options write .having({shown})" if meant else ""
 
 
-def _hint_for_more(exc: TypeError, target: Any, args: tuple[Any, ...]) -> str:
+def _hint_for_more(exc: TypeError, target: object, args: tuple[Any, ...]) -> str:
     """Suggest how to write a child whose first arguments its supervisor adds."""
     if ": missing " not in str(exc):
         return ""

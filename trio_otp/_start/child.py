@@ -182,7 +182,7 @@ def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
 
 
 def check_target(
-    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
+    target: object, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
 ) -> Any:
     """Refuse what cannot be started, and give what can; `partial` if more arguments are to come."""
     if isinstance(target, Child):
@@ -293,6 +293,6 @@ class _TaskStatus:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def started(self, value: Any = None) -> None:
+    def started(self, value: object = None) -> None:
         """Report that the child has started."""
         acknowledge(self._process, value, "task_status.started() was called twice")

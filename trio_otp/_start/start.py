@@ -163,7 +163,7 @@ class Start:
 
 
 @enable_ki_protection
-def acknowledge(process: Process, value: Any, why_not: str) -> None:
+def acknowledge(process: Process, value: object, why_not: str) -> None:
     """Report to the starter of a plain process that it has started; keep the value it gives."""
     starting = process.starting
     if starting is None:

@@ -25,13 +25,13 @@ def is_behaviour(value: object) -> TypeGuard[type[Any]]:
     return isinstance(value, type) and issubclass(value, Behaviour)
 
 
-def unaliased(target: Any) -> Any:
+def unaliased(target: object) -> Any:
     """Return the class of an alias like `Box[int]`; anything else as it is."""
     origin = getattr(target, "__origin__", None)
     return origin if is_behaviour(origin) else target
 
 
-def behaviour_of(target: Any) -> type[Behaviour] | None:
+def behaviour_of(target: object) -> type[Behaviour] | None:
     """Return the behaviour class that a target makes; None for an async function."""
     if isinstance(target, type):
         return target
@@ -45,7 +45,7 @@ def behaviour_of(target: Any) -> type[Behaviour] | None:
     return None if gives_awaitable(target) else _annotated(target)
 
 
-def check_kind(target: Any) -> None:
+def check_kind(target: object) -> None:
     """Refuse what can be called and is not a child: a plain function, a class of something else.
 
     Raises:
@@ -69,7 +69,7 @@ def maker(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callabl
     return call if isinstance(target, type) else partial(_make, target, call)
 
 
-def _make(target: Any, call: Callable[[], Any]) -> Any:
+def _make(target: object, call: Callable[[], Any]) -> Any:
     """Make the instance by a function, which has to keep to what it is annotated with."""
     instance, expected = call(), behaviour_of(target)
     if type(instance) is not expected:
@@ -79,7 +79,7 @@ def _make(target: Any, call: Callable[[], Any]) -> Any:
     return instance
 
 
-def _annotated(target: Any) -> type[Behaviour] | None:
+def _annotated(target: object) -> type[Behaviour] | None:
     """Return the behaviour that a function says it returns."""
     inner = innermost(target)
     if not isinstance(inner, FunctionType) or hasattr(inner, "__wrapped__"):
