@@ -335,7 +335,7 @@ def test_arguments_that_do_not_fit_are_refused_where_they_are_written() -> None:
 @pytest.mark.parametrize("junk", [None, "forever", 3])
 def test_what_cannot_be_called_is_refused(junk: Any) -> None:
     """The error says how a child is written."""
-    with pytest.raises(TypeError, match=r"write child\(fn, \*args\), not child\(fn\(\*args\)\)"):
+    with pytest.raises(TypeError, match=r"write otp\.child\(.*\)"):
         otp.child(junk)
 
 
