@@ -170,3 +170,21 @@ async def main():
 trio.run(main)
 """
     assert "42 True\n" == fresh(code)
+
+
+def test_the_testing_kit_imports_what_it_needs_of_trio() -> None:
+    """Also outside of pytest, where nobody has imported `trio.testing` before it."""
+    code = """
+import logging
+import trio
+import trio_otp as otp
+from trio_otp.testing import assert_restarted, open_system
+logging.disable(logging.CRITICAL)
+async def main():
+    async with open_system() as system:
+        first = await system.start_supervised(otp.child(otp.Agent, dict).having(name="cache"))
+        otp.exit("cache", otp.KILL)
+        print(await assert_restarted("cache") != first)
+trio.run(main)
+"""
+    assert "True\n" == fresh(code)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trio.testing
 
 from .._inspect.introspect import slot_of
 from .._inspect.tree import drawn

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, final, overload
 
 import trio
+import trio.testing
 
 from .._behaviour.behaviour import Behaviour
 from .._exits.errors import AlreadyRegistered, ChildNotFound
