@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -218,6 +219,70 @@ async def test_a_listener_that_was_closed_is_bound_again_to_the_port_that_it_had
         async with await connect() as after:
             assert b"B" == await ask(after, b"b")
         assert b"C" == await ask(before, b"c")
+
+
+async def test_a_port_that_somebody_else_has_taken_meanwhile_is_the_end_of_all(
+    otp_log: OtpLog,
+) -> None:
+    """It cannot be bound again, so the supervisor gives up; the one above it begins anew."""
+    async with otp.open_supervisor([service(shout, drain_timeout=0)]):
+        [old] = otp.process_info("web").started
+        pid, address = otp.whereis("web"), old.socket.getsockname()
+        old.socket.close()
+        with socket.socket() as thief, otp_log.expect_crash(trio.ClosedResourceError):
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.bind(address)
+            thief.listen()
+            await until(lambda: otp.whereis("web") not in {pid, None})
+            await until(lambda: otp.process_info("web").started)
+            async with await connect() as client:
+                assert b"A" == await ask(client, b"a")
+            assert address != otp.process_info("web").started[0].socket.getsockname()
+
+
+async def test_who_resets_before_it_is_accepted_has_no_address_any_more() -> None:
+    """Nor a place: it has gone when its process begins."""
+    labels: list[str | None] = []
+
+    async def handler(stream: Any) -> None:
+        labels.append(otp.get_label(otp.self()))
+        await stream.receive_some()
+
+    async with otp.open_supervisor([service(handler)]):
+        await otp.terminate_child("web", "acceptor")
+        await reset(await connect())
+        await otp.restart_child("web", "acceptor")
+        await until(lambda: counts("web") == otp.ConnectionCounts(accepted=1, disconnected=1))
+    assert ["peer that has gone"] == labels
+
+
+async def test_a_connection_that_is_killed_before_it_begins_is_closed() -> None:
+    """Its place is free for the next one."""
+
+    def kill(pid: otp.Pid[Any]) -> None:
+        if otp.get_label(pid) == "run_connection":
+            otp.events.detach("process_start", kill)
+            otp.exit(pid, otp.KILL)
+
+    async with otp.open_supervisor([service(shout, max_connections=1)]):
+        otp.events.attach("process_start", kill)
+        async with await connect() as client:
+            with trio.fail_after(LIMIT):
+                assert b"" == await client.receive_some()
+        async with await connect() as client:
+            assert b"A" == await ask(client, b"a")
+
+
+async def test_changing_the_code_opens_no_second_listener() -> None:
+    """Connections and listeners stay as they are."""
+    supervisor = otp.open_supervisor([service(shout, drain_timeout=0)])
+    async with supervisor, await connect() as client:
+        listeners = otp.process_info("web").started
+        await otp.sys.suspend("web")
+        await otp.sys.change_code("web")
+        await otp.sys.resume("web")
+        assert b"A" == await ask(client, b"a")
+        assert listeners == otp.process_info("web").started
 
 
 async def test_the_acceptor_can_be_stopped_for_a_while() -> None:

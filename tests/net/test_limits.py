@@ -130,6 +130,35 @@ async def test_who_does_not_fetch_the_answer_is_closed_when_its_time_is_over(
         await served.aclose()
 
 
+async def test_a_stream_whose_end_cannot_be_sent_gets_an_answer_too() -> None:
+    """It is read until the client closes."""
+    client, server = trio.testing.memory_stream_pair()
+
+    class Plain(trio.abc.Stream):
+        """Hides what a stream can beyond the least."""
+
+        async def send_all(self, data: Any) -> None:
+            await server.send_all(data)
+
+        async def wait_send_all_might_not_block(self) -> None:
+            await server.wait_send_all_might_not_block()
+
+        async def receive_some(self, max_bytes: int | None = None) -> bytes:
+            return await server.receive_some(max_bytes)
+
+        async def aclose(self) -> None:
+            await server.aclose()
+
+    memory = Memory()
+    child = service(shout, opens=memory.open, max_connections=1, on_full=busy, drain_timeout=0)
+    async with otp.open_supervisor([child]):
+        memory.connect()
+        memory.offer(Plain())
+        assert b"busy" == await client.receive_some()
+        await client.send_eof()
+        assert b"" == await client.receive_some()
+
+
 async def test_an_answer_that_crashes_is_a_crash_like_any_other(otp_log: OtpLog) -> None:
     """It is reported, and the client is refused all the same."""
 

@@ -83,8 +83,12 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
     def connect(self) -> trio.StapledStream[Any, Any]:
         """Connect to it."""
         client, server = trio.testing.memory_stream_pair()
-        self._send.send_nowait(server)
+        self.offer(server)
         return client
+
+    def offer(self, stream: trio.abc.Stream) -> None:
+        """Let a stream be accepted."""
+        self._send.send_nowait(stream)
 
     def fail(self, error: BaseException) -> None:
         """Let the next accept raise."""

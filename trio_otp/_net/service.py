@@ -82,8 +82,8 @@ class Service:
 
     def tell_listeners(self) -> None:
         """Let `process_info(ref).started` have the listeners there are."""
-        if self.process is not None:
-            self.process.own_extras().started = list(self.listeners.now)
+        assert self.process is not None
+        self.process.own_extras().started = list(self.listeners.now)
 
     def counts(self) -> ConnectionCounts:
         """Return what was counted."""
