@@ -230,6 +230,19 @@ def test_none_is_lent_that_is_about_to_die() -> None:
     assert [PoolStart(3)] == core.died(2, 2.0, quiet=True)
 
 
+def test_a_worker_that_is_given_back_dying_ends_no_row_of_failures() -> None:
+    """It has crashed as soon as it had started, perhaps."""
+    core = with_workers(1, size=1, overflow=0)
+    core.died(1, 10.0, quiet=False)
+    assert [PoolStart(2)] == core.tick(11.0)
+    core.ask("a", 11.0)
+    core.started(2, 11.0)
+
+    assert [] == core.leaving(2, 11.0)
+    assert [] == core.died(2, 11.0, quiet=False)
+    assert (2, 13.0) == (core.failures, core.next_time())
+
+
 def test_what_is_told_of_a_dead_worker_changes_nothing() -> None:
     """Its client, and who watched it, may come later."""
     core = with_workers(1)

@@ -219,7 +219,8 @@ async def test_the_cause_of_a_time_out_is_why_no_worker_started(
             async with DB.checkout(timeout=1.0):
                 pass
         assert isinstance(caught.value.__cause__, otp.StartError)
-        assert site.away is caught.value.__cause__.reason
+        assert "OSError('no database')" == repr(caught.value.__cause__.reason)
+        assert "Worker did not start: OSError: no database" == str(caught.value.__cause__)
         site.away = None
         await trio.sleep(10.0)
         async with DB.checkout(), DB.checkout():

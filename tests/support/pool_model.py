@@ -32,6 +32,7 @@ class PoolModel:
         self.busy: set[int] = set()
         self.ending: set[int] = set()
         self.dying: set[int] = set()  # of any of those: a signal is on its way
+        self.leaving: set[int] = set()  # of those, who have been given back
         self.clients = 0
         self.served = 0
         self.faults = 0
@@ -74,8 +75,8 @@ class PoolModel:
         if worker is not None:
             client = self.lent.pop(worker)
             self.dying.add(worker)
-            self.idle[worker] = self.now
-            self.carry_out(self.core.give_back(worker, self.now, busy=False))
+            self.leaving.add(worker)
+            self.carry_out(self.core.leaving(worker, self.now))
             self.line.insert(0, client)
             self.carry_out(self.core.ask(client, self.now, first=True))
 
@@ -122,7 +123,7 @@ class PoolModel:
     def forget(self, worker: int) -> None:
         self.idle.pop(worker, None)
         self.lent.pop(worker, None)
-        for table in (self.busy, self.ending, self.dying):
+        for table in (self.busy, self.ending, self.dying, self.leaving):
             table.discard(worker)
 
     def wait(self) -> None:
@@ -185,7 +186,8 @@ class PoolModel:
 
     def check(self) -> None:
         """No worker is lost, none is there twice, and nobody waits beside one that is free."""
-        known = {*self.starting, *self.idle, *self.lent, *self.busy, *self.ending}
+        lendable = {*self.idle, *self.lent, *self.busy}
+        known = {*self.starting, *lendable, *self.ending, *self.leaving}
         assert known == self.core.workers.keys()
         assert len(known) <= self.most
         assert sum(self.core.counts) == len(known)

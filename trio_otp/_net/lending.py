@@ -15,34 +15,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import outcome
 import trio
-from trio.lowlevel import (
-    Abort,
-    cancel_shielded_checkpoint,
-    checkpoint_if_cancelled,
-    enable_ki_protection,
-    reschedule,
-    wait_task_rescheduled,
-)
+from trio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled, enable_ki_protection
 
 from .._exits.call_errors import ServerExited
 from .._exits.reasons import is_quiet
 from .._process.mailbox import SystemMessage
 from .._process.timers import Timer
-from .._process.wait_edges import AnyOf, refuse_choice
 from .._supervisor.alarms import chance
 from .._util.bounded import bounded
 from .._util.copies import create
 from .._util.unset import UNSET
+from .asking import Asking, Line
 from .at_rest import is_at_rest
-from .holders import Holder
 from .lease import Lease
 from .pool_core import End, Lend, PoolCore, Start, State, Watch
 from .pool_errors import CheckoutTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .._process.process import Process
     from .._start.start import Start as ChildStart
@@ -56,86 +47,7 @@ class Work(SystemMessage):
     __slots__ = ()
 
 
-class Asking:
-    """One client in line: what it is woken with, and what ends its wait."""
-
-    __slots__ = ("_fifo", "_lending", "_ref", "_since", "_task", "_timeout", "holder", "lease")
-
-    def __init__(self, lending: Lending, ref: object, timeout: float | None) -> None:
-        self.lease: Lease | None = None
-        self.holder = Holder()
-        self._lending = lending
-        self._ref = ref
-        self._since = trio.current_time()
-        self._timeout = math.inf if timeout is None else timeout
-        self._task: trio.lowlevel.Task | None = None  # while it waits
-        self._fifo: Any = None
-
-    def take(self, lease: Lease) -> None:
-        """Get a worker."""
-        self.lease = lease
-        self._wake(None)
-
-    def fail(self, error: Exception) -> None:
-        """Get an error instead; it has left the line."""
-        self._wake(outcome.Error(error))
-
-    def _wake(self, result: outcome.Error | None) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            self._end_wait()
-            reschedule(task, result or outcome.Value(None))
-
-    async def wait(self) -> None:
-        """Wait for a worker.
-
-        Raises:
-            CheckoutTimeout: none was free in time.
-            DeadlockError: none ever will be.
-            ServerExited: the pool ended.
-        """
-        lending = self._lending
-        left = self._since + self._timeout - trio.current_time()
-        late = left <= 0
-        lending.timeouts += late
-        error = self._late() if late else lending.refusal(self.holder, self._ref)
-        if error is not None:
-            lending.core.leave(self)
-            await cancel_shielded_checkpoint()
-            raise error
-        if left != math.inf:
-            self._fifo = lending.process.runtime.timers.limit(self, left)
-        self.holder.node.waits_for = lending
-        self._task = trio.lowlevel.current_task()
-        await wait_task_rescheduled(self._abort)
-
-    def expire(self) -> None:
-        """The time is up."""
-        self._lending.core.leave(self)
-        self._lending.timeouts += 1
-        self.fail(self._late())
-
-    def _late(self) -> CheckoutTimeout:
-        elapsed = trio.current_time() - self._since
-        told = self._lending.told()
-        error = CheckoutTimeout(self._ref, elapsed, self._timeout, doing=told)
-        error.__cause__ = self._lending.last_failure
-        return error
-
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
-        self._task = None
-        self._end_wait()
-        self._lending.core.leave(self)
-        return Abort.SUCCEEDED
-
-    def _end_wait(self) -> None:
-        self.holder.node.waits_for = None
-        if self._fifo is not None:
-            self._fifo.pop(self, None)
-            self._fifo = None
-
-
-class Lending(AnyOf):
+class Lending(Line):
     """The workers of one pool, those who hold them and those who wait for them."""
 
     __slots__ = (
@@ -200,7 +112,7 @@ class Lending(AnyOf):
     async def _turn(self, asking: Asking, *, first: bool = False) -> Lease:
         if self.closed is not UNSET:
             await cancel_shielded_checkpoint()
-            raise self._ended(asking._ref)
+            raise self._ended(asking.ref)
         asking.lease = None
         self.carry_out(self.core.ask(asking, trio.current_time(), first=first))
         if asking.lease is None:
@@ -210,6 +122,18 @@ class Lending(AnyOf):
         assert asking.lease is not None
         return asking.lease
 
+    def leave(self, asking: Asking) -> None:
+        """Forget a client that waits no more."""
+        self.core.leave(asking)
+
+    def too_late(self, asking: Asking) -> Exception:
+        """Return the error of a client whose time is up."""
+        self.timeouts += 1
+        elapsed = trio.current_time() - asking.since
+        error = CheckoutTimeout(asking.ref, elapsed, asking.timeout, doing=self._doing())
+        error.__cause__ = self.last_failure
+        return error
+
     @enable_ki_protection
     def give_back(self, lease: Lease) -> None:
         """Take a worker back from its holder, for good."""
@@ -218,10 +142,15 @@ class Lending(AnyOf):
 
     def take_back(self, lease: Lease) -> None:
         """Take a worker back, if it is not dead."""
-        if self.leases.get(lease.number) is lease:
-            del self.leases[lease.number]
-            busy = lease.process.alive and not is_at_rest(lease.process)
-            self.carry_out(self.core.give_back(lease.number, trio.current_time(), busy=busy))
+        if self.leases.get(lease.number) is not lease:
+            return
+        del self.leases[lease.number]
+        number, now = lease.number, trio.current_time()
+        if lease.process.alive:
+            busy = not is_at_rest(lease.process)
+            self.carry_out(self.core.give_back(number, now, busy=busy))
+        else:
+            self.carry_out(self.core.leaving(number, now))
 
     # -- what workers do ---------------------------------------------------------------------------
 
@@ -309,16 +238,12 @@ class Lending(AnyOf):
         self._set_timer()
         while self.core.waiting:
             asking: Any = self.core.waiting.popitem(last=False)[0]
-            asking.fail(self._ended(asking._ref))
+            asking.fail(self._ended(asking.ref))
 
     def _ended(self, ref: object) -> ServerExited:
         return ServerExited(ref, self.closed)
 
     # -- who waits for whom ------------------------------------------------------------------------
-
-    def refusal(self, holder: Holder, ref: object) -> Exception | None:
-        """Return the error of a wait that nobody could ever end; None if somebody can."""
-        return refuse_choice(holder.node, self, ref)
 
     def givers(self) -> Sequence[Any]:
         """Return who can give a worker back, or become one; nobody if one will come by itself."""
@@ -343,7 +268,7 @@ class Lending(AnyOf):
         """Return the seconds by which the start of a missing worker is delayed, if it is."""
         return self.core.restart_in(trio.current_time())
 
-    def told(self) -> str:
+    def _doing(self) -> str:
         """Describe what keeps those who wait waiting."""
         counts, lent = self.core.counts, self.leases.values()
         numbers = {

@@ -163,6 +163,12 @@ class PoolCore:
         self._is_well()  # it has done what it is for
         return self._is_free(worker, now)
 
+    def leaving(self, worker: int, now: float) -> list[Action]:
+        """Take back a worker that is about to die, of which nobody knows whether it served."""
+        if self.workers.get(worker) is State.LENT:
+            self._move(worker, State.LEAVING)
+        return self._settle(now)
+
     # -- what workers do ---------------------------------------------------------------------------
 
     def started(self, worker: int, now: float) -> list[Action]:

@@ -13,6 +13,7 @@ import trio
 from .._behaviour.results import IGNORE
 from .._exits.errors import StartError
 from .._exits.reasons import SHUTDOWN, is_quiet
+from .._exits.remembered import remembered
 from .._process.stopping import kill, stop
 from .._start.start import Start as ChildStart
 from .._start.start import start_and_wait
@@ -117,7 +118,8 @@ class PoolLoop(DynamicLoop):
 
     def _not_started(self, number: int, slot: DelayedSlot, error: StartError) -> None:
         assert self.lending is not None
-        self.lending.not_started(number, error)
+        kept = remembered(error.reason)  # without frames: it would keep the state of the dead
+        self.lending.not_started(number, StartError(kept, slot.child.runs.label))
         self.reports.emit("start_error", slot, error.reason, restart_in=self.lending.restart_in())
 
     def _started(self, number: int, slot: DelayedSlot, worker: Process) -> None:
