@@ -69,6 +69,7 @@ class CacheService(otp.Application):
         "max_client_memory": 64 * 1024 * 1024,
         "export_dir": "",
     }
+    private = ("requirepass",)
 
     def start(self) -> otp.Child[otp.Supervisor]:
         """Describe the top supervisor."""
