@@ -477,6 +477,7 @@ async def test_a_full_server_that_waits_for_itself_is_told_at_once() -> None:
         with pytest.raises(otp.ServerExited) as caught:
             await otp.call(pid, twice)
         assert isinstance(caught.value.reason, otp.CallingSelf)
+        assert "waits for room in its own full mailbox (request" in str(caught.value.reason)
 
 
 @as_process

@@ -159,11 +159,19 @@ class MailboxFull(CallError, trio.WouldBlock):
 
 @public
 class CallingSelf(CallError):
-    """A process called itself and would have waited for ever."""
+    """A process called itself, or waits for room in its own mailbox: it would wait for ever."""
 
-    def __init__(self, server: object, message: object = None, *, shown: object = None) -> None:
-        who = f"{bounded(server)} called itself{_about(message, shown)}"
-        text = f"{who}; share the logic in an undecorated method"
+    def __init__(
+        self,
+        server: object,
+        message: object = None,
+        *,
+        shown: object = None,
+        for_room: bool = False,
+    ) -> None:
+        what = "waits for room in its own full mailbox" if for_room else "called itself"
+        cure = "cast without waiting" if for_room else "share the logic in an undecorated method"
+        text = f"{bounded(server)} {what}{_about(message, shown)}; {cure}"
         super().__init__(text, server, message)
 
 

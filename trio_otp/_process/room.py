@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from trio.lowlevel import cancel_shielded_checkpoint, enable_ki_protection
 
+from .._exits.call_errors import CallingSelf
 from .request import From, new_request
+from .runtime import calling_process
+from .status import shown_request
 
 if TYPE_CHECKING:
     from .process import Process
@@ -52,6 +55,8 @@ async def put_when_room(
         process.mailbox.offer(brings)
         await cancel_shielded_checkpoint()
         return
+    if calling_process() is process:
+        raise CallingSelf(ref, message, shown=shown_request(process), for_room=True)
     request: Any = new_request(process, ref, message, None, RoomRequest)
     request.brings, request.end = brings, end
     await request._wait()
