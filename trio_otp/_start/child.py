@@ -245,9 +245,8 @@ def runnable_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Runnable:
 
 def _spec_of(child: Child[Any]) -> ChildSpec:
     """Fill in the defaults of the options: those of its class, then those of all children."""
-    behaviour = child.runs.behaviour
-    options: dict[str, Any] = {"debug": ()} if behaviour is None else _defaults_of(behaviour)
-    options = {**options, **child.options}
+    behaviour: Any = child.runs.behaviour
+    options = {**({"debug": ()} if behaviour is None else _defaults_of(behaviour)), **child.options}
     if "id" not in options:
         options["id"] = options.get("name") or child.runs.label
     if options["debug"].__class__ is not tuple:
@@ -258,7 +257,7 @@ def _spec_of(child: Child[Any]) -> ChildSpec:
 @lru_cache(maxsize=512)
 def _defaults_of(behaviour: type[Behaviour]) -> dict[str, Any]:
     """Return the options of a class, with what holds for all of its kind; nobody changes them."""
-    options = {"type": behaviour.child_type, **behaviour.child_options}
+    options: dict[str, Any] = {"type": behaviour.child_type, **behaviour.child_options}
     if behaviour.child_type == "supervisor":
         options.setdefault("shutdown", None)
     options["debug"] = tuple(options.get("debug", ()))
