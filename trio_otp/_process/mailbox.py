@@ -21,6 +21,7 @@ import outcome
 import trio
 from trio.lowlevel import (
     Abort,
+    RaiseCancelT,
     cancel_shielded_checkpoint,
     checkpoint,
     current_task,
@@ -79,7 +80,7 @@ class Woken:
 WOKEN: Any = Woken()
 
 
-def stay(_raise_cancel: Callable[[], Any]) -> Abort:
+def stay(_raise_cancel: RaiseCancelT) -> Abort:
     """Keep a cancelled task waiting: only a message, or `wake`, ends its wait."""
     return Abort.FAILED
 
@@ -249,7 +250,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         return deque[Any]()
 
     @enable_ki_protection
-    def unpark(self, _raise_cancel: Callable[[], Any] | None = None) -> Abort:
+    def unpark(self, _raise_cancel: RaiseCancelT | None = None) -> Abort:
         """Forget who waits: it was cancelled."""
         self._waiter = None
         return Abort.SUCCEEDED

@@ -15,6 +15,7 @@ import outcome
 import trio
 from trio.lowlevel import (
     Abort,
+    RaiseCancelT,
     cancel_shielded_checkpoint,
     checkpoint_if_cancelled,
     current_task,
@@ -96,7 +97,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         return f"<From {who!r} {'done' if self._done else 'waiting'}>"
 
     def _wait(
-        self, abort: Callable[[Callable[[], Any]], Abort] | None = None
+        self, abort: Callable[[RaiseCancelT], Abort] | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Put the request into the server's mailbox; return the wait for the answer.
 
@@ -260,7 +261,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._fail(error)
         self._server.mailbox.give_up(self)
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
         """Release the caller, which was cancelled."""
         self._is_given_up()
         self._leave()

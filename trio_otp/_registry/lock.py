@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import outcome
 import trio
-from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from .._exits.call_errors import ServerExited
 from .._process.runtime import runtime
@@ -25,7 +31,7 @@ from .._util.bounded import bounded
 from .table import strict_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Hashable, Iterable
 
 
 class Line:
@@ -96,7 +102,7 @@ class Locks:
         return None
 
     async def _wait(self, line: Line, task: trio.lowlevel.Task) -> None:
-        def abort(_raise_cancel: Callable[[], Any]) -> Abort:
+        def abort(_raise_cancel: RaiseCancelT) -> Abort:
             line.waiting.pop(task, None)
             return Abort.SUCCEEDED
 

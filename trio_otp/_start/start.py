@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import outcome
 import trio
-from trio.lowlevel import Abort, enable_ki_protection, reschedule, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from .._exits.call_errors import CallError
 from .._exits.errors import AlreadyStarted, StartError
@@ -28,8 +34,6 @@ from .._process.wait_edges import enter_wait, leave_wait, set_wait
 from .spec import PLAIN, ChildSpec, Runnable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._process.nursery import OrderedNursery
     from .._process.signals import Monitor
     from .._process.timers import Fifo
@@ -156,7 +160,7 @@ class Start:
             self.done = True
             reschedule(self.task, result)
 
-    def abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
+    def abort(self, _raise_cancel: RaiseCancelT) -> Abort:
         """End the wait of the starter."""
         self.done = True
         return Abort.SUCCEEDED
