@@ -47,7 +47,7 @@ print([type(each).__name__ for each in engine.done(NextState("closed", StateTime
 POOL = """
 from trio_otp._behaviour.backoff import Backoff
 from trio_otp._net.pool_core import Limits, PoolCore
-core = PoolCore(Limits(2, 1, 60.0, Backoff()), lambda: 0.5, lambda worker: True)
+core = PoolCore(Limits(2, 1, 60.0, Backoff()), lambda: 0.5)
 print(core.ask("client", 0.0), core.started(1, 0.0))
 """
 

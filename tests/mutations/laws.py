@@ -1054,14 +1054,6 @@ MUTATIONS = [
         "test_pool.py::test_who_gets_a_worker_that_dies_before_it_runs_gets_another",
     ),
     Mutation(
-        "a worker is lent that is about to die",
-        2,
-        "Lending._is_usable",
-        "self.workers[worker].alive",
-        "True",
-        "test_pool_machine.py::test_a_pool_loses_no_worker",
-    ),
-    Mutation(
         "a worker is lent while it does something for its last client",
         3,
         "Lending.take_back",

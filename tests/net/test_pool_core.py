@@ -10,11 +10,11 @@ from inside import End, Lend, PoolCore, PoolLimits, PoolStart, PoolState, Watch
 import trio_otp as otp
 
 
-def new_core(size: int = 2, overflow: int = 1, idle: float = 60.0, **more: Any) -> PoolCore:
+def new_core(size: int = 2, overflow: int = 1, idle: float = 60.0) -> PoolCore:
     """Make a core whose delays are 1, 2, 4, ... seconds."""
     backoff = otp.Backoff(min_delay=1.0, max_delay=100.0, jitter=0, reset_after=1000.0)
     limits = PoolLimits(size, overflow, idle, backoff)
-    return PoolCore(limits, lambda: 0.5, more.get("usable", lambda _: True))
+    return PoolCore(limits, lambda: 0.5)
 
 
 def with_workers(count: int, **options: Any) -> PoolCore:
@@ -216,18 +216,17 @@ def test_a_busy_worker_that_is_not_through_in_time_is_ended() -> None:
     assert [PoolStart(2)] == core.died(1, 3.0, quiet=False)
 
 
-def test_none_is_lent_that_is_about_to_die() -> None:
-    """The next one is, and the dying one counts until it is dead."""
-    dying: set[int] = set()
-    core = with_workers(2, size=2, overflow=0, usable=lambda worker: worker not in dying)
-    core.give_back(1, 1.0, busy=False)
-    core.give_back(2, 1.0, busy=False)
-    dying |= {2}
+def test_one_that_was_lent_as_it_was_dying_counts_until_it_is_dead() -> None:
+    """Its client, which has seen that, comes first."""
+    core = with_workers(2, size=2, overflow=0)
+    core.ask("a", 1.0)
+    assert [] == core.leaving(2, 2.0)
+    assert [] == core.ask("b", 2.0, first=True)
 
-    assert [Lend(1, "a")] == core.ask("a", 2.0)
-    assert [] == core.ask("b", 2.0)
     assert PoolState.LEAVING is core.workers[2]
+    assert core.may_start_later()
     assert [PoolStart(3)] == core.died(2, 2.0, quiet=True)
+    assert [Lend(3, "b")] == core.started(3, 2.0)
 
 
 def test_a_worker_that_is_given_back_dying_ends_no_row_of_failures() -> None:

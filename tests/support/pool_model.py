@@ -21,9 +21,7 @@ class PoolModel:
     def __init__(self, chance: Random, size: int, overflow: int, idle: float) -> None:
         self.chance = chance
         self.size, self.most, self.idle_timeout = size, size + overflow, idle
-        self.core = PoolCore(
-            PoolLimits(size, overflow, idle, BACKOFF), chance.random, self.is_usable
-        )
+        self.core = PoolCore(PoolLimits(size, overflow, idle, BACKOFF), chance.random)
         self.now = 0.0
         self.line: list[int] = []
         self.starting: set[int] = set()
@@ -31,16 +29,10 @@ class PoolModel:
         self.lent: dict[int, int] = {}  # {worker: client}
         self.busy: set[int] = set()
         self.ending: set[int] = set()
-        self.dying: set[int] = set()  # of any of those: a signal is on its way
-        self.leaving: set[int] = set()  # of those, who have been given back
+        self.leaving: set[int] = set()  # given back as they were dying
         self.clients = 0
         self.served = 0
         self.faults = 0
-
-    def is_usable(self, worker: int) -> bool:
-        """Check whether a worker lives, which the core may ask of those that are idle alone."""
-        assert worker in self.idle
-        return worker not in self.dying
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -74,7 +66,6 @@ class PoolModel:
         worker = self.some(self.lent)
         if worker is not None:
             client = self.lent.pop(worker)
-            self.dying.add(worker)
             self.leaving.add(worker)
             self.carry_out(self.core.leaving(worker, self.now))
             self.line.insert(0, client)
@@ -106,16 +97,11 @@ class PoolModel:
             self.carry_out(self.core.overdue(worker))
             assert worker in self.ending
 
-    def signal(self) -> None:
-        worker = self.some({*self.idle, *self.lent, *self.busy})
-        if worker is not None:
-            self.dying.add(worker)
-
     def die(self) -> None:
         self.ends(quiet=False)
 
     def ends(self, *, quiet: bool = True) -> None:
-        worker = self.some({*self.idle, *self.lent, *self.busy, *self.ending, *self.dying})
+        worker = self.some({*self.idle, *self.lent, *self.busy, *self.ending, *self.leaving})
         if worker is not None:
             self.forget(worker)
             self.carry_out(self.core.died(worker, self.now, quiet=quiet))
@@ -123,7 +109,7 @@ class PoolModel:
     def forget(self, worker: int) -> None:
         self.idle.pop(worker, None)
         self.lent.pop(worker, None)
-        for table in (self.busy, self.ending, self.dying, self.leaving):
+        for table in (self.busy, self.ending, self.leaving):
             table.discard(worker)
 
     def wait(self) -> None:
@@ -138,7 +124,7 @@ class PoolModel:
 
     RULES = (
         ask, ask, ask, leave, give_back, give_back, give_back_busy, lend_in_vain, started, started,
-        not_started, finished, overdue, signal, die, ends, wait,
+        not_started, finished, overdue, die, ends, wait,
     )  # fmt: skip
 
     def some(self, workers: Any) -> Any:
@@ -158,7 +144,6 @@ class PoolModel:
             match action:
                 case Lend(worker, client):
                     assert client == self.line.pop(0), "who asked first is served first"
-                    assert worker not in self.dying
                     del self.idle[worker]
                     self.lent[worker] = client
                     self.served += 1
@@ -178,7 +163,7 @@ class PoolModel:
         self.check()
 
     def total(self) -> int:
-        known = {*self.starting, *self.idle, *self.lent, *self.busy, *self.ending, *self.dying}
+        known = {*self.starting, *self.idle, *self.lent, *self.busy, *self.ending, *self.leaving}
         return len(known)
 
     def running(self) -> int:
@@ -192,14 +177,14 @@ class PoolModel:
         assert len(known) <= self.most
         assert sum(self.core.counts) == len(known)
         assert self.line == list(self.core.waiting)
-        assert not self.line or set(self.idle) <= self.dying
+        assert not (self.line and self.idle)
 
     def calm_down(self) -> None:
         """Let all that is under way end well: everybody is served, and the workers are there."""
         while self.busy:
             self.finished()
         for _ in range(10 * (len(self.line) + self.most) + 100):
-            for worker in sorted({*self.ending, *self.dying}):
+            for worker in sorted({*self.ending, *self.leaving}):
                 self.forget(worker)
                 self.carry_out(self.core.died(worker, self.now, quiet=True))
             while self.starting:

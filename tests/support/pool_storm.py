@@ -189,8 +189,7 @@ class Storm:
         assert len(core.workers) <= most
         assert lending.leases.keys() <= lending.workers.keys() <= core.workers.keys()
         assert len(lending.leases) == DB.status().lent
-        idle = [number for number in core._idle if lending.workers[number].alive]
-        assert not (core.waiting and idle)
+        assert not (core.waiting and core._idle)
 
     async def check_calm(self, size: int, most: int) -> None:
         """Check that all workers can be lent at once, and nothing is kept of what is over."""

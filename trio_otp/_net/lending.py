@@ -6,7 +6,7 @@ nobody waits for anything but a worker, and no message can be late:
 
 * Who waits is woken with the worker in hand. A cancellation that comes after that ends the block,
   which gives the worker back.
-* A worker that dies before its client has run is replaced by another; the client keeps its turn.
+* A worker that is dying when its client runs is replaced by another; the client keeps its turn.
 * When the pool begins to stop, all that wait are told.
 """
 
@@ -69,7 +69,7 @@ class Lending(Line):
         self._process = process  # of the pool
         self.behaviour = spec.child.runs.behaviour  # of the workers; None for plain processes
         self._timer: Timer | None = None
-        self.core = PoolCore(spec.limits, chance, self._is_usable)
+        self.core = PoolCore(spec.limits, chance)
         self.workers: dict[int, Process] = {}
         self.starts: dict[int, ChildStart] = {}  # of those whose init is not over
         self.leases: dict[int, Lease] = {}
@@ -83,9 +83,6 @@ class Lending(Line):
     def process(self) -> Process:
         """The process of the pool."""
         return self._process
-
-    def _is_usable(self, worker: int) -> bool:
-        return self.workers[worker].alive
 
     # -- what clients do ---------------------------------------------------------------------------
 

@@ -100,12 +100,9 @@ class PoolCore:
     Args:
         limits: how many there may be.
         chance: gives numbers from 0 up to 1, for the jitter of the back-off.
-        usable: tells whether a worker that is idle can be lent: none that is about to die.
     """
 
-    def __init__(
-        self, limits: Limits, chance: Callable[[], float], usable: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, limits: Limits, chance: Callable[[], float]) -> None:
         self.limits = limits
         self.workers: dict[int, State] = {}
         self.counts: list[int] = [0] * len(State)  # of the workers in each state
@@ -117,7 +114,6 @@ class PoolCore:
         self._since: dict[int, float] = {}  # {worker: when its start was over}
         self._delays = Delays(limits.backoff)
         self._chance = chance
-        self._usable = usable
         self._stay = 0  # so many workers there have been; fewer than that there are not for long
         self.not_before = -math.inf  # no worker is started before that
         self._trying = False  # the last start has failed
@@ -230,18 +226,11 @@ class PoolCore:
 
     def _lend(self) -> list[Action]:
         actions: list[Action] = []
-        while self.waiting and (worker := self._take_idle()) is not None:
+        while self.waiting and self._idle:
+            worker, _ = self._idle.popitem()
             self._move(worker, State.LENT)
             actions.append(Lend(worker, self.waiting.popitem(last=False)[0]))
         return actions
-
-    def _take_idle(self) -> int | None:
-        while self._idle:
-            worker, _ = self._idle.popitem()
-            if self._usable(worker):
-                return worker
-            self._move(worker, State.LEAVING)  # its death is told soon
-        return None
 
     def _end_idle(self, now: float) -> list[Action]:
         actions: list[Action] = []
