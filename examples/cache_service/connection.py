@@ -125,6 +125,7 @@ class Connection:
                     return
         except _Quit:
             await self._send()
+            await leave(self._stream)
         except (ProtocolError, HttpError) as exc:
             if isinstance(exc, HttpError):
                 self._endpoint.http.tell()
