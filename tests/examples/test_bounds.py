@@ -107,7 +107,9 @@ async def test_idle_client_stays_unless_told_otherwise(autojump_clock: MockClock
         await client.send_all(b"PING\r\n")
         assert b"+PONG\r\n" == await client.receive_some()
         await trio.sleep(80_000)
-        await client.send_all(b"PING\r\n")
+        await client.send_all(b"PI")  # its time begins now
+        await trio.sleep(59)
+        await client.send_all(b"NG\r\n")
         assert b"+PONG\r\n" == await client.receive_some()
 
 

@@ -91,6 +91,20 @@ def test_only_what_is_confirmed_and_alive_is_listed() -> None:
     assert [b"b", b"c"] == sorted(space.scan(0, 10)[1])
 
 
+def test_what_was_removed_takes_no_page() -> None:
+    """A keyspace that was large, and is no more, is listed as if it had never been."""
+    space = Keyspace(0, {}, lambda: 0.0)
+    space.write([Set(b"%d" % n, b"") for n in range(3000)])
+    space.depart()
+    space.settle()
+    assert space.scan(0, 10)[0] > 0
+    space.write([Delete((b"%d" % n,)) for n in range(2999)])
+    space.depart()
+    space.settle()
+
+    assert (0, [b"2999"]) == space.scan(0, 10)
+
+
 async def test_scan_lists_all_keys(redis: Client) -> None:
     """Page by page, with patterns and counts; a cursor is good after the worker has been killed."""
     names = [b"%s:%d" % (kind, n) for kind in (b"user", b"page") for n in range(500)]
