@@ -295,24 +295,32 @@ def test_variables_stand_between_the_file_and_set(
 
 @pytest.mark.usefixtures("safe")
 def test_a_variable_that_is_nearly_one_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It may be meant for somebody else, so the program runs."""
+    """It may be meant for somebody else, so the program runs; a check tells of all others too."""
     monkeypatch.setenv("SAFE_PROT", "8080")
-    assert 0 == cli.main(["run", "cli_safe:Safe", "--env-prefix", "SAFE_"])
-    said = capsys.readouterr().err
-    assert "trio-otp: warning: SAFE_PROT: application 'safe' has no such setting" in said
-    assert "did you mean SAFE_PORT?" in said
+    monkeypatch.setenv("SAFE_SERVICE_HOST", "10.0.0.1")
+    told = "SAFE_PROT: application 'safe' has no such setting; did you mean SAFE_PORT?"
+    words = ["run", "cli_safe:Safe", "--env-prefix", "SAFE_"]
+    assert 0 == cli.main(words)
+    assert [told] == [each.getMessage() for each in caplog.records if "SAFE_" in each.getMessage()]
+    assert "" == capsys.readouterr().err
+    assert 0 == cli.main([*words, "--check-config"])
+    said = capsys.readouterr().err.splitlines()
+    assert f"trio-otp: warning: {told}" == said[0]
+    assert "trio-otp: warning: SAFE_SERVICE_HOST: application 'safe' has no such setting" == said[1]
 
 
 def test_check_config_tells_all_mistakes(
     safe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the file, the variables and the command line, a line each; nothing runs; status 2."""
-    safe.write_text('[safe]\nport = "x"\nprot = 1\n[stroe]\npath = ""\n[store]\npath = 5\n')
+    safe.write_text('[safe]\nport = "x"\nprot = 1\n[stores]\npath = ""\n[store]\npath = 5\n')
     monkeypatch.setenv("SAFE_MAX_OPEN", "many")
     monkeypatch.setenv("SAFE_DEBUG", "perhaps")
-    words = ["--config", str(safe), "--env-prefix", "SAFE", "--set", "limit=x", "--set", "limt=1"]
+    words = ["--config", str(safe), "--env-prefix", "SAFE", "--set", "limit=x", "--set", "limits=1"]
     for check in (["--check-config"], []):  # a program that is to run says the same
         assert 2 == cli.main(["run", "cli_safe:Safe", *words, *check])
         said = capsys.readouterr()
@@ -321,12 +329,12 @@ def test_check_config_tells_all_mistakes(
         expected = [
             f"--config {safe}: [safe] port = 'x': expected a whole number",
             f"--config {safe}: application 'safe' has no setting 'prot'",
-            f"--config {safe}: no application 'stroe'",
+            f"--config {safe}: no application 'stores'",
             f"--config {safe}: [store] path = 5: expected a text",
             "SAFE_DEBUG: debug='perhaps': expected one of true",
             "SAFE_MAX_OPEN: max_open='many': expected a whole number",
             "--set limit: limit='x': expected a number",
-            "--set limt: application 'safe' has no setting 'limt'",
+            "--set limits: application 'safe' has no setting 'limits'",
         ]
         for line, start in zip(lines, expected, strict=True):
             assert line.startswith(f"trio-otp: error: {start}")

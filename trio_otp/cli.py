@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ._application.base import Application
 from ._application.config import check_config
 from ._application.graph import all_of
-from ._application.variables import Given, check_prefix, from_texts, from_variables
+from ._application.variables import Given, check_prefix, from_texts, from_variables, nothing_given
 from ._exits.errors import SpecError
 from ._program.logs import FORMATS, LEVELS
 from ._util.bounded import visible
@@ -93,14 +93,17 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)
-    settings = settings_of(application, given)
+    arguments, variables = settings_of(application, given)
     if given.check_config:
+        for note in variables.unknown:
+            print(f"trio-otp: warning: {visible(note)}", file=sys.stderr)
         print(f"trio-otp: the settings of application {application.name!r} are right")
         return 0
     return run(
         application,
-        environment=settings,
+        environment=arguments.settings,
         config=given.config,
+        env_prefix=given.env_prefix,
         log_level=given.log_level,
         log_format=given.log_format,
         long_schedule=given.long_schedule or None,
@@ -169,8 +172,8 @@ def _applications_in(module: Any) -> str:
     return f"; it has {', '.join(names)}" if names else ""
 
 
-def settings_of(application: type[Application], given: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of variables and of `--set`, and check the file.
+def settings_of(application: type[Application], given: argparse.Namespace) -> tuple[Given, Given]:
+    """Return the settings of `--set` and those of variables, and check these and the file.
 
     Raises:
         UsageError: something is not accepted; it has all that is not.
@@ -178,11 +181,9 @@ def settings_of(application: type[Application], given: argparse.Namespace) -> di
     arguments = from_texts(application, given.set)
     variables = _variables(application, given.env_prefix)
     mistakes = [*_mistakes_in(application, given.config), *variables.mistakes, *arguments.mistakes]
-    for note in variables.unknown:
-        print(f"trio-otp: warning: {visible(note)}", file=sys.stderr)
     if mistakes:
         raise UsageError(*mistakes)
-    return {**variables.settings, **arguments.settings}
+    return arguments, variables
 
 
 def _mistakes_in(application: type[Application], config: str | None) -> list[str]:
@@ -194,11 +195,11 @@ def _mistakes_in(application: type[Application], config: str | None) -> list[str
 
 def _variables(application: type[Application], prefix: str | None) -> Given:
     if prefix is None:
-        return Given({}, [], [])
+        return nothing_given()
     try:
         return from_variables(application, check_prefix(prefix), os.environ)
     except SpecError as exc:
-        return Given({}, [f"--env-prefix: {exc}"], [])
+        return Given({}, [f"--env-prefix: {exc}"], [], [])
 
 
 # -- demo ----------------------------------------------------------------------------------------

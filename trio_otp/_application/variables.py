@@ -30,11 +30,18 @@ class Given(NamedTuple):
         mistakes: a line for each that is not accepted.
         unknown: a line for each variable that has the prefix and is no setting. It may well be
             meant for somebody else: Kubernetes sets `SHOP_SERVICE_HOST` for a service `shop`.
+        similar: those of them that have nearly the name of a setting.
     """
 
     settings: dict[str, Any]
     mistakes: list[str]
     unknown: list[str]
+    similar: list[str]
+
+
+def nothing_given() -> Given:
+    """Return what no texts have given."""
+    return Given({}, [], [], [])
 
 
 def check_prefix(prefix: str) -> str:
@@ -65,22 +72,23 @@ def from_variables(
     application: type[Application], prefix: str, variables: Mapping[str, str]
 ) -> Given:
     """Take settings of an application from variables with a prefix, as of `check_prefix`."""
-    given = Given({}, [], [])
+    given = nothing_given()
     keys = {variable_of(prefix, key): key for key in application.environment}
     for variable in sorted(name for name in variables if name.startswith(prefix)):
         if variable in keys:
             _take(given, application, variable, keys[variable], variables[variable])
         else:
             near = nearest(variable, keys)
-            hint = "" if near is None else f"; did you mean {near}?"
-            what = f"application {application.name!r} has no such setting"
-            given.unknown.append(f"{variable}: {what}{hint}")
+            what = f"{variable}: application {application.name!r} has no such setting"
+            told = what if near is None else f"{what}; did you mean {near}?"
+            given.unknown.append(told)
+            given.similar.extend([] if near is None else [told])
     return given
 
 
 def from_texts(application: type[Application], texts: Iterable[str]) -> Given:
     """Take settings of an application from `key=value`."""
-    given = Given({}, [], [])
+    given = nothing_given()
     for item in texts:
         key, equals, text = item.partition("=")
         if equals:

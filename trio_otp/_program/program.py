@@ -29,7 +29,7 @@ from .._application.explain import explain
 from .._application.graph import all_of
 from .._application.open_application import open_application
 from .._application.starts import check_mode
-from .._application.variables import check_prefix, from_variables
+from .._application.variables import check_prefix, from_variables, nothing_given
 from .._exits.errors import SpecError
 from .._exits.nurseries import OwnNursery
 from .._inspect.dump import dump
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .._application.master import StartType
     from .._application.open_application import OpenApplication
     from .._application.starts import StartMode
+    from .._application.variables import Given
     from .._process.runtime import Runtime
     from .logs import LogFormat, LogLevel
 
@@ -127,10 +128,12 @@ def run(
     check_schedule(long_schedule)
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
-    given = {} if env_prefix is None else _from_variables(cls, env_prefix)
+    given = _from_variables(cls, env_prefix)
     configure_logs(log_level, log_format)
+    for told in given.similar:
+        log.warning("%s", told)
     options = {
-        "environment": {**given, **(environment or {})},
+        "environment": {**given.settings, **(environment or {})},
         "config": config,
         "type": type,
         "mode": mode,
@@ -145,11 +148,13 @@ def run(
         flush_errors()
 
 
-def _from_variables(application: type[Application], prefix: str) -> dict[str, Any]:
+def _from_variables(application: type[Application], prefix: str | None) -> Given:
+    if prefix is None:
+        return nothing_given()
     given = from_variables(application, check_prefix(prefix), os.environ)
     if given.mistakes:
         raise SpecError("\n".join(given.mistakes))
-    return given.settings
+    return given
 
 
 def _end_by(signum: int) -> None:  # pragma: no cover - it ends the program, data and all
