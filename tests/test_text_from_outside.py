@@ -433,6 +433,7 @@ def test_reprs_of_public_records_are_printable() -> None:
 
 
 NUMBERS = {
+    otp.ConnectionCounts,
     otp.Counts,
     otp.MailboxStatistics,
     otp.ExitStatus,

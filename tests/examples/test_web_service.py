@@ -13,7 +13,7 @@ import trio
 from run_kit import program
 
 import trio_otp as otp
-from examples.web_service import Site
+from examples.web_service.app import Site
 
 LIMIT = 30
 
@@ -43,7 +43,7 @@ def port_of(url: str) -> int:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 async def test_requests_that_were_begun_are_answered_when_sigterm_comes() -> None:
     """It ends well, with an answer for each that waits; nobody else is let in."""
-    async with program("examples.web_service:Site", port=0) as site:
+    async with program("examples.web_service.app:Site", port=0) as site:
         port = port_of(await site.read_until("listens on"))
         answers: list[str] = []
 

@@ -1,6 +1,6 @@
 """A web server as a child: Hypercorn, with any ASGI application, under `trio-otp run`.
 
-    trio-otp run examples.web_service:Site --set port=8000
+    trio-otp run examples.web_service.app:Site --set port=8000
 
 Hypercorn takes care of its own connections, so it needs no `otp.ConnectionSupervisor`. What is
 needed is that a stop is a request, not a cancellation: the process traps exits, and hands the

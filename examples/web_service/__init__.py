@@ -1,0 +1,1 @@
+"""A web server as a child: Hypercorn, under `trio-otp run`."""
