@@ -246,7 +246,8 @@ def runnable_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Runnable:
 def _spec_of(child: Child[Any]) -> ChildSpec:
     """Fill in the defaults of the options: those of its class, then those of all children."""
     behaviour: Any = child.runs.behaviour
-    options = {**({"debug": ()} if behaviour is None else _defaults_of(behaviour)), **child.options}
+    options: dict[str, Any] = {"debug": ()} if behaviour is None else _defaults_of(behaviour)
+    options = {**options, **child.options}
     if "id" not in options:
         options["id"] = options.get("name") or child.runs.label
     if options["debug"].__class__ is not tuple:
