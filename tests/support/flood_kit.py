@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 import trio.testing
+from inside import process_of
 
 import trio_otp as otp
 
@@ -80,7 +81,8 @@ async def start_desk(size: int | None, on_full: Any = "reject", *, fill: bool = 
     if fill:
         for number in range(size or 0):
             otp.cast(pid, number)
-    return pid._process.instance
+    desk: Desk = process_of(pid).instance
+    return desk
 
 
 async def open_gate(desk: Desk) -> list[Any]:

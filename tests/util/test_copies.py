@@ -292,6 +292,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "PoolStatus": lambda: otp.PoolStatus(1, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, None),
     "Counts": lambda: otp.Counts(1, 1, 0, 1),
+    "BoundedMailbox": lambda: otp.BoundedMailbox(10, on_full="wait"),
     "MailboxStatistics": lambda: otp.MailboxStatistics(0, float("inf"), 1, 1, 0, 0),
     "Down": lambda: otp.Down(None, "name", otp.NOPROC),  # type: ignore[arg-type]
     "Exit": lambda: otp.Exit(None, otp.Shutdown("why")),
@@ -469,6 +470,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "CallTimeout": lambda: otp.CallTimeout("server", "message", 5.0),
     "ServerExited": lambda: otp.ServerExited("server", CRASH, "message", 1.0),
     "CallingSelf": lambda: otp.CallingSelf("server", "message"),
+    "MailboxFull": lambda: otp.MailboxFull("server", "message", 10, hint="; wait"),
     "DeadlockError": lambda: otp.DeadlockError("server", "message", ["a", "b"]),
     "WrongServer": lambda: otp.WrongServer("ask", "server", "Other"),
     "CallbackFailed": lambda: otp.CallbackFailed("get_state", CRASH),
