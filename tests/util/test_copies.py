@@ -466,7 +466,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "FailedToStartChild": lambda: otp.FailedToStartChild("id", CRASH),
     "CallError": lambda: otp.CallError("text", "server", "message", 1.0),
     "NoProcess": lambda: otp.NoProcess("server", "message"),
-    "CheckoutTimeout": lambda: otp.CheckoutTimeout("db", 5.0, 5.0, doing="; 1 lent"),
+    "CheckoutTimeout": lambda: otp.CheckoutTimeout("db", 5.0, timeout=5.0, doing="; 1 lent"),
     "CallTimeout": lambda: otp.CallTimeout("server", "message", 5.0),
     "ServerExited": lambda: otp.ServerExited("server", CRASH, "message", 1.0),
     "CallingSelf": lambda: otp.CallingSelf("server", "message"),

@@ -127,7 +127,7 @@ class Lending(Line):
         """Return the error of a client whose time is up."""
         self.timeouts += 1
         elapsed = trio.current_time() - asking.since
-        error = CheckoutTimeout(asking.ref, elapsed, asking.timeout, doing=self._doing())
+        error = CheckoutTimeout(asking.ref, elapsed, timeout=asking.timeout, doing=self._doing())
         error.__cause__ = self.last_failure
         return error
 

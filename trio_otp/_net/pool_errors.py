@@ -12,7 +12,7 @@ from .._util.public import public
 class CheckoutTimeout(CallError, TimedOut):
     """No worker of the pool was free in time; what kept the last from starting is the cause."""
 
-    def __init__(self, server: object, elapsed: float, timeout: float, *, doing: str = "") -> None:
+    def __init__(self, server: object, elapsed: float, *, timeout: float, doing: str = "") -> None:
         text = f"no worker of {bounded(server)} was free within {timeout:g} s{doing}"
         super().__init__(text, server, None, elapsed)
         self.reason = TIMEOUT
