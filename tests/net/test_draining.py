@@ -401,3 +401,42 @@ async def test_draining_may_be_cut_before_it_has_begun(autojump_clock: Any) -> N
         assert b"A" == await ask(memory.connect(), b"a")
         nursery.start_soon(cut_later)
     assert 2 == trio.current_time()
+
+
+@pytest.mark.parametrize("how", ["stopped", "cancelled"])
+async def test_a_handler_that_asks_its_own_supervisor_while_it_ends_is_answered(
+    how: str, autojump_clock: Any
+) -> None:
+    """By an error: the supervisor waits for the connection, so it could not answer."""
+    memory = Memory()
+    met: list[type[BaseException]] = []
+
+    async def handler(stream: Any) -> None:
+        await otp.wait_draining()
+        try:
+            await otp.which_children("web")
+        except (otp.DeadlockError, otp.NoProcess) as exc:
+            met.append(type(exc))
+
+    with trio.move_on_after(1):
+        async with otp.open_supervisor([service(handler, opens=memory.open)]) as sup:
+            memory.connect()
+            await until(lambda: connections("web"))
+            if how == "stopped":
+                await end_of(sup)
+            await trio.sleep_forever()
+    assert [otp.DeadlockError if how == "stopped" else otp.NoProcess] == met
+    assert 1 == trio.current_time()
+
+
+async def test_a_handler_may_end_by_an_exit_reason(otp_log: OtpLog) -> None:
+    """A quiet one is no crash."""
+    memory = Memory()
+
+    async def handler(stream: Any) -> None:
+        otp.exit(otp.SHUTDOWN)
+
+    async with otp.open_supervisor([service(handler, opens=memory.open)]):
+        assert b"" == await memory.connect().receive_some()
+        await until(lambda: counts("web") == otp.ConnectionCounts(accepted=1))
+    assert () == otp_log.crashes
