@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import trio_otp as otp
 
 from .endpoint import ENDPOINT, Endpoint, Settings
+from .keyspaces import KEYSPACES, WORKERS
 from .lock import hold_lock
 from .repo import Repo, check_store
-from .worker import KEYSPACES, WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ class CacheService(otp.Application):
         "max_client_memory": 64 * 1024 * 1024,
         "export_dir": "",
     }
-    private = ("requirepass",)
+    private: ClassVar[tuple[str, ...]] = ("requirepass",)
 
     def start(self) -> otp.Child[otp.Supervisor]:
         """Describe the top supervisor."""

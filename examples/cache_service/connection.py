@@ -46,6 +46,8 @@ from .commands import (
     Select,
 )
 from .info import VERSION, describe
+from .keyspaces import execute, export_to, keys, scan
+from .leaving import leave, turn_away
 from .parsing import HttpError, parse
 from .resp import (
     NIL,
@@ -61,7 +63,7 @@ from .resp import (
     mapping,
     simple,
 )
-from .worker import TryAgain, execute, export_to, keys, scan
+from .worker import TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +74,6 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 64 * 1024  # bytes received, and sent, at once
 BATCH: Final = 100  # commands carried out, and replies sent, at once: others have their turn too
-LINGER: Final = 1.0  # seconds a client gets to read why it is turned away
 # What a client may send that has not shown who it is, as in Redis.
 STRANGER: Final = Limits(bulk=16 * 1024, args=10, line=16 * 1024, fault="unauthenticated")
 
@@ -331,22 +332,3 @@ class Connection:
         if root is None:
             return error("ERR EXPORT is off: the service has no export_dir in its environment")
         return await export_to(self._keyspace, root, path)
-
-
-async def turn_away(stream: trio.abc.HalfCloseableStream, why: str) -> None:
-    """Send an error, and leave."""
-    with trio.move_on_after(LINGER):
-        await stream.send_all(error(why))
-    await leave(stream)
-
-
-async def leave(stream: trio.abc.HalfCloseableStream) -> None:
-    """End the connection, leaving the client time to read what was sent.
-
-    A socket that is closed while there is something to receive is reset, and what was sent may
-    be lost with it.
-    """
-    with trio.move_on_after(LINGER):
-        await stream.send_eof()
-        while await stream.receive_some(CHUNK):
-            pass

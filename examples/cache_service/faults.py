@@ -16,9 +16,10 @@ from trio_otp import events
 
 from .endpoint import ENDPOINT
 from .figures import counted, milliseconds
+from .keyspaces import KEYSPACES
 from .load import Session
 from .repo import Repo
-from .worker import KEYSPACES, OutcomeUnknown
+from .worker import OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence

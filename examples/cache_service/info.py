@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import trio_otp as otp
 
+from .keyspaces import facts_of
 from .repo import Repo
-from .worker import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -27,7 +27,6 @@ do. Both ways every reply fits one order of all commands in which no client's ar
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
@@ -49,6 +48,7 @@ from .commands import (
     integer,
 )
 from .key_order import KeyOrder
+from .lifetimes import end_of, is_mortal, living, time_left
 from .resp import NIL, OK, bulk, error
 from .resp import integer as number_reply
 from .store import Delete as Remove
@@ -108,7 +108,7 @@ class Keyspace:
         self._fresh: dict[bytes, Entry | None] = {}
         self._leaving: dict[bytes, Entry | None] = {}
         self._waiting: dict[bytes, Entry | None] = {}
-        self._mortal = OrderedDict.fromkeys(k for k, e in entries.items() if _is_mortal(e))
+        self._mortal = OrderedDict.fromkeys(k for k, e in entries.items() if is_mortal(e))
         self._order = KeyOrder(entries)
         self._frozen = False
         self._hits = self._misses = self._expired = 0
@@ -167,14 +167,14 @@ class Keyspace:
                 found = [self._look_up(key, find, now) for key in keys]
                 return number_reply(sum(entry is not None for entry in found))
             case Ttl(key, unit):
-                return number_reply(_time_left(self._look_up(key, find, now), unit, now))
+                return number_reply(time_left(self._look_up(key, find, now), unit, now))
             case DbSize():
                 return number_reply(self._count(pending=find == self._newest))
             case _:
                 assert_never(command)
 
     def _look_up(self, key: bytes, find: Find, now: float) -> Entry | None:
-        entry = _living(find(key), now)
+        entry = living(find(key), now)
         if entry is None:
             self._misses += 1
         else:
@@ -184,14 +184,14 @@ class Keyspace:
     def _set(self, command: Set, now: float) -> bytes:
         key = command.key
         if command.condition is not None:
-            exists = _living(self._newest(key), now) is not None
+            exists = living(self._newest(key), now) is not None
             if exists is (command.condition == "NX"):
                 return NIL
-        self._waiting[key] = Entry(command.value, _end(command.lifetime, now))
+        self._waiting[key] = Entry(command.value, end_of(command.lifetime, now))
         return OK
 
     def _increment(self, key: bytes, by: int, now: float) -> bytes:
-        entry = _living(self._newest(key), now) or Entry(b"0")
+        entry = living(self._newest(key), now) or Entry(b"0")
         try:
             number = integer(entry.value) + by
         except CommandError as exc:
@@ -202,16 +202,16 @@ class Keyspace:
         return number_reply(number)
 
     def _delete(self, key: bytes, now: float) -> bool:
-        if _living(self._newest(key), now) is None:
+        if living(self._newest(key), now) is None:
             return False
         self._waiting[key] = None
         return True
 
     def _expire(self, key: bytes, lifetime: Lifetime | None, now: float) -> bool:
-        entry = _living(self._newest(key), now)
-        if entry is None or (lifetime is None and not _is_mortal(entry)):
+        entry = living(self._newest(key), now)
+        if entry is None or (lifetime is None and not is_mortal(entry)):
             return False
-        self._waiting[key] = _living(Entry(entry.value, _end(lifetime, now)), now)
+        self._waiting[key] = living(Entry(entry.value, end_of(lifetime, now)), now)
         return True
 
     def _count(self, *, pending: bool) -> int:
@@ -235,7 +235,7 @@ class Keyspace:
         """List some of the keys of confirmed entries; see `KeyOrder.page`."""
         now = self._clock()
         following, keys = self._order.page(cursor, count)
-        return following, [key for key in keys if _living(self._confirmed(key), now) is not None]
+        return following, [key for key in keys if living(self._confirmed(key), now) is not None]
 
     def facts(self) -> Facts:
         """Count what is confirmed."""
@@ -282,7 +282,7 @@ class Keyspace:
         else:
             self._fresh.pop(key, None)
             _put(self._settled, key, entry)
-        if entry is not None and _is_mortal(entry):
+        if entry is not None and is_mortal(entry):
             self._mortal[key] = None
         else:
             self._mortal.pop(key, None)
@@ -307,7 +307,7 @@ class Keyspace:
     def _sweep_key(self, key: bytes, now: float) -> bool:
         self._mortal.move_to_end(key)
         pending = key in self._waiting or key in self._leaving
-        if pending or _living(self._confirmed(key), now) is not None:
+        if pending or living(self._confirmed(key), now) is not None:
             return False
         self._waiting[key] = None
         self._expired += 1
@@ -349,27 +349,3 @@ def _put(entries: dict[bytes, Entry], key: bytes, entry: Entry | None) -> None:
         entries.pop(key, None)
     else:
         entries[key] = entry
-
-
-def _is_mortal(entry: Entry) -> bool:
-    return entry.expires_at is not None
-
-
-def _living(entry: Entry | None, now: float) -> Entry | None:
-    if entry is None or entry.expires_at is None or entry.expires_at > now:
-        return entry
-    return None
-
-
-def _end(lifetime: Lifetime | None, now: float) -> float | None:
-    if lifetime is None:
-        return None
-    return lifetime.seconds if lifetime.absolute else now + lifetime.seconds
-
-
-def _time_left(entry: Entry | None, unit: int, now: float) -> int:
-    if entry is None:
-        return -2
-    if entry.expires_at is None:
-        return -1
-    return math.floor((entry.expires_at - now) * unit + 0.5)

@@ -108,11 +108,8 @@ class RequestParser:
     @property
     def held(self) -> int:
         """The bytes that are kept of a command that is not complete, 0 if there is none."""
-        unparsed = len(self._buffer) - self._at
-        if not self._missing:
-            return unparsed
-        parsed = self._size - (self._body or 0)
-        return unparsed + parsed + (1 + len(self._args)) * ARGUMENT_COST
+        parsed = self._size - (self._body or 0) + (1 + len(self._args)) * ARGUMENT_COST
+        return len(self._buffer) - self._at + (parsed if self._missing else 0)
 
     def __iter__(self) -> Iterator[list[bytes]]:
         while (command := self.next_command()) is not None:
@@ -212,22 +209,21 @@ class RequestParser:
     def _start_command(self, line: bytes) -> None:
         count = _number(line[1:])
         if count is None or count > self.limits.args:
-            self._fail(f"{self._fault_of(count)} multibulk length")
+            self._fail(f"{'invalid' if count is None else self.limits.fault} multibulk length")
         self._missing = max(count, 0)  # as in Redis, an empty or a null array is no command
 
     def _start_argument(self, line: bytes) -> None:
         if not line.startswith(b"$"):
             self._fail(f"expected '$', got '{_shown(line)}'")
         length = _number(line[1:])
-        if length is None or not 0 <= length <= self.limits.bulk:
-            self._fail(f"{self._fault_of(length)} bulk length")
+        if length is None or length < 0:
+            self._fail("invalid bulk length")
+        if length > self.limits.bulk:
+            self._fail(f"{self.limits.fault} bulk length")
         self._size += length
         if self._size > self.limits.command:
             self._fail("too big command")
         self._body = length
-
-    def _fault_of(self, number: int | None) -> str:
-        return "invalid" if number is None or number < 0 else self.limits.fault
 
     def _take_argument(self, length: int) -> bool:
         end = self._at + length

@@ -25,10 +25,10 @@ from examples.cache_service.data import records
 from examples.cache_service.demo import free_port
 from examples.cache_service.faults import FAULTS, recovery
 from examples.cache_service.folding import folded_logs
+from examples.cache_service.keyspaces import KEYSPACES
 from examples.cache_service.screen import Screen
 from examples.cache_service.show import demonstrate
 from examples.cache_service.stage import Stage
-from examples.cache_service.worker import KEYSPACES
 from trio_otp import cli
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from worker_kit import until
 
 import trio_otp as otp
 from examples.cache_service.client import ReplyError, connect
+from examples.cache_service.keyspaces import KEYSPACES, WORKERS
 from examples.cache_service.repo import Repo
-from examples.cache_service.worker import KEYSPACES, WORKERS
 
 if TYPE_CHECKING:
     from pathlib import Path

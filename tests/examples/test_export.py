@@ -14,7 +14,8 @@ from examples.cache_service import export
 from examples.cache_service.app import CacheService
 from examples.cache_service.client import ReplyError
 from examples.cache_service.commands import Set
-from examples.cache_service.worker import TryAgain, execute, export_to
+from examples.cache_service.keyspaces import execute, export_to
+from examples.cache_service.worker import TryAgain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from examples.cache_service.client import ReplyError
 from examples.cache_service.commands import Delete, Set
 from examples.cache_service.key_order import MOST, PLACES, KeyOrder
 from examples.cache_service.keyspace import Keyspace
-from examples.cache_service.worker import PAGE
+from examples.cache_service.keyspaces import PAGE
 
 if TYPE_CHECKING:
     from conftest import Service

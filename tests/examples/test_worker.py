@@ -14,15 +14,9 @@ from worker_kit import NAME, OK, Outcomes, execute_at_last, kill, until, wait_fo
 import trio_otp as otp
 from examples.cache_service.app import TOP
 from examples.cache_service.commands import Get, Increment, Lifetime, Set
+from examples.cache_service.keyspaces import KEYSPACES, UNKNOWN, WORKERS, execute
 from examples.cache_service.repo import Repo
-from examples.cache_service.worker import (
-    KEYSPACES,
-    UNKNOWN,
-    WORKERS,
-    CacheWorker,
-    TryAgain,
-    execute,
-)
+from examples.cache_service.worker import CacheWorker, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,10 @@ import trio.testing
 
 import trio_otp as otp
 from examples.cache_service.commands import Increment
+from examples.cache_service.keyspaces import KEYSPACES, execute
 from examples.cache_service.repo import Repo
 from examples.cache_service.store import Entry
-from examples.cache_service.worker import KEYSPACES, CacheWorker, TryAgain, execute
+from examples.cache_service.worker import CacheWorker, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,10 @@ import trio_otp as otp
 from examples.cache_service.app import CacheService
 from examples.cache_service.client import Client, Reply
 from examples.cache_service.commands import Get, Ping, Set
+from examples.cache_service.keyspaces import KEYSPACES, execute
 from examples.cache_service.repo import Repo, Stats
 from examples.cache_service.store import Entry, Put
-from examples.cache_service.worker import KEYSPACES, CacheWorker, execute
+from examples.cache_service.worker import CacheWorker
 
 if TYPE_CHECKING:
     from examples.cache_service.commands import KeyCommand
