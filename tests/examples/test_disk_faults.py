@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import trio
-from service_process import OsProcess
+from service_process import ROOT, OsProcess
 from worker_kit import until
 
 import trio_otp as otp
@@ -195,6 +196,17 @@ async def store(redis: Client, number: int) -> Reply:
     return reply
 
 
+STORE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from examples.cache_service.store import Put, Store
+store = Store.open(Path("cache.db"))
+store.apply([Put(0, b"k", b"old")])
+store.close()
+"""
+
+
 def can_mount() -> bool:
     """Check whether a user of this machine may mount a small disk of its own, as on most Linux."""
     command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
@@ -203,18 +215,25 @@ def can_mount() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def on_small_disk(disk: Path, before: str) -> OsProcess:
+    """Make a service that has two megabytes, in memory, which nobody else sees."""
+    script = f'mount -t tmpfs -o size=2m none {disk} && cd {disk} && {before}; cd {ROOT}; exec "$@"'
+    wrapper = ["unshare", "-rm", "sh", "-c", script, "sh"]
+    return OsProcess(disk / "cache.db", wrapper=wrapper)
+
+
+async def remove_ballast(service: OsProcess) -> None:
+    """Make room on the disk of the service."""
+    await trio.Path(f"/proc/{service.process.pid}/root{service.path.parent}/ballast").unlink()
+
+
 if can_mount():
 
     async def test_disk_that_is_full(tmp_path: Path) -> None:
-        """Writes are refused with MISCONF, reads are served; with room again writes are stored.
-
-        The disk is a real one of two megabytes, in memory, which only the service sees.
-        """
+        """Writes are refused with MISCONF, reads are served; with room again writes are stored."""
         disk = tmp_path / "disk"
         await trio.Path(disk).mkdir()
-        script = f"mount -t tmpfs -o size=2m none {disk} && head -c 1m /dev/zero > {disk}/ballast"
-        wrapper = ["unshare", "-rm", "sh", "-c", f'{script} && exec "$@"', "sh"]
-        service = OsProcess(disk / "cache.db", wrapper=wrapper)
+        service = on_small_disk(disk, "head -c 1m /dev/zero > ballast")
         service.log = tmp_path / "service.log"
         with trio.fail_after(60):
             async with service, await connect(service.port) as redis:
@@ -229,7 +248,7 @@ if can_mount():
                 )
                 assert ("err", "ok") == await persistence(redis)
 
-                await trio.Path(f"/proc/{service.process.pid}/root{disk}/ballast").unlink()
+                await remove_ballast(service)
                 assert await store(redis, stored) == "OK"
                 assert [stored + 1] == await redis.ask_all([("DBSIZE",)])
                 assert ("ok", "ok") == await persistence(redis)
@@ -238,6 +257,27 @@ if can_mount():
         log = await trio.Path(service.log).read_text()
         assert 1 == log.count("clients are told MISCONF")
         assert 1 == log.count("no more errors writing keyspace 0")
+        assert "Traceback" not in log
+
+    async def test_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
+        """The service starts all the same and tells what is wrong, until there is room."""
+        disk = tmp_path / "disk"
+        await trio.Path(disk).mkdir()
+        fill = "cat /dev/zero > ballast"
+        service = on_small_disk(disk, f"{sys.executable} -c '{STORE}' {ROOT} 2>log; {fill} 2>>log")
+        service.log = tmp_path / "service.log"
+        with trio.fail_after(60):
+            async with service, await connect(service.port) as redis:
+                for command in (("GET", "k"), ("SET", "k", "v")):
+                    [reply] = await redis.ask_all([command])
+                    assert isinstance(reply, ReplyError)
+                    assert reply.code == "MISCONF"
+                assert ("ok", "err") == await persistence(redis)
+                await remove_ballast(service)
+                await until_answered(redis, "GET", "k")
+                assert [b"old", "OK"] == await redis.ask_all([("GET", "k"), ("SET", "k", "new")])
+        log = await trio.Path(service.log).read_text()
+        assert 1 == log.count("clients are told MISCONF")
         assert "Traceback" not in log
 
 
