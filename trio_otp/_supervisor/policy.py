@@ -269,6 +269,8 @@ class Policy:
 
     def _due(self, entry: ChildEntry, group: list[ChildEntry], now: float) -> float | None:
         """Return when a group may be restarted; None if at once."""
+        if entry.delays is None and len(group) == 1:
+            return None  # most are so, and it has nobody to wait for
         times = [other.wait.due for other in group if other.wait is not None]
         if entry.delays is not None:
             times.append(now + entry.delays.next(self.chance))
