@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-    from .commands import KeyspaceCommand, SessionCommand
+    from .commands import Command, KeyspaceCommand, SessionCommand
     from .endpoint import Endpoint
 
 CHUNK: Final = 64 * 1024  # bytes received, and sent, at once
@@ -188,7 +188,13 @@ class Connection:
         count = 0
         for request in self._parser:
             count += 1
-            await self._answer_one(request)
+            command = self._read(request)
+            if isinstance(command, KeyCommand):
+                self._batch.append(command)
+                if len(self._batch) >= BATCH:
+                    await self._finish_batch()
+            else:
+                await self._answer_alone(command)
         if self._batch:
             await self._finish_batch()
         await self._send()
@@ -196,23 +202,15 @@ class Connection:
         if self._authenticated and (count or not was_waiting):
             self._since = trio.current_time()
 
-    async def _answer_one(self, request: list[bytes]) -> None:
+    def _read(self, request: list[bytes]) -> Command | CommandError:
         try:
-            command = parse(request, authenticated=self._authenticated)
+            return parse(request, authenticated=self._authenticated)
         except HttpError:
             raise
         except CommandError as exc:
-            await self._finish_batch()
-            self._replies.append(error(str(exc)))
-            return
-        if isinstance(command, KeyCommand):
-            self._batch.append(command)
-            if len(self._batch) >= BATCH:
-                await self._finish_batch()
-        else:
-            await self._answer_alone(command)
+            return exc
 
-    async def _answer_alone(self, command: SessionCommand | KeyspaceCommand) -> None:
+    async def _answer_alone(self, command: SessionCommand | KeyspaceCommand | CommandError) -> None:
         if self._batch:
             await self._finish_batch()
         self._replies.append(await self._reply(command))
@@ -236,8 +234,10 @@ class Connection:
             if batch or len(self._replies) >= BATCH:
                 await self._send()
 
-    async def _reply(self, command: SessionCommand | KeyspaceCommand) -> bytes:
+    async def _reply(self, command: SessionCommand | KeyspaceCommand | CommandError) -> bytes:
         match command:
+            case CommandError():
+                return error(str(command))
             case Ping(None):
                 return simple("PONG")
             case Ping(message) | Echo(message):
