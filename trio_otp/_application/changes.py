@@ -54,7 +54,7 @@ def change_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
     )
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     """Compare two settings; True and 1 are different, and so is what cannot be compared."""
     try:
         return one is other or (type(one) is type(other) and bool(one == other))

@@ -136,7 +136,7 @@ def _fitting(
             mistakes.append(f"[{name}] {key} = {shown}: expected {exc}")
 
 
-def fit(default: Any, value: Any) -> Any:
+def fit(default: object, value: object) -> Any:
     """Return a value as the type of a default; a list may stand for a tuple, a str for a path.
 
     Raises:

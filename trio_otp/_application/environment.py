@@ -65,7 +65,7 @@ class Environment(Mapping[str, Any]):
         """Take the arguments of a start; they last until the application ends."""
         self._given = dict(arguments)
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: str, value: object) -> None:
         """Set a value for the rest of the run; the later of it and an argument counts."""
         self._given.pop(key, None)
         self._put[key] = value

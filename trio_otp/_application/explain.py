@@ -45,7 +45,7 @@ def _lines(error: ApplicationStartError | ApplicationExited) -> Iterator[str]:
     yield from _where(error.__cause__ or error.reason)
 
 
-def _reason(reason: Any) -> str:
+def _reason(reason: object) -> str:
     """Return the way to the innermost reason, and that in full."""
     match reason:
         case Shutdown(detail=FailedToStartChild() as failed):
@@ -69,7 +69,7 @@ def _shortened(text: str) -> str:
     return text if len(text) < 1000 else text[:1000] + "..."
 
 
-def _where(reason: Any) -> Iterator[str]:
+def _where(reason: object) -> Iterator[str]:
     """Return the innermost line of a user's code that a crash went through."""
     crash = _crash(reason)
     if crash is None:
@@ -80,7 +80,7 @@ def _where(reason: Any) -> Iterator[str]:
         yield f"  raised in {frame.name}, {frame.filename}:{frame.lineno}: {frame.line}"
 
 
-def _crash(reason: Any) -> BaseException | None:
+def _crash(reason: object) -> BaseException | None:
     match reason:
         case Shutdown(detail=FailedToStartChild() as failed):
             return _crash(failed.reason)

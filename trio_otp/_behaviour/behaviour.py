@@ -123,7 +123,7 @@ class Behaviour(ShowsStatus):
             self.__class__ = old
             raise
 
-    def _sys_code_changed(self, result: Any) -> None:
+    def _sys_code_changed(self, result: object) -> None:
         """Take what `code_change` returned."""
         if result is not None:
             raise BadReturn("code_change", result, "None; it changes the instance in place")
@@ -134,7 +134,7 @@ async def finish(result: Any) -> Any:
     return await result if result.__class__ is CoroutineType else result
 
 
-def check_successor(old: type[Any], new: Any) -> None:
+def check_successor(old: type[Any], new: object) -> None:
     """Refuse a class that cannot take over from another: its loop must be the same."""
     shown = bounded(new)
     is_behaviour = isinstance(new, type) and issubclass(new, Behaviour)

@@ -60,13 +60,13 @@ def check_options(options: Mapping[str, Any], known: Collection[str]) -> None:
 
 
 def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
-    def check(key: str, value: Any) -> None:
+    def check(key: str, value: object) -> None:
         check_choice(key, value, choices, error=SpecError)
 
     return check
 
 
-def _check_shutdown(key: str, value: Any) -> None:
+def _check_shutdown(key: str, value: object) -> None:
     if value is None or value == "brutal_kill":
         return
     if not is_seconds(value):
@@ -74,22 +74,22 @@ def _check_shutdown(key: str, value: Any) -> None:
         raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
 
 
-def _check_bool(key: str, value: Any) -> None:
+def _check_bool(key: str, value: object) -> None:
     check_flag(key, value, error=SpecError)
 
 
-def _check_init_timeout(key: str, value: Any) -> None:
+def _check_init_timeout(key: str, value: object) -> None:
     try:
         check_timeout(key, value)
     except ValueError as exc:
         raise SpecError(str(exc)) from None
 
 
-def _check_debug(_: str, value: Any) -> None:
+def _check_debug(_: str, value: object) -> None:
     check_debug(value)
 
 
-def _check_backoff(key: str, value: Any) -> None:
+def _check_backoff(key: str, value: object) -> None:
     if value is None or value == "supervisor":
         return
     from .backoff import Backoff  # noqa: PLC0415 - few programs have one
@@ -99,24 +99,24 @@ def _check_backoff(key: str, value: Any) -> None:
         raise SpecError(f"{key}={bounded(value)}: expected {accepted}")
 
 
-def _check_mailbox(_: str, value: Any) -> None:
+def _check_mailbox(_: str, value: object) -> None:
     check_bound(value, error=SpecError)
 
 
-def _check_id(key: str, value: Any) -> None:
+def _check_id(key: str, value: object) -> None:
     if value is None:
         raise SpecError(f"{key}=None: expected any other hashable value; leave it out for the name")
     _check_hash(key, value)
 
 
-def _check_hash(key: str, value: Any) -> None:
+def _check_hash(key: str, value: object) -> None:
     try:
         hash(value)
     except TypeError:
         raise SpecError(f"{key}={bounded(value)}: expected any hashable value") from None
 
 
-def _check_name(key: str, value: Any) -> None:
+def _check_name(key: str, value: object) -> None:
     if value is not None:
         check_name(value)
         _check_hash(key, value)

@@ -85,7 +85,7 @@ def check_members(cls: type[Any], members: dict[str, Any], marks: Collection[str
             _check_returns(cls, name, member)
 
 
-def check_method(function: Any, decorator: str) -> None:
+def check_method(function: object, decorator: str) -> None:
     """Refuse what a decorator cannot make a message of.
 
     Args:
@@ -106,7 +106,7 @@ def check_method(function: Any, decorator: str) -> None:
         raise TypeError(f"{what}: it is {kind}; {_EXPECTED}")
 
 
-def _check_name(cls: type[Any], name: str, member: Any) -> None:
+def _check_name(cls: type[Any], name: str, member: object) -> None:
     """Refuse a name by which the library would find the method in the place of its own."""
     base = _of_library(cls, name)
     decorated = f"{cls.__name__}.{name}: a method with a decorator"
@@ -118,7 +118,7 @@ def _check_name(cls: type[Any], name: str, member: Any) -> None:
         raise SpecError(f"{decorated} needs another name; {name!r} is an attribute of each client")
 
 
-def _check_returns(cls: type[Any], name: str, member: Any) -> None:
+def _check_returns(cls: type[Any], name: str, member: object) -> None:
     function = getattr(member, "function", member)
     kind = generator_kind(getattr(function, "__func__", function))  # of a static or class method
     what = f"{cls.__name__}.{name}"

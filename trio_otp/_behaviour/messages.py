@@ -98,7 +98,7 @@ def shown_message_of(message: Any, shown: Any) -> str | None:
     return f"{kinds.get(message.__class__, '')}{bounded(shown, 195)}"
 
 
-def as_log(log: Any) -> tuple[Any, ...]:
+def as_log(log: object) -> tuple[Any, ...]:
     """Return what `format_status` gives in place of the events as a tuple."""
     return tuple(cast("list[Any]", log)) if isinstance(log, tuple | list) else (log,)
 
@@ -121,7 +121,7 @@ def client_place(message: Any) -> str | None:
     return place_of(message._task) if waits else None
 
 
-def log_unexpected(process: Process, message: Any) -> None:
+def log_unexpected(process: Process, message: object) -> None:
     """Log a message that nobody handles."""
     shown = NOT_SHOWN if takes_status(process.instance) else message
     text = f"{process.pid!r} got an unexpected message: {bounded(shown)}"

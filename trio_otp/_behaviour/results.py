@@ -86,7 +86,7 @@ InfoResult: TypeAlias = NoReply | Stop | None  # also of `handle_continue`
 _ANSWERS: Final[Any] = (Reply, Stop, NoReply)
 
 
-def is_value(request: Any, result: Any) -> bool:
+def is_value(request: object, result: object) -> bool:
     """Check whether what the handler of a call returned is the bare value of its reply."""
     return getattr(request, "gives_value", False) is True and not isinstance(result, _ANSWERS)
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class Stopping(Internal, Exception):
     """Carries a Stop out of the loop."""
 
-    def __init__(self, reason: object, from_: From[Any] | None = None, reply: Any = UNSET) -> None:
+    def __init__(
+        self, reason: object, from_: From[Any] | None = None, reply: object = UNSET
+    ) -> None:
         super().__init__(reason)
         self.reason = as_reason(reason)
         self.from_ = from_

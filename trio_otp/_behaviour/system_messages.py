@@ -107,7 +107,7 @@ async def _take_what_is_for(host: Host) -> Any:
     """Take the oldest message that also a suspended process handles."""
     mailbox = host.process.mailbox
 
-    def is_wanted(message: Any) -> bool:
+    def is_wanted(message: object) -> bool:
         if isinstance(message, Exit):
             return host.is_stop_message(message)
         return isinstance(message, SystemCall | Terminate)

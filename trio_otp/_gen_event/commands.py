@@ -46,10 +46,10 @@ class Manager(Protocol):
     async def swap(self, old: HandlerKey, reason: object, new: HandlerEntry, *, sup: bool) -> None:
         """Put a handler in place of another."""
 
-    async def ask(self, key: HandlerKey, request: Any, from_: From[Any]) -> Any:
+    async def ask(self, key: HandlerKey, request: object, from_: From[Any]) -> Any:
         """Return the answer of a handler."""
 
-    async def tell_all(self, callback: str, message: Any) -> None:
+    async def tell_all(self, callback: str, message: object) -> None:
         """Run a callback of all handlers."""
 
 

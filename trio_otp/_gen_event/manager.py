@@ -246,7 +246,7 @@ class EventManager(GenServer):
         await self._crash(entry, reason)
         raise HandlerCrashed(entry.key, reason)
 
-    async def _answer(self, entry: HandlerEntry, request: Any, from_: From[Any]) -> Ran:
+    async def _answer(self, entry: HandlerEntry, request: object, from_: From[Any]) -> Ran:
         if not isinstance(request, Handled):
             return await self.attempt(entry.handler.handle_call, request)
         ran = await self.attempt(request.run, entry.handler, from_)
@@ -254,7 +254,7 @@ class EventManager(GenServer):
             return Returned(Reply(ran.value))
         return ran
 
-    async def _let_go(self, entry: HandlerEntry, result: Any) -> None:
+    async def _let_go(self, entry: HandlerEntry, result: object) -> None:
         """Do what a handler asks for that wants to leave."""
         if isinstance(result, SwapHandler):
             await self._give_place(entry, result)

@@ -54,14 +54,14 @@ class HandlerTable:
         """List what the handlers are called."""
         return [entry.key for entry in self._entries]
 
-    def find(self, kind: type[Any], id: Any) -> HandlerEntry | None:
+    def find(self, kind: type[Any], id: object) -> HandlerEntry | None:
         """Return the newest handler of a class with an id, None if there is none."""
         for entry in self._entries:
             if type(entry.handler) is kind and _same(entry.id, id):
                 return entry
         return None
 
-    def owned_by(self, pid: Any) -> list[HandlerEntry]:
+    def owned_by(self, pid: object) -> list[HandlerEntry]:
         """List the handlers that the process with a pid supervises."""
         owned = (entry for entry in self._entries if entry.owner is not None)
         return [entry for entry in owned if entry.owner.pid is pid]
@@ -84,7 +84,7 @@ class HandlerTable:
         self._entries.remove(entry)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     if one is None or other is None:
         return one is other
     return bool(one == other)

@@ -24,7 +24,7 @@ class Client(Handle):
 
     __slots__ = ("__dict__", "_class", "_timeout", "ref")
 
-    def __init__(self, server_class: type[Any], ref: Ref, timeout: Any) -> None:
+    def __init__(self, server_class: type[Any], ref: Ref, timeout: object) -> None:
         check_reference(ref)
         if timeout is not OWN:
             check_timeout("timeout", timeout)
@@ -47,7 +47,7 @@ class Client(Handle):
         return f"<client of {self._class.__name__} at {self.ref!r}{shown_limit(self._timeout)}>"
 
 
-def shown_limit(timeout: Any) -> str:
+def shown_limit(timeout: object) -> str:
     """Return what the repr of a client tells of its time-out."""
     return "" if timeout is OWN else f" timeout={timeout!r}"
 
@@ -71,7 +71,7 @@ def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> Attrib
     return AttributeError(text)
 
 
-def is_sent(method: Any) -> bool:
+def is_sent(method: object) -> bool:
     """Check whether it is a decorated method, which can be bound to a server and then sent.
 
     To ask with a protocol would take longer than to call the method.

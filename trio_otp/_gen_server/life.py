@@ -56,7 +56,7 @@ class Life(ABC):
         self.instance: Any = None
 
     @abstractmethod
-    def _begin(self, result: Any) -> None:
+    def _begin(self, result: object) -> None:
         """Carry out what an init that went well returned."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class Life(ABC):
         """Run the body of the process; what it returns is to be done at the end of its task."""
         return self._live(make)
 
-    async def enter(self, result: Any) -> None:
+    async def enter(self, result: object) -> None:
         """Go on as the body of a process that runs already; `result` is as of init."""
         self._begin(result)
         await self._live(None)

@@ -41,7 +41,7 @@ class ServerLoop(MessageLoop):
 
     __slots__ = ()
 
-    def _begin(self, result: Any) -> None:
+    def _begin(self, result: object) -> None:
         """Carry out what init returned."""
         if result is not None:
             self._carry_on("init", result, "None, NoReply(), Stop(reason) or IGNORE")
@@ -118,7 +118,7 @@ class ServerLoop(MessageLoop):
         if value is not result and (result.continue_ is not None or result.timeout is not None):
             self._go_on(result)
 
-    def _carry_on(self, callback: str, result: Any, accepted: str = _GO_ON) -> None:
+    def _carry_on(self, callback: str, result: object, accepted: str = _GO_ON) -> None:
         """Do what a callback that answers nobody returned."""
         if isinstance(result, NoReply):
             self._go_on(result)
@@ -145,7 +145,7 @@ class ServerLoop(MessageLoop):
             return "cast", message.message
         return ("continue", message.token) if kind is Continue else ("info", message)
 
-    def _tell(self, debug: Debug, message: Any) -> None:
+    def _tell(self, debug: Debug, message: object) -> None:
         """Report a message in hand to the watchers."""
         kind, content = self._told_as(message)
         if kind == "call":

@@ -58,7 +58,7 @@ class MessageLoop(Life):
         self._until = 0.0
 
     @abstractmethod
-    def _handle(self, message: Any) -> Coroutine[Any, Any, Any] | None:
+    def _handle(self, message: object) -> Coroutine[Any, Any, Any] | None:
         """Call the callback of a message, and do what it returned.
 
         Returns:
@@ -66,7 +66,7 @@ class MessageLoop(Life):
         """
 
     @abstractmethod
-    def _done(self, message: Any, result: Any) -> None:
+    def _done(self, message: object, result: object) -> None:
         """Do what the callback of a message returned."""
 
     def go_on(self) -> Coroutine[Any, Any, Any]:
@@ -140,7 +140,7 @@ class MessageLoop(Life):
             # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 
-    async def _sort(self, message: Any) -> Any:
+    async def _sort(self, message: object) -> Any:
         """Do what is for the loop itself; return what is for a callback, else UNSET."""
         process = self.process
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:

@@ -36,7 +36,7 @@ class Method(Protocol):
     raises: tuple[type[Exception], ...]
     skip_abandoned: bool  # whether a call is left unhandled once its caller has given up
 
-    def function_of(self, server: Any) -> Callable[..., Any]:
+    def function_of(self, server: object) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
         raise NotImplementedError  # of a protocol: it only says what there has to be
 

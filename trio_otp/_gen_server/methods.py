@@ -89,7 +89,7 @@ class _Method(Handle):
     def __reduce_ex__(self, _: object) -> Any:
         return getattr, (self.owner, self.name)  # by name, as a function
 
-    def bind(self, ref: Ref, *, timeout: Any = UNSET) -> Callable[..., Any]:
+    def bind(self, ref: Ref, *, timeout: object = UNSET) -> Callable[..., Any]:
         """Return the method with the server filled in, and a limit in the place of its own."""
         raise NotImplementedError  # a call waits for its answer, a cast does not
 
@@ -120,7 +120,7 @@ class _Method(Handle):
             raise self._explained(exc, ref, args, kwargs) from None
 
     def _explained(
-        self, error: TypeError, ref: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, error: TypeError, ref: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> TypeError:
         with suppress(Exception):
             if find_living(ref) is not None:
@@ -132,7 +132,7 @@ class _Method(Handle):
         line = f"{self.owner.__name__}.{self.name}(ref, {', '.join(shown)})"
         return TypeError(f"{error}; on the class the server comes first: write {line}")
 
-    def function_of(self, server: Any) -> Callable[..., Any]:
+    def function_of(self, server: object) -> Callable[..., Any]:
         """Find the function by name on the class of the server, so that overrides work."""
         found: Any = getattr(server.__class__, self.name)
         function: Callable[..., Any] = found.function if isinstance(found, _Method) else found
@@ -200,7 +200,7 @@ class CallMethod(_Method, Generic[P, R]):
 
     else:
 
-        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+        def __call__(self, ref: object = UNSET, /, *args: object, **kwargs: object) -> Any:
             """Send the call and wait for the answer; raises as `otp.call`, and `WrongServer`."""
             if ref is UNSET:
                 raise self.without_server()
@@ -265,13 +265,13 @@ class CastMethod(_Method, Generic[P]):
 
     else:
 
-        def __call__(self, ref: Any = UNSET, /, *args: Any, **kwargs: Any) -> Any:
+        def __call__(self, ref: object = UNSET, /, *args: object, **kwargs: object) -> Any:
             """Send the cast; it never blocks. Raises `WrongServer`, and TypeError as a call."""
             if ref is UNSET:
                 raise self.without_server()
             return self._send(ref, args, kwargs)
 
-    def bind(self, ref: Ref, *, timeout: Any = UNSET) -> Callable[..., Any]:
+    def bind(self, ref: Ref, *, timeout: object = UNSET) -> Callable[..., Any]:
         """Return the method with the server filled in; nobody waits, so there is no limit."""
         send = self._send
 

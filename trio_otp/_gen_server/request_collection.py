@@ -215,7 +215,7 @@ class RequestIds:
 
     # -- what becomes of the requests -----------------------------------------------------------
 
-    def _put(self, request_id: RequestId, label: Any) -> None:
+    def _put(self, request_id: RequestId, label: object) -> None:
         self._labels[request_id] = label
         known = (ref for ref in request_id._collections if ref() is not None)
         request_id._collections = (*known, weakref.ref(self))

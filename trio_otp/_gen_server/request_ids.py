@@ -173,7 +173,7 @@ def send_request(ref: Ref, request: Any) -> RequestId:
     return request_id
 
 
-def send_awaited(ref: Ref, request: Any) -> RequestId:
+def send_awaited(ref: Ref, request: object) -> RequestId:
     """Do as `send_request` for a task that waits for the answer, and for room if need be."""
     request_id = create(RequestId, ref, request)
     request_id._post(math.inf)

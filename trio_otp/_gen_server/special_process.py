@@ -174,7 +174,7 @@ class SpecialProcess(Handle):
         if self.process.debug is not None:
             self.process.debug.event(kind, content)
 
-    def _is_system(self, message: Any) -> bool:
+    def _is_system(self, message: object) -> bool:
         if isinstance(message, Exit):
             return self.is_stop_message(message)
         return isinstance(message, SystemCall | Terminate)
@@ -215,7 +215,7 @@ class SpecialProcess(Handle):
     def _sys_state(self) -> Any:
         return self.state
 
-    def _sys_replace(self, state: Any) -> SpecialProcess:
+    def _sys_replace(self, state: object) -> SpecialProcess:
         self.state = state
         return self
 
@@ -223,7 +223,7 @@ class SpecialProcess(Handle):
         shown = self.state if self._format_status is None else self._format_status(self.state)
         return shown, {}, log
 
-    async def _sys_code_change(self, behaviour: Any, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
+    async def _sys_code_change(self, behaviour: object, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
         if behaviour is not None:
             raise TypeError(
                 f"behaviour={bounded(behaviour)}: a special process has no behaviour; write None"

@@ -107,7 +107,7 @@ class PopCallbacks(Shown):
     """Go back to the class before the last `PushCallbacks`; without one it is a crash."""
 
 
-def _check_callbacks(callbacks: Any) -> None:
+def _check_callbacks(callbacks: object) -> None:
     if not isinstance(callbacks, type) or not hasattr(callbacks, "state_functions"):
         raise TypeError(f"callbacks={bounded(callbacks)}: expected a subclass of GenStatem")
 

@@ -49,7 +49,7 @@ def edges_of(targets: Targets) -> Edges:
     return [("", target) for target in targets]
 
 
-def _several(given: Any) -> list[Any]:
+def _several(given: object) -> list[Any]:
     several: list[Any] = given if isinstance(given, list) else [given]  # pyright: ignore[reportUnknownVariableType]
     return several
 
@@ -80,7 +80,7 @@ class Drawing:
             text = _text(state)
             lines.append(f"    {name}" if name == text else f'    state "{_safe(text)}" as {name}')
 
-        def name_of(state: Any) -> str:
+        def name_of(state: object) -> str:
             return "[*]" if state is None else ids[self.states.index(state)]
 
         lines += [f"    [*] --> {name_of(state)}" for state in self.initial]
@@ -105,7 +105,7 @@ class Drawing:
         if any(target is None for _, edges in self.edges for _, target in edges):
             lines.append('    end [shape=doublecircle, label=""];')
 
-        def name_of(state: Any) -> str:
+        def name_of(state: object) -> str:
             return "end" if state is None else f"s{self.states.index(state)}"
 
         lines += [f"    start -> {name_of(state)};" for state in self.initial]
@@ -116,7 +116,7 @@ class Drawing:
         return "\n".join([*lines, "}"]) + "\n"
 
 
-def _text(state: Any) -> str:
+def _text(state: object) -> str:
     if isinstance(state, enum.Enum):
         return state.name
     return state if isinstance(state, str) else bounded(state)

@@ -66,7 +66,7 @@ class Callbacks(Protocol):
     state_functions: dict[Any, str]
     _functions_by_id: dict[int, str]
 
-    def declared_from(self, state: Any) -> Edges | None:
+    def declared_from(self, state: object) -> Edges | None:
         """Return the declared transitions of a state; None if it has none."""
 
 
@@ -115,7 +115,7 @@ class StatemLoop(MessageLoop):
         callbacks: Callbacks = self.instance.__class__
         return callbacks
 
-    def _begin(self, result: Any) -> None:
+    def _begin(self, result: object) -> None:
         """Make the machine with the first state and the actions that init gave."""
         result = None if result is SENT else result
         callbacks = self._callbacks
@@ -172,7 +172,7 @@ class StatemLoop(MessageLoop):
         del result  # the traceback of an error that is the answer may keep this frame alive
         return None
 
-    def _done(self, message: Any, result: Any) -> None:
+    def _done(self, message: object, result: object) -> None:
         """Pass the engine what the callback returned, and do what comes of it."""
         process, engine, happening = self.process, self.engine, self._happening
         hook = process.runtime.events.handle_stop
@@ -252,7 +252,7 @@ class StatemLoop(MessageLoop):
             case Fail(error):
                 raise error
 
-    def _answer(self, from_: From[Any], value: Any) -> None:
+    def _answer(self, from_: From[Any], value: object) -> None:
         """Do as `otp.reply`, without an outcome for each value."""
         here = from_._server.runtime is self.process.runtime
         if value.__class__ in OUTCOMES or not here or not from_._answer(value):
@@ -285,7 +285,7 @@ class StatemLoop(MessageLoop):
             self.process.mailbox.put(ended)
 
 
-def check_state(callbacks: Callbacks, state: Any) -> None:
+def check_state(callbacks: Callbacks, state: object) -> None:
     """Refuse a state without a function, where each is to have one."""
     functions = callbacks.state_functions
     if not functions or id(state) in callbacks._functions_by_id:
@@ -295,7 +295,7 @@ def check_state(callbacks: Callbacks, state: Any) -> None:
         raise BadReturn(label_of(callbacks), state, f"a state of on_state: {known}")
 
 
-def function_of(callbacks: Callbacks, state: Any) -> str:
+def function_of(callbacks: Callbacks, state: object) -> str:
     """Return the name of the function of a state."""
     name = callbacks._functions_by_id.get(id(state))
     return callbacks.state_functions[state] if name is None else name

@@ -85,11 +85,11 @@ class RunningTimeouts(dict["Which", Running]):
         self[which] = Running(self._generation, action.content)
         effects.append(Arm(which, self._generation, action.seconds, action.absolute))
 
-    def _start_zero(self, which: Which, content: Any) -> None:
+    def _start_zero(self, which: Which, content: object) -> None:
         self[which] = Running(0, content)
         self.zero.append(which)
 
-    def _update(self, which: Which, content: Any) -> None:
+    def _update(self, which: Which, content: object) -> None:
         running = self.get(which)
         if running is None:
             self._start_zero(which, content)

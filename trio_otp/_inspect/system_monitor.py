@@ -120,7 +120,7 @@ def check_schedule(limit: Any) -> None:
         raise ValueError(f"long_schedule={bounded(limit)}: expected {accepted}")
 
 
-def _limits(queue: Any) -> tuple[int, int]:
+def _limits(queue: object) -> tuple[int, int]:
     """Return with how many messages a queue is short again, and with how many it is long."""
     limits: Any = (queue // 2, queue) if is_whole(queue) else queue
     match limits:

@@ -98,7 +98,7 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} {safe_repr(record.args)} <{type(exc).__name__}: {exc}>"
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: object, depth: int) -> Any:
     """Return a value as JSON has it; what it has not is text."""
     try:
         return _converted(value, depth)

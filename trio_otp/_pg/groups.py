@@ -220,7 +220,7 @@ def _server(ref: Ref) -> Scope:
     return process.instance
 
 
-def _processes(pids: Any) -> list[Process]:
+def _processes(pids: object) -> list[Process]:
     """Return the living processes; check all before anything is done."""
     return [process for process in map(find_living, _listed(pids)) if process is not None]
 
@@ -237,6 +237,6 @@ def _listed(pids: Any) -> list[Any]:
     return listed
 
 
-def _checked(group: Any) -> Any:
+def _checked(group: object) -> Any:
     strict_key(group)
     return group

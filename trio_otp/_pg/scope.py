@@ -145,7 +145,7 @@ class Scope(GenServer):
         """List the members of a group, leaving out those who are about to die."""
         return [member.pid for member in self.table.members(group) if member.alive]
 
-    def _tell(self, message: type[Joined | Left], group: Any, processes: list[Process]) -> None:
+    def _tell(self, message: type[Joined | Left], group: object, processes: list[Process]) -> None:
         if not processes or not self.monitors:
             return
         pids = tuple(process.pid for process in processes)
@@ -173,5 +173,5 @@ class Scope(GenServer):
         self._watching.clear()
 
 
-def _strict(group: Any) -> Any:
+def _strict(group: object) -> Any:
     return ALL if group is ALL else strict_key(group)

@@ -18,7 +18,7 @@ class _Group:
 
     __slots__ = ("counts", "name")
 
-    def __init__(self, name: Any) -> None:
+    def __init__(self, name: object) -> None:
         self.name = name
         self.counts: dict[Any, int] = {}
 
@@ -32,7 +32,7 @@ class Memberships:
         self._groups: dict[Hashable, _Group] = {}
         self._of: dict[Any, dict[Hashable, None]] = {}  # {member: its groups}
 
-    def join(self, member: Any, name: Any) -> None:
+    def join(self, member: object, name: object) -> None:
         """Add one membership."""
         strict = strict_key(name)
         group = self._groups.get(strict)
@@ -41,7 +41,7 @@ class Memberships:
         group.counts[member] = group.counts.get(member, 0) + 1
         self._of.setdefault(member, {})[strict] = None
 
-    def leave(self, member: Any, name: Any) -> bool:
+    def leave(self, member: object, name: object) -> bool:
         """Take one membership away; False if there is none."""
         strict = strict_key(name)
         group = self._groups.get(strict)
@@ -61,7 +61,7 @@ class Memberships:
             self._forget(member, strict, group)
         return left
 
-    def members(self, name: Any) -> list[Any]:
+    def members(self, name: object) -> list[Any]:
         """List the members of a group, each as often as it has joined."""
         group = self._groups.get(strict_key(name))
         if group is None:
@@ -72,7 +72,7 @@ class Memberships:
         """List the groups, the oldest first."""
         return [group.name for group in self._groups.values()]
 
-    def __contains__(self, member: Any) -> bool:
+    def __contains__(self, member: object) -> bool:
         return member in self._of
 
     def __iter__(self) -> Iterator[Any]:
@@ -81,7 +81,7 @@ class Memberships:
     def __len__(self) -> int:
         return len(self._of)
 
-    def _forget(self, member: Any, strict: Hashable, group: _Group) -> None:
+    def _forget(self, member: object, strict: Hashable, group: _Group) -> None:
         del group.counts[member]
         if not group.counts:
             del self._groups[strict]

@@ -140,7 +140,7 @@ def _check_env(env: Mapping[str, str] | None) -> None:
         raise TypeError(f"env={bounded(env)}: expected a mapping of str to str, or None")
 
 
-def _argv(command: Any) -> tuple[str, ...]:
+def _argv(command: object) -> tuple[str, ...]:
     if isinstance(command, str):
         raise TypeError(f"command={bounded(command)}: write a list: {bounded(command.split())}")
     words: Any = command if issubclass(type(command), list | tuple) else [None]

@@ -63,7 +63,7 @@ class Locks:
         self._refs: set[Any] = set()  # what the registry has been called by those who lock
 
     @enable_ki_protection
-    async def acquire(self, key: Any, refs: Iterable[Any]) -> Line:
+    async def acquire(self, key: object, refs: Iterable[Any]) -> Line:
         """Take a lock, waiting in line if it is held.
 
         Args:

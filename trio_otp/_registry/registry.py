@@ -202,7 +202,7 @@ class Registry(GenServer):
         """Show the size, not the tables."""
         return {"keys": self.keys, "holders": len(self._linked)}
 
-    def _sys_replace(self, state: Any) -> Behaviour:
+    def _sys_replace(self, state: object) -> Behaviour:
         return Behaviour._sys_replace(self, state)  # what holds its keys refers to this instance
 
     # -- the via protocol ----------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Registry(GenServer):
         pid: Pid[Any] | None = entries[0].owner.pid if entries else None
         return pid
 
-    def _may_mean(self, key: Any) -> tuple[Any, list[Any]]:
+    def _may_mean(self, key: object) -> tuple[Any, list[Any]]:
         """Return a key that nobody has, and what may be meant by it."""
         return key, self.table.some_keys()
 
@@ -237,7 +237,7 @@ class Registry(GenServer):
         """Send a plain message to the holders of a key; return how many have taken it."""
         return send_to_all((entry.owner for entry in self.table.under(_split(key)[0])), message)
 
-    def _named(self, key: Any) -> Any:
+    def _named(self, key: object) -> Any:
         self.need_unique("a via name")
         return key
 
@@ -276,7 +276,7 @@ class Registry(GenServer):
             self._release(process)
             self._tell(Unregistered(self.process.name, key, process.pid))
 
-    def _make_room(self, key: Any) -> None:
+    def _make_room(self, key: object) -> None:
         for entry in self.table.under(key):
             if entry.owner.alive:
                 raise AlreadyRegistered(key, entry.owner.pid)
@@ -331,5 +331,5 @@ def _find_listener(listener: Ref) -> Process | None:
         return None
 
 
-def _split(key: Any) -> tuple[Any, Any]:
+def _split(key: object) -> tuple[Any, Any]:
     return (key.key, key.value) if isinstance(key, _Valued) else (key, None)

@@ -85,14 +85,14 @@ class _Buffer(Mailbox):
         """Close the way of a send end, on which a task may wait for room."""
         self._ends.pop(end).close()
 
-    def send_nowait(self, end: object, message: Any) -> None:
+    def send_nowait(self, end: object, message: object) -> None:
         """Add what comes through a send end; refuse what does not fit."""
         try:
             self._ends[end].send_nowait(message)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             raise self._broken() from None
 
-    async def send(self, end: object, message: Any) -> None:
+    async def send(self, end: object, message: object) -> None:
         """Add what comes through a send end as soon as there is room for it."""
         try:
             await self._ends[end].send(message)
@@ -258,7 +258,7 @@ async def _wait(_: Process) -> None:
 @asynccontextmanager
 @enable_ki_protection
 async def subscription(
-    registry: Registry, ref: object, key: Any, value: Any, max_buffer: float
+    registry: Registry, ref: object, key: object, value: object, max_buffer: float
 ) -> AsyncGenerator[Subscription]:
     """Hold a key while a block runs, and collect what is sent under it."""
     check_buffer(max_buffer)

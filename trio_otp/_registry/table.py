@@ -63,7 +63,7 @@ class RegistryTable:
         self._keys: dict[Hashable, dict[Any, list[RegistryEntry]]] = {}
         self._owners: dict[Any, dict[Hashable, None]] = {}
 
-    def add(self, owner: Any, key: Any, value: Any) -> None:
+    def add(self, owner: object, key: object, value: object) -> None:
         """Add an entry; whether the key may have one more is the caller's affair."""
         strict = strict_key(key)
         self._keys.setdefault(strict, {}).setdefault(owner, []).append(
@@ -71,7 +71,7 @@ class RegistryTable:
         )
         self._owners.setdefault(owner, {})[strict] = None
 
-    def take(self, owner: Any, key: Any, match: Callable[[Any], bool] | None = None) -> bool:
+    def take(self, owner: object, key: object, match: Callable[[Any], bool] | None = None) -> bool:
         """Remove the entries of an owner under a key: all, or those whose value matches.
 
         Returns:
@@ -93,14 +93,14 @@ class RegistryTable:
         for strict in self._owners.pop(owner, {}):
             self._remove(owner, strict)
 
-    def under(self, key: Any) -> list[RegistryEntry]:
+    def under(self, key: object) -> list[RegistryEntry]:
         """List the entries under a key."""
         owners = self._keys.get(strict_key(key))
         if owners is None:
             return []
         return [entry for entries in owners.values() for entry in entries]
 
-    def held(self, owner: Any, key: Any) -> list[RegistryEntry]:
+    def held(self, owner: object, key: object) -> list[RegistryEntry]:
         """List the entries of an owner under a key."""
         return list(self._keys.get(strict_key(key), {}).get(owner, ()))
 
@@ -118,7 +118,7 @@ class RegistryTable:
                 found.append(entries[0].key)
         return found
 
-    def __contains__(self, owner: Any) -> bool:
+    def __contains__(self, owner: object) -> bool:
         return owner in self._owners
 
     def __iter__(self) -> Iterator[RegistryEntry]:
@@ -126,7 +126,7 @@ class RegistryTable:
             for entries in list(owners.values()):
                 yield from list(entries)
 
-    def _forget(self, owner: Any, strict: Hashable) -> None:
+    def _forget(self, owner: object, strict: Hashable) -> None:
         keys = self._owners.get(owner)
         if keys is None or strict not in keys:
             return
@@ -135,7 +135,7 @@ class RegistryTable:
             del self._owners[owner]
         self._remove(owner, strict)
 
-    def _remove(self, owner: Any, strict: Hashable) -> None:
+    def _remove(self, owner: object, strict: Hashable) -> None:
         owners = self._keys[strict]
         del owners[owner]
         if not owners:

@@ -30,7 +30,7 @@ class RegistryView(Printable):
 
     name: Ref
 
-    def lookup(self, key: Any) -> Entries:
+    def lookup(self, key: object) -> Entries:
         """List who has a key: `(pid, value)`, in a unique registry one pair or none.
 
         Args:
@@ -40,7 +40,7 @@ class RegistryView(Printable):
         """
         return _pairs(self._living(key))
 
-    def match(self, key: Any, pattern: Any) -> Entries:
+    def match(self, key: object, pattern: object) -> Entries:
         """List who has a key with a value that matches: `(pid, value)`.
 
         Args:
@@ -52,7 +52,7 @@ class RegistryView(Printable):
         matches = matcher(pattern)
         return _pairs([entry for entry in self._living(key) if matches(entry.value)])
 
-    def count_match(self, key: Any, pattern: Any) -> int:
+    def count_match(self, key: object, pattern: object) -> int:
         """Count what `match` lists.
 
         Args:
@@ -74,7 +74,7 @@ class RegistryView(Printable):
         process, server = find_living(ref), self._server()
         return [] if process is None else [entry.key for entry in server.table.of(process)]
 
-    def values(self, key: Any, ref: Ref) -> list[Any]:
+    def values(self, key: object, ref: Ref) -> list[Any]:
         """List the values a process has beside a key.
 
         Args:
@@ -117,7 +117,7 @@ class RegistryView(Printable):
         server = self._server()
         return sum(1 for entry in server.table if entry.owner.alive)
 
-    def meta(self, key: Any) -> Any:
+    def meta(self, key: object) -> Any:
         """Return a value of `put_meta`.
 
         Args:
@@ -151,7 +151,7 @@ class RegistryView(Printable):
             raise error
         return server
 
-    def _living(self, key: Any) -> list[RegistryEntry]:
+    def _living(self, key: object) -> list[RegistryEntry]:
         server = self._server()
         return server.living(server.table.under(key))
 

@@ -112,7 +112,7 @@ class Slot:
         """The process that runs, if any."""
         return None if self.process is None else self.process.pid
 
-    def info(self, status: Status, child_id: Any, restart_in: float | None = None) -> ChildInfo:
+    def info(self, status: Status, child_id: object, restart_in: float | None = None) -> ChildInfo:
         """Describe it."""
         pid = self.pid if status == "running" else None
         return ChildInfo(child_id, pid, status, self.spec.type, self.restarts, restart_in)

@@ -238,7 +238,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if slot.delays is not None:
             slot.delays.started(trio.current_time())
 
-    async def start_child(self, wanted: Any) -> Pid[Any] | None:
+    async def start_child(self, wanted: object) -> Pid[Any] | None:
         """Start a child, as the last one."""
         slot = self._admit(wanted)
         started = await self.children.start(slot, self.spec.extra_arguments)
@@ -248,7 +248,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             self._keep(slot)
         return slot.pid
 
-    def _admit(self, wanted: Any) -> DelayedSlot:
+    def _admit(self, wanted: object) -> DelayedSlot:
         """Make the slot of a child, if there may be one more."""
         child = child_of(self.spec.template, wanted)
         limit = self.spec.max_children
@@ -289,11 +289,11 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         counts = super().count_children(None)
         return counts if self.spec.template is None else replace(counts, specs=1)
 
-    def which_child(self, child: Any) -> ChildInfo:
+    def which_child(self, child: object) -> ChildInfo:
         """Describe the child of a pid."""
         return self._info(self._find("which_child", child))
 
-    def get_childspec(self, child: Any) -> ChildSpec:
+    def get_childspec(self, child: object) -> ChildSpec:
         """Return the specification of the child of a pid, or the template by its id."""
         template = self.spec.template
         if template is not None and child.__class__ is not Pid and child == template.spec.id:

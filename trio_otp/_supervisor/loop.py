@@ -123,7 +123,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         """Do what the end of a child calls for; others than children are ignored."""
 
     @abstractmethod
-    async def retry(self, key: Any, reason: object) -> None:
+    async def retry(self, key: object, reason: object) -> None:
         """Try a failed restart again."""
 
     @abstractmethod
@@ -215,7 +215,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             process.messages_handled += 1
             message = process.current = UNSET  # while it waits it holds nothing
 
-    async def _handle(self, message: Any) -> None:
+    async def _handle(self, message: object) -> None:
         match message:
             case Exit():
                 await self._exit(message)

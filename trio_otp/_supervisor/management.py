@@ -109,7 +109,7 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
 
 
 @checkpointed
-async def start_child_to_stay(ref: Ref, child: Any) -> Any:
+async def start_child_to_stay(ref: Ref, child: object) -> Any:
     """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
     return await _command(ref, "start_child", check_wanted(child), None)
 
@@ -136,7 +136,7 @@ async def terminate_child(ref: Ref, child: Any, *, timeout: float | None = None)
     await _command(ref, "terminate_child", child, timeout)
 
 
-async def _pid_of(child: Any) -> Any:  # noqa: ASYNC124 - it returns what is to be awaited
+async def _pid_of(child: object) -> Any:  # noqa: ASYNC124 - it returns what is to be awaited
     """Return a pid as it is, dead or alive, and the one behind another reference.
 
     The supervisor knows what a reference leads to if nobody is there: a child may wait.
@@ -356,12 +356,14 @@ def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - trio.current_time())
 
 
-def _command(ref: Ref, name: str, argument: Any, timeout: float | None) -> Coroutine[Any, Any, Any]:
+def _command(
+    ref: Ref, name: str, argument: object, timeout: float | None
+) -> Coroutine[Any, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
     return _request(ref, name, argument, timeout)._wait()
 
 
-def _request(ref: Ref, name: str, argument: Any, timeout: float | None) -> From[Any]:
+def _request(ref: Ref, name: str, argument: object, timeout: float | None) -> From[Any]:
     check_timeout("timeout", timeout)
     process = need_living(ref, name)
     check_class(ref, process, SupervisorBehaviour, name)

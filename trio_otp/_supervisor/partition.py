@@ -57,25 +57,25 @@ WithArguments: TypeAlias = "Callable[[tuple[Any, ...], int], Iterable[Any]]"
 class _Routes:
     """What `("via", otp.PartitionSupervisor, (name, key))` means, the form known from Elixir."""
 
-    def whereis_name(self, pair: Any) -> Pid[Any] | None:
+    def whereis_name(self, pair: object) -> Pid[Any] | None:
         """Return the holder of a key, also if it is about to die."""
         name, key = _pair(pair)
         loop = find_loop(name)
         return None if loop is None else loop.route(key)
 
-    def _may_mean(self, pair: Any) -> tuple[object, list[object]]:
+    def _may_mean(self, pair: object) -> tuple[object, list[object]]:
         """Return the name of a supervisor that is not there, and what may be meant by it."""
         name, _ = _pair(pair)
         return name, known_names() if find_loop(name) is None else []
 
-    def register_name(self, pair: Any, pid: Pid[Any]) -> bool:
+    def register_name(self, pair: object, pid: Pid[Any]) -> bool:
         """Refuse: partitions are named by their supervisor."""
         raise _taken(pair)
 
-    def unregister_name(self, pair: Any) -> None:
+    def unregister_name(self, pair: object) -> None:
         """Do nothing, as nothing could be registered."""
 
-    def send(self, pair: Any, message: Any) -> None:
+    def send(self, pair: object, message: object) -> None:
         """Send a plain message to the partition of a key."""
         need_living(("via", *_pair(pair))).mailbox.offer(message)
 
@@ -196,7 +196,7 @@ class PartitionLoop(StaticLoop):
         self.given = spec.children
         self.size = len(spec.children)
 
-    def route(self, key: Any) -> Pid[Any] | None:
+    def route(self, key: object) -> Pid[Any] | None:
         """Return the partition of a key; None while it is down."""
         if self.size == 0:
             raise ValueError(f"key={bounded(key)}: {self.process.pid!r} has 0 partitions")
@@ -242,7 +242,7 @@ class PartitionLoop(StaticLoop):
     commands: ClassVar = {**StaticLoop.commands, "resize": resize}
 
 
-def find_loop(name: Any) -> PartitionLoop | None:
+def find_loop(name: object) -> PartitionLoop | None:
     """Return the loop of the partition supervisor behind a reference, None if nobody is there."""
     process = find_living(name)
     if process is None or (process.instance is None and process.starting is not None):
@@ -270,14 +270,14 @@ def _taken(key: object) -> ValueError:
 
 
 def _children(
-    child: Any, partitions: int, with_arguments: WithArguments | None
+    child: object, partitions: int, with_arguments: WithArguments | None
 ) -> tuple[Child[Any], ...]:
     if not is_whole(partitions) or partitions < 1:
         raise SpecError(f"partitions={bounded(partitions)}: expected a whole number > 0")
     return tuple(_child(child, number, with_arguments) for number in range(partitions))
 
 
-def _child(what: Any, number: int, with_arguments: WithArguments | None) -> Child[Any]:
+def _child(what: object, number: int, with_arguments: WithArguments | None) -> Child[Any]:
     wanted = _of_partition(what, number)
     if wanted.spec.name is not None:
         raise SpecError(f"{wanted!r}: a partition has no name of its own; write .having(name=None)")

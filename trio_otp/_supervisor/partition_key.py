@@ -54,7 +54,7 @@ def _image(key: Any) -> bytes:
     return _image_of_many(key)
 
 
-def _image_of_many(key: Any) -> bytes:
+def _image_of_many(key: object) -> bytes:
     items: Any = key
     if isinstance(key, tuple):
         return b"t" + _joined([_image(item) for item in items])
@@ -73,7 +73,7 @@ def _path(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _check(key: Any) -> None:
+def _check(key: object) -> None:
     try:
         hash(key)
     except TypeError:

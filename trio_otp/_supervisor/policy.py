@@ -147,18 +147,18 @@ class Policy:
             check_backoff(entry.delays.backoff, *limits, f"child {bounded(entry.id)}: ")
         self.table[entry.id] = entry
 
-    def started(self, id: Any, now: float) -> None:
+    def started(self, id: object, now: float) -> None:
         """Record that a child runs."""
         entry = self.table[id]
         entry.state = State.RUNNING
         if entry.delays is not None:
             entry.delays.started(now)
 
-    def ignored(self, id: Any) -> None:
+    def ignored(self, id: object) -> None:
         """Record that a child did not want to run: it is down; a temporary one is forgotten."""
         self._put_down(self.table[id])
 
-    def stopped(self, id: Any, now: float) -> Wait | None:
+    def stopped(self, id: object, now: float) -> Wait | None:
         """Record that a child was stopped on purpose: it is down; a temporary one is forgotten.
 
         One that was stopped with its group waits, if that does.
@@ -176,7 +176,7 @@ class Policy:
         self._put_down(entry)
         return None if wait is None or self._waiting(wait) else wait
 
-    def remove(self, id: Any) -> None:
+    def remove(self, id: object) -> None:
         """Forget a child."""
         del self.table[id]
 
@@ -216,7 +216,7 @@ class Policy:
 
     # -- events ------------------------------------------------------------------------------
 
-    def exited(self, id: Any, reason: object, now: float) -> list[Action]:
+    def exited(self, id: object, reason: object, now: float) -> list[Action]:
         """A child has ended by itself."""
         entry = self.table[id]
         if entry.delays is not None:
@@ -229,7 +229,7 @@ class Policy:
         self._put_down(entry)
         return [*actions, *self._auto_shutdown(entry, reason)]
 
-    def retry(self, id: Any, reason: object, now: float) -> list[Action]:
+    def retry(self, id: object, reason: object, now: float) -> list[Action]:
         """A retry is due, unless the child was stopped, restarted or deleted in the meantime."""
         entry = self.table.get(id)
         if entry is None or entry.state is not State.RESTARTING or entry.wait is not None:
@@ -248,7 +248,7 @@ class Policy:
             entry.state, entry.wait = State.DOWN, None
         return [StartChild(child_id) for child_id in ids]
 
-    def start_failed(self, id: Any, reason: object, now: float) -> list[Action]:
+    def start_failed(self, id: object, reason: object, now: float) -> list[Action]:
         """A start that belongs to a restart has failed."""
         entry = self.table[id]
         entry.state = State.RESTARTING

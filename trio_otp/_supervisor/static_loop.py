@@ -101,7 +101,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         """List the children, oldest first."""
         return [self._info(child_id, entry) for child_id, entry in self.policy.table.items()]
 
-    def _info(self, child_id: Any, entry: ChildEntry) -> ChildInfo:
+    def _info(self, child_id: object, entry: ChildEntry) -> ChildInfo:
         waits = entry.wait is not None and entry.state is State.RESTARTING
         left = self._left(entry) if waits else None
         return self.slots[child_id].info(entry.state.value, child_id, left)
@@ -160,7 +160,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
             await self._carry_out(actions, pid)
             self._forget_if_dropped(child_id)
 
-    async def retry(self, key: Any, reason: object) -> None:
+    async def retry(self, key: object, reason: object) -> None:
         """Try a failed restart again, unless it has been settled in the meantime."""
         await self._carry_out(self.policy.retry(key, reason, trio.current_time()))
 
@@ -195,7 +195,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
                 case GiveUp():
                     raise Ending(SHUTDOWN)
 
-    def _forget_if_dropped(self, child_id: Any) -> None:
+    def _forget_if_dropped(self, child_id: object) -> None:
         """Follow the policy, which drops temporary children that are down."""
         if child_id not in self.policy.table:
             self.slots.pop(child_id, None)
@@ -227,7 +227,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         return None
 
     async def _stop(
-        self, child_id: Any, leaving: Container[Process | None] = (), *, interrupt: bool
+        self, child_id: object, leaving: Container[Process | None] = (), *, interrupt: bool
     ) -> None:
         """Stop a child; its end takes along none of those that are `leaving` as well."""
         slot = self.slots[child_id]
@@ -238,7 +238,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         self.ids.pop(pid, None)  # type: ignore[arg-type]
         self._stopped(child_id)
 
-    def _stopped(self, child_id: Any) -> None:
+    def _stopped(self, child_id: object) -> None:
         """Tell the policy of a child that is down, and do what follows."""
         void = self.policy.stopped(child_id, trio.current_time())
         if void is not None:
@@ -247,7 +247,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     # -- management calls ---------------------------------------------------------------------
 
-    async def start_child(self, wanted: Any) -> Pid[Any] | None:
+    async def start_child(self, wanted: object) -> Pid[Any] | None:
         """Start a child, as the last one; it is forgotten if it does not start."""
         slot = self._admit(wanted)
         child_id = slot.spec.id
@@ -262,7 +262,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
             self._forget(child_id)
         return slot.pid
 
-    def _admit(self, wanted: Any) -> Slot:
+    def _admit(self, wanted: object) -> Slot:
         """Make the slot of a child whose id is new."""
         child = need_child(wanted)
         spec = child.spec
@@ -273,7 +273,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
             raise ChildAlreadyPresent(spec.id)
         return Slot(child)
 
-    async def terminate_child(self, child_id: Any) -> None:
+    async def terminate_child(self, child_id: object) -> None:
         """Stop a child and keep its specification, unless it is temporary."""
         slot = self._find(child_id)
         if slot.process is not None:
@@ -281,23 +281,23 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         else:  # a pending retry finds it down and does nothing
             self._stopped(child_id)
 
-    async def restart_child(self, child_id: Any) -> Pid[Any] | None:
+    async def restart_child(self, child_id: object) -> Pid[Any] | None:
         """Start a child that is down."""
         slot = self._find_down(child_id)
         await self._start(slot)
         return slot.pid
 
-    def delete_child(self, child_id: Any) -> None:
+    def delete_child(self, child_id: object) -> None:
         """Forget a child that is down."""
         self._find_down(child_id)
         self._forget(child_id)
 
-    def which_child(self, child: Any) -> ChildInfo:
+    def which_child(self, child: object) -> ChildInfo:
         """Describe the child of an id."""
         self._find(child)
         return self._info(child, self.policy.table[child])
 
-    def get_childspec(self, child_id: Any) -> ChildSpec:
+    def get_childspec(self, child_id: object) -> ChildSpec:
         """Return the specification of a child."""
         return self._find(child_id).child.spec
 
@@ -311,17 +311,17 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         "get_childspec": get_childspec,
     }
 
-    def _forget(self, child_id: Any) -> None:
+    def _forget(self, child_id: object) -> None:
         self.slots.pop(child_id, None)
         self.policy.table.pop(child_id, None)
 
-    def _find(self, child_id: Any) -> Slot:
+    def _find(self, child_id: object) -> Slot:
         try:
             return self.slots[child_id]
         except (KeyError, TypeError):
             raise ChildNotFound(child_id) from None
 
-    def _find_down(self, child_id: Any) -> Slot:
+    def _find_down(self, child_id: object) -> Slot:
         slot = self._find(child_id)
         entry = self.policy.table[child_id]
         match entry.state:

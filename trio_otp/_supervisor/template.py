@@ -74,7 +74,7 @@ def check_template(what: Any, auto_shutdown: str) -> None:
     check_entry(what.spec, auto_shutdown)
 
 
-def check_wanted(given: Any) -> Any:
+def check_wanted(given: object) -> Any:
     """Return what `start_child` was given, a child or a list of arguments; refuse anything else."""
     return given if given.__class__ in (list, tuple) else as_child(given)
 
@@ -103,7 +103,7 @@ def child_of(template: Child[Any] | None, wanted: Any) -> Child[Any]:
     return with_arguments(template, (*template.args, *wanted))
 
 
-def need_child(wanted: Any) -> Child[Any]:
+def need_child(wanted: object) -> Child[Any]:
     """Refuse a list of arguments where there is no template."""
     if wanted.__class__ is not Child:
         raise SpecError(

@@ -187,7 +187,7 @@ class _Send:
 
     __slots__ = ("message",)
 
-    def __init__(self, message: Any) -> None:
+    def __init__(self, message: object) -> None:
         self.message = message
 
     def __call__(self, timer: Timer) -> bool:

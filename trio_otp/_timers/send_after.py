@@ -202,7 +202,7 @@ class Shot:
     __slots__ = ("dest", "what")
     name: ClassVar[str]
 
-    def __init__(self, ref: Any, what: Any) -> None:
+    def __init__(self, ref: object, what: object) -> None:
         self.dest = ref
         self.what = what
 

@@ -31,7 +31,7 @@ _YIELDS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _CONSTANTS: Final = frozenset(["LOAD_CONST", "LOAD_SMALL_INT"])
 
 
-def gives_awaitable(function: Any) -> bool | None:
+def gives_awaitable(function: object) -> bool | None:
     """Check whether what a function returns can be awaited; None if only a call can tell.
 
     Args:
@@ -55,7 +55,7 @@ def gives_awaitable(function: Any) -> bool | None:
     return False if _is_plain_builtin(inner) else None
 
 
-def innermost(function: Any) -> Any:
+def innermost(function: object) -> Any:
     """Return the function behind partials, methods and objects that can be called."""
     while not isinstance(function, FunctionType | BuiltinFunctionType | type):
         if isinstance(function, functools.partial):
@@ -71,7 +71,7 @@ def innermost(function: Any) -> Any:
     return function
 
 
-def check_async(function: Any, args: tuple[Any, ...], line: str) -> None:
+def check_async(function: object, args: tuple[Any, ...], line: str) -> None:
     """Refuse what no process can run: what is not an async function or does not take its arguments.
 
     Args:
@@ -97,7 +97,7 @@ def check_async(function: Any, args: tuple[Any, ...], line: str) -> None:
     check_arguments(function, args)
 
 
-def refuse_plain(function: Any, argument: str) -> None:
+def refuse_plain(function: object, argument: str) -> None:
     """Refuse what is known to be a plain function.
 
     Args:
@@ -112,7 +112,7 @@ def refuse_plain(function: Any, argument: str) -> None:
         raise TypeError(f"{argument}={bounded(function)} is {kind}; {_expected(function)}")
 
 
-def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
+def expect_awaitable(function: object, result: object) -> Awaitable[Any]:
     """Return what an async function returned; refuse the result of any other, with its name."""
     if inspect.isawaitable(result):
         return result
@@ -123,13 +123,13 @@ def expect_awaitable(function: Any, result: Any) -> Awaitable[Any]:
     raise TypeError(f"{label_of(function)} returned {bounded(result)}; {text}")
 
 
-def _expected(function: Any) -> str:
+def _expected(function: object) -> str:
     """Describe what is expected in the place of a plain function."""
     line = f"otp.child(otp.WorkerThread, {label_of(function)})"
     return f"expected an async function; for one that blocks write {line}"
 
 
-def generator_kind(function: Any) -> str | None:
+def generator_kind(function: object) -> str | None:
     """Name what a generator function is, async or not; None for one that gives an awaitable."""
     if inspect.isasyncgenfunction(function):
         return "an async generator"
@@ -179,7 +179,7 @@ def _ways_out(code: CodeType) -> tuple[bool, bool]:
     return raises, constant
 
 
-def _is_plain_builtin(function: Any) -> bool:
+def _is_plain_builtin(function: object) -> bool:
     """Check whether it is a function in C of the standard library: none is to be awaited."""
     if not isinstance(function, BuiltinFunctionType) or function is anext:
         return False

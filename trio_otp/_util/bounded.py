@@ -122,7 +122,7 @@ def hidden_text(exc: BaseException) -> str | None:
     return None if told is _NONE else bounded(told)
 
 
-def label_of(target: Any) -> str:
+def label_of(target: object) -> str:
     """Return the short name of a class or function, or of what a partial is of."""
     while isinstance(target, functools.partial):
         target = target.func

@@ -51,7 +51,7 @@ def is_seconds(value: object) -> bool:
 
 
 def check_choice(
-    name: str, value: Any, accepted: Collection[Any], *, error: type[Exception] = ValueError
+    name: str, value: object, accepted: Collection[Any], *, error: type[Exception] = ValueError
 ) -> None:
     """Refuse what is not one of the accepted words."""
     if value not in accepted:

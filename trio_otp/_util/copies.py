@@ -102,7 +102,7 @@ class PortableError(BaseException):
         copy = memo[id(self)] = self.__copy__()
         return copy
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         if type(self).__reduce__ is not BaseException.__reduce__:  # a user knows better
             return self.__reduce__()
         attributes: dict[str, Any] = vars(self)
@@ -137,7 +137,7 @@ class PortableReport(Printable):
     def __deepcopy__(self, _: object) -> Self:
         return self
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # all of them are dataclasses
         told = {field.name: getattr(self, field.name) for field in fields}
         return self._restored, (pickled(self, told, protocol),)

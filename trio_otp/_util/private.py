@@ -28,7 +28,7 @@ def enter_private(cls: type[Any], error: type[Exception]) -> None:
     setattr(cls, PRIVATE, frozenset(name for given in lists for name in given))
 
 
-def private_names(kind: Any) -> Collection[str]:
+def private_names(kind: object) -> Collection[str]:
     """Return the names that a class keeps private; none of a class that is not of this library.
 
     >>> private_names(int)
@@ -38,7 +38,7 @@ def private_names(kind: Any) -> Collection[str]:
     return names
 
 
-def without_private(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def without_private(kind: object, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by name, with a note in place of those that a class keeps private."""
     names = private_names(kind)
     return {name: WITHHELD if name in names else value for name, value in values.items()}

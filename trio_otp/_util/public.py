@@ -40,7 +40,7 @@ def is_ours(thing: object) -> bool:
     return isinstance(module, str) and module.partition(".")[0] == PACKAGE
 
 
-def _set_module(thing: Any, module: str) -> None:
+def _set_module(thing: object, module: str) -> None:
     thing.__module__ = module
     if isinstance(thing, type):
         _settle_frozen(thing)

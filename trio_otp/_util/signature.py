@@ -61,7 +61,7 @@ def parameters_of(target: Callable[..., Any]) -> Parameters:
         return Parameters(signature_of(target))
 
 
-def _key(target: Any) -> Any:
+def _key(target: object) -> Any:
     """Return what decides the parameters: of functions the code, which many lambdas share."""
     if isinstance(target, MethodType):
         return MethodType, _key(target.__func__)
