@@ -1,4 +1,4 @@
-"""Tasks that do for a process what would keep it from its messages; they end with it."""
+"""Helper tasks of a process, for what would keep it from its messages; they end with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Helpers:
 
     @enable_ki_protection
     def start(self, function: Callable[[int], Awaitable[None]], number: int) -> None:
-        """Call an async function in a task of its own, unless all is over."""
+        """Call an async function in a task of its own; cancelled at once after `cancel`."""
         scope = trio.CancelScope()
         self._scopes[scope] = None
         if self._cancelled:
@@ -42,7 +42,7 @@ class Helpers:
 
     @enable_ki_protection
     def cancel(self) -> None:
-        """Cancel all of them, and what may come."""
+        """Cancel all of them, and those that are started later."""
         self._cancelled = True
         for scope in self._scopes:
             scope.cancel(reason="the process that it helps has ended")

@@ -1,8 +1,8 @@
-"""Who holds or wants a worker of a pool: a process, or a task of plain Trio code.
+"""The holders of workers of a pool, and the clients that wait: processes, or plain Trio tasks.
 
-A task that is not that of a process has nothing in the wait-for edges of calls. But if it holds one
-worker and waits for another, nobody else can give back what it holds. So while it holds or wants
-one there is an object for it, which says what it waits for as a process does.
+A plain task is no part of the wait-for edges of calls. But if it holds one worker and waits for
+another, nobody else can give back what it holds. So while it holds or wants a worker, an object
+stands for it, which says what it waits for as a process does.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class PlainTask:
-    """A task that is not that of a process, as far as it has to do with pools."""
+    """A plain Trio task while it holds or wants workers."""
 
     __slots__ = ("pid", "uses", "waits_for")
 
-    is_interrupted = False  # nobody can tell; a wait that is cancelled is over at once
+    is_interrupted = False  # unknown; a wait that is cancelled is over at once
 
     def __init__(self, task: trio.lowlevel.Task) -> None:
         self.pid = Note(f"<task {task.name}>")  # what a circle shows of it
@@ -38,7 +38,7 @@ def _plain_tasks() -> dict[trio.lowlevel.Task, PlainTask]:
 
 
 class Holder:
-    """The holder of one worker, or who waits for one."""
+    """The holder of one worker, or the client that waits for one."""
 
     __slots__ = ("_task", "node")
 
@@ -52,7 +52,7 @@ class Holder:
         return node
 
     def release(self) -> None:
-        """Forget it: it neither holds nor wants that worker any more."""
+        """Record that it neither holds nor wants that worker any more."""
         if isinstance(self.node, PlainTask):
             self.node.uses -= 1
             if not self.node.uses:

@@ -1,4 +1,4 @@
-"""One worker in the hands of one client, from the moment it is lent until it is given back."""
+"""A worker checked out by one client, from the moment it is lent until it is given back."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Lease:
         self.scope = trio.CancelScope()  # of the block
         self.reason: object = UNSET  # of the end of the worker, if that came first
 
-    def lost(self) -> None:
-        """Cancel the block: its worker is dead."""
+    def worker_died(self) -> None:
+        """Cancel the block of the holder, as its worker is dead."""
         self.reason = self.process.exit_reason
         self.scope.cancel(reason=f"{self.process.pid!r}, checked out of a pool, has ended")
 
-    def left(self) -> None:
-        """Look whether the worker lives: one that is about to die counts as dead, as for all."""
+    def check_worker(self) -> None:
+        """Record the end of a worker that is exiting: it counts as dead, as it does everywhere."""
         if self.process.is_exiting:
             self.reason = self.process.pending_exit
 
-    def tells(self, error: BaseException) -> bool:
-        """Check whether an error is that of a call to this worker, which has met its end."""
+    def is_from_worker(self, error: BaseException) -> bool:
+        """Check whether an error is that of a call that this worker's death has ended."""
         return isinstance(error, ServerExited) and error.server is self.process.pid
 
     def failure(self) -> ServerExited | None:
@@ -53,10 +53,10 @@ class Lease:
 
 
 class LentClient(Client):
-    """The client of a worker; it serves until its block is left."""
+    """The typed client of a worker; it is valid until the block of the checkout is left."""
 
     __slots__ = ()
-    _class: Any  # None when it is over
+    _class: Any  # None once it is given back
 
     def __getattr__(self, name: str) -> Any:
         if self._class is None:
@@ -65,7 +65,7 @@ class LentClient(Client):
 
     @enable_ki_protection
     def end(self) -> None:
-        """Refuse everything from now on: the worker may be another client's."""
+        """Refuse every use from now on: the worker may belong to another client."""
         self.__dict__.clear()
         self._class = None
 

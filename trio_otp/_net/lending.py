@@ -1,13 +1,13 @@
-"""Carries out what the core of a pool decides: lends workers, wakes those who wait, notes deaths.
+"""Carry out what the core of a pool decides: lend workers, wake waiting clients, record deaths.
 
-All of it is done at once, in the task of those who cause it: a client that asks or gives back, a
-worker that dies, a timer. Only what takes time, as a start, is left to the pool's own process. So
-nobody waits for anything but a worker, and no message can be late:
+All of it happens at once, in the task that causes it: a client that checks a worker out or gives it
+back, a worker that dies, a timer. Only what takes time, such as a start, is left to the process of
+the pool. So clients wait for nothing but a worker, and no message can be late:
 
-* Who waits is woken with the worker in hand. A cancellation that comes after that ends the block,
-  which gives the worker back.
+* A waiting client is woken with its worker in hand. A cancellation that comes after that ends the
+  block, which gives the worker back.
 * A worker that is dying when its client runs is replaced by another; the client keeps its turn.
-* When the pool begins to stop, all that wait are told.
+* When the pool begins to stop, all waiting clients get `ServerExited`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .._supervisor.alarms import chance
 from .._util.bounded import bounded
 from .._util.copies import create
 from .._util.unset import UNSET
-from .asking import Asking, Line
-from .at_rest import is_at_rest
+from .checkout_request import CheckoutQueue, CheckoutRequest
+from .idle import is_idle
 from .lease import Lease
 from .pool_core import End, Lend, PoolCore, Start, State, Watch
 from .pool_errors import CheckoutTimeout
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
 
 class Work(SystemMessage):
-    """Tells the process of a pool that there is something for it to do."""
+    """The message to the process of a pool that `Lending.work` is not empty."""
 
     __slots__ = ()
 
 
-class Lending(Line):
-    """The workers of one pool, those who hold them and those who wait for them."""
+class Lending(CheckoutQueue):
+    """The workers of one pool, the leases of those that are lent, and the clients that wait."""
 
     __slots__ = (
         "_process",
@@ -91,43 +91,43 @@ class Lending(Line):
         """Lend a worker to the running task, which waits for its turn.
 
         Raises:
-            CheckoutTimeout, DeadlockError, ServerExited: as `Asking.wait`.
+            CheckoutTimeout, DeadlockError, ServerExited: as `CheckoutRequest.wait`.
         """
         await checkpoint_if_cancelled()
-        asking = Asking(self, ref, timeout)
+        request = CheckoutRequest(self, ref, timeout)
         try:
-            lease = await self._turn(asking)
+            lease = await self._turn(request)
             while not lease.process.alive:  # it has died since
                 self.take_back(lease)
-                lease = await self._turn(asking, first=True)
+                lease = await self._turn(request, first=True)
         except BaseException:
-            asking.holder.release()
+            request.holder.release()
             raise
         self.checkouts += 1
         return lease
 
-    async def _turn(self, asking: Asking, *, first: bool = False) -> Lease:
+    async def _turn(self, request: CheckoutRequest, *, first: bool = False) -> Lease:
         if self.closed is not UNSET:
             await cancel_shielded_checkpoint()
-            raise self._ended(asking.ref)
-        asking.lease = None
-        self.carry_out(self.core.ask(asking, trio.current_time(), first=first))
-        if asking.lease is None:
-            await asking.wait()
+            raise self._ended(request.ref)
+        request.lease = None
+        self.carry_out(self.core.ask(request, trio.current_time(), first=first))
+        if request.lease is None:
+            await request.wait()
         else:
             await cancel_shielded_checkpoint()
-        assert asking.lease is not None
-        return asking.lease
+        assert request.lease is not None
+        return request.lease
 
-    def leave(self, asking: Asking) -> None:
-        """Forget a client that waits no more."""
-        self.core.leave(asking)
+    def leave(self, request: CheckoutRequest) -> None:
+        """Remove a request whose client no longer waits."""
+        self.core.leave(request)
 
-    def too_late(self, asking: Asking) -> Exception:
-        """Return the error of a client whose time is up."""
+    def timeout_error(self, request: CheckoutRequest) -> Exception:
+        """Return the error for a request that has timed out."""
         self.timeouts += 1
-        elapsed = trio.current_time() - asking.since
-        error = CheckoutTimeout(asking.ref, elapsed, timeout=asking.timeout, doing=self._doing())
+        elapsed = trio.current_time() - request.since
+        error = CheckoutTimeout(request.ref, elapsed, timeout=request.timeout, doing=self._doing())
         error.__cause__ = self.last_failure
         return error
 
@@ -144,7 +144,7 @@ class Lending(Line):
         del self.leases[lease.number]
         number, now = lease.number, trio.current_time()
         if lease.process.alive:
-            busy = not is_at_rest(lease.process)
+            busy = not is_idle(lease.process)
             self.carry_out(self.core.give_back(number, now, busy=busy))
         else:
             self.carry_out(self.core.leaving(number, now))
@@ -153,7 +153,7 @@ class Lending(Line):
 
     @enable_ki_protection
     def started(self, number: int, worker: Process) -> None:
-        """Take a worker whose init is over; it may be dead again."""
+        """Add a worker whose init is over; it may be dead already."""
         self.last_failure = None
         self.workers[number] = worker
         worker.own_extras().put_off = {}
@@ -177,19 +177,19 @@ class Lending(Line):
 
     @enable_ki_protection
     def finished(self, number: int) -> None:
-        """Take a worker that has done what its last client had asked for."""
+        """Record that a worker has finished what its last client asked for."""
         self.carry_out(self.core.finished(number, trio.current_time()))
 
     @enable_ki_protection
     def overdue(self, number: int) -> None:
-        """Record that a worker is still not through with that."""
+        """Record that a worker has not finished that within `busy_timeout`."""
         self.carry_out(self.core.overdue(number))
 
     def _died(self, number: int, worker: Process) -> None:
         del self.workers[number]
         lease = self.leases.pop(number, None)
         if lease is not None:
-            lease.lost()
+            lease.worker_died()
         quiet = is_quiet(worker.exit_reason)
         self.carry_out(self.core.died(number, trio.current_time(), quiet=quiet))
 
@@ -207,17 +207,17 @@ class Lending(Line):
                     self._process.mailbox.put(Work())
         self._set_timer()
 
-    def _lend(self, number: int, asking: Asking) -> None:
-        lease = self.leases[number] = Lease(number, self.workers[number], asking.holder)
-        asking.take(lease)
+    def _lend(self, number: int, request: CheckoutRequest) -> None:
+        lease = self.leases[number] = Lease(number, self.workers[number], request.holder)
+        request.take(lease)
 
     def _set_timer(self) -> None:
-        """See to it that the core is asked again when the next thing is due."""
+        """Set the timer that asks the core again when its next action is due."""
         due = self.core.next_time() if self.closed is UNSET else math.inf
         timer, timers = self._timer, self._process.runtime.timers
         if timer is not None and timer.live:
             if timer.deadline <= due < math.inf:
-                return  # it looks when the next thing is due
+                return  # it asks the core, and is set again then
             timers.cancel(timer)
         if due < math.inf:
             self._timer = create(Timer, due, self._tick)
@@ -228,22 +228,22 @@ class Lending(Line):
 
     @enable_ki_protection
     def close(self, reason: object) -> None:
-        """Tell all that wait that the pool ends; nothing is lent from here on."""
+        """Fail all waiting clients with the end of the pool; nothing is lent from here on."""
         if self.closed is not UNSET:
             return
         self.closed = reason
         self._set_timer()
         while self.core.waiting:
-            asking: Any = self.core.waiting.popitem(last=False)[0]
-            asking.fail(self._ended(asking.ref))
+            request: Any = self.core.waiting.popitem(last=False)[0]
+            request.fail(self._ended(request.ref))
 
     def _ended(self, ref: object) -> ServerExited:
         return ServerExited(ref, self.closed)
 
-    # -- who waits for whom ------------------------------------------------------------------------
+    # -- wait-for edges ----------------------------------------------------------------------------
 
     def givers(self) -> Sequence[Any]:
-        """Return who can give a worker back, or become one; nobody if one will come by itself."""
+        """Return those who can give a worker back or become one; none if one comes by itself."""
         if self.core.may_start_later():
             return ()
         found: dict[Any, None] = {}
@@ -266,7 +266,7 @@ class Lending(Line):
         return self.core.restart_in(trio.current_time())
 
     def _doing(self) -> str:
-        """Describe what keeps those who wait waiting."""
+        """Describe what the waiting clients wait for, for the text of a time-out."""
         counts, lent = self.core.counts, self.leases.values()
         numbers = {
             "lent": counts[State.LENT],

@@ -1,28 +1,28 @@
 """Pool: workers that are lent, each to one client at a time.
 
-**Why.** A connection to a database serves one client at a time, and there may be only so many. A
-pool starts them as they are needed, lends each to who came first, and has it back however the
-client ends.
+**Why.** A connection to a database serves one client at a time, and their number is limited. A
+pool starts them when they are needed, lends them in order of arrival, and gets each back however
+the client ends.
 
 **Client side** `otp.pool(name, Connection)` is a handle that can be made before anything runs. Its
-block gives a typed client, in processes and in plain Trio code, and what it raises is bare:
+block yields a typed client, in processes and in plain Trio code, and what it raises is bare:
 `CheckoutTimeout` if no worker was free in time, `ServerExited` if the worker dies while the block
-runs, which is cancelled. The client serves until the block is left. One block inside of another is
-fine as long as somebody else can give a worker back; where nobody can, it is a `DeadlockError`.
+runs, which is cancelled. The client is valid until the block is left. One block inside another is
+fine as long as another client can give a worker back; where none can, it is a `DeadlockError`.
 
-**Server side** there is nothing to write: a worker is any child, as a GenServer that opens its
-connection in `init`. One that ends is forgotten, whatever its `restart` says; one that has crashed
-is replaced, after a while that grows with the failures in a row. Until then clients wait, and a
-`CheckoutTimeout` has what went wrong as its cause. So a database that is away for a minute ends
+**Server side** there is nothing to write: a worker is any child, such as a GenServer that opens its
+connection in `init`. One that ends quietly is not restarted, whatever its `restart` says; one that
+crashes is replaced, after a delay that grows with the failures in a row. Until then clients wait,
+and a `CheckoutTimeout` has the failure as its cause. So a database that is away for a minute ends
 nothing. If its client was cancelled in the middle of a call, a worker is not lent before that call
-is over; if that takes longer than `busy_timeout` it is stopped.
+is over; if that takes longer than `busy_timeout`, it is stopped.
 
-**Supervise** it as any other child, before those who use it. It is a supervisor of its workers, so
-`otp.which_children` and `otp.tree` show them.
+**Supervise** it as any other child, before the children that use it. It is a supervisor of its
+workers, so `otp.which_children` and `otp.tree` show them.
 
 **When not to use it.** For work that needs no resource of its own, `otp.TaskSupervisor` limits how
-much runs at a time. A limit alone is a `trio.CapacityLimiter`. If the same key is to meet the same
-worker each time, use an `otp.PartitionSupervisor`.
+much runs at a time. A limit alone is a `trio.CapacityLimiter`. If equal keys have to reach the same
+worker, use an `otp.PartitionSupervisor`.
 
 Follows: Erlang's `poolboy`; Elixir's `NimblePool` and `DBConnection`.
 """
@@ -63,15 +63,14 @@ class Pool(SupervisorBehaviour):
         child: what each worker runs: `otp.child(...)` without a name, or a behaviour class.
         size: how many workers there may be; once started they stay.
         max_overflow: how many more there may be while all are in use.
-        idle_timeout: seconds after which a worker that is one of too many ends when nobody wants
-            it; None for never.
+        idle_timeout: seconds after which an idle worker beyond `size` ends; None for never.
         busy_timeout: seconds that a worker gets to finish what its last client left it with,
-            before it is stopped; None for any number.
-        backoff: how long no worker is started after one has crashed or has not started: longer each
-            time, until one has served a client, or has run for `reset_after` seconds.
+            before it is stopped; None for no limit.
+        backoff: how long no worker is started after a crash or a failed start: longer each time,
+            until a worker has served a client, or has run for `reset_after` seconds.
 
     Raises:
-        SpecError: an argument is not accepted.
+        SpecError: an argument is invalid; the text says what was expected.
 
     >>> import trio, trio_otp as otp
     >>> class Connection(otp.GenServer):
@@ -119,12 +118,12 @@ class Pool(SupervisorBehaviour):
         )
 
     def init(self) -> PoolSpec:
-        """Return what it is made of."""
+        """Return its settings."""
         return self._given
 
     @property
     def _lending(self) -> Lending | None:
-        """Its workers, clients and those who wait; None before it has begun."""
+        """Its workers and clients; None before it has begun."""
         return self.loop.lending if isinstance(self.loop, PoolLoop) else None
 
     def _status(self) -> Any:

@@ -1,9 +1,9 @@
-"""Who gets which worker of a pool, and when workers are started and ended: plain data, no Trio.
+"""The decisions of a pool: which client gets which worker, when workers start and end. No Trio.
 
-What happens goes in, a list of what is to be done comes out. Rules this file keeps:
+An event goes in, a list of actions comes out. Rules this file keeps:
 
-* Who has asked first gets the first worker that is free; none is free while somebody waits.
-* A worker is started when somebody waits for it, up to `size` and in need `max_overflow` more.
+* The client that asked first gets the first free worker; none is free while a client waits.
+* A worker is started when a client waits for it, up to `size`, and up to `max_overflow` more.
   Those up to `size` stay, and one of them that crashes is replaced unasked.
 * The worker that was used last is lent first, so that those not needed stay idle and can end.
 * After a crash or a failed start no worker is started for a while, the longer the more often that
@@ -49,7 +49,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Lend:
-    """Lend a worker to who waits for one."""
+    """Lend a worker to a client that waits."""
 
     worker: int
     waiter: Any
@@ -95,11 +95,11 @@ class Limits:
 
 
 class PoolCore:
-    """The table of workers and the line of those who wait.
+    """The table of workers and the queue of waiting clients.
 
     Args:
         limits: how many there may be.
-        chance: gives numbers from 0 up to 1, for the jitter of the back-off.
+        chance: returns a number from 0 up to 1, for the jitter of the back-off.
     """
 
     def __init__(self, limits: Limits, chance: Callable[[], float]) -> None:
@@ -108,21 +108,19 @@ class PoolCore:
         self.counts: list[int] = [0] * len(State)  # of the workers in each state
         self.waiting: OrderedDict[Hashable, None] = OrderedDict()
         self.failures = 0  # in a row
-        self._idle: dict[
-            int, float
-        ] = {}  # {worker: since when}, the one that was used last comes last
+        self._idle: dict[int, float] = {}  # {worker: since when}, the last used one last
         self._since: dict[int, float] = {}  # {worker: when its start was over}
         self._delays = Delays(limits.backoff)
         self._chance = chance
-        self._stay = 0  # so many workers there have been; fewer than that there are not for long
-        self.not_before = -math.inf  # no worker is started before that
+        self._stay = 0  # how many workers are kept up: those missing are started unasked
+        self.not_before = -math.inf  # the back-off: no worker is started before this time
         self._trying = False  # the last start has failed
         self._number = 0
 
     # -- what is asked of it -----------------------------------------------------------------------
 
     def next_time(self) -> float:
-        """Return when `tick` is to be called; infinity if nothing is to happen by itself."""
+        """Return when `tick` is to be called; infinity if no action becomes due by itself."""
         times = [self.not_before] if self._needs_more() and not self._is_trying() else []
         if self._idle and self._running() > self.limits.size:
             times.append(next(iter(self._idle.values())) + self.limits.idle_timeout)
@@ -133,34 +131,34 @@ class PoolCore:
         return self.not_before - now if now < self.not_before and self._needs_more() else None
 
     def may_start_later(self) -> bool:
-        """Check whether a worker will come of itself, even if no client gives one back."""
+        """Check whether a worker will be started even if no client gives one back."""
         leaving = self.counts[State.ENDING] or self.counts[State.LEAVING]
         return bool(leaving) or (self._needs_more() and not self.counts[State.STARTING])
 
     # -- what clients do ---------------------------------------------------------------------------
 
     def ask(self, waiter: Hashable, now: float, *, first: bool = False) -> list[Action]:
-        """Ask for a worker: the last in the line, or the first if what it got has died."""
+        """Add a client to the end of the queue, or to its front if the worker it got has died."""
         self.waiting[waiter] = None
         self.waiting.move_to_end(waiter, last=not first)
         return self._settle(now)
 
     def leave(self, waiter: Hashable) -> None:
-        """Leave the line."""
+        """Remove a client from the queue."""
         self.waiting.pop(waiter, None)
 
     def give_back(self, worker: int, now: float, *, busy: bool) -> list[Action]:
-        """Take back a worker that was lent; if it is busy it is not lent before that is over."""
+        """Take back a worker that was lent; a busy one is not lent again before it is idle."""
         if self.workers.get(worker) is not State.LENT:
             return []
         if busy:
             self._move(worker, State.BUSY)
             return [Watch(worker)]
-        self._is_well()  # it has done what it is for
-        return self._is_free(worker, now)
+        self._reset_backoff()  # it has served a client
+        return self._free(worker, now)
 
     def leaving(self, worker: int, now: float) -> list[Action]:
-        """Take back a worker that is about to die, of which nobody knows whether it served."""
+        """Take back a worker that is about to die, which may not have served its client."""
         if self.workers.get(worker) is State.LENT:
             self._move(worker, State.LEAVING)
         return self._settle(now)
@@ -168,23 +166,23 @@ class PoolCore:
     # -- what workers do ---------------------------------------------------------------------------
 
     def started(self, worker: int, now: float) -> list[Action]:
-        """Take a worker whose start is over."""
+        """Add a worker whose start is over."""
         self._trying = False
         self._since[worker] = now
-        actions = self._is_free(worker, now)
+        actions = self._free(worker, now)
         self._stay = max(self._stay, min(self.limits.size, self._running()))
         return actions
 
     def not_started(self, worker: int, now: float) -> list[Action]:
-        """Forget a worker that has not started; those who wait go on waiting."""
+        """Remove a worker that has not started; the clients go on waiting."""
         self._move(worker, None)
         self._trying = True
         self._failed(now)
         return self._settle(now)
 
     def finished(self, worker: int, now: float) -> list[Action]:
-        """Take back a worker that was busy and is no more."""
-        return self._is_free(worker, now) if self.workers.get(worker) is State.BUSY else []
+        """Take back a worker that was busy and is idle now."""
+        return self._free(worker, now) if self.workers.get(worker) is State.BUSY else []
 
     def overdue(self, worker: int) -> list[Action]:
         """End a worker that does not finish what its last client has asked for."""
@@ -194,9 +192,9 @@ class PoolCore:
         return [End(worker)]
 
     def died(self, worker: int, now: float, *, quiet: bool) -> list[Action]:
-        """Forget a worker that is dead.
+        """Remove a worker that is dead.
 
-        A crash is a failure; after a quiet end there is one fewer that stays.
+        A crash is a failure; after a quiet end one worker fewer is kept up.
         """
         state = self._move(worker, None)
         self._idle.pop(worker, None)
@@ -211,12 +209,12 @@ class PoolCore:
     # -- time --------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Action]:
-        """Do what is due by now."""
+        """Return what is due by now."""
         return self._settle(now)
 
     # -- the decisions -----------------------------------------------------------------------------
 
-    def _is_free(self, worker: int, now: float) -> list[Action]:
+    def _free(self, worker: int, now: float) -> list[Action]:
         self._move(worker, State.IDLE)
         self._idle[worker] = now
         return self._settle(now)
@@ -264,7 +262,7 @@ class PoolCore:
         return sum(self.counts[State.IDLE : State.ENDING])
 
     def _move(self, worker: int, state: State | None) -> State | None:
-        """Note what a worker does now, None if it is gone; return what it did before."""
+        """Set the state of a worker, None if it is gone; return the state it had."""
         before = self.workers.pop(worker, None)
         if before is not None:
             self.counts[before] -= 1
@@ -273,15 +271,15 @@ class PoolCore:
             self.counts[state] += 1
         return before
 
-    def _is_well(self) -> None:
-        """End the row of failures: the next one is the first again."""
+    def _reset_backoff(self) -> None:
+        """Begin the back-off anew: the next failure is the first of a row."""
         if self.failures:
             self.failures = 0
             self._delays = Delays(self.limits.backoff)
 
     def _crashed(self, now: float, age: float) -> None:
         if age >= self.limits.backoff.reset_after:
-            self._is_well()
+            self._reset_backoff()
         self._failed(now)
 
     def _failed(self, now: float) -> None:

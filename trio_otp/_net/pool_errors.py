@@ -1,4 +1,4 @@
-"""The error of a pool that has no worker free in time."""
+"""The error of a checkout that times out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._util.public import public
 
 @public
 class CheckoutTimeout(CallError, TimedOut):
-    """No worker of the pool was free in time; what kept the last from starting is the cause."""
+    """No worker of the pool was free in time; if the last start has failed, that is the cause."""
 
     def __init__(self, server: object, elapsed: float, *, timeout: float, doing: str = "") -> None:
         text = f"no worker of {bounded(server)} was free within {timeout:g} s{doing}"

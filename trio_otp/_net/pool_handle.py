@@ -1,6 +1,6 @@
-"""The handle of a pool: check a worker out, see how the pool is doing.
+"""The handle of a pool: check a worker out, read the state of the pool.
 
-`otp.pool(name, Class)` makes one, at module level if you like; it finds the pool at every use.
+`otp.pool(name, Class)` returns one, also at module level; it looks the pool up at every use.
 See `otp.Pool` for an example and for when to use it.
 """
 
@@ -49,11 +49,11 @@ def pool(ref: Ref, worker: type[Any] | None = None) -> PoolHandle[Any]:
 
     Args:
         ref: its name, or any other reference to its process.
-        worker: the class of its workers, whose typed client a checkout gives. If left out, as it
-            has to be for workers that are no GenServer, a checkout gives the pid.
+        worker: the class of its workers, of which a checkout returns a typed client. Leave it out
+            for workers that are not GenServers; a checkout then returns the pid.
 
     Raises:
-        TypeError: `ref` is not a reference, or `worker` no GenServer class.
+        TypeError: `ref` is not a reference, or `worker` is not a GenServer class.
     """
     check_reference(ref)
     if worker is not None and not (isinstance(worker, type) and issubclass(worker, GenServer)):
@@ -79,27 +79,27 @@ class PoolHandle(NoConstructor, Printable, Generic[W]):
     @block("async with DB.checkout() as conn: ...")
     @enable_ki_protection
     async def checkout(self, *, timeout: float | None = DEFAULT_TIMEOUT) -> AsyncGenerator[W]:
-        """Have a worker for oneself while a block runs; who came first gets the first that is free.
+        """Check a worker out for the length of a block; clients are served in order of arrival.
 
         The worker is given back however the block is left.
 
         Args:
             timeout: seconds to wait for a worker; None leaves the limit to the cancel scope around
-                the block. With 0 it is now or not.
+                the block. With 0 it succeeds only if a worker is free now.
 
         Returns:
-            A typed client of the worker, or its pid; it is this block's alone.
+            A typed client of the worker, or its pid, for this block alone.
 
         Raises:
-            CheckoutTimeout: no worker was free in time. If none could be started, that is the
-                cause.
-            ServerExited: the worker died, and the block was cancelled. If the body raises something
+            CheckoutTimeout: no worker was free in time. If the last start of a worker failed, its
+                error is the cause.
+            ServerExited: the worker died, and the block was cancelled. If the body raises an error
                 of its own meanwhile, that leaves, with this as its context. Or the pool ended while
                 this task waited.
-            DeadlockError: all workers are held by tasks that wait, over others perhaps, for this
-                one.
+            DeadlockError: all workers are held by tasks that wait, directly or through others, for
+                this one.
             NoProcess: the pool does not run.
-            WrongServer: the reference is not a pool's, or its workers are of another class.
+            WrongServer: the reference is not to a pool, or its workers are of another class.
             ValueError: `timeout` is not a number of seconds >= 0.
 
         >>> import trio, trio_otp as otp
@@ -128,12 +128,12 @@ class PoolHandle(NoConstructor, Printable, Generic[W]):
                 try:
                     yield lent
                 finally:
-                    lease.left()
+                    lease.check_worker()
                     if self.worker is not None:
                         lent.end()
         except BaseException as exc:  # noqa: ASYNC103 - one of the two raises it
             lending.give_back(lease)
-            if is_cancellation(exc) or lease.tells(exc):
+            if is_cancellation(exc) or lease.is_from_worker(exc):
                 raise
             failure = lease.failure()
             if failure is None:
@@ -152,7 +152,7 @@ class PoolHandle(NoConstructor, Printable, Generic[W]):
 
         Raises:
             NoProcess: the pool does not run.
-            WrongServer: the reference is not a pool's.
+            WrongServer: the reference is not to a pool.
         """
         return status_of(self._lending("status"))
 

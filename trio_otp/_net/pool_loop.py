@@ -1,7 +1,7 @@
 """The process of a pool: it supervises the workers, starts them and ends them.
 
-It answers its messages at once, whatever starts and ends: each of these has a task of its own, so
-that a database that is slow to connect holds up nobody who could be served otherwise.
+It answers its messages at once: each start and each stop runs in a task of its own, so that a
+database that is slow to connect holds up no client that another worker could serve.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .._start.start import start_and_wait
 from .._supervisor.dynamic_loop import DelayedSlot, DynamicLoop
 from .._supervisor.loop import SupervisorLoop
 from .._util.unset import UNSET
-from .at_rest import wait_for_rest
 from .helpers import Helpers
+from .idle import wait_idle
 from .lending import Lending, Work
 from .pool_core import Start, Watch
 from .pool_spec import PoolSpec
@@ -43,7 +43,7 @@ class PoolLoop(DynamicLoop):
     _helpers: Helpers
 
     async def begin(self, spec: DynamicSupervisorSpec) -> None:
-        """Take what it is made of; no worker is started before somebody wants one."""
+        """Take the settings; no worker is started before a client wants one."""
         assert isinstance(spec, PoolSpec)
         process = self.process
         assert process.children is not None
@@ -54,14 +54,14 @@ class PoolLoop(DynamicLoop):
         process.add_watcher(self._close)
 
     def change(self, spec: DynamicSupervisorSpec) -> None:
-        """Take other limits; another child holds for workers that are started from now on."""
+        """Take new limits; a new child counts for workers that are started from now on."""
         assert isinstance(spec, PoolSpec)
         assert self.lending is not None
         self.spec = self._pool = spec
         self.lending.core.limits = spec.limits
 
     def _close(self, _: Process) -> None:
-        """End the lending, whatever is under way."""
+        """Lend nothing more, and cancel what is under way."""
         if self.lending is not None:
             process = self.process
             reason = process.pending_exit
@@ -71,7 +71,7 @@ class PoolLoop(DynamicLoop):
             self._helpers.cancel()
 
     async def stop_children(self, *, interrupt: bool) -> None:
-        """Tell all that wait, then stop all workers at once."""
+        """Fail the waiting clients, then stop all workers at the same time."""
         self._close(self.process)
         await super().stop_children(interrupt=interrupt)
         if self.lending is not None:
@@ -131,13 +131,13 @@ class PoolLoop(DynamicLoop):
             self._forget(worker.pid)
 
     async def _watch(self, number: int) -> None:
-        """Wait until a worker is through with what its last client had asked for."""
+        """Wait until a worker has finished what its last client asked for."""
         assert self.lending is not None
         worker = self.lending.workers.get(number)
         if worker is None:
             return
         with trio.move_on_after(self._pool.busy_timeout) as scope:
-            await wait_for_rest(worker)
+            await wait_idle(worker)
         if scope.cancelled_caught:
             self.lending.overdue(number)
         else:
@@ -162,7 +162,7 @@ class PoolLoop(DynamicLoop):
     # -- ends --------------------------------------------------------------------------------------
 
     async def child_exited(self, pid: Pid[Any], reason: object) -> None:
-        """Report the end of a worker; what follows from it has been done when it died."""
+        """Report the end of a worker; `Lending` acted on it at the moment of the death."""
         if pid not in self._ending:
             self._forget(pid)
 

@@ -1,4 +1,4 @@
-"""What a pool is made of: its workers, how many, and how long they may idle or be busy."""
+"""The settings of a pool: its workers, how many, and how long they may be idle or busy."""
 
 from __future__ import annotations
 

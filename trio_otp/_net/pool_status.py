@@ -1,4 +1,4 @@
-"""How a pool is doing, in numbers."""
+"""The state of a pool in numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @public
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """What `PoolHandle.status` gives.
+    """The state of a pool, as `PoolHandle.status` returns it.
 
     Args:
         size: how many workers may stay.
@@ -24,12 +24,12 @@ class PoolStatus:
         lent: workers that clients have.
         finishing: workers that were given back and still do something for their last client.
         starting: workers whose init is not over.
-        ending: workers that are about to be dead.
+        ending: workers that are being stopped, or are dying.
         waiting: clients that wait for a worker.
         checkouts: how often a worker was lent.
-        timeouts: how often none was free in time.
-        failures: crashes and failed starts in a row, those at one time counted once.
-        restart_in: seconds by which the start of a worker is delayed because of them, if it is.
+        timeouts: how often no worker was free in time.
+        failures: crashes and failed starts in a row; those within one back-off count once.
+        restart_in: seconds until a missing worker is started, if back-off delays it; else None.
     """
 
     size: int
@@ -47,7 +47,7 @@ class PoolStatus:
 
 
 def status_of(lending: Lending) -> PoolStatus:
-    """Count what a pool has."""
+    """Return the state of a pool."""
     core, counts = lending.core, lending.core.counts
     return PoolStatus(
         size=core.limits.size,

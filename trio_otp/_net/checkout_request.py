@@ -1,4 +1,4 @@
-"""One client that asks a pool for a worker, and waits for its turn."""
+"""The request of one client for a worker of a pool, and its wait for one."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from .lease import Lease
 
 
-class Line(AnyOf):
-    """Where clients wait for a worker, first come first served."""
+class CheckoutQueue(AnyOf):
+    """The queue of clients that wait for a worker, first come, first served."""
 
     __slots__ = ()
 
     @abstractmethod
-    def leave(self, asking: Asking) -> None:
-        """Forget a client that waits no more."""
+    def leave(self, request: CheckoutRequest) -> None:
+        """Remove a request whose client no longer waits."""
 
     @abstractmethod
-    def too_late(self, asking: Asking) -> Exception:
-        """Return the error of a client whose time is up."""
+    def timeout_error(self, request: CheckoutRequest) -> Exception:
+        """Return the error for a request that has timed out."""
 
 
-class Asking:
-    """One client in line: what it is woken with, and what ends its wait."""
+class CheckoutRequest:
+    """One client's request: what its task wakes with, and what ends its wait."""
 
-    __slots__ = ("_fifo", "_line", "_task", "holder", "lease", "ref", "since", "timeout")
+    __slots__ = ("_fifo", "_queue", "_task", "holder", "lease", "ref", "since", "timeout")
 
-    def __init__(self, line: Line, ref: object, timeout: float | None) -> None:
-        self.ref = ref  # by which the pool is known to it
+    def __init__(self, queue: CheckoutQueue, ref: object, timeout: float | None) -> None:
+        self.ref = ref  # with which the client named the pool
         self.timeout = math.inf if timeout is None else timeout
         self.since = trio.current_time()
         self.holder = Holder()
         self.lease: Lease | None = None
-        self._line = line
+        self._queue = queue
         self._task: trio.lowlevel.Task | None = None  # while it waits
         self._fifo: Any = None
 
     def take(self, lease: Lease) -> None:
-        """Get a worker."""
+        """Wake the client with a worker."""
         self.lease = lease
         self._wake(None)
 
     def fail(self, error: Exception) -> None:
-        """Get an error instead; it has left the line."""
+        """Wake the client with an error; the request has left the queue already."""
         self._wake(outcome.Error(error))
 
     def _wake(self, result: outcome.Error | None) -> None:
@@ -67,33 +67,33 @@ class Asking:
         """Wait for a worker.
 
         Raises:
-            CheckoutTimeout: none was free in time.
-            DeadlockError: none ever will be.
+            CheckoutTimeout: no worker was free in time.
+            DeadlockError: no worker would ever be free.
             ServerExited: the pool ended.
         """
-        line = self._line
+        queue = self._queue
         left = self.since + self.timeout - trio.current_time()
-        error: Exception | None = line.too_late(self) if left <= 0 else None
-        error = error or refuse_choice(self.holder.node, line, self.ref)
+        error: Exception | None = queue.timeout_error(self) if left <= 0 else None
+        error = error or refuse_choice(self.holder.node, queue, self.ref)
         if error is not None:
-            line.leave(self)
+            queue.leave(self)
             await cancel_shielded_checkpoint()
             raise error
         if left != math.inf:
-            self._fifo = line.process.runtime.timers.limit(self, left)
-        self.holder.node.waits_for = line
+            self._fifo = queue.process.runtime.timers.limit(self, left)
+        self.holder.node.waits_for = queue
         self._task = trio.lowlevel.current_task()
         await wait_task_rescheduled(self._abort)
 
     def expire(self) -> None:
-        """The time is up."""
-        self._line.leave(self)
-        self.fail(self._line.too_late(self))
+        """End the wait with a time-out."""
+        self._queue.leave(self)
+        self.fail(self._queue.timeout_error(self))
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
         self._task = None
         self._end_wait()
-        self._line.leave(self)
+        self._queue.leave(self)
         return Abort.SUCCEEDED
 
     def _end_wait(self) -> None:

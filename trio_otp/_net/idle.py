@@ -1,8 +1,8 @@
-"""Whether a worker still does something for its last client, and how to wait until it does not.
+"""Whether a worker is still busy for its last client, and how to wait until it is idle.
 
-A request that goes through its mailbox is answered when all before it has been handled. What has
-been put off, a call that is answered later, tells nobody when it is over, so that is looked for
-every hundredth of a second, as is what a plain process does with its messages.
+A request sent through its mailbox is answered once everything before it has been handled. The end
+of a deferred call, and a plain process that takes its messages itself, are not announced, as that
+would cost every call something; both are polled for, which only the rare busy worker needs.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .._behaviour.system_messages import Host
     from .._process.process import Process
 
-LOOK_EVERY: Final = 0.01  # seconds
+POLL_INTERVAL: Final = 0.01  # seconds
 
 
 class PassThrough(Request):
-    """To do nothing: what was sent before has been handled by then."""
+    """A request that does nothing: once it is answered, all messages before it were handled."""
 
     __slots__ = ()
 
@@ -33,8 +33,8 @@ class PassThrough(Request):
         """Do nothing."""
 
 
-def is_at_rest(process: Process) -> bool:
-    """Check whether a process has nothing in hand, nothing queued and nothing to answer."""
+def is_idle(process: Process) -> bool:
+    """Check whether a process has no message in hand, none queued and no call to answer."""
     if process.current is not UNSET or process.mailbox.queue or process.requests:
         return False
     put_off = process.extras.put_off
@@ -43,13 +43,13 @@ def is_at_rest(process: Process) -> bool:
     return not put_off
 
 
-async def wait_for_rest(process: Process) -> None:
-    """Wait until a process has finished what it was asked for, or is dead."""
-    while not process.dead and not is_at_rest(process):
+async def wait_idle(process: Process) -> None:
+    """Wait until a process is idle, or is dead."""
+    while not process.dead and not is_idle(process):
         if takes_messages(process) and (process.current is not UNSET or process.mailbox.queue):
             await _pass_through(process)
-        if not process.dead and not is_at_rest(process):
-            await trio.sleep(LOOK_EVERY)
+        if not process.dead and not is_idle(process):
+            await trio.sleep(POLL_INTERVAL)
 
 
 async def _pass_through(process: Process) -> None:
