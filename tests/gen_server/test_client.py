@@ -148,7 +148,7 @@ async def test_a_wrong_argument_is_the_callers_type_error(args: Any, kwargs: Any
 async def test_calls_and_casts_to_nobody() -> None:
     """A call to nobody is NoProcess with the message; a cast is counted and dropped."""
     async with otp.open_process():
-        with pytest.raises(otp.NoProcess, match=r"request get\('k'\)"):
+        with pytest.raises(otp.NoProcess, match=r"message get\('k'\)"):
             await Cache.get("nobody", "k")
         before = runtime().dropped
         Cache.put("nobody", "k", b"v")
