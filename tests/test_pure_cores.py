@@ -51,11 +51,11 @@ core = PoolCore(Limits(2, 1, 60.0, Backoff()), lambda: 0.5)
 print(core.ask("client", 0.0), core.started(1, 0.0))
 """
 
-PLACES = """
-from trio_otp._net.places import Places
-places = Places(2, 1)
-places.take("1.1.1.1")
-print(places.may_serve("1.1.1.1"), places.may_serve("2.2.2.2"))
+LIMITS = """
+from trio_otp._net.connection_limits import ConnectionLimits
+limits = ConnectionLimits(2, 1)
+limits.acquire("1.1.1.1")
+print(limits.may_serve("1.1.1.1"), limits.may_serve("2.2.2.2"))
 """
 
 
@@ -65,9 +65,9 @@ print(places.may_serve("1.1.1.1"), places.may_serve("2.2.2.2"))
         (POLICY, "True\n"),
         (ENGINE, "['Consumed', 'Arm']\n"),
         (POOL, "[Start(worker=1)] [Lend(worker=1, waiter='client')]\n"),
-        (PLACES, "False True\n"),
+        (LIMITS, "False True\n"),
     ],
-    ids=["policy", "engine", "pool", "places"],
+    ids=["policy", "engine", "pool", "limits"],
 )
 def test_a_core_works_without_trio(program: str, printed: str) -> None:
     """What it decides can be asked where no Trio is installed."""

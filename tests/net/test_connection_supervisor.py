@@ -393,7 +393,7 @@ async def opens_nothing() -> Any:
         ((plain, opens), {}, "handler=.*is a plain function"),
         ((opens_nothing, opens), {}, "opens_nothing: too many positional arguments"),
         ((None, opens), {}, "handler=None: expected an async function of a stream"),
-        ((shout, 8080), {}, "opens=8080: .* as partial.trio.open_tcp_listeners, 8080."),
+        ((shout, 8080), {}, "open_listeners=8080: .* as partial.trio.open_tcp_listeners, 8080."),
         ((shout, opens), {"on_full": plain}, "on_full=.*is a plain function"),
         ((shout, opens), {"max_connections": 0}, "max_connections=0: expected a whole number >= 1"),
         ((shout, opens), {"max_per_address": 1.5}, "max_per_address=1.5"),

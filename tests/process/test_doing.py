@@ -152,7 +152,7 @@ async def test_a_server_that_is_broken_in_any_way_hurts_no_caller(
         with pytest.raises(otp.CallTimeout, match="handling a message for") as caught:
             await Broken.slow(shop, "hunter2")
         assert "hunter2" not in str(caught.value)
-        monkeypatch.setattr(type(shop._process.task), "iter_await_frames", None)
+        monkeypatch.setattr(type(process_of(shop).task), "iter_await_frames", None)
         assert "busy; 2 waiting" == await doing(Broken.at(shop).slow)
 
 

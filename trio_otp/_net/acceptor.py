@@ -1,6 +1,6 @@
 """The acceptor of a service: it accepts connections, one task for each listener.
 
-Follows: `ranch_acceptor` of Ranch, `trio.serve_listeners` in the errors that it lives through.
+Follows: `ranch_acceptor` of Ranch; `trio.serve_listeners` in the errors that it survives.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .connection import Connection, run_connection
 if TYPE_CHECKING:
     from .service import Service
 
-# What accept says when the system has no more room: it may have some again in a while.
-CAPACITY: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+# The errors of accept when the system is out of resources, which it may have again later.
+CAPACITY_ERRNOS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
 RETRY_AFTER: Final = 0.1  # seconds, as trio.serve_listeners
-TELL_EVERY: Final = 100  # failures in a row
+NOTICE_EVERY: Final = 100  # failures in a row: one notice in 10 s
 
 
 @enable_ki_protection
@@ -35,8 +35,8 @@ async def acceptor(
     service: Service, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Accept connections until it is stopped."""
-    await service.listeners.see_to()
-    service.tell_listeners()
+    await service.listeners.ensure_listening()
+    service.publish_listeners()
     async with OwnNursery() as nursery:
         for listener in service.listeners.now:
             nursery.start_soon(_accept_from, service, listener)
@@ -47,18 +47,18 @@ async def acceptor(
 async def _accept_from(service: Service, listener: trio.abc.Listener[Any]) -> None:
     failures = 0  # in a row
     while True:
-        await service.wait_for_place()
+        await service.wait_for_room()
         try:
             stream = await listener.accept()
         except trio.ClosedResourceError:
             if not service.is_over:
                 raise
-            await trio.sleep_forever()  # until the supervisor, which has closed it, stops this
+            await trio.sleep_forever()  # the supervisor has closed it, and stops this task next
         except OSError as exc:
-            if exc.errno not in CAPACITY:
+            if exc.errno not in CAPACITY_ERRNOS:
                 raise
-            if failures % TELL_EVERY == 0:
-                _tell(exc)
+            if failures % NOTICE_EVERY == 0:
+                _notice(exc)
             failures += 1
             await trio.sleep(RETRY_AFTER)
         else:
@@ -66,7 +66,7 @@ async def _accept_from(service: Service, listener: trio.abc.Listener[Any]) -> No
             await _begin(service, stream)
 
 
-def _tell(exc: OSError) -> None:
+def _notice(exc: OSError) -> None:
     assert exc.errno is not None
     process = need_process("the acceptor")
     name, text = errno.errorcode[exc.errno], os.strerror(exc.errno)
@@ -75,11 +75,11 @@ def _tell(exc: OSError) -> None:
 
 
 async def _begin(service: Service, stream: Any) -> None:
-    """Let a connection be served; whatever keeps it from that, it is closed."""
+    """Start the process of a connection; close the connection if that cannot be."""
     connection = Connection(service, stream)
     try:
-        await service.wait_for_place()  # another listener may have been faster
-        if connection.take_place():
+        await service.wait_for_room()  # another listener may have taken the last one
+        if connection.admit():
             await _start(service, connection)
     finally:
         await connection.give_up()
@@ -95,4 +95,4 @@ async def _start(service: Service, connection: Connection) -> None:
         pass  # it was killed before it began
     except (NoProcess, ServerExited):
         await connection.give_up()
-        await trio.sleep_forever()  # the acceptor goes with the supervisor of connections
+        await trio.sleep_forever()  # rest_for_one: the acceptor is restarted with that supervisor

@@ -1,4 +1,4 @@
-"""One connection: what its process does, from the handshake to the close, and what its end means.
+"""One connection: what its process does, from the handshake to the close, and how its end counts.
 
 Follows: `ranch_protocol` of Ranch, `trio.serve_listeners`.
 """
@@ -30,48 +30,48 @@ CLOSE_WITHIN: Final = 5.0  # seconds for the farewell of TLS
 
 
 class Connection(Handle):
-    """A connection that was accepted, and its place."""
+    """An accepted connection, and whether it counts against the limits."""
 
     def __init__(self, service: Service, stream: Any) -> None:
         self.service = service
         self.stream: Any = stream
         self.peer, self.address = peer_of(stream)
         self.handler: Handler = service.handler
-        self.is_refused: bool = False  # it is only told that there is no place
+        self.is_refused: bool = False  # it is only answered by `on_full`
         self.is_given_up: bool = False  # by the acceptor, before its process has begun
         self.process: Process | None = None
-        self._has_place: bool = False
+        self._is_admitted: bool = False
 
     def __repr__(self) -> str:
         return f"<connection of {self.peer}>"
 
     @property
     def is_secure(self) -> bool:
-        """Whether it begins with the handshake of TLS."""
+        """Whether it begins with a TLS handshake."""
         return isinstance(self.stream, trio.SSLStream)
 
     @enable_ki_protection
-    def take_place(self) -> bool:
-        """Take a place, to be served or to get an answer; False if there is neither."""
-        service, places = self.service, self.service.places
+    def admit(self) -> bool:
+        """Count it as served or as answered; return False if there is no room for either."""
+        service, limits = self.service, self.service.limits
         service.accepted += 1
-        if places.may_serve(self.address):
-            places.take(self.address)
+        if limits.may_serve(self.address):
+            limits.acquire(self.address)
         else:
             service.refused += 1
-            if service.on_full is None or not places.may_answer():
+            if service.on_full is None or not limits.may_answer():
                 return False
             self.handler, self.is_refused = service.on_full, True
-            places.answered += 1
-        self._has_place = True
+            limits.answered += 1
+        self._is_admitted = True
         return True
 
     @enable_ki_protection
     async def give_up(self) -> None:
-        """Close it, unless it has a process, whose own business that is.
+        """Close it, unless it has a process, which closes it itself.
 
-        Its start may still be on the way to the supervisor of connections, if who asked for it has
-        died.
+        The request to start that process may still be on its way to the supervisor of connections
+        after the acceptor that sent it has died.
         """
         if self.process is None and not self.is_given_up:
             self.is_given_up = True
@@ -79,19 +79,19 @@ class Connection(Handle):
 
     @enable_ki_protection
     async def close(self) -> None:
-        """Close it at once and give its place back, if that was not done before."""
+        """Close it at once, and make room for the next one if that was not done before."""
         if isinstance(self.stream, trio.SocketStream):
-            self.stream.socket.close()  # all that there is to do, at a tenth of the time
+            self.stream.socket.close()  # does all that `aclose` does, in a tenth of the time
         else:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(self.stream)
-        if self._has_place:
-            self._has_place = False
+        if self._is_admitted:
+            self._is_admitted = False
             if self.is_refused:
-                self.service.places.answered -= 1
+                self.service.limits.answered -= 1
             else:
-                self.service.places.give_back(self.address)
-            self.service.place_is_free()
+                self.service.limits.release(self.address)
+            self.service.wake_acceptors()
 
 
 @enable_ki_protection
@@ -115,7 +115,7 @@ async def run_connection(connection: Connection) -> None:
     finally:
         await connection.close()
         service.served.pop(process.pid, None)
-        service.crashed += crashed  # at the moment at which its report comes
+        service.crashed += crashed  # when the crash is reported
 
 
 async def _run(connection: Connection, process: Process) -> None:
@@ -143,7 +143,7 @@ async def _serve(connection: Connection, process: Process) -> None:
 
 
 async def _take_leave(connection: Connection) -> None:
-    """Close a connection in order; the other side may have left without a farewell."""
+    """Close a connection in order; the other side may have gone without closing it in order."""
     if connection.is_refused:
         await _take_what_is_sent(connection.stream, is_secure=connection.is_secure)
     await connection.stream.aclose()

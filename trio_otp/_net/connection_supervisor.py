@@ -2,22 +2,23 @@
 
 **Why.** With `trio.serve_tcp` all connections are tasks of one nursery: a client that resets its
 connection drops all others. Here each has a process of its own. Its crash is one record in the log,
-a client that has gone is a line for who debugs, and at the end each may finish what it has in hand.
+a client that disconnects is a line at the level DEBUG, and each connection may finish its work when
+the service ends.
 
 **Server side** is the handler, an async function of the stream. It returns when the connection is
 over. `with otp.move_on_when_draining():` around the wait for the next request lets it return when
 the service is to end.
 
-**Client side** are the functions `connections` and `counts` below. What listens is
+**Client side** are the functions `connections` and `counts` below. The listeners are
 `otp.process_info(ref).started`.
 
-**Supervise** it as any other child, after those that its handlers call. Inside, it is a
+**Supervise** it as any other child, after the children that its handlers call. Inside, it is a
 `rest_for_one` of two, as in Ranch: the supervisor of connections, then the acceptor. When it is
-stopped it accepts no more, tells the connections, waits `drain_timeout` for them, and ends those
-that are left. Its own `shutdown` is without limit, as that of all supervisors.
+stopped it accepts no more, lets the connections drain for `drain_timeout`, and stops those that are
+left. Its own `shutdown` has no limit, as that of all supervisors.
 
-**When not to use it.** For a library that listens by itself, as a web server, make the function
-that serves a child; it takes care of its own connections.
+**When not to use it.** For a library that listens by itself, such as a web server: make its serving
+function a child; it takes care of its own connections.
 
 Follows: `ranch_listener_sup` of Ranch, `ThousandIsland`, `trio.serve_listeners`.
 """
@@ -39,8 +40,8 @@ from .._util.checks import check_timeout, check_whole, is_seconds
 from .._util.public import public
 from .._util.signature import check_arguments
 from .acceptor import acceptor
+from .connection_limits import ConnectionLimits
 from .connections import Connections
-from .places import Places
 from .service import ConnectionCounts, Service
 
 if TYPE_CHECKING:
@@ -61,26 +62,26 @@ class ConnectionSupervisor(SupervisorBehaviour):
     """A supervisor that accepts connections and runs each in a process of its own.
 
     An error of a handler is its crash, unless it only says that this connection is broken, and
-    its socket is no longer connected: that counts as `disconnected`. Sockets that run out, EMFILE
-    and the like, are waited for; any other error of `accept` crashes the acceptor alone, which
-    then listens on the addresses it had.
+    its socket is no longer connected: that counts as `disconnected`. When the system is out of
+    sockets (EMFILE and the like), accepting is tried again until there are some; any other error
+    of `accept` crashes the acceptor alone, which then listens on the addresses it had.
 
     Args:
-        handler: an async function that gets the stream of a connection, in a temporary process
-            that is labelled with the address of the other side. The stream is closed after it.
-            Of TLS it gets the stream after the handshake.
-        opens: an async function without arguments that gives the listeners, as
-            `partial(trio.open_tcp_listeners, 8080)` or `partial(trio.open_ssl_over_tcp_listeners,
-            443, ssl_context)`.
-        max_connections: how many are served at a time; None for any number. Then no more are
-            accepted until one has ended.
-        on_full: an async function of the stream. If it is given, those that are too many are
+        handler: an async function of the stream of a connection, run in a temporary process that
+            is labelled with the address of the other side. The stream is closed after it. A TLS
+            stream has completed its handshake.
+        open_listeners: an async function without arguments that returns a list of listeners, such
+            as `partial(trio.open_tcp_listeners, 8080)` or
+            `partial(trio.open_ssl_over_tcp_listeners, 443, ssl_context)`.
+        max_connections: how many are served at a time; None for any number. At the limit no more
+            are accepted until one has ended.
+        on_full: an async function of the stream. If it is given, connections beyond the limits are
             accepted, answered by it within `handshake_timeout`, and closed.
         max_per_address: how many of one address are served at a time; None for any number. More
             are closed, after `on_full` if there is one.
-        handshake_timeout: seconds for the handshake of TLS, and for an answer of `on_full`.
+        handshake_timeout: seconds for the TLS handshake, and for an answer of `on_full`.
         drain_timeout: seconds for connections to end by themselves when the service ends; None
-            for ever. Those that have not are cancelled then.
+            for no limit. Connections that have not ended by then are cancelled.
         max_restarts: how often the acceptor or the supervisor of connections may be restarted
             within `max_seconds`.
         max_seconds: that window, a whole number.
@@ -90,9 +91,9 @@ class ConnectionSupervisor(SupervisorBehaviour):
     >>> async def shout(stream):
     ...     async for chunk in stream:
     ...         await stream.send_all(chunk.upper())
-    >>> opens = partial(trio.open_tcp_listeners, 0, host="127.0.0.1")
+    >>> open_listeners = partial(trio.open_tcp_listeners, 0, host="127.0.0.1")
     >>> async def main():
-    ...     web = otp.child(otp.ConnectionSupervisor, shout, opens, max_connections=1000)
+    ...     web = otp.child(otp.ConnectionSupervisor, shout, open_listeners, max_connections=1000)
     ...     async with otp.open_supervisor([web.having(name="web")]):
     ...         [listener] = otp.process_info("web").started
     ...         async with await trio.testing.open_stream_to_socket_listener(listener) as client:
@@ -109,7 +110,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
     def __init__(
         self,
         handler: Callable[[StreamT], Awaitable[object]],
-        opens: Callable[[], Awaitable[Sequence[trio.abc.Listener[StreamT]]]],
+        open_listeners: Callable[[], Awaitable[Sequence[trio.abc.Listener[StreamT]]]],
         *,
         max_connections: int | None = None,
         on_full: Callable[[StreamT], Awaitable[object]] | None = None,
@@ -120,7 +121,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         max_seconds: float = 5,
     ) -> None:
         _check_function("handler", handler, None)
-        _check_function("opens", opens)
+        _check_function("open_listeners", open_listeners)
         if on_full is not None:
             _check_function("on_full", on_full, None)
         _check_limit("max_connections", max_connections)
@@ -129,11 +130,11 @@ class ConnectionSupervisor(SupervisorBehaviour):
         if not is_seconds(handshake_timeout):
             shown = bounded(handshake_timeout)
             raise ValueError(f"handshake_timeout={shown}: expected a number of seconds >= 0")
-        places = Places(max_connections, max_per_address, answers=on_full is not None)
+        limits = ConnectionLimits(max_connections, max_per_address, answers=on_full is not None)
         self._service = Service(
             handler,
-            opens,
-            places,
+            open_listeners,
+            limits,
             on_full=on_full,
             handshake_timeout=handshake_timeout,
             drain_timeout=drain_timeout,
@@ -149,7 +150,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         )
 
     async def init(self) -> SupervisorSpec:
-        """Return what to supervise, once the listeners are open."""
+        """Return the children to supervise, once the listeners are open."""
         if not self._service.listeners.now:
             await self._service.listeners.open()
         return self._given
@@ -163,14 +164,14 @@ class ConnectionSupervisor(SupervisorBehaviour):
 
     @staticmethod
     def connections(ref: Ref) -> list[Pid[Any]]:
-        """List the processes of the connections that are served, oldest first, without asking.
+        """List the processes of the served connections, oldest first, without a message to it.
 
         Args:
-            ref: the ConnectionSupervisor, also one that is about to end.
+            ref: the ConnectionSupervisor; it may be stopping.
 
         Raises:
-            NoProcess: it is not there.
-            WrongServer: the reference is not that of a ConnectionSupervisor.
+            NoProcess: there is none.
+            WrongServer: the reference is not to a ConnectionSupervisor.
 
         >>> import trio_otp as otp
         >>> def greet():  # what a timer or a handler may tell all connections
@@ -183,14 +184,14 @@ class ConnectionSupervisor(SupervisorBehaviour):
 
     @staticmethod
     def counts(ref: Ref) -> ConnectionCounts:
-        """Return how many connections there are and were, without asking.
+        """Return how many connections there are and were, without a message to the process.
 
         Args:
-            ref: the ConnectionSupervisor, also one that is about to end.
+            ref: the ConnectionSupervisor; it may be stopping.
 
         Raises:
-            NoProcess: it is not there.
-            WrongServer: the reference is not that of a ConnectionSupervisor.
+            NoProcess: there is none.
+            WrongServer: the reference is not to a ConnectionSupervisor.
 
         Follows: `ranch:info/1`.
         """
@@ -231,7 +232,7 @@ def _check_limit(name: str, value: object) -> None:
 
 def _check_function(name: str, function: Any, *args: object) -> None:
     if not callable(function):
-        expected = "that gives listeners, as partial(trio.open_tcp_listeners, 8080)"
+        expected = "that returns listeners, as partial(trio.open_tcp_listeners, 8080)"
         what = "of a stream" if args else expected
         raise TypeError(f"{name}={bounded(function)}: expected an async function {what}")
     refuse_plain(function, name)

@@ -1,4 +1,4 @@
-"""The supervisor of connections: it lets them finish what they have in hand before it ends them.
+"""The supervisor of connections: it lets them finish their work before it stops them.
 
 Follows: `ranch_conns_sup` of Ranch.
 """
@@ -54,16 +54,16 @@ class ConnectionsLoop(DynamicLoop):
         await super().run(make)
 
     async def begin(self, spec: DynamicSupervisorSpec) -> None:
-        """Take the limits; new connections are started here from now on."""
+        """Take the settings; connections are started here from now on."""
         await super().begin(spec)
         self.instance.service.connections = self.process.pid
 
     async def child_exited(self, pid: Pid[Any], reason: object) -> None:
-        """Forget a connection. Its crash is told by its own report, which is enough."""
+        """Forget a connection. Its own report of a crash is enough."""
         self.slots.pop(pid, None)
 
     async def stop_children(self, *, interrupt: bool) -> None:
-        """Tell the connections, wait for them, and then end those that are left."""
+        """Begin draining, wait for the connections, then stop those that are left."""
         self.draining.begin()
         if self._is_planned():
             await self._wait_for_connections()
@@ -74,7 +74,7 @@ class ConnectionsLoop(DynamicLoop):
         return any(pid._process is not None for pid in self.slots)
 
     def _is_planned(self) -> bool:
-        """Check whether somebody asked for the end: not if it, or its parent, was killed."""
+        """Check whether it was asked to stop; not if it, or its parent, was killed."""
         process, parent = self.process, self.process.parent
         if parent is None or parent.dead:
             return False

@@ -21,12 +21,12 @@ class Listeners:
     """What a service listens on.
 
     Args:
-        opens: the function of the user that opens them.
+        open_listeners: the user's function that opens them.
     """
 
-    def __init__(self, opens: Open) -> None:
-        self._opens = opens
-        self._addresses: list[Any] = []  # that were told to clients
+    def __init__(self, open_listeners: Open) -> None:
+        self._open_listeners = open_listeners
+        self._addresses: list[Any] = []  # those of the first listeners, which clients know
         self.now: list[trio.abc.Listener[Any]] = []
         self._used: bool = False
 
@@ -35,10 +35,10 @@ class Listeners:
         self.now = await self._open()
         self._addresses = [address_of(listener) for listener in self.now]
 
-    async def see_to(self) -> None:
-        """Open them again, at the addresses they had, if any of them was used and listens no more.
+    async def ensure_listening(self) -> None:
+        """Open them again at the same addresses if any of them no longer listens.
 
-        Sockets that are well are kept, so that who is about to be accepted comes in.
+        If all still listen they are kept, so that clients in the queue of the system are accepted.
         """
         used, self._used = self._used, True
         if not used or all(is_listening(listener) for listener in self.now):
@@ -55,17 +55,17 @@ class Listeners:
         self.now = fresh
 
     async def close(self) -> None:
-        """Close them: nobody is accepted any more."""
+        """Close them; no more connections are accepted."""
         await _close(self.now)
 
     async def _open(self) -> list[trio.abc.Listener[Any]]:
-        running = expect_awaitable(self._opens, interruptible(self._opens))
+        running = expect_awaitable(self._open_listeners, interruptible(self._open_listeners))
         opened: Any = await wait_for(running)
         listed: list[Any] = [*opened] if opened.__class__ in (list, tuple) else []
         if not listed or not all(isinstance(each, trio.abc.Listener) for each in listed):
             raise TypeError(
-                f"{label_of(self._opens)} returned {bounded(opened)}; expected a list of "
-                "listeners, as of partial(trio.open_tcp_listeners, 8080)"
+                f"{label_of(self._open_listeners)} returned {bounded(opened)}; expected a list of "
+                "listeners, as partial(trio.open_tcp_listeners, 8080) returns"
             )
         return listed
 

@@ -1,4 +1,4 @@
-"""What the parts of one `ConnectionSupervisor` share. It outlives their restarts."""
+"""The state that the parts of one `ConnectionSupervisor` share; it outlives their restarts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._process.process import Process
+    from .connection_limits import ConnectionLimits
     from .listeners import Open
-    from .places import Places
 
 Handler: TypeAlias = "Callable[[Any], Awaitable[object]]"
 
@@ -24,15 +24,15 @@ Handler: TypeAlias = "Callable[[Any], Awaitable[object]]"
 @public
 @dataclass(frozen=True, slots=True)
 class ConnectionCounts:
-    """What `ConnectionSupervisor.counts` gives, since its start.
+    """The counts of a service since its start, as `ConnectionSupervisor.counts` returns them.
 
     Args:
         active: connections that are served now.
-        accepted: all that were accepted, refused ones as well.
-        refused: those that there was no place for.
-        disconnected: those that ended because the other side had gone, or did not complete the
+        accepted: all that were accepted, including refused ones.
+        refused: those beyond `max_connections` or `max_per_address`.
+        disconnected: those that ended because the other side had gone, or had not completed the
             handshake of TLS.
-        crashed: those whose handler has crashed.
+        crashed: those whose handler crashed.
     """
 
     active: int = 0
@@ -43,13 +43,13 @@ class ConnectionCounts:
 
 
 class Service:
-    """The settings of a service, who is connected, and what was counted."""
+    """The settings of a service, its listeners, its connections, and their counts."""
 
     def __init__(
         self,
         handler: Handler,
-        opens: Open,
-        places: Places,
+        open_listeners: Open,
+        limits: ConnectionLimits,
         *,
         on_full: Handler | None,
         handshake_timeout: float,
@@ -59,8 +59,8 @@ class Service:
         self.on_full = on_full
         self.handshake_timeout = handshake_timeout
         self.drain_timeout = drain_timeout
-        self.listeners = Listeners(opens)
-        self.places = places
+        self.listeners = Listeners(open_listeners)
+        self.limits = limits
         self.is_over: bool = False  # it accepts no more
         self.process: Process | None = None  # of the ConnectionSupervisor
         self.connections: Pid[Any] | None = None  # the supervisor of them, the present one
@@ -71,22 +71,22 @@ class Service:
         self.crashed: int = 0
         self._waiting = trio.lowlevel.ParkingLot()
 
-    async def wait_for_place(self) -> None:
-        """Wait until one more may be accepted."""
-        while not self.places.may_accept():
+    async def wait_for_room(self) -> None:
+        """Wait until one more connection may be accepted."""
+        while not self.limits.may_accept():
             await self._waiting.park()
 
-    def place_is_free(self) -> None:
-        """Tell who waits for a place."""
+    def wake_acceptors(self) -> None:
+        """Wake the tasks in `wait_for_room`, as a connection has ended."""
         self._waiting.unpark_all()
 
-    def tell_listeners(self) -> None:
-        """Let `process_info(ref).started` have the listeners there are."""
+    def publish_listeners(self) -> None:
+        """Set what `process_info(ref).started` returns to the present listeners."""
         assert self.process is not None
         self.process.own_extras().started = list(self.listeners.now)
 
     def counts(self) -> ConnectionCounts:
-        """Return what was counted."""
+        """Return the counts."""
         active = len(self.served)
         return ConnectionCounts(
             active, self.accepted, self.refused, self.disconnected, self.crashed

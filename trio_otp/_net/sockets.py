@@ -1,4 +1,4 @@
-"""What is asked of streams and listeners, whatever is around their sockets: TLS, or none at all."""
+"""Questions to streams and listeners, whatever is wrapped around their sockets, as TLS is."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_disconnection(error: BaseException, stream: Any) -> bool:
 
     Args:
         error: what its handler has raised.
-        stream: whatever came of it meanwhile.
+        stream: the stream, which may be closed by now.
     """
     group = as_group(error)
     if group is not None:
@@ -118,7 +118,7 @@ def is_listening(listener: Any) -> bool:
 
 
 async def bind_again(listener: Any, address: Any) -> None:
-    """Let a listener listen on the address that one before it had, in place of its own."""
+    """Bind a listener to the address of the one that it replaces, in place of its own."""
     inner = innermost(listener)
     old: tsocket.SocketType = inner.socket
     sock = tsocket.socket(old.family, old.type, old.proto)
