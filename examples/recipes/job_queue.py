@@ -69,7 +69,7 @@ async def job_queue(path: str, work: Any, clock: Any = time.time, *, task_status
 
 async def main() -> None:
     send, receive = trio.open_memory_channel[str](0)
-    queue = otp.child(job_queue, f"{tempfile.mkdtemp()}/jobs.db", send.send).having(name="jobs")
+    queue = otp.child(job_queue, tempfile.mkdtemp() + "/jobs.db", send.send).having(name="jobs")
     async with otp.open_supervisor([queue]):
         await Queue.at("jobs").put("boil an egg")
         print("done:", await receive.receive())

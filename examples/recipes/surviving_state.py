@@ -1,0 +1,67 @@
+"""State that survives its server's crash: a keeper, which does nothing else, is the heir of it.
+
+For what is costly to make anew: sessions, counts, a warm cache. A server borrows its table in
+`init` and changes it in place, each time in one step, since half a change would be inherited too.
+The next server goes on with it, as with the heir of an ETS table: one owner at a time. If the table
+is what kills each server, their supervisor gives up, and the next keeper begins with none. When
+not: what has to survive the program belongs on a disk; what is quick to make is better made anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+import trio_otp as otp
+
+
+class Owned(Exception):
+    """Another process has this table, and lives."""
+
+
+class Keeper(otp.GenServer):
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[Any, Any]] = {}
+        self.owners: dict[otp.Monitor, str] = {}  # {what tells of an owner's end: its table}
+
+    @otp.on_call(raises=(Owned,))
+    def borrow(self, name: str, owner: otp.Pid[Any]) -> dict[Any, Any]:
+        """Make a process the owner of a table until it ends; a new table is empty."""
+        if name in self.owners.values():
+            raise Owned(name)
+        self.owners[otp.monitor(owner)] = name
+        return self.tables.setdefault(name, {})
+
+    @otp.on_info(otp.Down)
+    def inherit(self, message: otp.Down) -> None:
+        del self.owners[message.ref]
+
+
+class Visits(otp.GenServer):
+    """An example of a server that borrows."""
+
+    async def init(self) -> None:
+        self.counts: dict[str, int] = await Keeper.borrow("keeper", "visits", otp.self())
+
+    @otp.on_call
+    def visit(self, page: str) -> int:
+        count = self.counts.get(page.lower(), 0) + 1  # what can fail comes first
+        self.counts[page.lower()] = count  # the change is one step
+        return count
+
+
+async def main() -> None:
+    children = [otp.child(Keeper).having(name="keeper"), otp.child(Visits).having(name="visits")]
+    async with otp.open_supervisor(children, strategy="rest_for_one") as sup:
+        visits = Visits.at("visits")
+        for page in ("home", "home", None, "home"):
+            try:
+                print(page, await visits.visit(page))  # type: ignore[arg-type]  # None is the bug
+            except otp.ServerExited as exc:
+                print("crashed:", exc.reason)
+                await otp.which_children(sup)  # answered when the next one has started
+
+
+if __name__ == "__main__":
+    trio.run(main)
