@@ -221,6 +221,43 @@ async def test_a_worker_that_will_be_started_is_no_circle(autojump_clock: trio.a
         assert "had one" == await check_out()
 
 
+async def wait_for_one(event: trio.Event) -> str:
+    """Want a worker once an event has come."""
+    await event.wait()
+    return await check_out()
+
+
+@pytest.mark.parametrize("limit", [3.0, None])
+async def test_a_busy_worker_that_is_stopped_after_a_while_is_no_circle(
+    limit: float | None, autojump_clock: trio.abc.Clock
+) -> None:
+    """Its last client has gone; it waits for the one who now waits for it, but not for long."""
+    event = trio.Event()
+    async with (
+        otp.open_supervisor([otp.child(Node).having(name="node")]),
+        pool(size=1, busy_timeout=limit),
+        trio.open_nursery() as nursery,
+    ):
+        async with DB.checkout() as worker:
+            nursery.start_soon(be_told, limit, event)
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(0.1):
+                await worker.do(Node.at("node").ping)
+        assert 1 == DB.status().finishing
+        event.set()
+
+
+async def be_told(limit: float | None, event: trio.Event) -> None:
+    """Get a worker when the busy one is stopped; if it never is, be told at once."""
+    if limit is not None:
+        assert "had one" == await Node.at("node").do(wait_for_one, event)
+        assert 3.1 == pytest.approx(trio.current_time())
+    else:
+        with pytest.raises(otp.DeadlockError):
+            await Node.at("node").do(wait_for_one, event)
+        assert 0.1 == pytest.approx(trio.current_time())
+
+
 class Greedy(Worker):
     """Needs another worker to start."""
 

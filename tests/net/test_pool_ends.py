@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 from inside import PlainTask, process_of
-from pool_kit import DB, Site, Worker, clients, lending, lent, pool
+from pool_kit import DB, Clients, Site, Worker, clients, lending, lent, pool
 
 import trio_otp as otp
 
@@ -402,6 +402,45 @@ async def test_a_pool_can_be_given_other_limits_while_it_runs() -> None:
         await otp.sys.resume("db")
         async with DB.checkout(timeout=0.5) as second:
             assert await second.who()
+
+
+async def test_who_waits_when_a_pool_is_given_more_room_gets_it(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """At once, as nothing else may happen for long; a worker that then is too many ends."""
+    site = Site()
+
+    class Growing(otp.Pool):
+        most = 1
+
+        def init(self) -> Any:
+            worker = otp.child(Worker, site)
+            return otp.Pool(worker, size=self.most, idle_timeout=1.0).init()
+
+    async def resize(most: int) -> None:
+        Growing.most = most
+        await otp.sys.suspend("db")
+        await otp.sys.change_code("db")
+        await otp.sys.resume("db")
+
+    child = otp.child(Growing, otp.child(Worker, site), size=1).having(name="db")
+    async with otp.open_supervisor([child]), trio.open_nursery() as nursery:
+        who = Clients(nursery)
+        await who.come("first")
+        await who.come("second")
+        assert ["first"] == who.got
+        await resize(2)
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["first", "second"] == who.got
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(5.0)
+            assert (2, 0, 0) == lent()
+            await resize(1)
+            await trio.sleep(0.1)
+            assert (1, 0, 0) == lent()
+            await trio.sleep(10.0)
+            assert 2 == site.started  # none comes back
 
 
 async def test_nothing_is_kept_of_what_is_over(autojump_clock: trio.abc.Clock) -> None:

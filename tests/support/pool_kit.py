@@ -50,6 +50,10 @@ class Worker(otp.GenServer, shutdown=1.0):
         await event.wait()
         return self.number
 
+    @otp.on_call(timeout=None)
+    async def do(self, function: Any) -> Any:
+        return await function()
+
     @otp.on_call_deferred(timeout=None)
     def put_off(self, from_: otp.From[str]) -> None:
         self.later.append(from_)

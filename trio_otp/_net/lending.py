@@ -54,6 +54,7 @@ class Lending(CheckoutQueue):
         "_process",
         "_timer",
         "behaviour",
+        "busy_timeout",
         "checkouts",
         "closed",
         "core",
@@ -70,6 +71,7 @@ class Lending(CheckoutQueue):
         self.behaviour = spec.child.runs.behaviour  # of the workers; None for plain processes
         self._timer: Timer | None = None
         self.core = PoolCore(spec.limits, chance)
+        self.busy_timeout = spec.busy_timeout
         self.workers: dict[int, Process] = {}
         self.starts: dict[int, ChildStart] = {}  # of those whose init is not over
         self.leases: dict[int, Lease] = {}
@@ -193,6 +195,11 @@ class Lending(CheckoutQueue):
         quiet = is_quiet(worker.exit_reason)
         self.carry_out(self.core.died(number, trio.current_time(), quiet=quiet))
 
+    def change(self, spec: PoolSpec) -> None:
+        """Take other limits; who waits may be served by them, and who idles be one too many."""
+        self.busy_timeout = spec.busy_timeout
+        self.carry_out(self.core.change(spec.limits, trio.current_time()))
+
     # -- carrying out ------------------------------------------------------------------------------
 
     @enable_ki_protection
@@ -243,11 +250,15 @@ class Lending(CheckoutQueue):
     # -- wait-for edges ----------------------------------------------------------------------------
 
     def givers(self) -> Sequence[Any]:
-        """Return those who can give a worker back or become one; none if one comes by itself."""
-        if self.core.may_start_later():
+        """Return those who can give a worker back or become one; none if one comes by itself.
+
+        So does a busy one that is stopped after a while.
+        """
+        core = self.core
+        if core.may_start_later() or (core.counts[State.BUSY] and self.busy_timeout < math.inf):
             return ()
         found: dict[Any, None] = {}
-        for number, state in self.core.workers.items():
+        for number, state in core.workers.items():
             giver = self._giver(number, state)
             if giver is None or giver.is_interrupted:
                 return ()

@@ -206,6 +206,16 @@ class PoolCore:
                 self._crashed(now, now - since)
         return self._settle(now)
 
+    # -- limits ------------------------------------------------------------------------------------
+
+    def change(self, limits: Limits, now: float) -> list[Action]:
+        """Take other limits; who waits may be served by them, and who idles be one too many."""
+        self.limits, before = limits, self._delays
+        self._delays = Delays(limits.backoff)
+        self._delays.go_on_from(before)
+        self._stay = min(self._stay, limits.size)
+        return self._settle(now)
+
     # -- time --------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Action]:

@@ -58,7 +58,7 @@ class PoolLoop(DynamicLoop):
         assert isinstance(spec, PoolSpec)
         assert self.lending is not None
         self.spec = self._pool = spec
-        self.lending.core.limits = spec.limits
+        self.lending.change(spec)
 
     def _close(self, _: Process) -> None:
         """Lend nothing more, and cancel what is under way."""
