@@ -60,6 +60,11 @@ async def test_a_class_has_a_bound_as_an_option_which_a_child_may_override() -> 
             "mailbox=1000: expected a bound or None; write mailbox=otp.BoundedMailbox(1000)",
         ),
         (
+            lambda: otp.child(Desk).having(mailbox=0),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # the mistake
+            otp.SpecError,
+            "mailbox=0: expected a bound or None; write mailbox=otp.BoundedMailbox(1000)",
+        ),
+        (
             lambda: tiny(otp.DynamicSupervisor),
             otp.SpecError,
             "DynamicSupervisor is a supervisor, whose mailbox has no bound",

@@ -202,6 +202,7 @@ def test_without_restarts_no_back_off_is_possible_and_without_limit_any() -> Non
 def test_a_million_restarts_are_checked_in_no_time() -> None:
     """The delays that are all alike are not added one by one."""
     check_backoff(otp.Backoff(), 10**18, 5)
+    check_backoff(otp.Backoff(), 10**400, 5)  # more than a float holds
     with pytest.raises(otp.SpecError, match="allow more"):
         check_backoff(otp.Backoff(), 10**18, 10**21)
 
@@ -219,6 +220,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"max_delay": None}, "max_delay=None: expected"),
     ({"factor": 0.5}, "factor=0.5: expected a finite number >= 1"),
     ({"factor": math.inf}, "factor=inf: expected"),
+    ({"factor": 10**400}, "factor=1000"),
     ({"jitter": -0.1}, "jitter=-0.1: expected a number from 0 to 1"),
     ({"jitter": 1.5}, "jitter=1.5: expected a number from 0 to 1"),
     ({"jitter": True}, "jitter=True: expected"),

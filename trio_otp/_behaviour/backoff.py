@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -64,7 +65,7 @@ class Backoff:
         expected = f"a finite number of seconds >= min_delay={self.min_delay}"
         longer = _is_delay(self.max_delay) and self.max_delay >= self.min_delay
         _check("max_delay", self.max_delay, longer, expected)
-        grows = is_number(self.factor) and 1 <= self.factor < math.inf
+        grows = is_number(self.factor) and 1 <= self.factor <= sys.float_info.max
         _check("factor", self.factor, grows, "a finite number >= 1")
         is_part = is_number(self.jitter) and 0 <= self.jitter <= 1
         _check("jitter", self.jitter, is_part, "a number from 0 to 1")

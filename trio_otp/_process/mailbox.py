@@ -112,7 +112,8 @@ class MailboxStatistics:
 def check_bound(bound: object, *, error: type[Exception] = TypeError) -> None:
     """Refuse what is neither an `otp.BoundedMailbox`, a class that is imported late, nor None."""
     if bound is not None and not hasattr(bound.__class__, "on_full"):
-        line = f"mailbox=otp.BoundedMailbox({bounded(bound) if is_whole(bound) else 1000})"
+        size = bounded(bound) if is_whole(bound) and bound > 0 else 1000
+        line = f"mailbox=otp.BoundedMailbox({size})"
         raise error(f"mailbox={bounded(bound)}: expected a bound or None; write {line}")
 
 

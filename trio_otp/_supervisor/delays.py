@@ -7,6 +7,7 @@ long do not fall into step.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ def _shortest(backoff: Backoff, count: int, enough: float) -> float:
     for number in range(count):
         edge = next_edge(backoff, low)
         if edge == low:  # all that follow are alike
-            return total + (count - number) * edge
+            return total + min(count - number, sys.float_info.max) * edge
         total, low = total + edge, edge
         if total >= enough:
             break
