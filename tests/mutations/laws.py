@@ -759,7 +759,7 @@ MUTATIONS = [
         "restarts do not wait",
         0,
         "Policy._due",
-        "times.append(now + entry.delays.next(self.chance))",
+        "times.append(now + entry.delays.next(self.random))",
         "pass",
         "test_backoff_policy.py::test_every_crash_is_answered_by_the_rules",
     ),
@@ -799,8 +799,8 @@ MUTATIONS = [
         "jitter takes a delay above the most",
         0,
         "Delays.next",
-        "min(low * (1 + backoff.jitter * chance()), backoff.max_delay)",
-        "low * (1 + backoff.jitter * chance())",
+        "min(low * (1 + backoff.jitter * random()), backoff.max_delay)",
+        "low * (1 + backoff.jitter * random())",
         "test_backoff_delays.py::test_no_delay_is_below_the_least_or_above_the_most",
     ),
     Mutation(
@@ -822,7 +822,7 @@ MUTATIONS = [
     Mutation(
         "a wait that is over leaves its timer",
         0,
-        "Alarms.cancel",
+        "RestartTimers.cancel",
         "self._process.runtime.timers.cancel(timer)",
         "pass",
         "test_backoff.py::test_management_calls_during_the_wait",
@@ -830,7 +830,7 @@ MUTATIONS = [
     Mutation(
         "a restart that waits keeps the state of the dead",
         0,
-        "Alarms.set",
+        "RestartTimers.set",
         "wait.reason = remembered(wait.reason)",
         "pass",
         "test_remembered.py::test_a_supervisor_holds_nothing_of_the_dead_while_their_restarts_wait",

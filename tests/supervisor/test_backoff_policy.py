@@ -71,7 +71,7 @@ def cases(strategy: str, size: int) -> list[Case]:
 
 def policy_of(case: Case) -> tuple[Policy, Wait]:
     """Build the policy in the state of a case, and what is waited for already."""
-    policy = Policy(case.strategy, Intensity(1, 5), chance=lambda: 0.0)  # type: ignore[arg-type]
+    policy = Policy(case.strategy, Intensity(1, 5), random=lambda: 0.0)  # type: ignore[arg-type]
     ids = tuple(n for n, kid in enumerate(case.kids) if kid.state == "waiting")
     wait = Wait(ids[0] if ids else None, "before", case.due, ids)
     for number, kid in enumerate(case.kids):

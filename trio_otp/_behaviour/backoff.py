@@ -16,22 +16,22 @@ from .._util.public import public
 @public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """How long a child waits before each restart: longer each time, until it is well again.
+    """How long a child waits before each restart: longer each time, until it runs well again.
 
     An option of a child, `.having(backoff=otp.Backoff())`, or `backoff=` of a supervisor for all
     its children. Without it children are restarted at once, as in OTP.
 
     Args:
         min_delay: seconds before the first restart.
-        max_delay: the most seconds before any restart.
-        factor: what a delay is multiplied with to give the next one.
-        jitter: the part of itself by which a delay is longer at most, by chance, so that what
-            failed together does not come back together: with 0.2 one of 10 s is 10 to 12 s.
-        reset_after: seconds that a child has to run for its delays to begin anew; `math.inf` for
-            never.
+        max_delay: the longest delay in seconds, jitter included.
+        factor: each delay is the one before times this.
+        jitter: the part of a delay that is added at random at most, so that children that failed
+            together do not restart together: with 0.2 a delay of 10 s becomes 10 to 12 s.
+        reset_after: seconds that a child has to run for its delays to begin with `min_delay` again;
+            `math.inf` for never.
 
     Raises:
-        SpecError: one of them is not accepted; the text says what is.
+        SpecError: an argument is invalid; the text says what was expected.
 
     >>> import trio, trio_otp as otp
     >>> from trio_otp.testing import virtual_clock
@@ -60,7 +60,7 @@ class Backoff:
     reset_after: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are no back-off."""
+        """Check the arguments."""
         _check("min_delay", self.min_delay, _is_delay(self.min_delay), "a finite number > 0")
         expected = f"a finite number of seconds >= min_delay={self.min_delay}"
         longer = _is_delay(self.max_delay) and self.max_delay >= self.min_delay

@@ -22,7 +22,7 @@ from .._exits.call_errors import ServerExited
 from .._exits.reasons import is_quiet
 from .._process.mailbox import SystemMessage
 from .._process.timers import Timer
-from .._supervisor.alarms import chance
+from .._supervisor.jitter import random
 from .._util.bounded import bounded
 from .._util.copies import create
 from .._util.unset import UNSET
@@ -70,7 +70,7 @@ class Lending(CheckoutQueue):
         self._process = process  # of the pool
         self.behaviour = spec.child.runs.behaviour  # of the workers; None for plain processes
         self._timer: Timer | None = None
-        self.core = PoolCore(spec.limits, chance)
+        self.core = PoolCore(spec.limits, random)
         self.busy_timeout = spec.busy_timeout
         self.workers: dict[int, Process] = {}
         self.starts: dict[int, ChildStart] = {}  # of those whose init is not over

@@ -99,10 +99,10 @@ class PoolCore:
 
     Args:
         limits: how many there may be.
-        chance: returns a number from 0 up to 1, for the jitter of the back-off.
+        random: returns a number from 0 up to 1, for the jitter of the back-off.
     """
 
-    def __init__(self, limits: Limits, chance: Callable[[], float]) -> None:
+    def __init__(self, limits: Limits, random: Callable[[], float]) -> None:
         self.limits = limits
         self.workers: dict[int, State] = {}
         self.counts: list[int] = [0] * len(State)  # of the workers in each state
@@ -111,7 +111,7 @@ class PoolCore:
         self._idle: dict[int, float] = {}  # {worker: since when}, the last used one last
         self._since: dict[int, float] = {}  # {worker: when its start was over}
         self._delays = Delays(limits.backoff)
-        self._chance = chance
+        self._random = random
         self._stay = 0  # how many workers are kept up: those missing are started unasked
         self.not_before = -math.inf  # the back-off: no worker is started before this time
         self._trying = False  # the last start has failed
@@ -295,4 +295,4 @@ class PoolCore:
     def _failed(self, now: float) -> None:
         if now >= self.not_before:
             self.failures += 1
-            self.not_before = now + self._delays.next(self._chance)
+            self.not_before = now + self._delays.next(self._random)

@@ -1,4 +1,4 @@
-"""What supervisors keep of their children, tell of them, and are asked."""
+"""The data of supervisors: children, what management calls return, messages to themselves."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ChildInfo(Printable):
 @public
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What `count_children` gives: how many specifications, living children, and of which type."""
+    """How many specifications and living children, and of which type: of `count_children`."""
 
     specs: int
     active: int

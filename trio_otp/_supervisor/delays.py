@@ -1,8 +1,8 @@
-"""The delays of restarts: how long each child waits, and for what. Pure: no Trio.
+"""Restart back-off: how long each child waits before its next start. Pure: no Trio.
 
 A delay lies between its lower edge, which grows by the factor each time, and that edge with the
-whole jitter. The longest has room for its jitter below `max_delay`, so that children that fail for
-long do not fall into step.
+whole jitter. The longest one keeps room for its jitter below `max_delay`, so that children that
+fail for a long time do not fall into step.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ class Delays:
         if since is not None and now - since >= self.backoff.reset_after:
             self._low = self.backoff.min_delay
 
-    def next(self, chance: Callable[[], float]) -> float:
+    def next(self, random: Callable[[], float]) -> float:
         """Return the seconds before the next restart.
 
         Args:
-            chance: gives numbers from 0 up to 1, for the jitter.
+            random: returns a number from 0 up to 1, for the jitter.
         """
         backoff, low = self.backoff, self._low
         self._low = next_edge(backoff, low)
         if not backoff.jitter:
             return low
-        return min(low * (1 + backoff.jitter * chance()), backoff.max_delay)
+        return min(low * (1 + backoff.jitter * random()), backoff.max_delay)
 
     def go_on_from(self, before: Delays) -> None:
         """Take over how far another back-off had come, and since when the child runs."""
@@ -100,7 +100,7 @@ def delays_of(wanted: BackoffOption, default: Backoff | None, restart: str) -> D
 
 
 def check_backoff(backoff: object, limit: int | None, seconds: float, whose: str = "") -> None:
-    """Refuse what is no back-off, and one by which a failing child must exceed the intensity.
+    """Refuse an invalid back-off, and one with which a failing child must exceed the intensity.
 
     Args:
         backoff: of a supervisor, or of a child; None is accepted.

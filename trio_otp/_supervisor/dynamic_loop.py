@@ -22,10 +22,10 @@ from .._process.pid import Pid
 from .._process.stopping import kill, part_from
 from .._process.wait_edges import await_ends, leave_wait
 from .._util.bounded import bounded
-from .alarms import chance
 from .data import ChildInfo, Counts, Ending, RetryLater, Slot
 from .delays import Delays, Wait, check_backoff, delays_of
 from .intensity import Intensity
+from .jitter import random
 from .loop import SupervisorLoop
 from .template import child_of, with_arguments
 
@@ -199,9 +199,9 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         """Let a restart wait; return for how long, None if it does not."""
         if slot.delays is None:
             return None
-        delay = slot.delays.next(chance)
+        delay = slot.delays.next(random)
         slot.wait = Wait(pid, reason, now + delay, (pid,))
-        self.alarms.set(slot.wait)
+        self.timers.set(slot.wait)
         if slot.spec.name is not None:
             self.waiting[slot.spec.name] = slot
         return delay
@@ -280,7 +280,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if slot.process is not None:
             await self.children.stop(slot)
         elif slot.wait is not None:
-            self.alarms.cancel(slot.wait)
+            self.timers.cancel(slot.wait)
             self._end_wait(slot)
         del self.slots[pid]
 

@@ -1,4 +1,4 @@
-"""The flags of supervisors, and what is accepted of them. Pure: no Trio."""
+"""The flags of supervisors, and their checks. Pure: no Trio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUTO_SHUTDOWNS: Final[tuple[str, ...]] = get_args(AutoShutdown)
 
 
 class Entry(Protocol):
-    """What of a child decides whether it can be significant."""
+    """The options of a child that decide whether it can be significant."""
 
     @property
     def id(self) -> Any: ...
@@ -45,14 +45,14 @@ def check_entry(entry: Entry, auto_shutdown: str) -> None:
 def check_flags(
     strategy: object, max_restarts: object, max_seconds: object, auto_shutdown: object
 ) -> None:
-    """Refuse flags of a supervisor that are not accepted, saying what is."""
+    """Refuse invalid flags of a supervisor; the text says what was expected."""
     check_choice("strategy", strategy, STRATEGIES, error=SpecError)
     check_intensity(max_restarts, max_seconds)
     check_choice("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS, error=SpecError)
 
 
 def check_intensity(max_restarts: object, max_seconds: object) -> None:
-    """Refuse limits that are not accepted; None is any number of restarts."""
+    """Refuse invalid limits; None is any number of restarts."""
     if max_restarts is not None:
         more = ", or None to never give up"
         check_whole("max_restarts", max_restarts, 0, more, error=SpecError)

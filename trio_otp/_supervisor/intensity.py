@@ -19,7 +19,7 @@ class Intensity:
         self.limit, self.seconds = other.limit, other.seconds
 
     def charge(self, now: float) -> bool:
-        """Enter a restart; tell whether it is within the limit.
+        """Record a restart; return whether it is within the limit.
 
         Args:
             now: seconds of a monotonic clock; whole seconds count, as in OTP.

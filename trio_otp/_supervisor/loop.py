@@ -32,10 +32,10 @@ from .._process.signals import Exit
 from .._util.bounded import bounded
 from .._util.unset import UNSET
 from .._util.user_code import call_back, interruptible
-from .alarms import Alarms
 from .children import Children
 from .data import ChildInfo, Counts, Ending, ManagementCommand, RestartDue, RetryLater, Slot
 from .reports import Reports
+from .restart_timers import RestartTimers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         self.instance: Any = None
         self.reports: Reports = Reports(process)
         self.children: Children = Children(process, self.reports)
-        self.alarms: Alarms = Alarms(process)
+        self.timers: RestartTimers = RestartTimers(process)
 
     @abstractmethod
     async def begin(self, spec: Spec) -> None:

@@ -129,7 +129,7 @@ class Policy:
     auto_shutdown: AutoShutdown = "never"
     table: dict[Any, ChildEntry] = field(default_factory=dict[Any, ChildEntry])
     backoff: Backoff | None = None  # of children that have none of their own
-    chance: Callable[[], float] = float  # for jitter, from 0 up to 1
+    random: Callable[[], float] = float  # for jitter, from 0 up to 1
 
     # -- the table ---------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ class Policy:
             return None  # most are so, and it has nobody to wait for
         times = [other.wait.due for other in group if other.wait is not None]
         if entry.delays is not None:
-            times.append(now + entry.delays.next(self.chance))
+            times.append(now + entry.delays.next(self.random))
         return max(times, default=None)
 
     def _wait(

@@ -23,9 +23,9 @@ from .._exits.errors import (
 from .._exits.reasons import SHUTDOWN, Shutdown
 from .._process.stopping import part_from
 from .._util.bounded import bounded
-from .alarms import chance
 from .data import ChildInfo, Ending, RetryLater, Slot
 from .intensity import Intensity
+from .jitter import random
 from .loop import SupervisorLoop
 from .policy import (
     Action,
@@ -69,7 +69,7 @@ def new_policy(spec: SupervisorSpec) -> Policy:
     """Make the policy of a specification, with every child down."""
     intensity = Intensity(spec.max_restarts, spec.max_seconds)
     policy = Policy(
-        spec.strategy, intensity, spec.auto_shutdown, backoff=spec.backoff, chance=chance
+        spec.strategy, intensity, spec.auto_shutdown, backoff=spec.backoff, random=random
     )
     for child in spec.children:
         policy.add(_entry(child.spec))
@@ -185,8 +185,8 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
                     self.process.mailbox.put(RetryLater(action.id, action.reason))
                 case Delay():
                     for wait in action.void:
-                        self.alarms.cancel(wait)
-                    self.alarms.set(action.wait)
+                        self.timers.cancel(wait)
+                    self.timers.set(action.wait)
                 case Report():
                     slot = self.slots[action.id]
                     self.reports.emit("child_terminated", slot, action.reason, pid, action.delay)
@@ -242,7 +242,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         """Tell the policy of a child that is down, and do what follows."""
         void = self.policy.stopped(child_id, trio.current_time())
         if void is not None:
-            self.alarms.cancel(void)
+            self.timers.cancel(void)
         self._forget_if_dropped(child_id)
 
     # -- management calls ---------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""The chance behind the jitter of restarts, which a test can make the same each time."""
+"""The seed of the jitter of restarts, so that a test gets the same delays each time."""
 
 from __future__ import annotations
 
-from .._supervisor.alarms import generator
+from .._supervisor.jitter import jitter_generator
 from .._util.bounded import bounded
 from .._util.checks import is_whole
 from .._util.public import public_in
@@ -38,4 +38,4 @@ def seed_jitter(seed: int) -> None:
     """
     if not is_whole(seed):
         raise TypeError(f"seed={bounded(seed)}: expected a whole number")
-    generator().seed(seed)
+    jitter_generator().seed(seed)
