@@ -433,10 +433,12 @@ def test_reprs_of_public_records_are_printable() -> None:
 
 
 NUMBERS = {
+    otp.Backoff,
     otp.ConnectionCounts,
     otp.Counts,
     otp.MailboxStatistics,
     otp.ExitStatus,
+    otp.PoolStatus,
     otp.PortLine,
     otp.sys.Statistics,
     otp.Child,

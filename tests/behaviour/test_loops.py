@@ -114,7 +114,7 @@ def test_loops_say_what_their_kinds_have_to_say() -> None:
     """A hook that is left out is an error at the first object, not at the first use."""
     assert inspect.isabstract(MessageLoop)
     assert inspect.isabstract(SupervisorLoop)
-    hooks = "begin change child_exited infos retry slot_of stop_children"
+    hooks = "begin change child_exited due infos retry slot_of stop_children"
     assert hooks.split() == sorted(SupervisorLoop.__abstractmethods__)
     for loop in (ServerLoop, StatemLoop, StaticLoop, DynamicLoop, PartitionLoop):
         assert not inspect.isabstract(loop)

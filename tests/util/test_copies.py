@@ -105,11 +105,12 @@ def public_classes() -> dict[str, type[Any]]:
 PUBLIC = public_classes()
 # What users extend or start; an object of theirs is copied as Python copies any object.
 BASES = {
-    "Agent", "AlarmHandler", "Application", "DynamicSupervisor", "EventManager", "GenEvent",
-    "GenServer", "GenStatem", "PartitionSupervisor", "Pool", "Port", "Registry", "Supervisor",
-    "TaskSupervisor", "WorkerThread", "pg.Scope", "alarm_handler.AlarmHandler",
-    "testing.ServerMachine", "testing.StartSupervised", "testing.StopSupervised",
-    "testing.VirtualTime", "ViaModule", "events.Events",
+    "Agent", "AlarmHandler", "Application", "ConnectionSupervisor", "DynamicSupervisor",
+    "EventManager", "GenEvent", "GenServer", "GenStatem", "PartitionSupervisor", "Pool", "Port",
+    "Registry", "Supervisor", "TaskSupervisor", "WorkerThread", "pg.Scope",
+    "alarm_handler.AlarmHandler", "testing.ServerMachine", "testing.StartSupervised",
+    "testing.StopSupervised", "testing.VirtualTime", "ViaModule", "events.Events",
+    "reports.JsonFormatter",
 }  # fmt: skip
 
 
@@ -291,8 +292,10 @@ DATA: dict[str, Callable[[], Any]] = {
     "Backoff": lambda: otp.Backoff(max_delay=9.0),
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "PoolStatus": lambda: otp.PoolStatus(1, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, None),
+    "ConnectionCounts": lambda: otp.ConnectionCounts(1, 5, 2, 1, 1),
     "Counts": lambda: otp.Counts(1, 1, 0, 1),
     "BoundedMailbox": lambda: otp.BoundedMailbox(10, on_full="wait"),
+    "MonitorOptions": lambda: otp.MonitorOptions(long_schedule=0.1, long_message_queue=(10, 100)),
     "MailboxStatistics": lambda: otp.MailboxStatistics(0, float("inf"), 1, 1, 0, 0),
     "Down": lambda: otp.Down(None, "name", otp.NOPROC),  # type: ignore[arg-type]
     "Exit": lambda: otp.Exit(None, otp.Shutdown("why")),
@@ -506,6 +509,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "testing.MachineCrash": otp.testing.MachineCrash,
     "testing.ChaosCrash": lambda: otp.testing.ChaosCrash("text"),
     "testing.Leaked": lambda: otp.testing.Leaked("test", ["a process"]),
+    "testing.LongScheduleWarning": lambda: otp.testing.LongScheduleWarning("text"),
     "of a user": lambda: Own(key="tea"),
     "with notes": lambda: noted(otp.NoProcess("server")),
 }
@@ -673,6 +677,10 @@ REPORTS: dict[str, Callable[[], Any]] = {
     "events.ProgressReport": lambda: otp.events.ProgressReport("sup", "id", None),
     "events.NoticeReport": lambda: otp.events.NoticeReport(None, "text"),
     "events.ApplicationReport": lambda: otp.events.ApplicationReport("app", "started"),
+    "events.LongSchedule": lambda: otp.events.LongSchedule(
+        None, "task", "idle", 0.1, "a.py:1 in f", ("a.py:1 in f",)
+    ),
+    "events.LongMessageQueue": lambda: otp.events.LongMessageQueue(None, 1000, doing="idle"),
     "events.Neighbour": lambda: otp.events.Neighbour(None, "name", "call", 0, (), None),
 }
 
@@ -726,6 +734,20 @@ async def test_the_record_of_a_crash_goes_through_a_queue(
     assert "raise message" in record.getMessage()  # the text of the traceback
     assert repr(record.crash_reason) in ("Awkward('1: x')", """Exception("Awkward('1: x')")""")
     assert isinstance(record.otp_report, otp.events.CrashReport)
+
+
+def test_a_formatter_is_copied_with_its_handler() -> None:
+    """As by `logging.config`, and by a handler that is sent to another process."""
+    record = logging.makeLogRecord({"name": "shop", "msg": "order %s", "args": (5,), "pid": None})
+    formatter = otp.reports.JsonFormatter(datefmt="%H")
+    line = formatter.format(record)
+    for one in (
+        copy.copy(formatter),
+        copy.deepcopy(formatter),
+        pickle.loads(pickle.dumps(formatter)),
+    ):
+        assert type(one) is otp.reports.JsonFormatter
+        assert (line, "%H") == (one.format(record), one.datefmt)
 
 
 # -- all of them -----------------------------------------------------------------------------------
