@@ -30,6 +30,7 @@ ASYNC_OFF = ",".join(f"ASYNC{n}" for n in (102, 109, 120, 122, 300, 900, 910, 91
 
 # Some tests take longer than the time after which a hanging short one shows its stacks.
 PATIENT = ["-o", "faulthandler_timeout=400"]
+ENDLESS = ["-o", "faulthandler_timeout=1700"]
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
@@ -105,7 +106,7 @@ def wheel(session: nox.Session) -> None:
         # The rest of the session would say nothing about the wheel.
         where = "import sys, trio_otp; sys.exit(not trio_otp.__file__.startswith(sys.prefix))"
         session.run("python", "-c", where)
-        chosen = ["-m", "not slow and not kernel"]  # those of what is built, too
+        chosen = ["-m", "not slow and not soak and not kernel"]  # those of what is built, too
         session.run("python", "-m", "pytest", "-q", "-n", "auto", *chosen, *session.posargs)
 
 
@@ -146,6 +147,13 @@ def long(session: nox.Session) -> None:
     """Run the tests that take minutes, among them those that break each law of the library."""
     _install(session, "test")
     session.run("python", "-m", "pytest", "-m", "slow and not timed", "-n", "auto", *PATIENT)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the tests of a million steps, before a release."""
+    _install(session, "test")
+    session.run("python", "-m", "pytest", "-m", "soak", "-n", "auto", *ENDLESS)
 
 
 @nox.session

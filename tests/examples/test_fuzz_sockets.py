@@ -132,8 +132,12 @@ async def until_it_breaks_quietly(fuzz: Fuzz) -> None:
 
 @pytest.mark.parametrize(
     ("frames", "kills"),
-    [(6_000, 2), pytest.param(1_000_000, 20, marks=pytest.mark.slow)],
-    ids=["some", "a-million"],
+    [
+        (6_000, 2),
+        pytest.param(100_000, 20, marks=pytest.mark.slow),
+        pytest.param(1_000_000, 20, marks=pytest.mark.soak),
+    ],
+    ids=["some", "many", "a-million"],
 )
 async def test_frames_of_every_kind(tmp_path: Path, frames: int, kills: int) -> None:
     """Each frame is answered as it has to be, memory is bounded, and no kill loses what was told.

@@ -79,8 +79,10 @@ def test_a_pool_loses_no_worker(seed: int) -> None:
     assert all(seen.outcomes[kind] for kind in ("done", "timeout", "exited", "cancelled"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(n, marks=pytest.mark.slow if n < 4 else pytest.mark.soak) for n in range(50)],
+)
 def test_a_pool_loses_no_worker_in_a_million_faults(seed: int) -> None:
     """The same with many more, in pools of many shapes."""
     storm(1000 + seed, 20_000)
