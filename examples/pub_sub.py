@@ -43,7 +43,7 @@ class Fan(otp.GenServer):
         return f"{self.name}: {', '.join(self.seen) or 'nothing'}"
 
 
-def greet(entries: list[tuple[otp.Pid[Any], Any]]) -> None:
+def greet(entries: list[tuple[otp.Pid, Any]]) -> None:
     """Send each subscriber what its own value asks for."""
     for pid, language in entries:
         otp.send(pid, {"de": "hallo", "fr": "salut"}[language])

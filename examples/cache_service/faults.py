@@ -7,7 +7,7 @@ mistake in a program would cause: a message that the worker has no handler for.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
@@ -80,7 +80,7 @@ def _count_ends(kind: type[Exception]) -> Generator[list[object]]:
     """Collect the exit reasons of a kind."""
     found: list[object] = []
 
-    def note(_: otp.Pid[Any], reason: object) -> None:
+    def note(_: otp.Pid, reason: object) -> None:
         if isinstance(reason, kind):
             found.append(reason)
 

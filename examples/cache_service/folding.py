@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from trio_otp.events import CrashReport, SupervisorReport
 
@@ -36,10 +36,10 @@ class Folder(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         self.unexpected: list[str] = []  # the first line of each
         self._screen = screen
-        self._expected: list[tuple[object, otp.Pid[Any] | None]] = []
+        self._expected: list[tuple[object, otp.Pid | None]] = []
         self._folded: set[object] = set()  # pids
 
-    def expect(self, reason: object, pid: otp.Pid[Any] | None = None) -> None:
+    def expect(self, reason: object, pid: otp.Pid | None = None) -> None:
         """Fold the reports of an end.
 
         Args:

@@ -148,7 +148,7 @@ class Repo(otp.GenServer):
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
-        self._writer: otp.Pid[Any] | None = None
+        self._writer: otp.Pid | None = None
         self._queue: deque[_Job] = deque()
         self._current: _Job | None = None
         self._commits = 0

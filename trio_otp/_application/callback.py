@@ -41,9 +41,7 @@ class Callback:
         if self._scope is not None:
             self._scope.cancel(reason="cut short")
 
-    async def run(
-        self, callback: Callable[[], Any], what: str, pid: Pid[Any] | None = None
-    ) -> None:
+    async def run(self, callback: Callable[[], Any], what: str, pid: Pid | None = None) -> None:
         """Run a callback; `what` and `pid` say in a report which it was, and of whom."""
         with trio.CancelScope(shield=self._shield) as self._scope:
             if self._was_cut:

@@ -49,7 +49,7 @@ class OpenApplication(NoConstructor, Handle):
         return self._master.name
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """Its top process."""
         assert self._master.top is not None
         return self._master.top.pid

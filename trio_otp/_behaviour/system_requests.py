@@ -52,12 +52,12 @@ class Status(Printable):
         misc: what its kind has to add: `state` and `postponed` of a state machine, ...
     """
 
-    pid: Pid[Any]
+    pid: Pid
     name: Any
     behaviour: Any
     module: str
     sys: Literal["running", "suspended"]
-    parent: Pid[Any] | None
+    parent: Pid | None
     dictionary: dict[object, Any]
     debug: tuple[str, ...]
     log: tuple[DebugEvent, ...]

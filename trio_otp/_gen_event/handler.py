@@ -195,7 +195,7 @@ class HandlerExit(Notification):
             `Swapped(handler, owner)`, or why it crashed.
     """
 
-    manager: Pid[Any]
+    manager: Pid
     handler: HandlerKey
     reason: object
 
@@ -206,7 +206,7 @@ class Swapped(Printable):
     """The reason of a `HandlerExit` after a swap: which handler came, and who owns that."""
 
     handler: HandlerKey
-    owner: Pid[Any] | None
+    owner: Pid | None
 
 
 @public

@@ -320,7 +320,7 @@ METHODS.add(vars(CallMethod)["_send"].__code__)  # the same in each copy that ha
 METHODS.add(vars(CastMethod)["wait"].__code__)
 
 
-def _own_pid(instance: object) -> Pid[Any]:
+def _own_pid(instance: object) -> Pid:
     process = own_process()
     if process is None or process.behaviour is not type(instance):
         name = type(instance).__name__

@@ -386,7 +386,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
 @enable_ki_protection
 def reply_from_task(
     from_: From[T], fn: Callable[[*Ts], Awaitable[T | outcome.Outcome[T]]], *args: *Ts
-) -> Pid[Any]:
+) -> Pid:
     """Answer a call from a helper process, so that the server can go on.
 
     What the helper returns is the answer. If it raises, or ends in any other way, the caller gets

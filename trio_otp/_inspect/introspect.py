@@ -78,28 +78,28 @@ class ProcessInfo(Printable):
         thread: the `threading.get_ident()` of its thread, if it is a `WorkerThread`.
     """
 
-    pid: Pid[Any]
+    pid: Pid
     name: Any
     label: str
     behaviour: type[Any] | None
     status: Status
     started: Any
-    parent: Pid[Any] | None
-    supervisor: Pid[Any] | None
+    parent: Pid | None
+    supervisor: Pid | None
     child_id: Any
     restarts: int
     ancestors: tuple[object, ...]
-    callers: tuple[Pid[Any], ...]
-    links: tuple[Pid[Any], ...]
+    callers: tuple[Pid, ...]
+    links: tuple[Pid, ...]
     monitors: tuple[object, ...]
-    monitored_by: tuple[Pid[Any], ...]
+    monitored_by: tuple[Pid, ...]
     trap_exit: bool
     message_queue_len: int
     unanswered: int
     handled: int
     message: str | None
     seconds: float
-    waits_for: Pid[Any] | None
+    waits_for: Pid | None
     dictionary: tuple[object, ...]
     stack: tuple[str, ...]
     summary: str | None
@@ -125,7 +125,7 @@ def process_count() -> int:
 
 
 @public
-def processes() -> list[Pid[Any]]:
+def processes() -> list[Pid]:
     """List the processes of this run, oldest first. Follows: `Process.list/0`."""
     return [process.pid for process in runtime().processes.values()]
 
@@ -215,7 +215,7 @@ def slot_of(process: Process) -> Slot | None:
     return None if loop is None else loop.slot_of(process.pid)
 
 
-def _pid(process: Process | None) -> Pid[Any] | None:
+def _pid(process: Process | None) -> Pid | None:
     return None if process is None else process.pid
 
 

@@ -163,7 +163,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         return ServiceLoop(process).run(make)
 
     @staticmethod
-    def connections(ref: Ref) -> list[Pid[Any]]:
+    def connections(ref: Ref) -> list[Pid]:
         """List the processes of the served connections, oldest first, without a message to it.
 
         Args:

@@ -58,7 +58,7 @@ class ConnectionsLoop(DynamicLoop):
         await super().begin(spec)
         self.instance.service.connections = self.process.pid
 
-    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+    async def child_exited(self, pid: Pid, reason: object) -> None:
         """Forget a connection. Its own report of a crash is enough."""
         self.slots.pop(pid, None)
 

@@ -48,7 +48,7 @@ class PoolLoop(DynamicLoop):
         process = self.process
         assert process.children is not None
         self.spec = self._pool = spec
-        self._ending: set[Pid[Any]] = set()  # workers that a helper ends
+        self._ending: set[Pid] = set()  # workers that a helper ends
         self._helpers = Helpers(process.children.trio_nursery)
         self.lending = Lending(process, spec)
         process.add_watcher(self._close)
@@ -161,12 +161,12 @@ class PoolLoop(DynamicLoop):
 
     # -- ends --------------------------------------------------------------------------------------
 
-    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+    async def child_exited(self, pid: Pid, reason: object) -> None:
         """Report the end of a worker; `Lending` acted on it at the moment of the death."""
         if pid not in self._ending:
             self._forget(pid)
 
-    def _forget(self, pid: Pid[Any]) -> None:
+    def _forget(self, pid: Pid) -> None:
         slot = self.slots.pop(pid, None)
         if slot is None or slot.process is None:
             return

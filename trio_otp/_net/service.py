@@ -63,8 +63,8 @@ class Service:
         self.limits = limits
         self.is_over: bool = False  # it accepts no more
         self.process: Process | None = None  # of the ConnectionSupervisor
-        self.connections: Pid[Any] | None = None  # the supervisor of them, the present one
-        self.served: dict[Pid[Any], None] = {}  # the processes of connections, oldest first
+        self.connections: Pid | None = None  # the supervisor of them, the present one
+        self.served: dict[Pid, None] = {}  # the processes of connections, oldest first
         self.accepted: int = 0
         self.refused: int = 0
         self.disconnected: int = 0

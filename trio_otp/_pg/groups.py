@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.process import Process
 
-Pids: TypeAlias = "Pid[Any] | Iterable[Pid[Any]]"
+Pids: TypeAlias = "Pid | Iterable[Pid]"
 
 
 @public_in("pg")
@@ -72,7 +72,7 @@ def leave(ref: Ref, group: Any, pids: Pids) -> bool:
 
 
 @public_in("pg")
-def get_members(ref: Ref, group: Any) -> list[Pid[Any]]:
+def get_members(ref: Ref, group: Any) -> list[Pid]:
     """List the members of a group, each as often as it has joined.
 
     Args:
@@ -136,7 +136,7 @@ def which_groups(ref: Ref) -> list[Any]:
 
 
 @public_in("pg")
-def monitor(ref: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
+def monitor(ref: Ref, group: Any) -> tuple[GroupMonitor, list[Pid]]:
     """Follow a group: the running process gets `Joined` and `Left` messages from now on.
 
     When the scope ends there are no more of them; `otp.monitor(scope)` tells of that.
@@ -159,7 +159,7 @@ def monitor(ref: Ref, group: Any) -> tuple[GroupMonitor, list[Pid[Any]]]:
 
 
 @public_in("pg")
-def monitor_scope(ref: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid[Any]]]]:
+def monitor_scope(ref: Ref) -> tuple[GroupMonitor, dict[Any, list[Pid]]]:
     """Follow all groups of a scope, as `monitor` does one.
 
     Args:

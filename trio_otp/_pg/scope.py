@@ -56,7 +56,7 @@ class Joined(Notification):
 
     ref: GroupMonitor
     group: Any
-    pids: tuple[Pid[Any], ...]
+    pids: tuple[Pid, ...]
 
 
 @public_in("pg")
@@ -66,7 +66,7 @@ class Left(Notification):
 
     ref: GroupMonitor
     group: Any
-    pids: tuple[Pid[Any], ...]
+    pids: tuple[Pid, ...]
 
 
 @public_in("pg")
@@ -141,7 +141,7 @@ class Scope(GenServer):
             handle.watcher.remove_cleanup(self._watcher_died)
         return True
 
-    def living(self, group: Any) -> list[Pid[Any]]:
+    def living(self, group: Any) -> list[Pid]:
         """List the members of a group, leaving out those who are about to die."""
         return [member.pid for member in self.table.members(group) if member.alive]
 

@@ -61,7 +61,7 @@ class PortLine:
         text: the line, decoded as UTF-8; bytes that are none are replaced.
     """
 
-    port: Pid[Any]
+    port: Pid
     stream: Literal["stdout", "stderr"]
     text: str
 

@@ -101,7 +101,7 @@ class LimitedMailbox(Mailbox):
 
     queue: BoundedQueue
 
-    def __init__(self, bound: BoundedMailbox, pid: Pid[Any]) -> None:
+    def __init__(self, bound: BoundedMailbox, pid: Pid) -> None:
         super().__init__()
         self.bound = bound
         self.queue = self._new_queue()

@@ -74,7 +74,7 @@ class DebugEvent(Printable):
     """
 
     kind: Kind
-    pid: Pid[Any]
+    pid: Pid
     content: Any = None
     client: Any = None
     state: Any = None

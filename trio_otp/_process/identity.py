@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @public
-def self() -> Pid[Any]:
+def self() -> Pid:
     """Return the pid of the process this code runs in.
 
     Raises:
@@ -58,7 +58,7 @@ def ancestors() -> tuple[object, ...]:
 
 
 @public
-def callers() -> tuple[Pid[Any], ...]:
+def callers() -> tuple[Pid, ...]:
     """List the processes on whose behalf this task runs, the nearest first.
 
     Only tasks have callers: those that `otp.task` starts, those of a `TaskSupervisor` and of
@@ -73,7 +73,7 @@ def callers() -> tuple[Pid[Any], ...]:
     return need_process("otp.callers").callers
 
 
-def callers_for(starter: Process | None) -> tuple[Pid[Any], ...]:
+def callers_for(starter: Process | None) -> tuple[Pid, ...]:
     """Return the callers of a task: its starter, and those on whose behalf that runs."""
     return () if starter is None else (starter.pid, *starter.callers)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @public
 @enable_ki_protection
-def link(pid: Pid[Any]) -> None:
+def link(pid: Pid) -> None:
     """Link the running process to another: when one ends, the other gets an exit signal.
 
     Args:
@@ -57,7 +57,7 @@ def link(pid: Pid[Any]) -> None:
 
 @public
 @enable_ki_protection
-def unlink(pid: Pid[Any]) -> None:
+def unlink(pid: Pid) -> None:
     """Remove a link, from either side. An `Exit` that has arrived already stays in the mailbox.
 
     Args:
@@ -75,11 +75,11 @@ def unlink(pid: Pid[Any]) -> None:
         process.remove_link(other)
 
 
-def _pid_of(what: object) -> Pid[Any]:
+def _pid_of(what: object) -> Pid:
     """Return a pid, also of a handle that has one; a name may belong to another process by now."""
     pid: Any = what.pid if has_pid(what) else what
     if pid.__class__ is Pid:
-        found: Pid[Any] = pid
+        found: Pid = pid
         return found
     hint = f"; write otp.unlink(otp.whereis({bounded(what)}))" if is_atom(what) else ""
     raise TypeError(f"pid={bounded(what)}: expected a Pid{hint}")

@@ -51,7 +51,7 @@ METHODS: Final[set[object]] = {FunctionType, CoroutineType}
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
-Ref: TypeAlias = "Pid[Any] | Atom | Via | HasPid"
+Ref: TypeAlias = "Pid | Atom | Via | HasPid"
 
 
 @runtime_checkable
@@ -59,7 +59,7 @@ class HasPid(Protocol):
     """A handle that stands for a process, as that of `otp.open_supervisor`."""
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """The process."""
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
@@ -74,14 +74,14 @@ class ViaModule(Protocol):
     is not called.
     """
 
-    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+    def register_name(self, key: Any, pid: Pid) -> bool:
         """Take the key for a process; False if it is taken."""
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
     def unregister_name(self, key: Any) -> object:
         """Free the key."""
 
-    def whereis_name(self, key: Any) -> Pid[Any] | None:
+    def whereis_name(self, key: Any) -> Pid | None:
         """Return the holder of the key."""
 
     def send(self, key: Any, message: Any) -> object:
@@ -291,7 +291,7 @@ def _free(module: ViaModule, key: object, _: Process) -> None:
 
 @public
 @enable_ki_protection
-def register(name: Atom, pid: Pid[Any]) -> None:
+def register(name: Atom, pid: Pid) -> None:
     """Return a living process a local name.
 
     Args:
@@ -342,7 +342,7 @@ def registered() -> list[Atom]:
 
 
 @public
-def whereis(ref: Ref) -> Pid[Any] | None:
+def whereis(ref: Ref) -> Pid | None:
     """Return the living process behind a reference of any kind; None if there is none.
 
     Args:

@@ -48,7 +48,7 @@ async def open_process(
     trap_exit: bool = False,
     label: str = "open_process",
     mailbox: BoundedMailbox | None = None,
-) -> AsyncGenerator[Pid[Any]]:
+) -> AsyncGenerator[Pid]:
     """Return plain Trio code a pid and a mailbox while the block runs.
 
     What it starts inside lives in a nursery of the block. When the block is left, in whatever way,

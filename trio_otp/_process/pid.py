@@ -27,8 +27,8 @@ else:
     S_co = TypeVar("S_co", covariant=True)
 
 # The pids that have been pickled, by what no other operating system process comes upon.
-_tokens: Final[WeakKeyDictionary[Pid[Any], bytes]] = WeakKeyDictionary()
-_pickled: Final[WeakValueDictionary[bytes, Pid[Any]]] = WeakValueDictionary()
+_tokens: Final[WeakKeyDictionary[Pid, bytes]] = WeakKeyDictionary()
+_pickled: Final[WeakValueDictionary[bytes, Pid]] = WeakValueDictionary()
 
 
 @final
@@ -62,8 +62,8 @@ class Pid(NoConstructor, Handle, Generic[S_co]):
         return Pid._restored, (token, self._number, self._shown())
 
     @staticmethod
-    def _restored(token: bytes, number: int, label: str) -> Pid[Any]:
-        pid: Pid[Any] | None = _pickled.get(token)
+    def _restored(token: bytes, number: int, label: str) -> Pid:
+        pid: Pid | None = _pickled.get(token)
         if pid is None:
             pid = create(Pid, number, label, None)
             _tokens[pid], _pickled[token] = token, pid  # two of one are equal here as well

@@ -192,7 +192,7 @@ class Process(ProcessState):
     # -- signals ---------------------------------------------------------------------------------
 
     @enable_ki_protection
-    def signal(self, sender: Pid[Any] | None, reason: object, *, linked: bool = False) -> None:
+    def signal(self, sender: Pid | None, reason: object, *, linked: bool = False) -> None:
         """Take an exit signal: of `otp.exit`, or of a link that broke."""
         if self.dead:
             return
@@ -235,9 +235,7 @@ class Process(ProcessState):
             self.terminate_scope.cancel(reason=_cancel_reason(reason))
 
     @enable_ki_protection
-    def request_shutdown(
-        self, sender: Pid[Any], reason: object, *, interrupt: bool = False
-    ) -> None:
+    def request_shutdown(self, sender: Pid, reason: object, *, interrupt: bool = False) -> None:
         """Ask for an end with `terminate`, as a supervisor does.
 
         Args:
@@ -258,7 +256,7 @@ class Process(ProcessState):
             self.stop_message = Exit(sender, reason)
             self.mailbox.put(self.stop_message)
 
-    def _has_stop_message(self, sender: Pid[Any], reason: object) -> bool:
+    def _has_stop_message(self, sender: Pid, reason: object) -> bool:
         known = self.stop_message
         return known is not None and known.pid is sender and known.reason is reason
 

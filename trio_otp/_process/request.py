@@ -87,7 +87,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     abandoned: bool
 
     @property
-    def caller(self) -> Pid[Any] | None:
+    def caller(self) -> Pid | None:
         """The process that called; None for plain Trio code, and for a request id."""
         process = None if self._task is None else self._task.context.get(current_process)
         return None if process is None else process.pid

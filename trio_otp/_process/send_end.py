@@ -54,7 +54,7 @@ class SendEnd(NoConstructor, Handle, trio.abc.SendChannel[T_contra]):
 
     __slots__ = ("_is_closed", "_mailbox", "_pid")
 
-    def __init__(self, mailbox: Mailbox, pid: Pid[Any]) -> None:
+    def __init__(self, mailbox: Mailbox, pid: Pid) -> None:
         self._is_closed = False
         self._mailbox = mailbox
         self._pid = pid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from .._util.copies import Handle, NoConstructor
 from .._util.public import public
@@ -23,7 +23,7 @@ class Exit(Notification):
     `pid` is None if plain Trio code sent it.
     """
 
-    pid: Pid[Any] | None
+    pid: Pid | None
     reason: object
 
 

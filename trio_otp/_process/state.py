@@ -131,7 +131,7 @@ class ProcessState(Handle):
     ) -> None:
         self.runtime: Runtime = runtime
         this: Any = self  # a `Process`, which is the only class of this kind
-        self.pid: Pid[Any] = create(Pid, runtime.next_id(), label, this)  # which has its label, too
+        self.pid: Pid = create(Pid, runtime.next_id(), label, this)  # which has its label, too
         self.name: object = None  # its local name
         self.mailbox: Mailbox = Mailbox()
         # What it runs.
@@ -148,7 +148,7 @@ class ProcessState(Handle):
         self.supervisor: Process | None = None
         self.ancestors: tuple[object, ...] = ()
         self.lineage: tuple[object, ...] | None = None  # the ancestors of those it starts
-        self.callers: tuple[Pid[Any], ...] = ()  # of a task, on whose behalf it runs
+        self.callers: tuple[Pid, ...] = ()  # of a task, on whose behalf it runs
         self.starting: Starting | None = None  # until init is over
         # Who hears of its end, in the order in which they are told, and what else is cleaned up.
         self.requests: dict[From[Any], None] | None = None  # calls to it that wait for an answer
@@ -260,7 +260,7 @@ class ProcessState(Handle):
         """Have no message in hand any more."""
         self.current = UNSET
 
-    def work_for(self, callers: tuple[Pid[Any], ...]) -> None:
+    def work_for(self, callers: tuple[Pid, ...]) -> None:
         """Run on behalf of these processes, the nearest first."""
         self.callers = callers
 

@@ -129,7 +129,7 @@ def told(process: Process, reason: object, shown: object) -> dict[str, Any]:
     return {"traceback": traceback_text(reason), "place": place_of_crash(reason)}
 
 
-def told_reason(pid: Pid[Any] | None, reason: object) -> object:
+def told_reason(pid: Pid | None, reason: object) -> object:
     """Return what is shown of a reason: of an exception anywhere, of others at their process."""
     if isinstance(reason, BaseException):
         return vars(reason).get(HIDDEN, reason)

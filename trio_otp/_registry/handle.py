@@ -281,7 +281,7 @@ class RegistryHandle(NoConstructor, RegistryView):
 
     # -- the via protocol, so that ("via", handle, key) is a reference as well -----------------
 
-    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+    def register_name(self, key: Any, pid: Pid) -> bool:
         """Take a key for a process; False if a living one has it."""
         return self._server().register_name(key, pid)
 
@@ -289,7 +289,7 @@ class RegistryHandle(NoConstructor, RegistryView):
         """Unregister a key of the running process."""
         self._server().unregister_name(key)
 
-    def whereis_name(self, key: Any) -> Pid[Any] | None:
+    def whereis_name(self, key: Any) -> Pid | None:
         """Return the holder of a key, also if it is about to die."""
         server = self._find()
         return None if server is None else server.whereis_name(key)

@@ -74,7 +74,7 @@ class Registered(Notification):
 
     registry: object
     key: Any
-    pid: Pid[Any]
+    pid: Pid
     value: Any
 
 
@@ -85,14 +85,14 @@ class Unregistered(Notification):
 
     registry: object
     key: Any
-    pid: Pid[Any]
+    pid: Pid
 
 
 @public
 class KeyNotRegistered(OtpError, LookupError):
     """The key does not belong to the process that wants to change it."""
 
-    def __init__(self, key: object, pid: Pid[Any]) -> None:
+    def __init__(self, key: object, pid: Pid) -> None:
         super().__init__(f"{bounded(key)} is not registered by {pid!r}")
         self.key = key
         self.pid = pid
@@ -207,7 +207,7 @@ class Registry(GenServer):
 
     # -- the via protocol ----------------------------------------------------------------------
 
-    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+    def register_name(self, key: Any, pid: Pid) -> bool:
         """Take a key for a process; False if a living one has it."""
         process = pid._process
         if process is None:
@@ -223,10 +223,10 @@ class Registry(GenServer):
         """Unregister a key of the running process."""
         self.remove(need_process("unregister_name"), _split(self._named(key))[0])
 
-    def whereis_name(self, key: Any) -> Pid[Any] | None:
+    def whereis_name(self, key: Any) -> Pid | None:
         """Return the holder of a key, also if it is about to die."""
         entries = self.table.under(_split(self._named(key))[0])
-        pid: Pid[Any] | None = entries[0].owner.pid if entries else None
+        pid: Pid | None = entries[0].owner.pid if entries else None
         return pid
 
     def _may_mean(self, key: object) -> tuple[Any, list[Any]]:

@@ -181,7 +181,7 @@ class Subscription(NoConstructor, Handle, trio.abc.ReceiveChannel[Any]):
         self._left = False
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """The process that holds the key, as `lookup` lists it."""
         return self._process.pid
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.pid import Pid
 
-Entries: TypeAlias = "list[tuple[Pid[Any], Any]]"
-Where: TypeAlias = Callable[[Any, "Pid[Any]", Any], bool]
+Entries: TypeAlias = "list[tuple[Pid, Any]]"
+Where: TypeAlias = Callable[[Any, "Pid", Any], bool]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,7 +88,7 @@ class RegistryView(Printable):
             return []
         return [entry.value for entry in server.table.held(process, key)]
 
-    def select(self, where: Where | None = None) -> list[tuple[Any, Pid[Any], Any]]:
+    def select(self, where: Where | None = None) -> list[tuple[Any, Pid, Any]]:
         """List all entries as `(key, pid, value)`.
 
         Args:

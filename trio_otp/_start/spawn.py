@@ -37,7 +37,7 @@ def spawn(
     *args: *Ts,
     nursery: trio.Nursery | None = None,
     label: str | None = None,
-) -> Pid[Any]:
+) -> Pid:
     """Run an async function as a process of its own, linked to nobody.
 
     Args:
@@ -60,9 +60,7 @@ def spawn(
 
 
 @public
-def spawn_link(
-    fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
-) -> Pid[Any]:
+def spawn_link(fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None) -> Pid:
     """As `spawn`, and link it to this process in the same step.
 
     Args:
@@ -95,7 +93,7 @@ def spawn_link(
 @enable_ki_protection
 def spawn_monitor(
     fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
-) -> tuple[Pid[Any], Monitor]:
+) -> tuple[Pid, Monitor]:
     """As `spawn`, and monitor it in the same step.
 
     Args:

@@ -40,7 +40,7 @@ class ChildInfo(Printable):
     """
 
     id: Any
-    pid: Pid[Any] | None
+    pid: Pid | None
     status: Status
     type: ChildType
     restarts: int = 0
@@ -108,7 +108,7 @@ class Slot:
         self.spec = child.spec
 
     @property
-    def pid(self) -> Pid[Any] | None:
+    def pid(self) -> Pid | None:
         """The process that runs, if any."""
         return None if self.process is None else self.process.pid
 

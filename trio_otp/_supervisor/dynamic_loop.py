@@ -81,7 +81,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.spec = DynamicSupervisorSpec(None, 0, 1, ())
         self.intensity = Intensity(0, 1)
         # {pid: child}, oldest first; a child that is being restarted stays under its old pid
-        self.slots: dict[Pid[Any], DelayedSlot] = {}
+        self.slots: dict[Pid, DelayedSlot] = {}
         self.waiting: dict[Any, DelayedSlot] = {}  # {name: child whose restart waits}
 
     def infos(self) -> list[ChildInfo]:
@@ -93,7 +93,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         left = None if slot.wait is None else slot.wait.left(self.process.runtime.now())
         return slot.info("restarting" if slot.process is None else "running", None, left)
 
-    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+    def slot_of(self, pid: Pid) -> Slot | None:
         """Return a running child; None if there is no such child."""
         return self.slots.get(pid)
 
@@ -157,7 +157,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             await kill(process)
         self.children.stopped(slot)
 
-    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+    async def child_exited(self, pid: Pid, reason: object) -> None:
         """Restart a child, or forget it."""
         slot = self.slots.get(pid)
         if slot is None or slot.pid is not pid:
@@ -195,7 +195,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             self._end_wait(slot)
             await self._restart(wait.id, slot, wait.reason)
 
-    def _delay(self, pid: Pid[Any], slot: DelayedSlot, reason: object, now: float) -> float | None:
+    def _delay(self, pid: Pid, slot: DelayedSlot, reason: object, now: float) -> float | None:
         """Let a restart wait; return for how long, None if it does not."""
         if slot.delays is None:
             return None
@@ -210,7 +210,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.waiting.pop(slot.spec.name, None)
         slot.wait = None
 
-    async def _restart(self, pid: Pid[Any], slot: DelayedSlot, reason: object) -> None:
+    async def _restart(self, pid: Pid, slot: DelayedSlot, reason: object) -> None:
         if not self.intensity.charge(trio.current_time()):
             del self.slots[pid]
             raise self.reports.give_up(slot, reason)
@@ -238,7 +238,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if slot.delays is not None:
             slot.delays.started(trio.current_time())
 
-    async def start_child(self, wanted: object) -> Pid[Any] | None:
+    async def start_child(self, wanted: object) -> Pid | None:
         """Start a child, as the last one."""
         slot = self._admit(wanted)
         started = await self.children.start(slot, self.spec.extra_arguments)

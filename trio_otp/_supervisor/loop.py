@@ -119,7 +119,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         """Stop all children; with `interrupt` nested supervisors break off what they do."""
 
     @abstractmethod
-    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+    async def child_exited(self, pid: Pid, reason: object) -> None:
         """Do what the end of a child calls for; others than children are ignored."""
 
     @abstractmethod
@@ -135,7 +135,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         """List the children, oldest first."""
 
     @abstractmethod
-    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+    def slot_of(self, pid: Pid) -> Slot | None:
         """Return a running child; None if there is no such child."""
 
     # -- life --------------------------------------------------------------------------------

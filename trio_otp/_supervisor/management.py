@@ -66,7 +66,7 @@ async def start_child(ref: Ref, child: Child[S], *, timeout: float | None = None
 @overload
 async def start_child(
     ref: Ref, child: list[Any] | tuple[Any, ...], *, timeout: float | None = None
-) -> Pid[Any]: ...
+) -> Pid: ...
 @public
 @enable_ki_protection
 async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> Any:
@@ -149,7 +149,7 @@ async def _pid_of(child: object) -> Any:  # noqa: ASYNC124 - it returns what is 
 
 @public
 @checkpointed
-async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> Pid[Any]:
+async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> Pid:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
     If the caller is cancelled meanwhile, the child is down again.
@@ -170,7 +170,7 @@ async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None
 
     Follows: `Supervisor.restart_child/2`.
     """
-    pid: Pid[Any] = await wait_for_start(_request(ref, "restart_child", child_id, timeout))
+    pid: Pid = await wait_for_start(_request(ref, "restart_child", child_id, timeout))
     return pid
 
 

@@ -49,7 +49,7 @@ class OpenSupervisor(NoConstructor, Handle):
         process.add_watcher(self._ended)
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """The supervisor's process."""
         return self._process.pid
 

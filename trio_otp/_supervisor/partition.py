@@ -57,7 +57,7 @@ WithArguments: TypeAlias = "Callable[[tuple[Any, ...], int], Iterable[Any]]"
 class _Routes:
     """What `("via", otp.PartitionSupervisor, (name, key))` means, the form known from Elixir."""
 
-    def whereis_name(self, pair: object) -> Pid[Any] | None:
+    def whereis_name(self, pair: object) -> Pid | None:
         """Return the holder of a key, also if it is about to die."""
         name, key = _pair(pair)
         loop = find_loop(name)
@@ -68,7 +68,7 @@ class _Routes:
         name, _ = _pair(pair)
         return name, known_names() if find_loop(name) is None else []
 
-    def register_name(self, pair: object, pid: Pid[Any]) -> bool:
+    def register_name(self, pair: object, pid: Pid) -> bool:
         """Refuse: partitions are named by their supervisor."""
         raise _taken(pair)
 
@@ -152,11 +152,11 @@ class PartitionSupervisor(SupervisorBehaviour):
 
     # -- the via protocol, so that ("via", its name, key) is a reference ------------------------
 
-    def whereis_name(self, key: Any) -> Pid[Any] | None:
+    def whereis_name(self, key: Any) -> Pid | None:
         """Return the holder of a key, also if it is about to die."""
         return self.loop.route(key) if isinstance(self.loop, PartitionLoop) else None
 
-    def register_name(self, key: Any, pid: Pid[Any]) -> bool:
+    def register_name(self, key: Any, pid: Pid) -> bool:
         """Refuse: partitions are named by their supervisor."""
         raise _taken(key)
 
@@ -196,7 +196,7 @@ class PartitionLoop(StaticLoop):
         self.given = spec.children
         self.size = len(spec.children)
 
-    def route(self, key: object) -> Pid[Any] | None:
+    def route(self, key: object) -> Pid | None:
         """Return the partition of a key; None while it is down."""
         if self.size == 0:
             raise ValueError(f"key={bounded(key)}: {self.process.pid!r} has 0 partitions")

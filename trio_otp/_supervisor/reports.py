@@ -39,7 +39,7 @@ class Reports:
         context: Literal["start_error", "child_terminated", "shutdown_error", "shutdown"],
         slot: Slot,
         reason: object,
-        pid: Pid[Any] | None = None,
+        pid: Pid | None = None,
         restart_in: float | None = None,
     ) -> None:
         """Emit a supervisor report, and remember the end of a child."""

@@ -90,7 +90,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         super().__init__(process)
         self.policy = Policy("one_for_one", Intensity(0, 1))
         self.slots: dict[Any, Slot] = {}  # {child id: child}, oldest first, as in the policy
-        self.ids: dict[Pid[Any], Any] = {}  # {pid of a running child: its id}
+        self.ids: dict[Pid, Any] = {}  # {pid of a running child: its id}
 
     @property
     def summary(self) -> str:  # type: ignore[override]
@@ -110,7 +110,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         """Return the seconds that are left of a wait; also asked for by other threads."""
         return None if entry.wait is None else entry.wait.left(self.process.runtime.now())
 
-    def slot_of(self, pid: Pid[Any]) -> Slot | None:
+    def slot_of(self, pid: Pid) -> Slot | None:
         """Return a running child; None if there is no such child."""
         return self.slots.get(self.ids[pid]) if pid in self.ids else None
 
@@ -151,7 +151,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
     def _processes(self, child_ids: Iterable[Any]) -> set[Process | None]:
         return {self.slots[child_id].process for child_id in child_ids}
 
-    async def child_exited(self, pid: Pid[Any], reason: object) -> None:
+    async def child_exited(self, pid: Pid, reason: object) -> None:
         """Ask the policy what the end of a child calls for, and do it."""
         child_id = self.ids.pop(pid, None)
         if child_id is not None:
@@ -170,7 +170,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     # -- actions -----------------------------------------------------------------------------
 
-    async def _carry_out(self, actions: list[Action], pid: Pid[Any] | None = None) -> None:
+    async def _carry_out(self, actions: list[Action], pid: Pid | None = None) -> None:
         leaving = self._processes(a.id for a in actions if isinstance(a, StopChild))
         for action in actions:
             match action:
@@ -247,7 +247,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     # -- management calls ---------------------------------------------------------------------
 
-    async def start_child(self, wanted: object) -> Pid[Any] | None:
+    async def start_child(self, wanted: object) -> Pid | None:
         """Start a child, as the last one; it is forgotten if it does not start."""
         slot = self._admit(wanted)
         child_id = slot.spec.id
@@ -281,7 +281,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         else:  # a pending retry finds it down and does nothing
             self._stopped(child_id)
 
-    async def restart_child(self, child_id: object) -> Pid[Any] | None:
+    async def restart_child(self, child_id: object) -> Pid | None:
         """Start a child that is down."""
         slot = self._find_down(child_id)
         await self._start(slot)

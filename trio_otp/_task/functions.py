@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, TypeVarTuple
 
 from .._exits.errors import NotAProcess
 from .._process.identity import callers_for
@@ -73,7 +73,7 @@ def start(
     *args: *Ts,
     nursery: trio.Nursery | None = None,
     label: str | None = None,
-) -> Pid[Any]:
+) -> Pid:
     """Start a task that nobody waits for and that is linked to nobody.
 
     Args:
@@ -95,9 +95,7 @@ def start(
 
 
 @public_in("task")
-def start_link(
-    fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None
-) -> Pid[Any]:
+def start_link(fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | None = None) -> Pid:
     """Start a task that nobody waits for, linked to the calling process.
 
     Args:

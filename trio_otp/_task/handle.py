@@ -93,11 +93,11 @@ class Task(NoConstructor, Handle, Generic[T]):
         "ref",
     )
 
-    def __init__(self, owner: Pid[Any] | None, label: str, *, deliver: bool = False) -> None:
+    def __init__(self, owner: Pid | None, label: str, *, deliver: bool = False) -> None:
         check_flag("deliver", deliver)
-        self.owner: Pid[Any] | None = owner
+        self.owner: Pid | None = owner
         self.label: str = label
-        self.pid: Pid[Any] | None = None
+        self.pid: Pid | None = None
         self.ref: Monitor | None = None
         self._deliver = deliver
         self._delivered = False  # what came of it is also a message to the owner

@@ -39,7 +39,7 @@ def check_function(fn: object, args: tuple[Any, ...]) -> None:
 class Sink(Protocol):
     """Who wants the result of a job: a `Task`, or an item of a stream."""
 
-    owner: Pid[Any] | None
+    owner: Pid | None
 
     @property
     def _wanted(self) -> bool:
@@ -59,7 +59,7 @@ class Job:
     label: str = ""
     sink: Sink | None = None
     link: bool = False
-    callers: tuple[Pid[Any], ...] = field(default_factory=tuple["Pid[Any]", ...])
+    callers: tuple[Pid, ...] = field(default_factory=tuple["Pid", ...])
 
     def __post_init__(self) -> None:
         check_function(self.fn, self.args)

@@ -107,7 +107,7 @@ class Item:
     def __init__(self, stream: TaskStream[Any], value: Any) -> None:
         self.stream = stream
         self.value = value
-        self.owner: Pid[Any] | None = stream.owner
+        self.owner: Pid | None = stream.owner
         self.process: Process | None = None
         self.result: Outcome[Any] | None = None
         self.reply: Ok[Any] | None = None
@@ -155,7 +155,7 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
         self.plan = plan
         self.closed: bool = False
         self._owner = own_process()
-        self.owner: Pid[Any] | None = None if self._owner is None else self._owner.pid
+        self.owner: Pid | None = None if self._owner is None else self._owner.pid
         self._items = iter(items)
         self._start = start
         self._again: list[Any] = []  # an input whose start was cancelled

@@ -195,7 +195,7 @@ class TaskSupervisor(DynamicSupervisor):
         restart: Restart = "temporary",
         shutdown: ShutdownOption = 5.0,
         timeout: float | None = None,
-    ) -> Pid[Any]:
+    ) -> Pid:
         """Start a task that nobody waits for, linked to the supervisor only.
 
         Args:
@@ -277,7 +277,7 @@ class TaskSupervisor(DynamicSupervisor):
 
     @staticmethod
     @checkpointed
-    async def children(ref: Ref, *, timeout: float | None = None) -> list[Pid[Any]]:
+    async def children(ref: Ref, *, timeout: float | None = None) -> list[Pid]:
         """List the tasks that run, oldest first.
 
         Args:
@@ -295,7 +295,7 @@ class TaskSupervisor(DynamicSupervisor):
 
     @staticmethod
     @checkpointed
-    async def terminate_child(ref: Ref, pid: Pid[Any], *, timeout: float | None = None) -> None:
+    async def terminate_child(ref: Ref, pid: Pid, *, timeout: float | None = None) -> None:
         """Stop a task within its `shutdown` limit. What is linked to it gets the signal.
 
         Args:

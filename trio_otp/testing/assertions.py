@@ -108,7 +108,7 @@ ENDS = "trio_otp.testing: why processes ended"  # in the extras of a run, {pid: 
 
 @public_in("testing")
 @checkpointed
-async def assert_restarted(ref: Ref, times: int = 1, *, within: float = WITHIN) -> Pid[Any]:
+async def assert_restarted(ref: Ref, times: int = 1, *, within: float = WITHIN) -> Pid:
     """Wait until a child has been restarted so often by its supervisor, and runs again.
 
     Args:

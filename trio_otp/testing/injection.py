@@ -93,7 +93,7 @@ class _Trap(Gate):
 
 @public_in("testing")
 @block("async with pause(server): ...")
-async def pause(ref: Ref) -> AsyncGenerator[Pid[Any]]:
+async def pause(ref: Ref) -> AsyncGenerator[Pid]:
     """Hold a server while a block runs: what is sent to it waits, and is handled afterwards.
 
     Args:

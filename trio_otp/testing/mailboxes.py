@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST: Final = 20  # messages that a failure shows
 
 
-def mailbox_text(pid: Pid[Any], messages: Sequence[Any]) -> str:
+def mailbox_text(pid: Pid, messages: Sequence[Any]) -> str:
     """List the messages of a mailbox, oldest first, one a line."""
     if not messages:
         return f"mailbox of {pid!r}: empty"

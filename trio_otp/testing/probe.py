@@ -83,7 +83,7 @@ class Probe(NoConstructor, Handle):
         return f"<Probe {self.pid!r}>"
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """Its process."""
         return self._process.pid
 

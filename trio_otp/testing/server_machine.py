@@ -128,7 +128,7 @@ class ServerMachine(RuleBasedStateMachine):
         self._child: Child[Any]
         self._living: Pending[None]
         self._supervisor: Process
-        self._pid: Pid[Any]
+        self._pid: Pid
 
     # -- what a test says --------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class ServerMachine(RuleBasedStateMachine):
         return self._loop
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """Return the present pid of the server."""
         self.loop  # noqa: B018 - starts it
         return self._pid
@@ -338,7 +338,7 @@ class ServerMachine(RuleBasedStateMachine):
             text = f"{self._child!r}, or one of others(), did not start within {LONGEST:g} s"
             raise trio.TooSlowError(text) from None
 
-    def _present(self) -> Pid[Any]:
+    def _present(self) -> Pid:
         """Return the pid of the server, when it has been started anew if need be."""
         for _ in range(RESTART_LIMIT):
             if self._living.done:
@@ -348,7 +348,7 @@ class ServerMachine(RuleBasedStateMachine):
             self.loop.advance(1)
         raise AssertionError(f"{self._child!r} has ended and was not restarted")
 
-    def _seen(self) -> Pid[Any] | None:
+    def _seen(self) -> Pid | None:
         loop = loop_of(self._supervisor)
         infos = () if loop is None else loop.infos()
         pids = [info.pid for info in infos if info.id == self._child.spec.id]

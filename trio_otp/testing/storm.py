@@ -46,7 +46,7 @@ class Hit(NamedTuple):
     """A fault of a storm, and whom it has hit; None if there was nobody."""
 
     fault: Fault
-    pid: Pid[Any] | None
+    pid: Pid | None
 
 
 @final
@@ -242,7 +242,7 @@ def _expire(from_: From[Any]) -> None:
         from_.expire()
 
 
-def _shown(pid: Pid[Any] | None) -> str:
+def _shown(pid: Pid | None) -> str:
     return "nobody was there" if pid is None else repr(pid)
 
 

@@ -80,8 +80,8 @@ class OtpSystem(NoConstructor, Handle):
         self._open = False
         self._supervisor: Pid[Supervisor] | None = None
         self._probes: list[Probe] = []
-        self._alive: dict[Pid[Any], Process] = {}
-        self._ends: dict[Pid[Any], object] = {}  # exit reasons
+        self._alive: dict[Pid, Process] = {}
+        self._ends: dict[Pid, object] = {}  # exit reasons
         self._outer: dict[str, Any] = {}  # what is kept for the test that this one is a part of
         self._tasks: list[Task[Any]] = []  # those whose process has ended
         self._held: HeldLoop | None = None
@@ -90,7 +90,7 @@ class OtpSystem(NoConstructor, Handle):
         return f"<OtpSystem of {self._test}>"
 
     @property
-    def pid(self) -> Pid[Any]:
+    def pid(self) -> Pid:
         """The process that the test is."""
         return self._process.pid
 
@@ -285,11 +285,11 @@ class OtpSystem(NoConstructor, Handle):
 
     # -- listening ---------------------------------------------------------------------------
 
-    def _started(self, pid: Pid[Any]) -> None:
+    def _started(self, pid: Pid) -> None:
         assert pid._process is not None
         self._alive[pid] = pid._process
 
-    def _ended(self, pid: Pid[Any], reason: object) -> None:
+    def _ended(self, pid: Pid, reason: object) -> None:
         self._ends[pid] = reason
         process = self._alive.pop(pid, None)
         if process is not None:
