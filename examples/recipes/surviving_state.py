@@ -26,7 +26,7 @@ class Keeper(otp.GenServer):
         self.owners: dict[otp.Monitor, str] = {}  # {what tells of an owner's end: its table}
 
     @otp.on_call(raises=(Owned,))
-    def borrow(self, name: str, owner: otp.Pid[Any]) -> dict[Any, Any]:
+    def borrow(self, name: str, owner: otp.Pid) -> dict[Any, Any]:
         """Make a process the owner of a table until it ends; a new table is empty."""
         if name in self.owners.values():
             raise Owned(name)
