@@ -243,6 +243,23 @@ async def test_a_key_of_a_registry_brings_the_nearest_to_mind() -> None:
                 assert ("did you mean" in str(caught.value)) == (hint is not None)
 
 
+async def test_a_name_whose_holder_is_exiting_is_not_suggested_for_itself() -> None:
+    """It is still in the tables; another one that is like it may be meant."""
+    registry = otp.registry("rooms")
+    children = [
+        otp.child(otp.Registry).having(name="rooms"),
+        *(otp.child(Server).having(name=name) for name in ("db", "db_")),
+        *(otp.child(Server).having(name=registry.via(key), id=key) for key in ("hall", "halls")),
+    ]
+    hints: dict[Any, str] = {"db": "'db_'", registry.via("hall"): "'halls'"}
+    async with otp.open_supervisor(children):
+        for ref, hint in hints.items():
+            otp.exit(otp.whereis(ref), otp.KILL)  # type: ignore[arg-type]  # it is there
+            with pytest.raises(otp.NoProcess) as caught:
+                otp.send(ref, 1)
+            assert str(caught.value).endswith(f"; did you mean {hint}?")
+
+
 async def test_a_class_is_suggested_for_its_name() -> None:
     """And a name for a class: both are atoms."""
     async with otp.open_process():

@@ -73,9 +73,12 @@ class NoProcess(CallError):
 
 
 def _most_like(name: object, known: Iterable[object]) -> str | None:
-    """Return the known name that is most like one, as text; None if none is."""
-    word = _word(name)
-    words = {_word(each): each for each in known}
+    """Return the known name that is most like one, as text; None if none is.
+
+    One that reads the same is no help: it may be this very name, the holder of which is exiting.
+    """
+    word, shown = _word(name), bounded(name)
+    words = {_word(each): each for each in known if bounded(each) != shown}
     likely = [each for each in words if each == word or not _differ_in_numbers(each, word)]
     near = nearest(word, likely)
     return None if near is None else bounded(words[near])
