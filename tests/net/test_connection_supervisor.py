@@ -399,7 +399,9 @@ async def opens_nothing() -> Any:
         ((shout, opens), {"max_per_address": 1.5}, "max_per_address=1.5"),
         ((shout, opens), {"drain_timeout": -1}, "drain_timeout=-1: expected a number of seconds"),
         ((shout, opens), {"handshake_timeout": None}, "handshake_timeout=None"),
-        ((shout, opens), {"max_restarts": -1}, "max_restarts"),
+        ((shout, opens), {"max_restarts": -1}, "max_restarts=-1: .*, or None to never give up"),
+        ((shout, opens), {"backoff": 1}, r"backoff=1: expected otp.Backoff\(...\) or None"),
+        ((shout, opens), {"backoff": otp.Backoff(min_delay=0.1)}, "write max_restarts=None"),
         ((shout, opens_nothing), {}, "opens_nothing returned .*expected a list of listeners"),
     ],
 )

@@ -297,6 +297,46 @@ async def test_an_acceptor_that_crashes_too_often_is_the_crash_of_all(
         assert b"A" == await ask(client, b"a")
 
 
+async def test_an_acceptor_that_crashes_waits_for_its_back_off_and_never_gives_up(
+    autojump_clock: Any, otp_log: OtpLog
+) -> None:
+    """Connections go on meanwhile, new ones wait at the listeners, as with any supervisor."""
+    memory = Memory()
+    backoff = otp.Backoff(jitter=0, max_delay=4)
+    child = service(shout, opens=memory.open, max_restarts=None, backoff=backoff)
+    async with otp.open_supervisor([child]):
+        pid, first = otp.whereis("web"), memory.connect()
+        assert b"A" == await ask(first, b"a")
+        waits: list[float] = []
+        for _ in range(6):
+            before = trio.current_time()
+            with otp_log.expect_crash(Boom, times=1):
+                memory.fail(Boom())
+                assert b"A" == await ask(first, b"a")
+                client = memory.connect()
+                assert b"B" == await ask(client, b"b")
+            waits.append(trio.current_time() - before)
+            await client.aclose()
+        assert [0.5, 1, 2, 4, 4, 4] == waits
+        assert pid is otp.whereis("web")
+        await first.aclose()
+
+
+async def test_a_service_that_waits_to_restart_its_acceptor_can_be_stopped(
+    autojump_clock: Any, otp_log: OtpLog
+) -> None:
+    """At once, with who waits to be accepted."""
+    memory = Memory()
+    backoff = otp.Backoff(min_delay=20, jitter=0)
+    child = service(shout, opens=memory.open, backoff=backoff)
+    async with otp.open_supervisor([child]):
+        with otp_log.expect_crash(Boom, times=1):
+            memory.fail(Boom())
+            await wait_all_tasks_blocked()
+        before = trio.current_time()
+    assert before == trio.current_time()
+
+
 async def test_a_real_lack_of_sockets_is_survived(otp_log: OtpLog) -> None:
     """With no number left for a file: who waits is served when there is one again."""
     resource = pytest.importorskip("resource")

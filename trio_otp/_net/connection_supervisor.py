@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
     from .._process.names import Ref
     from .._process.pid import Pid
@@ -83,8 +84,10 @@ class ConnectionSupervisor(SupervisorBehaviour):
         drain_timeout: seconds for connections to end by themselves when the service ends; None
             for no limit. Connections that have not ended by then are cancelled.
         max_restarts: how often the acceptor or the supervisor of connections may be restarted
-            within `max_seconds`.
+            within `max_seconds`; None never gives up, see `otp.Supervisor`.
         max_seconds: that window, a whole number.
+        backoff: `otp.Backoff(...)` delays these restarts; until then new connections wait at the
+            listeners, which stay open.
 
     >>> import trio, trio_otp as otp
     >>> from functools import partial
@@ -117,8 +120,9 @@ class ConnectionSupervisor(SupervisorBehaviour):
         max_per_address: int | None = None,
         handshake_timeout: float = 5.0,
         drain_timeout: float | None = 5.0,
-        max_restarts: int = 3,
+        max_restarts: int | None = 3,
         max_seconds: float = 5,
+        backoff: Backoff | None = None,
     ) -> None:
         _check_function("handler", handler, None)
         _check_function("open_listeners", open_listeners)
@@ -147,6 +151,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
             strategy="rest_for_one",
             max_restarts=max_restarts,
             max_seconds=max_seconds,
+            backoff=backoff,
         )
 
     async def init(self) -> SupervisorSpec:
