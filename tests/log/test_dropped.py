@@ -75,7 +75,7 @@ async def test_each_way_to_be_dropped_is_logged_with_its_reason(texts: list[str]
         "`note(...)` to 'nobody' dropped: cast to a dead server",
         "a message, str to 'nobody' dropped: send_after to nobody",
         f"`'f'` to {pid!r} dropped: the mailbox is full: the newest is dropped",
-        f"`'g'` to {pid!r} dropped: the mailbox is full, and no task waits to be told",
+        f"`'g'` to {pid!r} dropped: the mailbox is full, and the message has no sending task",
         f"`'h'` to {pid!r} dropped: the mailbox is full: the newest is dropped",
         f"`'i'` to {pid!r} dropped: its caller has given up",
         f"a message, str to {pid!r} dropped: left when the process ended",

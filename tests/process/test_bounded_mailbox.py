@@ -300,7 +300,7 @@ async def test_what_no_task_sends_is_dropped_whatever_the_bound_says(on_full: st
     otp.cancel_timer(timer)
 
     assert ["later", "again"] == drops.messages
-    assert {"the mailbox is full, and no task waits to be told"} == set(drops.reasons)
+    assert {"the mailbox is full, and the message has no sending task"} == set(drops.reasons)
     assert [("cast", 0)] == await open_gate(desk)
     otp.send_after("desk", "in time", 1)
     await trio.sleep(2)

@@ -29,17 +29,17 @@ class Hog(otp.GenServer):
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Hold for a moment what is long; return what is set when that is told."""
+    """Make a moment count as long; return the event that is set when a hold is reported."""
     told = threading.Event()
-    tell = held_loop.HeldLoop.tell
+    publish = held_loop.HeldLoop.publish
 
-    def tell_and_set(self: Any, report: Any) -> None:
-        tell(self, report)
+    def publish_and_set(self: Any, report: Any) -> None:
+        publish(self, report)
         if "hold" in report.doing or "hold" in report.place:
             told.set()
 
     monkeypatch.setattr(held_loop, "LIMIT", 0.02)
-    monkeypatch.setattr(held_loop.HeldLoop, "tell", tell_and_set)
+    monkeypatch.setattr(held_loop.HeldLoop, "publish", publish_and_set)
     monkeypatch.setattr(held_loop, "told", told, raising=False)
     return told
 
@@ -112,7 +112,9 @@ async def test_a_hold_that_lasts_is_warned_of_once() -> None:
     """With the time that it has taken in the end; each further one is another."""
     held = held_loop.HeldLoop("test", None)
     for pid, seconds, over in ((1, 1.0, False), (1, 11.0, False), (1, 12.0, True), (2, 1.0, False)):
-        held.tell(otp.events.LongSchedule(pid, "task", "busy", seconds, "shop.py:7 in f", (), over))
+        held.publish(
+            otp.events.LongSchedule(pid, "task", "busy", seconds, "shop.py:7 in f", (), over)
+        )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         held.warn()

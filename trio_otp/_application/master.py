@@ -106,7 +106,7 @@ class Master:
             raise ApplicationStartError(self.name, self.failure)
 
     def drain(self) -> None:
-        """Tell what lives in it that it is to end."""
+        """Begin draining, so that what lives in it can finish its work."""
         if self._draining is not None:
             self._draining.begin()
 

@@ -1,7 +1,7 @@
 """Settings as texts: from variables of the environment, and from `--set key=value`.
 
 A setting `port` is the variable `SHOP_PORT` where the prefix is `SHOP_`. Its text is taken as the
-type of the default says, in both. Pure: what is wrong is listed, for the caller to tell.
+type of the default says, in both. Pure: mistakes are listed, for the caller to report.
 Follows: Elixir's `config/runtime.exs`, which reads variables when a release starts.
 """
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Given(NamedTuple):
-    """What texts have given.
+    """The settings that texts give, and what is wrong with them.
 
     Args:
         settings: the values, by key.
-        mistakes: a line for each that is not accepted.
-        unknown: a line for each variable that has the prefix and is no setting. It may well be
-            meant for somebody else: Kubernetes sets `SHOP_SERVICE_HOST` for a service `shop`.
-        similar: those of them that have nearly the name of a setting.
+        mistakes: a line for each invalid one.
+        unknown: a line for each variable that has the prefix and is not a setting. It may well be
+            meant for another program: Kubernetes sets `SHOP_SERVICE_HOST` for a service `shop`.
+        similar: the unknown ones whose name is close to that of a setting.
     """
 
     settings: dict[str, Any]
@@ -40,7 +40,7 @@ class Given(NamedTuple):
 
 
 def nothing_given() -> Given:
-    """Return what no texts have given."""
+    """Return no settings and no mistakes."""
     return Given({}, [], [], [])
 
 
@@ -80,9 +80,9 @@ def from_variables(
         else:
             near = nearest(variable, keys)
             what = f"{variable}: application {application.name!r} has no such setting"
-            told = what if near is None else f"{what}; did you mean {near}?"
-            given.unknown.append(told)
-            given.similar.extend([] if near is None else [told])
+            line = what if near is None else f"{what}; did you mean {near}?"
+            given.unknown.append(line)
+            given.similar.extend([] if near is None else [line])
     return given
 
 

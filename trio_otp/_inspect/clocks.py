@@ -16,7 +16,7 @@ _NANO: Final = 1e-9
 
 
 def computing_of_this_thread() -> Callable[[], float]:
-    """Return what tells any thread for how many seconds this one has computed.
+    """Return a function of the seconds that this thread has computed, which any thread may call.
 
     Where there is no such clock, as on Windows, it is that of the whole program.
     """
@@ -28,9 +28,9 @@ def computing_of_this_thread() -> Callable[[], float]:
 
 @contextmanager
 def waiting_of_this_thread() -> Generator[Callable[[], float]]:
-    """Open what tells for how many seconds this thread was ready and got no processor.
+    """Open a function of the seconds in which this thread was ready and got no processor.
 
-    Where that is not told, it is 0 at all times.
+    Where the system does not say, it returns 0.
     """
     try:
         file = os.open(_STATISTICS, os.O_RDONLY)

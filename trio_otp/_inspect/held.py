@@ -1,4 +1,4 @@
-"""The judgements of the system monitor, made of what it sees at each look. Pure: no Trio, no clock.
+"""The decisions of the system monitor about what it sees at each look. Pure: no Trio, no clock.
 
 >>> held = Held(interval=0.25, limit=0.5)
 >>> for step in (None, "a", "a", "a", "a", "b"):
@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Container, Hashable
 
-AGAIN: Final = 10.0  # seconds after which a loop that is still held is told again
+AGAIN: Final = 10.0  # seconds after which a loop that is still held is reported again
 LOCKED: Final = 0.1  # seconds for which Python code never keeps the interpreter lock
-QUIET: Final = 10.0  # seconds in which something is logged once
-MOST: Final = 20  # notices in that time
+QUIET: Final = 10.0  # seconds in which a notice of one kind is logged once
+MOST: Final = 20  # notices of all kinds in that time
 KINDS: Final = 1000  # of notices that are remembered
 
 
 class Verdict(NamedTuple):
-    """What is to be told after a look, in seconds.
+    """What is to be reported after a look, in seconds; None for nothing.
 
     Args:
-        over: how long a step held the loop that has been told of and is over.
+        over: how long a reported step, which is over now, held the loop.
         long: for how long the present step has held it.
     """
 
@@ -56,7 +56,7 @@ class Held:
         self._limit = limit
         self._step: Hashable = None
         self._seconds = 0.0
-        self._next = limit  # seconds at which it is told
+        self._next = limit  # seconds at which it is reported
 
     def look(self, step: Hashable, elapsed: float, computed: float, starved: float = 0) -> Verdict:
         """Judge what has been seen.
@@ -81,12 +81,12 @@ class Held:
         return Verdict(over, self._seconds)
 
     def forgive(self) -> None:
-        """Begin anew with the present step: what holds the loop is no fault of the program."""
+        """Begin anew with the present step: the program is not to blame for what holds the loop."""
         self._seconds, self._next = 0.0, self._limit
 
 
 class LongQueues:
-    """Which mailboxes have more messages than they should.
+    """The mailboxes that have more messages than they should.
 
     Args:
         disable: how many there may be for a long queue to be short again.
@@ -116,7 +116,7 @@ class LongQueues:
 
 
 class Notices:
-    """Which of many notices are logged: each kind once in a while, and not too many in all."""
+    """A rate limit of notices: each kind once in a while, and not too many in all."""
 
     def __init__(self) -> None:
         self._next: dict[Hashable, float] = {}  # when one of a kind is logged again

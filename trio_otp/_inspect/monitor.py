@@ -1,8 +1,8 @@
 """The thread that watches a run: it looks at the loop and at the tables, a few times in a second.
 
-It installs nothing in the loop and wakes nobody, so it costs the loop nothing but the moments in
-which it holds the interpreter lock, and virtual clocks run as if it were not there. What it tells
-is told from this thread, while the loop is held. It holds on to no process: a table is read by the
+It installs nothing in the loop and wakes no task, so it costs the loop nothing but the moments in
+which it holds the interpreter lock, and virtual clocks run as if it were not there. It reports from
+its own thread, while the loop is held. It keeps no process alive: a table is read by the
 numbers of processes, some of them at each look.
 
 Follows: `erlang:system_monitor/2`.
@@ -37,7 +37,7 @@ LOOKS: Final = 4  # in the time after which the loop is held for long
 LONGEST: Final = 0.25  # seconds between two looks
 SLICE: Final = 1000  # queues that are measured at each look
 JOIN: Final = 1.0  # seconds that the end of the thread is waited for; it may be in code of a user
-DEBUGGERS: Final = ("bdb.py", "pdb.py", "pydevd.py")  # who waits in there is not stuck
+DEBUGGERS: Final = ("bdb.py", "pdb.py", "pydevd.py")  # a loop that waits in there is not stuck
 
 
 class Monitor:
@@ -48,7 +48,7 @@ class Monitor:
         long_schedule: seconds after which the loop is held for long; None: it is not watched.
         long_message_queue: with how many messages a queue is short again, and with how many it is
             long; None: they are not watched.
-        tell: called in the thread with what is to be told.
+        publish: called in the thread with each report.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class Monitor:
         tables: Runtime,
         long_schedule: float | None,
         long_message_queue: tuple[int, int] | None,
-        tell: Callable[[MonitorReport], object],
+        publish: Callable[[MonitorReport], object],
     ) -> None:
         limit = LONGEST * LOOKS if long_schedule is None else long_schedule
         self._tables = tables
-        self._tell = tell
+        self._publish = publish
         self._interval = min(limit / LOOKS, LONGEST)
         self._held = None if long_schedule is None else Held(self._interval, limit)
         self._queues = None if long_message_queue is None else LongQueues(*long_message_queue)
         self._unseen: list[int] = []  # numbers of processes whose queues are to be measured
-        self._told: LongSchedule | None = None  # of the step that holds the loop
+        self._reported: LongSchedule | None = None  # of the step that holds the loop
         self._computed = computing_of_this_thread()
         # Released to end the thread. No `threading.Event`: after a fork its lock may be held by a
         # thread that is not there any more.
@@ -114,21 +114,21 @@ class Monitor:
         if self._held is not None:
             step = step_of(self._tables)
             verdict = self._held.look(step, elapsed, computed, starved)
-            if verdict.over is not None and self._told is not None:
-                told, self._told = self._told, None
-                self._tell(replace(told, seconds=verdict.over, over=True))
+            if verdict.over is not None and self._reported is not None:
+                reported, self._reported = self._reported, None
+                self._publish(replace(reported, seconds=verdict.over, over=True))
             if verdict.long is not None:
-                self._tell_held(self._held, step, verdict.long)
+                self._report_held(self._held, step, verdict.long)
         if self._queues is not None:
             self._measure(self._queues)
 
-    def _tell_held(self, held: Held, step: Step | None, seconds: float) -> None:
+    def _report_held(self, held: Held, step: Step | None, seconds: float) -> None:
         seen = loop_now(self._tables)
         if seen is None or seen.step != step or _is_debugged(seen):
             held.forgive()
         else:
-            self._told = _report(seen, seconds)
-            self._tell(self._told)
+            self._reported = _report(seen, seconds)
+            self._publish(self._reported)
 
     def _measure(self, queues: LongQueues) -> None:
         """Measure some of the queues; the others are next."""
@@ -145,7 +145,7 @@ class Monitor:
             long = queues.look(number, length)
             if long is not None:
                 doing = state_text(process, quick=True)
-                self._tell(LongMessageQueue(process.pid, length, long, doing))
+                self._publish(LongMessageQueue(process.pid, length, long, doing))
 
 
 def _report(seen: LoopNow, seconds: float) -> LongSchedule:

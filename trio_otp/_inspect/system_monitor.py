@@ -1,4 +1,4 @@
-"""`otp.system_monitor`: tell who holds the event loop, and whose queue is long.
+"""`otp.system_monitor`: report what holds the event loop, and which queues are long.
 
 Follows: `erlang:system_monitor/2`.
 """
@@ -32,7 +32,7 @@ SHOWN: Final = 8  # frames in the text of a notice
 
 @public
 class MonitorOptions(TypedDict):
-    """What `system_monitor` watches, as it takes it: `otp.system_monitor(**options)`."""
+    """The arguments of `system_monitor`, as it also returns them."""
 
     long_schedule: float | None
     long_message_queue: int | tuple[int, int] | None
@@ -48,26 +48,26 @@ def system_monitor(
     long_schedule: float | None = 0.1,
     long_message_queue: int | tuple[int, int] | None = 1000,
 ) -> MonitorOptions:
-    """Tell, while it happens, who holds the event loop of this run, and whose queue is long.
+    """Report, while it happens, what holds the event loop of this run, and which queues are long.
 
-    A thread looks at the loop, some times in a second. It installs nothing there and wakes nobody,
-    so nothing gets slower, and virtual clocks run as ever. What it finds is the event
-    `system_monitor`, in that thread, and a warning of `trio_otp.notice`, once in ten seconds for
-    each place. A pause of the whole program, as by SIGSTOP, a suspended machine or a debugger, is
-    nobody's fault and not told. There is one for a run: the next call changes what it watches, and
-    it ends with the run. `trio-otp run` sets it, with one second.
+    A thread looks at the loop several times a second. It installs nothing there and wakes no task,
+    so nothing gets slower, and virtual clocks run as ever. Each finding is the event
+    `system_monitor`, emitted in that thread, and a warning of `trio_otp.notice`, at most once in
+    ten seconds for each place. A pause of the whole program, as by SIGSTOP, a suspended machine or
+    a debugger, is not reported. A run has one monitor: the next call changes what it watches, and
+    it ends with the run. `trio-otp run` starts it with one second.
 
     Args:
-        long_schedule: seconds that a task may run without a wait; None: that is not watched. They
-            are seconds of the real clock.
-        long_message_queue: with how many messages a queue is long: it is short again with half of
-            them. Or the two numbers, as in OTP: `(short, long)`. None: that is not watched.
+        long_schedule: seconds of the real clock that a task may run without a checkpoint that
+            waits; None to watch no schedules.
+        long_message_queue: with how many messages a queue is long; with half of them it is short
+            again. Or both numbers, as in OTP: `(short, long)`. None to watch no queues.
 
     Returns:
-        What was set before; `otp.system_monitor(**before)` sets that again.
+        The former settings; `otp.system_monitor(**before)` restores them.
 
     Raises:
-        ValueError: an argument is not accepted.
+        ValueError: an argument is invalid; the text says what was expected.
         NotInRun: no Trio run is going on.
 
     >>> import threading, trio, trio_otp as otp
@@ -100,10 +100,10 @@ def system_monitor(
     }
     monitor = None
     if long_schedule is not None or limits is not None:
-        monitor = Monitor(tables, long_schedule, limits, _Telling(tables).tell)
+        monitor = Monitor(tables, long_schedule, limits, _Publisher(tables).publish)
         monitor.start()
-    former: tuple[Monitor | None, MonitorOptions] = tables.extras.get(_Telling, (None, _OFF))
-    tables.extras[_Telling] = monitor, settings
+    former: tuple[Monitor | None, MonitorOptions] = tables.extras.get(Monitor, (None, _OFF))
+    tables.extras[Monitor] = monitor, settings
     if former[0] is not None:
         former[0].stop()
     return former[1]
@@ -131,16 +131,16 @@ def _limits(queue: object) -> tuple[int, int]:
             raise ValueError(f"long_message_queue={bounded(queue)}: expected {accepted}")
 
 
-class _Telling:
-    """Tells of what the monitor of a run finds, in its thread."""
+class _Publisher:
+    """Publishes the reports of the monitor of a run, in its thread."""
 
     def __init__(self, tables: Runtime) -> None:
         self._tables = tables
         self._notices = Notices()
         self._logged = False  # that the loop is held
 
-    def tell(self, report: MonitorReport) -> None:
-        """Tell who listens; and the log, if it has not just been told the same."""
+    def publish(self, report: MonitorReport) -> None:
+        """Emit the event, and log it unless the same was logged a moment ago."""
         self._tables.events.emit("system_monitor", report)
         ends = report.over if isinstance(report, LongSchedule) else not report.long
         if isinstance(report, LongSchedule) and report.over:
@@ -158,7 +158,7 @@ class _Telling:
 
 
 def _subject(report: MonitorReport) -> object:
-    """Return what is told once in a while."""
+    """Return what identifies the notices of which one is logged at a time."""
     if isinstance(report, LongSchedule):
         return report.kind, report.place, report.over
     return report.kind, report.pid, report.long

@@ -196,7 +196,7 @@ class Lending(CheckoutQueue):
         self.carry_out(self.core.died(number, trio.current_time(), quiet=quiet))
 
     def change(self, spec: PoolSpec) -> None:
-        """Take other limits; who waits may be served by them, and who idles be one too many."""
+        """Take other limits: waiting clients may be served now, idle workers be too many."""
         self.busy_timeout = spec.busy_timeout
         self.carry_out(self.core.change(spec.limits, trio.current_time()))
 

@@ -209,7 +209,7 @@ class PoolCore:
     # -- limits ------------------------------------------------------------------------------------
 
     def change(self, limits: Limits, now: float) -> list[Action]:
-        """Take other limits; who waits may be served by them, and who idles be one too many."""
+        """Take other limits: waiting clients may be served now, idle workers be too many."""
         self.limits, before = limits, self._delays
         self._delays = Delays(limits.backoff)
         self._delays.go_on_from(before)

@@ -70,7 +70,7 @@ def is_disconnection(error: BaseException, stream: Any) -> bool:
 
 
 def _is_connected(stream: Any) -> bool | None:
-    """Check whether a socket is connected; None if it does not tell.
+    """Check whether a socket is connected; None if that is not known.
 
     One that was closed here does not, nor does one of the kind that has no addresses. A connection
     of TLS can be over while that beneath it is not.
@@ -107,14 +107,14 @@ def address_of(listener: Any) -> Any:
 
 
 def is_listening(listener: Any) -> bool:
-    """Check whether a listener can go on; one without a socket does not tell, and is taken anew."""
+    """Check whether a listener still listens; one without a socket counts as if it did not."""
     sock = socket_of(listener)
     if sock is None:
         return False
     try:
         return bool(sock.getsockopt(tsocket.SOL_SOCKET, tsocket.SO_ACCEPTCONN))
     except OSError:
-        return sock.fileno() != -1  # macOS does not tell
+        return sock.fileno() != -1  # macOS does not say
 
 
 async def bind_again(listener: Any, address: Any) -> None:

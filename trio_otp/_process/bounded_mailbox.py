@@ -41,17 +41,17 @@ from .bounded_queue import BoundedQueue
 OnFull: TypeAlias = Literal["reject", "wait", "drop_newest", "drop_oldest"]
 NEWEST: Final = "the mailbox is full: the newest is dropped"
 OLDEST: Final = "the mailbox is full: the oldest is dropped"
-UNTOLD: Final = "the mailbox is full, and no task waits to be told"
+NO_SENDER: Final = "the mailbox is full, and the message has no sending task"
 
 
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class BoundedMailbox(Printable):
-    """How many messages of users may wait for a process, and what becomes of one too many.
+    """How many messages of users may wait for a process, and what happens to one too many.
 
     Args:
-        size: how many may wait; the one in hand is none of them.
-        on_full: what a message meets that finds the mailbox full.
+        size: how many may wait, not counting the one that is being handled.
+        on_full: what happens to a message when the mailbox is full.
             * `reject`: its call, cast or send raises `MailboxFull`.
             * `wait`: a call waits for room as part of its time-out. A cast or send, which cannot
               wait, raises `MailboxFull`; `otp.cast_wait` waits.
@@ -120,13 +120,13 @@ class LimitedMailbox(Mailbox):
 
     @enable_ki_protection
     def offer(self, message: Any) -> bool | None:
-        """Take a message of a task that can be told, or do as the bound says.
+        """Take a message of a sending task, or do as `on_full` says.
 
         Returns:
             False if it was not taken; a call has been answered then.
 
         Raises:
-            MailboxFull: it is no call, and there is no room.
+            MailboxFull: there is no room, and the message is not a call.
         """
         if _is_of_system(message):
             return self.put(message)
@@ -143,11 +143,11 @@ class LimitedMailbox(Mailbox):
 
     @enable_ki_protection
     def deliver(self, message: object) -> bool | None:
-        """Take a message that nobody waits to have sent; drop it if there is no room."""
+        """Take a message without a sending task; drop it if there is no room."""
         if _is_of_system(message):
             return self.put(message)
         if not self.has_room():
-            return self.drop(message, UNTOLD)
+            return self.drop(message, NO_SENDER)
         self._add(message)
         return None
 
@@ -222,7 +222,7 @@ class LimitedMailbox(Mailbox):
 
     @enable_ki_protection
     def close_end(self, end: object) -> None:
-        """Count a send end no more; who waits for room on it is refused."""
+        """Remove a send end; tasks that wait for room on it get `ClosedResourceError`."""
         super().close_end(end)
         for waiter in self._line():
             if isinstance(waiter, RoomRequest) and waiter.end is end:
@@ -230,7 +230,7 @@ class LimitedMailbox(Mailbox):
                 waiter._fail(trio.ClosedResourceError("this send end was closed"))
 
     def statistics(self) -> MailboxStatistics:
-        """Return how much is in the mailbox that counts, and who is at its ends."""
+        """Return how many messages count, and how many ends are open."""
         return MailboxStatistics(
             current_buffer_used=0 if self.queue is NO_QUEUE else self.queue.used,
             max_buffer_size=self.bound.size,
@@ -253,14 +253,14 @@ class LimitedMailbox(Mailbox):
 
     @enable_ki_protection
     def give_up(self, call: Any) -> None:
-        """Take out a call that nobody waits for, so that others have the room."""
+        """Take out a call whose caller has given up, so that others have the room."""
         if self.queue is not NO_QUEUE and self.queue.take_out(call):
             self.tell_given_up(call)
         else:
             self.given_up += 1
 
     def tell_given_up(self, call: From[Any]) -> None:
-        """Tell that a call is left unhandled."""
+        """Report that a call is left unhandled."""
         runtime().drop(self._pid, call.message, GIVEN_UP)
 
     @enable_ki_protection
@@ -293,13 +293,13 @@ class LimitedMailbox(Mailbox):
 
     @enable_ki_protection
     def close(self) -> None:
-        """Take nothing more, and tell of what was dropped last."""
-        self.overload.tell()
+        """Take nothing more, and log what was dropped last."""
+        self.overload.log_dropped()
         super().close()
 
 
 def _is_of_system(message: object) -> bool:
-    """Check whether it is no user's: a request of `otp.sys`, say, or a `Down` that is passed on."""
+    """Check whether the library sent it: a request of `otp.sys`, say, or a `Down`."""
     kind: Any = message.__class__
     if isinstance(message, SystemMessage):
         return not kind.from_user

@@ -1,11 +1,11 @@
-"""The queue of a mailbox with a bound: which messages count, and who waits for room.
+"""The queue of a mailbox with a bound: which messages count, and which tasks wait for room.
 
 Rules this file keeps:
 
-* Only what users have sent counts. What the system sends stands among it in one order, and is
-  neither counted nor ever taken out to make room.
-* Somebody is in the line only while there is no room: the first enters as soon as there is, so
-  nobody who comes later overtakes.
+* Only what users have sent counts. What the system sends is in the same queue, in order of arrival,
+  and is neither counted nor ever taken out to make room.
+* There are waiters only while there is no room: the first one enters as soon as there is, so that
+  no later message overtakes it.
 * A call can be taken out wherever it stands, in the same short time.
 """
 
@@ -24,17 +24,17 @@ _NONE: Final[Any] = object()
 
 
 class Waiter(Protocol):
-    """Who stands in the line: a call, or who wants to put something else in."""
+    """A task that waits for room: a call, or a `RoomRequest` for anything else."""
 
-    _done: bool  # nobody waits any more
+    _done: bool  # its task no longer waits
 
     def _enter(self) -> Any:
-        """Return what enters in its place, and let the waiting task go on if that is all."""
+        """Return the message that enters; wake the task if it waits for nothing more."""
         raise NotImplementedError  # of a protocol: it only says what there has to be
 
 
 class BoundedQueue:
-    """What a mailbox with a bound has in the place of a deque, as far as it is used like one.
+    """The queue of a mailbox with a bound; it has the methods of a deque that are used.
 
     Args:
         size: how many messages of users there may be.
@@ -45,7 +45,7 @@ class BoundedQueue:
     def __init__(self, size: int) -> None:
         self.size = size
         self.next_number = 0  # of the message that comes next
-        self.line: OrderedDict[Waiter, None] = OrderedDict()  # who waits for room, oldest first
+        self.line: OrderedDict[Waiter, None] = OrderedDict()  # waiters for room, oldest first
         self._messages: OrderedDict[int, Any] = OrderedDict()  # {number: message}, oldest first
         # {number of a message that counts: the message if it is a call}, oldest first
         self._counted: OrderedDict[int, Any] = OrderedDict()
@@ -99,7 +99,7 @@ class BoundedQueue:
                 self.count_newest(is_call=is_call)
 
     def _let_in(self) -> None:
-        """Let in who waits in the line, as long as there is room."""
+        """Take in the messages of waiters while there is room."""
         while self.line and self.has_room():
             waiter = self.line.popitem(last=False)[0]
             if not waiter._done:
@@ -176,7 +176,7 @@ class BoundedQueue:
 
     @enable_ki_protection
     def clear(self) -> None:
-        """Take out all there is; nobody waits for room any more."""
+        """Remove all messages and waiters."""
         self.line.clear()
         self._messages.clear()
         self._counted.clear()

@@ -1,7 +1,7 @@
-"""What a process is doing, in a few words: for a caller that waited in vain, for who looks on.
+"""Describe what a process is doing, in a few words, for the errors of callers and for reports.
 
-Whatever it meets it gives some text, of bounded length. What a server keeps out of reports, by a
-`format_status` that decides about messages, is not in it.
+It always returns some text, of bounded length, and never raises. What a server keeps out of
+reports, by a `format_status` that decides about messages, is not in it.
 """
 
 from __future__ import annotations

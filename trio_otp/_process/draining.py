@@ -1,8 +1,8 @@
-"""Draining: what is to end soon is told so, and may finish what it has in hand.
+"""Draining: code that is to end soon is asked to finish its work before it is cancelled.
 
-A supervisor of connections says so to what lives in it before it cancels anything, and so does an
-application. `is_draining`, `wait_draining` and `move_on_when_draining` ask
-about the nearest of these that the running task lives in.
+A supervisor of connections drains what lives in it before it cancels anything, and so does an
+application. `is_draining`, `wait_draining` and `move_on_when_draining` are about the nearest of
+these that the running task lives in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Draining:
-    """Whether what lives in one nursery is to end soon, and who waits for that.
+    """The draining of one nursery: whether it has begun, and the scopes that it cancels.
 
     Args:
         nursery: where it lives.
@@ -55,7 +55,7 @@ class Draining:
 
     @enable_ki_protection
     def begin(self) -> None:
-        """Tell what lives in the nursery that it is to end."""
+        """Begin: wake what waits for it, and cancel the scopes of `move_on_when_draining`."""
         self._begun.set()
         for scope in self._idle:
             scope.cancel(reason="draining")
@@ -119,7 +119,7 @@ def _of_run() -> _Drains:
 def cut_draining() -> bool:
     """Cut all draining of this run short, now and later; return False if there is nothing to cut.
 
-    Whether it has begun does not count: who asks for that does not know what is stopped when.
+    It does not matter whether it has begun: the caller does not know what is stopped when.
     """
     drains = _of_run()
     if not any(draining.is_waited_for() for draining in drains.by_nursery.values()):
@@ -141,10 +141,10 @@ def _nearest() -> Draining | None:
 
 @public
 def is_draining() -> bool:
-    """Check whether what this code belongs to is to end soon.
+    """Check whether the service or application that this code runs in is draining.
 
-    It is the nearest `otp.ConnectionSupervisor` above; elsewhere the application, which drains from
-    the moment its stop begins. Where there is neither, it never is.
+    That is the nearest `otp.ConnectionSupervisor` above; elsewhere the application, which drains
+    from the moment its stop begins. Where there is neither, the answer is False.
 
     Raises:
         NotInRun: no Trio task runs this.
@@ -163,7 +163,7 @@ def is_draining() -> bool:
 
 @public
 async def wait_draining() -> None:
-    """Wait until what this code belongs to is to end soon, as `is_draining` says.
+    """Wait until the service or application that this code runs in is draining.
 
     Where there is neither a `ConnectionSupervisor` nor an application above, it waits for ever.
 
@@ -214,11 +214,11 @@ class _MoveOn:
 
 @public
 def move_on_when_draining() -> AbstractContextManager[trio.CancelScope, bool]:
-    """Return a cancel scope that is cancelled when what this code belongs to is to end soon.
+    """Return a cancel scope that is cancelled when draining begins, as `is_draining` reports it.
 
-    Put it around the wait for the next request, and around nothing that must not be lost half-way:
-    as any cancellation, it breaks off whatever the block waits for. If draining has begun already,
-    the block ends at its first checkpoint.
+    Put it around the wait for the next request, and never around work that must not be lost
+    half-way: like any cancellation, it interrupts whatever the block waits for. If draining has
+    begun already, the block ends at its first checkpoint.
 
     Raises:
         NotInRun: no Trio task runs this.

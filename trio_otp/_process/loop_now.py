@@ -1,9 +1,10 @@
-"""What the loop of a run does now: whose step it carries out, and at which line.
+"""What the loop of a run is doing now: which task's step it carries out, and at which line.
 
 A *step* is what a task does from one of its waits to the next; while one lasts, nothing else runs.
-All of this can be asked from another thread, while the loop is stuck, and from a signal handler: it
-takes no lock, waits for nothing, wakes nobody and calls no code of a user. Trio keeps the task of a
-step in an attribute of the loop's thread; the run's `Runtime` holds the dict of these attributes.
+All of this may be called from another thread, while the loop is stuck, and from a signal handler:
+it takes no lock, waits for nothing, wakes no task and calls no code of a user. Trio keeps the task
+of a step in a private attribute of the loop's thread, as no public function can be called from
+another thread; the run's `Runtime` holds the dict of these attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .process import Process
     from .runtime import Runtime
 
-DEEP: Final = 50  # frames that are told, the innermost
+DEEP: Final = 50  # innermost frames that are reported
 TRIES: Final = 3  # to look at a step that is over before it was seen whole
 Step = tuple[int, int]  # the number of a task, how many steps it has made
 

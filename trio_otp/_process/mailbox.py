@@ -136,7 +136,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
 
     @enable_ki_protection
     def put(self, message: object) -> bool | None:
-        """Add a message of the system, and wake who waits or sleeps.
+        """Add a message of the system, and wake the task that waits, or the process if it sleeps.
 
         Returns:
             False if the message was dropped, for want of room.
@@ -154,10 +154,10 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         self.queue.append(message)
         return None
 
-    # The doors for what users send: a mailbox with a bound has locks at them. Without one they are
-    # `put` itself, since a call more on the way of a message would be felt.
-    offer = put  # of who can be told that there is no room
-    deliver = put  # of timers, ports and the like: nobody waits to be told
+    # The ways in for what users send: a mailbox with a bound checks for room there. Without a bound
+    # they are `put` itself, as one more call for each message would be felt.
+    offer = put  # from a sending task, which can be refused
+    deliver = put  # from timers, ports and the like, without a sending task
 
     def has_room(self) -> bool:
         """Check whether the next message of a user would be taken at once."""
@@ -168,7 +168,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         raise AssertionError("a mailbox without a bound has room")  # pragma: no cover - as it says
 
     def give_up(self, call: object) -> None:
-        """Take note that nobody waits for the answer to a call any more; it is handled in turn."""
+        """Record that the caller of a call has given up; the call is handled in turn."""
 
     @enable_ki_protection
     def take_back(self, message: object) -> None:

@@ -1,4 +1,4 @@
-"""What is told of messages that a full mailbox drops: each as an event, the log once a second."""
+"""Reports of messages that a full mailbox drops: an event for each, a log record once a second."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ SECONDS: Final = 1.0  # between two notices about one mailbox
 
 
 class Overload:
-    """Counts what one mailbox drops for want of room.
+    """Counts and reports what one mailbox drops for want of room.
 
     Args:
         pid: whose mailbox it is.
-        bound: what its bound is, as it is told.
+        bound: its bound, for the text of the notice.
     """
 
-    __slots__ = ("_bound", "_pid", "_since_told", "_timer", "dropped")
+    __slots__ = ("_bound", "_pid", "_timer", "_unlogged", "dropped")
 
     def __init__(self, pid: Pid[object], bound: object) -> None:
         self.dropped = 0
         self._pid = pid
         self._bound = bound
-        self._since_told = 0  # how many were dropped since the last notice
+        self._unlogged = 0  # how many were dropped since the last notice
         self._timer: Timer | None = None  # until the next one
 
     def drop(self, message: object, why: str) -> None:
-        """Count a message, tell who listens, and write a notice if the last one is a second old."""
+        """Count a message, emit its event, and log a notice if the last one is a second old."""
         self.dropped += 1
-        self._since_told += 1
+        self._unlogged += 1
         runtime().drop(self._pid, message, why)
         if self._timer is None:
-            self.tell()
+            self.log_dropped()
             self._set_timer()
 
-    def tell(self) -> None:
-        """Write how many were dropped since the last notice, if any were."""
-        count, self._since_told = self._since_told, 0
+    def log_dropped(self) -> None:
+        """Log how many were dropped since the last notice, if any were."""
+        count, self._unlogged = self._unlogged, 0
         if count:
             what = "a message" if count == 1 else f"{count} messages"
             text = f"{self._pid!r} dropped {what}, as its mailbox is full: {self._bound!r}"
@@ -64,6 +64,6 @@ class Overload:
         process: Any = self._pid._process
         process.remove_timer(timer)
         self._timer = None
-        if self._since_told:
-            self.tell()
+        if self._unlogged:
+            self.log_dropped()
             self._set_timer()

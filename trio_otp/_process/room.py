@@ -1,8 +1,8 @@
-"""Waiting for room in a mailbox with a bound, for what is no call: a cast, a plain message.
+"""Waiting for room in a mailbox with a bound, for casts and plain messages.
 
-Who waits has a request of its own at the server. So it is told as a caller is when the server ends,
-its process has a wait-for edge, and it leaves the line when it is cancelled. A call that waits for
-room is in the line itself, and its caller knows of no difference.
+A waiting task has a request of its own at the server. So it gets an error when the server ends, as
+a caller does, its process has a wait-for edge, and it leaves the line when it is cancelled. A call
+that waits for room is in the line itself, and its caller waits as ever.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RoomRequest(From[Any]):  # type: ignore[misc]  # final for users
-    """Waits in the line of a mailbox until what it brings has been taken."""
+    """A request that waits in the line of a mailbox until the message it brings is taken."""
 
     __slots__ = ("brings", "end")
 
@@ -29,7 +29,7 @@ class RoomRequest(From[Any]):  # type: ignore[misc]  # final for users
     end: object  # the send end that it came through, if it did
 
     def _enter(self) -> Any:
-        """Return what it brings, and let the task that waits go on."""
+        """Return the message it brings, and wake the task that waits."""
         self._answer(None)
         return self.brings
 

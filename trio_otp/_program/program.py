@@ -83,8 +83,8 @@ def run(
       from the signal handler itself, so also while something blocks the loop.
 
     Signals but SIGTERM are left alone if they are ignored, as by `nohup`, and all but SIGTERM and
-    SIGINT if they have a handler. If systemd has set `NOTIFY_SOCKET`, it is told `READY=1`,
-    `RELOADING=1` and `STOPPING=1`, and its watchdog that the loop turns. If the root logger has no
+    SIGINT if they have a handler. If systemd has set `NOTIFY_SOCKET`, it gets `READY=1`,
+    `RELOADING=1` and `STOPPING=1`, and `WATCHDOG=1` while the loop turns. If the root logger has no
     handler, logging goes to stderr, by a handler with the filter `otp.reports.add_metadata`.
 
     Args:
@@ -104,8 +104,8 @@ def run(
             logging is configured here; `info` if left out.
         log_format: `text`, or `json`: each record is an object in a line of its own, see
             `otp.reports.JsonFormatter`; so is all else that is written to stderr here.
-        long_schedule: seconds after which it is told who holds the loop, as by
-            `otp.system_monitor`, with what else that tells; None leaves it to the application.
+        long_schedule: seconds after which a held loop is reported: starts `otp.system_monitor` with
+            this and its other defaults; None leaves that to the application.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -130,8 +130,8 @@ def run(
         read_config(config, all_of(cls))  # a mistake shows before anything runs
     given = _from_variables(cls, env_prefix)
     configure_logs(log_level, log_format)
-    for told in given.similar:
-        log.warning("%s", told)
+    for line in given.similar:
+        log.warning("%s", line)
     options = {
         "environment": {**given.settings, **(environment or {})},
         "config": config,

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class Reloads:
-    """Carries out one after another what is asked for; requests during one are one more."""
+    """Reloads the configuration on request, one at a time; requests during one cause one more."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._asked = trio.Event()
 
     def ask(self) -> None:
-        """Ask for one."""
+        """Ask for a reload."""
         self._asked.set()
 
     async def run(self) -> None:
-        """Carry out what is asked for, until cancelled."""
+        """Carry out the reloads asked for, until cancelled."""
         while True:
             await self._asked.wait()
             self._asked = trio.Event()
@@ -41,9 +41,9 @@ class Reloads:
 
 
 async def _reload() -> None:
-    """Put the file in force and log what came of it."""
+    """Put the file in force and log the result."""
     try:
-        told = await reload(controller(), None)
+        changed = await reload(controller(), None)
     except SpecError as exc:
         log.error("SIGHUP: the configuration stays as it was: %s", exc)
     except ConfigChangeError:
@@ -51,5 +51,5 @@ async def _reload() -> None:
     except Exception:
         log.exception("SIGHUP: the configuration could not be read again")
     else:
-        what = f"changed for {', '.join(told)}" if told else "as it was"
+        what = f"changed for {', '.join(changed)}" if changed else "as it was"
         log.info("SIGHUP: read the configuration again: %s", what)

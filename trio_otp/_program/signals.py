@@ -52,7 +52,7 @@ def _to_handle() -> list[signal.Signals]:
 
 @contextmanager
 def handling(handler: Handler) -> Generator[None]:
-    """Handle the signals while the block runs; give back only those that are still ours.
+    """Handle the signals while the block runs; restore only those that are still ours.
 
     Not `trio.open_signal_receiver`: it would leave signals waiting while the loop is blocked, and
     it needs a run, so that a signal just before would not be seen.
@@ -73,11 +73,11 @@ def handling(handler: Handler) -> Generator[None]:
 
 
 def _add_stack(signum: int) -> bool:
-    """Let a signal also write the stack at once, before its handler; False if nothing can.
+    """Have a signal also write the stack at once, before its handler; False if that is impossible.
 
-    The handler runs between two bytecodes of the main thread. A call into C that takes long keeps
-    it waiting; `faulthandler` does not wait. It tells of that thread alone: the frames of the
-    others may change while they are read.
+    The handler runs between two bytecodes of the main thread. A call into C that takes long delays
+    it; `faulthandler` does not wait. It shows that thread alone: the frames of the others may
+    change while they are read.
     """
     try:
         faulthandler.register(signum, sys.stderr, all_threads=False, chain=True)
@@ -94,7 +94,7 @@ def _remove_stack(signum: int) -> None:
 
 
 def has_terminal() -> bool:
-    """Check whether this program has a controlling terminal, whose end SIGHUP would tell of."""
+    """Check whether this program has a controlling terminal, whose end SIGHUP would announce."""
     with suppress(AttributeError, OSError):
         os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
         return True

@@ -1,4 +1,4 @@
-"""Tell systemd, or who else has set `NOTIFY_SOCKET`, how the program is doing.
+"""Report the state of the program to systemd, or whatever else has set `NOTIFY_SOCKET`.
 
 `READY=1` when the applications have started, `RELOADING=1` while the configuration is read again,
 `STOPPING=1` when they stop; and if there is a watchdog, `WATCHDOG=1` twice in each of its
@@ -39,33 +39,33 @@ class Notifier:
         self._unheard = False  # the last one reached nobody
 
     def ready(self) -> None:
-        """Tell that the program has started, or has taken its configuration."""
+        """Report that the program has started, or has reloaded its configuration."""
         if not self._stopping:
             self._send("READY=1")
 
     def reloading(self) -> None:
-        """Tell that it takes its configuration."""
+        """Report that it reloads its configuration."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Tell that it ends."""
+        """Report that it stops."""
         if not self._stopping:
             self._stopping = True
             self._send("STOPPING=1")
 
     def failed(self, text: str) -> None:
-        """Tell why it ends, for `systemctl status`."""
+        """Report why it ends, for `systemctl status`."""
         self._send(f"STATUS={shown_text(text.partition(chr(10))[0], 500)}")
 
     async def watch(self) -> None:
-        """Tell the watchdog that the loop turns, until cancelled."""
+        """Report to the watchdog that the loop turns, until cancelled."""
         assert self.interval is not None, "there is a watchdog"
         while True:
             self._send("WATCHDOG=1")
             await trio.sleep(self.interval / 2)
 
     def _send(self, state: str) -> None:
-        """Send a state; that nobody takes it is logged, and hurts nothing."""
+        """Send a state; if that fails it is logged, once in a row."""
         if self._address is None:
             return
         try:

@@ -52,7 +52,8 @@ class DynamicSupervisor(SupervisorBehaviour):
         max_children: how many children it may have; None for any number.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN. None never gives up: then what
-            no restart of a child cures goes on failing, and nobody above is told; see `backoff`.
+            no restart of a child cures goes on failing, and nothing above learns of it; see
+            `backoff`.
         max_seconds: that window, a whole number; whole seconds of the clock count.
         extra_arguments: positional arguments put before those of every child.
         template: what every child is, as `otp.template` gives it, but for the arguments that

@@ -196,7 +196,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
             await self._restart(wait.id, slot, wait.reason)
 
     def _delay(self, pid: Pid, slot: DelayedSlot, reason: object, now: float) -> float | None:
-        """Let a restart wait; return for how long, None if it does not."""
+        """Delay a restart; return the seconds, None if the child has no back-off."""
         if slot.delays is None:
             return None
         delay = slot.delays.next(random)

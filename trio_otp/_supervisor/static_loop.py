@@ -239,7 +239,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         self._stopped(child_id)
 
     def _stopped(self, child_id: object) -> None:
-        """Tell the policy of a child that is down, and do what follows."""
+        """Record in the policy that a child is down, and do what follows."""
         void = self.policy.stopped(child_id, trio.current_time())
         if void is not None:
             self.timers.cancel(void)

@@ -57,7 +57,8 @@ class Supervisor(SupervisorBehaviour):
             all, `rest_for_one` that child and those after it.
         max_restarts: how many restarts there may be within `max_seconds`; one more, and the
             supervisor stops its children and ends with SHUTDOWN. None never gives up: then what
-            no restart of a child cures goes on failing, and nobody above is told; see `backoff`.
+            no restart of a child cures goes on failing, and nothing above learns of it; see
+            `backoff`.
         max_seconds: that window, a whole number; whole seconds of the clock count.
         auto_shutdown: `never`, or whether the end of `any_significant` child, or of
             `all_significant` ones, ends the supervisor.

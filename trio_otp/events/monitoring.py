@@ -1,4 +1,4 @@
-"""What `otp.system_monitor` tells: who holds the event loop, whose queue is long.
+"""The reports of `otp.system_monitor`: what holds the event loop, which queues are long.
 
 Follows: the messages of `erlang:system_monitor/2`.
 """
@@ -86,8 +86,8 @@ class LongMessageQueue(PortableReport):
 
     def as_dict(self) -> dict[str, object]:
         """Return it under the keys of OTP's message."""
-        told = {"long_message_queue": self.long, "message_queue_len": self.length}
-        return {"pid": self.pid, "monitor": "long_message_queue", **told}
+        fields = {"long_message_queue": self.long, "message_queue_len": self.length}
+        return {"pid": self.pid, "monitor": "long_message_queue", **fields}
 
 
 MonitorReport: TypeAlias = LongSchedule | LongMessageQueue

@@ -1,4 +1,4 @@
-"""The event loop of a test, watched: what holds it for long is told as a warning."""
+"""The event loop of a test, watched: code that holds it for long causes a warning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HeldLoop:
         self._test = test
         self._own = own
         self._holds: list[LongSchedule] = []
-        self._monitor = Monitor(runtime(), LIMIT, None, self.tell)
+        self._monitor = Monitor(runtime(), LIMIT, None, self.publish)
 
     def start(self) -> None:
         """Begin to look, in a thread."""
@@ -49,7 +49,7 @@ class HeldLoop:
         """Look no more."""
         self._monitor.stop()
 
-    def tell(self, report: MonitorReport) -> None:
+    def publish(self, report: MonitorReport) -> None:
         """Take note of what holds the loop, or of how long it was in the end."""
         if not isinstance(report, LongSchedule) or report.pid in (None, self._own):
             return

@@ -10,7 +10,7 @@ from .._util.public import public_in
 
 @public_in("testing")
 def seed_jitter(seed: int) -> None:
-    """Let the jitter of restart back-off be the same as in every run with this seed.
+    """Seed the jitter of restart back-off, so that each run with this seed has the same delays.
 
     It is drawn from one generator per run, in the order in which children fail. For delays without
     any write `otp.Backoff(jitter=0)`.
