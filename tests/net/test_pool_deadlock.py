@@ -138,6 +138,44 @@ async def test_a_holder_that_calls_one_who_wants_what_it_has() -> None:
         assert [{one.ref, two.ref}] == [set(cycle) for cycle in answers]
 
 
+async def test_a_plain_task_with_a_worker_that_calls_one_who_wants_it() -> None:
+    """As a process, whichever of the two waits first; without the worker it is in no circle."""
+    async with pool(size=1), otp.open_supervisor([otp.child(Node).having(name="node")]):
+        node = Node.at("node")
+        async with DB.checkout():
+            with pytest.raises(otp.DeadlockError) as caught:
+                await node.do(check_out)
+            assert otp.whereis("node") in caught.value.cycle
+            assert "<task " in str(caught.value)
+            assert (0, 1, 0) == lent()
+
+        async with trio.open_nursery() as nursery, DB.checkout():
+            nursery.start_soon(node.do, check_out)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (0, 1, 1) == lent()
+            with pytest.raises(otp.DeadlockError):
+                await node.ping()
+        assert "had one" == await node.do(check_out)
+
+
+async def test_a_plain_task_with_a_worker_that_waits_for_room(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """That is a wait as a call is."""
+    child = otp.child(Node).having(name="node", mailbox=otp.BoundedMailbox(1, on_full="wait"))
+    async with pool(size=1), otp.open_supervisor([child]), trio.open_nursery() as nursery:
+        node = Node.at("node")
+        async with DB.checkout():
+            nursery.start_soon(node.do, check_out)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(node.ping)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(otp.DeadlockError):
+                await otp.cast_wait("node", "x")
+            await trio.sleep(1.0)
+            assert (0, 1, 1) == lent()
+
+
 async def test_a_circle_is_none_if_somebody_else_has_a_worker() -> None:
     """The call waits for one who waits for the pool, and gets its answer in the end."""
     async with clients(size=2) as who, otp.open_process():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from inside import PlainTask, process_of
+from inside import process_of
 from pool_kit import DB, Clients, Site, Worker, clients, lending, lent, pool
 
 import trio_otp as otp
@@ -452,7 +452,7 @@ async def test_nothing_is_kept_of_what_is_over(autojump_clock: trio.abc.Clock) -
         await who.go("c")
         await trio.sleep(100.0)
         inside = lending()
-        tasks = inside.process.runtime.extras[PlainTask]
+        tasks = inside.process.runtime.plain_tasks
 
         assert ({}, {}, {}) == (dict(inside.core.waiting), inside.leases, inside.starts)
         assert set(inside.workers) == set(inside.core.workers) == set(inside.core._since)

@@ -42,7 +42,6 @@ from trio_otp._inspect.introspect import Status, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._log.limit import Burst
 from trio_otp._net.connection_limits import MAX_ANSWERED, ConnectionLimits
-from trio_otp._net.holders import PlainTask
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
 from trio_otp._net.pool_core import Limits as PoolLimits
 from trio_otp._net.pool_core import Start as PoolStart

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 import trio.testing
-from inside import PlainTask, process_of, runtime
+from inside import process_of, runtime
 from pool_kit import DB, Site, Worker
 
 import trio_otp as otp
@@ -197,7 +197,7 @@ class Storm:
         inside = DB.status()
         assert (0, 0, 0, 0) == (inside.lent, inside.finishing, inside.ending, inside.waiting)
         assert inside.idle <= most
-        assert not runtime().extras.get(PlainTask)
+        assert not runtime().plain_tasks
         await self.lend_all(most)
         assert DB.status().idle <= most
         await trio.sleep(60.0)

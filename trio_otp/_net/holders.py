@@ -1,8 +1,8 @@
 """The holders of workers of a pool, and the clients that wait: processes, or plain Trio tasks.
 
-A plain task is no part of the wait-for edges of calls. But if it holds one worker and waits for
-another, nobody else can give back what it holds. So while it holds or wants a worker, an object
-stands for it, which says what it waits for as a process does.
+A plain task is no part of the wait-for edges of calls. But if it holds a worker and waits for
+another, or in a call, nobody else can give back what it holds. So while it holds or wants a worker,
+an object stands for it, which says what it waits for as a process does.
 """
 
 from __future__ import annotations
@@ -28,13 +28,8 @@ class PlainTask:
 
     def __init__(self, task: trio.lowlevel.Task) -> None:
         self.pid = Note(f"<task {task.name}>")  # what a circle shows of it
-        self.waits_for: AnyOf | None = None
+        self.waits_for: AnyOf | Process | None = None
         self.uses = 0  # of workers that it holds or wants
-
-
-def _plain_tasks() -> dict[trio.lowlevel.Task, PlainTask]:
-    tasks: dict[trio.lowlevel.Task, PlainTask] = runtime().extras.setdefault(PlainTask, {})
-    return tasks
 
 
 class Holder:
@@ -47,7 +42,7 @@ class Holder:
         self.node: Process | PlainTask = calling_process() or self._plain()
 
     def _plain(self) -> PlainTask:
-        node = _plain_tasks().setdefault(self._task, PlainTask(self._task))
+        node: PlainTask = runtime().plain_tasks.setdefault(self._task, PlainTask(self._task))
         node.uses += 1
         return node
 
@@ -56,7 +51,7 @@ class Holder:
         if isinstance(self.node, PlainTask):
             self.node.uses -= 1
             if not self.node.uses:
-                _plain_tasks().pop(self._task, None)
+                runtime().plain_tasks.pop(self._task, None)
 
     @property
     def shown(self) -> object:

@@ -80,7 +80,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     _timeout: float | None
     _since: float
     _task: trio.lowlevel.Task | None
-    _caller: Process | None  # set while a process's own task waits: the wait-for edge
+    # Set while a process's own task waits, or a plain one that holds a worker: the wait-for edge.
+    _caller: Process | None
     _deliver: Callable[[outcome.Outcome[Any]], object] | None  # gets the answer if no task waits
     _fifo: Fifo | None  # of its time-out, while it stands in there
     _done: bool
@@ -129,6 +130,10 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._since = server.runtime.now()
         caller = current_process.get(None)
         if caller is not None and caller.task is task and not caller.dead:
+            set_edge(caller, server, self._ref, self.message)
+            self._caller = caller
+        elif task in server.runtime.plain_tasks:
+            caller = server.runtime.plain_tasks[task]
             set_edge(caller, server, self._ref, self.message)
             self._caller = caller
         if server.requests is None:  # as `add_request`, to save a call

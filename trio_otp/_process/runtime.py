@@ -41,6 +41,7 @@ class Runtime:
         "names",
         "now",
         "nurseries",
+        "plain_tasks",
         "processes",
         "thread",
         "timers",
@@ -52,6 +53,9 @@ class Runtime:
         self.nurseries: dict[
             trio.Nursery, OrderedNursery
         ] = {}  # {a user's nursery: what lives in it}
+        # {task that is not that of a process, but holds or wants a worker of a pool: what stands
+        # for it in the wait-for edges}
+        self.plain_tasks: dict[trio.lowlevel.Task, Any] = {}
         self.now: Callable[[], float] = current_clock().current_time  # as trio.current_time()
         self.thread: int = get_ident()  # a thread is in one run at a time
         # Trio's own note of the task whose step is being made, under "task"; see `loop_now`
