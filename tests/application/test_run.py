@@ -80,7 +80,7 @@ async def test_in_a_handler() -> None:
     [
         ("SlowEnd", "ending", signal.SIGTERM, signal.SIGINT),
         ("SlowStop", "stopping", signal.SIGTERM, signal.SIGINT),
-        ("SlowEnd", "ending", signal.SIGHUP, signal.SIGHUP),
+        ("SlowEnd", "ending", signal.SIGHUP, signal.SIGINT),
         ("SlowEnd", "ending", signal.SIGINT, signal.SIGQUIT),
     ],
 )
@@ -97,6 +97,21 @@ async def test_a_second_signal_cuts_it_short(
     assert "cut" in run.lines
     assert "down base1" not in run.lines
     assert f"{second.name}: killing what is left" in run.errors
+
+
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+async def test_a_terminal_that_is_closed_is_not_impatient(first: signal.Signals) -> None:
+    """The shell and the system both send SIGHUP for it; what ends in order goes on doing so."""
+    async with program("SlowEnd") as run:
+        await run.read_until("up slow")
+        run.process.send_signal(first)
+        await run.read_until("ending")
+        # Python handles those that are pending in the order of their numbers: SIGHUP is before.
+        run.process.send_signal(signal.SIGHUP)
+        run.process.send_signal(signal.SIGINT)
+        assert 1 == await run.end()
+    assert "SIGINT: killing what is left" in run.errors
+    assert "SIGHUP: killing" not in run.errors
 
 
 async def test_a_third_signal_ends_a_program_whose_loop_is_blocked() -> None:

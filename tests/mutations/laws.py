@@ -969,6 +969,14 @@ MUTATIONS = [
         "test_run.py::test_a_signal_stops_in_order",
     ),
     Mutation(
+        "a closed terminal, of which a program hears twice, kills what ends in order",
+        5,
+        "_Program.handle",
+        "name == HANGUP and self.received",
+        "False",
+        "test_run.py::test_a_terminal_that_is_closed_is_not_impatient",
+    ),
+    Mutation(
         "a program whose loop is stuck tells nobody where",
         8,
         "_Program.handle",

@@ -76,7 +76,8 @@ def run(
 
     It starts a Trio run of its own. In the main thread signals reach it:
 
-    * SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it in order.
+    * SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it in order. More of them cut the end short, SIGHUP
+      excepted, which a terminal that is closed may send twice.
     * SIGHUP makes it read `config` again instead, if that is a file and there is no controlling
       terminal: see `otp.application.reload_config`. What is wrong with the file is logged.
     * SIGUSR1 and SIGQUIT write on stderr which processes there are and what all that runs is doing,
@@ -197,6 +198,8 @@ class _Program:
         if name == HANGUP and self.reloads is not None:
             self._soon(self.reloads.ask)
             return
+        if name == HANGUP and self.received:
+            return  # a terminal that is closed says so twice: its shell, then the system
         self.received.append(signum)
         if len(self.received) > 2 + self.cut:
             _end_by(signum)  # pragma: no cover - it ends the program, data and all
