@@ -159,6 +159,9 @@ def test_values_of_settings(default: Any, text: str, value: Any) -> None:
         (1.5, "x", "expected a number"),
         ([1], "{1}", "expected list"),
         ([1], "[", "expected list"),
+        ({1}, "{[]}", "expected set"),
+        ([1], "[" * 5000, "expected list"),
+        ([1], "[" + "-" * 100_000 + "1]", "expected list"),
     ],
 )
 def test_values_that_are_refused(default: Any, text: str, said: str) -> None:

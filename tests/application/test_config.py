@@ -207,6 +207,9 @@ def test_values_that_fit(default: object, value: object, expected: object) -> No
         ("[shp]\nport = 1", "did you mean [shop]?"),
         ("port = 1", "port=1 is outside any table; expected settings in tables"),
         ("[shop\n", "not TOML: Expected ']'"),
+        ("[shop]\nlimit = " + "[" * 5000 + "]" * 5000, "not TOML: "),
+        ("[shop]\nport = " + "1" * 5000, "not TOML: "),
+        ("[shop]\nrate = 1" + "0" * 400, "expected a number"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -227,6 +230,34 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         otp.run(Shop, config=tmp_path / "binary.toml")
     with pytest.raises(TypeError, match="config=5: expected the path of a TOML file"):
         otp.run(Shop, config=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("default", [set(), frozenset()])
+def test_an_array_that_cannot_be_in_a_set(default: object) -> None:
+    """It is a value of the wrong type as others are."""
+    with pytest.raises(ValueError, match="set"):
+        fit(default, [[1]])
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    """It is not read to its end, which may be nowhere."""
+    path = write(tmp_path, "")
+    with path.open("wb") as file:
+        file.truncate(2**30)
+    for each in (path, Path("/dev/zero")):
+        with pytest.raises(otp.SpecError, match="larger than 1048576 bytes"):
+            otp.run(Shop, config=each)
+
+
+async def test_what_is_no_file_is_not_read_again(tmp_path: Path) -> None:
+    """A pipe would be empty the second time, as if nothing had been set, or block the loop."""
+    path = write(tmp_path, "[shop]\nport = 5")
+    async with otp.open_application(Shop, config=path) as app:
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(otp.SpecError, match="cannot read it again: expected a file"):
+            await otp.application.reload_config()
+        assert 5 == app.environment["port"]
 
 
 async def test_a_mistake_changes_nothing() -> None:

@@ -154,6 +154,8 @@ async def test_a_manager_that_is_gone_is_told_of_once(tmp_path: Path) -> None:
         ({"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "8"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "often"}, None),
+        ({"WATCHDOG_USEC": "9" * 400}, None),
+        ({"WATCHDOG_USEC": "9" * 5000}, None),
     ],
 )
 def test_whom_the_watchdog_is_for(environment: dict[str, str], expected: float | None) -> None:

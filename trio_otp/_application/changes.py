@@ -5,14 +5,16 @@ Follows: Erlang's `application_controller`, which calls `config_change/3` after 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .._exits.bare import unwrap
 from .._exits.errors import SpecError
 from .._util.bounded import Printable
 from .._util.user_code import call_back
-from .config import read_config
+from .config import check_again, read_config
 from .errors import ConfigChangeError
 from .graph import all_of
 
@@ -75,6 +77,8 @@ async def reload(owner: Controller, config: Config | None) -> list[str]:
     if source is None:
         accepted = "the path of a TOML file or a dict, since the program was opened without one"
         raise SpecError(f"config=None: expected {accepted}")
+    if isinstance(source, str | os.PathLike):
+        check_again(Path(source))
     tables = read_config(source, owner.classes)
     told = await apply(owner, {name: tables.get(name, {}) for name in owner.classes})
     owner.config = source

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Tables: TypeAlias = "dict[str, dict[str, Any]]"
 Config: TypeAlias = "str | os.PathLike[str] | Mapping[str, Mapping[str, Any]]"
+LARGEST: Final = 1024 * 1024  # bytes of a file
 _SEQUENCES: Final = (tuple, set, frozenset)  # what a TOML array stands for besides a list
 
 
@@ -84,13 +85,31 @@ def _parse_file(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  (few programs need it)
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_read(path))
     except OSError as exc:
         raise SpecError(f"{path}: cannot read it: {exc.strerror}") from None
     except UnicodeDecodeError as exc:
         raise SpecError(f"{path}: not UTF-8 text: {exc}") from None
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # of numbers and nesting it lets these pass
         raise SpecError(f"{path}: not TOML: {exc}") from None
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:  # the loop may be kept waiting for it
+        raise SpecError(f"{path}: larger than {LARGEST} bytes; expected a file of settings")
+    return content.decode("utf-8")
+
+
+def check_again(path: Path) -> None:
+    """Refuse to read again what is no file: a pipe is empty the second time, or blocks the loop.
+
+    Raises:
+        SpecError: it is a pipe or a device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SpecError(f"{path}: cannot read it again: expected a file, got a pipe or a device")
 
 
 def _checked(
@@ -150,15 +169,22 @@ def fit(default: object, value: object) -> Any:
         return value
     if isinstance(default, enum.Enum):
         return _member(type(default), value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(default, PurePath) and isinstance(value, str):
-        return kind(value)
-    if isinstance(default, _SEQUENCES) and isinstance(value, list):
-        return kind(value)
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
+    try:
+        if _stands_for(default, value):
+            return kind(value)
+    except (OverflowError, TypeError):
+        pass  # a number that is too large, an array in a set
     raise ValueError(_NAMES.get(kind, kind.__name__))
+
+
+def _stands_for(default: object, value: object) -> bool:
+    if isinstance(default, float):
+        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(default, PurePath):
+        return isinstance(value, str)
+    return isinstance(default, _SEQUENCES) and isinstance(value, list)
 
 
 def _member(kind: type[enum.Enum], value: object) -> enum.Enum:

@@ -150,7 +150,7 @@ def parse_setting(
     kind = type(default)
     try:
         return _parse(kind, text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # of literal_eval
         shown = WITHHELD if key in private else bounded(text)
         raise SpecError(f"{key}={shown}: expected {_TEXTS.get(kind, kind.__name__)}") from None
 

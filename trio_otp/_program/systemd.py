@@ -10,6 +10,7 @@ Follows: `sd_notify(3)`, `sd_watchdog_enabled(3)`.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Final
@@ -101,6 +102,6 @@ def watchdog_interval(environment: Mapping[str, str], pid: int) -> float | None:
     """
     microseconds = environment.get("WATCHDOG_USEC", "")
     other = environment.get("WATCHDOG_PID", str(pid)) != str(pid)
-    if other or not microseconds.isdecimal() or int(microseconds) == 0:
+    if other or not re.fullmatch("[0-9]{1,20}", microseconds) or int(microseconds) == 0:
         return None
     return int(microseconds) / 1_000_000
