@@ -300,6 +300,19 @@ async def test_the_acceptor_can_be_stopped_for_a_while() -> None:
                 assert b"B" == await waiting.receive_some()
 
 
+async def test_the_supervisor_of_connections_can_be_stopped_for_a_while() -> None:
+    """Who is accepted meanwhile is turned away; the next one is served when it is there again."""
+    async with otp.open_supervisor([service(shout, drain_timeout=0)]):
+        await otp.terminate_child("web", "connections")
+        async with await connect() as unlucky:
+            with trio.fail_after(LIMIT):
+                assert b"" == await unlucky.receive_some()
+        await otp.restart_child("web", "connections")
+        async with await connect() as client:
+            with trio.fail_after(LIMIT):
+                assert b"A" == await ask(client, b"a")
+
+
 async def test_the_end_of_the_supervisor_of_connections_ends_them_and_starts_both_anew(
     otp_log: OtpLog,
 ) -> None:

@@ -86,13 +86,15 @@ async def _begin(service: Service, stream: Any) -> None:
 
 
 async def _start(service: Service, connection: Connection) -> None:
-    assert service.connections is not None
+    connections = service.connections
+    assert connections is not None
     options = {"id": connection.peer, "restart": "temporary"}
     child: Child[None] = Child(run_connection, (connection,), {}, options)
     try:
-        await start_child(service.connections, child)
+        await start_child(connections, child)
     except StartError:
         pass  # it was killed before it began
     except (NoProcess, ServerExited):
         await connection.give_up()
-        await trio.sleep_forever()  # rest_for_one: the acceptor is restarted with that supervisor
+        # rest_for_one: the acceptor goes with that supervisor, unless that alone was terminated.
+        await service.wait_for_another(connections)

@@ -56,7 +56,7 @@ class ConnectionsLoop(DynamicLoop):
     async def begin(self, spec: DynamicSupervisorSpec) -> None:
         """Take the settings; connections are started here from now on."""
         await super().begin(spec)
-        self.instance.service.connections = self.process.pid
+        self.instance.service.connections_begin(self.process.pid)
 
     async def child_exited(self, pid: Pid, reason: object) -> None:
         """Forget a connection. Its own report of a crash is enough."""

@@ -80,6 +80,16 @@ class Service:
         """Wake the tasks in `wait_for_room`, as a connection has ended."""
         self._waiting.unpark_all()
 
+    def connections_begin(self, pid: Pid[Any]) -> None:
+        """Let connections be started in a new supervisor of them."""
+        self.connections = pid
+        self._waiting.unpark_all()
+
+    async def wait_for_another(self, connections: Pid[Any]) -> None:
+        """Wait until there is another supervisor of connections than one that has ended."""
+        while self.connections is connections:
+            await self._waiting.park()
+
     def publish_listeners(self) -> None:
         """Set what `process_info(ref).started` returns to the present listeners."""
         assert self.process is not None
