@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
@@ -33,12 +33,12 @@ async def serve(settings: Mapping[str, Any], stream: trio.abc.Stream) -> None:
     """Be the handler of a connection to `ws://host/ROOM?who=NAME`."""
     async with trio.open_nursery() as nursery:
         websocket: WebSocketConnection | None = None
-        with trio.move_on_after(settings["handshake_timeout"]):
-            request = await wrap_server_stream(nursery, stream, max_message_size=10_000)
-            websocket = await request.accept()
-        if websocket is not None:
-            nursery.start_soon(say_goodbye, websocket)
-            with suppress(ConnectionClosed):
+        with suppress(ConnectionClosed):
+            with trio.move_on_after(settings["handshake_timeout"]):
+                request = await wrap_server_stream(nursery, stream, max_message_size=10_000)
+                websocket = await request.accept()
+            if websocket is not None:
+                nursery.start_soon(say_goodbye, websocket)
                 await converse(websocket, settings, nursery)
         nursery.cancel_scope.cancel()
 
@@ -53,27 +53,28 @@ async def converse(
     websocket: WebSocketConnection, settings: Mapping[str, Any], nursery: trio.Nursery
 ) -> None:
     """Write what is said in the room, until the browser has gone or is too slow."""
-    url = urlsplit(websocket.path or "")
-    who = dict(parse_qsl(url.query)).get("who", "somebody")
-    room, lines = await enter(url.path.strip("/") or "lobby", who, settings["idle_after"])
+    name, _, query = (websocket.path or "").partition("?")  # whatever it is that was sent
+    who = dict(parse_qsl(query)).get("who", "somebody")
+    room, lines = await enter(name.strip("/") or "lobby", who, settings["idle_after"])
     otp.monitor(room)
     nursery.start_soon(read, websocket, room, otp.self(), nursery)
     for line in lines:
-        await send(websocket, line)
+        await send(websocket, line, settings["send_timeout"])
     while True:
         message = await otp.receive((Line, otp.Down))
         if isinstance(message, otp.Down):
-            await websocket.aclose(1011, "the room has crashed")
+            with trio.move_on_after(settings["send_timeout"]):
+                await websocket.aclose(1011, "the room has crashed")
             return
-        with trio.move_on_after(settings["send_timeout"]) as limit:
-            await send(websocket, message)
-        if limit.cancelled_caught:  # or its lines would pile up in the mailbox
-            return
+        await send(websocket, message, settings["send_timeout"])
 
 
-async def send(websocket: WebSocketConnection, line: Line) -> None:
-    """Write a line."""
-    await websocket.send_message(json.dumps({"who": line.who, "text": line.text}))
+async def send(websocket: WebSocketConnection, line: Line, timeout: float) -> None:
+    """Write a line; who does not read it in time has to go, or lines pile up in the mailbox."""
+    with trio.move_on_after(timeout) as limit:
+        await websocket.send_message(json.dumps({"who": line.who, "text": line.text}))
+    if limit.cancelled_caught:
+        otp.exit(otp.SHUTDOWN)
 
 
 async def read(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+import socket
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,6 +113,54 @@ async def test_a_room_that_crashes_is_the_end_of_its_sessions_alone(otp_log: Otp
         assert ("eve", "still here") == await eve.hear()
         async with browser("tea", "ada") as again:
             assert ("ada", "has come in") == await again.hear()
+
+
+def hello(target: bytes) -> bytes:
+    """Return the request of a WebSocket as bytes, with a target that no browser would send."""
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket"
+    return b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n\r\n" % (target, upgrade, key)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\0\xff" * 100,
+        b"GET / HTTP/1.1\r\n\r\n",
+        hello(b"//[r?who=w"),
+        hello(b"http://[r?who=w"),
+        hello(b"/%ff?who=%00"),
+        hello(b"/r") + b"\xff" * 100,
+    ],
+)
+async def test_whatever_a_client_sends_is_no_crash(sent: bytes) -> None:
+    """It is closed, or waits for what comes next."""
+    async with chat(handshake_timeout=0.3):
+        [listener] = otp.process_info("web").started
+        async with await trio.testing.open_stream_to_socket_listener(listener) as stream:
+            await stream.send_all(sent)
+            with suppress(trio.BrokenResourceError):
+                await stream.receive_some()
+        await until(lambda: counts().accepted and not counts().active)
+        assert 0 == counts().crashed
+
+
+def counts() -> otp.ConnectionCounts:
+    return otp.ConnectionSupervisor.counts("web")
+
+
+async def test_who_comes_in_and_reads_nothing_has_to_go() -> None:
+    """Also if it is what was said before that it does not read: else lines would pile up."""
+    async with chat(send_timeout=0.2), browser("tea", "ada") as ada:
+        for _ in range(20):
+            await ada.say("\x01" * 9000)
+        await ada.hear_until("\x01" * 9000)
+        with socket.socket() as sleepy:
+            sleepy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            [listener] = otp.process_info("web").started
+            await trio.to_thread.run_sync(sleepy.connect, listener.socket.getsockname())
+            sleepy.sendall(hello(b"/tea?who=sleepy"))
+            await ada.hear_until("has left")
 
 
 async def test_the_end_is_told_to_all_browsers() -> None:
