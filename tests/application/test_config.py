@@ -249,6 +249,18 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
             otp.run(Shop, config=each)
 
 
+async def test_a_file_that_cannot_be_looked_at_is_a_mistake_the_second_time_too(
+    tmp_path: Path,
+) -> None:
+    """As it is the first time."""
+    path = write(tmp_path, "[shop]\nport = 5")
+    async with otp.open_application(Shop, config=path) as app:
+        for wrong in ("x" * 5000, tmp_path, path / "app.toml", tmp_path / "nowhere"):
+            with pytest.raises(otp.SpecError, match="cannot read it: "):
+                await otp.application.reload_config(wrong)
+        assert 5 == app.environment["port"]
+
+
 async def test_what_is_no_file_is_not_read_again(tmp_path: Path) -> None:
     """A pipe would be empty the second time, as if nothing had been set, or block the loop."""
     path = write(tmp_path, "[shop]\nport = 5")

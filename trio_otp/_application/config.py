@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -108,7 +110,10 @@ def check_again(path: Path) -> None:
     Raises:
         SpecError: it is a pipe or a device.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    with suppress(OSError):  # to read it will tell
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return
         raise SpecError(f"{path}: cannot read it again: expected a file, got a pipe or a device")
 
 
