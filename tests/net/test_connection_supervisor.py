@@ -422,8 +422,9 @@ async def test_what_is_not_accepted_is_said(arguments: Any, options: Any, text: 
     """By the name of the argument, with what is expected."""
     wanted = otp.child(otp.ConnectionSupervisor, *arguments, **options)
     async with trio.open_nursery() as nursery:
-        with pytest.raises(otp.StartError, match=text):
+        with pytest.raises(otp.StartError, match=text) as caught:
             await otp.start(wanted, nursery=nursery)
+        assert isinstance(caught.value.reason, TypeError | otp.SpecError)
 
 
 async def test_there_are_no_connections_before_it_has_begun() -> None:

@@ -47,11 +47,11 @@ async def test_a_class_has_a_bound_as_an_option_which_a_child_may_override() -> 
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: otp.BoundedMailbox(0), ValueError, "size=0: expected a whole number >= 1"),
-        (lambda: otp.BoundedMailbox(1.5), ValueError, "size=1.5: expected a whole number >= 1"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # the mistake
+        (lambda: otp.BoundedMailbox(0), otp.SpecError, "size=0: expected a whole number >= 1"),
+        (lambda: otp.BoundedMailbox(1.5), otp.SpecError, "size=1.5: expected a whole number >= 1"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # the mistake
         (
             lambda: otp.BoundedMailbox(1, on_full="drop"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]  # the mistake
-            ValueError,
+            otp.SpecError,
             "on_full='drop': expected 'reject', 'wait', 'drop_newest' or 'drop_oldest'",
         ),
         (

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trio.lowlevel import enable_ki_protection
 
+from .._exits.errors import SpecError
 from .._process.names import check_class, find_even_exiting, no_process
 from .._start.child import child
 from .._supervisor.loop import SupervisorBehaviour
@@ -89,6 +90,10 @@ class ConnectionSupervisor(SupervisorBehaviour):
         backoff: `otp.Backoff(...)` delays these restarts; until then new connections wait at the
             listeners, which stay open.
 
+    Raises:
+        SpecError: a limit, a time or a flag is invalid, or a back-off must exceed the intensity.
+        TypeError: a function is not an async function of the arguments it gets.
+
     >>> import trio, trio_otp as otp
     >>> from functools import partial
     >>> async def shout(stream):
@@ -130,10 +135,10 @@ class ConnectionSupervisor(SupervisorBehaviour):
             _check_function("on_full", on_full, None)
         _check_limit("max_connections", max_connections)
         _check_limit("max_per_address", max_per_address)
-        check_timeout("drain_timeout", drain_timeout)
+        check_timeout("drain_timeout", drain_timeout, error=SpecError)
         if not is_seconds(handshake_timeout):
             shown = bounded(handshake_timeout)
-            raise ValueError(f"handshake_timeout={shown}: expected a number of seconds >= 0")
+            raise SpecError(f"handshake_timeout={shown}: expected a number of seconds >= 0")
         limits = ConnectionLimits(max_connections, max_per_address, answers=on_full is not None)
         self._service = Service(
             handler,
@@ -169,7 +174,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
 
     @staticmethod
     def connections(ref: Ref) -> list[Pid]:
-        """List the processes of the served connections, oldest first, without a message to it.
+        """List the processes of the served connections, oldest first, without a message.
 
         Args:
             ref: the ConnectionSupervisor; it may be stopping.
@@ -189,7 +194,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
 
     @staticmethod
     def counts(ref: Ref) -> ConnectionCounts:
-        """Return how many connections there are and were, without a message to the process.
+        """Return how many connections there are and were, without a message.
 
         Args:
             ref: the ConnectionSupervisor; it may be stopping.
@@ -232,7 +237,7 @@ class ServiceLoop(StaticLoop):
 
 def _check_limit(name: str, value: object) -> None:
     if value is not None:
-        check_whole(name, value, 1, " or None")
+        check_whole(name, value, 1, ", or None", error=SpecError)
 
 
 def _check_function(name: str, function: Any, *args: object) -> None:

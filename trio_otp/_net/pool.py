@@ -37,7 +37,7 @@ from .._exits.errors import SpecError
 from .._start.child import as_child
 from .._supervisor.loop import SupervisorBehaviour
 from .._util.bounded import bounded
-from .._util.checks import check_whole, is_seconds
+from .._util.checks import check_timeout, check_whole
 from .._util.public import public
 from .pool_core import Limits
 from .pool_loop import PoolLoop
@@ -150,10 +150,9 @@ def _worker(what: Any) -> Child[Any]:
 
 
 def _seconds(name: str, value: float | None) -> float:
+    check_timeout(name, value, error=SpecError)
     if value is None:
         return math.inf
-    if not is_seconds(value):
-        raise SpecError(f"{name}={bounded(value)}: expected a number of seconds >= 0, or None")
     return value
 
 

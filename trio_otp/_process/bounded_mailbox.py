@@ -20,6 +20,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.call_errors import MailboxFull, ServerExited
+from .._exits.errors import SpecError
 from .._util.bounded import Printable
 from .._util.checks import check_choice, check_whole
 from .._util.public import public
@@ -59,7 +60,7 @@ class BoundedMailbox(Printable):
             * `drop_oldest`: the oldest that waits is dropped, and it takes the room.
 
     Raises:
-        ValueError: an argument is not accepted.
+        SpecError: an argument is invalid; the text says what was expected.
 
     >>> import trio, trio_otp as otp
     >>> class Mailer(otp.GenServer, mailbox=otp.BoundedMailbox(2, on_full="reject")):
@@ -85,8 +86,8 @@ class BoundedMailbox(Printable):
 
     def __post_init__(self) -> None:
         """Check the arguments."""
-        check_whole("size", self.size, 1)
-        check_choice("on_full", self.on_full, get_args(OnFull))
+        check_whole("size", self.size, 1, error=SpecError)
+        check_choice("on_full", self.on_full, get_args(OnFull), error=SpecError)
 
     @enable_ki_protection
     def _limit(self, process: Process) -> None:

@@ -34,13 +34,13 @@ def check_whole(
         raise error(f"{name}={bounded(value)}: expected {accepted}")
 
 
-def check_timeout(name: str, value: object) -> None:
+def check_timeout(name: str, value: object, *, error: type[Exception] = ValueError) -> None:
     """Refuse a time-out that is not a number of seconds from 0 up, or None."""
     if value is None:
         return
     if not is_seconds(value):
         shown = bounded(value)
-        raise ValueError(f"{name}={shown}: expected a number of seconds >= 0, or None")
+        raise error(f"{name}={shown}: expected a number of seconds >= 0, or None")
 
 
 def is_seconds(value: object) -> bool:
