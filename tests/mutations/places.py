@@ -25,8 +25,9 @@ class Source:
 
     def __init__(self, package: Path) -> None:
         self.files: defaultdict[str, set[Path]] = defaultdict(set)
-        for file in package.rglob("*.py"):
-            for name in ("", *_names(ast.parse(file.read_text()))):
+        self.texts = {file: file.read_text() for file in package.rglob("*.py")}
+        for file, text in self.texts.items():
+            for name in ("", *_names(ast.parse(text))):
                 self.files[name].add(file)
 
     def change(self, where: str, old: str, new: str) -> tuple[Path, str]:
@@ -40,18 +41,21 @@ class Source:
         Raises:
             LookupError: `old` is not there, or more than once.
         """
+        file, tree = self.changed(where, old, new)
+        return file, ast.unparse(ast.fix_missing_locations(tree))
+
+    def changed(self, where: str, old: str, new: str) -> tuple[Path, ast.AST]:
+        """Return what `change` does, as syntax: most of the time goes into writing it out."""
         found = []
         word = max(re.findall(r"\w+", old), key=len)
         for file in self.files.get(where, ()):
-            text, change = file.read_text(), _Change(where, old, new)
-            if word in text:  # the others are not worth parsing
-                tree = ast.parse(text)
+            if word in self.texts[file]:  # the others are not worth parsing
+                tree, change = ast.parse(self.texts[file]), _Change(where, old, new)
                 change.visit(tree)
                 found += [(file, tree)] * change.times
         if len(found) != 1:
             raise LookupError(f"expected one such place in {where!r}, got {len(found)}")
-        file, tree = found[0]
-        return file, ast.unparse(ast.fix_missing_locations(tree))
+        return found[0]
 
 
 def _names(node: ast.AST, prefix: str = "") -> Iterator[str]:
@@ -80,7 +84,8 @@ class _Change(ast.NodeTransformer):
             return self._visit(node)
         self._path.append(node.name)
         try:
-            return self._visit(node)
+            on_the_way = all(map(str.__eq__, self._path, self._where))
+            return self._visit(node) if on_the_way else node
         finally:
             self._path.pop()
 

@@ -7,10 +7,12 @@ tests do that; the short ones see to it that the changes fit the source.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
-TEST_FILES = list(TESTS.rglob("test_*.py"))
 ROOT = TESTS.parent
 PACKAGE = Path(trio_otp.__file__).parent
 LIMIT = 300.0  # seconds, of all tests together
@@ -89,7 +90,7 @@ def test_the_changes_fit_the_source() -> None:
 def misfits(mutation: Mutation) -> Iterator[str]:
     """Yield what of a mutation does not fit."""
     try:
-        SOURCE.change(mutation.where, mutation.old, mutation.new)
+        SOURCE.changed(mutation.where, mutation.old, mutation.new)
     except LookupError as exc:
         yield f"{mutation.name}: {exc}"
     try:
@@ -98,11 +99,20 @@ def misfits(mutation: Mutation) -> Iterator[str]:
         yield f"{mutation.name}: {exc}"
 
 
+@cache
+def functions_of_tests() -> dict[str, list[tuple[Path, set[str]]]]:
+    """Return the files of tests by name, each with what functions it has; they are read once."""
+    files = defaultdict(list)
+    for file in TESTS.rglob("test_*.py"):
+        files[file.name].append((file, set(re.findall(r"def (\w+)\(", file.read_text()))))
+    return files
+
+
 def path_of(test: str) -> str:
     """Return a test as pytest is told of it, wherever below `tests` its file is."""
     name, _, function = test.partition("::")
-    files = (file for file in TEST_FILES if file.name == name)
-    found = [file for file in files if f"def {function}(" in file.read_text()]
+    files = functions_of_tests().get(name, [])
+    found = [file for file, functions in files if function in functions]
     if len(found) != 1:
         raise LookupError(f"expected one {test}, got {len(found)}")
     return f"{found[0]}::{function}"
