@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ctrl_c", "empty_log"]
 
+SOME = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])  # steps
+
 
 class AtStep(trio.abc.Instrument):
     """Does something after the n-th step that any task takes."""
@@ -70,7 +72,8 @@ def check_order() -> None:
 KINDS = ("start", "up", "prep_stop", "down", "stop")
 
 
-def test_cancelled_at_every_step() -> None:
+@SOME
+def test_cancelled_at_every_step(every: int) -> None:
     """A block cancelled at any moment stops what has started in order, and leaves nothing."""
 
     async def program(scope: trio.CancelScope) -> None:
@@ -80,15 +83,16 @@ def test_cancelled_at_every_step() -> None:
 
     steps = count_steps(life)
     assert steps > 50
-    for step in range(1, steps):
+    for step in range(1, steps, every):
         scope = trio.CancelScope()
         log.clear()
         trio.run(program, scope, instruments=[AtStep(step, scope.cancel)])
         check_order()
 
 
+@SOME
 @pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_at_every_step() -> None:
+def test_ctrl_c_at_every_step(every: int) -> None:
     """Ctrl-C in plain Trio code, at any moment, stops in order what has started."""
 
     async def program() -> None:
@@ -97,7 +101,7 @@ def test_ctrl_c_at_every_step() -> None:
         finally:
             check_nothing_is_left()
 
-    for step in range(1, count_steps(life), 2):
+    for step in range(1, count_steps(life), every):
         log.clear()
         press = AtStep(step, lambda: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
@@ -105,7 +109,8 @@ def test_ctrl_c_at_every_step() -> None:
         check_order()
 
 
-def test_cut_short_at_every_step() -> None:
+@SOME
+def test_cut_short_at_every_step(every: int) -> None:
     """Killing what is left, at any moment, ends it, and a program does not call that a good end."""
 
     class Slow(Traced):
@@ -126,7 +131,7 @@ def test_cut_short_at_every_step() -> None:
         for block in controller().blocks:
             block.cut()
 
-    for step in range(1, count_steps(partial(program, trio.CancelScope())), 2):
+    for step in range(1, count_steps(partial(program, trio.CancelScope())), every):
         log.clear()
         scope = trio.CancelScope()
         cut: list[str] = []

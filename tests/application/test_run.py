@@ -32,6 +32,7 @@ async def test_a_signal_stops_in_order(signum: signal.Signals) -> None:
     assert "Traceback" not in run.errors
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_signal_that_was_ignored_at_the_start_is_ignored(signum: signal.Signals) -> None:
     """As by `nohup`: the program goes on, and another signal ends it."""

@@ -114,6 +114,7 @@ if shutil.which("redis-cli"):
 
 if shutil.which("redis-benchmark"):
 
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize("pipeline", ["1", "16"])
     async def test_redis_benchmark(service: Service, pipeline: str) -> None:
         """Its 50 clients are served to the end, without a warning or an error."""

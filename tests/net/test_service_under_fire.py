@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = 2000  # more than a scenario takes
+SOME = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])  # steps
 
 
 class At(trio.abc.Instrument):
@@ -99,9 +100,10 @@ def cancelled_at(step: int) -> bool:
     return at.left <= 0
 
 
-def test_cancelled_at_every_step_it_leaves_no_connection_and_no_process() -> None:
+@SOME
+def test_cancelled_at_every_step_it_leaves_no_connection_and_no_process(every: int) -> None:
     """From the opening of its listeners to the end of its last connection."""
-    for step in range(1, STEPS):
+    for step in range(1, STEPS, every):
         if not cancelled_at(step):
             assert step > 50
             return
@@ -160,12 +162,12 @@ async def check(memory: Memory) -> None:
     assert [b"BUSY", b"X", b"X"] == sorted(answers)
 
 
-@pytest.mark.sampled(2)
+@SOME
 @pytest.mark.parametrize("part", ["acceptor", "connections", "web"])
 @pytest.mark.parametrize("reason", [otp.KILL, otp.SHUTDOWN], ids=repr)
-def test_whenever_a_part_ends_the_service_goes_on(part: str, reason: object) -> None:
+def test_whenever_a_part_ends_the_service_goes_on(part: str, reason: object, every: int) -> None:
     """No place is lost, no connection is left, and who comes later is served."""
-    for step in range(1, STEPS):
+    for step in range(1, STEPS, every):
         if not hit_at(step, part, reason):
             assert step > 50
             return

@@ -7,6 +7,7 @@ has to say. Times are binary fractions, so that sums of them are exact.
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any, NamedTuple
 
 import pytest
@@ -31,6 +32,11 @@ UP, DOWN, RETRYING = State.RUNNING, State.DOWN, State.RESTARTING
 BACKOFF = otp.Backoff(min_delay=2, max_delay=64, jitter=0)
 NOW = 100.0
 DELAY = 2.0
+ALL = pytest.param(1, marks=pytest.mark.slow)
+SOME = pytest.mark.parametrize("every", [10, ALL])  # of the cases of three children
+SIZES = pytest.mark.parametrize(
+    ("size", "every"), [(1, 1), (2, 1), (3, 10), pytest.param(3, 1, marks=pytest.mark.slow)]
+)
 
 
 class Kid(NamedTuple):
@@ -58,15 +64,19 @@ KIDS = [
 ] + [Kid("temporary", False, "up")]
 
 
-def cases(strategy: str, size: int) -> list[Case]:
-    """List every crash of a lasting child, in every state of the others."""
-    return [
+def cases(strategy: str, size: int, every: int = 1) -> list[Case]:
+    """List every crash of a lasting child, in every state of the others.
+
+    Or one in so many of them, drawn by chance, but the same ones in every run.
+    """
+    listed = [
         Case(strategy, kids, who, due)
         for kids in itertools.product(KIDS, repeat=size)
         for who in range(size)
         if kids[who].state == "up" and kids[who].restart != "temporary"
         for due in ((NOW + 1, NOW + 5) if any(k.state == "waiting" for k in kids) else (NOW,))
     ]
+    return random.Random(strategy).sample(listed, len(listed) // every)
 
 
 def policy_of(case: Case) -> tuple[Policy, Wait]:
@@ -157,19 +167,19 @@ def states(policy: Policy) -> dict[Any, tuple[State, Any]]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_every_crash_is_answered_by_the_rules(strategy: str, size: int) -> None:
+@SIZES
+def test_every_crash_is_answered_by_the_rules(strategy: str, size: int, every: int) -> None:
     """Who waits, with whom, for how long, and what waited before is void or is not."""
-    for case in cases(strategy, size):
+    for case in cases(strategy, size, every):
         policy, before = policy_of(case)
         assert script(case) == words(policy.exited(case.who, KeyError(), NOW), before), case
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_while_it_waits_the_whole_group_is_restarting(strategy: str, size: int) -> None:
+@SIZES
+def test_while_it_waits_the_whole_group_is_restarting(strategy: str, size: int, every: int) -> None:
     """Those outside of it are as they were; temporary ones that were stopped are forgotten."""
-    for case in cases(strategy, size):
+    for case in cases(strategy, size, every):
         due = due_of(case)
         if due is None:
             continue
@@ -188,17 +198,19 @@ def waiting(case: Case) -> tuple[Policy, Wait] | None:
     return (policy, left[0].wait) if left else None
 
 
-def waits(strategy: str, size: int = 3) -> list[tuple[Case, Policy, Wait]]:
+def waits(strategy: str, size: int, every: int) -> list[tuple[Case, Policy, Wait]]:
     """List every group that can wait."""
-    return [(case, *found) for case in cases(strategy, size) if (found := waiting(case))]
+    return [(case, *found) for case in cases(strategy, size, every) if (found := waiting(case))]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@SOME
 def test_when_it_is_over_those_that_wait_are_started_in_order_for_one_charge(
     strategy: str,
+    every: int,
 ) -> None:
     """And then nobody waits."""
-    for case, policy, wait in waits(strategy):
+    for case, policy, wait in waits(strategy, 3, every):
         actions = policy.due(wait, wait.due)
         assert [StartChild(child_id) for child_id in wait.ids] == actions, case
         assert 0 == policy.intensity.left(wait.due)
@@ -210,17 +222,19 @@ def test_when_it_is_over_those_that_wait_are_started_in_order_for_one_charge(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_one_restart_too_many_gives_up_when_the_wait_is_over(strategy: str) -> None:
     """With the child that has failed, and its reason; nothing is started."""
-    for case, policy, wait in waits(strategy, 2):
+    for case, policy, wait in waits(strategy, 2, 1):
         policy.intensity.charge(wait.due)
         assert [GiveUp("intensity", case.who, "why")] == policy.due(wait, wait.due)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@SOME
 def test_a_child_that_is_stopped_during_the_wait_stays_down_and_the_others_come_back(
     strategy: str,
+    every: int,
 ) -> None:
     """Also if it is the one that has failed. When nobody is left, the wait is told to be over."""
-    for case, _, first in waits(strategy):
+    for case, _, first in waits(strategy, 3, every):
         for stopped in itertools.product((False, True), repeat=len(first.ids)):
             ids = list(itertools.compress(first.ids, stopped))
             if not ids:
@@ -235,9 +249,10 @@ def test_a_child_that_is_stopped_during_the_wait_stays_down_and_the_others_come_
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_giving_up_names_a_child_that_is_left(strategy: str) -> None:
+@SOME
+def test_giving_up_names_a_child_that_is_left(strategy: str, every: int) -> None:
     """The one that has failed may have been stopped and deleted."""
-    for case, policy, wait in waits(strategy):
+    for case, policy, wait in waits(strategy, 3, every):
         policy.stopped(case.who, NOW)
         policy.remove(case.who)
         policy.intensity.charge(wait.due)
@@ -247,9 +262,12 @@ def test_giving_up_names_a_child_that_is_left(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_start_that_fails_after_the_wait_waits_again_with_its_group(strategy: str) -> None:
+@SOME
+def test_a_start_that_fails_after_the_wait_waits_again_with_its_group(
+    strategy: str, every: int
+) -> None:
     """If it has a back-off of its own; else it is retried at once, as in OTP."""
-    for case, _, ids in [(case, 0, wait.ids) for case, _, wait in waits(strategy)]:
+    for case, _, ids in [(case, 0, wait.ids) for case, _, wait in waits(strategy, 3, every)]:
         for fails in ids:
             policy, wait = waiting(case)  # type: ignore[misc]
             actions = carry_out(policy, policy.due(wait, wait.due), fails)
@@ -278,7 +296,7 @@ def test_the_cases_are_all_there() -> None:
     """The tables hold each combination, so that no test above passes for want of cases."""
     assert 17 == len(KIDS)
     assert [4, 168, 4908] == [len(cases("one_for_all", size)) for size in (1, 2, 3)]
-    assert 3000 < len(waits("rest_for_one"))
+    assert 3000 < len(waits("rest_for_one", 3, 1))
 
 
 # -- what else there is to a wait ------------------------------------------------------------------
