@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,10 @@ def arrows() -> Iterator[tuple[str, str]]:
                     yield ".".join(place).removesuffix(".__init__"), whole if is_module else base
 
 
-ARROWS = sorted({(user, used) for user, used in arrows() if used and user != used})
+@cache
+def all_arrows() -> list[tuple[str, str]]:
+    """Return those between different modules, in order; the library is parsed once for it."""
+    return sorted({(user, used) for user, used in arrows() if used and user != used})
 
 
 def folder(module: str) -> str:
@@ -53,10 +57,10 @@ def test_the_table_names_every_folder() -> None:
 
 def test_arrows_run_down() -> None:
     """A module imports from its own folder and from rows below, also what is for types only."""
-    assert len(ARROWS) > 500
+    assert len(all_arrows()) > 500
     assert [] == [
         f"{user} imports {used}"
-        for user, used in ARROWS
+        for user, used in all_arrows()
         if folder(user) != folder(used) and HEIGHT[folder(user)] <= HEIGHT[folder(used)]
     ]
 
@@ -64,7 +68,7 @@ def test_arrows_run_down() -> None:
 def test_no_modules_need_each_other() -> None:
     """But those of `_process`, which are the parts of one thing."""
     graph: dict[str, set[str]] = {}
-    for arrow in ARROWS:
+    for arrow in all_arrows():
         user, used = ("_process" if folder(name) == "_process" else name for name in arrow)
         if user != used:
             graph.setdefault(user, set()).add(used)

@@ -34,7 +34,6 @@ HANGS = 30.0  # seconds of one test; a change that makes it hang is noticed too
 LAWS = range(1, 9)
 
 
-SOURCE = Source(PACKAGE)
 all_mutations = pytest.mark.parametrize(
     "mutation", MUTATIONS, ids=lambda m: m.name.replace(" ", "-")
 )
@@ -84,13 +83,14 @@ def test_every_law_has_its_mutations() -> None:
 
 def test_the_changes_fit_the_source() -> None:
     """What is to be changed stands there once, and the tests exist; all that does not is listed."""
-    assert [] == [what for mutation in MUTATIONS for what in misfits(mutation)]
+    source = Source(PACKAGE)
+    assert [] == [what for mutation in MUTATIONS for what in misfits(mutation, source)]
 
 
-def misfits(mutation: Mutation) -> Iterator[str]:
+def misfits(mutation: Mutation, source: Source) -> Iterator[str]:
     """Yield what of a mutation does not fit."""
     try:
-        SOURCE.changed(mutation.where, mutation.old, mutation.new)
+        source.changed(mutation.where, mutation.old, mutation.new)
     except LookupError as exc:
         yield f"{mutation.name}: {exc}"
     try:
