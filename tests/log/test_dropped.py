@@ -164,3 +164,12 @@ async def test_a_listener_can_be_taken_off_for_one_run(texts: list[str]) -> None
     otp.events.detach("dropped", otp.reports.log_dropped)
     assert 1 == counted(lambda: otp.cast("nobody", "x"))
     assert [] == texts
+
+
+@as_process
+async def test_a_message_is_counted_also_if_nobody_listens(texts: list[str]) -> None:
+    """Without the listener that logs, the process that sends goes on, and the count tells."""
+    otp.events.detach("dropped", otp.reports.log_dropped)
+    before = runtime().dropped
+    otp.cast("nobody", "a")
+    assert (before + 1, []) == (runtime().dropped, texts)
