@@ -14,6 +14,7 @@ Follows: Erlang's `application_master`. OTP calls `stop` before step 3.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import trio
@@ -167,15 +168,15 @@ class Master:
 
     async def _live(self) -> None:
         try:
-            async with OwnNursery() as self.nursery:
-                self._draining = Draining(self.nursery)
-                ordered = OrderedNursery(runtime(), self.nursery)
-                await self._start(ordered)
-                if self.top is not None:
-                    await self._serve(self.top, ordered)
+            with ExitStack() as afterwards:
+                async with OwnNursery() as self.nursery:
+                    self._draining = Draining(self.nursery)
+                    afterwards.callback(self._draining.forget)
+                    ordered = OrderedNursery(runtime(), self.nursery)
+                    await self._start(ordered)
+                    if self.top is not None:
+                        await self._serve(self.top, ordered)
         finally:
-            if self._draining is not None:
-                self._draining.forget()
             if self.top is not None:
                 await self._call_back(self.application.stop)
                 self._report_end(self.top.exit_reason)
