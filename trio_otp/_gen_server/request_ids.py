@@ -234,13 +234,14 @@ async def wait_response(request_id: RequestId, *, timeout: float | None = DEFAUL
     answer = request_id._take()
     if answer is None:
         request_id._check()  # somebody else was faster
-        from_, shown, doing = request_id._from, None, ""
-        if from_ is not None:
-            shown, doing = shown_request(from_._server), doing_text(from_._server, from_)
-        raise CallTimeout(
-            request_id.ref, request_id.message, timeout or 0.0, shown=shown, doing=doing
-        )
+        raise _timed_out(request_id, timeout or 0.0)
     return answer.unwrap()
+
+
+def _timed_out(request_id: RequestId, elapsed: float) -> CallTimeout:
+    call: Any = request_id._from  # there is one for as long as there is no answer
+    shown, doing = shown_request(call._server), doing_text(call._server, call)
+    return CallTimeout(request_id.ref, request_id.message, elapsed, shown=shown, doing=doing)
 
 
 @public

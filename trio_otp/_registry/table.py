@@ -111,12 +111,8 @@ class RegistryTable:
 
     def some_keys(self) -> list[Any]:
         """List keys, of very many the oldest and the newest, of which one may be meant."""
-        found: list[Any] = []
-        for strict in ends_of(self._keys):
-            entries = next(iter(self._keys[strict].values()), None)
-            if entries:
-                found.append(entries[0].key)
-        return found
+        entries = (next(iter(self._keys[strict].values())) for strict in ends_of(self._keys))
+        return [first.key for first, *_ in entries]
 
     def __contains__(self, owner: object) -> bool:
         return owner in self._owners
