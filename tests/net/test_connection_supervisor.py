@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import sys
@@ -362,6 +363,22 @@ async def test_a_port_that_is_taken_is_a_failed_start() -> None:
             with pytest.raises(otp.StartError) as caught:
                 await otp.start(wanted, nursery=nursery)
         assert isinstance(caught.value.reason, OSError)
+        assert errno.EADDRINUSE == caught.value.reason.errno
+        said = f"Address already in use: open_tcp_listeners({port}, host='127.0.0.1')"
+        assert str(caught.value).endswith(said)
+
+
+@pytest.mark.parametrize("error", [OSError("no number"), FileNotFoundError(2, "none", "web.pem")])
+async def test_an_error_that_says_it_all_is_left_as_it_is(error: OSError) -> None:
+    """What is opened may be more than a port."""
+
+    async def fails() -> Any:
+        raise error
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(service(shout, opens=fails), nursery=nursery)
+    assert error is caught.value.reason
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are none")
@@ -388,6 +405,24 @@ async def test_sockets_of_the_file_system_have_connections_too(tmp_path: Path) -
         await until(lambda: counts("web") == otp.ConnectionCounts(accepted=2, disconnected=2))
 
 
+async def test_the_mailboxes_of_connections_can_have_a_bound() -> None:
+    """So who reads more slowly than others write is found out, and can be sent away."""
+
+    async def read_nothing(stream: trio.abc.Stream) -> None:
+        await trio.sleep_forever()
+
+    bound = otp.BoundedMailbox(2, on_full="reject")
+    async with otp.open_supervisor([service(read_nothing, mailbox=bound)]), await connect():
+        [pid] = await until(lambda: connections("web"))
+        for _ in range(2):
+            otp.send(pid, "news")
+        with pytest.raises(otp.MailboxFull):
+            otp.send(pid, "one too many")
+        otp.exit(pid, otp.Shutdown("too slow"))
+        await until(lambda: not connections("web"))
+        assert otp.ConnectionCounts(accepted=1) == counts("web")
+
+
 # -- arguments -----------------------------------------------------------------------------------
 
 
@@ -403,8 +438,19 @@ async def opens_nothing() -> Any:
 @pytest.mark.parametrize(
     ("arguments", "options", "text"),
     [
-        ((plain, opens), {}, "handler=.*is a plain function"),
-        ((opens_nothing, opens), {}, "opens_nothing: too many positional arguments"),
+        ((plain, opens), {}, "handler=.*is a plain function; .* as async def serve.stream."),
+        ((opens_nothing, opens), {}, "handler=opens_nothing: too many positional .* of a stream"),
+        (
+            (shout, trio.open_tcp_listeners),
+            {},
+            "open_listeners=open_tcp_listeners: .*'port'.*as partial",
+        ),
+        (
+            (shout, partial(trio.serve_tcp, shout, 0)),
+            {},
+            "open_listeners=serve_tcp serves by itself; .*as",
+        ),
+        ((shout, opens), {"mailbox": 100}, "mailbox=100: .*otp.BoundedMailbox.100."),
         ((None, opens), {}, "handler=None: expected an async function of a stream"),
         ((shout, 8080), {}, "open_listeners=8080: .* as partial.trio.open_tcp_listeners, 8080."),
         ((shout, opens), {"on_full": plain}, "on_full=.*is a plain function"),

@@ -32,6 +32,22 @@ async def connect_securely() -> trio.SSLStream[trio.SocketStream]:
     return trio.SSLStream(stream, CLIENT, server_hostname="here.example")
 
 
+@pytest.mark.parametrize("context", [CLIENT, None, "server.pem"])
+async def test_a_context_that_is_none_of_a_server_is_a_failed_start(context: Any) -> None:
+    """It is not the first client who finds out, and whose connection ends the program."""
+    wrong = partial(trio.open_ssl_over_tcp_listeners, 0, context, host="127.0.0.1")
+    opened: list[Any] = []
+
+    async def opens_wrong() -> Any:
+        opened.extend(await wrong())
+        return opened
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError, match=r"ssl_context=.*write .*Purpose.CLIENT_AUTH"):
+            await otp.start(service(shout, opens=opens_wrong), nursery=nursery)
+    assert -1 == opened[0].transport_listener.socket.fileno()
+
+
 async def test_a_handler_gets_the_stream_after_the_handshake() -> None:
     """With all that it knows of the connection; the label has the address as ever."""
     seen: list[Any] = []

@@ -88,7 +88,7 @@ async def _begin(service: Service, stream: Any) -> None:
 async def _start(service: Service, connection: Connection) -> None:
     connections = service.connections
     assert connections is not None
-    options = {"id": connection.peer, "restart": "temporary"}
+    options = {"id": connection.peer, "restart": "temporary", "mailbox": service.mailbox}
     child: Child[None] = Child(run_connection, (connection,), {}, options)
     try:
         await start_child(connections, child)

@@ -25,18 +25,20 @@ Follows: `ranch_listener_sup` of Ranch, `ThousandIsland`, `trio.serve_listeners`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import SpecError
+from .._process.mailbox import check_bound
 from .._process.names import check_class, find_even_exiting, no_process
+from .._start.arguments import takes_task_status
 from .._start.child import child
 from .._supervisor.loop import SupervisorBehaviour
 from .._supervisor.static_loop import StaticLoop, SupervisorSpec
 from .._supervisor.supervisor import Supervisor
 from .._util.async_functions import refuse_plain
-from .._util.bounded import bounded
+from .._util.bounded import bounded, label_of
 from .._util.checks import check_timeout, check_whole, is_seconds
 from .._util.public import public
 from .._util.signature import check_arguments
@@ -52,9 +54,12 @@ if TYPE_CHECKING:
 
     from .._behaviour.backoff import Backoff
     from .._behaviour.behaviour import Behaviour
+    from .._process.bounded_mailbox import BoundedMailbox
     from .._process.names import Ref
     from .._process.pid import Pid
     from .._process.process import Process
+
+LISTENERS: Final = "listeners, as partial(trio.open_tcp_listeners, 8080)"
 
 StreamT = TypeVar("StreamT", bound="trio.abc.AsyncResource")
 
@@ -81,6 +86,8 @@ class ConnectionSupervisor(SupervisorBehaviour):
             accepted, answered by it within `handshake_timeout`, and closed.
         max_per_address: how many of one address are served at a time; None for any number. More
             are closed, after `on_full` if there is one.
+        mailbox: how many messages may wait in the mailbox of each connection, and what becomes of
+            one too many; None for any number.
         handshake_timeout: seconds for the TLS handshake, and for an answer of `on_full`.
         drain_timeout: seconds for connections to end by themselves when the service ends; None
             for no limit. Connections that have not ended by then are cancelled.
@@ -123,6 +130,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
         max_connections: int | None = None,
         on_full: Callable[[StreamT], Awaitable[object]] | None = None,
         max_per_address: int | None = None,
+        mailbox: BoundedMailbox | None = None,
         handshake_timeout: float = 5.0,
         drain_timeout: float | None = 5.0,
         max_restarts: int | None = 3,
@@ -131,10 +139,12 @@ class ConnectionSupervisor(SupervisorBehaviour):
     ) -> None:
         _check_function("handler", handler, None)
         _check_function("open_listeners", open_listeners)
+        _refuse_serving(open_listeners)
         if on_full is not None:
             _check_function("on_full", on_full, None)
         _check_limit("max_connections", max_connections)
         _check_limit("max_per_address", max_per_address)
+        check_bound(mailbox, error=SpecError)
         check_timeout("drain_timeout", drain_timeout, error=SpecError)
         if not is_seconds(handshake_timeout):
             shown = bounded(handshake_timeout)
@@ -145,6 +155,7 @@ class ConnectionSupervisor(SupervisorBehaviour):
             open_listeners,
             limits,
             on_full=on_full,
+            mailbox=mailbox,
             handshake_timeout=handshake_timeout,
             drain_timeout=drain_timeout,
         )
@@ -241,12 +252,22 @@ def _check_limit(name: str, value: object) -> None:
 
 
 def _check_function(name: str, function: Any, *args: object) -> None:
+    what = "of a stream, as async def serve(stream): ..." if args else f"that returns {LISTENERS}"
+    expected = f"expected an async function {what}"
     if not callable(function):
-        expected = "that returns listeners, as partial(trio.open_tcp_listeners, 8080)"
-        what = "of a stream" if args else expected
-        raise TypeError(f"{name}={bounded(function)}: expected an async function {what}")
-    refuse_plain(function, name)
-    check_arguments(function, args)
+        raise TypeError(f"{name}={bounded(function)}: {expected}")
+    refuse_plain(function, name, expected)
+    try:
+        check_arguments(function, args)
+    except TypeError as exc:
+        raise TypeError(f"{name}={exc}; {expected}") from None
+
+
+def _refuse_serving(function: Any) -> None:
+    """Refuse what serves by itself, as `trio.serve_tcp`: it would never return its listeners."""
+    if takes_task_status(function):
+        what = f"open_listeners={label_of(function)} serves by itself"
+        raise TypeError(f"{what}; expected an async function that returns {LISTENERS}")
 
 
 def _service_of(ref: Ref, what: str) -> Service:

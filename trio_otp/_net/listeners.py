@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from .._util.async_functions import expect_awaitable
+from .._start.arguments import shown_arguments
+from .._util.async_functions import expect_awaitable, innermost
 from .._util.bounded import bounded, label_of
 from .._util.user_code import interruptible, wait_for
 from .sockets import address_of, bind_again, is_listening
@@ -59,15 +62,55 @@ class Listeners:
         await _close(self.now)
 
     async def _open(self) -> list[trio.abc.Listener[Any]]:
-        running = expect_awaitable(self._open_listeners, interruptible(self._open_listeners))
-        opened: Any = await wait_for(running)
+        opened: Any = await self._ask()
         listed: list[Any] = [*opened] if opened.__class__ in (list, tuple) else []
         if not listed or not all(isinstance(each, trio.abc.Listener) for each in listed):
             raise TypeError(
                 f"{label_of(self._open_listeners)} returned {bounded(opened)}; expected a list of "
                 "listeners, as partial(trio.open_tcp_listeners, 8080) returns"
             )
+        try:
+            for listener in listed:
+                _check_tls(listener)
+        except BaseException:
+            await _close(listed)
+            raise
         return listed
+
+    async def _ask(self) -> Any:
+        try:
+            return await wait_for(
+                expect_awaitable(self._open_listeners, interruptible(self._open_listeners))
+            )
+        except OSError as exc:
+            is_bare = exc.errno is not None and exc.filename is None
+            if not is_bare or exc.__class__.__module__ not in ("builtins", "socket"):
+                raise
+            # The system does not say which address it is about, and there may be several.
+            raise exc.__class__(
+                exc.errno, f"{exc.strerror}: {_call_of(self._open_listeners)}"
+            ) from exc
+
+
+def _call_of(function: Open) -> str:
+    """Show how the function is called."""
+    args, kwargs = (function.args, function.keywords) if isinstance(function, partial) else ((), {})
+    return f"{label_of(function)}({shown_arguments(innermost(function), args, kwargs)})"
+
+
+def _check_tls(listener: trio.abc.Listener[Any]) -> None:
+    """Refuse a context that no connection could be served with.
+
+    Trio tries it with the first client that comes, whose error would end the acceptor.
+    """
+    context: Any = getattr(listener, "_ssl_context", None)
+    if not isinstance(listener, trio.SSLListener):
+        return
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    except (AttributeError, ssl.SSLError) as exc:
+        text = "expected one for servers; write ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)"
+        raise TypeError(f"ssl_context={bounded(context)}: {text}") from exc
 
 
 async def _close(listeners: list[trio.abc.Listener[Any]]) -> None:

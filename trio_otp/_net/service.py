@@ -13,6 +13,7 @@ from .listeners import Listeners
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .._process.bounded_mailbox import BoundedMailbox
     from .._process.pid import Pid
     from .._process.process import Process
     from .connection_limits import ConnectionLimits
@@ -52,11 +53,13 @@ class Service:
         limits: ConnectionLimits,
         *,
         on_full: Handler | None,
+        mailbox: BoundedMailbox | None,
         handshake_timeout: float,
         drain_timeout: float | None,
     ) -> None:
         self.handler = handler
         self.on_full = on_full
+        self.mailbox = mailbox
         self.handshake_timeout = handshake_timeout
         self.drain_timeout = drain_timeout
         self.listeners = Listeners(open_listeners)

@@ -97,19 +97,21 @@ def check_async(function: object, args: tuple[Any, ...], line: str) -> None:
     check_arguments(function, args)
 
 
-def refuse_plain(function: object, argument: str) -> None:
+def refuse_plain(function: object, argument: str, expected: str | None = None) -> None:
     """Refuse what is known to be a plain function.
 
     Args:
         function: what can be called.
         argument: the name of the argument, for the text.
+        expected: what is, for the text; None for any async function.
 
     Raises:
         TypeError: nothing that it returns could be awaited.
     """
     if gives_awaitable(function) is False:
         kind = generator_kind(innermost(function)) or "a plain function"
-        raise TypeError(f"{argument}={bounded(function)} is {kind}; {_expected(function)}")
+        text = expected or _expected(function)
+        raise TypeError(f"{argument}={bounded(function)} is {kind}; {text}")
 
 
 def expect_awaitable(function: object, result: object) -> Awaitable[Any]:
