@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from trio.testing import MockClock
+
 operated = partial(program, script=SUPPORT / "operated.py")
 
 
@@ -178,13 +180,15 @@ def bound(path: str) -> Iterator[socket.socket]:
 
 
 async def test_a_full_queue_holds_nobody_up_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
-    """A manager that does not read loses messages; it is logged."""
-    monkeypatch.setattr("trio_otp._program.systemd.PATIENCE", 0.001)
+    """A manager that does not read loses messages; it is logged. For the watchdog nobody waits."""
     path = str(tmp_path / "notify")
     with bound(path):
+        notifier = Notifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
+        with trio.move_on_after(1000):
+            await notifier.watch()
+        assert "nobody could be told WATCHDOG=1: [Errno 11]" in caplog.text  # it did not wait
         notifier = Notifier({"NOTIFY_SOCKET": path})
-        while not caplog.records:
-            notifier.ready()
+        notifier.ready()
     assert "nobody could be told READY=1: timed out" in caplog.text

@@ -23,7 +23,7 @@ from .logs import log
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PATIENCE: Final = 1.0  # seconds to wait if there is no room for another message
+PATIENCE: Final = 0.2  # seconds to wait if there is no room for another message
 
 
 class Notifier:
@@ -62,16 +62,20 @@ class Notifier:
         """Report to the watchdog that the loop turns, until cancelled."""
         assert self.interval is not None, "there is a watchdog"
         while True:
-            self._send("WATCHDOG=1")
+            self._send("WATCHDOG=1", patience=0.0)
             await trio.sleep(self.interval / 2)
 
-    def _send(self, state: str) -> None:
-        """Send a state; if that fails it is logged, once in a row."""
+    def _send(self, state: str, *, patience: float = PATIENCE) -> None:
+        """Send a state; if that fails it is logged, once in a row.
+
+        It holds the event loop while it waits for room. What comes once in a while may do so for
+        `patience` seconds; the watchdog's message, which is sent again soon, may not at all.
+        """
         if self._address is None:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-                sock.settimeout(PATIENCE)
+                sock.settimeout(patience)
                 sock.sendto(state.encode("utf-8", "replace"), self._address)
             self._unheard = False
         except OSError as exc:
