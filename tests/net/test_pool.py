@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -248,6 +250,8 @@ async def test_a_client_serves_no_longer_than_its_block() -> None:
         for use in (lambda: worker.who, lambda: worker.crash):
             with pytest.raises(otp.NoProcess, match="was given back: the block of the checkout"):
                 use()
+        with pytest.raises(otp.NoProcess, match="was given back"):
+            pickle.dumps(worker)
         assert repr(worker).endswith(", given back>")
 
 
@@ -359,6 +363,14 @@ def test_a_worker_with_a_name_is_refused(option: Any) -> None:
     """There are several of them."""
     with pytest.raises(otp.SpecError, match=r"having\(name=None\)|no significant children"):
         otp.Pool(otp.child(Worker, Site()).having(**option), size=1)
+
+
+@pytest.mark.parametrize("handle", [DB, otp.pool("echoes")])
+def test_a_handle_can_be_copied_and_pickled(handle: otp.PoolHandle[Any]) -> None:
+    """It is a name, and what it lends."""
+    for copied in (copy.deepcopy(handle), pickle.loads(pickle.dumps(handle))):
+        assert (handle.name, handle.worker) == (copied.name, copied.worker)
+        assert handle == copied
 
 
 async def test_a_handle_that_leads_nowhere() -> None:

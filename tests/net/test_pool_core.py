@@ -251,3 +251,25 @@ def test_what_is_told_of_a_dead_worker_changes_nothing() -> None:
     assert [] == core.give_back(1, 1.0, busy=True)
     assert [] == core.finished(1, 1.0) == core.overdue(1)
     assert {} == core.workers
+
+
+def test_a_crash_after_a_long_life_is_the_first_of_a_row() -> None:
+    """What has gone wrong before it was started long ago does not count."""
+    core = with_workers(2)
+    core.died(2, 10.0, quiet=False)
+    assert 11.0 == core.next_time()
+    assert [PoolStart(3)] == core.tick(11.0)
+    core.started(3, 11.0)
+
+    core.died(1, 1500.0, quiet=False)
+    assert 1501.0 == core.next_time(), "and not twice as long"
+
+
+def test_only_a_worker_that_is_lent_can_leave() -> None:
+    """One that has been given back goes its own way: it is lent again once it is idle."""
+    core = with_workers(1)
+    core.give_back(1, 1.0, busy=True)
+
+    assert [] == core.leaving(1, 2.0)
+    assert [] == core.finished(1, 2.0)
+    assert [Lend(1, "a")] == core.ask("a", 2.0)
