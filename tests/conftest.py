@@ -5,10 +5,14 @@ from __future__ import annotations
 import gc
 import random
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import depth
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # The second is here for those who run the tests without having installed the library.
 pytest_plugins = ["pytester", "trio_otp.pytest_plugin"]
@@ -41,7 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             case.add_marker("slow")
 
 
-def pytest_collection_finish() -> None:
-    """Let no search for garbage look through what pytest has collected: it stays to the end."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let no search for garbage look through what pytest collects: it stays to the end.
+
+    Collecting makes millions of objects, most of them to rewrite assertions: little is garbage.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
