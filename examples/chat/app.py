@@ -26,6 +26,7 @@ class Chat(otp.Application):
         "max_per_address": 100,
         "handshake_timeout": 5.0,
         "send_timeout": 10.0,
+        "waiting_lines": 1000,
         "idle_after": 60.0,
         "drain_timeout": 5.0,
     }
@@ -41,6 +42,7 @@ class Chat(otp.Application):
             max_per_address=env["max_per_address"],
             on_full=session.refuse,
             drain_timeout=env["drain_timeout"],
+            mailbox=otp.BoundedMailbox(env["waiting_lines"]),
         )
         children = [
             otp.child(otp.Registry).having(name="rooms"),

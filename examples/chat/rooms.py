@@ -45,9 +45,12 @@ class Room(otp.GenServer, restart="temporary"):
         self.tell(who, "has come in")
         return before
 
-    @otp.on_cast
+    @otp.on_call
     def say(self, member: otp.Pid, text: str) -> None:
-        """Tell all members what one of them says."""
+        """Send all members what one of them says.
+
+        It is a call, so that nobody can say more than the room gets through.
+        """
         if member in self.members:
             self.tell(self.members[member], text)
 
@@ -66,7 +69,10 @@ class Room(otp.GenServer, restart="temporary"):
         line = Line(self.name, who, text)
         self.lines.append(line)
         for member in self.members:
-            otp.send(member, line)
+            try:
+                otp.send(member, line)
+            except otp.MailboxFull:  # it reads too slowly; its end comes as Down
+                otp.exit(member, otp.SHUTDOWN)
 
 
 async def enter(name: str, who: str, idle_after: float) -> tuple[otp.Pid[Room], list[Line]]:

@@ -81,7 +81,11 @@ async def read(
     websocket: WebSocketConnection, room: otp.Pid[Room], session: otp.Pid, nursery: trio.Nursery
 ) -> None:
     """Hand on what the browser says; its end is the end of the session."""
-    with suppress(ConnectionClosed):
+    try:
         while True:
-            Room.say(room, session, str(await websocket.get_message()))
+            await Room.say(room, session, str(await websocket.get_message()))
+    except ConnectionClosed:
+        pass
+    except (otp.NoProcess, otp.ServerExited):
+        return  # the session hears of it too, and says so to the browser
     nursery.cancel_scope.cancel()

@@ -115,6 +115,24 @@ async def test_a_room_that_crashes_is_the_end_of_its_sessions_alone(otp_log: Otp
             assert ("ada", "has come in") == await again.hear()
 
 
+async def test_a_member_that_reads_too_slowly_is_sent_away() -> None:
+    """It costs a bounded number of lines; the others go on."""
+    async with chat(waiting_lines=20, send_timeout=1000), browser("tea", "ada") as ada:
+        await ada.hear_until("has come in")
+        [listener] = otp.process_info("web").started
+        async with await trio.testing.open_stream_to_socket_listener(listener) as slow:
+            await slow.send_all(hello(b"/tea?who=slow"))
+            await ada.hear_until("has come in")
+            for _ in range(2000):
+                await ada.say("x" * 9000)
+                if "has left" in await ada.hear_until("x" * 9000):
+                    break
+            else:
+                raise AssertionError("still a member")
+            await until(lambda: counts().active == 1)
+            assert 0 == counts().crashed
+
+
 def hello(target: bytes) -> bytes:
     """Return the request of a WebSocket as bytes, with a target that no browser would send."""
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
@@ -211,7 +229,7 @@ async def rooms() -> AsyncIterator[None]:
 async def visit(seconds: float) -> None:
     """Be in a room for a while."""
     room, _ = await enter("tea", "ada", 60)
-    Room.say(room, otp.self(), "hello")
+    await Room.say(room, otp.self(), "hello")
     assert Line("tea", "ada", "has come in") == await otp.receive(Line)
     assert Line("tea", "ada", "hello") == await otp.receive(Line)
     await trio.sleep(seconds)
