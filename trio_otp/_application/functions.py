@@ -251,7 +251,7 @@ def spec(application: AnyApplication) -> dict[str, Any]:
 
 
 @public_in("application")
-def get_env(application: AnyApplication, key: str, default: Any = None) -> Any:
+def get_env(application: AnyApplication, key: str, default: object = None) -> Any:
     """Return a setting, or the default if there is none.
 
     Args:
@@ -304,7 +304,7 @@ def get_all_env(application: AnyApplication) -> dict[str, Any]:
 
 
 @public_in("application")
-def put_env(application: AnyApplication, key: str, value: Any) -> None:
+def put_env(application: AnyApplication, key: str, value: object) -> None:
     """Set a setting for the rest of the run, before or after the start; any key is accepted.
 
     Args:

@@ -110,7 +110,7 @@ class Behaviour(ShowsStatus):
         return shown["state"], {}, shown["log"]
 
     async def _sys_code_change(
-        self, behaviour: type[Any] | None, old_version: Any, extra: Any
+        self, behaviour: type[Any] | None, old_version: object, extra: object
     ) -> None:
         """Change the class, if there is another one, and call `code_change`."""
         old = self.__class__

@@ -29,7 +29,7 @@ class Cast(SystemMessage):
     __slots__ = ("message",)
     from_user = True
 
-    def __init__(self, message: Any) -> None:
+    def __init__(self, message: object) -> None:
         self.message: Any = message
 
     def __repr__(self) -> str:

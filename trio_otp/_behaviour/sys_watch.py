@@ -154,9 +154,9 @@ async def log_to_file(
 async def install(
     ref: Ref,
     function: DebugFunction,
-    state: Any = None,
+    state: object = None,
     *,
-    function_id: Any = None,
+    function_id: object = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> None:
     """Show a function every event of a process.
@@ -188,7 +188,9 @@ async def install(
 
 @public_in("sys")
 @checkpointed
-async def remove(ref: Ref, function_or_id: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+async def remove(
+    ref: Ref, function_or_id: object, *, timeout: float | None = DEFAULT_TIMEOUT
+) -> None:
     """Take a function away that `install` has put there; one that is not there does no harm.
 
     Args:

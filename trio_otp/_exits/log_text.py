@@ -15,7 +15,7 @@ import traceback
 from itertools import islice
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
@@ -98,7 +98,7 @@ def place_of_crash(exc: object) -> Place | None:
     return None if found is None else found[1]
 
 
-def place_of_code(target: Any) -> Place | None:
+def place_of_code(target: object) -> Place | None:
     """Return file, line and name of a function, or of the first method of a class; None without."""
     found = [target, *vars(target).values()] if isinstance(target, type) else [target]
     for each in found:

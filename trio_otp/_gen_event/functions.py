@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @public_in("gen_event")
-def notify(ref: Ref, event: Any) -> None:
+def notify(ref: Ref, event: object) -> None:
     """Send an event to all handlers. It never blocks.
 
     Args:
@@ -74,7 +74,7 @@ def notify(ref: Ref, event: Any) -> None:
 
 @public_in("gen_event")
 @checkpointed
-async def sync_notify(ref: Ref, event: Any) -> None:
+async def sync_notify(ref: Ref, event: object) -> None:
     """Send an event to all handlers, and wait until each has had it.
 
     Args:
@@ -96,7 +96,7 @@ async def sync_notify(ref: Ref, event: Any) -> None:
 
 @public_in("gen_event")
 @checkpointed
-async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
+async def add_handler(ref: Ref, handler: GenEvent, *, id: object = None) -> None:
     """Add a handler, and wait until its init is over. Adding a second of a class is no error.
 
     Args:
@@ -118,7 +118,7 @@ async def add_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
 
 @public_in("gen_event")
 @checkpointed
-async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: Any = None) -> None:
+async def add_sup_handler(ref: Ref, handler: GenEvent, *, id: object = None) -> None:
     """Add a handler that this process owns, and link the process to the manager.
 
     When the handler leaves the manager, in whatever way, the owner gets a `HandlerExit` message.
@@ -169,7 +169,7 @@ async def delete_handler(ref: Ref, handler: HandlerKey, reason: object = NORMAL)
 @public_in("gen_event")
 @checkpointed
 async def swap_handler(
-    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
+    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: object = None
 ) -> None:
     """Put a handler in place of another, with no event in between. It keeps the owner.
 
@@ -198,7 +198,7 @@ async def swap_handler(
 @public_in("gen_event")
 @checkpointed
 async def swap_sup_handler(
-    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: Any = None
+    ref: Ref, old: HandlerKey, new: GenEvent, *, reason: object = NORMAL, id: object = None
 ) -> None:
     """As `swap_handler`, and this process owns the new one, as after `add_sup_handler`.
 
@@ -225,7 +225,7 @@ async def swap_sup_handler(
 @public_in("gen_event")
 @checkpointed
 async def call(
-    ref: Ref, handler: HandlerKey, request: Any, *, timeout: float | None = DEFAULT_TIMEOUT
+    ref: Ref, handler: HandlerKey, request: object, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> Any:
     """Ask one handler and wait for its answer.
 
@@ -255,7 +255,11 @@ async def call(
 @public_in("gen_event")
 @enable_ki_protection
 def send_request(
-    ref: Ref, handler: HandlerKey, request: Any, label: Any = None, ids: RequestIds | None = None
+    ref: Ref,
+    handler: HandlerKey,
+    request: object,
+    label: object = None,
+    ids: RequestIds | None = None,
 ) -> RequestId:
     """Ask one handler without waiting for its answer.
 

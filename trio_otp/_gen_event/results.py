@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .._behaviour.results import Stop, is_value
 from .._exits.errors import BadReturn
@@ -22,7 +22,7 @@ def leaves(result: object) -> bool:
     return swap or isinstance(result, RemoveHandler)
 
 
-def is_answer(request: Any, result: object) -> bool:
+def is_answer(request: object, result: object) -> bool:
     """Check whether what an `on_call` method returned is the bare value of its reply."""
     return is_value(request, result) and not isinstance(result, RemoveHandler | SwapHandler)
 

@@ -5,7 +5,7 @@ Follows: `send` of `trio.MemorySendChannel`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @public
 @checkpointed
-async def cast_wait(ref: Ref, message: Any) -> None:
+async def cast_wait(ref: Ref, message: object) -> None:
     """Do as `cast`, but wait for room if the mailbox has a bound and is full.
 
     It waits whatever the bound does with those that do not wait, in the order of arrival. Cancelled

@@ -55,7 +55,7 @@ class MultiReply(NamedTuple):
 @public
 @checkpointed
 async def multi_call(
-    refs: Ref | Iterable[Ref], request: Any, *, timeout: float | None = DEFAULT_TIMEOUT
+    refs: Ref | Iterable[Ref], request: object, *, timeout: float | None = DEFAULT_TIMEOUT
 ) -> MultiReply:
     """Ask several servers at once, and wait until each has answered or failed.
 
@@ -139,7 +139,7 @@ def _sorted(asked: list[Any], results: list[outcome.Outcome[Any]]) -> MultiReply
 
 
 @public
-def abcast(refs: Ref | Iterable[Ref], message: Any) -> None:
+def abcast(refs: Ref | Iterable[Ref], message: object) -> None:
     """Cast a message to several servers; those that are not there are passed over.
 
     So are those whose mailboxes have a bound that refuses one more. Each message that does not

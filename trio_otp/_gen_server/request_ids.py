@@ -75,7 +75,7 @@ class RequestId(NoConstructor, Handle):
         "ref",
     )
 
-    def __init__(self, ref: Ref, message: Any) -> None:
+    def __init__(self, ref: Ref, message: object) -> None:
         self.ref: Ref = ref
         self.message: Any = message
         self._from: From[Any] | None = None
@@ -152,7 +152,7 @@ def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], 
 
 @public
 @enable_ki_protection
-def send_request(ref: Ref, request: Any) -> RequestId:
+def send_request(ref: Ref, request: object) -> RequestId:
     """Send a call without waiting for its answer.
 
     Args:

@@ -253,7 +253,7 @@ class GenServer(Behaviour):
 
 @public
 @enable_ki_protection
-async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+async def call(ref: Ref, request: object, *, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
     """Ask a server and wait for its answer.
 
     Args:
@@ -290,7 +290,7 @@ async def call(ref: Ref, request: Any, *, timeout: float | None = DEFAULT_TIMEOU
 
 @public
 @enable_ki_protection
-def cast(ref: Ref, message: Any) -> None:
+def cast(ref: Ref, message: object) -> None:
     """Send a message that is not answered. It never blocks and never fails on a dead server.
 
     Args:

@@ -94,7 +94,7 @@ class SpecialProcess(Handle):
 
     def __init__(
         self,
-        state: Any = None,
+        state: object = None,
         *,
         format_status: Callable[[Any], object] | None = None,
         code_change: Callable[[Any, Any, Any], Any] | None = None,
@@ -144,7 +144,7 @@ class SpecialProcess(Handle):
             await refusal()
             raise
 
-        def wanted(message: Any) -> bool:
+        def wanted(message: object) -> bool:
             return self._is_system(message) or users(message)
 
         deadline = math.inf if timeout is None else trio.current_time() + timeout
@@ -223,7 +223,7 @@ class SpecialProcess(Handle):
         shown = self.state if self._format_status is None else self._format_status(self.state)
         return shown, {}, log
 
-    async def _sys_code_change(self, behaviour: object, old_version: Any, extra: Any) -> None:  # noqa: ASYNC124
+    async def _sys_code_change(self, behaviour: object, old_version: object, extra: object) -> None:  # noqa: ASYNC124
         if behaviour is not None:
             raise TypeError(
                 f"behaviour={bounded(behaviour)}: a special process has no behaviour; write None"
@@ -233,7 +233,7 @@ class SpecialProcess(Handle):
 
 
 @public
-def init_ack(value: Any = None) -> None:
+def init_ack(value: object = None) -> None:
     """Report that this process has started, as `task_status.started(value)` does.
 
     The function of the process takes `task_status`, so that its starter waits.

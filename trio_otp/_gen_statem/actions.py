@@ -162,7 +162,7 @@ class NextState(_Result):
     state: Any
     actions: tuple[Action, ...]
 
-    def __init__(self, state: Any, *more: Action, actions: tuple[Action, ...] = ()) -> None:
+    def __init__(self, state: object, *more: Action, actions: tuple[Action, ...] = ()) -> None:
         _set_state(self, state)
         _set_next_actions(self, more or actions)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @public
 @enable_ki_protection
-async def enter_loop(server: GenServer | GenStatem[Any], result: Any = None) -> NoReturn:
+async def enter_loop(server: GenServer | GenStatem[Any], result: object = None) -> NoReturn:
     """Continue the running process as a server. It never returns.
 
     `init` is not called. Messages that wait in the mailbox are handled first, casts and calls among

@@ -74,7 +74,7 @@ def _notice(exc: OSError) -> None:
     process.runtime.events.emit("notice", NoticeReport(process.pid, notice))
 
 
-async def _begin(service: Service, stream: Any) -> None:
+async def _begin(service: Service, stream: object) -> None:
     """Start the process of a connection; close the connection if that cannot be."""
     connection = Connection(service, stream)
     try:

@@ -32,7 +32,7 @@ CLOSE_WITHIN: Final = 5.0  # seconds for the farewell of TLS
 class Connection(Handle):
     """An accepted connection, and whether it counts against the limits."""
 
-    def __init__(self, service: Service, stream: Any) -> None:
+    def __init__(self, service: Service, stream: object) -> None:
         self.service = service
         self.stream: Any = stream
         self.peer, self.address = peer_of(stream)

@@ -80,6 +80,6 @@ class LentClient(Client):
         return super().__reduce_ex__(protocol)
 
 
-def _over(worker: Any) -> NoProcess:
+def _over(worker: object) -> NoProcess:
     text = f"{worker!r} was given back: the block of the checkout has been left"
     return NoProcess(worker, text=text)

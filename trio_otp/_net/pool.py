@@ -140,7 +140,7 @@ class Pool(SupervisorBehaviour):
         return PoolLoop(process).run(make)
 
 
-def _worker(what: Any) -> Child[Any]:
+def _worker(what: object) -> Child[Any]:
     child = as_child(what)
     if child.spec.name is not None:
         raise SpecError(f"{child!r}: a worker has no name of its own; write .having(name=None)")
@@ -156,7 +156,7 @@ def _seconds(name: str, value: float | None) -> float:
     return value
 
 
-def _backoff(child: Child[Any], own: Any) -> Backoff:
+def _backoff(child: Child[Any], own: object) -> Backoff:
     """Return the back-off of a worker, else that of the pool; there has to be one."""
     wanted = own if child.spec.backoff == "supervisor" else child.spec.backoff
     if not isinstance(wanted, Backoff):

@@ -79,7 +79,7 @@ class PoolLoop(DynamicLoop):
 
     # -- what takes time ---------------------------------------------------------------------------
 
-    async def _handle(self, message: Any) -> None:
+    async def _handle(self, message: object) -> None:
         if isinstance(message, Work):
             self._begin_work()
         else:

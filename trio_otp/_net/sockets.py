@@ -19,26 +19,26 @@ _WITH_ADDRESSES: Final = (tsocket.AF_INET, tsocket.AF_INET6)
 _INSIDE: Final = ("transport_stream", "transport_listener")  # as Trio's TLS calls what it wraps
 
 
-def layers(thing: Any) -> Iterator[Any]:
+def layers(thing: object) -> Iterator[Any]:
     """Yield a stream or listener, and what it is wrapped around."""
     while thing is not None:
         yield thing
         thing = next((getattr(thing, name) for name in _INSIDE if hasattr(thing, name)), None)
 
 
-def innermost(thing: Any) -> Any:
+def innermost(thing: object) -> Any:
     """Return what a stream or listener is wrapped around, be it itself."""
     *_, last = layers(thing)
     return last
 
 
-def socket_of(thing: Any) -> tsocket.SocketType | None:
+def socket_of(thing: object) -> tsocket.SocketType | None:
     """Return the socket of a stream or listener; None if it has none."""
     found = getattr(innermost(thing), "socket", None)
     return found if isinstance(found, tsocket.SocketType) else None
 
 
-def peer_of(stream: Any) -> tuple[str, str | None]:
+def peer_of(stream: object) -> tuple[str, str | None]:
     """Return what the other side of a stream is shown as, and its address, if it has one."""
     sock = socket_of(stream)
     try:
@@ -53,7 +53,7 @@ def peer_of(stream: Any) -> tuple[str, str | None]:
     return shown_text(type(stream).__name__), None
 
 
-def is_disconnection(error: BaseException, stream: Any) -> bool:
+def is_disconnection(error: BaseException, stream: object) -> bool:
     """Check whether an error only says that the other side of a stream has gone.
 
     Args:
@@ -69,7 +69,7 @@ def is_disconnection(error: BaseException, stream: Any) -> bool:
     return _came_out_of(error, stream) if connected is None else not connected
 
 
-def _is_connected(stream: Any) -> bool | None:
+def _is_connected(stream: object) -> bool | None:
     """Check whether a socket is connected; None if that is not known.
 
     One that was closed here does not, nor does one of the kind that has no addresses. A connection
@@ -85,7 +85,7 @@ def _is_connected(stream: Any) -> bool | None:
     return True if innermost(stream) is stream else None
 
 
-def _came_out_of(error: BaseException, stream: Any) -> bool:
+def _came_out_of(error: BaseException, stream: object) -> bool:
     """Check whether an error was raised by a method of this very stream, or of what it wraps."""
     own = list(layers(stream))
     traceback = error.__traceback__
@@ -100,13 +100,13 @@ def _came_out_of(error: BaseException, stream: Any) -> bool:
 # -- listeners ---------------------------------------------------------------------------------
 
 
-def address_of(listener: Any) -> Any:
+def address_of(listener: object) -> Any:
     """Return the address that a listener listens on; None if it has none."""
     sock = socket_of(listener)
     return None if sock is None else sock.getsockname()
 
 
-def is_listening(listener: Any) -> bool:
+def is_listening(listener: object) -> bool:
     """Check whether a listener still listens; one without a socket counts as if it did not."""
     sock = socket_of(listener)
     if sock is None:
@@ -117,7 +117,7 @@ def is_listening(listener: Any) -> bool:
         return sock.fileno() != -1  # macOS does not say
 
 
-async def bind_again(listener: Any, address: Any) -> None:
+async def bind_again(listener: object, address: object) -> None:
     """Bind a listener to the address of the one that it replaces, in place of its own."""
     inner = innermost(listener)
     old: tsocket.SocketType = inner.socket

@@ -31,7 +31,7 @@ Pids: TypeAlias = "Pid | Iterable[Pid]"
 
 
 @public_in("pg")
-def join(ref: Ref, group: Any, pids: Pids) -> None:
+def join(ref: Ref, group: object, pids: Pids) -> None:
     """Add processes to a group; one that has joined twice is in it twice.
 
     Args:
@@ -50,7 +50,7 @@ def join(ref: Ref, group: Any, pids: Pids) -> None:
 
 
 @public_in("pg")
-def leave(ref: Ref, group: Any, pids: Pids) -> bool:
+def leave(ref: Ref, group: object, pids: Pids) -> bool:
     """Remove processes from a group, once for each time they are given.
 
     Args:
@@ -72,7 +72,7 @@ def leave(ref: Ref, group: Any, pids: Pids) -> bool:
 
 
 @public_in("pg")
-def get_members(ref: Ref, group: Any) -> list[Pid]:
+def get_members(ref: Ref, group: object) -> list[Pid]:
     """List the members of a group, each as often as it has joined.
 
     Args:
@@ -136,7 +136,7 @@ def which_groups(ref: Ref) -> list[Any]:
 
 
 @public_in("pg")
-def monitor(ref: Ref, group: Any) -> tuple[GroupMonitor, list[Pid]]:
+def monitor(ref: Ref, group: object) -> tuple[GroupMonitor, list[Pid]]:
     """Follow a group: the running process gets `Joined` and `Left` messages from now on.
 
     When the scope ends there are no more of them; `otp.monitor(scope)` tells of that.

@@ -39,7 +39,7 @@ class GroupMonitor(NoConstructor, Handle):
 
     __slots__ = ("group", "scope", "watcher")
 
-    def __init__(self, watcher: Process, scope: Scope, group: Any) -> None:
+    def __init__(self, watcher: Process, scope: Scope, group: object) -> None:
         self.watcher: Process = watcher
         self.scope: Scope = scope
         self.group: Any = group

@@ -52,7 +52,7 @@ class Memberships:
             self._forget(member, strict, group)
         return True
 
-    def drop(self, member: Any) -> list[Any]:
+    def drop(self, member: object) -> list[Any]:
         """Take all memberships of a member away; list their groups, each as often as it was in."""
         left: list[Any] = []
         for strict in list(self._of.get(member, ())):

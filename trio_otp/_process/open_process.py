@@ -5,7 +5,7 @@ The running task becomes the process; it has no task of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @enable_ki_protection
 async def open_process(
     *,
-    name: Any = None,
+    name: object = None,
     trap_exit: bool = False,
     label: str = "open_process",
     mailbox: BoundedMailbox | None = None,

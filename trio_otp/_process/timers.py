@@ -52,7 +52,9 @@ class Timer(NoConstructor, Handle):
 
     __slots__ = ("_fire", "deadline", "live", "owner")
 
-    def __init__(self, deadline: float, fire: Callable[[Timer], object], owner: Any = None) -> None:
+    def __init__(
+        self, deadline: float, fire: Callable[[Timer], object], owner: object = None
+    ) -> None:
         self.deadline: float = deadline
         self.live: bool = True
         self.owner: Any = owner

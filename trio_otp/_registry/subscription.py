@@ -171,7 +171,7 @@ class Subscription(NoConstructor, Handle, trio.abc.ReceiveChannel[Any]):
 
     _origin: ClassVar[str] = "otp.registry(ref).subscribe(key) yields one"
 
-    def __init__(self, registry: Registry, ref: object, key: Any, max_buffer: float) -> None:
+    def __init__(self, registry: Registry, ref: object, key: object, max_buffer: float) -> None:
         self._registry = registry
         self._ref = ref
         self._key = key

@@ -88,7 +88,7 @@ class RegistryTable:
         self._forget(owner, strict)
         return True
 
-    def drop(self, owner: Any) -> None:
+    def drop(self, owner: object) -> None:
         """Remove every entry of an owner."""
         for strict in self._owners.pop(owner, {}):
             self._remove(owner, strict)
@@ -104,7 +104,7 @@ class RegistryTable:
         """List the entries of an owner under a key."""
         return list(self._keys.get(strict_key(key), {}).get(owner, ()))
 
-    def of(self, owner: Any) -> list[RegistryEntry]:
+    def of(self, owner: object) -> list[RegistryEntry]:
         """List the entries of an owner."""
         keys = self._owners.get(owner, {})
         return [entry for strict in keys for entry in self._keys[strict][owner]]

@@ -116,7 +116,7 @@ async def start_child_to_stay(ref: Ref, child: object) -> Any:
 
 @public
 @checkpointed
-async def terminate_child(ref: Ref, child: Any, *, timeout: float | None = None) -> None:
+async def terminate_child(ref: Ref, child: object, *, timeout: float | None = None) -> None:
     """Stop a child. A `Supervisor` keeps its specification, unless it is temporary.
 
     Args:
@@ -149,7 +149,7 @@ async def _pid_of(child: object) -> Any:  # noqa: ASYNC124 - it returns what is 
 
 @public
 @checkpointed
-async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> Pid:
+async def restart_child(ref: Ref, child_id: object, *, timeout: float | None = None) -> Pid:
     """Start a child of a `Supervisor` that is down; this is not charged to the intensity.
 
     If the caller is cancelled meanwhile, the child is down again.
@@ -176,7 +176,7 @@ async def restart_child(ref: Ref, child_id: Any, *, timeout: float | None = None
 
 @public
 @checkpointed
-async def delete_child(ref: Ref, child_id: Any, *, timeout: float | None = None) -> None:
+async def delete_child(ref: Ref, child_id: object, *, timeout: float | None = None) -> None:
     """Forget a child of a `Supervisor` that is down.
 
     Args:
@@ -213,7 +213,7 @@ async def which_children(ref: Ref, *, timeout: float | None = None) -> list[Chil
 
 @public
 @checkpointed
-async def which_child(ref: Ref, child: Any, *, timeout: float | None = None) -> ChildInfo:
+async def which_child(ref: Ref, child: object, *, timeout: float | None = None) -> ChildInfo:
     """Return for one child of a supervisor what `which_children` returns for all.
 
     Args:
@@ -251,7 +251,7 @@ async def count_children(ref: Ref, *, timeout: float | None = None) -> Counts:
 
 @public
 @checkpointed
-async def get_childspec(ref: Ref, child_id: Any, *, timeout: float | None = None) -> ChildSpec:
+async def get_childspec(ref: Ref, child_id: object, *, timeout: float | None = None) -> ChildSpec:
     """Return the specification of a child, with every default filled in.
 
     Args:

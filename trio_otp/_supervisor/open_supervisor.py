@@ -118,7 +118,7 @@ async def open_supervisor(
     max_seconds: float = 5,
     auto_shutdown: AutoShutdown = "never",
     backoff: Backoff | None = None,
-    name: Any = None,
+    name: object = None,
 ) -> AsyncGenerator[OpenSupervisor]:
     """Run a supervisor while the block runs.
 

@@ -48,7 +48,7 @@ else:
 AWAIT_TIMEOUT = 5.0  # seconds
 
 
-def expect_task(task: Any) -> None:
+def expect_task(task: object) -> None:
     """Refuse, in the caller, what is not a task.
 
     Args:

@@ -104,7 +104,7 @@ class Plan:
 class Item:
     """One element of a stream: its input, its process, and what came of it."""
 
-    def __init__(self, stream: TaskStream[Any], value: Any) -> None:
+    def __init__(self, stream: TaskStream[Any], value: object) -> None:
         self.stream = stream
         self.value = value
         self.owner: Pid | None = stream.owner
@@ -125,7 +125,7 @@ class Item:
         if self.stream.plan.timeout is not None:
             self._fifo = process.runtime.timers.limit(self, self.stream.plan.timeout)
 
-    def _reply(self, value: Any) -> None:
+    def _reply(self, value: object) -> None:
         self.reply = Ok(value)
 
     def expire(self) -> None:

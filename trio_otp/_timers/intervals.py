@@ -38,7 +38,7 @@ SHORTEST: Final = 0.001  # seconds, as in OTP
 
 @public
 @enable_ki_protection
-def send_interval(ref: Ref, message: Any, period: float) -> Timer:
+def send_interval(ref: Ref, message: object, period: float) -> Timer:
     """Send a plain message again and again, for the first time after one period.
 
     It goes to the process that is behind the reference now, and ends with that.

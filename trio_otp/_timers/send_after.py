@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @public
 @enable_ki_protection
-def send_after(ref: Ref, message: Any, delay: float, *, absolute: bool = False) -> Timer:
+def send_after(ref: Ref, message: object, delay: float, *, absolute: bool = False) -> Timer:
     """Send a plain message after some time.
 
     It outlives its setter. A message to a pid is cancelled when that process dies; a name is
