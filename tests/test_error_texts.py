@@ -228,7 +228,7 @@ async def test_a_key_of_a_registry_brings_the_nearest_to_mind() -> None:
     ]
     hints = {
         registry.via("loby"): "'lobby'",
-        registry.via(("flor", "attic")): "('floor', 'attic')",
+        registry.via(("flooor", "attic")): "('floor', 'attic')",
         registry.via(("seat", 8)): None,
         mistaken.via("lobby"): "'rooms'",
         ("via", otp.PartitionSupervisor, ("rom", 1)): "'rooms'",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROGRAM = SUPPORT / "signalled.py"
 NO_MORE: Mapping[str, str] = {}
-LIMIT = 20  # seconds for a program, most of which a busy machine takes to import Trio
+LIMIT = 120  # seconds for a program, most of which a busy machine takes to import Trio
 
 
 class Running:
