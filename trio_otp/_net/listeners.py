@@ -94,7 +94,8 @@ class Listeners:
 
 def _call_of(function: Open) -> str:
     """Show how the function is called."""
-    args, kwargs = (function.args, function.keywords) if isinstance(function, partial) else ((), {})
+    made: Any = function
+    args, kwargs = (made.args, made.keywords) if isinstance(made, partial) else ((), {})
     return f"{label_of(function)}({shown_arguments(innermost(function), args, kwargs)})"
 
 
