@@ -120,7 +120,7 @@ def _directory(setting: str | Path) -> Path | None:
 
 
 def port_of(endpoint: otp.Ref = ENDPOINT) -> int:
-    """Tell the port that the service listens on.
+    """Return the port that the service listens on.
 
     Raises:
         NoProcess: it is not running.

@@ -45,7 +45,7 @@ class ClientMemory:
             self._evict(max(self._waits, key=lambda each: each.size))
 
     def remove(self, wait: ClientWait) -> None:
-        """Count it no more."""
+        """Stop counting it."""
         if wait in self._waits:
             self._waits.discard(wait)
             self.used -= wait.size

@@ -79,7 +79,7 @@ STRANGER: Final = Limits(bulk=16 * 1024, args=10, line=16 * 1024, fault="unauthe
 
 
 class _Quit(Exception):
-    """The client wants no more."""
+    """The client has asked to quit."""
 
 
 class Connection:
@@ -151,7 +151,7 @@ class Connection:
     # -- the socket --------------------------------------------------------------------------
 
     async def _receive(self) -> bytes | bytearray:
-        """Wait for the client; give nothing if either side is to end."""
+        """Wait for the client; return nothing if either side is to end."""
         self._wait.begin(self._parser.held, self._deadline())
         data: bytes | bytearray = b""
         with otp.move_on_when_draining():
@@ -265,7 +265,7 @@ class Connection:
     # -- who it is ---------------------------------------------------------------------------
 
     def _log_in(self, auth: Auth) -> bytes | None:
-        """Check a password; give an error reply if it is wrong."""
+        """Check a password; return an error reply if it is wrong."""
         refusal = self._endpoint.refusal(auth)
         if refusal is not None:
             return error(refusal)

@@ -1,4 +1,4 @@
-"""What all connections share: settings, counters, bounds; and how they begin.
+"""What all connections share: settings, counters, limits; and how they begin.
 
 `Endpoint.handle` is the handler of an `otp.ConnectionSupervisor`, which gives each connection a
 process of its own, counts them, and lets them end in order; what happens on one is in
@@ -36,11 +36,12 @@ _log = logging.getLogger("examples.cache_service")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What connections go by.
+    """The settings of connections.
 
     Args:
         keyspaces: how many there are.
-        max_clients: how many connections are served at a time; more are told so and closed.
+        max_clients: how many connections are served at a time; more get an error
+            and are closed.
         drain_timeout: seconds that clients have to get the replies to what they have sent, when the
             service ends.
         requirepass: the password that clients have to give; empty: none.
@@ -103,7 +104,7 @@ class Endpoint:
         await Connection(self, stream, self.counters.connections).serve()
 
     async def refuse(self, stream: trio.SocketStream) -> None:
-        """Tell a client that there are too many."""
+        """Send a client the error that there are too many."""
         await stream.send_all(error("ERR max number of clients reached"))
 
     def refusal(self, auth: Auth) -> str | None:
@@ -139,7 +140,7 @@ class Endpoint:
 
 
 def _keep_alive(stream: trio.SocketStream) -> None:
-    """Let the kernel find out that a client has gone without a word, as Redis does."""
+    """Turn on TCP keepalive, as Redis does, to detect clients that vanished."""
     stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_KEEPALIVE, 1)
     if hasattr(trio.socket, "TCP_KEEPIDLE"):  # not on every system
         stream.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPIDLE, KEEP_ALIVE)

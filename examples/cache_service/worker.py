@@ -267,7 +267,7 @@ class CacheWorker(otp.GenServer, restart="transient"):
 
 
 async def _carry(worker: otp.Pid[CacheWorker], operations: Sequence[Operation]) -> None:
-    """Bring a parcel to the Repo, and tell the worker what came of it."""
+    """Take a parcel to the Repo, and send the worker the outcome."""
     try:
         await Repo.commit(Repo, operations)
     except StoreRefused as exc:

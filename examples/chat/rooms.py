@@ -1,4 +1,4 @@
-"""A room is a server. It knows its members by pid, and ends when nobody has come for long."""
+"""A room is a server. It knows its members by pid, and ends when it has been empty for long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REMEMBERED = 20  # lines that who comes in is shown
 
 @dataclass(frozen=True)
 class Line:
-    """What is said in a room, as each member gets it."""
+    """A line that was said in a room, as each member gets it."""
 
     room: str
     who: str
@@ -21,7 +21,7 @@ class Line:
 
 
 class Room(otp.GenServer, restart="temporary"):
-    """One room. It is found by `ROOMS.via(name)`, and started by the first who comes in."""
+    """One room. It is found by `ROOMS.via(name)`, and started by the first member."""
 
     def __init__(self, name: str, idle_after: float) -> None:
         self.name = name
@@ -33,12 +33,12 @@ class Room(otp.GenServer, restart="temporary"):
         return self.wait()
 
     def wait(self) -> otp.NoReply:
-        """Wait for the next message, not for ever if the room is empty."""
+        """Wait for the next message, with a timeout if the room is empty."""
         return otp.NoReply(timeout=None if self.members else self.idle_after)
 
     @otp.on_call
     def join(self, member: otp.Pid, who: str) -> list[Line]:
-        """Let a member in; the lines of before are the answer."""
+        """Add a member; return the earlier lines."""
         before = list(self.lines)
         otp.monitor(member)  # however it ends, it is gone
         self.members[member] = who
@@ -62,7 +62,7 @@ class Room(otp.GenServer, restart="temporary"):
 
     @otp.on_info(otp.Timeout)
     def idle(self, _: otp.Timeout) -> otp.Stop:
-        """End: nobody is here, and nobody has come for long."""
+        """End: the room has been empty for long."""
         return otp.Stop(otp.NORMAL)
 
     def tell(self, who: str, text: str) -> None:
@@ -76,7 +76,7 @@ class Room(otp.GenServer, restart="temporary"):
 
 
 async def enter(name: str, who: str, idle_after: float) -> tuple[otp.Pid[Room], list[Line]]:
-    """Let the calling process come into a room, which is started if there is none."""
+    """Make the calling process a member of a room, which is started if it does not exist."""
     room = otp.child(Room, name, idle_after).having(name=ROOMS.via(name))
     while True:
         pid = await otp.ensure_child("room supervisor", room)

@@ -1,7 +1,7 @@
 """A session: what the process of one connection does.
 
 Its own task writes what the room sends to its mailbox; a helper reads what the browser sends. When
-one of them ends, so does the other, and the room hears of it by its monitor.
+one of them ends, so does the other, and the room is notified by its monitor.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0
 
 
 async def refuse(stream: trio.abc.Stream) -> None:
-    """Answer one connection too many."""
+    """Answer a connection over the limit."""
     await stream.send_all(FULL)
 
 
 async def serve(settings: Mapping[str, Any], stream: trio.abc.Stream) -> None:
-    """Be the handler of a connection to `ws://host/ROOM?who=NAME`."""
+    """Handle a connection to `ws://host/ROOM?who=NAME`."""
     async with trio.open_nursery() as nursery:
         websocket: WebSocketConnection | None = None
         with suppress(ConnectionClosed):
@@ -44,7 +44,7 @@ async def serve(settings: Mapping[str, Any], stream: trio.abc.Stream) -> None:
 
 
 async def say_goodbye(websocket: WebSocketConnection) -> None:
-    """Close the session when the service is to end; browsers come back to the next one."""
+    """Close the session when the service stops; browsers reconnect to the next one."""
     await otp.wait_draining()
     await websocket.aclose(1001, "going away")
 
@@ -70,7 +70,7 @@ async def converse(
 
 
 async def send(websocket: WebSocketConnection, line: Line, timeout: float) -> None:
-    """Write a line; who does not read it in time has to go, or lines pile up in the mailbox."""
+    """Write a line; disconnect a slow reader, or lines would pile up in the mailbox."""
     with trio.move_on_after(timeout) as limit:
         await websocket.send_message(json.dumps({"who": line.who, "text": line.text}))
     if limit.cancelled_caught:
@@ -80,7 +80,7 @@ async def send(websocket: WebSocketConnection, line: Line, timeout: float) -> No
 async def read(
     websocket: WebSocketConnection, room: otp.Pid[Room], session: otp.Pid, nursery: trio.Nursery
 ) -> None:
-    """Hand on what the browser says; its end is the end of the session."""
+    """Pass on what the browser says; end the session when the browser does."""
     try:
         while True:
             await Room.say(room, session, str(await websocket.get_message()))

@@ -1,1 +1,1 @@
-"""Recipes: what programs need again and again, each in one short file."""
+"""Recipes: solutions that many programs need, each in one short file."""

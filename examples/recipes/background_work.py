@@ -1,9 +1,9 @@
-"""Background work of a server: it answers meanwhile, hears of errors, and leaves nothing behind.
+"""Background work of a server, which goes on answering, learns of errors and leaves no task.
 
-A loop that the server cannot do without is linked to it: a crash of one ends both, and both start
-anew. Work that may fail alone is a task of a `TaskSupervisor`, whose result or end is a message;
-`one_for_all` ends it with the server. When not: what one caller waits for is quicker written with
-`otp.reply_from_task`. And never a nursery that `init` enters by hand: nobody leaves it in order.
+A loop that the server cannot do without is linked to it: a crash of one ends both, and both are
+restarted. Work that may fail alone is a task of a `TaskSupervisor`: its result or end is a message;
+`one_for_all` ends it with the server. When not: work that one caller waits for is simpler with
+`otp.reply_from_task`. And never enter a nursery by hand in `init`: nothing would exit it in order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Circuit breaker: stop asking a service that is down, and try again after a while.
 
-A service that is down costs each caller a time-out, and the calls keep it down. So callers ask a
-breaker first. After failures in a row it refuses at once; later it lets one of them try again.
+A service that is down costs each caller a timeout, and the calls keep it down. So callers ask a
+breaker first. After several failures in a row it refuses at once; later it allows one new attempt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A cache with expiry: each value is loaded once, however many want it, and kept for a while.
+"""A cache with expiry: each value is loaded once for all its callers, and kept for a while.
 
-While a value is being loaded all that ask for it wait for that one load, so a popular value that
-has expired does not send everybody to the database at once. The load runs in a helper, and the
-cache answers all others meanwhile. One that fails is told to those who wait and is not kept.
+While a value is being loaded, all callers that want it wait for that one load, so a popular value
+that expires does not cause a rush on the database. The load runs in a helper, so the cache answers
+other callers in the meantime. If it fails, the waiting callers get the error, which is not kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A durable job queue on SQLite: a job that `put` has returned for gets done, whatever is killed.
+"""A durable job queue on SQLite: once `put` has returned, the job gets done, whatever is killed.
 
 For work that must not be lost, on one machine, without a broker. A job that fails or hangs is tried
-again, later each time, at last kept with its error. One that was cut off runs again, never twice at
-once, so it has to bear that. When not: machines share the work, or a `TaskSupervisor` is enough.
+again, later each time, and finally kept with its error. One that was cut off runs again, never
+twice at once, so it must be repeatable. When not: machines share work, or TaskSupervisor will do.
 """
 
 import sqlite3

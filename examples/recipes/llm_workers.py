@@ -1,7 +1,7 @@
-"""Workers that ask a language model: tools, time-outs, a budget, and none works for who is gone.
+"""Workers that ask a language model: tools, timeouts, a budget, and no work for absent callers.
 
-A tool that hangs or crashes is told to the model; a budget of steps, tokens and seconds ends the
-rest. Who gives up or dies stops its worker, so nothing more is spent. When not: one question at a
+The model is told if a tool hangs or crashes; a budget of steps, tokens and seconds limits the rest.
+If a caller gives up or dies its worker stops, so nothing more is spent. When not: one question at a
 time needs no pool, and a tool that blocks its thread needs an `otp.Port`, which can be killed.
 """
 

@@ -1,8 +1,8 @@
-"""Presence: who is in which room, whatever number of devices each of them has.
+"""Presence: which users are in which room, however many devices each of them has.
 
 Each connection is a process, and joins a group of `otp.pg` for its room and user. It has left that
-group before anybody hears of its end, also when it is killed, so nobody is a ghost. A user is in a
-room while that group is not empty; who follows the whole scope hears who comes and goes.
+group before its end is reported, even when it is killed, so there are no ghosts. A user is in a
+room while that group is not empty; a follower of the scope learns who comes and goes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def users_in(room: str) -> list[str]:
 
 
 class Watcher(otp.GenServer):
-    """Tells when the first device of a user has come to a room, and when the last has left."""
+    """Reports when the first device of a user has joined a room, and when the last has left."""
 
     def __init__(self, tell: Callable[[str], Any]) -> None:
         self.tell = tell

@@ -1,8 +1,8 @@
 """Rate limiter: at most so many of something in a time, first come first served.
 
-A server holds the right to begin. It gives one at a time, `rate` per second, and at most `burst` at
-once after a pause. Who must wait is answered when its turn comes; one that has given up by then
-costs the others nothing. To limit each user alone, start one limiter per user by `ensure_child`.
+A server grants permission to begin, `rate` times per second, at most `burst` times at once after
+a pause. A caller that has to wait is answered when its turn comes; one that has given up by then
+delays no other. To limit each user separately, start a limiter per user with `ensure_child`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trio_otp.testing import virtual_clock
 
 
 class Next:
-    """A reminder of the limiter to itself: somebody's turn has come."""
+    """A message that the limiter sends itself: it is the next caller's turn."""
 
 
 class Limiter(otp.GenServer):
@@ -28,12 +28,12 @@ class Limiter(otp.GenServer):
 
     @otp.on_call
     def try_take(self) -> bool:
-        """Take a right if there is one now."""
+        """Take a permission if one is available now."""
         return not self.line and self.take_now()
 
     @otp.on_call_deferred(timeout=None)
     def take(self, from_: otp.From[None]) -> None:
-        """Wait for a right; limit the wait by a cancel scope."""
+        """Wait for a permission; limit the wait with a cancel scope."""
         self.line.append(from_)
         if len(self.line) == 1:
             self.serve(Next())

@@ -1,10 +1,10 @@
-"""State that survives its server's crash: a keeper, which does nothing else, is the heir of it.
+"""State that survives its server's crash: a keeper, which does nothing else, inherits it.
 
-For what is costly to make anew: sessions, counts, a warm cache. A server borrows its table in
+For state that is costly to rebuild: sessions, counts, a warm cache. A server borrows its table in
 `init` and changes it in place, each time in one step, since half a change would be inherited too.
 The next server goes on with it, as with the heir of an ETS table: one owner at a time. If the table
-is what kills each server, their supervisor gives up, and the next keeper begins with none. When
-not: what has to survive the program belongs on a disk; what is quick to make is better made anew.
+itself crashes each server, their supervisor gives up, and the next keeper begins with none. When
+not: state that has to survive the program belongs on disk; state that is quick to build is rebuilt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import trio_otp as otp
 
 
 class Owned(Exception):
-    """Another process has this table, and lives."""
+    """Another process that is alive has this table."""
 
 
 class Keeper(otp.GenServer):

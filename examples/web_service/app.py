@@ -2,9 +2,9 @@
 
     trio-otp run examples.web_service.app:Site --set port=8000
 
-Hypercorn takes care of its own connections, so it needs no `otp.ConnectionSupervisor`. What is
-needed is that a stop is a request, not a cancellation: the process traps exits, and hands the
-message on to Hypercorn, which then accepts no more and lets requests end that it has begun.
+Hypercorn manages its own connections, so it needs no `otp.ConnectionSupervisor`. But it has to be
+asked to stop, not cancelled: the process traps exits and passes the request on to Hypercorn, which
+then stops accepting and finishes the requests that it has begun.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Visits(otp.GenServer):
-    """What the requests share: a server of the tree."""
+    """The state that requests share: a server of the tree."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -46,7 +46,7 @@ async def answer(send: Any, text: str) -> None:
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Be an ASGI application. One of Quart, Starlette or FastAPI stands here as well."""
+    """An ASGI application. It could also be one of Quart, Starlette or FastAPI."""
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])  # Hypercorn goes on without
     visits = Visits.at("visits")
@@ -64,7 +64,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 async def serve(
     settings: Mapping[str, Any], *, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Run Hypercorn until the supervisor asks for the end."""
+    """Run Hypercorn until the supervisor asks it to stop."""
     otp.trap_exit()
     config = Config()
     config.bind = [f"{settings['host']}:{settings['port']}"]
