@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.lowlevel
-from net_kit import LIMIT, Boom, ask, connect, opens, reset, service, shout, until
+from net_kit import LIMIT, Boom, Memory, ask, connect, opens, reset, service, shout, until
 
 import trio_otp as otp
 
@@ -428,6 +428,26 @@ async def test_the_mailboxes_of_connections_can_have_a_bound() -> None:
 
 def plain(stream: object) -> None:
     """Be no async function."""
+
+
+async def test_an_exit_of_the_program_is_none_of_the_connection() -> None:
+    """Also if it was called for because the other side had gone."""
+    memory = Memory()
+
+    async def handler(stream: Any) -> None:
+        try:
+            await stream.send_all(b"x")
+        except trio.BrokenResourceError as exc:
+            raise SystemExit(3) from exc
+
+    async def serve() -> None:
+        async with otp.open_supervisor([service(handler, opens=memory.open)]) as sup:
+            await memory.connect().aclose()
+            with trio.fail_after(LIMIT):
+                await sup.wait()
+
+    with pytest.raises(SystemExit):
+        await serve()
 
 
 async def opens_nothing() -> Any:

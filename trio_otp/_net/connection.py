@@ -125,7 +125,7 @@ async def _run(connection: Connection, process: Process) -> None:
                 await _serve(connection, process)
         else:
             await _serve(connection, process)
-    except BaseException as exc:
+    except Exception as exc:
         if not is_disconnection(exc, connection.stream):
             raise
         connection.service.disconnected += 1
