@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
-from trio import socket as tsocket
 
 from .._exits.bare import as_group
 from .._util.bounded import shown_text
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 # What a stream raises when the other side is gone.
 _BROKEN: Final = (trio.BrokenResourceError, ConnectionError, TimeoutError)
-_WITH_ADDRESSES: Final = (tsocket.AF_INET, tsocket.AF_INET6)
+_WITH_ADDRESSES: Final = (trio.socket.AF_INET, trio.socket.AF_INET6)
 _INSIDE: Final = ("transport_stream", "transport_listener")  # as Trio's TLS calls what it wraps
 
 
@@ -32,10 +31,10 @@ def innermost(thing: object) -> Any:
     return last
 
 
-def socket_of(thing: object) -> tsocket.SocketType | None:
+def socket_of(thing: object) -> trio.socket.SocketType | None:
     """Return the socket of a stream or listener; None if it has none."""
     found = getattr(innermost(thing), "socket", None)
-    return found if isinstance(found, tsocket.SocketType) else None
+    return found if isinstance(found, trio.socket.SocketType) else None
 
 
 def peer_of(stream: object) -> tuple[str, str | None]:
@@ -112,7 +111,7 @@ def is_listening(listener: object) -> bool:
     if sock is None:
         return False
     try:
-        return bool(sock.getsockopt(tsocket.SOL_SOCKET, tsocket.SO_ACCEPTCONN))
+        return bool(sock.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_ACCEPTCONN))
     except OSError:
         return sock.fileno() != -1  # macOS does not say
 
@@ -120,13 +119,13 @@ def is_listening(listener: object) -> bool:
 async def bind_again(listener: object, address: object) -> None:
     """Bind a listener to the address of the one that it replaces, in place of its own."""
     inner = innermost(listener)
-    old: tsocket.SocketType = inner.socket
-    sock = tsocket.socket(old.family, old.type, old.proto)
+    old: trio.socket.SocketType = inner.socket
+    sock = trio.socket.socket(old.family, old.type, old.proto)
     try:
         old.close()
-        sock.setsockopt(tsocket.SOL_SOCKET, tsocket.SO_REUSEADDR, 1)
-        if sock.family == tsocket.AF_INET6:
-            sock.setsockopt(tsocket.IPPROTO_IPV6, tsocket.IPV6_V6ONLY, 1)
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
+        if sock.family == trio.socket.AF_INET6:
+            sock.setsockopt(trio.socket.IPPROTO_IPV6, trio.socket.IPV6_V6ONLY, 1)
         await sock.bind(address)
         sock.listen(0xFFFF)  # as Trio does; the system takes what it can
     except BaseException:
