@@ -48,7 +48,7 @@ class PoolLoop(DynamicLoop):
         process = self.process
         assert process.children is not None
         self.spec = self._pool = spec
-        self._ending: set[Pid] = set()  # workers that a helper ends
+        self._ending: set[Pid] = set()  # workers that a helper ends, and reports
         self._helpers = Helpers(process.children.trio_nursery)
         self.lending = Lending(process, spec)
         process.add_watcher(self._close)
@@ -69,6 +69,7 @@ class PoolLoop(DynamicLoop):
                 reason = SHUTDOWN if process.stop_message is None else process.stop_message.reason
             self.lending.close(reason)
             self._helpers.cancel()
+            self._ending.clear()  # this process ends them now, and reports it
 
     async def stop_children(self, *, interrupt: bool) -> None:
         """Fail the waiting clients, then stop all workers at the same time."""
@@ -154,10 +155,14 @@ class PoolLoop(DynamicLoop):
             await kill(worker)
         else:
             await stop(worker, SHUTDOWN, limit, interrupt=True)
-        self._ending.discard(worker.pid)
-        slot = self.slots.pop(worker.pid, None)
-        if slot is not None:
-            self.reports.emit_stop(slot, worker)
+        if worker.pid in self._ending:  # else the process of the pool sees to its end
+            self._ending.remove(worker.pid)
+            self.reports.emit_stop(self.slots.pop(worker.pid), worker)
+
+    async def terminate_child(self, child: Any) -> None:
+        """Stop a worker and forget it, also one that a helper has begun to end."""
+        self._ending.discard(child)
+        await super().terminate_child(child)
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -177,6 +182,6 @@ class PoolLoop(DynamicLoop):
 
     commands: ClassVar = {
         **SupervisorLoop.commands,
-        "terminate_child": DynamicLoop.terminate_child,
+        "terminate_child": terminate_child,
         "which_child": DynamicLoop.which_child,
     }
