@@ -274,6 +274,21 @@ async def test_a_connection_that_is_killed_before_it_begins_is_closed() -> None:
             assert b"A" == await ask(client, b"a")
 
 
+async def test_a_connection_whose_acceptor_dies_before_it_begins_is_closed() -> None:
+    """The request to start it may still be on its way; nobody serves it then."""
+    async with otp.open_supervisor([service(shout, max_connections=1)]):
+        await otp.sys.suspend(parts := await part("connections"))
+        async with await connect() as client:
+            await until(lambda: counts("web").accepted)
+            otp.exit(await part("acceptor"), otp.KILL)
+            with trio.fail_after(LIMIT):
+                assert b"" == await client.receive_some()
+        await otp.sys.resume(parts)
+        async with await connect() as client:
+            assert b"A" == await ask(client, b"a")
+            assert otp.ConnectionCounts(active=1, accepted=2) == counts("web")
+
+
 async def test_changing_the_code_opens_no_second_listener() -> None:
     """Connections and listeners stay as they are."""
     supervisor = otp.open_supervisor([service(shout, drain_timeout=0)])

@@ -246,7 +246,7 @@ async def test_a_client_serves_no_longer_than_its_block() -> None:
     """What it would send might be for somebody else's worker."""
     async with pool(size=1):
         async with DB.checkout() as worker:
-            await worker.who()
+            assert await worker.who() == await pickle.loads(pickle.dumps(worker)).who()
         for use in (lambda: worker.who, lambda: worker.crash):
             with pytest.raises(otp.NoProcess, match="was given back: the block of the checkout"):
                 use()

@@ -109,6 +109,14 @@ async def test_fault_06_a_timeout_of_zero_sends_and_does_not_wait(autojump_clock
         assert 0 == waits_for(desk)
 
 
+async def test_fault_06_a_timeout_of_zero_refuses_what_can_never_be() -> None:
+    """A process that calls itself is told so, and sends nothing."""
+    async with otp.open_process():
+        with trio.testing.assert_checkpoints(), pytest.raises(otp.CallingSelf):
+            await otp.call(otp.self(), "me", timeout=0)
+        assert 0 == otp.process_info(otp.self()).message_queue_len
+
+
 @pytest.mark.parametrize("timeout", [math.inf, None])
 async def test_fault_06_a_timeout_of_infinity_waits(autojump_clock: Any, timeout: Any) -> None:
     """timeout=inf and None leave the limit to the cancel scope."""

@@ -34,6 +34,21 @@ async def infos() -> list[tuple[str, float | None]]:
     return [(info.status, info.restart_in) for info in await otp.which_children("pool")]
 
 
+async def test_a_child_that_is_terminated_as_its_wait_ends_stays_away(
+    virtual_time: VirtualTime,
+) -> None:
+    """The news that its time has come finds nobody waiting."""
+    async with otp.open_supervisor([pool(max_restarts=None)]), trio.open_nursery() as nursery:
+        await otp.start_child("pool", worker("a", Journal()))
+        await crash("a")
+        await otp.sys.suspend("pool")
+        nursery.start_soon(otp.terminate_child, "pool", "a")
+        await virtual_time.advance(3)
+        await otp.sys.resume("pool")
+        await settle()
+        assert [] == await infos()
+
+
 async def test_a_dynamic_child_waits_longer_each_time(virtual_time: VirtualTime) -> None:
     """Whether it crashes or does not start; one that was well begins anew."""
     journal = Journal()

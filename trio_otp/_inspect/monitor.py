@@ -89,7 +89,7 @@ class Monitor:
         self._stopped = True
         self._scope.cancel(reason="the system monitor is stopped")
         self._end.release()
-        if self._thread.is_alive():  # after a fork it is not
+        if self._thread.is_alive():  # pragma: no branch - after a fork, which leaves no data, not
             self._thread.join(JOIN)
 
     async def _end_with_run(self) -> None:

@@ -18,15 +18,12 @@ class Helpers:
         self._nursery = nursery
         self._scopes: dict[trio.CancelScope, None] = {}
         self._none_left = trio.Event()
-        self._cancelled = False
 
     @enable_ki_protection
     def start(self, function: Callable[[int], Awaitable[None]], number: int) -> None:
-        """Call an async function in a task of its own; cancelled at once after `cancel`."""
+        """Call an async function in a task of its own."""
         scope = trio.CancelScope()
         self._scopes[scope] = None
-        if self._cancelled:
-            scope.cancel()
         self._nursery.start_soon(self._run, scope, function, number)
 
     @enable_ki_protection
@@ -42,8 +39,7 @@ class Helpers:
 
     @enable_ki_protection
     def cancel(self) -> None:
-        """Cancel all of them, and those that are started later."""
-        self._cancelled = True
+        """Cancel all of them; the process that ends starts no more."""
         for scope in self._scopes:
             scope.cancel(reason="the process that it helps has ended")
 
