@@ -81,7 +81,7 @@ def test_a_pool_loses_no_worker(seed: int) -> None:
 
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(n, marks=pytest.mark.slow if n < 4 else pytest.mark.soak) for n in range(50)],
+    [pytest.param(n, marks=pytest.mark.slow if n < 2 else pytest.mark.soak) for n in range(50)],
 )
 def test_a_pool_loses_no_worker_in_a_million_faults(seed: int) -> None:
     """The same with many more, in pools of many shapes."""
