@@ -242,7 +242,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import send_interval as send_interval
     from ._util.version import __version__ as __version__
 else:
-    from ._util.copies import Mark as _Mark  # noqa: F401 - pickles name it so
+    from ._util.copies import Mark as _Mark  # noqa: F401 - pickles refer to it as trio_otp._Mark
     from ._util.lazy import LATE_NAMES as _LATE_NAMES
     from ._util.lazy import find as _find
 

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, _rest: list[str]) -> int:
-    from ._program.program import run  # noqa: PLC0415  (what is not used is not imported)
+    from ._program.program import run  # noqa: PLC0415 - only `run` needs it
 
     _put_on_path(Path.cwd())
     application = find_application(given.application)
@@ -112,7 +112,7 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
 
 def _seconds(text: str) -> float:
     """Parse the limit of `--long-schedule`."""
-    from ._inspect.system_monitor import check_schedule  # noqa: PLC0415  (as above)
+    from ._inspect.system_monitor import check_schedule  # noqa: PLC0415 - as above
 
     try:
         seconds = float(text)

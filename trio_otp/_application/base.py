@@ -95,6 +95,7 @@ class Application:
 
         Follows: `c:Application.start_phase/3`.
         """
+        # Only a class with `start_phases` is asked, and that has to override it.
         raise NotImplementedError(
             f"{type(self).__name__}.start_phases has {phase!r}, and the class has no start_phase"
         )

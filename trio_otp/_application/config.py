@@ -73,7 +73,7 @@ def check_config(
     """
     if isinstance(config, Mapping):
         return _checked("config", config, known)
-    if not isinstance(config, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(config, str | os.PathLike):
         accepted = "the path of a TOML file, or a dict of dicts"
         raise TypeError(f"config={bounded(config)}: expected {accepted}")
     path = Path(config)
@@ -84,7 +84,7 @@ def check_config(
 
 
 def _parse_file(path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415  (few programs need it)
+    import tomllib  # noqa: PLC0415 - few programs need it
 
     try:
         return tomllib.loads(_read(path))

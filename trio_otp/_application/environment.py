@@ -105,7 +105,7 @@ def check_arguments(
     """
     if given is None:
         return {}
-    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(given, Mapping):
         raise TypeError(f"environment={bounded(given)}: expected a dict of settings")
     for key in given:
         if key not in accepted:

@@ -136,7 +136,7 @@ def _listed(
 ) -> Iterable[AnyApplication]:
     if isinstance(applications, str | type):
         return [applications]
-    if not isinstance(applications, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(applications, Iterable):
         expected = "an application or a list of applications"
         raise TypeError(f"applications={bounded(applications)}: expected {expected}")
     return applications

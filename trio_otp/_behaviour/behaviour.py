@@ -67,7 +67,7 @@ class Behaviour(ShowsStatus):
 
         What it returns is awaited with Ctrl-C held off: a `disable_ki_protection` lets it in.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each behaviour has its own
 
     @classmethod
     def _wake_process(cls, process: Process) -> Coroutine[Any, Any, Any]:

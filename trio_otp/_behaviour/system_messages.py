@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
 
 
-class SystemCall(From[Any], SystemMessage):  # type: ignore[misc]  # final for users
+class SystemCall(From[Any], SystemMessage):  # type: ignore[misc]  # `From` is final for users alone
     """A request of `otp.sys` on its way; its `message` is one of `system_requests`."""
 
     __slots__ = ()
@@ -42,11 +42,11 @@ class Host(Protocol):
 
     def is_stop_message(self, message: Exit) -> bool:
         """Check whether an exit message is the parent's, or a supervisor's order to end."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
     def end(self, reason: object) -> NoReturn:
         """Leave the loop, as on an order to end."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
 
 class Request(Named):
@@ -56,7 +56,7 @@ class Request(Named):
     # Whether it is carried out although its caller has given up before the process took it up.
     outlives_caller: ClassVar[bool] = False
 
-    async def carry_out(self, host: Host) -> Any:  # noqa: ASYNC124 - some wait
+    async def carry_out(self, host: Host) -> Any:  # noqa: ASYNC124 - that of some requests awaits
         """Do it in the process, and return the answer."""
         raise NotImplementedError  # each request has its own
 

@@ -34,14 +34,14 @@ class Manager(Protocol):
 
     def need(self, key: HandlerKey) -> HandlerEntry:
         """Find a handler."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
     async def add(self, entry: HandlerEntry) -> None:
         """Start a handler and put it into the table."""
 
     async def take_out(self, entry: HandlerEntry, reason: object) -> Ran:
         """Take a handler out, and run its `terminate`."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
     async def swap(self, old: HandlerKey, reason: object, new: HandlerEntry, *, sup: bool) -> None:
         """Put a handler in place of another."""

@@ -69,7 +69,7 @@ def notify(ref: Ref, event: object) -> None:
         raise no_process(ref, event)
     else:
         runtime().drop(ref, event, "notify to a dead event manager")
-    return SENT  # type: ignore[no-any-return]  # it stands for None
+    return SENT
 
 
 @public_in("gen_event")
@@ -294,7 +294,7 @@ def send_request(
     Follows: `gen_event:send_request/3`, `send_request/5`.
     """
     split_key(handler)
-    if ids is not None and not isinstance(ids, RequestIds):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if ids is not None and not isinstance(ids, RequestIds):
         raise TypeError(f"ids={bounded(ids)}: expected an otp.RequestIds()")
     refuse_method(request, ref)
     process = find_living(ref)

@@ -7,7 +7,7 @@ Follows: Erlang's `gen_event`, section "Callback Functions".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard, cast
 
 from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._behaviour.info_methods import enter_info_methods
@@ -71,8 +71,7 @@ class GenEvent(ShowsStatus):
             TypeError: `ref` is not a reference.
             ValueError: `timeout` is not a number of seconds >= 0.
         """
-        client: Any = HandlerClient(cls, ref, id, timeout)
-        return client  # type: ignore[no-any-return]  # it stands for an instance
+        return cast("Self", HandlerClient(cls, ref, id, timeout))
 
     def init(self) -> Any:
         """Prepare, in the manager, which does nothing else until it is over.

@@ -87,7 +87,7 @@ class EventManager(GenServer):
     takes_marks: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, handlers: Iterable[Callable[[], GenEvent]] = ()) -> None:
-        if not isinstance(handlers, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(handlers, Iterable):
             raise TypeError(
                 f"handlers={bounded(handlers)}: expected a list; write [{bounded(handlers)}]"
             )

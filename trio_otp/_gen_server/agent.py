@@ -267,10 +267,10 @@ class Agent(GenServer, Generic[T]):
         process = find_living(ref)
         if process is None:
             runtime().drop(ref, message, "cast to a dead agent")
-            return SENT  # type: ignore[no-any-return]  # it stands for None
+            return SENT
         check_class(ref, process, Agent, "a function of Agent")
         process.mailbox.offer(Cast(message))
-        return SENT  # type: ignore[no-any-return]  # see above
+        return SENT
 
 
 class _Apply(Handled):

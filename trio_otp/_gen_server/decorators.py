@@ -20,7 +20,7 @@ Follows: the "client API" functions of an Elixir GenServer module.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from .._behaviour.info_methods import InfoMethod
 from .._process.request import DEFAULT_TIMEOUT, From
@@ -224,7 +224,6 @@ def on_info(*types: type[Any]) -> Callable[[F], F]:
         )
 
     def decorate(fn: F) -> F:
-        marked: Any = InfoMethod(fn, types)
-        return marked  # type: ignore[no-any-return]  # for checkers it is the method still
+        return cast("F", InfoMethod(fn, types))  # for checkers it is the method still
 
     return decorate

@@ -78,7 +78,7 @@ class MessageLoop(Life):
     # -- the way of a message ----------------------------------------------------------------
 
     @disable_ki_protection
-    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - see below
+    async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - one frame, see below
         # Waiting for a message and taking one that is there happen in this one frame, because each
         # further coroutine would cost some percent of a call. Ctrl-C may be raised at any line, and
         # ends the server as a crash does; what others can see is changed by protected functions.

@@ -223,7 +223,7 @@ class SpecialProcess(Handle):
         shown = self.state if self._format_status is None else self._format_status(self.state)
         return shown, {}, log
 
-    async def _sys_code_change(self, behaviour: object, old_version: object, extra: object) -> None:  # noqa: ASYNC124
+    async def _sys_code_change(self, behaviour: object, old_version: object, extra: object) -> None:  # noqa: ASYNC124 - `Host` awaits it
         if behaviour is not None:
             raise TypeError(
                 f"behaviour={bounded(behaviour)}: a special process has no behaviour; write None"

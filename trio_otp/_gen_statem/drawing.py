@@ -50,6 +50,7 @@ def edges_of(targets: Targets) -> Edges:
 
 
 def _several(given: object) -> list[Any]:
+    # To pyright the elements of what `isinstance` says is a list are unknown; they may be anything.
     several: list[Any] = given if isinstance(given, list) else [given]  # pyright: ignore[reportUnknownVariableType]
     return several
 

@@ -277,9 +277,8 @@ class StatemLoop(MessageLoop):
 
     def _fire(self, ended: TimerEnded, timer: Timer) -> None:
         self.process.remove_timer(timer)
-        if (
-            self._timers.get(ended.which) is timer
-        ):  # pragma: no branch - one that was cancelled is silent
+        armed = self._timers.get(ended.which)
+        if armed is timer:  # pragma: no branch - one that was cancelled never fires
             del self._timers[ended.which]
         if self.process.alive:  # pragma: no branch - its timers end with a process
             self.process.mailbox.put(ended)

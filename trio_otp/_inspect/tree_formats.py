@@ -55,7 +55,7 @@ class TreeNode:
 
 def as_json(nodes: list[TreeNode]) -> str:
     """Return a list of objects, flat, since a chain of links may be deeper than readers can go."""
-    import json  # noqa: PLC0415  (rarely needed)
+    import json  # noqa: PLC0415 - few programs need it
 
     return json.dumps([asdict(node) for node in nodes], indent=1)
 

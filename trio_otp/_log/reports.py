@@ -151,7 +151,7 @@ def log_progress(report: ProgressReport) -> None:
     _log(_progress, logging.DEBUG, lambda: _progress_text(report), report, fields)
 
 
-# `Events.is_heard` asks for it; functions have no such attribute.
+# `Events.is_heard` asks for it; checkers do not know that functions take attributes.
 log_progress.is_deaf = lambda: not _progress.isEnabledFor(logging.DEBUG)  # type: ignore[attr-defined]
 
 

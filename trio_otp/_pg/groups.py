@@ -194,7 +194,7 @@ def demonitor(handle: GroupMonitor) -> bool:
 
     Follows: `pg:demonitor/2`.
     """
-    if not isinstance(handle, GroupMonitor):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(handle, GroupMonitor):
         raise TypeError(
             f"handle={bounded(handle)}: expected the handle that otp.pg.monitor returns first"
         )

@@ -135,7 +135,7 @@ def check_command(
 def _check_env(env: Mapping[str, str] | None) -> None:
     if env is None:
         return
-    mapping = isinstance(env, Mapping)  # pyright: ignore[reportUnnecessaryIsInstance]
+    mapping = isinstance(env, Mapping)
     if not mapping or not all(isinstance(text, str) for item in env.items() for text in item):
         raise TypeError(f"env={bounded(env)}: expected a mapping of str to str, or None")
 

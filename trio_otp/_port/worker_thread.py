@@ -157,7 +157,7 @@ class WorkerThread(Behaviour):
         async with OwnNursery() as nursery:
             with trio.CancelScope(shield=self._abandon) as grace:
                 # It has to be cancelled when the thread not yet is.
-                nursery.start_soon(self._await_stop, process, grace)  # noqa: ASYNC111
+                nursery.start_soon(self._await_stop, process, grace)  # noqa: ASYNC111 - as above
                 crash = await trio.to_thread.run_sync(
                     self._in_thread,
                     process,

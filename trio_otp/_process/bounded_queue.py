@@ -30,7 +30,7 @@ class Waiter(Protocol):
 
     def _enter(self) -> Any:
         """Return the message that enters; wake the task if it waits for nothing more."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
 
 class BoundedQueue:

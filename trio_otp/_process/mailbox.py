@@ -165,7 +165,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
 
     def drop(self, message: object, why: str) -> bool:
         """Drop a message for want of room, which a mailbox with a bound alone does."""
-        raise AssertionError("a mailbox without a bound has room")  # pragma: no cover - as it says
+        raise AssertionError("a mailbox without a bound has room")  # pragma: no cover - never full
 
     def give_up(self, call: object) -> None:
         """Record that the caller of a call has given up; the call is handled in turn."""
@@ -173,9 +173,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     @enable_ki_protection
     def take_back(self, message: object) -> None:
         """Take out the newest message if it is this one."""
-        if (
-            self.queue and self.queue[-1] is message
-        ):  # pragma: no branch - no task has run since it came
+        if self.queue and self.queue[-1] is message:  # pragma: no branch - nothing ran in between
             self.queue.pop()
 
     def open_end(self, end: object) -> None:

@@ -61,7 +61,7 @@ class HasPid(Protocol):
     @property
     def pid(self) -> Pid:
         """The process."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
 
 @public
@@ -76,7 +76,7 @@ class ViaModule(Protocol):
 
     def register_name(self, key: Any, pid: Pid) -> bool:
         """Take the key for a process; False if it is taken."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
     def unregister_name(self, key: Any) -> object:
         """Free the key."""
@@ -401,4 +401,4 @@ def send(ref: Ref, message: Any) -> None:
         runtime().drop(ref, message, "send to a dead process")
     else:
         raise no_process(ref, message)
-    return SENT  # type: ignore[no-any-return]  # it stands for None
+    return SENT

@@ -165,5 +165,5 @@ def is_adopted(process: Process) -> bool:
     return process.body is _no_body
 
 
-async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - bodies are async
-    raise AssertionError("runs in its block")  # pragma: no cover - nobody awaits it
+async def _no_body(_: Process) -> None:  # noqa: ASYNC124 - each body is async
+    raise AssertionError("runs in its block")  # pragma: no cover - the block stands for it

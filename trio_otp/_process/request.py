@@ -185,7 +185,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._leave()
         if self._task is not None:
             self._value = value
-            reschedule(self._task, self)  # type: ignore[arg-type]  # it has the `unwrap` of one
+            reschedule(self._task, self)  # type: ignore[arg-type]  # Trio calls its `unwrap`, no more
         else:
             self._keep(outcome.Value(value))
         return True

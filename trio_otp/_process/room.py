@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 
-class RoomRequest(From[Any]):  # type: ignore[misc]  # final for users
+class RoomRequest(From[Any]):  # type: ignore[misc]  # `From` is final for users alone
     """A request that waits in the line of a mailbox until the message it brings is taken."""
 
     __slots__ = ("brings", "end")

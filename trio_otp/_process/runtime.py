@@ -139,9 +139,7 @@ def calling_process() -> Process | None:
         return None
     try:
         return process if process.task is trio.lowlevel.current_task() else None
-    except (
-        RuntimeError
-    ):  # pragma: no cover - a callback that has the context of a task, and is none
+    except RuntimeError:  # pragma: no cover - a callback in the context of a task, but in no task
         return None
 
 

@@ -161,9 +161,8 @@ class Timers:
         # What expires may do anything: limit something else, end what is due as well.
         for fifo in list(self._fifos.values()):
             for what, _ in list(takewhile(lambda entry: entry[1] <= now, fifo.items())):
-                if (
-                    fifo.pop(what, None) is not None
-                ):  # pragma: no branch - what expires may end the next
+                found = fifo.pop(what, None)
+                if found is not None:  # pragma: no branch - what expires may remove the next
                     what.expire()
         self._drop_empty()
         while self._heap and (self._heap[0][0] <= now or not self._heap[0][2].live):

@@ -40,7 +40,8 @@ def strict_key(key: Any) -> Hashable:
     """
     kind = key.__class__
     if kind is str:
-        return key  # type: ignore[no-any-return]  # all others become pairs
+        name: str = key
+        return name  # all others become pairs
     items: Any = key
     if isinstance(key, tuple):
         return kind, tuple(strict_key(item) for item in items)

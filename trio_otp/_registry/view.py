@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .._exits.call_errors import NoProcess
 from .._process.names import find_living, known_names, registry_text
@@ -179,5 +179,5 @@ def matcher(pattern: Any) -> Callable[[Any], bool]:
     """Turn a pattern into a test of values: a function tells, another value has to be equal."""
     if callable(pattern):
         check_plain("pattern", pattern, "a value, or a function of one")
-        return pattern  # type: ignore[no-any-return]
+        return cast("Callable[[Any], bool]", pattern)
     return lambda value: bool(value == pattern)

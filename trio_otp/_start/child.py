@@ -141,7 +141,7 @@ class Announces(Protocol[*Ts]):
 
     def __call__(self, *args: *Ts, task_status: Any) -> Awaitable[object]:
         """Run."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
 
 @overload
@@ -152,8 +152,7 @@ def child(
 ) -> Child[None]: ...
 @overload
 def child(target: Announces[*Ts], /, *args: *Ts, **kwargs: Any) -> Child[None]: ...
-# For mypy `*args: Any` does not take all that `*Ts` can be.
-@public  # type: ignore[misc]
+@public  # type: ignore[misc]  # for mypy `*args: Any` does not take all that `*Ts` can be
 def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
     """Return a description of what can be started, without starting it.
 

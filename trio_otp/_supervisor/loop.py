@@ -71,7 +71,7 @@ class SupervisorBehaviour(Behaviour):
 
         Follows: `code_change/3` of Erlang's `supervisor`.
         """
-        if self.loop is not None:  # pragma: no branch - it is called in a loop
+        if self.loop is not None:  # pragma: no branch - only a loop calls it
             await self.loop.specify_anew()
 
     def children_info(self) -> list[ChildInfo]:

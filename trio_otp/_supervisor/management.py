@@ -132,11 +132,11 @@ async def terminate_child(ref: Ref, child: object, *, timeout: float | None = No
     Follows: `Supervisor.terminate_child/2`, `DynamicSupervisor.terminate_child/2`.
     """
     if issubclass(_need_supervisor(ref, "terminate_child"), DynamicSupervisor):
-        child = await _pid_of(child)
+        child = _pid_of(child)
     await _command(ref, "terminate_child", child, timeout)
 
 
-async def _pid_of(child: object) -> Any:  # noqa: ASYNC124 - it returns what is to be awaited
+def _pid_of(child: object) -> Any:
     """Return a pid as it is, dead or alive, and the one behind another reference.
 
     The supervisor knows what a reference leads to if nobody is there: a child may wait.

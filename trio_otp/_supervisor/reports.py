@@ -80,9 +80,8 @@ class Reports:
     def give_up(self, slot: Slot, reason: object) -> Ending:
         """Report that the restarts are too many; the caller raises what this returns."""
         self.crash = reason
-        for index, (when, child_id, kept) in reversed(
-            list(enumerate(self.history))
-        ):  # pragma: no branch - it is there
+        latest = reversed(list(enumerate(self.history)))
+        for index, (when, child_id, kept) in latest:  # pragma: no branch - it is found
             if child_id == slot.spec.id:  # the crash that is one too many is told as it was
                 if isinstance(kept, BaseException):
                     self.history[index] = (when, child_id, reason)

@@ -93,7 +93,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         self.ids: dict[Pid, Any] = {}  # {pid of a running child: its id}
 
     @property
-    def summary(self) -> str:  # type: ignore[override]
+    def summary(self) -> str:  # type: ignore[override]  # nobody sets it
         """Return the strategy."""
         return self.policy.strategy
 
@@ -231,11 +231,11 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
     ) -> None:
         """Stop a child; its end takes along none of those that are `leaving` as well."""
         slot = self.slots[child_id]
-        pid = slot.pid
         assert slot.process is not None
+        pid = slot.process.pid
         part_from(slot.process, leaving)
         await self.children.stop(slot, interrupt=interrupt)
-        self.ids.pop(pid, None)  # type: ignore[arg-type]
+        self.ids.pop(pid, None)
         self._stopped(child_id)
 
     def _stopped(self, child_id: object) -> None:

@@ -55,7 +55,7 @@ def _abort(from_: From[Any], raise_cancel: Callable[[], Any]) -> Abort:
     assert from_._task is not None
     caller = from_._task.context.get(current_process)
     if caller is None or caller.alive:
-        from_.message.void = True  # type: ignore[attr-defined]  # it is a ManagementCommand
+        from_.message.void = True  # type: ignore[attr-defined]  # a ManagementCommand
     return from_._abort(raise_cancel)
 
 

@@ -42,8 +42,7 @@ class Sink(Protocol):
     owner: Pid | None
 
     @property
-    def _wanted(self) -> bool:
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+    def _wanted(self) -> bool: ...
 
     def _bind(self, process: Process) -> None: ...
 

@@ -104,7 +104,7 @@ def _what_failed(
 
 
 def _checked(tasks: Iterable[Task[T]], function: str, timeout: float | None) -> list[Task[T]]:
-    if not isinstance(tasks, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(tasks, Iterable):
         raise TypeError(f"tasks={bounded(tasks)}: expected a list of tasks; write [task]")
     several = list(tasks)
     for task in several:

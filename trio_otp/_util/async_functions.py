@@ -48,9 +48,7 @@ def gives_awaitable(function: object) -> bool | None:
         if flags & _ASYNC or inspect.iscoroutinefunction(function):
             return True
         return False if _is_plain(inner) else None
-    if inspect.iscoroutinefunction(
-        function
-    ):  # pragma: no cover - only a mark of Python 3.12 says so
+    if inspect.iscoroutinefunction(function):  # pragma: no cover - marked so, as of Python 3.12
         return True
     return False if _is_plain_builtin(inner) else None
 
@@ -147,9 +145,7 @@ def _is_said_plain(function: FunctionType) -> bool:
         return False
     try:
         said: Any = function.__annotations__.get("return", function)
-    except (
-        Exception
-    ):  # pragma: no cover - Python 3.14 computes them, of names that may not be there
+    except Exception:  # pragma: no cover - Python 3.14 computes them: a name may be missing
         return False
     if isinstance(said, str):
         return said.partition("[")[0] in _NEVER_AWAITED_NAMES

@@ -86,7 +86,8 @@ def create(cls: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     kind: Any = cls
     made: Any = object.__new__(kind)
     kind.__init__(made, *args, **kwargs)
-    return made  # type: ignore[no-any-return]  # of that class
+    new: T = made
+    return new
 
 
 class PortableError(BaseException):

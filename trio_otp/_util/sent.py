@@ -10,7 +10,7 @@ As a result of a callback, and as an answer, it stands for None.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, cast
 
 
 class Sent:
@@ -31,6 +31,7 @@ class Sent:
         """Show nothing in a notebook, as None."""
 
 
-SENT: Final[Any] = Sent()
+# For checkers it is the None that it stands for.
+SENT: Final = cast("None", Sent())
 Sent.__qualname__ = "Sent"
 Sent.__name__ = "of a cast or send, which has no answer (drop the await),"

@@ -62,7 +62,9 @@ class _Delivery:
         self.failed = False
         self.twin: logging.Logger = logging.Logger.__new__(type(logger))
         vars(self.twin).update(vars(logger))
-        self.twin.handlers = [_Guarded(self, h) for h in _handlers_of(logger)]  # type: ignore[misc]  # it has what is asked of one here
+        # A `_Guarded` has of a handler all that `Logger.callHandlers` uses.
+        handlers: list[Any] = [_Guarded(self, each) for each in _handlers_of(logger)]
+        self.twin.handlers = handlers
         self.twin.filters = [_Guarded(self, each) for each in logger.filters]
         self.twin.parent = None
 

@@ -143,9 +143,7 @@ def _run_nested(shell: Shell, coro: Coroutine[Any, Any, Any]) -> Any:
         coro.send(None)
     except StopIteration as stop:
         return stop.value
-    raise AssertionError(
-        "IPython awaits in a cell without await"
-    )  # pragma: no cover - an invariant
+    raise AssertionError("IPython awaits in a cell without await")  # pragma: no cover - it does not
 
 
 def _show(

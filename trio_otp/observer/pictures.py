@@ -44,7 +44,7 @@ def plain(snapshot: Snapshot, width: int, height: int) -> list[str]:
 
 def rich(snapshot: Snapshot, width: int, height: int) -> list[str]:
     """Draw it with colours; needs the package `rich`."""
-    from rich.console import Console  # noqa: PLC0415 - only who wants colours needs it
+    from rich.console import Console  # noqa: PLC0415 - only needed for colours
     from rich.table import Table  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 

@@ -95,13 +95,13 @@ class Fault:
 Schedule: TypeAlias = "Iterable[Fault]"
 
 
-def check_actions(actions: object) -> tuple[Action, ...]:
+def check_actions(actions: Any) -> tuple[Action, ...]:
     """Refuse what is not a list of actions; give them as a tuple."""
     if isinstance(actions, str):
         raise TypeError(
             f"actions={bounded(actions)}: expected a list; write actions=[{bounded(actions)}]"
         )
-    chosen: tuple[Any, ...] = tuple(actions)  # type: ignore[arg-type]  # it may be anything
+    chosen: tuple[Any, ...] = tuple(actions)
     for action in chosen:
         check_choice("actions", action, ACTIONS)
     if not chosen:

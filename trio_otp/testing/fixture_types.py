@@ -30,7 +30,7 @@ class StartSupervised(Protocol):
     async def __call__(self, child: Child[S]) -> Pid[S]: ...
     async def __call__(self, child: Any) -> Any:
         """Start a child under the supervisor of the test, which stops it at the end."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...
 
 
 @public_in("testing")
@@ -39,4 +39,4 @@ class StopSupervised(Protocol):
 
     async def __call__(self, ref: Ref) -> None:
         """Stop a child that `start_supervised` has started, and forget it."""
-        raise NotImplementedError  # of a protocol: it only says what there has to be
+        ...

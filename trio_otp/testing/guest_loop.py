@@ -146,14 +146,10 @@ class GuestLoop(Handle):
         while not enough():
             if self._end is not None:
                 self._raise_end()
-                raise RuntimeError(
-                    "the run has ended"
-                )  # pragma: no cover - it ends by an error or by `close`
+                raise RuntimeError("the run has ended")  # pragma: no cover - by an error
             try:
                 step = self._ready.get(timeout=PATIENCE)
-            except (
-                Empty
-            ):  # pragma: no cover - which of both limits is met first, the machine decides
+            except Empty:  # pragma: no cover - the machine decides which limit is met first
                 until = 0.0
             else:
                 step()

@@ -138,6 +138,7 @@ class ServerMachine(RuleBasedStateMachine):
         Raises:
             NotImplementedError: the machine does not say.
         """
+        # Not abstract: Hypothesis makes machines, and would show less of what is missing.
         raise NotImplementedError(
             f"{type(self).__name__} has no server; write def child(self): return otp.child(...)"
         )
