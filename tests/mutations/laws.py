@@ -1078,6 +1078,22 @@ MUTATIONS = [
         "test_pool_ends.py::test_a_busy_worker_is_not_lent_before_it_is_through",
     ),
     Mutation(
+        "nobody hears that a lent worker has answered its last call",
+        3,
+        "From._leave",
+        "watch_idle()",
+        "None",
+        "test_pool_ends.py::test_a_busy_worker_is_not_lent_before_it_is_through",
+    ),
+    Mutation(
+        "nobody hears that a plain worker has taken its last message",
+        3,
+        "take",
+        "process.extras.watch_idle()",
+        "None",
+        "test_pool_ends.py::test_a_plain_worker_is_lent_again_when_it_has_taken_all_its_messages",
+    ),
+    Mutation(
         "a wait that nobody can end is not refused",
         2,
         "refuse_choice",
@@ -1097,8 +1113,8 @@ MUTATIONS = [
         "a plain task that holds a worker and calls has no edge",
         2,
         "From._send",
-        "task in server.runtime.plain_tasks",
-        "False",
+        "server.runtime.plain_tasks.get(task)",
+        "None",
         "test_pool_deadlock.py::test_a_plain_task_with_a_worker_that_calls_one_who_wants_it",
     ),
     Mutation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,10 +74,64 @@ async def test_a_busy_worker_is_not_lent_before_it_is_through(
         event.set()
         await trio.testing.wait_all_tasks_blocked()
         Worker.answer(ref)
-        await trio.sleep(0.5)
+        await trio.testing.wait_all_tasks_blocked()
 
         assert ["next"] == who.got
         assert ref is who.workers["next"].ref
+
+
+async def test_nothing_ticks_while_a_busy_worker_is_waited_for(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """However long that takes: no deadline is pending, so the clock does not jump."""
+    async with clients(size=1, idle_timeout=None, busy_timeout=None):
+        async with DB.checkout() as worker:
+            await leave_put_off(trio.Event(), worker)
+        await trio.sleep(10.0)  # the time-out of the call may cause one late wake
+        assert 1 == DB.status().finishing
+        assert math.inf == trio.lowlevel.current_statistics().seconds_to_next_deadline
+
+
+async def test_a_suspended_worker_is_lent_again_when_it_has_gone_on(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """Its messages wait until it is resumed, and so does the next client."""
+    async with clients(size=1) as who:
+        async with DB.checkout() as worker:
+            ref = worker.ref
+            await otp.sys.suspend(ref)
+            with trio.move_on_after(0.1):
+                await worker.who()
+        await who.come("next")
+        await trio.sleep(1.0)
+        assert [] == who.got
+        await otp.sys.resume(ref)
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["next"] == who.got
+
+
+async def test_a_plain_worker_is_lent_again_when_it_has_taken_all_its_messages(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """One that takes its messages itself, at its own pace."""
+    taken: list[object] = []
+    doorway = otp.pool("doorway")
+
+    async def plain() -> None:
+        while True:
+            taken.append(await otp.receive())
+            await trio.sleep(1.0)
+
+    child = otp.child(plain)
+    async with otp.open_supervisor([otp.child(otp.Pool, child, size=1).having(name="doorway")]):
+        async with doorway.checkout() as pid:
+            for number in range(3):
+                otp.send(pid, number)
+        began = trio.current_time()
+        async with doorway.checkout() as again:
+            assert pid is again
+        assert [0, 1, 2] == taken
+        assert 2.0 == trio.current_time() - began
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -1,13 +1,13 @@
 """Whether a worker is still busy for its last client, and how to wait until it is idle.
 
-A request sent through its mailbox is answered once everything before it has been handled. The end
-of a deferred call, and a plain process that takes its messages itself, are not announced, as that
-would cost every call something; both are polled for, which only the rare busy worker needs.
+A request sent through the mailbox of a server is answered once everything before it has been
+handled. The end of a deferred call, and a message that a plain process takes itself, are announced
+by `Extras.watch_idle`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -20,9 +20,6 @@ from .._util.unset import UNSET
 if TYPE_CHECKING:
     from .._behaviour.system_messages import Host
     from .._process.process import Process
-
-POLL_INTERVAL: Final = 0.01  # seconds
-
 
 class PassThrough(Request):
     """A request that does nothing: once it is answered, all messages before it were handled."""
@@ -46,10 +43,11 @@ def is_idle(process: Process) -> bool:
 async def wait_idle(process: Process) -> None:
     """Wait until a process is idle, or is dead."""
     while not process.dead and not is_idle(process):
-        if takes_messages(process) and (process.current is not UNSET or process.mailbox.queue):
+        has_messages = process.current is not UNSET or process.mailbox.queue
+        if has_messages and takes_messages(process) and not process.extras.suspended:
             await _pass_through(process)
-        if not process.dead and not is_idle(process):
-            await trio.sleep(POLL_INTERVAL)
+        else:
+            await _wait_for_change(process)
 
 
 async def _pass_through(process: Process) -> None:
@@ -58,3 +56,19 @@ async def _pass_through(process: Process) -> None:
         await new_request(process, process.pid, request, None, SystemCall)._wait()
     except CallError:
         return  # it has died
+
+
+async def _wait_for_change(process: Process) -> None:
+    """Wait until a call to a process has ended, it has taken a message, or it is dead."""
+    changed = trio.Event()
+
+    def died(_: Process) -> None:
+        changed.set()
+
+    process.own_extras().watch_idle = changed.set
+    process.add_watcher(died)
+    try:
+        await changed.wait()
+    finally:
+        process.own_extras().watch_idle = None
+        process.remove_watcher(died)

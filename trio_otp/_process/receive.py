@@ -80,11 +80,14 @@ async def take(process: Process, wanted: Callable[[Any], bool], timeout: float |
     try:
         message = process.mailbox.take_match(wanted)
     except trio.WouldBlock:
-        return await _wait_for(process, wanted, timeout)
+        message = await _wait_for(process, wanted, timeout)
     except Exception:  # of the user's function
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise
-    await trio.lowlevel.cancel_shielded_checkpoint()
+    else:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+    if process.extras.watch_idle is not None:
+        process.extras.watch_idle()
     return message
 
 

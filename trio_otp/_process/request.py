@@ -129,11 +129,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         server = self._server
         self._since = server.runtime.now()
         caller = current_process.get(None)
-        if caller is not None and caller.task is task and not caller.dead:
-            set_edge(caller, server, self._ref, self.message)
-            self._caller = caller
-        elif task in server.runtime.plain_tasks:
-            caller = server.runtime.plain_tasks[task]
+        if caller is None or caller.task is not task or caller.dead:
+            caller = server.runtime.plain_tasks.get(task)
+        if caller is not None:
             set_edge(caller, server, self._ref, self.message)
             self._caller = caller
         if server.requests is None:  # as `add_request`, to save a call
@@ -247,8 +245,11 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     def _is_over(self) -> None:
         """Record that the server is through with a call whose caller waits no more."""
-        if self.abandoned and (put_off := self._server.extras.put_off) is not None:
-            put_off[self] = False
+        extras = self._server.extras
+        if self.abandoned and extras.put_off is not None:
+            extras.put_off[self] = False
+            if extras.watch_idle is not None:
+                extras.watch_idle()
 
     def _server_died(self, reason: object) -> None:
         """Answer with the end of the server."""
@@ -295,6 +296,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if self._caller is not None:
             self._caller.waits_for = None
             self._caller = None
+        if (watch_idle := self._server.extras.watch_idle) is not None:
+            watch_idle()
 
     def _elapsed(self) -> float:
         return trio.current_time() - self._since

@@ -59,6 +59,7 @@ class Extras:
         "started",
         "suspended",
         "thread",
+        "watch_idle",
     )
 
     def __init__(self) -> None:
@@ -72,6 +73,8 @@ class Extras:
         self.metadata: dict[str, Any] | None = None  # what its log records carry
         # {call whose caller has given up: whether it is put off}; None if nobody wants to know
         self.put_off: dict[From[Any], bool] | None = None
+        # Called when it has answered a call or taken a message, while somebody waits until it is idle
+        self.watch_idle: Callable[[], object] | None = None
 
 
 NO_EXTRAS: Final = Extras()
