@@ -19,7 +19,7 @@ told: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def empty() -> None:
-    """Return each test an empty list."""
+    """Return an empty list, a new one for each test."""
     told.clear()
 
 

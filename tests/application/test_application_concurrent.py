@@ -48,7 +48,7 @@ class Timed(otp.Application):
 
 @pytest.fixture(autouse=True)
 def empty_log() -> None:
-    """Return each test an empty log."""
+    """Return an empty log, a new one for each test."""
     log.clear()
     begun[0] = 0.0
 

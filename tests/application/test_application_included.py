@@ -18,7 +18,7 @@ notes: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def empty_notes() -> None:
-    """Return each test an empty list."""
+    """Return an empty list, a new one for each test."""
     notes.clear()
 
 

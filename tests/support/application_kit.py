@@ -22,7 +22,7 @@ log: list[tuple[Any, ...]] = []
 
 @pytest.fixture(autouse=True)
 def empty_log() -> Iterator[None]:
-    """Return each test an empty log."""
+    """Return an empty log, a new one for each test."""
     log.clear()
     yield
     log.clear()

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
-
-from .._behaviour.messages import Cast
 from .._process.checkpoints import checkpointed
 from .._process.names import find_living, refuse_method
-from .._process.room import put_when_room
-from .._process.runtime import runtime
 from .._util.public import public
+from .methods import cast_when_room
 
 if TYPE_CHECKING:
     from .._process.names import Ref
@@ -57,9 +53,4 @@ async def cast_wait(ref: Ref, message: object) -> None:
     Follows: `GenServer.cast/2`, and `send` of `trio.MemorySendChannel`.
     """
     refuse_method(message, ref)
-    process = find_living(ref)
-    if process is None:
-        runtime().drop(ref, message, "cast to a dead server")
-        await trio.lowlevel.checkpoint()
-    else:
-        await put_when_room(process, ref, message, Cast(message))
+    await cast_when_room(find_living(ref), ref, message)

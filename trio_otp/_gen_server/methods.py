@@ -291,14 +291,10 @@ class CastMethod(_Method, Generic[P]):
         self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.check_sent(ref, args, kwargs)
-        message = Message(self, args, kwargs)
         process = find_living(ref)
-        if process is None:
-            runtime().drop(ref, message, "cast to a dead server")
-            await checkpoint()
-            return
-        self.check_server(ref, process)
-        await put_when_room(process, ref, message, Cast(message))
+        if process is not None:
+            self.check_server(ref, process)
+        await cast_when_room(process, ref, Message(self, args, kwargs))
 
     @enable_ki_protection
     def _send(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -313,6 +309,15 @@ class CastMethod(_Method, Generic[P]):
             self.check_server(ref, process)
         process.mailbox.offer(Cast(message))
         return SENT
+
+
+async def cast_when_room(process: Process | None, ref: object, message: object) -> None:
+    """Cast to a process as soon as its mailbox has room; to nobody the message is dropped."""
+    if process is None:
+        runtime().drop(ref, message, "cast to a dead server")
+        await checkpoint()
+    else:
+        await put_when_room(process, ref, message, Cast(message))
 
 
 METHODS.update([CallMethod, DeferredMethod, CastMethod])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._behaviour.system_messages import Host
     from .._process.process import Process
 
+
 class PassThrough(Request):
     """A request that does nothing: once it is answered, all messages before it were handled."""
 

@@ -264,7 +264,7 @@ def via_module(module: object) -> ViaModule | None:
 
 @enable_ki_protection
 def take_name(process: Process, name: Any) -> bool:
-    """Return a process a name, atom or via; False if a process has it already."""
+    """Register a process under a name, atom or via; False if another one has it already."""
     if is_via(name):
         module = via_module(name[1])
         if module is None:
@@ -292,7 +292,7 @@ def _free(module: ViaModule, key: object, _: Process) -> None:
 @public
 @enable_ki_protection
 def register(name: Atom, pid: Pid) -> None:
-    """Return a living process a local name.
+    """Register a living process under a local name.
 
     Args:
         name: a str, an enum member or a class that no process has.

@@ -49,7 +49,7 @@ async def open_process(
     label: str = "open_process",
     mailbox: BoundedMailbox | None = None,
 ) -> AsyncGenerator[Pid]:
-    """Return plain Trio code a pid and a mailbox while the block runs.
+    """Make plain Trio code a process, with a pid and a mailbox, while the block runs.
 
     What it starts inside lives in a nursery of the block. When the block is left, in whatever way,
     that is shut down newest first, each process with its `terminate` and within its own limit;

@@ -176,7 +176,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     @enable_ki_protection
     def _answer(self, value: Any) -> bool:
-        """Return the waiting caller a value that is no outcome; False if it waits no more."""
+        """Answer the waiting caller with a value that is no outcome; False if it waits no more."""
         if self._done:
             self._is_over()
             return False

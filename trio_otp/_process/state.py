@@ -73,7 +73,7 @@ class Extras:
         self.metadata: dict[str, Any] | None = None  # what its log records carry
         # {call whose caller has given up: whether it is put off}; None if nobody wants to know
         self.put_off: dict[From[Any], bool] | None = None
-        # Called when it has answered a call or taken a message, while somebody waits until it is idle
+        # Called at the end of each call and receive, while somebody waits until it is idle
         self.watch_idle: Callable[[], object] | None = None
 
 
