@@ -78,7 +78,7 @@ from ._process.links import link as link
 from ._process.links import monitor as monitor
 from ._process.links import trap_exit as trap_exit
 from ._process.links import unlink as unlink
-from ._process.mailbox import MailboxStatistics as MailboxStatistics
+from ._process.mailbox_data import MailboxStatistics as MailboxStatistics
 from ._process.names import Atom as Atom
 from ._process.names import Ref as Ref
 from ._process.names import ViaModule as ViaModule

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import trio
 
-from .resp import array, bulk
+from .replies import array, bulk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence

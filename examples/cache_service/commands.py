@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -189,6 +192,11 @@ SessionCommand: TypeAlias = (
     Ping | Echo | Select | Quit | Auth | Hello | Info | ConfigGet | Inquiry | Remark
 )
 Command: TypeAlias = KeyCommand | KeyspaceCommand | SessionCommand
+
+
+def reads_only(batch: Sequence[KeyCommand]) -> TypeGuard[Sequence[ReadCommand]]:
+    """Check whether no command of the batch changes anything."""
+    return all(isinstance(command, ReadCommand) for command in batch)
 
 
 def integer(text: bytes) -> int:

@@ -49,13 +49,10 @@ from .info import VERSION, describe
 from .keyspaces import execute, export_to, keys, scan
 from .leaving import leave, turn_away
 from .parsing import HttpError, parse
-from .resp import (
+from .replies import (
     NIL,
     NULL,
     OK,
-    Limits,
-    ProtocolError,
-    RequestParser,
     array,
     bulk,
     error,
@@ -63,6 +60,7 @@ from .resp import (
     mapping,
     simple,
 )
+from .resp import Limits, ProtocolError, RequestParser
 from .worker import TryAgain
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .connection import Connection
 from .glob import compile_pattern
 from .info import Counters
 from .notices import Notice
-from .resp import error
+from .replies import error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

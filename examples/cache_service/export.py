@@ -26,7 +26,7 @@ import trio
 
 from .parsing import export_parts
 from .private import open_private
-from .resp import array, bulk
+from .replies import array, bulk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -31,7 +31,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from .commands import (
     INT_MAX,
@@ -49,8 +49,8 @@ from .commands import (
 )
 from .key_order import KeyOrder
 from .lifetimes import end_of, is_mortal, living, time_left
-from .resp import NIL, OK, bulk, error
-from .resp import integer as number_reply
+from .replies import NIL, OK, bulk, error
+from .replies import integer as number_reply
 from .store import Delete as Remove
 from .store import Entry, Put
 
@@ -66,11 +66,6 @@ if TYPE_CHECKING:
 REPLY_LIMIT: Final = 256 * 1024
 SWEEP_LIMIT: Final = 200  # entries looked at in one sweep
 THAW_LIMIT: Final = 500  # entries moved at once when an export is over
-
-
-def reads_only(batch: Sequence[KeyCommand]) -> TypeGuard[Sequence[ReadCommand]]:
-    """Check whether no command of the batch changes anything."""
-    return all(isinstance(command, Get | Exists | Ttl | DbSize) for command in batch)
 
 
 @dataclass(frozen=True, slots=True)

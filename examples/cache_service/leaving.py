@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from .resp import error
+from .replies import error
 
 if TYPE_CHECKING:
     from trio.abc import HalfCloseableStream

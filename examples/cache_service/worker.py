@@ -29,11 +29,11 @@ import trio
 
 import trio_otp as otp
 
-from .commands import CommandError
+from .commands import CommandError, reads_only
 from .export import export
-from .keyspace import Keyspace, reads_only
+from .keyspace import Keyspace
+from .replies import OK, error
 from .repo import Repo, StoreRefused
-from .resp import OK, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.cache_service import commands, glob, key_order, keyspace, parsing, resp, store
+from examples.cache_service import (
+    commands,
+    glob,
+    key_order,
+    keyspace,
+    parsing,
+    replies,
+    resp,
+    store,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     "module",
-    [commands, glob, key_order, keyspace, parsing, resp, store],
+    [commands, glob, key_order, keyspace, parsing, replies, resp, store],
     ids=lambda module: module.__name__,
 )
 def test_docstrings_show_what_happens(module: ModuleType, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from examples.cache_service.commands import (
     Lifetime,
     Set,
     Ttl,
+    reads_only,
 )
-from examples.cache_service.keyspace import REPLY_LIMIT, SWEEP_LIMIT, Keyspace, reads_only
+from examples.cache_service.keyspace import REPLY_LIMIT, SWEEP_LIMIT, Keyspace
 from examples.cache_service.store import Delete as Remove
 from examples.cache_service.store import Entry, Put
 

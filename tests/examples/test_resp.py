@@ -9,18 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.cache_service.resp import (
+from examples.cache_service.replies import (
     NIL,
     OK,
-    Limits,
-    ProtocolError,
-    RequestParser,
     array,
     bulk,
     error,
     integer,
     simple,
 )
+from examples.cache_service.resp import Limits, ProtocolError, RequestParser
 
 SMALL = Limits(bulk=16, args=4, line=24, command=40)
 

@@ -1256,7 +1256,7 @@ MUTATIONS = [
         "Listeners.ensure_listening",
         "address is not None and address_of(listener) != address",
         "False",
-        "test_connection_supervisor.py::test_a_listener_that_was_closed_is_bound_again_to_the_port_that_it_had",
+        "test_connection_parts.py::test_a_listener_that_was_closed_is_bound_again_to_the_port_that_it_had",
     ),
     Mutation(
         "connections are not told that they are to end",

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_type
 
 from examples.cache_service.data import records
-from examples.cache_service.resp import RequestParser, array, bulk
+from examples.cache_service.replies import array, bulk
 from examples.cache_service.store import Delete, Entry, Operation, Put
 
 if TYPE_CHECKING:
+    from examples.cache_service.resp import RequestParser
     from examples.cache_service.store import Store
 
 

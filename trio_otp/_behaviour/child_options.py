@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get
 
 from .._exits.errors import SpecError
 from .._process.debug import check_debug
-from .._process.mailbox import check_bound
+from .._process.mailbox_data import check_bound
 from .._process.names import check_name
 from .._util.bounded import bounded
 from .._util.checks import check_choice, check_flag, check_timeout, did_you_mean, is_seconds

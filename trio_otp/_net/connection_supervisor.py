@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import SpecError
-from .._process.mailbox import check_bound
+from .._process.mailbox_data import check_bound
 from .._process.names import check_class, find_even_exiting, no_process
 from .._start.arguments import takes_task_status
 from .._start.child import child

@@ -24,7 +24,8 @@ from .._exits.errors import SpecError
 from .._util.bounded import Printable
 from .._util.checks import check_choice, check_whole
 from .._util.public import public
-from .mailbox import NO_QUEUE, Mailbox, MailboxStatistics, Match, Notification, SystemMessage
+from .mailbox import NO_QUEUE, Mailbox, Match, Notification, SystemMessage
+from .mailbox_data import MailboxStatistics
 from .overload import Overload
 from .request import GIVEN_UP, From
 from .room import RoomRequest, put_when_room

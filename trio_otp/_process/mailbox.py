@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 import outcome
@@ -30,13 +29,11 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from .._util.bounded import Printable, bounded
-from .._util.checks import is_whole
-from .._util.public import public
+from .._util.bounded import Printable
+from .mailbox_data import MailboxStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
 Match: TypeAlias = "Callable[[Any], bool]"
@@ -83,38 +80,6 @@ WOKEN: Any = Woken()
 def stay(_raise_cancel: RaiseCancelT) -> Abort:
     """Keep a cancelled task waiting: only a message, or `wake`, ends its wait."""
     return Abort.FAILED
-
-
-@public
-@dataclass(frozen=True, slots=True)
-class MailboxStatistics:
-    """What `otp.SendEnd.statistics` returns: the fields of Trio's, but for the peak.
-
-    Attributes:
-        current_buffer_used: how many messages wait in the mailbox.
-        max_buffer_size: how many there may be; `math.inf` for one without a bound.
-        open_send_channels: how many send ends are open.
-        open_receive_channels: 1 while the process lives, then 0.
-        tasks_waiting_send: how many tasks wait for room.
-        tasks_waiting_receive: how many tasks wait for a message, as the process itself may.
-        dropped: how many messages found it full and were dropped, or gave way to others.
-    """
-
-    current_buffer_used: int
-    max_buffer_size: float
-    open_send_channels: int
-    open_receive_channels: int
-    tasks_waiting_send: int
-    tasks_waiting_receive: int
-    dropped: int = 0
-
-
-def check_bound(bound: object, *, error: type[Exception] = TypeError) -> None:
-    """Refuse what is neither an `otp.BoundedMailbox`, a class that is imported late, nor None."""
-    if bound is not None and not hasattr(bound.__class__, "on_full"):
-        size = bounded(bound) if is_whole(bound) and bound > 0 else 1000
-        line = f"mailbox=otp.BoundedMailbox({size})"
-        raise error(f"mailbox={bounded(bound)}: expected a bound or None; write {line}")
 
 
 class Mailbox(trio.abc.ReceiveChannel[Any]):
@@ -376,10 +341,5 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

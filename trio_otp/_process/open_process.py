@@ -26,7 +26,7 @@ from .._exits.reasons import NORMAL, SHUTDOWN
 from .._util.checks import check_flag, check_label
 from .._util.public import public
 from .block import block
-from .mailbox import check_bound
+from .mailbox_data import check_bound
 from .names import check_name, find_even_exiting, take_name
 from .nursery import OrderedNursery
 from .process import Process

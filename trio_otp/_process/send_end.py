@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .mailbox import Mailbox, MailboxStatistics
+    from .mailbox import Mailbox
+    from .mailbox_data import MailboxStatistics
     from .names import Ref
     from .pid import Pid
 

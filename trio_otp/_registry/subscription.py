@@ -25,7 +25,8 @@ from .._exits.errors import WrongServer
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed
-from .._process.mailbox import Mailbox, MailboxStatistics
+from .._process.mailbox import Mailbox
+from .._process.mailbox_data import MailboxStatistics
 from .._process.nursery import OrderedNursery
 from .._process.request import From
 from .._process.runtime import own_process, runtime
