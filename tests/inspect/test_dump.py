@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -207,6 +209,27 @@ async def test_threads_have_stacks_too() -> None:
     assert " in work\n" in text
 
 
+def test_it_waits_for_no_lock_of_the_threads() -> None:
+    """What was interrupted may hold it: `threading.enumerate`, at each of its lines."""
+    lock = threading._active_limbo_lock  # type: ignore[attr-defined]  # no public way holds it
+    with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
+        pool.submit(int).result()  # its thread has started
+        with lock:
+            text = pool.submit(dump, None, None, "why").result(timeout=60)
+    assert "\nMainThread\n" in text
+    assert "cannot be read" not in text
+
+
+def test_threads_whose_names_another_python_keeps_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have their numbers."""
+    monkeypatch.delattr(threading, "_enumerate")
+    with ThreadPoolExecutor(1) as pool:
+        text = pool.submit(dump, None, None, "why").result()
+    assert f"\n{threading.get_ident()}\n" in text
+
+
 def test_a_part_that_cannot_be_read_costs_no_other() -> None:
     """A signal comes in the middle of a change; what it raised would hit what it interrupted."""
 
@@ -221,7 +244,7 @@ def test_a_part_that_cannot_be_read_costs_no_other() -> None:
     text = dump(Torn(), sys._getframe(), "why")  # type: ignore[arg-type]  # something like tables
     assert text.startswith("why: what program ")
     assert "\nthe loop carries out no task" in text
-    assert 3 == text.count("\na part that cannot be read now: LookupError")
+    assert 3 == text.count(f"\na part that cannot be read now: LookupError at {__file__}:")
 
 
 async def test_a_task_that_has_just_ended_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -115,6 +116,102 @@ async def test_sigusr1_that_was_ignored_at_the_start_stays_ignored() -> None:
         run.process.send_signal(signal.SIGTERM)
         assert 0 == await run.end()
     assert "SIGUSR1" not in run.errors
+
+
+IN_IMPORTS = """
+import runpy, signal, sys
+
+class Signals:
+    sending = False
+
+    def find_spec(self, name, path=None, target=None):
+        if self.sending:
+            print("the report imports", name, flush=True)
+        elif signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL:
+            self.sending = True
+            signal.raise_signal(signal.SIGUSR1)
+            self.sending = False
+            print("signal", flush=True)
+
+for name in [each for each in sys.modules if each.partition(".")[0] == "json"]:
+    del sys.modules[name]
+sys.meta_path.insert(0, Signals())
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_sigusr1_in_the_middle_of_an_import(tmp_path: Path, form: str) -> None:
+    """The report imports nothing, as it would find a module that has nothing in it yet."""
+    script = tmp_path / "in_imports.py"
+    write_text(script, IN_IMPORTS)
+    arguments = [str(SUPPORT / "operated.py"), "Importer"]
+    env = {"OPERATED_LOG_FORMAT": form}
+    async with program("-", script=script, arguments=arguments, env=env) as run:
+        await run.read_until("up")
+        await run.read_errors_until("application importer started")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert run.lines.count("signal") >= 2  # the imports of the application
+    assert run.lines.count("signal") == run.errors.count("SIGUSR1: what program")
+    assert [] == [line for line in run.lines if line.startswith("the report imports")]
+    assert "cannot be read" not in run.errors
+
+
+BROKEN = """
+import os, runpy, sys
+from trio_otp._program import program
+
+def broken(*_):
+    raise LookupError("no\\nway")
+
+setattr(program, os.environ["BROKEN"], broken)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def broken(tmp_path: Path, what: str, form: str) -> str:
+    """Ask for a report while a part of the library raises; return what is written."""
+    script = tmp_path / "broken.py"
+    write_text(script, BROKEN)
+    arguments = [str(SUPPORT / "operated.py"), "Desk"]
+    env = {"OPERATED_LOG_FORMAT": form, "BROKEN": what}
+    async with program("-", script=script, arguments=arguments, env=env) as run:
+        await run.read_until("up")
+        run.process.send_signal(signal.SIGUSR1)
+        await run.read_errors_until("LookupError at ")
+        run.process.send_signal(signal.SIGTERM)
+        assert 0 == await run.end()
+    assert ["up", "down", "stop"] == run.lines
+    return run.errors
+
+
+async def test_a_report_that_fails_says_so(tmp_path: Path) -> None:
+    """In one line, with the place of the error; the program goes on."""
+    said = await broken(tmp_path, "dump", "text")
+    assert re.search(r"^SIGUSR1: the report failed: LookupError at \S+broken\.py:6$", said, re.M)
+    said = await broken(tmp_path, "dump", "json")
+    [line] = [each for each in said.splitlines() if "the report failed" in each]
+    record = json.loads(line)
+    assert record["message"].startswith("SIGUSR1: the report failed: LookupError at ")
+    assert "ERROR" == record["level"]
+
+
+async def test_a_report_that_cannot_be_made_json_is_text(tmp_path: Path) -> None:
+    """Behind a line with the error."""
+    said = await broken(tmp_path, "as_line", "json")
+    assert re.search(
+        r"^this should have been JSON, but: LookupError at \S+:6\nSIGUSR1: ", said, re.M
+    )
+    assert "\nprocesses: 2\n" in said
+
+
+async def test_a_report_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
+    """What the log does with it may still work."""
+    said = await broken(tmp_path, "write_now", "text")
+    assert "ERROR trio_otp.program: SIGUSR1: the report cannot be written: LookupError at " in said
 
 
 # -- SIGHUP ----------------------------------------------------------------------------------------

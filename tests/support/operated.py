@@ -9,6 +9,8 @@ import hashlib
 import os
 import sys
 import time
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -117,6 +119,16 @@ class SlowStart(Desk):
     async def start(self) -> Any:
         say("starting")
         await trio.to_thread.run_sync(sys.stdin.readline)
+        return super().start()
+
+
+class Importer(Desk):
+    """It tries to import something when it starts."""
+
+    def start(self) -> Any:
+        for name in ("one_that_there_is_not", "another"):
+            with suppress(ImportError):
+                import_module(name)
         return super().start()
 
 

@@ -1,8 +1,9 @@
 """The table of processes and the stacks of all that runs, as text for a person.
 
-A signal handler makes it, between any two bytecodes, also while something blocks the loop. So no
-code of a user runs here, as the repr of a message, which might wait for a lock that the interrupted
-code holds; and what cannot be read in the middle of a change is left out, the rest is told.
+A signal handler makes it, between any two bytecodes, also while something blocks the loop. So it
+takes no lock, which the interrupted code may hold; it imports nothing, as that code may be in the
+middle of the same import; and it runs no code of a user, as the repr of a message, which might do
+both. What cannot be read in the middle of a change is left out, the rest is told.
 Follows: the crash dump of Erlang, and `i/0` of its shell.
 """
 
@@ -66,7 +67,13 @@ def _part(make: Callable[[], list[str]]) -> list[str]:
     try:
         return make()
     except Exception as exc:  # of what was being made or taken apart when the signal came
-        return [f"a part that cannot be read now: {type(exc).__name__}"]
+        return [f"a part that cannot be read now: {failure(exc)}"]
+
+
+def failure(exc: Exception) -> str:
+    """Return what failed and where, in one line; not its text, which may show a value of a user."""
+    frame, line = list(traceback.walk_tb(exc.__traceback__))[-1]
+    return f"{type(exc).__name__} at {frame.f_code.co_filename}:{line}"
 
 
 def _of_run(tables: Runtime | None) -> Iterator[Callable[[], list[str]]]:
@@ -194,13 +201,19 @@ def _threads() -> list[str]:
 
 
 def _of_threads() -> Iterator[tuple[str, Frames]]:
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    names = _names_of_threads()
     for ident, frame in sys._current_frames().items():
         if ident != threading.get_ident():
             yield (
                 shown_text(names.get(ident, str(ident))),
                 list(traceback.walk_stack(frame))[::-1],
             )
+
+
+def _names_of_threads() -> dict[int | None, str]:
+    """Not by `threading.enumerate`: it waits for a lock, which what was interrupted may hold."""
+    unlocked = getattr(threading, "_enumerate", tuple)  # of another Python: numbers have to do
+    return {thread.ident: thread.name for thread in unlocked()}
 
 
 def _places(frames: Frames) -> list[Place]:

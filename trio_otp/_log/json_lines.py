@@ -12,6 +12,7 @@ from .._util.public import public_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 DEPTH: Final = 5  # levels of a value that stay structured
 ITEMS: Final = 100  # of a container that stays structured
@@ -81,14 +82,25 @@ def utc(seconds: float) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03}Z"
 
 
+def import_json() -> ModuleType:
+    """Import what most programs, which log text, do without.
+
+    It is called before a signal handler makes lines: the signal may come in the middle of the first
+    import, and the handler would find a module that has nothing in it yet.
+    """
+    import json  # noqa: PLC0415 - see above
+
+    return json
+
+
 def json_line(own: dict[str, Any], others: Iterable[tuple[str, Any]] = ()) -> str:
     """Return an object in one line; those of the others that have a key of ours get another."""
-    import json  # noqa: PLC0415 - most programs log text
-
+    json = import_json()
     fields = {key: _plain(value, DEPTH) for key, value in own.items()}
     for key, value in others:
         fields[f"{key}_" if key in own else _text(key)] = _plain(value, DEPTH)
-    return json.dumps(fields)
+    line: str = json.dumps(fields)
+    return line
 
 
 def _message(record: logging.LogRecord) -> str:

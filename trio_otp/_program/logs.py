@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from .._exits.errors import SpecError
 from .._log.add_metadata import add_metadata
-from .._log.json_lines import JsonFormatter, json_line, utc
+from .._log.json_lines import JsonFormatter, import_json, json_line, utc
 from .._util.checks import check_choice
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -35,6 +35,8 @@ def configure_logs(level: LogLevel | None, form: LogFormat | None) -> None:
         level: what is logged at least; None for `info`.
         form: how; None for `text`.
     """
+    if form == "json":
+        import_json()  # now, as handlers of signals will write lines too
     root = logging.getLogger()
     if root.handlers:
         given = [name for name, value in (("log_level", level), ("log_format", form)) if value]

@@ -32,7 +32,7 @@ from .._application.starts import check_mode
 from .._application.variables import check_prefix, from_variables, nothing_given
 from .._exits.errors import SpecError
 from .._exits.nurseries import OwnNursery
-from .._inspect.dump import dump
+from .._inspect.dump import dump, failure
 from .._inspect.system_monitor import check_schedule, system_monitor
 from .._process.draining import cut_draining
 from .._process.runtime import runtime
@@ -191,8 +191,7 @@ class _Program:
         """Handle a signal."""
         name = name_of(signum)
         if name in REPORTED:
-            with suppress(Exception):  # it would be raised in the code that was interrupted
-                write_now(self._line(dump(self.tables, frame, name), "INFO"))
+            self._report(name, frame)
         if name == NO_END:
             return
         if name == HANGUP and self.reloads is not None:
@@ -205,11 +204,25 @@ class _Program:
             _end_by(signum)  # pragma: no cover - it ends the program, data and all
         self._soon(self._act, len(self.received))
 
+    def _report(self, name: str, frame: FrameType | None) -> None:
+        """Write what the program is doing; what fails is told, and not raised in what it hit."""
+        try:
+            text, level = dump(self.tables, frame, name), "INFO"
+        except Exception as exc:
+            text, level = f"{name}: the report failed: {failure(exc)}", "ERROR"
+        try:
+            write_now(self._line(text, level))
+        except Exception as exc:  # of a stream that a user has put in the place of stderr
+            self._soon(log.error, "%s: the report cannot be written: %s", name, failure(exc))
+
     def _line(self, text: str, level: str) -> str:
         """Return a text that is to be written to stderr past `logging`."""
-        return f"{as_line(text, level) if self.is_json else text}\n"
+        try:
+            return f"{as_line(text, level) if self.is_json else text}\n"
+        except Exception as exc:  # a line that a reader of JSON refuses is better than none
+            return f"this should have been JSON, but: {failure(exc)}\n{text}\n"
 
-    def _soon(self, function: Callable[..., object], *args: int) -> None:
+    def _soon(self, function: Callable[..., object], *args: object) -> None:
         """Call a function in the run, if there is one; `main` knows what came before it."""
         if self.token is not None:
             with suppress(trio.RunFinishedError):
