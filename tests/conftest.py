@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let no search for garbage look through what pytest collects: it stays to the end.
+    """Freeze what pytest has collected, so that no garbage collection scans it again.
 
     Collecting makes millions of objects, most of them to rewrite assertions: little is garbage.
     """

@@ -16,7 +16,7 @@ async def area(width: int, height: int) -> int:
 
 
 def plain(number: int) -> int:
-    """Be no async function."""
+    """A function that is not async."""
     return number
 
 

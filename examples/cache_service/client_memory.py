@@ -1,4 +1,4 @@
-"""What clients may leave with the service at the expense of others: a bound for all together.
+"""A bound on the memory that all clients together may occupy.
 
 A client that has sent half a command, or does not take its replies, makes the service keep bytes
 for it and wait. Each may leave a few megabytes; that thousands of them do so together is not
@@ -38,7 +38,7 @@ class ClientMemory:
         self._notice = Notice(_log, EVICTED)
 
     def add(self, wait: ClientWait) -> None:
-        """Count what is kept; if that is too much in all, cancel the wait that keeps most."""
+        """Add what is kept; if the total is too much, cancel the wait that keeps most."""
         self._waits.add(wait)
         self.used += wait.size
         while self.used > self._limit:
@@ -81,14 +81,14 @@ class ClientWait:
             size: the bytes that are kept for it meanwhile.
             deadline: when the scope is cancelled, unless the wait is over by then.
         """
-        if deadline != math.inf:  # as it is without; to set it has its price
+        if deadline != math.inf:  # the default; setting it costs time
             self.scope.deadline = deadline
         if size:
             self.size = size
             self._memory.add(self)
 
     def end(self) -> None:
-        """The wait is over."""
+        """End the wait."""
         if self.scope.deadline != math.inf:
             self.scope.deadline = math.inf
         if self.size:

@@ -131,7 +131,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """List some of the keys, from a cursor on: about `count`, of which those that fit are shown."""
+    """List the matching keys among the next `count` or so, from a cursor on."""
 
     cursor: int
     pattern: bytes = b"*"
@@ -146,7 +146,7 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Show who one is, and may send commands; without a user it is the only one there is."""
+    """Authenticate; without a user name, as the default user."""
 
     password: bytes = field(repr=False)
     user: bytes | None = None
@@ -154,7 +154,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Agree on a version of the protocol, and perhaps show who one is; all else stays as it is."""
+    """Agree on a version of the protocol, and authenticate if a password is given."""
 
     version: Literal[2, 3] | None = None
     auth: Auth | None = None
@@ -176,12 +176,12 @@ class ConfigGet:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Ask for what is not kept here, as redis-cli does with COMMAND DOCS; the answer is empty."""
+    """Ask for something not supported, as redis-cli does by COMMAND DOCS; the answer is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Say what changes nothing here, as CLIENT SETNAME does; the answer is OK."""
+    """A command without effect here, as CLIENT SETNAME; the answer is OK."""
 
 
 ReadCommand: TypeAlias = Get | Exists | Ttl | DbSize

@@ -1,4 +1,4 @@
-"""One client: its commands in order, its replies, and what it may not do.
+"""One client: its commands in order, its replies, and its limits.
 
 A client may send many commands before it reads a reply. What has arrived is answered in order and
 sent together; commands on keys that follow each other go to the keyspace's worker as one batch,
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 64 * 1024  # bytes received, and sent, at once
 BATCH: Final = 100  # commands carried out, and replies sent, at once: others have their turn too
-# What a client may send that has not shown who it is, as in Redis.
+# What a client that has not authenticated may send, as in Redis.
 STRANGER: Final = Limits(bulk=16 * 1024, args=10, line=16 * 1024, fault="unauthenticated")
 
 
@@ -85,7 +85,7 @@ class Connection:
 
     Args:
         endpoint: what it belongs to.
-        stream: the socket; whoever opened it closes it.
+        stream: the socket; the caller closes it.
         number: which client it is.
     """
 
@@ -98,7 +98,7 @@ class Connection:
         self._authenticated = not endpoint.settings.requirepass
         self._parser = RequestParser(None if self._authenticated else STRANGER)
         self._wait = ClientWait(endpoint.memory)
-        self._since = trio.current_time()  # when the client began what the service waits for
+        self._since = trio.current_time()  # when the wait for the client began
         self._is_sending = False
         self._version: Literal[2, 3] = 2  # of the protocol, for replies
         self._keyspace = 0
@@ -106,7 +106,7 @@ class Connection:
         self._replies: list[bytes] = []
 
     async def serve(self) -> None:
-        """Answer until the client has no more to say, quits, or is turned away."""
+        """Answer until the client disconnects, quits, or is disconnected."""
         try:
             with self._wait.scope:
                 await self._serve()
@@ -133,11 +133,11 @@ class Connection:
             await turn_away(self._stream, str(exc))
 
     async def _lose_patience(self) -> None:
-        """Turn the client away: it has left too much, or made the service wait for too long."""
+        """Disconnect the client: too much is kept for it, or it is too slow."""
         if not self._wait.evicted:
             self._endpoint.counters.timed_out += 1
         if self._is_sending:
-            return  # it would not read that either
+            return  # it would not read an error either
         if self._wait.evicted:
             await turn_away(self._stream, "ERR max client memory reached")
         elif self._parser.held:
@@ -149,7 +149,7 @@ class Connection:
     # -- the socket --------------------------------------------------------------------------
 
     async def _receive(self) -> bytes | bytearray:
-        """Wait for the client; return nothing if either side is to end."""
+        """Wait for data from the client; return b"" if either side is to end."""
         self._wait.begin(self._parser.held, self._deadline())
         data: bytes | bytearray = b""
         with otp.move_on_when_draining():
@@ -165,7 +165,7 @@ class Connection:
         return self._since + (settings.timeout or math.inf)
 
     async def _send(self) -> None:
-        """Send the replies there are; the client has its time for each part of them."""
+        """Send the pending replies; the time limit holds for each chunk."""
         replies, self._replies = memoryview(b"".join(self._replies)), []
         self._is_sending = True
         while replies:
@@ -218,14 +218,14 @@ class Connection:
             raise _Quit
 
     async def _finish_batch(self) -> None:
-        """Let the worker carry out the commands on keys that have come together."""
+        """Have the worker execute the commands on keys that came together."""
         batch, self._batch = self._batch, []
         while batch:
             try:
                 replies = await execute(self._keyspace, batch)
             except TryAgain as exc:
                 replies = [error(str(exc))] * len(batch)
-            # An encoded value is never the same: it begins with its length.
+            # No encoded value is equal to it: each begins with its length.
             nil = NIL if self._version == 2 else NULL
             self._replies += [nil if reply == NIL else reply for reply in replies]
             batch = batch[len(replies) :]
@@ -260,7 +260,7 @@ class Connection:
             case _:
                 assert_never(command)
 
-    # -- who it is ---------------------------------------------------------------------------
+    # -- authentication ---------------------------------------------------------------------
 
     def _log_in(self, auth: Auth) -> bytes | None:
         """Check a password; return an error reply if it is wrong."""

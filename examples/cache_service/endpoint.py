@@ -1,4 +1,4 @@
-"""What all connections share: settings, counters, limits; and how they begin.
+"""What all connections share: settings, counters and limits.
 
 `Endpoint.handle` is the handler of an `otp.ConnectionSupervisor`, which gives each connection a
 process of its own, counts them, and lets them end in order; what happens on one is in
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .commands import Auth
 
 ENDPOINT: Final = "Endpoint"  # the name of the ConnectionSupervisor
-KEEP_ALIVE: Final = 300  # seconds of silence after which the kernel asks whether a client is there
+KEEP_ALIVE: Final = 300  # seconds of silence before the kernel probes a client
 WRONG: Final = "WRONGPASS invalid username-password pair or user is disabled."
 _log = logging.getLogger("examples.cache_service")
 
@@ -83,7 +83,7 @@ class Endpoint:
         )
 
     async def open_listeners(self, port: int, host: str) -> list[trio.SocketListener]:
-        """Listen, and warn if everybody who can reach that can read and write."""
+        """Listen, and warn if anybody can connect without a password."""
         listeners = await trio.open_tcp_listeners(port, host=host)
         addresses = [listener.socket.getsockname() for listener in listeners]
         self.port = int(addresses[0][1])
@@ -108,7 +108,7 @@ class Endpoint:
         await stream.send_all(error("ERR max number of clients reached"))
 
     def refusal(self, auth: Auth) -> str | None:
-        """Check a password; give the error reply if it is wrong.
+        """Check a password; return the error reply if it is wrong.
 
         There is one user, and as in Redis any password of it is right if none is set.
         """

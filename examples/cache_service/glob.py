@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Matcher: TypeAlias = "Callable[[bytes], object]"
 
-# Matching takes at most the length of the pattern times that of the key, and holds up everybody.
+# Matching takes at most len(pattern) * len(key) steps, and blocks the event loop meanwhile.
 LONGEST: Final = 1024  # bytes of a pattern
 _STAR: Final = b""
 _NEVER: Final = b"(?!)"
@@ -28,7 +28,7 @@ _ANY: Final = b"."
 
 
 def compile_pattern(pattern: bytes) -> Matcher:
-    """Make a function of a key, whose result is true if all of the key fits the pattern.
+    """Return a function that checks whether a whole key matches the pattern.
 
     Raises:
         CommandError: the pattern is too long.
@@ -75,7 +75,7 @@ def _elements(pattern: bytes) -> Iterator[bytes]:
 
 
 def _set(pattern: bytes, at: int) -> tuple[bytes, int]:
-    """Read a set from behind its bracket; one that is not closed ends with the pattern."""
+    """Read a set from after its bracket; one that is not closed ends with the pattern."""
     negated = pattern.startswith(b"^", at)
     at += negated
     ranges = b""

@@ -1,4 +1,4 @@
-"""What INFO tells, in the sections and with the names of Redis, as far as they mean something here.
+"""The reply to INFO, in the sections and with the names of Redis, as far as they apply here.
 
 The names are what monitoring asks for: `redis-cli --stat` shows some of them every second.
 """
@@ -42,7 +42,7 @@ class Counters:
     bytes_out: int = 0
     started_at: float = field(default_factory=time.monotonic)
     run_id: str = field(default_factory=lambda: uuid4().hex + uuid4().hex[:8])
-    _second: int = 0  # the one that is not over, and the commands of it and of the one before
+    _second: int = 0  # the current second; then the commands in it and in the last
     _now: int = 0
     _before: int = 0
 
@@ -54,7 +54,7 @@ class Counters:
 
     @property
     def per_second(self) -> int:
-        """The commands of the last second that is over."""
+        """Commands in the last whole second."""
         self._turn()
         return self._before
 
@@ -79,7 +79,7 @@ class _Snapshot:
         stats: Stats | None = None
         with suppress(otp.OtpError):
             stats = await Repo.stats(Repo)
-        # A keyspace that has not been used is as it was when the store was opened.
+        # A keyspace that was not used since the store was opened is as it was then.
         spaces = dict(stats.sizes) if stats else {}
         for number in range(endpoint.settings.keyspaces):
             if facts := await facts_of(number):

@@ -1,4 +1,4 @@
-"""In which order SCAN lists the keys of a keyspace, so that a cursor says how far it has come.
+"""The order in which SCAN lists keys, so that a cursor tells how far a scan is.
 
 >>> order = KeyOrder([b"a", b"b", b"c"])
 >>> cursor, keys = order.page(0, 10)

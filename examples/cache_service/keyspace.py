@@ -70,7 +70,7 @@ THAW_LIMIT: Final = 500  # entries moved at once when an export is over
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What INFO tells of a keyspace."""
+    """What INFO shows of a keyspace."""
 
     keys: int
     expires: int  # of them
@@ -233,7 +233,7 @@ class Keyspace:
         return following, [key for key in keys if living(self._confirmed(key), now) is not None]
 
     def facts(self) -> Facts:
-        """Count what is confirmed."""
+        """Count the confirmed entries."""
         keys = self._count(pending=False)
         return Facts(keys, len(self._mortal), self._hits, self._misses, self._expired)
 

@@ -2,7 +2,7 @@
 
     await execute(3, [Get(b"k")])
 
-Whatever ends on the way, it is a `TryAgain` for who asked.
+Whatever ends meanwhile, the caller gets a `TryAgain`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEYSPACES: Final = otp.registry("Keyspaces")
 WORKERS: Final = "WorkerSupervisor"
 PAGE: Final = 1000  # keys that KEYS looks at before others have their turn
-# The reply to a write of which nobody knows whether it is stored.
+# The reply to a write that may or may not be stored.
 UNKNOWN: Final = "TRYAGAIN no answer from the worker; a write may be stored or not"
 
 
@@ -84,7 +84,7 @@ async def keys(number: int, pattern: bytes) -> list[bytes]:
 
 
 async def facts_of(number: int) -> Facts | None:
-    """Tell what INFO shows of a keyspace; None if it has no worker that answers."""
+    """Return what INFO shows of a keyspace; None if no worker of it answers."""
     with suppress(otp.OtpError):
         return await CacheWorker.facts(KEYSPACES.via(number))
     return None

@@ -15,7 +15,7 @@ LINGER: Final = 1.0  # seconds that a client gets for that
 
 
 async def turn_away(stream: HalfCloseableStream, why: str) -> None:
-    """Send an error, and leave."""
+    """Send an error, and end the connection."""
     with trio.move_on_after(LINGER):
         await stream.send_all(error(why))
     await leave(stream)

@@ -1,4 +1,4 @@
-"""The ends of entries: which are past theirs, and how long the others have."""
+"""The lifetimes of entries: which have expired, and how long the others have."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def is_mortal(entry: Entry) -> bool:
-    """Check whether an entry has an end."""
+    """Check whether an entry can expire."""
     return entry.expires_at is not None
 
 
 def living(entry: Entry | None, now: float) -> Entry | None:
-    """Return an entry unless it is past its end."""
+    """Return an entry unless it has expired."""
     if entry is None or entry.expires_at is None or entry.expires_at > now:
         return entry
     return None
@@ -30,7 +30,7 @@ def end_of(lifetime: Lifetime | None, now: float) -> float | None:
 
 
 def time_left(entry: Entry | None, unit: int, now: float) -> int:
-    """Return how long an entry has, as TTL tells it, in so many parts of a second."""
+    """Return how long an entry has left, as TTL shows it, in units of a second / `unit`."""
     if entry is None:
         return -2
     if entry.expires_at is None:

@@ -1,4 +1,4 @@
-"""Warnings of what clients can cause as often as they like: a line a minute, with the number."""
+"""Warnings that clients can cause at any rate: at most one line a minute, with the count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY: Final = 60.0  # seconds between two lines
 
 
 class Notice:
-    """A warning that is logged at once when it is first told, then at most once a minute.
+    """A warning that is logged at once the first time, then at most once a minute.
 
     Args:
         log: where to.
@@ -28,7 +28,7 @@ class Notice:
         self._quiet_until = -math.inf
 
     def tell(self) -> None:
-        """Count one, and log if a minute has passed."""
+        """Count one more, and log if a minute has passed."""
         self._untold += 1
         now = trio.current_time()
         if now >= self._quiet_until:

@@ -1,4 +1,4 @@
-"""From the arguments a client sent to a typed command, or to the error it gets.
+"""Turn the arguments a client sent into a typed command, or into an error for it.
 
 >>> parse([b"set", b"k", b"v", b"EX", b"10"])
 Set(key=b'k', value=b'v', lifetime=Lifetime(seconds=10.0, absolute=False), condition=None)
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from .commands import Command
 
-# Seconds; a moment that is so far away, in milliseconds from any other, still fits 64 bits.
+# Seconds; a time this far away still fits 64 bits in milliseconds.
 _FARTHEST: Final = INT_MAX // 1000 // 4
 _LARGEST_CURSOR: Final = 2**64 - 1
 _SHOWN_ARGUMENTS: Final = 128  # bytes of the arguments that an error quotes
@@ -69,11 +69,11 @@ class _Rule:
     fewest: int
     most: int | None
     build: Callable[[list[bytes]], Command]
-    open_to_all: bool = False  # also to who has not shown who it is
+    open_to_all: bool = False  # also to clients that have not authenticated
 
 
 def parse(request: list[bytes], *, authenticated: bool = True) -> Command:
-    """Make a command of a request.
+    """Turn a request into a command.
 
     Args:
         request: the name of the command in any case, then its arguments; never empty.
@@ -96,7 +96,7 @@ def parse(request: list[bytes], *, authenticated: bool = True) -> Command:
 
 
 def _looks_like_http(request: list[bytes]) -> bool:
-    """Check whether what is no command is the first line of an HTTP request, or a header.
+    """Check whether an unknown command is the first line of an HTTP request, or a header.
 
     Redis looks for POST and Host: alone. This takes any method, GET too, by the version behind it.
     """

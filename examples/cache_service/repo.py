@@ -10,7 +10,7 @@ and the callers hear of the end at once. A thread that a killed pair leaves behi
 commit, but begins no other: see `store.py`.
 
 A disk that is full and a page that is corrupt end nothing: a new process would meet the same. Who
-asked is told, the log has a line, and the next one who asks may find it mended.
+asked gets the error, the log has a line, and the next request may succeed.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Load:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came of a request: a value, or the error of the store."""
+    """The outcome of a request: a value, or the error of the store."""
 
     request: _Write | _Load
     value: Any = field(repr=False, default=None)
@@ -132,7 +132,7 @@ _Job: TypeAlias = _Commit | _Load
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What the writer tells when it has finished a job."""
+    """What the writer sends when it has finished a job."""
 
     answers: Sequence[_Answer]
 
@@ -182,7 +182,7 @@ class Repo(otp.GenServer):
 
     @otp.on_call
     def stats(self) -> Stats:
-        """Tell how much has been stored, and what is wrong."""
+        """Return how much has been stored, and what is wrong."""
         jobs = [*self._queue, *([self._current] if self._current else [])]
         waiting = sum(len(job.requests) for job in jobs)
         sizes: dict[int, Facts] = otp.process_info(self._writer).started if self._writer else {}
@@ -218,7 +218,7 @@ class Repo(otp.GenServer):
             _log.info("no more errors %s keyspace %s of %s", deed, keyspace, self._path)
 
     def _next(self) -> None:
-        """Give the writer the next job, unless it has one."""
+        """Send the writer its next job, unless it has one."""
         if self._current is None and self._queue:
             assert self._writer is not None
             self._current = self._take_commits() or self._queue.popleft()
@@ -256,7 +256,7 @@ class _LazyStore:
                 self._store.forget_pages()
 
     def sizes(self) -> dict[int, Facts]:
-        """Open it, and count what is there; none if that fails, which the next request tells."""
+        """Open it, and count its entries; none if that fails: the next request then fails too."""
         with suppress(*_FAULTS):
             return {number: Facts(*size) for number, size in self.get().sizes().items()}
         return {}
@@ -298,7 +298,7 @@ def _carry_out(job: _Job, store: _LazyStore) -> list[_Answer]:
         return job.carry_out(store.get())
     except _FAULTS as exc:
         store.forget_pages()
-        # A page that one of the writes needs is no reason to refuse the others.
+        # One write may need a damaged page; the others are still carried out.
         if isinstance(job, _Commit) and len(job.requests) > 1 and is_fault(exc, SQLITE_CORRUPT):
             alone = [_carry_out(_Commit([write]), store) for write in job.requests]
             return [answer for answers in alone for answer in answers]

@@ -86,7 +86,7 @@ class Stage:
     async def show_tree(self, title: str) -> None:
         """Print what runs, once the clients that have left are gone."""
         with trio.move_on_after(1):
-            while HOST in otp.tree() or " ended" in otp.tree():  # noqa: ASYNC110  (nobody tells)
+            while HOST in otp.tree() or " ended" in otp.tree():  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.01)
         self.screen.line(f"{title}\n", "title")
         tree = otp.tree().replace(" rest_for_one", "")  # it would be wider than a terminal

@@ -218,7 +218,7 @@ class CacheWorker(otp.GenServer, restart="transient"):
 
     @otp.on_call(timeout=1.0)
     def facts(self) -> Facts | None:
-        """Tell what INFO shows of the keyspace; None if it could not be loaded."""
+        """Return what INFO shows of the keyspace; None if it could not be loaded."""
         return None if self._fault else self._space.facts()
 
     # -- expiry ------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class CacheWorker(otp.GenServer, restart="transient"):
 
 
 async def _carry(worker: otp.Pid[CacheWorker], operations: Sequence[Operation]) -> None:
-    """Take a parcel to the Repo, and send the worker the outcome."""
+    """Send a parcel to the Repo, and the outcome to the worker."""
     try:
         await Repo.commit(Repo, operations)
     except StoreRefused as exc:

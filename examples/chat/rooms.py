@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import trio_otp as otp
 
 ROOMS = otp.registry("rooms")
-REMEMBERED = 20  # lines that who comes in is shown
+REMEMBERED = 20  # lines that a new member is shown
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Room(otp.GenServer, restart="temporary"):
     def join(self, member: otp.Pid, who: str) -> list[Line]:
         """Add a member; return the earlier lines."""
         before = list(self.lines)
-        otp.monitor(member)  # however it ends, it is gone
+        otp.monitor(member)  # removes it however it ends
         self.members[member] = who
         self.tell(who, "has come in")
         return before
 
     @otp.on_call
     def say(self, member: otp.Pid, text: str) -> None:
-        """Send all members what one of them says.
+        """Send a line of one member to all members.
 
         It is a call, so that nobody can say more than the room gets through.
         """
@@ -71,7 +71,7 @@ class Room(otp.GenServer, restart="temporary"):
         for member in self.members:
             try:
                 otp.send(member, line)
-            except otp.MailboxFull:  # it reads too slowly; its end comes as Down
+            except otp.MailboxFull:  # it reads too slowly; its Down follows
                 otp.exit(member, otp.SHUTDOWN)
 
 
@@ -83,4 +83,4 @@ async def enter(name: str, who: str, idle_after: float) -> tuple[otp.Pid[Room], 
         try:
             return pid, await Room.join(pid, otp.self(), who)
         except (otp.NoProcess, otp.ServerExited):
-            continue  # it has ended at this very moment: the next one is new
+            continue  # it has just ended: start the next one

@@ -52,8 +52,8 @@ async def say_goodbye(websocket: WebSocketConnection) -> None:
 async def converse(
     websocket: WebSocketConnection, settings: Mapping[str, Any], nursery: trio.Nursery
 ) -> None:
-    """Write what is said in the room, until the browser has gone or is too slow."""
-    name, _, query = (websocket.path or "").partition("?")  # whatever it is that was sent
+    """Send the lines of the room, until the browser has gone or is too slow."""
+    name, _, query = (websocket.path or "").partition("?")  # the client may send anything
     who = dict(parse_qsl(query)).get("who", "somebody")
     room, lines = await enter(name.strip("/") or "lobby", who, settings["idle_after"])
     otp.monitor(room)
@@ -80,12 +80,12 @@ async def send(websocket: WebSocketConnection, line: Line, timeout: float) -> No
 async def read(
     websocket: WebSocketConnection, room: otp.Pid[Room], session: otp.Pid, nursery: trio.Nursery
 ) -> None:
-    """Pass on what the browser says; end the session when the browser does."""
+    """Pass on the lines of the browser; end the session when it disconnects."""
     try:
         while True:
             await Room.say(room, session, str(await websocket.get_message()))
     except ConnectionClosed:
         pass
     except (otp.NoProcess, otp.ServerExited):
-        return  # the session hears of it too, and says so to the browser
+        return  # so does the session, which closes the connection
     nursery.cancel_scope.cancel()

@@ -23,7 +23,7 @@ class Mirror(otp.GenServer):
 
     def __init__(self, look: Any, fetch: Any) -> None:
         self.look, self.fetch = look, fetch
-        self.files: dict[str, Any] = {}  # {name: what was fetched, or why not, or None as yet}
+        self.files: dict[str, Any] = {}  # {name: content, error, or None while it is fetched}
         self.tasks: dict[otp.Monitor | None, str] = {}
         otp.spawn_link(self.look_again_and_again, Mirror.at(otp.self()))
 

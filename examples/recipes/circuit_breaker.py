@@ -28,21 +28,21 @@ class Breaker(otp.GenStatem[State]):
 
     def __init__(self, *, failures: int, cool_down: float) -> None:
         self.most, self.cool_down = failures, cool_down
-        self.failed = 0  # in a row
+        self.failed = 0  # failures in a row
 
     def handle_event(self, kind: Any, content: Any, state: State) -> Any:
-        if isinstance(kind, otp.From):  # may I?
+        if isinstance(kind, otp.From):  # asks for permission
             if state is not State.HALF_OPEN:
                 return otp.KeepState(otp.Reply(state is State.CLOSED))
             return otp.NextState(State.TRYING, otp.Reply(True), otp.StateTimeout(self.cool_down))
-        if kind is otp.Event.STATE_TIMEOUT:  # also if the one who tries never tells how that went
+        if kind is otp.Event.STATE_TIMEOUT:  # also if the trial call never reports
             return otp.NextState(State.HALF_OPEN)
         self.failed = self.failed + 1 if content == "failed" else 0
         if state is State.TRYING and content == "worked":
             return otp.NextState(State.CLOSED)
         if state is State.TRYING or (state is State.CLOSED and self.failed >= self.most):
             return otp.NextState(State.OPEN, otp.StateTimeout(self.cool_down))
-        return None  # late news of calls that began before
+        return None  # late reports of earlier calls
 
 
 async def guarded(breaker: otp.Ref, function: Service) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Expired(NamedTuple):
-    key: Any  # whose value is too old: a reminder of the cache to itself
+    key: Any  # its value has expired: the cache sends this to itself
 
 
 class Cache(otp.GenServer):

@@ -29,7 +29,7 @@ start: Any = otp.TaskSupervisor.start_async_nolink
 class Queue(otp.GenServer):
     def __init__(self, db: sqlite3.Connection, work: Any, clock: Any) -> None:
         self.db, self.work, self.clock = db, work, clock
-        self.jobs: dict[Any, int] = {}  # {what its task is known by: a job}
+        self.jobs: dict[Any, int] = {}  # {id of its task: job}
 
     async def sql(self, text: str, *args: object) -> Any:  # each statement is a transaction
         return await trio.to_thread.run_sync(lambda: self.db.execute(text, args).fetchall())
@@ -52,7 +52,7 @@ class Queue(otp.GenServer):
             task = await start("tries", self.work, found[0][1], deliver=True)
             self.jobs[task.ref] = found[0][0]
             otp.exit_after(LIMIT, task.pid, otp.TIMEOUT)
-        return otp.NoReply(timeout=1.0)  # then it looks what has become due
+        return otp.NoReply(timeout=1.0)  # then it checks which jobs are due
 
 
 async def job_queue(path: str, work: Any, clock: Any = time.time, *, task_status: Any) -> None:

@@ -16,9 +16,9 @@ from trio_otp.testing import virtual_clock
 Tools: TypeAlias = dict[str, Callable[[str], Any]]
 
 
-class Turn(NamedTuple):  # what a model says
+class Turn(NamedTuple):  # what a model replies
     text: str  # the answer
-    tool: str | None = None  # or what is to be used with the text
+    tool: str | None = None  # or the tool to call with the text
     tokens: int = 10
 
 
@@ -62,7 +62,7 @@ WORKERS = otp.pool("workers", Worker)
 
 
 async def main() -> None:
-    async def model(said: list[str]) -> Turn:  # a script stands in for it
+    async def model(said: list[str]) -> Turn:  # a script in place of a real one
         print(said[-1])
         return [Turn("tea", "search"), Turn("1 / 0", "reckon"), Turn("42")][len(said) // 2]
 

@@ -21,7 +21,7 @@ SCOPE = "presence"
 
 
 def enter(room: str, user: str) -> None:
-    """Be in a room as a user until this process ends, or leaves."""
+    """Join a room as a user, until this process ends or leaves."""
     otp.pg.join(SCOPE, (room, user), otp.self())
 
 

@@ -1,4 +1,4 @@
-"""Rate limiter: at most so many of something in a time, first come first served.
+"""Rate limiter: at most a number of permissions in a period, first come first served.
 
 A server grants permission to begin, `rate` times per second, at most `burst` times at once after
 a pause. A caller that has to wait is answered when its turn comes; one that has given up by then
@@ -23,7 +23,7 @@ class Limiter(otp.GenServer):
     def __init__(self, *, rate: float, burst: int = 1) -> None:
         self.interval = 1 / rate
         self.slack = (burst - 1) * self.interval
-        self.booked = 0.0  # until when all rights have been given
+        self.booked = 0.0  # until when all permissions are taken
         self.line: deque[otp.From[None]] = deque()
 
     @otp.on_call

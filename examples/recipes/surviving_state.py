@@ -23,7 +23,7 @@ class Owned(Exception):
 class Keeper(otp.GenServer):
     def __init__(self) -> None:
         self.tables: dict[str, dict[Any, Any]] = {}
-        self.owners: dict[otp.Monitor, str] = {}  # {what tells of an owner's end: its table}
+        self.owners: dict[otp.Monitor, str] = {}  # {monitor of an owner: its table}
 
     @otp.on_call(raises=(Owned,))
     def borrow(self, name: str, owner: otp.Pid) -> dict[Any, Any]:
@@ -46,7 +46,7 @@ class Visits(otp.GenServer):
 
     @otp.on_call
     def visit(self, page: str) -> int:
-        count = self.counts.get(page.lower(), 0) + 1  # what can fail comes first
+        count = self.counts.get(page.lower(), 0) + 1  # whatever can fail comes first
         self.counts[page.lower()] = count  # the change is one step
         return count
 

@@ -48,10 +48,10 @@ async def answer(send: Any, text: str) -> None:
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """An ASGI application. It could also be one of Quart, Starlette or FastAPI."""
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # Hypercorn goes on without
+        raise NotImplementedError(scope["type"])  # as ASGI asks: Hypercorn goes on without it
     visits = Visits.at("visits")
     match scope["path"]:
-        case "/news":  # a request that waits until there is something to tell
+        case "/news":  # long polling: waits until there is news
             await visits.add("/news")
             await otp.wait_draining()
             await answer(send, "the service is about to end")
@@ -70,18 +70,18 @@ async def serve(
     config.bind = [f"{settings['host']}:{settings['port']}"]
     config.graceful_timeout = settings["graceful_timeout"]
     stop = trio.Event()
-    # Some of its types are not known.
+    # Hypercorn does not annotate all of its types.
     serve_app: Any = hypercorn.trio.serve  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     async with trio.open_nursery() as nursery:
         run = partial(serve_app, app, config, shutdown_trigger=stop.wait)
         task_status.started(await nursery.start(run))
         request = await otp.receive(otp.Exit)
         stop.set()
-    otp.exit(request.reason)  # it has ended as it was asked to
+    otp.exit(request.reason)  # it was asked to stop
 
 
 class Site(otp.Application):
-    """The server that counts, then the web before it."""
+    """The counter, then the web server, which needs it."""
 
     name = "site"
     environment: ClassVar[Mapping[str, Any]] = {

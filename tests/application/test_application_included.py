@@ -229,7 +229,7 @@ def test_the_new_attributes_are_checked() -> None:
 
 
 async def test_one_that_two_include_is_included_once() -> None:
-    """There is one instance of it, whoever includes it."""
+    """There is one instance of it, whichever application includes it."""
     got: list[otp.Application] = []
 
     class Attic(Noting):

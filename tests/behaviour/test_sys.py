@@ -600,7 +600,7 @@ async def test_wrong_arguments_are_refused_in_the_caller() -> None:
 
 
 async def test_a_function_that_kills_its_process_gets_no_answer() -> None:
-    """Who asked hears of the end instead."""
+    """The caller gets the end as an error instead."""
 
     def kill(_: object) -> None:
         otp.exit(otp.self(), otp.KILL)

@@ -1,4 +1,4 @@
-"""A password: who does not give it can do nothing, and a service without one warns."""
+"""Passwords: clients that do not give it are refused; a service without one logs a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that keep the service waiting: each has so much time, and all together so much memory."""
+"""Clients that keep the service waiting: each has limited time, and all together limited memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAIRS = {
 
 
 async def until_it_is_closed(stream: trio.abc.ReceiveStream) -> bytes:
-    """Give what comes until the service ends the connection."""
+    """Return what arrives until the service ends the connection."""
     return b"".join([part async for part in stream])
 
 
@@ -65,7 +65,7 @@ async def serving(**settings: Any) -> AsyncGenerator[tuple[Endpoint, trio.Staple
 
 @pytest.mark.parametrize("half", [b"*", b"*2\r\n", b"GE", HALF, b"*2\r\n$3\r\nGET\r\n$0\r\n\r"])
 async def test_half_a_command_has_its_time(autojump_clock: MockClock, half: bytes) -> None:
-    """Who does not send the rest is told so and turned away; what came before is answered."""
+    """A client that never sends the rest gets an error, after the replies to what was whole."""
     async with serving(stall_timeout=60.0) as (endpoint, client):
         await client.send_all(b"PING\r\n" + half)
         began = trio.current_time()
@@ -114,7 +114,7 @@ async def test_idle_client_stays_unless_told_otherwise(autojump_clock: MockClock
 
 
 async def test_idle_client_is_closed_after_its_time(autojump_clock: MockClock) -> None:
-    """With a time-out a client without a word is left without a word."""
+    """With a time-out a silent client is disconnected without an error."""
     async with serving(timeout=300.0) as (endpoint, client):
         for _ in range(3):
             await trio.sleep(299)
@@ -138,7 +138,7 @@ async def test_stranger_has_little_time(autojump_clock: MockClock) -> None:
 
 
 async def test_who_does_not_take_replies_has_its_time(autojump_clock: MockClock) -> None:
-    """A client that lets replies pile up is left; one that takes some now and then is not."""
+    """A client that reads no replies is disconnected; one that reads some now and then is not."""
     ask = encode(["ECHO", b"x" * 500_000])
     async with serving(pair="lockstep", stall_timeout=60.0) as (endpoint, client):
         await client.send_all(ask)
@@ -154,7 +154,7 @@ async def test_who_does_not_take_replies_has_its_time(autojump_clock: MockClock)
 async def test_all_together_have_a_bound(
     stopped: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When half-sent commands go over it the largest is turned away; small clients notice nothing.
+    """If incomplete commands exceed it, the largest is disconnected; small clients notice nothing.
 
     The log has one line, however many there are.
     """
@@ -181,7 +181,7 @@ async def test_all_together_have_a_bound(
 
 
 async def test_the_largest_goes_first() -> None:
-    """Who has left most is turned away, whoever came last; what is given back counts no more."""
+    """The client that occupies most is disconnected, not the last; freed memory does not count."""
     memory = ClientMemory(100)
     turned_away: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The chat: rooms that a registry finds, sessions that hurt nobody, an end that is told."""
+"""The chat: rooms in a registry, sessions that disturb nobody else, announced shutdowns."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Browser:
 
 @asynccontextmanager
 async def browser(room: str, who: str) -> AsyncIterator[Browser]:
-    """Come into a room."""
+    """Join a room."""
     [listener] = otp.process_info("web").started
     stream = await trio.testing.open_stream_to_socket_listener(listener)
     async with trio.open_nursery() as nursery:
@@ -70,7 +70,7 @@ async def browser(room: str, who: str) -> AsyncIterator[Browser]:
 
 
 async def test_a_room_tells_its_members_what_one_of_them_says() -> None:
-    """Not those of another; who comes later is shown what was said."""
+    """Not in another room; later members are shown the earlier lines."""
     async with chat(), browser("tea", "ada") as ada, browser("coffee", "eve") as eve:
         assert ("ada", "has come in") == await ada.hear()
         assert ("eve", "has come in") == await eve.hear()
@@ -102,7 +102,7 @@ async def test_members_whose_connection_is_reset_have_left() -> None:
 
 
 async def test_a_room_that_crashes_is_the_end_of_its_sessions_alone(otp_log: OtpLog) -> None:
-    """The next one who comes in finds a new one."""
+    """The next member gets a new room."""
     async with chat(), browser("tea", "ada") as ada, browser("coffee", "eve") as eve:
         await ada.hear(), await eve.hear()
         otp.exit(ROOMS.via("tea"), "broken")
@@ -182,7 +182,7 @@ async def test_who_comes_in_and_reads_nothing_has_to_go() -> None:
 
 
 async def test_the_end_is_told_to_all_browsers() -> None:
-    """By a close frame that says so, and no crash."""
+    """By a close frame with the reason, and without a crash."""
     async with chat() as app:
         ways: list[int] = []
 
@@ -227,7 +227,7 @@ async def rooms() -> AsyncIterator[None]:
 
 
 async def visit(seconds: float) -> None:
-    """Be in a room for a while."""
+    """Stay in a room for a while."""
     room, _ = await enter("tea", "ada", 60)
     await Room.say(room, otp.self(), "hello")
     assert Line("tea", "ada", "has come in") == await otp.receive(Line)
@@ -236,7 +236,7 @@ async def visit(seconds: float) -> None:
 
 
 async def test_a_room_ends_by_itself_when_nobody_has_come_for_long(autojump_clock: Any) -> None:
-    """Not while somebody is there, however quiet; who comes then finds a new one."""
+    """Not while it has a member, however quiet; a later member gets a new one."""
     async with rooms(), otp.open_process():
         otp.spawn(visit, 1000.0)
         await trio.sleep(1059)

@@ -1,4 +1,4 @@
-"""A disk that is full, a page that is damaged: told to whom it concerns, and to the log."""
+"""A full disk, a damaged page: an error for the clients concerned, and a line in the log."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Damage:
 
 
 async def persistence(redis: Client) -> tuple[str, str]:
-    """Return what INFO tells of writing and reading."""
+    """Return the lines of INFO on writing and reading."""
     text: Any = await redis.ask("INFO", "persistence")
     facts = dict(line.split(":") for line in text.decode().splitlines() if ":" in line)
     return facts["aof_last_write_status"], facts["last_load_status"]

@@ -140,7 +140,7 @@ async def until_it_breaks_quietly(fuzz: Fuzz) -> None:
     ids=["some", "many", "a-million"],
 )
 async def test_frames_of_every_kind(tmp_path: Path, frames: int, kills: int) -> None:
-    """Each frame is answered as it has to be, memory is bounded, and no kill loses what was told.
+    """Each frame is answered correctly, memory is bounded, and no kill loses an acknowledged write.
 
     Frames are nested, oversized, split anywhere, broken off; the service logs no error of them.
     """
@@ -180,7 +180,7 @@ async def one_life(service: OsProcess, ledgers: list[Ledger], random: Random, fr
 
 
 async def check(ledgers: list[Ledger], port: int) -> None:
-    """Find what was acknowledged, or the one write that was on its way."""
+    """Find what was acknowledged, or the one write under way."""
     async with await connect(port) as client:
         for ledger in ledgers:
             await ledger.check(client)

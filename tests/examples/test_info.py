@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def sections(redis: Client, *names: str) -> dict[str, dict[str, str]]:
-    """Ask for sections, and take them apart."""
+    """Request sections of INFO, and parse them."""
     text = await redis.ask("INFO", *names)
     assert isinstance(text, bytes)
     found: dict[str, dict[str, str]] = {}

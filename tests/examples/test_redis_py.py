@@ -113,7 +113,7 @@ async def test_password(stopped: Service) -> None:
 
 
 async def test_info(service: Service) -> None:
-    """It takes INFO apart."""
+    """It parses INFO."""
 
     def use(client: Any) -> None:
         client.set("k", "v", ex=100)

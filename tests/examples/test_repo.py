@@ -139,13 +139,13 @@ def no_database(path: Path) -> Path:
 async def test_start_fails_if_the_file_is_no_database(
     no_database: Path, nursery: trio.Nursery
 ) -> None:
-    """The service is to find out at its start that its path is a mistake."""
+    """The service detects at its start that its path is a mistake."""
     with pytest.raises(otp.StartError, match="file is not a database"):
         await otp.start(otp.child(check_store, no_database), nursery=nursery)
 
 
 async def test_repo_lives_without_a_store(no_database: Path, nursery: trio.Nursery) -> None:
-    """What has become no database ends nothing: requests are refused until it is one again."""
+    """A file that is no database any more crashes nothing: requests fail until it is one again."""
     repo = await otp.start(otp.child(Repo, no_database), nursery=nursery)
     with pytest.raises(StoreRefused, match="file is not a database"):
         await Repo.load(repo, 0)

@@ -1,4 +1,4 @@
-"""SCAN and KEYS: all that is there is listed, whatever comes and goes meanwhile."""
+"""SCAN and KEYS: every key that stays is listed, whatever is added or removed meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def scanned(redis: Client, *options: str | int) -> tuple[list[bytes], int]:
-    """Scan from the start to the end; give the keys, and how many replies it took."""
+    """Scan from start to end; return the keys, and the number of replies."""
     cursor, found, pages = b"0", list[bytes](), 0
     while True:
         reply: Any = await redis.ask("SCAN", cursor, *options)
@@ -92,7 +92,7 @@ def test_only_what_is_confirmed_and_alive_is_listed() -> None:
 
 
 def test_what_was_removed_takes_no_page() -> None:
-    """A keyspace that was large, and is no more, is listed as if it had never been."""
+    """A keyspace that has shrunk is listed as if it had never been large."""
     space = Keyspace(0, {}, lambda: 0.0)
     space.write([Set(b"%d" % n, b"") for n in range(3000)])
     space.depart()

@@ -43,7 +43,7 @@ async def pump(port: int, clients: int, seconds: float, *command: str) -> Figure
 
 
 async def info(client: Client) -> bytes:
-    """Ask for all that INFO tells."""
+    """Request and parse all of INFO."""
     text = await client.ask("INFO")
     assert isinstance(text, bytes)
     return text
@@ -144,7 +144,7 @@ async def test_every_acknowledged_write_survives_sigkill(tmp_path: Path) -> None
 
 
 async def test_sigterm_answers_what_it_has_in_hand(tmp_path: Path) -> None:
-    """Told to stop, it lets go of idle clients, and answers those whose writes are on the way.
+    """Asked to stop, it disconnects idle clients, and answers those with writes under way.
 
     Here the disk takes its time: somebody else has locked the database.
     """

@@ -42,7 +42,7 @@ def port_of(url: str) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 async def test_requests_that_were_begun_are_answered_when_sigterm_comes() -> None:
-    """It ends well, with an answer for each that waits; nobody else is let in."""
+    """It ends with status 0, and an answer for each request in hand; no new ones are accepted."""
     async with program("examples.web_service.app:Site", port=0) as site:
         port = port_of(await site.read_until("listens on"))
         answers: list[str] = []
@@ -82,7 +82,7 @@ async def test_a_server_that_requests_use_may_crash() -> None:
 
 
 async def test_the_web_alone_can_be_stopped_in_order() -> None:
-    """Its supervisor asks, and it ends as it was asked to: no record says otherwise."""
+    """It ends with the reason it was asked to end with, so nothing is logged."""
     with trio.fail_after(LIMIT):
         async with otp.open_application(Site, environment={"port": 0}) as site:
             [url] = otp.process_info("web").started

@@ -280,7 +280,7 @@ async def test_the_handle_of_a_supervisor_that_gave_up_holds_nothing() -> None:
 
 
 class Sealed(Exception):
-    """A class that wants no subclass, and whose text needs what cannot be kept."""
+    """A class that forbids subclasses, and whose text needs what cannot be kept."""
 
     def __init__(self, state: Any) -> None:
         super().__init__()
@@ -294,6 +294,6 @@ class Sealed(Exception):
 
 
 def test_the_text_of_a_sealed_class_is_kept() -> None:
-    """If nothing of the class can be made, a plain exception says what it said."""
+    """If no instance of the class can be made, a plain exception has its text."""
     kept = remembered(Sealed(State()))
     assert ("bad state <State>", Exception) == (str(kept), type(kept))

@@ -495,7 +495,7 @@ async def test_a_wait_ends_when_somebody_else_has_given_up_the_last_request(
 
 
 async def test_the_answer_to_an_id_that_is_gone_is_dropped() -> None:
-    """Who has thrown its id away needs no answer; the server is not hurt."""
+    """An id that was dropped needs no answer; the server is not hurt."""
     async with otp.open_process():
         desk = await otp.start_link(Desk)
         otp.send_request(desk, "defer")

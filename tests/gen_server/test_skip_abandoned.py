@@ -17,7 +17,7 @@ SECONDS = 10.0  # that all calls take which come at a time
 
 
 class Counts(otp.GenServer, restart="temporary"):
-    """Has calls that take a while of virtual time, and counts them."""
+    """Has calls that take some virtual time, and counts them."""
 
     def __init__(self, clock: Any = None, takes: float = 0.0) -> None:
         self.clock = clock
@@ -56,7 +56,7 @@ class Skipping(Counts, skip_abandoned=True):
 
 
 async def give_up(server: Any, *sends: Any) -> Counts:
-    """Hold a server up, send calls whose callers give up, and one that waits; return its inside."""
+    """Block a server, send calls whose callers give up, and one that waits; return its instance."""
     counts: Counts = process_of(server).instance
     async with trio.open_nursery() as nursery:
         in_task(nursery, otp.call, server, "in hand", timeout=None)
@@ -73,7 +73,7 @@ async def give_up(server: Any, *sends: Any) -> Counts:
 
 @as_process
 async def test_the_method_says_whether_a_call_is_skipped() -> None:
-    """Deferred ones as well; each is counted and told as dropped, with the reason."""
+    """Deferred ones as well; each is counted and reported as dropped, with the reason."""
     drops = Drops()
     server = await otp.start_link(Counts)
     client = Counts.at(server)
@@ -104,7 +104,7 @@ async def test_the_class_or_the_child_says_so_for_all_calls(way: str) -> None:
 
 @as_process
 async def test_it_is_skipped_also_while_somebody_watches_or_holds_it_up() -> None:
-    """A watched server goes the same way, and is told of no event."""
+    """A server under debugging skips them too, and emits no event."""
     server = await otp.start_link(Skipping)
     await otp.sys.log(server, True)
     await give_up(server, partial(otp.call, server, "gone"))

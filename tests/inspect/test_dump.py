@@ -35,7 +35,7 @@ class Moments:
         self.count = 0
 
     def trace(self, frame: FrameType, event: str, _: object) -> Any:
-        """Be the trace function of a run."""
+        """Trace a run, as `sys.settrace` calls it."""
         if not frame.f_code.co_filename.startswith(PLACES):
             return None
         frame.f_trace_opcodes = self.event == "opcode"
@@ -62,7 +62,7 @@ class Moments:
         return trio.run(traced, clock=trio.testing.MockClock(autojump_threshold=0))
 
     def _trace_loop(self) -> None:
-        """Look at the loop of Trio as well, which has begun before."""
+        """Sample Trio's loop as well, which has started earlier."""
         frame: FrameType | None = sys._getframe()
         while frame is not None:
             if frame.f_code.co_filename.startswith(PLACES):
@@ -129,14 +129,14 @@ def within(main: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class Rude:
-    """Has a repr that nobody may call in a signal handler."""
+    """Has a repr that must not be called in a signal handler."""
 
     def __repr__(self) -> str:
         raise AssertionError("called")
 
 
 async def test_no_code_of_a_user_is_run() -> None:
-    """Of a message its kind is told, of a client's the method; never what it carries."""
+    """Of a message its kind is shown, of a typed one the method; never its contents."""
 
     class Server(otp.GenServer):
         seen: str
@@ -165,7 +165,7 @@ async def test_no_code_of_a_user_is_run() -> None:
 
 
 async def test_many_that_do_the_same_stand_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The busy ones come first in the table, which has an end; a stack is told once."""
+    """Busy processes come first in the table, which is bounded; a stack is written once."""
     monkeypatch.setattr("trio_otp._inspect.dump.ROWS", 3)
     servers = [otp.child(otp.Agent, dict).having(id=number) for number in range(20)]
     hangs = otp.child(Hangs).having(name="hangs")
@@ -181,7 +181,7 @@ async def test_many_that_do_the_same_stand_together(monkeypatch: pytest.MonkeyPa
 
 
 class Hangs(otp.GenServer, restart="temporary"):
-    """Does not come back from its handler."""
+    """Never returns from its handler."""
 
     async def handle_cast(self, message: Any) -> None:
         await trio.sleep_forever()
@@ -248,7 +248,7 @@ def test_a_part_that_cannot_be_read_costs_no_other() -> None:
 
 
 async def test_a_task_that_has_just_ended_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no frames any more, and stands there without a stack; the others have theirs."""
+    """It has no frames left, so it is listed without a stack; the others have theirs."""
     task = trio.lowlevel.spawn_system_task(trio.lowlevel.checkpoint, name="ended")
     await trio.testing.wait_all_tasks_blocked()
     found = trio.lowlevel.current_root_task()

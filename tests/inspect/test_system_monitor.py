@@ -29,7 +29,7 @@ NAME = "trio_otp system monitor"
 
 
 class Shop(otp.GenServer):
-    """Does what it is told to do, and holds the loop with it."""
+    """Runs a given function, which holds the loop."""
 
     @otp.on_call
     def hold(self, function: Callable[[], Any]) -> Any:
@@ -55,7 +55,7 @@ async def _run(function: Callable[[], Any]) -> None:
 
 
 class Reports:
-    """What the monitor has told of the holds of these tests, and of queues.
+    """What the monitor has reported of the holds of these tests, and of queues.
 
     On a machine that has much to do, the loop may be held anywhere.
     """
@@ -74,17 +74,17 @@ class Reports:
         self._wake()
 
     def hold(self) -> bool:
-        """Hold the loop until that is told."""
+        """Hold the loop until that is reported."""
         self._event.clear()
         return self._event.wait(PATIENCE)
 
     def held(self, *, over: bool = False) -> list[LongSchedule]:
-        """List what was told of the loop."""
+        """List the reports on the loop."""
         of_loop = [each for each in self.told if isinstance(each, LongSchedule)]
         return [each for each in of_loop if each.over == over]
 
     async def wait(self, is_there: Callable[[], bool]) -> None:
-        """Wait until what is told makes a condition true."""
+        """Wait until the events make a condition true."""
         token = trio.lowlevel.current_trio_token()
         with trio.fail_after(PATIENCE):
             while True:
@@ -103,14 +103,14 @@ def reports() -> Reports:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
-    """Count how often the monitor looks at the loop."""
+    """Count how often the monitor samples the loop."""
     counted = Looks(monitor.step_of)
     monkeypatch.setattr(monitor, "step_of", counted)
     return counted
 
 
 class Looks:
-    """Stands for what the monitor looks with."""
+    """Stands for the monitor's sampler."""
 
     def __init__(self, real: Any) -> None:
         self.count = 0
@@ -124,7 +124,7 @@ class Looks:
         return self._real(tables)
 
     def wait(self, more: int = 40) -> None:
-        """Wait for so many looks more: ten times the limit."""
+        """Wait for that many more samples: ten times the limit."""
         with self._cond:
             wanted = self.count + more
             assert self._cond.wait_for(lambda: self.count >= wanted, PATIENCE)
@@ -220,7 +220,7 @@ async def test_messages_are_told_without_running_code_of_their_classes(reports: 
 
 
 async def test_a_long_call_of_c_code_is_told_with_its_line(reports: Reports) -> None:
-    """It keeps the interpreter lock, so nobody can look: it is told when it ends."""
+    """It keeps the interpreter lock, so nothing can be sampled: it is reported when it ends."""
     async with otp.open_process():
         shop = Shop.at(await otp.start(Shop), timeout=None)
         watch(reports)
@@ -232,7 +232,7 @@ async def test_a_long_call_of_c_code_is_told_with_its_line(reports: Reports) -> 
 
 
 async def test_a_server_that_is_busy_but_gives_way_is_not_told(reports: Reports) -> None:
-    """Each time that it is looked at, it makes another step, at the same line; then only one."""
+    """At each sample it is in another step, at the same line; then in one alone."""
     watching = monitor.Monitor(runtime(), LIMIT, None, reports)
     for _ in range(100):
         hold(watching, 1)
@@ -248,7 +248,7 @@ def hold(watching: Any, looks: int) -> None:
 
 
 async def test_nobody_is_blamed_for_a_step_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop may go on between the look at it and that at its frames."""
+    """The loop may go on between the sample and the look at its frames."""
     told: list[Any] = []
     watching = monitor.Monitor(runtime(), LIMIT, None, told.append)
     seen: list[Any] = []
@@ -265,7 +265,7 @@ async def test_nobody_is_blamed_for_a_step_that_is_over(monkeypatch: pytest.Monk
 
 
 async def test_who_waits_in_a_debugger_is_not_told(reports: Reports) -> None:
-    """Its frames are known; when they are left, all is as ever."""
+    """Its frames are known; when they are left, monitoring goes on as before."""
     code = compile("def hold(*args): function(*args)", "/usr/lib/python3.11/bdb.py", "exec")
     space: dict[str, Any] = {"function": hold}
     exec(code, space)
@@ -315,7 +315,7 @@ async def test_of_very_many_queues_some_are_measured_at_each_look(reports: Repor
 async def test_a_process_that_ends_between_two_looks_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its number is known, and nobody is behind it; who is left is measured."""
+    """It has a number and no process behind it; the others are measured."""
     told: list[Any] = []
     monkeypatch.setattr(monitor, "SLICE", 1)
     async with otp.open_process() as me:
@@ -394,7 +394,7 @@ def test_outside_of_a_run_there_is_nothing_to_watch() -> None:
 
 
 def test_two_runs_in_two_threads_are_watched_each_for_itself() -> None:
-    """Each is told of its own hold, while the other one waits."""
+    """Each gets reports of its own holds, while the other one waits."""
     told: dict[str, Reports] = {"one": Reports(), "two": Reports()}
     ready = threading.Barrier(2, timeout=PATIENCE)
 
@@ -428,7 +428,7 @@ class Turns(trio.abc.Instrument):
 
 
 async def test_it_never_wakes_the_loop(reports: Reports, looks: Looks) -> None:
-    """While all wait, it looks many times, and the loop makes no turn but those of the test."""
+    """While all tasks wait, it samples many times, and the loop turns only for the test."""
     watch(reports)
     await trio.testing.wait_all_tasks_blocked()
     turns = Turns()
@@ -515,7 +515,7 @@ async def test_a_translator_is_asked_about_the_notice(
 
 
 def test_clocks_that_are_not_there_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Windows there is none of a thread, elsewhere than on Linux none of its waiting."""
+    """Windows has no clock for a thread, and only Linux has one for its waiting."""
     monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
     assert clocks.computing_of_this_thread() is time.process_time
     monkeypatch.setattr(clocks, "_STATISTICS", "/nowhere")
@@ -637,7 +637,7 @@ assert threading.active_count() == 1
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
 def test_a_fork_has_no_monitor_and_can_have_one() -> None:
-    """The thread stays behind; to set another one there waits for nobody."""
+    """The thread does not survive the fork; setting a monitor in the child does not block."""
     command = [sys.executable, "-W", "ignore", "-c", FORKING]
     ended = subprocess.run(command, timeout=PATIENCE, capture_output=True, check=False)
     assert (0, b"") == (ended.returncode, ended.stderr)

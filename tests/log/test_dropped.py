@@ -43,7 +43,7 @@ async def dead() -> otp.Pid[Any]:
 
 @as_process
 async def test_each_way_to_be_dropped_is_logged_with_its_reason(texts: list[str]) -> None:
-    """To a dead process, to nobody, in a full mailbox, left at the end, given up, too late."""
+    """To a dead process, to none, to a full mailbox, unread at the end, given up, too late."""
     gone = await dead()
     otp.send(gone, "a")
     otp.cast("nobody", "b")
@@ -132,7 +132,7 @@ async def test_who_does_not_ask_for_them_pays_for_no_text() -> None:
 
 @pytest.mark.parametrize("ref", [[], 5, object(), "x"])
 async def test_any_reference_is_shown(texts: list[str], ref: Any) -> None:
-    """Also what is none, as the function of `apply_after` in a nursery that is closed."""
+    """Also what is no message, as the function of `apply_after` in a closed nursery."""
     runtime().drop(ref, ("a", 1), "of a test")
     assert [f"a message, tuple to {ref!r} dropped: of a test"] == texts
 

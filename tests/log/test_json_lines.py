@@ -93,7 +93,7 @@ def test_an_exception(lines: Lines) -> None:
 
 
 class Till(otp.GenServer, restart="temporary"):
-    """Crashes, and says before that for whom it works."""
+    """Crashes, after it has set metadata about its request."""
 
     def handle_cast(self, message: Any) -> None:
         otp.set_metadata(request="r1", amount=7, time="noon")
@@ -130,7 +130,7 @@ class Colour(enum.IntEnum):
 
 
 class Liar:
-    """Does not even say of which class it is."""
+    """Raises when its class is asked for."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -163,7 +163,7 @@ def test_values(value: Any, expected: Any, lines: Lines) -> None:
 
 
 def test_what_is_hostile_costs_no_record() -> None:
-    """A dict that lies, a circle, a number too long for text, arguments that do not fit."""
+    """A value that raises, a circle, a number too long for text, arguments that do not fit."""
     circle: list[Any] = []
     circle.append(circle)
     one, two, three = (

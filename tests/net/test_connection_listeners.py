@@ -75,7 +75,7 @@ async def test_sockets_of_the_file_system_have_connections_too(tmp_path: Path) -
 
 
 async def test_the_mailboxes_of_connections_can_have_a_bound() -> None:
-    """So who reads more slowly than others write is found out, and can be sent away."""
+    """So a reader that is too slow is noticed, and can be disconnected."""
 
     async def read_nothing(stream: trio.abc.Stream) -> None:
         await trio.sleep_forever()
@@ -93,7 +93,7 @@ async def test_the_mailboxes_of_connections_can_have_a_bound() -> None:
 
 
 def plain(stream: object) -> None:
-    """Be no async function."""
+    """A function that is not async."""
 
 
 async def test_an_exit_of_the_program_is_none_of_the_connection() -> None:
@@ -117,7 +117,7 @@ async def test_an_exit_of_the_program_is_none_of_the_connection() -> None:
 
 
 async def opens_nothing() -> Any:
-    """Give no listener."""
+    """Open no listener."""
     return []
 
 

@@ -84,7 +84,7 @@ async def test_a_port_that_somebody_else_has_taken_meanwhile_is_the_end_of_all(
 
 
 async def test_who_resets_before_it_is_accepted_has_no_address_any_more() -> None:
-    """Nor a place: it has gone when its process begins."""
+    """Nor a place: it has disconnected when its process begins."""
     labels: list[str | None] = []
 
     async def handler(stream: Any) -> None:
@@ -144,7 +144,7 @@ async def test_changing_the_code_opens_no_second_listener() -> None:
 
 
 async def test_the_acceptor_can_be_stopped_for_a_while() -> None:
-    """Who connects meanwhile waits at the door; connections go on."""
+    """New clients wait in the backlog meanwhile; connections go on."""
     supervisor = otp.open_supervisor([service(shout, drain_timeout=0)])
     async with supervisor, await connect() as before:
         assert b"A" == await ask(before, b"a")
@@ -159,7 +159,7 @@ async def test_the_acceptor_can_be_stopped_for_a_while() -> None:
 
 
 async def test_the_supervisor_of_connections_can_be_stopped_for_a_while() -> None:
-    """Who is accepted meanwhile is turned away; the next one is served when it is there again."""
+    """Clients accepted meanwhile are disconnected; later ones are served once it is back."""
     async with otp.open_supervisor([service(shout, drain_timeout=0)]):
         await otp.terminate_child("web", "connections")
         async with await connect() as unlucky:

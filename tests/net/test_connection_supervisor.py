@@ -1,4 +1,4 @@
-"""A process for each connection: none can hurt another, nor who accepts them."""
+"""A process for each connection: none can disturb another, nor the acceptor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def peer_name(stream: trio.SocketStream) -> str:
 
 
 async def test_each_connection_is_a_process_that_is_labelled_with_the_address_of_the_peer() -> None:
-    """So a tree, a log and an observer say who it is."""
+    """So trees, logs and observers show it."""
     async with otp.open_supervisor([service(shout, drain_timeout=0)]):
         async with await connect() as one, await connect() as two:
             assert (b"ONE", b"TWO") == (await ask(one, b"one"), await ask(two, b"two"))
@@ -59,7 +59,7 @@ async def test_a_handler_that_returns_has_closed_its_connection() -> None:
 async def test_a_crash_is_one_record_and_touches_nobody_else(
     otp_log: OtpLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither other connections nor who accepts them; more crashes than restarts change nothing."""
+    """Neither other connections nor the acceptor; more crashes than restarts change nothing."""
     async with otp.open_supervisor([service(shout, drain_timeout=0)]), await connect() as other:
         assert b"HI" == await ask(other, b"hi")
         with otp_log.expect_crash(Boom, times=10):
@@ -100,7 +100,7 @@ def counts_of(caplog: pytest.LogCaptureFixture, level: int) -> int:
 async def test_the_broken_stream_of_something_else_is_a_crash(
     otp_log: OtpLog, closes: bool, whose: str
 ) -> None:
-    """Only the end of this very connection is none; also if the handler has closed it since."""
+    """Only the end of this very connection is no crash, even if the handler has closed it since."""
     mine, theirs = trio.testing.memory_stream_pair()
     await theirs.aclose()
 

@@ -51,7 +51,7 @@ class Clients:
 async def test_what_is_stored_is_acknowledged_and_what_is_acknowledged_is_stored(
     tmp_path: Path,
 ) -> None:
-    """Twenty clients in full swing, when SIGTERM comes: neither set has one more."""
+    """Twenty busy clients when SIGTERM comes: what was acknowledged is exactly what is stored."""
     path = tmp_path / "numbers"
     async with shop(path) as program, trio.open_nursery() as nursery:
         clients = Clients(int((await program.read_until("port")).split()[0]))
@@ -88,7 +88,7 @@ async def test_a_second_signal_cuts_draining_short_and_the_rest_ends_in_order(
 
 
 async def test_each_further_signal_goes_one_step_further(tmp_path: Path) -> None:
-    """Stop, cut draining short, kill, end: the last one ends also what clings to its life."""
+    """Stop, cut draining short, kill, end: the last signal also ends a program that resists."""
     async with shop(tmp_path / "numbers") as program:
         port = int((await program.read_until("port")).split()[0])
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
@@ -105,7 +105,7 @@ async def test_each_further_signal_goes_one_step_further(tmp_path: Path) -> None
 
 
 async def until_refused(port: int) -> None:
-    """Wait until nothing is accepted any more: from then on it waits for connections."""
+    """Wait until no client is accepted any more: from then on the service drains."""
     with pytest.raises(OSError, match="all attempts"):
         await connect_for_ever(port)
 

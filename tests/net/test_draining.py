@@ -1,4 +1,4 @@
-"""The end of a service: what is told, what is waited for, and for how long."""
+"""Stopping a service: what connections are told, what is waited for, and for how long."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def polite(stream: Any) -> None:
 
 
 async def deaf(stream: Any) -> None:
-    """Answer whatever comes, and hear of nothing."""
+    """Answer every request, and ignore draining."""
     async for request in stream:
         await stream.send_all(request.upper())
 
@@ -45,7 +45,7 @@ async def end_of(supervisor: Any) -> float:
 
 
 async def test_from_the_first_moment_nobody_is_let_in() -> None:
-    """The system refuses, so that who connects can go elsewhere."""
+    """The system refuses them, so that clients can try elsewhere."""
     refused = trio.Event()
 
     async def handler(stream: Any) -> None:
@@ -218,7 +218,7 @@ async def test_a_crash_while_draining_is_one_record(otp_log: OtpLog) -> None:
 
 @pytest.mark.parametrize("whom", ["web", "connections"])
 async def test_a_kill_waits_for_nobody(whom: str, autojump_clock: Any) -> None:
-    """Connections die with who supervises them."""
+    """Connections die with their supervisor."""
     memory = Memory()
     child = service(deaf, opens=memory.open).having(restart="temporary")
     async with otp.open_supervisor([child]):
@@ -386,7 +386,7 @@ async def test_in_plain_code_nothing_drains(autojump_clock: Any) -> None:
 
 
 async def test_draining_may_be_cut_before_it_has_begun(autojump_clock: Any) -> None:
-    """Who sends a second signal does not know which part of the program is being stopped."""
+    """The sender of a second signal cannot know which part of the program is being stopped."""
     memory = Memory()
 
     async def slow() -> None:
@@ -430,7 +430,7 @@ async def test_a_handler_that_asks_its_own_supervisor_while_it_ends_is_answered(
 
 
 async def test_a_handler_may_end_by_an_exit_reason(otp_log: OtpLog) -> None:
-    """A quiet one is no crash."""
+    """One with a quiet reason is no crash."""
     memory = Memory()
 
     async def handler(stream: Any) -> None:

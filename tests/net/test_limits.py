@@ -34,7 +34,7 @@ connections = otp.ConnectionSupervisor.connections
 
 
 async def busy(stream: Any) -> None:
-    """Tell the client that there is no room."""
+    """Send the client an error that all places are taken."""
     await stream.send_all(b"busy")
 
 
@@ -49,7 +49,7 @@ async def send_for_ever(stream: trio.abc.Stream) -> None:
 
 
 async def test_no_more_are_accepted_until_one_has_ended() -> None:
-    """The others wait at the door, and are served in turn."""
+    """The others wait in the backlog, and are served in turn."""
     memory = Memory()
     child = service(shout, opens=memory.open, max_connections=2, drain_timeout=0)
     async with otp.open_supervisor([child]):
@@ -67,7 +67,7 @@ async def test_no_more_are_accepted_until_one_has_ended() -> None:
 
 
 async def test_two_listeners_do_not_serve_more_than_one_would() -> None:
-    """Who was accepted in the same moment waits for a place."""
+    """A client accepted at the same moment waits for a place."""
     one, two = Memory(), Memory()
     now: list[Any] = []
     peaks: list[int] = []
@@ -113,7 +113,7 @@ async def test_who_is_too_many_may_get_an_answer() -> None:
 async def test_who_does_not_fetch_the_answer_is_closed_when_its_time_is_over(
     autojump_clock: Any,
 ) -> None:
-    """It takes no place of a connection, and not for ever one of an answer."""
+    """It takes no place of a connection, and that of a refusal only for a limited time."""
     memory = Memory()
     child = service(
         shout, opens=memory.open, max_connections=1, on_full=busy, handshake_timeout=2.5
@@ -135,7 +135,7 @@ async def test_a_stream_whose_end_cannot_be_sent_gets_an_answer_too() -> None:
     client, server = trio.testing.memory_stream_pair()
 
     class Plain(trio.abc.Stream):
-        """Hides what a stream can beyond the least."""
+        """Hides what a stream offers beyond the minimum."""
 
         async def send_all(self, data: Any) -> None:
             await server.send_all(data)
@@ -178,7 +178,7 @@ async def test_an_answer_that_crashes_is_a_crash_like_any_other(otp_log: OtpLog)
 
 @pytest.mark.parametrize("answer", [None, busy])
 async def test_one_address_has_only_so_many_connections(answer: Any) -> None:
-    """Others are served as before; it is itself again when one of its own has ended."""
+    """Others are served as before; it is served again when one of its connections has ended."""
     child = service(
         shout,
         opens=partial(trio.open_tcp_listeners, 0, host="0.0.0.0"),
@@ -206,7 +206,7 @@ async def test_one_address_has_only_so_many_connections(answer: Any) -> None:
 async def test_who_sends_half_a_request_keeps_others_out_only_until_its_handler_gives_up(
     autojump_clock: Any,
 ) -> None:
-    """The limit of time is the handler's; its end is the turn of who waits."""
+    """The time limit is the handler's own; when it ends, the next client is served."""
     memory = Memory()
 
     async def handler(stream: Any) -> None:
@@ -325,7 +325,7 @@ async def test_an_acceptor_that_crashes_waits_for_its_back_off_and_never_gives_u
 async def test_a_service_that_waits_to_restart_its_acceptor_can_be_stopped(
     autojump_clock: Any, otp_log: OtpLog
 ) -> None:
-    """At once, with who waits to be accepted."""
+    """At once, and so do clients in the backlog."""
     memory = Memory()
     backoff = otp.Backoff(min_delay=20, jitter=0)
     child = service(shout, opens=memory.open, backoff=backoff)
@@ -338,7 +338,7 @@ async def test_a_service_that_waits_to_restart_its_acceptor_can_be_stopped(
 
 
 async def test_a_real_lack_of_sockets_is_survived(otp_log: OtpLog) -> None:
-    """With no number left for a file: who waits is served when there is one again."""
+    """Without free file descriptors clients wait, and are served when there is one again."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with otp.open_supervisor([service(shout, drain_timeout=0)]):

@@ -79,7 +79,7 @@ async def test_first_come_first_served() -> None:
 
 
 async def test_a_worker_that_is_given_back_is_the_next_ones_at_once() -> None:
-    """Who asks in that very moment does not come before who waits."""
+    """A client that asks at that moment does not overtake those that wait."""
     async with clients(size=1) as who:
         await who.come("a", "b")
         who.doors["a"].set()
@@ -243,7 +243,7 @@ async def test_who_gets_a_worker_that_dies_before_it_runs_gets_another(
 
 
 async def test_a_client_serves_no_longer_than_its_block() -> None:
-    """What it would send might be for somebody else's worker."""
+    """It could otherwise send to a worker that is lent to another client."""
     async with pool(size=1):
         async with DB.checkout() as worker:
             assert await worker.who() == await pickle.loads(pickle.dumps(worker)).who()

@@ -1,4 +1,4 @@
-"""Who gets which worker, and when workers start and end: the core of a pool, without Trio."""
+"""The core of a pool, without Trio: which client gets which worker, when workers start and end."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_overflow_may_stay() -> None:
 
 
 def test_one_that_is_ending_counts_until_it_has_ended() -> None:
-    """It may hold what there is only so much of."""
+    """It may hold a scarce resource."""
     core = with_workers(3, idle=0.0)
     core.give_back(2, 1.0, busy=False)
 
@@ -125,7 +125,7 @@ def test_one_that_is_ending_counts_until_it_has_ended() -> None:
 
 
 def test_a_crash_is_made_good_after_a_while_also_if_nobody_asks() -> None:
-    """A pool that has had so many workers has so many again."""
+    """A pool restarts as many workers as it had."""
     core = with_workers(2)
 
     assert [] == core.died(1, 10.0, quiet=False)
@@ -165,7 +165,7 @@ def test_crashes_at_one_time_are_one_failure() -> None:
 
 
 def test_the_while_grows_with_failures_in_a_row() -> None:
-    """One worker at a time is tried then."""
+    """Only one worker at a time is started then."""
     core = new_core()
     for waiter in "abc":
         core.ask(waiter, 0.0)
@@ -217,7 +217,7 @@ def test_a_busy_worker_that_is_not_through_in_time_is_ended() -> None:
 
 
 def test_one_that_was_lent_as_it_was_dying_counts_until_it_is_dead() -> None:
-    """Its client, which has seen that, comes first."""
+    """Its client, which knows of the death, is served first."""
     core = with_workers(2, size=2, overflow=0)
     core.ask("a", 1.0)
     assert [] == core.leaving(2, 2.0)
@@ -230,7 +230,7 @@ def test_one_that_was_lent_as_it_was_dying_counts_until_it_is_dead() -> None:
 
 
 def test_a_worker_that_is_given_back_dying_ends_no_row_of_failures() -> None:
-    """It has crashed as soon as it had started, perhaps."""
+    """It may have crashed right after its start."""
     core = with_workers(1, size=1, overflow=0)
     core.died(1, 10.0, quiet=False)
     assert [PoolStart(2)] == core.tick(11.0)
@@ -243,7 +243,7 @@ def test_a_worker_that_is_given_back_dying_ends_no_row_of_failures() -> None:
 
 
 def test_what_is_told_of_a_dead_worker_changes_nothing() -> None:
-    """Its client, and who watched it, may come later."""
+    """Its client, and those that monitor it, may come later."""
     core = with_workers(1)
     core.died(1, 1.0, quiet=True)
 
@@ -266,7 +266,7 @@ def test_a_crash_after_a_long_life_is_the_first_of_a_row() -> None:
 
 
 def test_only_a_worker_that_is_lent_can_leave() -> None:
-    """One that has been given back goes its own way: it is lent again once it is idle."""
+    """A worker that has been returned is lent again once it is idle."""
     core = with_workers(1)
     core.give_back(1, 1.0, busy=True)
 

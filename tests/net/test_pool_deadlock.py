@@ -17,7 +17,7 @@ OTHER = otp.pool("other", Worker)
 
 
 class Node(otp.GenServer):
-    """Does in its own task what it is told."""
+    """Runs given functions in its own task."""
 
     @otp.on_call(timeout=None, raises=(otp.DeadlockError,))
     async def do(self, function: Any, *args: Any) -> Any:
@@ -161,7 +161,7 @@ async def test_a_plain_task_with_a_worker_that_calls_one_who_wants_it() -> None:
 async def test_a_plain_task_with_a_worker_that_waits_for_room(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """That is a wait as a call is."""
+    """It waits as a caller does."""
     child = otp.child(Node).having(name="node", mailbox=otp.BoundedMailbox(1, on_full="wait"))
     async with pool(size=1), otp.open_supervisor([child]), trio.open_nursery() as nursery:
         node = Node.at("node")
@@ -177,7 +177,7 @@ async def test_a_plain_task_with_a_worker_that_waits_for_room(
 
 
 async def test_a_circle_is_none_if_somebody_else_has_a_worker() -> None:
-    """The call waits for one who waits for the pool, and gets its answer in the end."""
+    """The call waits for a process that waits for the pool, and is answered in the end."""
     async with clients(size=2) as who, otp.open_process():
         await who.come("other")
         one = Node.at(await otp.start(otp.child(Node)))
@@ -201,7 +201,7 @@ async def test_a_circle_is_none_if_somebody_else_has_a_worker() -> None:
 
 
 async def test_a_holder_may_call_one_who_waits_if_another_one_can_give_back() -> None:
-    """The one who waits has its turn first, and then answers."""
+    """The waiting process gets a worker first, and then answers."""
     async with clients(size=2) as who, otp.open_process():
         await who.come("other")
         one = Node.at(await otp.start(otp.child(Node)))
@@ -269,7 +269,7 @@ async def wait_for_one(event: trio.Event) -> str:
 async def test_a_busy_worker_that_is_stopped_after_a_while_is_no_circle(
     limit: float | None, autojump_clock: trio.abc.Clock
 ) -> None:
-    """Its last client has gone; it waits for the one who now waits for it, but not for long."""
+    """Its last client has gone; it waits for the client that now waits for it, but not for long."""
     event = trio.Event()
     async with (
         otp.open_supervisor([otp.child(Node).having(name="node")]),
@@ -320,7 +320,7 @@ async def test_a_worker_that_needs_another_one_to_start(autojump_clock: trio.abc
 async def test_a_holder_that_is_being_stopped_will_give_back(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """Who waits for its end may be waited for."""
+    """A process that waits for its end may be waited for."""
     async with pool(size=1), otp.open_process():
         sup = await otp.start_link(otp.child(otp.DynamicSupervisor))
         pid = await otp.start_child(sup, otp.child(hold, trio.Event()))
@@ -348,14 +348,14 @@ async def test_tasks_of_one_process_wait_for_each_other() -> None:
 
 
 class Waiting:
-    """One who may wait."""
+    """A node that may wait."""
 
     def __init__(self) -> None:
         self.waits_for: Any = None
 
 
 class Choice(AnyOf):
-    """A wait for any of some nodes."""
+    """A wait for any one of some nodes."""
 
     def __init__(self, *nodes: Any) -> None:
         self.nodes = nodes
@@ -369,7 +369,7 @@ class Choice(AnyOf):
 
 
 def by_hand(nodes: list[Any], waiter: Any) -> bool:
-    """Check whether a waiter never goes on, by letting go on who can until nobody can."""
+    """Check whether a waiter is stuck, by releasing all that can go on until none can."""
     waits = {id(node): node.waits_for for node in nodes}
 
     def goes_on(wait: Any) -> bool:
@@ -388,7 +388,7 @@ def by_hand(nodes: list[Any], waiter: Any) -> bool:
 
 
 def test_the_search_finds_what_a_game_finds() -> None:
-    """In thousands of tables of who waits for whom, each of which had no circle before."""
+    """In thousands of random wait-for graphs, each without a circle before."""
     chance = random.Random(7)
     refused = 0
     for _ in range(3000):

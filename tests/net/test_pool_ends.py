@@ -60,7 +60,7 @@ WAYS = [leave_busy, leave_queued, leave_put_off, leave_to_be_put_off]
 async def test_a_busy_worker_is_not_lent_before_it_is_through(
     way: Callable[..., Awaitable[None]], autojump_clock: trio.abc.Clock
 ) -> None:
-    """Who waits gets it then."""
+    """A waiting client gets it then."""
     event = trio.Event()
     async with clients(size=1) as who:
         async with DB.checkout() as worker:
@@ -194,7 +194,7 @@ async def test_a_call_that_a_state_machine_has_postponed_keeps_it_busy(
 
 
 async def test_what_was_cast_last_is_handled_before_the_next_client_comes() -> None:
-    """The worker does for one client at a time."""
+    """A worker serves one client at a time."""
     async with clients(size=2) as who:
         async with DB.checkout() as worker:
             for _ in range(100):
@@ -207,7 +207,7 @@ async def test_what_was_cast_last_is_handled_before_the_next_client_comes() -> N
 async def test_a_worker_that_dies_of_what_it_was_sent_last_is_not_lent(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """The crash is nobody's but the log's."""
+    """The crash is only logged."""
     async with clients(size=1, backoff=NO_JITTER) as who:
         async with DB.checkout() as worker:
             worker.crash()
@@ -223,7 +223,7 @@ async def test_a_worker_that_dies_of_what_it_was_sent_last_is_not_lent(
 async def test_a_plain_process_is_not_lent_before_it_has_taken_its_messages(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """Nobody can be asked to answer; so it is looked at."""
+    """It cannot answer a request, so its state is checked."""
     taken: list[Any] = []
 
     async def slow() -> None:
@@ -266,7 +266,7 @@ async def test_who_waits_for_a_database_that_is_away_gets_it_when_it_is_back(
 async def test_the_cause_of_a_time_out_is_why_no_worker_started(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """So that nobody looks for it in the log alone."""
+    """So that it is found elsewhere than in the log alone."""
     site = Site()
     site.away = OSError("no database")
     async with pool(site):
@@ -412,7 +412,7 @@ async def test_a_pool_that_is_killed_tells_all() -> None:
 
 
 async def test_a_pool_that_ends_takes_its_starts_back(autojump_clock: trio.abc.Clock) -> None:
-    """Nothing is left, and nobody is heard of later."""
+    """Nothing is left, and no message arrives later."""
     site = Site()
     site.answering = trio.Event()
     async with clients(site, size=2) as who:
@@ -425,7 +425,7 @@ async def test_a_pool_that_ends_takes_its_starts_back(autojump_clock: trio.abc.C
 
 
 async def test_a_block_outlives_the_pool_and_gives_back_to_nobody() -> None:
-    """It is shielded, and its pool is another one when it is left."""
+    """It is shielded, and the pool has been restarted by the time it is left."""
     async with clients(size=1):
         with pytest.raises(otp.ServerExited):  # noqa: PT012 - a block
             async with DB.checkout():

@@ -59,7 +59,7 @@ def test_the_core_loses_no_worker_in_a_million_faults() -> None:
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Let nobody hear the reports of all that ends."""
+    """Silence the reports of everything that ends."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

@@ -55,7 +55,7 @@ async def test_a_worker_that_is_dead_when_its_start_is_known_is_replaced(
 async def test_a_worker_that_dies_while_it_is_waited_for_is_replaced(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """It was given back busy, and never gets to what came after."""
+    """It was returned busy, and never handles its later messages."""
     async with clients(size=1, backoff=NO_JITTER) as who:
         async with DB.checkout() as worker:
             with trio.move_on_after(0.1):
@@ -144,7 +144,7 @@ async def test_a_pool_that_is_about_to_begin_has_no_process_to_ask() -> None:
 async def test_what_is_terminated_while_the_pool_ends_it_is_ended_once(
     autojump_clock: trio.abc.Clock,
 ) -> None:
-    """Whoever sees its end first."""
+    """Whether the pool or the client sees its end first."""
     for _ in range(10):
         async with pool(size=1, max_overflow=1, idle_timeout=0):
             async with DB.checkout(), DB.checkout() as other:

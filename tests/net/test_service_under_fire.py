@@ -48,12 +48,12 @@ async def answer(stream: Any) -> None:
 
 
 async def busy(stream: Any) -> None:
-    """Tell a client that there is no room."""
+    """Send a client an error that all places are taken."""
     await stream.send_all(b"BUSY")
 
 
 async def use(memory: Memory, answers: list[bytes]) -> None:
-    """Be two clients that are served, one that is refused and one that leaves at once."""
+    """Run two clients that are served, one that is refused and one that leaves at once."""
     clients = [memory.connect() for _ in range(4)]
     try:
         await clients[3].aclose()
@@ -166,7 +166,7 @@ async def check(memory: Memory) -> None:
 @pytest.mark.parametrize("part", ["acceptor", "connections", "web"])
 @pytest.mark.parametrize("reason", [otp.KILL, otp.SHUTDOWN], ids=repr)
 def test_whenever_a_part_ends_the_service_goes_on(part: str, reason: object, every: int) -> None:
-    """No place is lost, no connection is left, and who comes later is served."""
+    """No place is lost, no connection is left, and later clients are served."""
     for step in range(1, STEPS, every):
         if not hit_at(step, part, reason):
             assert step > 50

@@ -54,7 +54,7 @@ class Storm:
         self.served += 1
 
     async def break_off(self, stream: trio.SocketStream) -> None:
-        """Reset: at once, after some rounds, with an answer unread, or amid a long message."""
+        """Reset: at once, after some rounds, with an answer unread, or within a long message."""
         for _ in range(self.random.randrange(ROUNDS)):
             await exchange(stream, self.random.randbytes(100))
         match self.random.randrange(3):

@@ -34,7 +34,7 @@ async def connect_securely() -> trio.SSLStream[trio.SocketStream]:
 
 @pytest.mark.parametrize("context", [CLIENT, None, "server.pem"])
 async def test_a_context_that_is_none_of_a_server_is_a_failed_start(context: Any) -> None:
-    """It is not the first client who finds out, and whose connection ends the program."""
+    """It does not wait for the first client, whose error would end the program."""
     wrong = partial(trio.open_ssl_over_tcp_listeners, 0, context, host="127.0.0.1")
     opened: list[Any] = []
 
@@ -49,7 +49,7 @@ async def test_a_context_that_is_none_of_a_server_is_a_failed_start(context: Any
 
 
 async def test_a_handler_gets_the_stream_after_the_handshake() -> None:
-    """With all that it knows of the connection; the label has the address as ever."""
+    """With its TLS methods; the label has the address as always."""
     seen: list[Any] = []
 
     async def handler(stream: trio.SSLStream[trio.SocketStream]) -> None:
@@ -120,7 +120,7 @@ async def test_a_client_that_does_not_trust_us_is_no_crash() -> None:
 
 @pytest.mark.parametrize("how", ["leaves without a farewell", "resets", "sends garbage"])
 async def test_a_broken_session_is_a_disconnection(how: str) -> None:
-    """A client that closes TCP alone is gone, though its socket is half open; most do so."""
+    """A client that closes only TCP counts as disconnected, as most clients do so."""
     async with otp.open_supervisor([service(shout, opens=opens)]):
         client = await connect_securely()
         assert b"HELLO" == await ask(client, b"hello")

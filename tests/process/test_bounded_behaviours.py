@@ -322,7 +322,7 @@ async def test_a_server_that_sleeps_wakes_with_its_bound() -> None:
 
 @as_process
 async def test_a_message_may_be_looked_for_in_the_mailbox_of_one_that_sleeps() -> None:
-    """As `demonitor` with `flush` does, whoever calls it."""
+    """As `demonitor` with `flush` does, called from any task."""
     monitors: list[otp.Monitor] = []
 
     class Watches(Sync):
@@ -338,7 +338,7 @@ async def test_a_message_may_be_looked_for_in_the_mailbox_of_one_that_sleeps() -
 
 @as_process
 async def test_what_arrives_as_a_server_falls_asleep_counts() -> None:
-    """It wakes at once, with what is there and who waits for room."""
+    """It wakes at once, with its messages and the senders that wait for room."""
     pid = await otp.start_link(tiny(Sync, "wait"))
     await asleep(pid)
     mailbox = process_of(pid).mailbox

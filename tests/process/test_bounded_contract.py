@@ -63,7 +63,7 @@ async def test_what_does_not_fit_would_block(channel: Channel) -> None:
 
 
 async def test_send_waits_for_room_in_the_order_of_arrival(channel: Channel) -> None:
-    """Who waited longest is let in first, and none before there is room."""
+    """The sender that waited longest goes first, and none before there is room."""
     async with trio.open_nursery() as nursery:
         sent = []
         for number in (3, 4, 5):
@@ -134,7 +134,7 @@ async def test_who_waits_when_the_receiving_end_is_closed_is_refused(channel: Ch
 
 
 async def test_statistics(channel: Channel) -> None:
-    """What is in it, what may be, and who waits to send."""
+    """How many messages it has and may have, and how many senders wait."""
     async with trio.open_nursery() as nursery:
         in_task(nursery, channel.send.send, 3)
         await trio.testing.wait_all_tasks_blocked()

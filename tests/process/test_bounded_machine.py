@@ -235,7 +235,7 @@ def check_fates(story: Story, steps: list[Any]) -> None:
 def test_nobody_is_left_waiting_and_nothing_is_lost_in_silence(
     steps: list[Any], size: int, on_full: str, server: type[Any]
 ) -> None:
-    """Whatever is sent, whoever gives up, and however often the server ends."""
+    """Whatever is sent, whichever callers give up, and however often the server ends."""
     clock = trio.testing.MockClock(autojump_threshold=0)
     story = trio.run(play, steps, size, on_full, server, clock=clock)
     check_fates(story, steps)

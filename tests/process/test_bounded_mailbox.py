@@ -142,7 +142,7 @@ async def test_a_cancelled_wait_has_sent_nothing() -> None:
 @pytest.mark.parametrize("on_full", POLICIES)
 @as_process
 async def test_cast_wait_waits_whatever_the_bound_does_with_others(on_full: str) -> None:
-    """Who waits loses nothing and makes nobody lose anything."""
+    """A cancelled sender loses nothing, and nobody else does."""
     drops = Drops()
     desk = await start_desk(2, on_full)
     async with trio.open_nursery() as nursery:
@@ -155,7 +155,7 @@ async def test_cast_wait_waits_whatever_the_bound_does_with_others(on_full: str)
 
 @as_process
 async def test_cast_wait_without_a_bound_or_with_room_is_a_cast_and_a_checkpoint() -> None:
-    """To nobody it is counted as dropped, as a cast is."""
+    """To a dead server it is counted as dropped, as a cast is."""
     drops = Drops()
     desk = await start_desk(None)
     with trio.testing.assert_checkpoints():
@@ -212,7 +212,7 @@ async def test_drop_newest_drops_counts_and_tells() -> None:
 
 @as_process
 async def test_drop_oldest_makes_room_and_answers_the_call_that_gave_way() -> None:
-    """The caller that waited longest is told, whoever it is, and no message in hand is lost."""
+    """The caller that waited longest gets an error, and no message in hand is lost."""
     drops = Drops()
     desk = await start_desk(2, "drop_oldest", fill=False)
     async with trio.open_nursery() as nursery:
@@ -231,7 +231,7 @@ async def test_drop_oldest_makes_room_and_answers_the_call_that_gave_way() -> No
 
 @as_process
 async def test_a_caller_that_was_cancelled_before_it_called_makes_nobody_give_way() -> None:
-    """Its call never was: nothing is dropped, and no room is taken."""
+    """Its call was never sent: nothing is dropped, and no room is taken."""
     drops = Drops()
     for on_full in POLICIES:
         desk = await start_desk(1, on_full)
@@ -547,7 +547,7 @@ async def test_a_circle_of_servers_that_wait_for_room_is_a_deadlock_error() -> N
 @pytest.mark.parametrize("on_full", ["reject", "wait", "drop_newest"])
 @as_process
 async def test_the_answer_to_a_request_id_that_finds_no_room_is_the_error(on_full: str) -> None:
-    """No task waits for room, so it is not in the line; for those of multi_call one does."""
+    """No task waits for room, so it is not in the line; those of multi_call have one that waits."""
     desk = await start_desk(1, on_full)
     request_id = otp.send_request("desk", "more")
     with pytest.raises(otp.MailboxFull):

@@ -135,7 +135,7 @@ async def test_it_shows_no_arguments_that_reports_would_not_show(autojump_clock:
 
 
 class Broken(Shop):
-    """Cannot even be asked what it shows."""
+    """Raises when asked what it shows."""
 
     @property
     def format_status(self) -> Any:

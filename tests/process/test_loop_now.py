@@ -23,7 +23,7 @@ PATIENCE = 30  # seconds that a thread is waited for
 
 
 class Shop(otp.GenServer):
-    """Runs in its own task, or in one that helps it, what it is given."""
+    """Runs given functions in its own task, or in a helper."""
 
     @otp.on_call
     def hold(self, function: Callable[[], Any]) -> Any:
@@ -88,7 +88,7 @@ async def test_plain_trio_code_is_seen_by_its_task() -> None:
 
 
 async def test_each_step_of_a_task_is_another_one() -> None:
-    """So a server that is busy for long, but gives way, never looks like one that is stuck."""
+    """So a server that is busy, but yields to others, never looks stuck."""
     tables = runtime()
     steps: list[Any] = []
     for _ in range(5):
@@ -112,7 +112,7 @@ class Racing:
 
 
 def test_a_step_that_is_over_before_it_was_seen_whole_is_not_told() -> None:
-    """It is tried a few times, and then nothing is known."""
+    """It is tried a few times, then the answer is None."""
     racing = Racing()
     tables: Any = SimpleNamespace(loop={"task": racing}, thread=threading.get_ident())
     assert None is loop_now(tables)
@@ -127,7 +127,7 @@ def test_a_trio_that_does_not_count_steps_tells_nothing() -> None:
 
 
 async def test_a_loop_that_waits_does_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    """Nothing is seen while all tasks wait, and looking wakes nobody."""
+    """Nothing is found while all tasks wait, and looking wakes no task."""
     tables, found = runtime(), list[Any]()
     looked = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Who writes to what a process is: its own folder, and the loops that each message goes through."""
+"""Only its own folder, and the loops of each message, assign to attributes of a process."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ END = "in _epoll_wait\n"  # the last line of a report: of a task of Trio
 
 
 async def reported(run: Running, text: str, *ends: str) -> str:
-    """Ask for reports until one has a text: the program may not have come there yet."""
+    """Request reports until one has a text: the program may not be that far yet."""
     report = ""
     while text not in report:
         run.process.send_signal(signal.SIGUSR1)
@@ -52,7 +52,7 @@ async def test_sigusr1_tells_what_the_program_does() -> None:
 
 
 async def test_sigusr1_while_the_loop_is_stuck() -> None:
-    """It is told from the signal handler: who holds the loop, at which line, and who waits."""
+    """The signal handler writes which task holds the loop, at which line, and what waits."""
     async with operated("Blocked") as run:
         await run.read_until("blocking")
         report = await reported(run, "in in_python\nprocesses: ")
@@ -109,7 +109,7 @@ async def test_nohup() -> None:
 
 
 async def test_sigusr1_that_was_ignored_at_the_start_stays_ignored() -> None:
-    """Whoever started the program did not want it."""
+    """It was ignored when the program was started."""
     async with operated("Desk", "sh", "-c", "trap '' USR1; exec \"$@\"", "sh") as run:
         await run.read_until("up")
         run.process.send_signal(signal.SIGUSR1)

@@ -27,7 +27,7 @@ operated = partial(program, script=SUPPORT / "operated.py")
 
 
 class Manager:
-    """The side of systemd: a datagram socket, and what came there."""
+    """The side of systemd: a datagram socket, and the messages received."""
 
     def __init__(self, address: str) -> None:
         self.name = address
@@ -127,7 +127,7 @@ async def test_a_program_that_ends_by_itself(manager: Manager) -> None:
 
 
 async def test_without_a_manager_nothing_is_said() -> None:
-    """Also not if the address is none that a datagram socket has."""
+    """Nor if the address is not one of a datagram socket."""
     for address in ("", "vsock:2:1234"):
         async with operated("Desk", env={"NOTIFY_SOCKET": address}) as run:
             await run.read_until("up")
@@ -166,7 +166,7 @@ def test_whom_the_watchdog_is_for(environment: dict[str, str], expected: float |
 
 
 def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Windows: nobody is told."""
+    """As on Windows: nothing is sent."""
     monkeypatch.delattr(socket, "AF_UNIX")
     Notifier({"NOTIFY_SOCKET": "/run/notify"}).ready()
 
@@ -182,7 +182,7 @@ def bound(path: str) -> Iterator[socket.socket]:
 async def test_a_full_queue_holds_nobody_up_for_long(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
-    """A manager that does not read loses messages; it is logged. For the watchdog nobody waits."""
+    """A manager that does not read loses messages, which is logged; the watchdog never blocks."""
     path = str(tmp_path / "notify")
     with bound(path):
         notifier = Notifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})

@@ -317,7 +317,7 @@ def test_the_line_agrees_with_its_model(operations: list[tuple[str, int]]) -> No
 
 
 async def test_a_registry_may_be_reached_by_what_cannot_be_a_key() -> None:
-    """Its locks work also for who names it by a via tuple with a list in it."""
+    """Its locks also work for users that name it by a via tuple with a list in it."""
 
     class Lists:
         """A via module whose keys are lists of names."""

@@ -27,7 +27,7 @@ def workers(tags: str, journal: Journal, **options: Any) -> list[otp.Child[Any]]
 
 
 async def crash(tag: str, why: str = "") -> None:
-    """Let a worker crash, and wait for what follows at once."""
+    """Crash a worker, and wait for what follows at once."""
     otp.cast(tag, Boom(why or tag))
     await settle()
 
@@ -77,7 +77,7 @@ async def test_without_back_off_a_restart_happens_at_once(virtual_time: VirtualT
 
 
 async def test_what_can_be_seen_of_a_child_that_waits(virtual_time: VirtualTime) -> None:
-    """It is restarting, with the time that is left; nobody is behind its name."""
+    """It is `restarting`, with the seconds left; its name is free."""
     journal = Journal()
     async with otp.open_supervisor(workers("ab", journal), name="sup") as sup:
         await crash("a")
@@ -100,7 +100,7 @@ async def test_what_can_be_seen_of_a_child_that_waits(virtual_time: VirtualTime)
 
 
 async def test_a_start_that_fails_waits_longer_as_a_crash_does(virtual_time: VirtualTime) -> None:
-    """As of a database that is away: what tries to reach it in its init waits for it."""
+    """As for a database that is down: a child that connects in init is retried with delays."""
     journal = Journal()
     async with otp.open_supervisor(workers("a", journal), max_restarts=None) as sup:
         journal.fail_inits["a"] = 3

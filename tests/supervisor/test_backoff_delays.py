@@ -18,12 +18,12 @@ DEFAULT = otp.Backoff()
 
 
 def none() -> float:
-    """Be the least chance there is."""
+    """Return the least number that a random one can be."""
     return 0.0
 
 
 def most() -> float:
-    """Be the greatest chance there is."""
+    """Return the greatest number that a random one can be."""
     return math.nextafter(1.0, 0.0)
 
 
@@ -36,7 +36,7 @@ def numbers(
 
 
 def test_each_delay_is_the_one_before_times_the_factor_up_to_the_most() -> None:
-    """That is all there is to it without jitter."""
+    """Without jitter the delays are exactly these."""
     assert [0.5, 1, 2, 4, 8, 16, 30, 30, 30] == numbers(PLAIN, 9)
     slow = otp.Backoff(min_delay=3, max_delay=10, factor=1.5, jitter=0)
     assert [3, 4.5, 6.75, 10, 10] == numbers(slow, 5)
@@ -62,7 +62,7 @@ def test_the_delay_is_right_after_5000_restarts_in_a_row(chance: Any, factor: fl
 
 
 def test_jitter_makes_a_delay_longer_by_its_part_at_most() -> None:
-    """The longest has room for it, so that it is never the same for all."""
+    """Also for the longest delay, so that not all children restart at once."""
     assert [0.5, 1, 2, 4, 8, 16, 25, 25] == numbers(DEFAULT, 8, none)
     assert [0.6, 1.2, 2.4, 4.8, 9.6, 19.2, 30, 30] == pytest.approx(numbers(DEFAULT, 8, most))
 
@@ -117,7 +117,7 @@ def test_with_an_infinite_reset_the_delays_never_begin_anew() -> None:
 
 
 def test_another_back_off_goes_on_about_where_the_one_before_was() -> None:
-    """As after a change of code: the child does not begin anew, nor jump past the new most."""
+    """As after a change of code: delays neither start over nor exceed the new maximum."""
     before = Delays(PLAIN)
     numbers(PLAIN, 4, delays=before)  # the next one is 8
     for most_of_it, expected in ((100.0, [8, 16]), (5.0, [5, 5])):
@@ -151,7 +151,7 @@ def test_a_child_alone_on_the_default_delays_never_exceeds_the_default_intensity
 
 
 def exceeds(backoff: otp.Backoff, limit: int, seconds: float) -> bool:
-    """Let a child fail at each start, with the least jitter, from any sixteenth of a second on."""
+    """Fail a child at each start, with the least jitter, from any sixteenth of a second on."""
     for phase in range(16):
         delays, intensity, now = Delays(backoff), Intensity(limit, seconds), phase / 16
         for _ in range(limit + 20):
@@ -183,7 +183,7 @@ def test_a_back_off_that_must_exceed_its_intensity_is_refused_and_no_other(
 
 
 def test_the_error_says_what_to_write() -> None:
-    """It has the numbers, and the way to never give up."""
+    """It names the numbers, and how to never give up."""
     with pytest.raises(otp.SpecError) as caught:
         check_backoff(otp.Backoff(min_delay=0.1), 3, 5, "child 'db': ")
     text = str(caught.value)
@@ -193,14 +193,14 @@ def test_the_error_says_what_to_write() -> None:
 
 
 def test_without_restarts_no_back_off_is_possible_and_without_limit_any() -> None:
-    """One restart is more than none; nothing is more than any number."""
+    """`max_restarts=0` allows none; None allows any number."""
     with pytest.raises(otp.SpecError, match="max_restarts=None"):
         check_backoff(otp.Backoff(min_delay=1e6, max_delay=1e6), 0, 5)
     check_backoff(otp.Backoff(min_delay=1e-9), None, 5)
 
 
 def test_a_million_restarts_are_checked_in_no_time() -> None:
-    """The delays that are all alike are not added one by one."""
+    """Equal delays are not added one by one."""
     check_backoff(otp.Backoff(), 10**18, 5)
     check_backoff(otp.Backoff(), 10**400, 5)  # more than a float holds
     with pytest.raises(otp.SpecError, match="allow more"):
@@ -233,7 +233,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_a_number_that_is_no_back_off_is_refused_by_name(
     numbers: dict[str, Any], text: str
 ) -> None:
-    """Where it is written, not at the first crash."""
+    """At the definition, not at the first crash."""
     with pytest.raises(otp.SpecError) as caught:
         otp.Backoff(**numbers)
     assert str(caught.value).startswith(text)

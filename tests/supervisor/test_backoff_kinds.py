@@ -24,7 +24,7 @@ def pool(**options: Any) -> otp.Child[otp.DynamicSupervisor]:
 
 
 async def crash(ref: Any) -> None:
-    """Let a worker crash, and wait for what follows at once."""
+    """Crash a worker, and wait for what follows at once."""
     otp.cast(ref, Boom())
     await settle()
 
@@ -37,7 +37,7 @@ async def infos() -> list[tuple[str, float | None]]:
 async def test_a_child_that_is_terminated_as_its_wait_ends_stays_away(
     virtual_time: VirtualTime,
 ) -> None:
-    """The news that its time has come finds nobody waiting."""
+    """Its timer has fired, and finds no waiting child."""
     async with otp.open_supervisor([pool(max_restarts=None)]), trio.open_nursery() as nursery:
         await otp.start_child("pool", worker("a", Journal()))
         await crash("a")
@@ -275,7 +275,7 @@ async def test_the_keys_of_a_partition_that_waits_are_nobodys(virtual_time: Virt
 
 
 async def test_a_task_that_is_run_again_waits(virtual_time: VirtualTime) -> None:
-    """As a job that needs something that is away."""
+    """As a job that needs a service that is down."""
     times = []
 
     async def job() -> None:

@@ -147,7 +147,7 @@ def words(actions: list[Any], before: Wait) -> list[tuple[Any, ...]]:
 
 
 def carry_out(policy: Policy, actions: list[Any], fails: Any = None) -> list[Any]:
-    """Play the supervisor; the start of the child `fails` does. Return what was left to do."""
+    """Act as the supervisor, failing the start of the child `fails`; return the other actions."""
     for action in actions:
         match action:
             case StopChild():
@@ -169,7 +169,7 @@ def states(policy: Policy) -> dict[Any, tuple[State, Any]]:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @SIZES
 def test_every_crash_is_answered_by_the_rules(strategy: str, size: int, every: int) -> None:
-    """Who waits, with whom, for how long, and what waited before is void or is not."""
+    """Which children wait, with which others, how long, and whether earlier waits become void."""
     for case in cases(strategy, size, every):
         policy, before = policy_of(case)
         assert script(case) == words(policy.exited(case.who, KeyError(), NOW), before), case

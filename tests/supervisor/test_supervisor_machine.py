@@ -47,7 +47,7 @@ def supervisor_plans(children: Any, restart: Any = RESTARTS, fewest: int = 0) ->
 
 
 def without_what_is_refused(plan: Plan) -> Plan:
-    """Let the children of a plan have no back-off where its intensity allows none."""
+    """Remove the back-off of the children of a plan where its intensity allows none."""
     if is_allowed(plan):
         return plan
     children = tuple(replace(child, backoff=False) for child in plan.children or ())
@@ -177,7 +177,7 @@ class Machine:
             await self.tick(A_MOMENT)
 
     async def tick(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.happen(self.model.tick, seconds)
         await trio.sleep(seconds)
         await settle()
@@ -335,7 +335,7 @@ def test_a_tree_does_what_the_model_says_at_length(plan: Plan, todo: list[Op]) -
 
 
 def all_delayed(plan: Plan) -> Plan:
-    """Give every child of a tree a back-off."""
+    """Set a back-off for every child of a tree."""
     limit = plan.max_restarts if is_allowed(plan) else None
     children = None if plan.children is None else tuple(map(all_delayed, plan.children))
     return replace(plan, backoff=True, children=children, max_restarts=limit)
@@ -447,7 +447,7 @@ class Pool:
             self.restart((tag, restart), trio.current_time())
 
     def wait(self, tag: str) -> None:
-        """Let a restart wait; it keeps its place meanwhile."""
+        """Delay a restart; the child keeps its place meanwhile."""
         now, (failures, since) = trio.current_time(), self.well[tag]
         failures = 0 if now - since >= BACKOFF.reset_after else failures
         self.due[tag] = now + DELAYS[min(failures, len(DELAYS) - 1)]
@@ -464,7 +464,7 @@ class Pool:
             self.well[child[0]] = (self.well[child[0]][0], now)
 
     async def tick(self, op: Op) -> None:
-        """Let time pass, and what is due meanwhile happen."""
+        """Advance the time, and do what becomes due."""
         until = trio.current_time() + op.what
         await trio.sleep(op.what)
         await settle()

@@ -86,7 +86,7 @@ async def start_desk(size: int | None, on_full: Any = "reject", *, fill: bool = 
 
 
 async def open_gate(desk: Desk) -> list[Any]:
-    """Let a desk handle what it has; return that, without what it had in hand."""
+    """Release a desk until its queue is empty; return what it handled, without what was in hand."""
     desk.gate.set()
     await trio.testing.wait_all_tasks_blocked()
     return desk.handled[1:]
@@ -108,7 +108,7 @@ class Drops:
 
 
 def in_task(nursery: trio.Nursery, function: Any, *args: Any, **options: Any) -> list[Any]:
-    """Let a plain task await something; return where its result or error will be."""
+    """Await something in a plain task; return a list that gets its result or error."""
     got: list[Any] = []
 
     async def run() -> None:

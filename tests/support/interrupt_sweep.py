@@ -60,7 +60,7 @@ class Interrupt(trio.abc.Instrument):
         self._lines = 0
 
     def trace(self, frame: FrameType, event: str, _: object) -> Any:
-        """Be the trace function of the run."""
+        """Trace the run, as `sys.settrace` calls it."""
         if not self._is_ours(frame):
             return None
         if self.active and event == "line":

@@ -76,7 +76,7 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
         self._accepted: list[Any] = []  # the streams
 
     async def open(self) -> list[Memory]:
-        """Be opened: it is the only one."""
+        """Open it: it is the only one."""
         self.opened += 1
         return [self]
 
@@ -87,11 +87,11 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
         return client
 
     def offer(self, stream: trio.abc.Stream) -> None:
-        """Let a stream be accepted."""
+        """Queue a stream to be accepted."""
         self._send.send_nowait(stream)
 
     def fail(self, error: BaseException) -> None:
-        """Let the next accept raise."""
+        """Make the next accept raise."""
         self._send.send_nowait(error)
 
     async def accept(self) -> trio.StapledStream[Any, Any]:
@@ -112,12 +112,12 @@ class Memory(trio.abc.Listener[trio.StapledStream[Any, Any]]):
         return all(stream.receive_stream._closed for stream in self._accepted)
 
     async def aclose(self) -> None:
-        """Stop accepting; what it has stays for who opens it again."""
+        """Stop accepting; queued streams stay until it is opened again."""
         await trio.lowlevel.checkpoint()
 
 
 async def until(condition: Callable[[], Any]) -> Any:
-    """Wait until something is so, and return what it gives."""
+    """Wait until a condition is true, and return its value."""
     with trio.fail_after(LIMIT):
         while not (result := condition()):
             await trio.lowlevel.checkpoint()

@@ -100,7 +100,7 @@ class Blocked(Desk):
 
 
 class BlockedInC(Blocked):
-    """It hears of no signal."""
+    """It ignores signals."""
 
     how = "in_c"
 
@@ -112,7 +112,7 @@ class BlockedForAWhile(Blocked):
 
 
 class SlowStart(Desk):
-    """It has started when a line has come on standard input."""
+    """It has started once a line has come on standard input."""
 
     name = "desk"
 

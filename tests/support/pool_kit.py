@@ -105,7 +105,7 @@ def lent(status: otp.PoolStatus | None = None) -> tuple[int, int, int]:
 
 
 class Clients:
-    """Clients that each hold a worker until they are told to give it back."""
+    """Clients that each hold a worker until they are asked to return it."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.nursery = nursery
@@ -116,7 +116,7 @@ class Clients:
         self.workers: dict[Any, Any] = {}
 
     async def come(self, *names: Any, timeout: float | None = None) -> None:
-        """Let clients ask, one after the other."""
+        """Have clients ask, one after the other."""
         for name in names:
             self.doors[name], self.scopes[name] = trio.Event(), trio.CancelScope()
             self.nursery.start_soon(self._hold, name, timeout)
@@ -133,7 +133,7 @@ class Clients:
             self.errors.append((name, exc))
 
     async def go(self, *names: Any) -> None:
-        """Let clients give back what they have."""
+        """Have clients return their workers."""
         for name in names:
             self.doors[name].set()
             await trio.testing.wait_all_tasks_blocked()

@@ -16,7 +16,7 @@ BACKOFF = otp.Backoff(min_delay=1.0, max_delay=8.0, jitter=0.5, reset_after=20.0
 
 
 class PoolModel:
-    """A core, and what is known of its workers and of who waits, in the order of asking."""
+    """A core, its workers, and the waiting clients in the order of their requests."""
 
     def __init__(self, chance: Random, size: int, overflow: int, idle: float) -> None:
         self.chance = chance
@@ -113,7 +113,7 @@ class PoolModel:
             table.discard(worker)
 
     def wait(self) -> None:
-        """Let time pass, with the core being asked whenever it wants to be."""
+        """Advance the time, asking the core whenever it wants to be asked."""
         end = self.now + self.chance.choice([0.1, 1.0, 5.0, 30.0])
         while (due := self.core.next_time()) <= end:
             assert due > self.now or due == -math.inf or self.now == 0.0
@@ -132,7 +132,7 @@ class PoolModel:
         return self.chance.choice(sorted(workers)) if workers else None
 
     def step(self) -> None:
-        """Let something happen."""
+        """Apply a random event."""
         self.faults += 1
         self.chance.choice(self.RULES)(self)
 
@@ -180,7 +180,7 @@ class PoolModel:
         assert not (self.line and self.idle)
 
     def calm_down(self) -> None:
-        """Let all that is under way end well: everybody is served, and the workers are there."""
+        """Complete all that is under way: every client is served, and all workers are there."""
         while self.busy:
             self.finished()
         for _ in range(10 * (len(self.line) + self.most) + 100):

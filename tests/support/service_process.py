@@ -101,6 +101,6 @@ class Ledger:
 
 
 async def until_it_breaks(ledger: Ledger, port: int) -> None:
-    """Let a client write until the service ends."""
+    """Write as a client until the service ends."""
     with pytest.raises((EOFError, trio.BrokenResourceError)):
         await ledger.write(port)

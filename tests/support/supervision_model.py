@@ -173,7 +173,7 @@ class Model:
         self.ended(node, otp.SHUTDOWN)
 
     def _waits(self, parent: Node, failed: Node) -> bool:
-        """Let a group wait: for the delay of the child that failed, and for what waits already."""
+        """Delay a group: by the delay of the failed child, or longer if others wait already."""
         group = self._group(parent, failed)
         times = [child.wait.due for child in group if child.wait is not None]
         if failed.plan.backoff:
@@ -225,7 +225,7 @@ class Model:
     # -- time ------------------------------------------------------------------------------------
 
     def tick(self, seconds: float) -> None:
-        """Let time pass, and what is due meanwhile happen."""
+        """Advance the time, and do what becomes due."""
         end = self.now + seconds
         while waiting := [(n.wait.due, n) for n in self._waiting() if n.wait is not None]:
             due, node = min(waiting, key=lambda pair: pair[0])

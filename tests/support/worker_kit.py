@@ -33,7 +33,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 
 async def until_gone(redis: Client, key: str) -> None:
-    """Ask for an entry until its end has come, by the clock of the machine."""
+    """Read an entry until it has expired, by the clock of the machine."""
     with trio.fail_after(20):
         while await redis.ask("GET", key) is not None:
             await trio.lowlevel.checkpoint()

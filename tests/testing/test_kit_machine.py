@@ -522,7 +522,7 @@ def test_a_run_that_has_ended_takes_nothing_more() -> None:
 
 
 def test_what_is_no_function_is_refused() -> None:
-    """A value in the place of the function that is to be called."""
+    """A value in place of the function to be called."""
     with GuestLoop() as loop, pytest.raises(TypeError, match="fn=5: expected an async function"):
         loop.run(5)  # type: ignore[arg-type]  # it is wrong
 

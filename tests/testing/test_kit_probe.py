@@ -236,7 +236,7 @@ async def test_a_rule_answers_what_waits_already(probe: Any) -> None:
 
 
 async def test_a_probe_that_is_stopped_takes_what_came_before(probe: Any) -> None:
-    """And nothing of what `otp.sys` asks, which is refused."""
+    """Not requests of `otp.sys`, which are refused."""
     with pytest.raises(otp.WrongServer):
         await otp.sys.get_state(probe)
     otp.send(probe, "last")

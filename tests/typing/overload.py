@@ -56,7 +56,7 @@ def check_bounds() -> None:
 
 
 async def check_counts() -> None:
-    """Who sends to many is told how many took it."""
+    """Sending to many returns how many took it."""
     rooms = otp.registry("rooms")
     assert_type(rooms.send("key", "x"), int)
     assert_type(otp.pg.send("scope", "group", "x"), int)

@@ -1,4 +1,4 @@
-"""What is known of a function before it is called: whether its result is to be awaited."""
+"""Whether the result of a function has to be awaited, as far as known before a call."""
 
 from __future__ import annotations
 

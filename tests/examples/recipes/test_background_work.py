@@ -21,7 +21,7 @@ MIRROR = Mirror.at("mirror")
 
 
 class Site:
-    """Has files, each of which takes 10 s, but `broken` and `endless`; counts who asks."""
+    """Serves files, each in 10 s, except `broken` and `endless`; counts requests under way."""
 
     def __init__(self, *names: str) -> None:
         self.names, self.down = list(names), False
@@ -117,7 +117,7 @@ async def test_nothing_is_left_behind(autojump_clock: Any) -> None:
 
 
 async def test_what_it_prints(autojump_clock: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """It answers while both are fetched, and tells what came of them."""
+    """It answers while both are fetched, and has the result of each."""
     await background_work.main()
     assert [
         "{'tea': None, 'milk': None}",

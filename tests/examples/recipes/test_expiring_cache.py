@@ -73,7 +73,7 @@ async def test_a_value_expires(autojump_clock: Any) -> None:
 
 
 async def test_a_load_that_fails_is_told_and_not_kept(autojump_clock: Any) -> None:
-    """The cache lives, and the next one who asks loads again."""
+    """The cache survives, and the next caller loads the value again."""
     async with cache() as (client, database):
         await client.get("milk")
         database.error = OSError("no database")

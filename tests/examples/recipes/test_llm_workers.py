@@ -1,4 +1,4 @@
-"""A worker answers within a budget, bears its tools, and stops when nobody waits for it."""
+"""A worker answers within a budget, survives its tools, and stops when its caller is gone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLENTY = Budget()
 
 
 class Model:
-    """Follows a script over and over, a second for each turn, and notes what it hears."""
+    """Repeats a script, a second per turn, and records what it is told."""
 
     def __init__(self, *script: Turn) -> None:
         self.script = script
@@ -92,7 +92,7 @@ async def test_tools_are_used_and_may_fail(autojump_clock: Any) -> None:
 async def test_no_budget_is_exceeded(
     autojump_clock: Any, budget: Budget, what: str, turns: int
 ) -> None:
-    """A model that never ends is asked so often and no more, and the worker serves the next."""
+    """A model that never finishes gets a limited number of turns; the next caller is served."""
     model = Model(Turn("a", "shout"))
     async with workers(model):
         for _ in range(2):

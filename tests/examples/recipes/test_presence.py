@@ -1,4 +1,4 @@
-"""Who is in a room is who has a device there that lives."""
+"""A user is in a room as long as one of their devices there is alive."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_a_user_is_there_from_the_first_device_to_the_last() -> None:
 
 
 async def test_rooms_and_users_are_apart() -> None:
-    """One user may be in several rooms; a watcher that comes late knows who is there."""
+    """A user may be in several rooms; a watcher that starts late knows the users there."""
     async with rooms(("tea", "ada"), ("tea", "bob"), ("milk", "ada")) as told:
         assert (["ada", "bob"], ["ada"]) == (users_in("tea"), users_in("milk"))
         late = otp.spawn(device, "tea", "ada")
@@ -64,7 +64,7 @@ async def test_rooms_and_users_are_apart() -> None:
 
 
 async def test_one_may_leave_and_live_on() -> None:
-    """By its own word."""
+    """By calling `leave`."""
 
     async def guest() -> None:
         presence.enter("tea", "eve")

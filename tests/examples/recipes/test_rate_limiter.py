@@ -1,4 +1,4 @@
-"""The limiter gives so many rights in a time, in the order of asking."""
+"""The limiter grants a number of permissions per period, in the order of the requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def begun(count: int, *, until: float = 100.0, **options: Any) -> list[float]:
-    """Let so many ask at one time; list when each of them got its right."""
+    """Ask a number of times at once; return when each request was granted."""
     times: list[float] = []
     limiter = Limiter.at("limiter")
     start = trio.current_time()

@@ -29,7 +29,7 @@ async def service() -> AsyncGenerator[None]:
 
 
 async def crash() -> None:
-    """Let the server crash, and wait for the next one."""
+    """Crash the server, and wait for the next one."""
     with pytest.raises(otp.ServerExited):
         await VISITS.visit(None)  # type: ignore[arg-type]  # that is what it cannot bear
     await trio.testing.wait_all_tasks_blocked()
