@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pytest
 import trio
 import trio.testing
+from log_kit import logging_to
 
 import trio_otp as otp
 
@@ -33,10 +34,8 @@ class Log(logging.Handler):
 @pytest.fixture
 def log() -> Iterator[Log]:
     """Everything that is logged."""
-    handler, root = Log(), logging.getLogger("trio_otp")
-    root.addHandler(handler)
-    yield handler
-    root.removeHandler(handler)
+    with logging_to(Log()) as handler:
+        yield handler
 
 
 class Login(otp.GenServer, restart="temporary"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio.testing
+from log_kit import logging_to
 
 import trio_otp as otp
 
@@ -37,10 +38,8 @@ class Log(logging.Handler):
 @pytest.fixture
 def log() -> Iterator[Log]:
     """Everything that is logged."""
-    handler, root = Log(), logging.getLogger("trio_otp")
-    root.addHandler(handler)
-    yield handler
-    root.removeHandler(handler)
+    with logging_to(Log()) as handler:
+        yield handler
 
 
 def replaced(status: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 from inside import bounded, explain, runtime, shown_text, traceback_text, visible
+from log_kit import logging_to
 
 import trio_otp as otp
 from trio_otp.observer import pictures, snapshot
@@ -60,12 +61,8 @@ class Formatted(logging.Handler):
 @pytest.fixture
 def log() -> Iterator[Formatted]:
     """What the log of the library looks like."""
-    handler, logger = Formatted(), logging.getLogger("trio_otp")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
+    with logging_to(Formatted(), level=logging.DEBUG) as handler:
+        yield handler
 
 
 # -- values ----------------------------------------------------------------------------------------

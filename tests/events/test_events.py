@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 from inside import runtime
+from log_kit import logging_to
 
 import trio_otp as otp
 from trio_otp.events import EVENT_NAMES, CrashReport, Events, ProgressReport, SupervisorReport
@@ -244,9 +245,7 @@ async def test_a_listener_that_raises_while_logging_is_broken(
     def broken(pid: object, reason: object) -> None:
         raise RuntimeError
 
-    logger, handler = logging.getLogger("trio_otp.events"), Broken()
-    logger.addHandler(handler)
-    try:
+    with logging_to(Broken(), "trio_otp.events"):
         otp.events.attach("process_exit", broken)
         async with otp.open_process():
             a = await otp.start(Server)
@@ -255,8 +254,6 @@ async def test_a_listener_that_raises_while_logging_is_broken(
 
             assert otp.Down(monitor, a, otp.NORMAL) == await otp.receive(otp.Down)
         assert ["trio_otp.reports", "trio_otp.events"] == [r.name for r in caplog.records]
-    finally:
-        logger.removeHandler(handler)
 
 
 def test_slots_and_names_agree() -> None:

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 from flood_kit import Desk, as_process, start_desk
 from inside import runtime
+from log_kit import logging_to
 
 import trio_otp as otp
 
@@ -27,12 +28,8 @@ def texts() -> Iterator[list[str]]:
             assert (logging.DEBUG, "dropped") == (record.levelno, vars(record)["otp_kind"])
             kept.append(record.getMessage())
 
-    handler, logger = Keeper(), logging.getLogger("trio_otp.dropped")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    yield kept
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
+    with logging_to(Keeper(), "trio_otp.dropped", logging.DEBUG):
+        yield kept
 
 
 async def dead() -> otp.Pid[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio.testing
+from log_kit import logging_to
 
 import trio_otp as otp
 
@@ -41,13 +42,9 @@ def _refuse(word: str) -> None:
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    found, logger = Lines(), logging.getLogger()
-    before = logger.level
-    logger.addHandler(found.handler)
-    logger.setLevel(logging.INFO)
-    yield found
-    logger.removeHandler(found.handler)
-    logger.setLevel(before)
+    found = Lines()
+    with logging_to(found.handler, "", logging.INFO):
+        yield found
 
 
 log = logging.getLogger("shop")

@@ -13,6 +13,7 @@ from depth import few
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from log_kit import logging_to
 
 import trio_otp as otp
 
@@ -31,11 +32,9 @@ def records() -> Iterator[list[logging.LogRecord]]:
         def emit(self, record: logging.LogRecord) -> None:
             kept.append(record)
 
-    handler = Keeper()
-    handler.addFilter(otp.reports.add_metadata)
-    logging.getLogger().addHandler(handler)
-    yield kept
-    logging.getLogger().removeHandler(handler)
+    with logging_to(Keeper(), "") as handler:
+        handler.addFilter(otp.reports.add_metadata)
+        yield kept
 
 
 class Server(otp.GenServer):

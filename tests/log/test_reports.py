@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from inside import runtime
+from log_kit import logging_to
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
@@ -82,7 +83,8 @@ async def test_a_crash_is_one_record(caplog: Records) -> None:
     assert boom is record.exc_info[1]
     assert f"{a!r} terminated: Boom('wires crossed')" == record.getMessage().splitlines()[0]
     place = "  Client waits in: "
-    assert [f"{__file__}:64 in crash"] == [
+    line = crash.__code__.co_firstlineno + 3
+    assert [f"{__file__}:{line} in crash"] == [
         line.removeprefix(place)
         for line in record.getMessage().splitlines()
         if line.startswith(place)
@@ -482,10 +484,8 @@ class Broken(logging.Handler):
 @pytest.fixture
 def broken_handler() -> Iterator[Broken]:
     """A handler of the library's loggers that raises."""
-    handler, logger = Broken(), logging.getLogger("trio_otp")
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
+    with logging_to(Broken()) as handler:
+        yield handler
 
 
 async def test_a_handler_that_raises_hurts_nobody(

@@ -21,6 +21,7 @@ import pytest
 import trio
 import trio.testing
 from inside import Mark, NoConstructor, create, process_of
+from log_kit import logging_to
 from public_api import exported
 
 import trio_otp as otp
@@ -721,15 +722,11 @@ async def test_the_record_of_a_crash_goes_through_a_queue(
     records = kind()
     handler = logging.handlers.QueueHandler(records)
     monkeypatch.setattr(handler, "enqueue", records.put)
-    logger = logging.getLogger("trio_otp")
-    logger.addHandler(handler)
-    try:
-        child = otp.child(Server).having(name="server", restart="temporary")
+    child = otp.child(Server).having(name="server", restart="temporary")
+    with logging_to(handler):
         async with otp.open_supervisor([child]):
             otp.send("server", Awkward(1, why="x"))
             await trio.testing.wait_all_tasks_blocked()
-    finally:
-        logger.removeHandler(handler)
     record = records.get()
     assert "raise message" in record.getMessage()  # the text of the traceback
     assert repr(record.crash_reason) in ("Awkward('1: x')", """Exception("Awkward('1: x')")""")
