@@ -44,13 +44,18 @@ not_an_application = 5
 """
 
 
+def work_beside(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with a module, which no test before has imported."""
+    (folder / f"{name}.py").write_text(text)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a directory with a program."""
-    (tmp_path / "cli_shop.py").write_text(SHOP)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "cli_shop", raising=False)
+    work_beside("cli_shop", SHOP, tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("shop")
@@ -273,10 +278,7 @@ async def nothing():
 @pytest.fixture
 def safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a directory with a program and a configuration."""
-    (tmp_path / "cli_safe.py").write_text(SAFE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "cli_safe", raising=False)
+    work_beside("cli_safe", SAFE, tmp_path, monkeypatch)
     config = tmp_path / "safe.toml"
     config.write_text("[safe]\nport = 1\nmax_open = 1\nlimit = 1\n")
     return config

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import hold_kit
 import pytest
 import trio
 import trio.testing
@@ -28,17 +29,8 @@ LIMIT = 0.02  # seconds that the loop may be held in these tests
 NAME = "trio_otp system monitor"
 
 
-class Shop(otp.GenServer):
-    """Runs a given function, which holds the loop."""
-
-    @otp.on_call
-    def hold(self, function: Callable[[], Any]) -> Any:
-        return function()
-
-    @otp.on_call
-    async def hold_in_helper(self, function: Callable[[], Any]) -> Any:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_run, function)
+class Shop(hold_kit.Shop):
+    """Waits as well, and holds the loop in a method that all servers have."""
 
     @otp.on_call
     async def wait(self, event: trio.Event) -> None:
@@ -48,10 +40,6 @@ class Shop(otp.GenServer):
         return otp.Reply(self.function())
 
     function: Callable[[], Any] = staticmethod(lambda: None)
-
-
-async def _run(function: Callable[[], Any]) -> None:
-    function()
 
 
 class Reports:
@@ -190,7 +178,7 @@ async def test_whatever_holds_the_loop_is_named(reports: Reports) -> None:
     await reports.wait(lambda: len(reports.held()) == 3)
     helper, init, plain = reports.held()
     assert (shop, "in a task that helps it") == (helper.pid, helper.doing)
-    assert helper.task.endswith("_run")
+    assert helper.task.endswith(hold_kit.help_with.__name__)
     assert (None, "") == (plain.pid, plain.doing)
     assert "by task <test 'test_whatever_holds_the_loop_is_named'>, at " in plain.text
     assert (slow, "in init") == (init.pid, init.doing)

@@ -83,8 +83,8 @@ async def test_a_crash_is_one_record(caplog: Records) -> None:
     assert boom is record.exc_info[1]
     assert f"{a!r} terminated: Boom('wires crossed')" == record.getMessage().splitlines()[0]
     place = "  Client waits in: "
-    line = crash.__code__.co_firstlineno + 3
-    assert [f"{__file__}:{line} in crash"] == [
+    number = crash.__code__.co_firstlineno + 3
+    assert [f"{__file__}:{number} in crash"] == [
         line.removeprefix(place)
         for line in record.getMessage().splitlines()
         if line.startswith(place)

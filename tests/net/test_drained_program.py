@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import trio
 from run_kit import Program, program
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -66,19 +68,26 @@ async def test_what_is_stored_is_acknowledged_and_what_is_acknowledged_is_stored
     assert program.text.index("draining") < program.text.index("store down")
 
 
+@asynccontextmanager
+async def draining(program: Program, request: bytes) -> AsyncGenerator[trio.SocketStream]:
+    """Send SIGTERM amid a request that keeps its connection; wait until it waits for that."""
+    port = int((await program.read_until("port")).split()[0])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(request + b"\n")
+        assert request + b"ing\n" == await stream.receive_some()
+        program.process.send_signal(signal.SIGTERM)
+        await program.read_until("draining")
+        await until_refused(port)
+        yield stream
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_cuts_draining_short_and_the_rest_ends_in_order(
     tmp_path: Path, second: signal.Signals
 ) -> None:
     """The connection that would not end is cancelled; the store is closed as ever."""
     async with shop(tmp_path / "numbers") as program:
-        port = int((await program.read_until("port")).split()[0])
-        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(b"stay\n")
-            assert b"staying\n" == await stream.receive_some()
-            program.process.send_signal(signal.SIGTERM)
-            await program.read_until("draining")
-            await until_refused(port)
+        async with draining(program, b"stay") as stream:
             program.process.send_signal(second)
             assert b"" == await stream.receive_some()
         assert 0 == await program.end()
@@ -89,19 +98,12 @@ async def test_a_second_signal_cuts_draining_short_and_the_rest_ends_in_order(
 
 async def test_each_further_signal_goes_one_step_further(tmp_path: Path) -> None:
     """Stop, cut draining short, kill, end: the last signal also ends a program that resists."""
-    async with shop(tmp_path / "numbers") as program:
-        port = int((await program.read_until("port")).split()[0])
-        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(b"cling\n")
-            assert b"clinging\n" == await stream.receive_some()
+    async with shop(tmp_path / "numbers") as program, draining(program, b"cling"):
+        for words in ("cutting draining short", "killing what is left"):
             program.process.send_signal(signal.SIGTERM)
-            await program.read_until("draining")
-            await until_refused(port)
-            for words in ("cutting draining short", "killing what is left"):
-                program.process.send_signal(signal.SIGTERM)
-                await program.read_on(f"SIGTERM: {words}")
-            program.process.send_signal(signal.SIGTERM)
-            assert -signal.SIGTERM == await program.end()
+            await program.read_on(f"SIGTERM: {words}")
+        program.process.send_signal(signal.SIGTERM)
+        assert -signal.SIGTERM == await program.end()
 
 
 async def until_refused(port: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from inside import cut_draining
-from net_kit import LIMIT, Boom, Memory, ask, connect_to, service, until
+from net_kit import LIMIT, Boom, Memory, answer_after, ask, connect_to, service, until
 from trio.testing import wait_all_tasks_blocked
 
 import trio_otp as otp
@@ -17,18 +17,7 @@ if TYPE_CHECKING:
 
 counts = otp.ConnectionSupervisor.counts
 connections = otp.ConnectionSupervisor.connections
-
-
-async def polite(stream: Any) -> None:
-    """Answer each request after two seconds; none is begun when the service is to end."""
-    while True:
-        request = b""
-        with otp.move_on_when_draining():
-            request = await stream.receive_some()
-        if not request:
-            return
-        await trio.sleep(2)
-        await stream.send_all(request.upper())
+polite = answer_after(2)
 
 
 async def deaf(stream: Any) -> None:

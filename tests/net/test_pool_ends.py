@@ -31,11 +31,7 @@ async def leave_busy(event: trio.Event, worker: Any) -> None:
 
 async def leave_queued(event: trio.Event, worker: Any) -> None:
     """Give up a call that waits behind another."""
-    with trio.move_on_after(0.1):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(worker.wait, event)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(worker.who)
+    await leave_behind(worker.wait, event, worker.who)
 
 
 async def leave_put_off(event: trio.Event, worker: Any) -> None:
@@ -46,11 +42,16 @@ async def leave_put_off(event: trio.Event, worker: Any) -> None:
 
 async def leave_to_be_put_off(event: trio.Event, worker: Any) -> None:
     """Give up a call that the worker takes, and puts off, after that."""
+    await leave_behind(worker.wait, event, worker.put_off)
+
+
+async def leave_behind(wait: Any, event: trio.Event, second: Any) -> None:
+    """Give up two calls, the second of which waits behind the first."""
     with trio.move_on_after(0.1):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(worker.wait, event)
+            nursery.start_soon(wait, event)
             await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(worker.put_off)
+            nursery.start_soon(second)
 
 
 WAYS = [leave_busy, leave_queued, leave_put_off, leave_to_be_put_off]

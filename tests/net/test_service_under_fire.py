@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from net_kit import Memory, service
+from net_kit import Memory, answer_after, service
 from supervision_kit import leftovers
 from trio.testing import wait_all_tasks_blocked
 
@@ -33,18 +33,6 @@ class At(trio.abc.Instrument):
         self.left -= self.armed
         if self.armed and self.left == 0:
             self.act()
-
-
-async def answer(stream: Any) -> None:
-    """Answer one request at a time; what was begun is finished."""
-    while True:
-        request = b""
-        with otp.move_on_when_draining():
-            request = await stream.receive_some()
-        if not request:
-            return
-        await trio.sleep(0.1)
-        await stream.send_all(request.upper())
 
 
 async def busy(stream: Any) -> None:
@@ -79,7 +67,7 @@ def run(main: Callable[[], Any], at: At) -> None:
 
 def web(memory: Memory) -> otp.Child[Any]:
     """Describe the service of these tests."""
-    return service(answer, opens=memory.open, max_connections=2, on_full=busy)
+    return service(answer_after(0.1), opens=memory.open, max_connections=2, on_full=busy)
 
 
 def cancelled_at(step: int) -> bool:

@@ -5,28 +5,18 @@ Each test runs against `trio.open_memory_channel(2)` and against the mailbox of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
+from channel_kit import Channel, of_process, of_trio
 from flood_kit import in_task
-from inside import process_of
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-
-@dataclass
-class Channel:
-    """One of the two, with both ends."""
-
-    send: Any  # a send end
-    receive: Any  # the receiving end
-    end: Callable[[], Awaitable[object]]  # closes that
+    from collections.abc import AsyncGenerator
 
 
 @pytest.fixture(params=["trio", "mailbox"])
@@ -34,18 +24,11 @@ async def channel(request: pytest.FixtureRequest) -> AsyncGenerator[Channel]:
     """Return a channel that is full with 1 and 2; nobody reads from it yet."""
     async with otp.open_process():
         if request.param == "trio":
-            send, receive = trio.open_memory_channel[Any](2)
-            ends = Channel(send, receive, receive.aclose)
+            ends = of_trio(2)
         else:
             child = otp.child(trio.sleep_forever).having(mailbox=otp.BoundedMailbox(2))
             pid: Any = await otp.start(child)
-            process = process_of(pid)
-
-            async def end() -> None:
-                otp.exit(pid, otp.KILL)
-                await process.wait_dead()
-
-            ends = Channel(otp.send_end(pid), process.mailbox, end)
+            ends = of_process(pid)
         ends.send.send_nowait(1)
         ends.send.send_nowait(2)
         yield ends

@@ -6,37 +6,18 @@ import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from hold_kit import Shop, help_with
 from inside import loop_now, process_of, runtime, step_of
 
 import trio_otp as otp
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 HERE = Path(__file__).name
 PATIENCE = 30  # seconds that a thread is waited for
-
-
-class Shop(otp.GenServer):
-    """Runs given functions in its own task, or in a helper."""
-
-    @otp.on_call
-    def hold(self, function: Callable[[], Any]) -> Any:
-        return function()
-
-    @otp.on_call
-    async def hold_in_helper(self, function: Callable[[], Any]) -> Any:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_call, function)
-
-
-async def _call(function: Callable[[], Any]) -> None:
-    function()
 
 
 def seen_from_thread(tables: Any) -> Any:
@@ -75,7 +56,7 @@ async def test_a_helper_task_is_seen_as_one_of_its_process() -> None:
         assert shop is not None
         await Shop.hold_in_helper(shop, lambda: found.extend(seen_from_thread(tables)))
         assert (process_of(shop), False) == (found[0].process, found[0].is_own)
-        assert found[0].task.endswith("_call")
+        assert found[0].task.endswith(help_with.__name__)
 
 
 async def test_plain_trio_code_is_seen_by_its_task() -> None:

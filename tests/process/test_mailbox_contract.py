@@ -7,45 +7,27 @@ Where the two differ the last tests say how.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
-from inside import process_of
+from channel_kit import Channel, of_process, of_trio
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-
-@dataclass
-class Channel:
-    """One of the two, with both ends."""
-
-    send: Any  # a send end
-    receive: Any  # the receiving end
-    end: Callable[[], Awaitable[object]]  # closes that
+    from collections.abc import AsyncGenerator
 
 
 @pytest.fixture(params=["trio", "mailbox"])
 async def channel(request: pytest.FixtureRequest) -> AsyncGenerator[Channel]:
     """Return a channel without a bound; nobody reads from it yet."""
     if request.param == "trio":
-        send, receive = trio.open_memory_channel[Any](math.inf)
-        yield Channel(send, receive, receive.aclose)
+        yield of_trio(math.inf)
         return
     async with otp.open_process():
-        pid = otp.spawn(trio.sleep_forever)
-        process = process_of(pid)
-
-        async def end() -> None:
-            otp.exit(pid, otp.KILL)
-            await process.wait_dead()
-
-        yield Channel(otp.send_end(pid), process.mailbox, end)
+        yield of_process(otp.spawn(trio.sleep_forever))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import trio.testing
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 LIMIT = 30  # seconds for what takes no time on a machine that is not busy
 opens = partial(trio.open_tcp_listeners, 0, host="127.0.0.1")
@@ -61,6 +61,22 @@ async def shout(stream: trio.abc.Stream) -> None:
         if chunk == b"crash":
             raise Boom
         await stream.send_all(chunk.upper())
+
+
+def answer_after(seconds: float) -> Callable[[trio.abc.Stream], Awaitable[None]]:
+    """Return a handler that takes its time; it begins nothing when the service is to end."""
+
+    async def answer(stream: trio.abc.Stream) -> None:
+        while True:
+            request = b""
+            with otp.move_on_when_draining():
+                request = await stream.receive_some()
+            if not request:
+                return
+            await trio.sleep(seconds)
+            await stream.send_all(request.upper())
+
+    return answer
 
 
 class Boom(Exception):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from paths import SUPPORT
+from run_kit import killed_at_the_end
 
 import trio_otp as otp
 
@@ -81,10 +82,5 @@ async def program(
         env={**os.environ, "PYTHONPATH": repository, **env},
         **{"stderr": subprocess.PIPE, **options},
     )
-    try:
-        with trio.fail_after(LIMIT):
-            yield Running(process)
-    finally:
-        process.kill()
-        with trio.CancelScope(shield=True):
-            await process.wait()
+    async with killed_at_the_end(process, LIMIT):
+        yield Running(process)

@@ -65,9 +65,16 @@ async def program(application: str, **settings: object) -> AsyncIterator[Program
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
     )
+    async with killed_at_the_end(process, LIMIT):
+        yield Program(process)
+
+
+@asynccontextmanager
+async def killed_at_the_end(process: trio.Process, limit: float) -> AsyncIterator[None]:
+    """Leave no process behind; fail if the block takes longer than the limit."""
     try:
-        with trio.fail_after(LIMIT):
-            yield Program(process)
+        with trio.fail_after(limit):
+            yield
     finally:
         process.kill()
         with trio.CancelScope(shield=True):
