@@ -16,6 +16,7 @@ import trio
 import trio.testing
 from inside import bounded, explain, runtime, shown_text, traceback_text, visible
 from log_kit import logging_to
+from rich.text import Text
 
 import trio_otp as otp
 from trio_otp.observer import pictures, snapshot
@@ -168,8 +169,7 @@ async def test_the_observer_shows_it_escaped(text: str) -> None:
         plain = pictures.plain(taken, 300, 40)
         assert all(map(str.isprintable, plain))
         assert any("[red]" in line for line in plain)
-        rich = pytest.importorskip("rich.text")
-        lines = [rich.Text.from_ansi(line).plain for line in pictures.rich(taken, 300, 40)]
+        lines = [Text.from_ansi(line).plain for line in pictures.rich(taken, 300, 40)]
         assert all(map(str.isprintable, lines))
         assert any("[red]" in line for line in lines)
 

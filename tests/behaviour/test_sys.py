@@ -432,7 +432,7 @@ async def test_the_status_of_a_state_machine_lists_what_is_postponed() -> None:
         assert (otp.Event.STATE_TIMEOUT,) == (await otp.sys.get_status(door)).misc["timeouts"]
 
 
-async def test_it_is_seen_from_outside_what_otp_sys_does() -> None:
+async def test_it_is_seen_from_outside_what_otp_sys_does(autojump_clock: Any) -> None:
     """`process_info` and the tree say that a process is suspended, or busy with a request."""
 
     async def stuck(state: Tally) -> Tally:

@@ -243,11 +243,12 @@ async def test_death_of_the_registry_leaves_no_worker_without_a_name(service: Se
 async def test_fire(service: Service) -> None:
     """Whatever is killed while clients count, every answered count is there and counted once."""
     answered: list[int] = []
-    unknown = 0
+    unknown = tried = 0
 
     async def count() -> None:
-        nonlocal unknown
+        nonlocal unknown, tried
         for _ in range(40):
+            tried += 1
             try:
                 (reply,) = await execute(0, [Increment(b"n")])
                 answered.append(int(reply[1:]))
@@ -256,8 +257,8 @@ async def test_fire(service: Service) -> None:
                 await trio.sleep(0.002)
 
     async def kill_some() -> None:
-        for victim in (NAME, Repo, NAME, KEYSPACES.name, Repo, WORKERS, NAME):
-            await trio.sleep(0.05)
+        for turn, victim in enumerate((NAME, Repo, NAME, KEYSPACES.name, Repo, WORKERS, NAME)):
+            await until(lambda turn=turn: tried > 100 * turn)  # type: ignore[misc]
             if otp.whereis(victim) is not None:
                 otp.exit(victim, otp.KILL)
 
@@ -271,8 +272,11 @@ async def test_fire(service: Service) -> None:
     assert len(answered) < int(reply[1:]) <= len(answered) + unknown + 1
 
 
-async def test_swept_entries_leave_the_disk(service: Service, disk: sqlite3.Connection) -> None:
+async def test_swept_entries_leave_the_disk(
+    service: Service, disk: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An entry past its end disappears from the database, though nobody asks for it."""
+    monkeypatch.setattr("examples.cache_service.worker.SWEEP_EVERY", 0.01)
     await execute(0, [Set(b"short", b"x", Lifetime(0.05)), Set(b"long", b"y", Lifetime(60.0))])
     assert 2 == len(rows(disk))
     await until(lambda: b"short" not in rows(disk))

@@ -208,7 +208,7 @@ async def test_a_start_waits_for_the_end_of_a_dying_holder(autojump_clock: Any) 
         assert pid is otp.whereis("server")
 
 
-async def test_a_monitor_of_a_start_misses_nothing() -> None:
+async def test_a_monitor_of_a_start_misses_nothing(autojump_clock: Any) -> None:
     """start_monitor tells the reason also of a server that ends right after its init."""
     async with otp.open_process():
         for _ in range(20):

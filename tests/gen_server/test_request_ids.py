@@ -139,7 +139,9 @@ async def test_check_looks_without_waiting(desk: otp.Pid[Desk]) -> None:
     assert outcome.Value("one") == otp.check_response(request_id)
 
 
-async def test_a_receiver_that_is_cancelled_gives_up(desk: otp.Pid[Desk]) -> None:
+async def test_a_receiver_that_is_cancelled_gives_up(
+    desk: otp.Pid[Desk], autojump_clock: Any
+) -> None:
     """Nothing is left of the request at the server; one who only waits can come again."""
     received, waited = otp.send_request(desk, "defer"), otp.send_request(desk, "defer")
     with trio.move_on_after(0.01):
@@ -169,7 +171,7 @@ async def test_an_id_that_nobody_keeps_leaves_nothing(desk: otp.Pid[Desk]) -> No
     assert not process.requests
 
 
-async def test_requests_make_no_wait_for_edges() -> None:
+async def test_requests_make_no_wait_for_edges(autojump_clock: Any) -> None:
     """Two servers that wait for each other by requests are ended by the time-out, no deadlock."""
 
     class Asking(otp.GenServer):

@@ -363,7 +363,7 @@ async def test_answers_of_a_stop_leave_before_terminate() -> None:
     assert ["bye", "terminate", "end"] * 2 == order
 
 
-async def test_a_circle_over_a_postponed_call_is_found() -> None:
+async def test_a_circle_over_a_postponed_call_is_found(autojump_clock: Any) -> None:
     """A caller whose call is postponed waits for the machine, so calling it back is a deadlock."""
     found: list[Any] = []
 

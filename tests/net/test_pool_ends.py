@@ -436,7 +436,7 @@ async def test_a_block_outlives_the_pool_and_gives_back_to_nobody() -> None:
         assert (0, 0, 0) == lent()
 
 
-async def test_a_pool_can_be_given_other_limits_while_it_runs() -> None:
+async def test_a_pool_can_be_given_other_limits_while_it_runs(autojump_clock: Any) -> None:
     """By a change of code, as any supervisor."""
 
     class Growing(otp.Pool):

@@ -170,7 +170,7 @@ async def test_an_init_that_calls_a_server_waiting_for_its_starter_is_told() -> 
 # -- no cycles -------------------------------------------------------------------------------------
 
 
-async def test_a_deferred_call_makes_no_cycle() -> None:
+async def test_a_deferred_call_makes_no_cycle(autojump_clock: Any) -> None:
     """B defers A's call, answers it, then calls A: no error, and both are answered."""
     async with otp.open_process(name="test"):
         await nodes("ab")

@@ -55,7 +55,7 @@ class Sleeper(otp.GenServer):
         return otp.Reply(request)
 
 
-async def test_what_is_linked_with_a_sleeper_goes_on_as_before() -> None:
+async def test_what_is_linked_with_a_sleeper_goes_on_as_before(autojump_clock: Any) -> None:
     """Links and monitors are kept while it sleeps; more can be added and removed."""
     async with otp.open_process(trap_exit=True) as me:
         pid = await otp.start_link(Sleeper)

@@ -86,7 +86,7 @@ async def test_a_name_of_one_about_to_die_is_waited_for() -> None:
         assert new is otp.whereis(REG.via("n"))
 
 
-async def test_a_registry_that_is_killed_takes_its_holders_along() -> None:
+async def test_a_registry_that_is_killed_takes_its_holders_along(autojump_clock: Any) -> None:
     """They are linked to it; who holds nothing any more, or traps exits, lives on."""
     async with running():
         a, b = await otp.start(Holder), await otp.start(Holder)
@@ -104,7 +104,7 @@ async def test_a_registry_that_is_killed_takes_its_holders_along() -> None:
         assert 1 == REG.count()
 
 
-async def test_a_registry_that_is_stopped_takes_its_holders_along() -> None:
+async def test_a_registry_that_is_stopped_takes_its_holders_along(autojump_clock: Any) -> None:
     """However quiet its end, they are told SHUTDOWN, as by the partitions of OTP's registry."""
     async with otp.open_process(trap_exit=True) as me:
         registry = await otp.start(otp.child(otp.Registry).having(name="reg"))
@@ -124,7 +124,7 @@ async def test_a_registry_that_is_stopped_takes_its_holders_along() -> None:
         assert [(me, None)] == REG.lookup("mine")
 
 
-async def test_giving_up_the_last_key_keeps_a_link_of_ones_own() -> None:
+async def test_giving_up_the_last_key_keeps_a_link_of_ones_own(autojump_clock: Any) -> None:
     """A process that had linked itself to the registry stays linked."""
     async with otp.open_process(trap_exit=True):
         registry = await otp.start_link(otp.child(otp.Registry).having(name="reg"))

@@ -104,3 +104,14 @@ async def until_it_breaks(ledger: Ledger, port: int) -> None:
     """Write as a client until the service ends."""
     with pytest.raises((EOFError, trio.BrokenResourceError)):
         await ledger.write(port)
+
+
+def acknowledged(ledgers: Sequence[Ledger]) -> int:
+    """Return how much was acknowledged in all."""
+    return sum(sum(ledger.acknowledged.values()) for ledger in ledgers)
+
+
+async def until_acknowledged(ledgers: Sequence[Ledger], count: int) -> None:
+    """Wait, while clients write, until so much was acknowledged."""
+    while acknowledged(ledgers) < count:  # noqa: ASYNC110  # clients tell nobody
+        await trio.sleep(0.002)

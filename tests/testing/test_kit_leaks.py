@@ -29,7 +29,7 @@ async def left_behind(use: Any) -> str:
     return str(caught.value)
 
 
-async def test_a_test_that_is_clean() -> None:
+async def test_a_test_that_is_clean(autojump_clock: Any) -> None:
     """Owned processes, answered tasks, timers of servers and quiet ends are no leaks."""
 
     class Ticks(otp.GenServer):

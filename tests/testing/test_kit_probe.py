@@ -86,7 +86,7 @@ async def test_a_call_is_no_message(probe: Any) -> None:
     )
 
 
-async def test_answers_by_rule(probe: Any) -> None:
+async def test_answers_by_rule(probe: Any, autojump_clock: Any) -> None:
     """The newest rule that fits answers, with a value or by a function; its error is the answer."""
     early = otp.send_request(probe, 7)
     probe.auto_reply(int, lambda number: 1 // (number - 1))
@@ -103,7 +103,7 @@ async def test_answers_by_rule(probe: Any) -> None:
     assert (7, 3, 2, 1, "other") == probe.received
 
 
-async def test_a_probe_in_the_place_of_a_server(otp_system: Any) -> None:
+async def test_a_probe_in_the_place_of_a_server(otp_system: Any, autojump_clock: Any) -> None:
     """A typed client takes it for its server; a function answers with the arguments of the call."""
     counter = otp_system.probe(name="counter", serves=Counter)
     counter.auto_reply(Counter.count, len)

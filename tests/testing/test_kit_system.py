@@ -204,7 +204,7 @@ async def test_who_cannot_crash(start_supervised: Any, probe: Any) -> None:
         crash_next_call("counter", 3)  # type: ignore[arg-type]
 
 
-async def test_a_pause(start_supervised: Any) -> None:
+async def test_a_pause(start_supervised: Any, autojump_clock: Any) -> None:
     """What is sent meanwhile is handled afterwards, in its order."""
     await start_supervised(COUNTER)
     async with pause("counter") as pid:
