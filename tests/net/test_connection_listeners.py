@@ -37,6 +37,22 @@ async def test_a_port_that_is_taken_is_a_failed_start() -> None:
         assert str(caught.value).endswith(said)
 
 
+async def test_listeners_beside_something_else_are_closed() -> None:
+    """The port is free again after a start that failed for what else was in the list."""
+    [listener] = await opens()
+    port = listener.socket.getsockname()[1]
+
+    async def opens_too_much() -> list[Any]:
+        return [listener, "8080"]
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError, match="expected a list of listeners"):
+            await otp.start(service(shout, opens=opens_too_much), nursery=nursery)
+    assert -1 == listener.socket.fileno()
+    with pytest.raises(OSError, match="connect"):
+        await trio.open_tcp_stream("127.0.0.1", port)
+
+
 @pytest.mark.parametrize("error", [OSError("no number"), FileNotFoundError(2, "none", "web.pem")])
 async def test_an_error_that_says_it_all_is_left_as_it_is(error: OSError) -> None:
     """What is opened may be more than a port."""

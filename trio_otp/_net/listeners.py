@@ -64,18 +64,19 @@ class Listeners:
     async def _open(self) -> list[trio.abc.Listener[Any]]:
         opened: Any = await self._ask()
         listed: list[Any] = [*opened] if opened.__class__ in (list, tuple) else []
-        if not listed or not all(isinstance(each, trio.abc.Listener) for each in listed):
-            raise TypeError(
-                f"{label_of(self._open_listeners)} returned {bounded(opened)}; expected a list of "
-                "listeners, as partial(trio.open_tcp_listeners, 8080) returns"
-            )
+        listeners = [each for each in listed if isinstance(each, trio.abc.Listener)]
         try:
-            for listener in listed:
+            if not listed or len(listeners) < len(listed):
+                raise TypeError(
+                    f"{label_of(self._open_listeners)} returned {bounded(opened)}; expected a list "
+                    "of listeners, as partial(trio.open_tcp_listeners, 8080) returns"
+                )
+            for listener in listeners:
                 _check_tls(listener)
         except BaseException:
-            await _close(listed)
+            await _close(listeners)
             raise
-        return listed
+        return listeners
 
     async def _ask(self) -> Any:
         try:

@@ -5,7 +5,7 @@ Rules this file keeps:
 * Only what users have sent counts. What the system sends is in the same queue, in order of arrival,
   and is neither counted nor ever taken out to make room.
 * There are waiters only while there is no room: the first one enters as soon as there is, so that
-  no later message overtakes it.
+  no later message overtakes it, except one that takes the place of the oldest (`drop_oldest`).
 * A call can be taken out wherever it stands, in the same short time.
 """
 
