@@ -1107,7 +1107,7 @@ MUTATIONS = [
         "From._leave",
         "watch_idle()",
         "None",
-        "test_pool_ends.py::test_a_busy_worker_is_not_lent_before_it_is_through",
+        "test_pool_ends.py::test_a_worker_is_not_lent_before_it_has_answered_another_caller",
     ),
     Mutation(
         "nobody hears that a plain worker has taken its last message",

@@ -81,6 +81,30 @@ async def test_a_busy_worker_is_not_lent_before_it_is_through(
         assert ref is who.workers["next"].ref
 
 
+async def test_a_worker_is_not_lent_before_it_has_answered_another_caller(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """Whoever knows its pid may wait for a call that it has put off: that is the last it does."""
+    answers: list[str] = []
+
+    async def call(ref: otp.Pid[Worker]) -> None:
+        answers.append(await Worker.put_off(ref))
+
+    async with clients(size=1, busy_timeout=None) as who:
+        async with DB.checkout() as worker:
+            ref = worker.ref
+            who.nursery.start_soon(call, ref)
+            await trio.testing.wait_all_tasks_blocked()
+        await who.come("next")
+        await trio.sleep(2.0)
+        assert ([], [], 1) == (who.got, answers, DB.status().finishing)
+
+        [from_] = process_of(ref).instance.later
+        otp.reply(from_, "late")
+        await trio.testing.wait_all_tasks_blocked()
+        assert (["next"], ["late"]) == (who.got, answers)
+
+
 async def test_nothing_ticks_while_a_busy_worker_is_waited_for(
     autojump_clock: trio.abc.Clock,
 ) -> None:
