@@ -143,9 +143,10 @@ async def test_a_pid_and_the_tree_in_every_format(text: str) -> None:
         assert shown(otp.tree())
         for output in ("mermaid", "dot", "json"):
             assert shown(otp.tree(output=output))  # type: ignore[call-overload]  # each is accepted
-        [top, below] = json.loads(otp.tree(output="json"))
+        [top] = json.loads(otp.tree(output="json"))["processes"]
+        [below] = top["children"]
         assert shown(below["label"])
-        assert top["node"] == below["above"]
+        assert shown(below["name"])
 
 
 async def test_quotes_and_backslashes_end_no_text_of_a_graph() -> None:

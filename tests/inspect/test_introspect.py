@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import info_in, runtime
 from trio.testing import wait_all_tasks_blocked
 from work import calls_of
 
@@ -16,6 +17,8 @@ import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from inside import Runtime
 
     Clock = trio.testing.MockClock
 
@@ -520,3 +523,37 @@ async def test_the_work_to_see_many_processes_grows_with_their_number() -> None:
             work.append(calls_of(look))
 
     assert work[1] < 4.4 * work[0]
+
+
+async def test_a_thread_with_a_run_of_its_own_reads_the_tables_of_this_one() -> None:
+    """By pid, number or name; what the thread's own run has is not found among them."""
+    release = trio.Event()
+
+    class Holder(otp.GenServer):
+        @otp.on_call
+        async def hold(self, event: trio.Event) -> None:
+            await event.wait()
+
+    async def look(tables: Runtime, pid: otp.Pid[Any]) -> list[otp.ProcessInfo]:
+        async with otp.open_process(name="of the thread") as me:
+            with pytest.raises(otp.NoProcess):
+                otp.process_info(pid)
+            number = next(n for n, each in tables.processes.items() if each.pid is pid)
+            for ref in (me, "of the thread", 10**6):
+                with pytest.raises(otp.NoProcess, match="no process"):
+                    info_in(tables, ref)
+            return [info_in(tables, ref) for ref in (pid, number, "holder")]
+
+    children = [otp.child(Holder).having(name="holder")]
+    async with trio.open_nursery() as nursery, otp.open_supervisor(children):
+        nursery.start_soon(Holder.at("holder").hold, release)
+        await wait_all_tasks_blocked()
+        pid = otp.whereis("holder")
+        assert pid is not None
+        seen = await trio.to_thread.run_sync(lambda t: trio.run(look, t, pid), runtime())
+        here = otp.process_info("holder")
+        release.set()
+    for each in seen:
+        assert here == dataclasses.replace(each, seconds=here.seconds)
+        assert ("handling", "call hold(") == (each.status, (each.message or "")[:10])
+        assert "in hold" in " ".join(each.stack)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from inside import MERMAID_NODES, TreeNode, as_mermaid
 
 import trio_otp as otp
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Server(otp.GenServer):
     """Does nothing."""
+
+
+class Sub(otp.Supervisor):
+    """Has one child."""
+
+    def init(self) -> otp.SupervisorSpec:
+        return self.spec([otp.child(Server).having(name="inner")], strategy="rest_for_one")
 
 
 async def forever() -> None:
@@ -26,24 +38,75 @@ async def forever() -> None:
 CHILDREN = [otp.child(Server).having(name='a "b" <c>'), otp.child(Server).having(id=("k", 2))]
 
 
-async def test_json_has_an_object_for_each_line_of_the_text() -> None:
-    """With what the line says, and the number of the node above it; those that are down as well."""
-    async with otp.open_process(), otp.open_supervisor(CHILDREN, name="top") as sup:
+class Kind(enum.Enum):
+    """A name that is no str."""
+
+    CACHE = 1
+
+
+async def test_json_is_nested_with_plain_names_and_a_version() -> None:
+    """One object for each line of the text, in its order; those that are down as well."""
+    children = [*CHILDREN, otp.child(Server).having(name=Kind.CACHE), otp.child(Sub)]
+    async with otp.open_process(), otp.open_supervisor(children, name="top") as sup:
         await otp.terminate_child(sup, ("k", 2))
-        nodes = json.loads(otp.tree(output="json"))
-        assert len(otp.tree().splitlines()) - 1 == len(nodes)  # but for "outside of supervisors:"
-    top, first, down, plain = nodes
-    assert ("'top'", "Supervisor", "supervisor one_for_one", "idle") == (
-        top["name"],
-        top["label"],
-        top["kind"],
-        top["status"],
-    )
-    assert [None, 0, 0, None] == [node["above"] for node in nodes]
-    assert [0, 1, 2, 3] == [node["node"] for node in nodes]
-    assert ("'a \"b\" <c>'", "worker", 0) == (first["name"], first["kind"], first["restarts"])
-    assert ("('k', 2)", None, "undefined") == (down["id"], down["pid"], down["status"])
-    assert ("open_process", "process") == (plain["label"], plain["kind"])
+        tree = json.loads(otp.tree(output="json"))
+        assert len(otp.tree().splitlines()) - 1 == len(list(flat(tree["processes"])))
+    assert 1 == tree["version"]
+    [top, plain] = tree["processes"]
+    children = top.pop("children")
+    assert {
+        "pid": 2,
+        "name": "top",
+        "id": None,
+        "label": "Supervisor",
+        "kind": "supervisor",
+        "strategy": "one_for_one",
+        "status": "idle",
+        "restarts": 0,
+        "restart_in": None,
+    } == top
+    [first, down, named, sub] = children
+    assert ('a "b" <c>', "worker", None, []) == values(first, "name kind strategy children")
+    assert (None, None, "('k', 2)", "undefined") == values(down, "pid name id status")
+    assert ("Kind.CACHE", "Kind.CACHE") == values(named, "name id")
+    [below] = sub["children"]
+    assert ("Sub", "rest_for_one", "inner") == (sub["id"], sub["strategy"], below["name"])
+    assert ("open_process", "process", []) == values(plain, "label kind children")
+
+
+async def test_json_of_a_long_chain_of_links_is_no_deeper_than_readers_go() -> None:
+    """What is deeper stands beside the last one, with the pid of the one above it."""
+    many = 120
+
+    async def link(left: int) -> None:
+        if left:
+            await otp.start_link(otp.child(link, left - 1))
+        await trio.sleep_forever()
+
+    async with otp.open_supervisor([otp.child(link, many - 1)]) as sup:
+        await trio.testing.wait_all_tasks_blocked()
+        text = otp.tree(sup, output="json")
+    nodes = list(flat(json.loads(text)["processes"]))
+    assert 1 + many == len(nodes)
+    assert list(range(1, 2 + many)) == [node["pid"] for node in nodes]
+    lifted = [node for node in nodes if "above" in node]
+    assert [node["pid"] - 1 for node in lifted] == [node["above"] for node in lifted]
+    assert 1 + many - 50 == len(lifted)
+    depth = deepest = 0
+    for char in text:
+        depth += (char in "[{") - (char in "]}")
+        deepest = max(deepest, depth)
+    assert 102 == deepest
+
+
+def flat(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for node in nodes:
+        yield node
+        yield from flat(node["children"])
+
+
+def values(node: dict[str, Any], keys: str) -> tuple[Any, ...]:
+    return tuple(node[key] for key in keys.split())
 
 
 async def test_mermaid_and_dot_have_a_node_for_each_and_an_edge_to_the_one_above() -> None:
@@ -107,4 +170,4 @@ def test_folding_loses_nobody(shapes: list[tuple[float, str, bool]]) -> None:
 
 
 def node_at(number: int, above: int | None, label: str) -> TreeNode:
-    return TreeNode(number, above, number, None, label, None, "worker", "idle", 0)
+    return TreeNode(number, above, None, label, None, "worker", "idle", 0)

@@ -93,7 +93,8 @@ async def test_what_can_be_seen_of_a_child_that_waits(virtual_time: VirtualTime)
         assert "'a'<br>worker, restarting in 1.5 s" in otp.tree("sup", output="mermaid").replace(
             "#39;", "'"
         )
-        [_, shown, _] = json.loads(otp.tree("sup", output="json"))
+        [top] = json.loads(otp.tree("sup", output="json"))["processes"]
+        [shown, _] = top["children"]
         assert ("restarting", 1.5) == (shown["status"], shown["restart_in"])
         status = await otp.sys.get_status("sup")
         assert expected in status.state["children"]

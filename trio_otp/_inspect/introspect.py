@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import trio
 
 from .._behaviour.messages import content_of, shown_message_of
+from .._exits.call_errors import NoProcess
 from .._port.port import Port
 from .._process.names import find_even_exiting, no_process
+from .._process.pid import Pid
 from .._process.runtime import runtime
 from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
 from .._util.bounded import Printable
+from .._util.checks import ends_of
 from .._util.public import public
 from .._util.unset import UNSET
 
@@ -28,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from .._process.names import Ref
-    from .._process.pid import Pid
+    from .._process.names import Atom, Ref
     from .._process.process import Process
+    from .._process.runtime import Runtime
     from .._supervisor.data import Slot
     from .._supervisor.loop import SupervisorLoop
 
@@ -108,11 +111,9 @@ class ProcessInfo(Printable):
     thread: int | None = None
 
 
-def _in_hand(process: Process) -> str | None:
+def _shown(message: object, instance: object) -> str | None:
     """Render the message in hand, unless its server decides what is shown of it."""
-    hidden = takes_status(process.instance)
-    content = NOT_SHOWN if hidden else content_of(process.current)
-    return shown_message_of(process.current, content)
+    return shown_message_of(message, NOT_SHOWN if takes_status(instance) else content_of(message))
 
 
 @public
@@ -143,10 +144,46 @@ def process_info(ref: Ref) -> ProcessInfo:
 
     Follows: `Process.info/1`.
     """
-    process = need_even_exiting(ref)
-    in_hand = process.current is not UNSET
+    return _info(need_even_exiting(ref))
+
+
+def info_in(tables: Runtime, ref: Pid | Atom | int) -> ProcessInfo:
+    """Return what `process_info` does of a process in a run with these tables; any thread may ask.
+
+    No table is walked while it may change. Of the user it runs the reprs in the message in hand.
+
+    Args:
+        tables: of the run.
+        ref: the pid of a process, or its number, or a name.
+
+    Raises:
+        NoProcess: nobody in that run is behind the reference.
+    """
+    return _info(find_in(tables, ref))
+
+
+def find_in(tables: Runtime, ref: Pid | Atom | int) -> Process:
+    """Return the process behind a reference in a run with these tables, also if it is exiting.
+
+    Raises:
+        NoProcess: there is none.
+    """
+    if isinstance(ref, Pid):
+        process: Process | None = ref._process
+        found = process if process is not None and process.runtime is tables else None
+    else:
+        found = tables.processes.get(ref) if type(ref) is int else tables.names.get(ref)
+    if found is None:
+        raise NoProcess(ref, known=() if type(ref) in (Pid, int) else ends_of(tables.names))
+    return found
+
+
+def _info(process: Process) -> ProcessInfo:
+    # A thread may ask while all of this changes: each attribute is read once, each table copied.
+    current = process.current
     loop = loop_of(process)
     slot = slot_of(process)
+    instance = process.instance
     return ProcessInfo(
         pid=process.pid,
         name=process.name,
@@ -160,21 +197,21 @@ def process_info(ref: Ref) -> ProcessInfo:
         restarts=0 if slot is None else slot.restarts,
         ancestors=process.ancestors,
         callers=process.callers,
-        links=tuple(peer.pid for peer in process.links or ()),
-        monitors=tuple(monitor.what for monitor in process.monitors or ()),
-        monitored_by=tuple(monitor.watcher.pid for monitor in process.monitored_by or ()),
+        links=tuple(peer.pid for peer in tuple(process.links or ())),
+        monitors=tuple(monitor.what for monitor in tuple(process.monitors or ())),
+        monitored_by=tuple(each.watcher.pid for each in tuple(process.monitored_by or ())),
         trap_exit=process.trap_exit,
         message_queue_len=len(process.mailbox),
         unanswered=len(process.requests or ()),
         handled=process.messages_handled,
-        message=_in_hand(process) if in_hand else None,
-        seconds=trio.current_time() - process.since if in_hand else 0.0,
+        message=_shown(current, instance),
+        seconds=0.0 if current is UNSET else process.runtime.now() - process.since,
         waits_for=_pid(awaited(process)),
         dictionary=tuple(process.dictionary or ()),
         stack=tuple(_stack(process)),
         summary=None if loop is None else loop.summary,
         history=() if loop is None else tuple(loop.reports.history),
-        os_pid=process.instance.os_pid if isinstance(process.instance, Port) else None,
+        os_pid=instance.os_pid if isinstance(instance, Port) else None,
         thread=process.extras.thread,
     )
 

@@ -12,7 +12,8 @@ from .._util.bounded import bounded, shown_text
 from .._util.checks import check_choice
 from .._util.public import public
 from .introspect import loop_of, need_even_exiting, status_of
-from .tree_formats import TreeNode, as_dot, as_json, as_mermaid
+from .tree_formats import TreeNode, as_dot, as_mermaid
+from .tree_json import as_json, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,8 +38,9 @@ def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
 
     Args:
         ref: the process whose tree to draw; None for all.
-        output: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, a list with
-            an object for each line of the text, where `above` is the `node` it stands under.
+        output: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, an object
+            with a `version` and `processes`, each with those under it as its `children`. Beyond 50
+            levels they stand beside the last one, each with the pid of the one `above` it.
 
     Returns:
         The text, without a newline at its end.
@@ -79,8 +81,11 @@ def drawn(tables: Runtime, root: Process | None = None, output: TreeOutput = "te
         groups = [[root for root in roots if loop_of(root.process) is not None], alone]
     if output == "text":
         return "\n".join(_text_lines(groups, under))
-    draw = {"mermaid": as_mermaid, "dot": as_dot, "json": as_json}[output]
-    return draw([_tree_node(pending) for pending in _walk([*groups[0], *groups[1]], under)])
+    walk = _walk([*groups[0], *groups[1]], under)
+    if output == "json":
+        return as_json((pending.above, _json_node(pending.node)) for pending in walk)
+    draw = {"mermaid": as_mermaid, "dot": as_dot}[output]
+    return draw([_tree_node(pending) for pending in walk])
 
 
 def _text_lines(
@@ -182,7 +187,6 @@ def _tree_node(pending: _Pending) -> TreeNode:
     return TreeNode(
         node=pending.number,
         above=pending.above,
-        pid=None if process is None else process.pid._number,
         name=None if process is None or process.name is None else bounded(process.name),
         label=None if process is None else shown_text(process.label),
         id=None if info is None or info.id is None else bounded(info.id),
@@ -191,6 +195,23 @@ def _tree_node(pending: _Pending) -> TreeNode:
         restarts=0 if info is None else info.restarts,
         restart_in=None if info is None else info.restart_in,
     )
+
+
+def _json_node(node: _Node) -> dict[str, Any]:
+    process, info = node
+    kind = str(info and info.type) if process is None else _kind(process, info)
+    kind, _, strategy = kind.partition(" ")
+    return {
+        "pid": None if process is None else process.pid._number,
+        "name": None if process is None else plain(process.name),
+        "id": None if info is None else plain(info.id),
+        "label": None if process is None else plain(process.label),
+        "kind": kind,
+        "strategy": strategy or None,
+        "status": _status(node),
+        "restarts": 0 if info is None else info.restarts,
+        "restart_in": None if info is None else info.restart_in,
+    }
 
 
 def _status(node: _Node) -> str:

@@ -1,9 +1,9 @@
-"""The tree of processes as JSON, Mermaid and DOT. Pure: nodes go in, text comes out."""
+"""The tree of processes as Mermaid and DOT. Pure: nodes go in, text comes out."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class TreeNode:
     Args:
         node: its number, in the order of the lines.
         above: the number of the node it stands under; None at the top.
-        pid: the number of the process; None if the child is down.
         name: its local name.
         label: its class or function.
         id: what its supervisor calls it.
@@ -43,7 +42,6 @@ class TreeNode:
 
     node: int
     above: int | None
-    pid: int | None
     name: str | None
     label: str | None
     id: str | None
@@ -51,13 +49,6 @@ class TreeNode:
     status: str
     restarts: int
     restart_in: float | None = None
-
-
-def as_json(nodes: list[TreeNode]) -> str:
-    """Return a list of objects, flat, since a chain of links may be deeper than readers can go."""
-    import json  # noqa: PLC0415 - few programs need it
-
-    return json.dumps([asdict(node) for node in nodes], indent=1)
 
 
 def as_dot(nodes: list[TreeNode]) -> str:
