@@ -28,8 +28,9 @@ async def crash(seconds: float = 0) -> Any:
     raise Boom
 
 
-async def leave(reason: object) -> Any:
-    """End with a reason, without a result."""
+async def leave(reason: object, seconds: float = 0) -> Any:
+    """End with a reason, without a result, after a time."""
+    await trio.sleep(seconds)
     otp.exit(reason)
 
 

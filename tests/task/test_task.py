@@ -185,17 +185,19 @@ async def test_a_result_is_taken_once() -> None:
             await task.await_one(quick, timeout=None)
 
 
+@pytest.mark.parametrize("awaited_at", [0, 5], ids=["awaited before", "awaited after"])
 @pytest.mark.parametrize("reason", [otp.NORMAL, otp.SHUTDOWN, otp.Shutdown(1), "custom"])
 async def test_a_task_that_ends_without_a_result(
-    reason: object, autojump_clock: trio.abc.Clock
+    reason: object, awaited_at: float, autojump_clock: trio.abc.Clock
 ) -> None:
     """Awaiting a task that ends in any way without a result raises its reason, at once."""
     async with otp.open_process(trap_exit=True):
-        began = trio.current_time()
+        leaver = task.start_async(leave, reason, 3)
+        await trio.sleep_until(awaited_at)
         with pytest.raises(otp.TaskExited) as caught:
-            await task.start_async(leave, reason)
+            await leaver
         assert reason == caught.value.reason
-        assert began == trio.current_time()
+        assert max(3, awaited_at) == trio.current_time()
 
 
 async def test_a_cancelled_await_can_be_repeated(autojump_clock: trio.abc.Clock) -> None:
