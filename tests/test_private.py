@@ -143,8 +143,8 @@ async def test_observers_do_not_show_it() -> None:
     async with otp.open_supervisor(children, name="top"):
         with trio.fail_after(20):
             await screen.seen.wait()
-        outputs: tuple[Literal["text", "mermaid", "dot", "json"], ...]
-        outputs = ("text", "mermaid", "dot", "json")
+        outputs: tuple[Literal["text", "svg", "mermaid", "dot", "json"], ...]
+        outputs = ("text", "svg", "mermaid", "dot", "json")
         shown = [
             *(repr(otp.process_info(ref)) for ref in ("top", "login")),
             *(otp.tree(output=output) for output in outputs),

@@ -141,7 +141,7 @@ async def test_a_pid_and_the_tree_in_every_format(text: str) -> None:
         assert repr(pid).isprintable()
         assert otp.process_info(pid).label == f"session of {text}"  # type: ignore[union-attr]  # it lives
         assert shown(otp.tree())
-        for output in ("mermaid", "dot", "json"):
+        for output in ("svg", "mermaid", "dot", "json"):
             assert shown(otp.tree(output=output))  # type: ignore[call-overload]  # each is accepted
         [top] = json.loads(otp.tree(output="json"))["processes"]
         [below] = top["children"]

@@ -40,6 +40,7 @@ from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, info_in, loop_of
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
+from trio_otp._inspect.tree_svg import BOXES, DEEPEST, as_svg
 from trio_otp._log.limit import Burst
 from trio_otp._net.connection_limits import MAX_ANSWERED, ConnectionLimits
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch

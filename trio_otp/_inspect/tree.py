@@ -1,6 +1,7 @@
 """The tree of processes: supervisors with their children, and what lives outside them.
 
-As text for people, and for other programs as JSON, Mermaid or Graphviz's DOT; see `tree_formats`.
+As text or a picture for people, and for other programs as JSON, Mermaid or Graphviz's DOT; see
+`tree_svg`, `tree_json`, `tree_formats`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ge
 from .._process.runtime import runtime
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_choice
+from .._util.drawn import MERMAID, SVG, Drawn
 from .._util.public import public
 from .introspect import loop_of, need_even_exiting, status_of
 from .tree_formats import TreeNode, as_dot, as_mermaid
 from .tree_json import as_json, plain
+from .tree_svg import as_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from .._supervisor.data import ChildInfo
     from .._supervisor.loop import SupervisorLoop
 
-TreeOutput: TypeAlias = Literal["text", "mermaid", "dot", "json"]
+TreeOutput: TypeAlias = Literal["text", "svg", "mermaid", "dot", "json"]
 DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last one
 
 
@@ -32,14 +35,17 @@ DEEPEST: Final = 50  # levels of indentation; what is deeper stands at the last 
 def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
     """Draw processes as an indented tree, one line each, or as a graph for other programs.
 
+    The value of a cell of a notebook is drawn: `text` and `svg` as the same picture.
+
     Children of a supervisor stand under it with their id (if it is not their name), pid, type,
     status and restarts, those that are down as well. Processes started with a link stand under
     their starter. What belongs to no supervisor comes last.
 
     Args:
         ref: the process whose tree to draw; None for all.
-        output: `text`; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, an object
-            with a `version` and `processes`, each with those under it as its `children`. Beyond 50
+        output: `text`; `svg`, a picture, in which equal children are one box if there are more
+            than 300; `mermaid`, for pages that draw it; `dot`, for Graphviz; `json`, an object with
+            a `version` and `processes`, each with those under it as its `children`. Beyond 50
             levels they stand beside the last one, each with the pid of the one `above` it.
 
     Returns:
@@ -64,7 +70,15 @@ def tree(ref: Ref | None = None, *, output: TreeOutput = "text") -> str:
     """
     check_choice("output", output, get_args(TreeOutput))
     root = None if ref is None else need_even_exiting(ref)
-    return drawn(runtime(), root, output)
+    text = drawn(runtime(), root, output)
+    if output == "mermaid":
+        return Drawn(text, MERMAID, lambda: text)
+    if output == "svg":
+        return Drawn(text, SVG, lambda: text, drawn(runtime(), root))
+    if output == "text":
+        nodes = _tree_nodes(runtime(), root)
+        return Drawn(text, SVG, lambda: as_svg(nodes))
+    return text
 
 
 def drawn(tables: Runtime, root: Process | None = None, output: TreeOutput = "text") -> str:
@@ -72,26 +86,39 @@ def drawn(tables: Runtime, root: Process | None = None, output: TreeOutput = "te
 
     What it reads may be changed meanwhile, which raises RuntimeError as a rule.
     """
-    under = _grouped(list(tables.processes.values()))
-    if root is not None:
-        groups = [[_Node(root)], []]
-    else:
-        roots = [_Node(process) for process in under.get(None, [])]
-        alone = [root for root in roots if loop_of(root.process) is None]
-        groups = [[root for root in roots if loop_of(root.process) is not None], alone]
     if output == "text":
-        return "\n".join(_text_lines(groups, under))
-    walk = _walk([*groups[0], *groups[1]], under)
+        return "\n".join(_text_lines(tables, root))
     if output == "json":
+        walk = _whole_walk(tables, root)
         return as_json((pending.above, _json_node(pending.node)) for pending in walk)
-    draw = {"mermaid": as_mermaid, "dot": as_dot}[output]
-    return draw([_tree_node(pending) for pending in walk])
+    draw = {"svg": as_svg, "mermaid": as_mermaid, "dot": as_dot}[output]
+    return draw(_tree_nodes(tables, root))
 
 
-def _text_lines(
-    groups: list[list[_Node]], under: dict[Process | None, list[Process]]
-) -> Iterator[str]:
-    trees, others = groups
+def _roots(
+    under: dict[Process | None, list[Process]], root: Process | None
+) -> tuple[list[_Node], list[_Node]]:
+    """Return where the trees of supervisors begin, and what lives outside of them."""
+    if root is not None:
+        return [_Node(root)], []
+    roots = [_Node(process) for process in under.get(None, [])]
+    alone = [root for root in roots if loop_of(root.process) is None]
+    return [root for root in roots if loop_of(root.process) is not None], alone
+
+
+def _whole_walk(tables: Runtime, root: Process | None) -> Iterator[_Pending]:
+    under = _grouped(list(tables.processes.values()))
+    trees, others = _roots(under, root)
+    return _walk([*trees, *others], under)
+
+
+def _tree_nodes(tables: Runtime, root: Process | None) -> list[TreeNode]:
+    return [_tree_node(pending) for pending in _whole_walk(tables, root)]
+
+
+def _text_lines(tables: Runtime, root: Process | None) -> Iterator[str]:
+    under = _grouped(list(tables.processes.values()))
+    trees, others = _roots(under, root)
     for pending in _walk(trees, under):
         yield pending.branch + _text(pending.node)
     if others:
@@ -194,6 +221,7 @@ def _tree_node(pending: _Pending) -> TreeNode:
         status=_status(pending.node),
         restarts=0 if info is None else info.restarts,
         restart_in=None if info is None else info.restart_in,
+        pid=None if process is None else process.pid._number,
     )
 
 

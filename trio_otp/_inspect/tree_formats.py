@@ -38,6 +38,7 @@ class TreeNode:
         status: as of `process_info`; of a child that is down as of `which_children`.
         restarts: how often it was started again.
         restart_in: the seconds by which a back-off still delays its restart.
+        pid: the number of the process; None if the child is down.
     """
 
     node: int
@@ -49,6 +50,7 @@ class TreeNode:
     status: str
     restarts: int
     restart_in: float | None = None
+    pid: int | None = None
 
 
 def as_dot(nodes: list[TreeNode]) -> str:
@@ -65,7 +67,7 @@ def as_mermaid(nodes: list[TreeNode]) -> str:
     """Return a flowchart for Mermaid, with equal children as one if there are too many of them."""
     counts = Counter({node.node: 1 for node in nodes})
     if len(nodes) > MERMAID_NODES:
-        nodes, counts = _folded(nodes)
+        nodes, counts = folded(nodes)
     lines = ["flowchart TD"]
     for node in nodes:
         times = [f"{counts[node.node]} of these"] if counts[node.node] > 1 else []
@@ -95,7 +97,7 @@ def _escaped(text: str) -> str:
     return "".join(_MERMAID.get(char, char) for char in text)
 
 
-def _folded(nodes: list[TreeNode]) -> tuple[list[TreeNode], Counter[int]]:
+def folded(nodes: list[TreeNode]) -> tuple[list[TreeNode], Counter[int]]:
     """Make one of childless nodes that differ in id, name and restarts only; count them."""
     parents = {node.above for node in nodes}
     first: dict[object, TreeNode] = {}
