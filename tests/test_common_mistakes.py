@@ -344,7 +344,7 @@ def test_what_cannot_be_started_is_told_what_to_write(target: Any, text: str) ->
 def test_a_misspelt_option_of_a_block_is_told_the_one_that_is_near() -> None:
     """As those of a child are."""
     with pytest.raises(TypeError) as caught:
-        otp.open_supervisor([], max_restart=1)  # type: ignore[call-arg]
+        otp.open_supervisor([], strategy="one_for_all", max_restart=1)  # type: ignore[call-arg]
     text = "open_supervisor() got an unexpected keyword argument 'max_restart'; did you mean "
     assert str(caught.value) == f"{text}'max_restarts'?"
     with pytest.raises(TypeError, match="positional argument"):

@@ -23,7 +23,7 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
-from inside import process_of, runtime
+from inside import loop_now, process_of, runtime
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
@@ -399,6 +399,24 @@ async def test_a_loop_that_is_busy_and_goes_on_is_not_stuck() -> None:
     assert "in test_a_loop_that_is_busy_and_goes_on_is_not_stuck" in "".join(stack)
     await trio.lowlevel.checkpoint()
     assert None is watchdog.stuck(10.7)
+
+
+@pytest.mark.parametrize("seen", ["nothing", "another step"])
+def test_a_loop_that_goes_on_while_it_is_looked_at_is_not_stuck(
+    seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stack would be that of something else."""
+
+    async def main() -> None:
+        watchdog, now = Watchdog(runtime()), loop_now(runtime())
+        assert now is not None
+        other = None if seen == "nothing" else now._replace(step=(0, 0))
+        watchdog.look(1.0)
+        assert watchdog.stuck(2.0) is not None
+        monkeypatch.setattr("trio_otp.observer.watchdog.loop_now", lambda _: other)
+        assert watchdog.stuck(3.0) is None
+
+    trio.run(main)
 
 
 WORD = st.text("ab c'├", max_size=70)

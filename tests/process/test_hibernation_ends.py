@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import signal
 from typing import Any
 
@@ -12,6 +13,8 @@ from inside import process_of
 from sleep_kit import Sleeper, Sync, a_sleeper, asleep, is_asleep
 
 import trio_otp as otp
+
+COLOUR: contextvars.ContextVar[str] = contextvars.ContextVar("colour")
 
 
 class Ending(otp.GenServer):
@@ -298,10 +301,13 @@ async def test_a_deferred_call_is_answered_by_its_death() -> None:
         assert otp.KILLED == caught.value.reason
 
 
-async def test_a_call_and_a_kill_at_once() -> None:
+@pytest.mark.parametrize("keeps_context", [False, True])
+async def test_a_call_and_a_kill_at_once(keeps_context: bool) -> None:
     """The call has woken it, the kill is what it finds."""
     async with otp.open_process():
         pid = await otp.start(Sync)
+        if keeps_context:
+            await otp.call(pid, lambda: COLOUR.set("red"))
         await asleep(pid)
         request = otp.send_request(pid, 1)
         otp.exit(pid, otp.KILL)

@@ -183,6 +183,13 @@ async def test_jitter_is_drawn_from_a_generator_that_a_test_can_seed(
         assert least < delay < least * 1.2
 
 
+@pytest.mark.parametrize("seed", ["7", 7.0, True, None])
+def test_a_seed_of_the_jitter_is_a_whole_number(seed: Any) -> None:
+    """Anything else is refused with what was expected."""
+    with pytest.raises(TypeError, match=f"seed={seed!r}: expected a whole number"):
+        otp.testing.seed_jitter(seed)
+
+
 async def test_children_that_crash_together_do_not_come_back_together(
     virtual_time: VirtualTime,
 ) -> None:

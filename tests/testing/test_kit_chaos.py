@@ -272,6 +272,16 @@ async def test_targets_are_the_children_beneath_in_the_order_of_the_tree(
     assert ["a", "b", "c", "d", "a", "c", "inner", "a"] == hit
 
 
+async def test_a_child_that_does_not_run_is_not_hit(autojump_clock: Any) -> None:
+    """A fault hits one that does; the one that waits for its restart counts no more."""
+    late = otp.child(Echo, []).having(name="late", backoff=otp.Backoff(min_delay=30))
+    async with tree(late, *workers("on")):
+        schedule = [Fault(0, "kill", "late"), Fault(1, "kill"), Fault(2, "kill", target=1)]
+        with replay("top", schedule) as storm:
+            await trio.sleep(10)
+    assert ["late", "on", "on"] == [pid and pid._name for _, pid in storm.hits]
+
+
 async def test_a_fault_without_a_target_hits_nobody(autojump_clock: Any) -> None:
     """There may be no child, or none of the name, or none that it can happen to."""
     async with tree(otp.child(trio.sleep_forever)):

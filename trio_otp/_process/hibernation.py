@@ -69,9 +69,8 @@ class Waking:
 @enable_ki_protection
 async def _run_in(process: Process, context: contextvars.Context) -> None:
     """Run the task of a process in the context that it had before it slept."""
-    if process.may_terminate:
-        current_task().context = context
-        await cancel_shielded_checkpoint()  # the next step of the task is the first in there
+    current_task().context = context
+    await cancel_shielded_checkpoint()  # the next step of the task is the first in there
     await process.run()
 
 
