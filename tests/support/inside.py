@@ -35,6 +35,8 @@ from trio_otp._gen_statem.effects import (
 )
 from trio_otp._gen_statem.engine import Engine
 from trio_otp._gen_statem.loop import StatemLoop
+from trio_otp._gen_statem.statem_svg import Edge
+from trio_otp._gen_statem.statem_svg import as_svg as statem_as_svg
 from trio_otp._inspect import clocks, monitor
 from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices

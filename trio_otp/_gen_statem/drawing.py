@@ -1,4 +1,4 @@
-"""Draw a state machine from its declared transitions, as Mermaid or Graphviz text. Pure.
+"""Draw a state machine from its declared transitions: Mermaid, SVG, Graphviz. Pure.
 
 A state is shown by its name if it is a member of an enum, by itself if it is text, by its repr
 otherwise. `None` as a target is the end of the machine.
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 from .._util.bounded import bounded, visible_lines
+from .._util.drawn import MERMAID, SVG, Drawn
 
 # What may stand after `to=`: a state, several, or {what leads there: a state or a list of states}.
 Targets: TypeAlias = "Mapping[str, Any] | Iterable[Any] | str | enum.Enum"
@@ -89,12 +90,30 @@ class Drawing:
             for label, target in edges:
                 what = f": {_safe(label)}" if label else ""
                 lines.append(f"    {name_of(source)} --> {name_of(target)}{what}")
-        return "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n"
+        return Drawn(text, MERMAID, lambda: text)
 
     def _mermaid_id(self, number: int) -> str:
         text = _text(self.states[number])
         plain = _WORD.fullmatch(text) and text.lower() not in _RESERVED
         return text if plain and not re.fullmatch(r"state_\d+", text) else f"state_{number}"
+
+    def svg(self) -> str:
+        """Return a picture in SVG."""
+        from . import statem_svg  # noqa: PLC0415 - few programs need it
+
+        def number_of(state: object) -> int:
+            return len(self.states) if state is None else self.states.index(state)
+
+        edges = [
+            statem_svg.Edge(number_of(source), number_of(target), visible_lines(label))
+            for source, targets in self.edges
+            for label, target in targets
+        ]
+        start = next(map(number_of, self.initial), None)
+        names = list(map(_text, self.states))
+        svg = statem_svg.as_svg(self.title, names, edges, start, len(self.states))
+        return Drawn(svg, SVG, lambda: svg, self.mermaid())
 
     def dot(self) -> str:
         """Return the text of a Graphviz digraph."""

@@ -281,8 +281,20 @@ class GenStatem(Behaviour, Generic[S]):
 
     @classmethod
     def to_mermaid(cls) -> str:
-        """Return the declared transitions as a Mermaid state diagram."""
+        """Return the declared transitions as a Mermaid state diagram; a notebook draws it."""
         return cls._drawing().mermaid()
+
+    @classmethod
+    def to_svg(cls) -> str:
+        """Return the declared transitions as a picture in SVG; a notebook shows it.
+
+        >>> import trio_otp as otp
+        >>> class Lamp(otp.GenStatem[str]):
+        ...     transitions = {"off": {"press": "on"}, "on": {"press": "off"}}
+        >>> Lamp.to_svg().startswith("<svg ")
+        True
+        """
+        return cls._drawing().svg()
 
     @classmethod
     def to_dot(cls) -> str:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from .._util.svg import (
+    BLUE,
     FAINT,
     LINE,
     PAPER,
+    RED,
     box,
     clipped,
     dot,
@@ -36,8 +38,6 @@ NAME, DETAIL = 13.0, 11.0  # sizes of text
 HEIGHT, ROW, GAP, MARGIN = 42.0, 50.0, 34.0, 6.0
 LONGEST: Final = 34, 48  # characters of the two lines
 STACKED: Final = 3.0  # how far the second sheet of several equal ones looks out
-SUPERVISOR: Final = "#e7eefc", "#4c6ef5"  # fill, stroke
-DOWN: Final = "#fdeeee", "#e03131"
 _DOTS: Final = {
     "idle": "#2f9e44",
     "running": "#2f9e44",
@@ -212,14 +212,14 @@ def _sheet(each: _Box, left: float, width: float) -> Iterator[str]:
     yield box(left, y, width, HEIGHT, fill=fill, stroke=stroke, dashed=node.pid is None)
     also = span(second, DETAIL, colour=FAINT, after=8)
     yield text_at(left + 10, y + 17, span(first, NAME, bold=True), also if second else "")
-    yield dot(left + 14, y + 29, 4, _DOTS.get(node.status, DOWN[1]))
+    yield dot(left + 14, y + 29, 4, _DOTS.get(node.status, RED[1]))
     yield text_at(left + 24, y + 33, span(third, DETAIL, colour=FAINT))
 
 
 def _colours(node: TreeNode) -> tuple[str, str]:
     if node.pid is None:
-        return DOWN
-    return SUPERVISOR if node.kind.startswith("supervisor") else (PAPER, LINE)
+        return RED
+    return BLUE if node.kind.startswith("supervisor") else (PAPER, LINE)
 
 
 def _elbow(x: float, y: float, to_x: float, to_y: float) -> str:

@@ -22,6 +22,8 @@ INK: Final = "#1b2733"
 FAINT: Final = "#56636f"
 LINE: Final = "#8a94a0"  # at least 3 to 1 on white, on black and on the dark of editors
 PAPER: Final = "#ffffff"
+BLUE: Final = "#e7eefc", "#4c6ef5"  # fill, stroke
+RED: Final = "#fdeeee", "#e03131"
 _NARROW: Final = frozenset("ijlftrI.,:;'|!()[]{}/\\ `-")
 _WIDE: Final = frozenset("mwMW@%")
 _XML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
@@ -56,9 +58,10 @@ def clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def text_at(x: float, y: float, *spans: str) -> str:
-    """Draw spans of text in a line, from a point of its base line on."""
-    return f'<text x="{x:g}" y="{y:g}">{"".join(spans)}</text>'
+def text_at(x: float, y: float, *spans: str, centred: bool = False) -> str:
+    """Draw spans of text in a line, from a point of its base line on, or round it."""
+    anchor = ' text-anchor="middle"' if centred else ""
+    return f'<text x="{x:g}" y="{y:g}"{anchor}>{"".join(spans)}</text>'
 
 
 def span(
