@@ -147,9 +147,13 @@ class WorkerThread(Behaviour):
         worker = interruptible(make)
         process.become(worker)
         assert isinstance(worker, WorkerThread)
+        worker._begin(process)
+        await worker._run(process)
+
+    def _begin(self, process: Process) -> None:
+        """End init: it has started when it is about to run, unless a subclass says otherwise."""
         assert process.starting is not None
         process.starting.ack()
-        await worker._run(process)
 
     @enable_ki_protection
     async def _run(self, process: Process) -> None:

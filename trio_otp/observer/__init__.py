@@ -1,48 +1,102 @@
-"""Look at a running program in the terminal: a live tree and a table of its processes.
+"""Look into a running program: in a browser, from another terminal, or in its own.
 
->>> import io, trio, trio_otp as otp
+>>> import trio, trio_otp as otp
 >>> async def main():
-...     shown = io.StringIO()
-...     shop = otp.child(otp.Agent, dict).having(name="shop")
-...     async with otp.open_supervisor([shop]), trio.open_nursery() as nursery:
-...         pid = await otp.observer.start(nursery=nursery, stream=shown, interval=0.01)
-...         while "'shop'" not in shown.getvalue():
-...             await trio.sleep(0.01)
-...         otp.exit(pid, otp.SHUTDOWN)
+...     async with otp.open_supervisor([otp.child(otp.Agent, dict).having(name="shop")]):
+...         async with trio.open_nursery() as nursery:
+...             seen = await otp.observer.serve(nursery=nursery, port=None)
+...             print(seen.socket is not None)  # now `trio-otp ps` shows this program
+...             await otp.stop(seen.pid)
 >>> trio.run(main)
+True
 
-**Why not in the loop.** What draws inside of a Trio loop is blind when it is needed, while a
-callback keeps the loop. So a thread reads and draws. It takes nothing from the loop; a slow
-terminal, or one that has gone away, delays the thread alone. If the loop makes one and the same
-step for long, it shows since when, and the stack of its thread.
+`serve` serves a page to browsers and a socket to the commands `trio-otp ps`, `tree`, `info` and so
+on; `Server` is the same as a child for a supervisor. `start` draws a tree and a table in the
+terminal of the program itself. `problems` says what is wrong.
 
-**What it is.** `start` starts a process, an `Observer`, which is a `WorkerThread`; `child` gives
-it as a child for a supervisor, where it is `temporary`: its errors are logged and end nothing else.
+**Why not in the loop.** What looks from inside of a Trio loop is blind when it is needed, while a
+callback keeps the loop. So a thread of its own reads the tables of the run. It asks nobody, takes
+nothing from the loop, and a client that does not read delays its own answers alone. If the loop
+makes one and the same step for long, it says since when, and at which line.
 
-**What it needs.** Nothing: plain text works everywhere. With the package `rich` it has colours on
-a terminal: `pip install trio-otp[observer]`. Nothing of it is imported before it is used.
+**What it is.** A process, a `WorkerThread`, and `temporary` where a supervisor has it: its errors
+are logged and end nothing else. While nobody looks it does nothing.
 
-**When not to use it.** It shows one run, on the terminal of the program, and takes no keys. Send
-log records to a file meanwhile, or they run across the picture.
+**What it needs.** The page needs the extra, `pip install trio-otp[observer]`; the socket and the
+terminal need nothing. Nothing of it is imported before it is used.
 
-Follows: Erlang's `observer`, of which it is the process and application tabs.
+Follows: Erlang's `observer`, of which it is the system, process and application tabs.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .._process.checkpoints import checkpointed
+from .._util.lazy import find
 from .._util.public import public_in
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
     import trio
 
     from .._process.pid import Pid
     from .._start.child import Child
     from .screen import Observer
+    from .server import Served as Served
+    from .server import Server as Server
 
-__all__ = ["child", "start"]
+__all__ = ["Served", "Server", "child", "serve", "start"]
+
+
+@public_in("observer")
+@checkpointed
+async def serve(
+    *,
+    nursery: trio.Nursery | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = 0,
+    hosts: Iterable[str] = (),
+    token_file: str | os.PathLike[str] | None = None,
+    actions: bool = False,
+) -> Served:
+    """Serve the page of the observer and the socket of its commands, until the end of the run.
+
+    The address that opens the page goes to the terminal, if there is one; `trio-otp url` prints it
+    elsewhere, and the log has it without its token. In a tree: `otp.child(otp.observer.Server)`.
+
+    Args:
+        nursery: where it lives; needed in plain Trio code, as with `otp.start`.
+        host: the address of the page; that of a network lets others see what is shown.
+        port: its port, 0 for any that is free; None for no page, but the socket alone.
+        hosts: names under which a proxy or tunnel makes the page known, besides those of this
+            machine.
+        token_file: a file with the token, so that an address stays good; made if it is not there.
+        actions: whether who looks may also act: kill, restart, suspend, resume.
+
+    Returns:
+        Where it is: `pid`, `address`, `url` and `socket`.
+
+    Raises:
+        StartError: an argument is invalid, the port is taken, or the extra `observer` is missing,
+            which the page needs.
+        NotAProcess: in plain Trio code without a nursery.
+
+    Follows: `:observer.start/0`.
+    """
+    from .._inspect.introspect import process_info  # noqa: PLC0415 - nothing is imported until used
+    from .._start.child import child as child_of  # noqa: PLC0415 - the same
+    from .._start.functions import start as start_process  # noqa: PLC0415 - the same
+    from .server import Server  # noqa: PLC0415 - the same
+
+    options: dict[str, Any] = {"host": host, "port": port, "hosts": hosts}
+    server = child_of(Server, token_file=token_file, actions=actions, **options)
+    pid = await start_process(server, nursery=nursery)
+    assert pid is not None
+    served: Served = process_info(pid).started
+    return served
 
 
 @public_in("observer")
@@ -88,6 +142,14 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
     pid = await start_process(child(**options), nursery=nursery)
     assert pid is not None
     return pid
+
+
+_LATE: Final = {"Served": "server", "Server": "server"}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return find(__name__, _LATE, name)
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ from .._process.doing import place_line
 from .._process.loop_now import loop_now, step_of
 
 if TYPE_CHECKING:
-    from .._process.loop_now import Step
+    from .._process.loop_now import LoopNow, Step
     from .._process.runtime import Runtime
 
 SHOWN: Final = 12  # frames, the innermost
@@ -24,22 +24,28 @@ class Watchdog:
 
     def __init__(self, tables: Runtime, patience: float = 0.5) -> None:
         self._tables = tables
-        self._patience = patience
+        self.patience = patience
         self._step: Step | None = None
         self._since = 0.0  # when that was first seen
 
-    def look(self, now: float) -> None:
-        """Look at the loop; call it a few times in a second."""
+    def look(self, now: float) -> bool:
+        """Look at the loop, a few times in a second; return whether it makes a step."""
         step = step_of(self._tables)
         if step is None or step != self._step:
             self._step, self._since = step, now
+        return step is not None
 
-    def stuck(self, now: float) -> tuple[float, tuple[str, ...]] | None:
-        """Return for how many seconds it has been stuck, and its stack; None if it is not."""
+    def held(self, now: float) -> tuple[float, LoopNow] | None:
+        """Return for how many seconds it has been stuck, and in what; None if it is not."""
         self.look(now)
-        if self._step is None or now - self._since < self._patience:
+        if self._step is None or now - self._since < self.patience:
             return None
         seen = loop_now(self._tables)
         if seen is None or seen.step != self._step:
             return None
-        return now - self._since, tuple(map(place_line, seen.stack[-SHOWN:]))
+        return now - self._since, seen
+
+    def stuck(self, now: float) -> tuple[float, tuple[str, ...]] | None:
+        """Do so with the stack as lines of text."""
+        held = self.held(now)
+        return held and (held[0], tuple(map(place_line, held[1].stack[-SHOWN:])))

@@ -1,0 +1,108 @@
+"""A client of the observer: it speaks the protocol with a session in this run, or over a stream."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import trio_otp as otp
+from trio_otp.observer.hub import Hub
+from trio_otp.observer.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+LIMIT = 20  # seconds of the real clock for what has to come
+
+
+class Client:
+    """Sends questions and gets the answers, each by its id."""
+
+    def __init__(self, send: Any, lines: AsyncIterable[str]) -> None:
+        self._send = send
+        self._lines = lines.__aiter__()
+        self._number = 0
+        self.hello: dict[str, Any] = {}
+
+    async def greet(self) -> dict[str, Any]:
+        """Return what the program says of itself."""
+        self.hello = (await self.next())["hello"]
+        return self.hello
+
+    async def say(self, ask: str, **arguments: Any) -> int:
+        """Send a question; return its id."""
+        self._number += 1
+        await self.send_line(json.dumps({"id": self._number, "ask": ask, **arguments}))
+        return self._number
+
+    async def send_line(self, line: str) -> None:
+        await self._send(line)
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next message."""
+        message: dict[str, Any] = json.loads(await self._lines.__anext__())
+        return message
+
+    async def answer(self, number: int) -> dict[str, Any]:
+        """Return the next answer with this id."""
+        while True:
+            message = await self.next()
+            if message.get("id") == number:
+                return message
+
+    async def ask(self, question: str, **arguments: Any) -> Any:
+        """Ask once, and return the result."""
+        answer = await self.answer(await self.say(question, **arguments))
+        assert "result" in answer, answer
+        return answer["result"]
+
+    async def refused(self, question: str, **arguments: Any) -> tuple[str, str]:
+        """Ask, and return kind and text of the error."""
+        answer = await self.answer(await self.say(question, **arguments))
+        assert "error" in answer, answer
+        return answer["error"]["kind"], answer["error"]["text"]
+
+
+@asynccontextmanager
+async def client_here(*, local: bool = True) -> AsyncIterator[Client]:
+    """Open a client of a session that lives in this very run: time is that of its clock."""
+    tables, token = otp_tables(), trio.lowlevel.current_trio_token()
+    hub = Hub(tables, token)
+    to_session, lines = trio.open_memory_channel[str](10)
+    send, answers = trio.open_memory_channel[str](10)
+    session = Session(hub, {"program": "test"}, send.send, local=local)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.watch)
+        nursery.start_soon(session.run, lines)
+        client = Client(to_session.send, answers)
+        await client.greet()
+        yield client
+        nursery.cancel_scope.cancel()
+
+
+def otp_tables() -> Any:
+    from inside import runtime
+
+    return runtime()
+
+
+class Server(otp.GenServer):
+    """Waits for what it is told to wait for."""
+
+    def __init__(self, secret: str = "") -> None:
+        self.secret = secret
+
+    @otp.on_call
+    async def wait(self, event: trio.Event) -> None:
+        await event.wait()
+
+    @otp.on_call
+    async def ask(self, other: str, event: trio.Event) -> None:
+        await Server.at(other, timeout=None).wait(event)
+
+    @otp.on_cast
+    def note(self, number: int) -> None:
+        """Do nothing with it."""

@@ -1,0 +1,112 @@
+"""The answers to the questions of the protocol that only read: what each of them shows.
+
+Each function gets the hub, the arguments, and a memory of its subscription, which holds what the
+client knows already.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from .rows import Changes, selected, window
+from .texts import doing
+
+if TYPE_CHECKING:
+    from .hub import Hub
+    from .sampler import Seen
+
+    Memory = dict[str, Any]
+    Answer = dict[str, Any]
+
+TOP: Final = 5  # rows of a list of the overview
+TOPS: Final = ("queue", "oldest", "handled", "restarts", "doing")
+
+
+async def rows(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+    """Answer `rows`: the part of the table that a client shows, as far as it has changed.
+
+    `total` and `matching` are how many processes there are, and how many the filter lets through;
+    `keys` are the pids of the window, whose first row is number `first`, in order; `rows` are those
+    that are not as in the last answer, by pid; `gone` says why others have ended, for some seconds.
+    """
+    await hub.sample(3 if once else 1)
+    found = selected(
+        list(hub.sampler.table.values()),
+        arguments["filter"],
+        arguments["sort"],
+        descending=arguments["descending"],
+    )
+    first, shown = window(found, arguments["first"], arguments["count"])
+    drawn = {str(seen.number): row_of(hub, seen) for seen in shown}
+    changes: Changes = memory.setdefault("rows", Changes())
+    return {
+        "total": len(hub.sampler.table),
+        "matching": len(found),
+        "first": first,
+        "keys": list(drawn),
+        "rows": changes.of(drawn),
+        "gone": {},
+    }
+
+
+def row_of(hub: Hub, seen: Seen) -> Answer:
+    """Return a row of the table as a client gets it."""
+    process = hub.tables.processes.get(seen.number)
+    try:
+        does = "" if process is None else doing(process, hub.tables.now())
+    except Exception:  # it changes meanwhile
+        does = ""
+    return {
+        "pid": seen.number,
+        "name": seen.shown,
+        "label": seen.label,
+        "behaviour": seen.behaviour,
+        "status": seen.status,
+        "queue": seen.queue,
+        "oldest": _tenths(seen.oldest),
+        "handled": _rate(seen.rate),
+        "restarts": seen.restarts,
+        "doing": does,
+    }
+
+
+async def overview(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+    """Answer `overview`: counts, the points of the charts that are new, the tops of five lists."""
+    await hub.sample(3 if once else 1)
+    table = list(hub.sampler.table.values())
+    statuses: dict[str, int] = {}
+    for seen in table:
+        statuses[seen.status] = statuses.get(seen.status, 0) + 1
+    return {
+        "counts": {
+            "processes": len(table),
+            "queued": sum(seen.queue for seen in table),
+            "restarts": hub.sampler.restarts,
+            "dropped": hub.tables.dropped,
+            "handled": round(hub.sampler.rate, 1),
+            "statuses": statuses,
+        },
+        "points": [],
+        "top": {sort: _top(hub, table, sort) for sort in TOPS},
+        "at": time.time(),
+    }
+
+
+def _top(hub: Hub, table: list[Seen], sort: str) -> list[Answer]:
+    found = selected(table, "", sort, descending=True)[:TOP]
+    return [row_of(hub, seen) for seen in found if _is_notable(seen, sort)]
+
+
+def _is_notable(seen: Seen, sort: str) -> bool:
+    values = {"queue": seen.queue, "oldest": seen.oldest, "handled": seen.rate}
+    values |= {"restarts": seen.restarts, "doing": seen.seconds}
+    return bool(values[sort])
+
+
+def _tenths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _rate(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 1)

@@ -1,0 +1,192 @@
+"""The table of all processes as a thread beside the loop sees it, from one sample to the next.
+
+A sample reads attributes and asks nobody. What changes meanwhile may raise; then a row stays as it
+was. No process is kept alive: the table has their numbers and texts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .._inspect.introspect import loop_of, slot_of, status_of
+from .._process.request import From
+from .._util.bounded import bounded, shown_text
+from .._util.unset import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._process.process import Process
+    from .._process.runtime import Runtime
+
+SLICE: Final = 100  # rows between two moments at which others may have the interpreter
+NAME: Final = 80  # characters
+NOBODY: Final = 0  # the head of an empty queue
+
+
+class Seen:
+    """What has been seen of one process.
+
+    Args:
+        number: of its pid.
+    """
+
+    __slots__ = (
+        "above",
+        "behaviour",
+        "handled",
+        "head",
+        "label",
+        "name",
+        "named",
+        "number",
+        "oldest",
+        "queue",
+        "rate",
+        "restarts",
+        "rising",
+        "round",
+        "seconds",
+        "shown",
+        "since",
+        "status",
+        "text",
+        "waiting_since",
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.named: object = UNSET  # its name, to see whether that is another one
+        self.name: str | None = None  # as text
+        self.label: str = ""
+        self.behaviour: str = "-"
+        self.shown: str = ""  # its name, else its label
+        self.text: str = ""  # what a filter looks into
+        self.above: int = 0  # the number of its supervisor or starter
+        self.status: str = ""
+        self.queue: int = 0
+        self.rising: int = 0  # in how many samples one after another the queue has grown
+        self.head: int = NOBODY  # which message is the oldest
+        self.waiting_since: float = 0.0  # when that was first seen, or sent, if that is known
+        self.oldest: float | None = None  # seconds
+        self.handled: int = 0
+        self.rate: float | None = None  # messages handled in a second
+        self.restarts: int = 0
+        self.since: float = 0.0  # when the message in hand was taken
+        self.seconds: float | None = None  # for how long it has been in hand
+        self.round: int = 0  # the sample that has seen it last
+
+
+class Sampler:
+    """Samples one run.
+
+    Args:
+        tables: those of the run.
+    """
+
+    def __init__(self, tables: Runtime) -> None:
+        self.tables = tables
+        self.table: dict[int, Seen] = {}
+        self.rounds = 0  # samples that have been taken, one soon after another
+        self.at = 0.0  # when the last one was taken, in seconds of the clock of the run
+        self.handled = 0  # messages handled by all since the first sample
+        self.rate = 0.0  # in a second
+        self.restarts = 0  # of all children that live
+
+    def forget(self) -> None:
+        """Begin anew: the last sample is too old to be compared with."""
+        self.table = {}
+        self.rounds = 0
+        self.rate = 0.0
+
+    def sample(self, now: float, elapsed: float) -> Iterator[None]:
+        """Look at all processes; pauses after each `SLICE` of them.
+
+        Args:
+            now: seconds of the clock of the run.
+            elapsed: real seconds since the last sample.
+        """
+        self.rounds += 1
+        handled, restarts = 0, 0
+        processes = list(self.tables.processes.values())
+        for index, process in enumerate(processes):
+            if index % SLICE == SLICE - 1:
+                yield
+            handled += self._look(process, now, elapsed)
+        for seen in list(self.table.values()):
+            if seen.round != self.rounds:
+                del self.table[seen.number]
+            restarts += seen.restarts
+        self.restarts = restarts
+        self.at = now
+        self.handled += handled
+        self.rate = handled / elapsed if self.rounds > 1 and elapsed > 0 else 0.0
+
+    def _look(self, process: Process, now: float, elapsed: float) -> int:
+        """Look at one process; return how many messages it has handled since the last sample."""
+        number = process.pid._number
+        seen = self.table.get(number)
+        is_new = seen is None
+        if seen is None:
+            seen = Seen(number)
+        before = seen.handled
+        try:
+            _read(process, seen, now)
+        except Exception:  # what is read has changed meanwhile: once more
+            try:
+                _read(process, seen, now)
+            except Exception:  # it has ended, or changes too fast
+                return 0
+        seen.round = self.rounds
+        self.table[number] = seen
+        if is_new:
+            return seen.handled if self.rounds > 1 else 0
+        done = seen.handled - before
+        seen.rate = done / elapsed if elapsed > 0 else seen.rate
+        return done
+
+
+def _read(process: Process, seen: Seen, now: float) -> None:
+    if process.name is not seen.named or process.label != seen.label:
+        _read_names(process, seen)
+    above = process.supervisor or process.parent
+    seen.above = 0 if above is None else above.pid._number
+    seen.status = status_of(process)
+    slot = slot_of(process)
+    seen.restarts = 0 if slot is None else slot.restarts
+    busy = process.current is not UNSET
+    seen.since = process.since
+    seen.seconds = max(now - process.since, 0.0) if busy else None
+    _read_queue(process, seen, now)
+    seen.handled = process.messages_handled
+
+
+def _read_names(process: Process, seen: Seen) -> None:
+    seen.named = process.name
+    seen.name = None if process.name is None else bounded(process.name, NAME)
+    seen.label = process.label
+    label = shown_text(process.label, NAME)
+    seen.shown = label if seen.name is None else seen.name
+    loop = loop_of(process)
+    kind = process.behaviour
+    seen.behaviour = "-" if kind is None else shown_text(kind.__name__, NAME)
+    summary = "" if loop is None else loop.summary
+    seen.text = f"{seen.shown} {label} {seen.behaviour} {summary}".lower()
+
+
+def _read_queue(process: Process, seen: Seen, now: float) -> None:
+    queue = process.mailbox.queue
+    length = len(queue)
+    seen.rising = seen.rising + 1 if length > seen.queue and seen.round else 0
+    seen.queue = length
+    if not length:
+        seen.head, seen.oldest = NOBODY, None
+        return
+    head: Any = next(iter(queue))
+    same = id(head) == seen.head and process.messages_handled == seen.handled
+    if isinstance(head, From):
+        seen.waiting_since = head._since
+    elif not same:
+        seen.waiting_since = now
+    seen.head = id(head)
+    seen.oldest = max(now - seen.waiting_since, 0.0)
