@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 import trio_otp as otp
 from trio_otp.observer.hub import Hub
+from trio_otp.observer.lines import Lines
 from trio_otp.observer.session import Session
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ class Client:
         assert "result" in answer, answer
         return answer["result"]
 
+    async def until_the_end(self) -> None:
+        """Read until the program hangs up."""
+        with suppress(StopAsyncIteration, trio.BrokenResourceError):
+            while True:
+                await self.next()
+
     async def refused(self, question: str, **arguments: Any) -> tuple[str, str]:
         """Ask, and return kind and text of the error."""
         answer = await self.answer(await self.say(question, **arguments))
@@ -106,3 +113,18 @@ class Server(otp.GenServer):
     @otp.on_cast
     def note(self, number: int) -> None:
         """Do nothing with it."""
+
+
+@asynccontextmanager
+async def client_at(path: Any) -> AsyncIterator[Client]:
+    """Open a client at the Unix socket of an observer, of this program or another."""
+    stream = await trio.open_unix_socket(path)
+    async with stream:
+
+        async def send(line: str) -> None:
+            await stream.send_all(f"{line}\n".encode())
+
+        client = Client(send, Lines(stream, 10**8))
+        with trio.fail_after(LIMIT):
+            await client.greet()
+        yield client

@@ -80,10 +80,10 @@ class Hub:
         if self._attended:
             await trio.lowlevel.checkpoint()
             return
-        began = trio.current_time()
-        while self._watchdog.look(trio.current_time()) and not self._watchdog.held(trio.current_time()):
-            if trio.current_time() - began > self._watchdog.patience + LOOK:
-                return  # it is busy, and goes on
+        until = trio.current_time() + PATIENCE + LOOK
+        while (now := trio.current_time()) < until:
+            if not self._watchdog.look(now) or self._watchdog.held(now):
+                break
             await trio.sleep(LOOK / 2)
         await trio.lowlevel.checkpoint()
 

@@ -40,7 +40,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._util.bounded import bounded, shown_text
 
@@ -136,11 +136,12 @@ def parse(line: str | bytes) -> Request:
     if len(line) > LONGEST:
         raise BadLine(f"a line of {len(line)} characters: expected at most {LONGEST}")
     try:
-        given: Any = json.loads(line)
+        read: Any = json.loads(line)
     except (ValueError, RecursionError) as exc:
         raise BadLine(f"no JSON: {shown_text(str(exc))}") from None
-    if not isinstance(given, dict):
-        raise BadLine(f"{bounded(given)}: expected an object with id and ask")
+    if not isinstance(read, dict):
+        raise BadLine(f"{bounded(read)}: expected an object with id and ask")
+    given = cast("dict[str, Any]", read)
     number: Any = given.pop("id", None)
     if isinstance(number, bool) or not isinstance(number, int | str):
         raise BadLine(f"id={bounded(number)}: expected a number or a text")

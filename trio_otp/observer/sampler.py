@@ -6,7 +6,7 @@ was. No process is kept alive: the table has their numbers and texts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._inspect.introspect import loop_of, slot_of, status_of
 from .._process.request import From
@@ -183,10 +183,12 @@ def _read_queue(process: Process, seen: Seen, now: float) -> None:
         seen.head, seen.oldest = NOBODY, None
         return
     head: Any = next(iter(queue))
-    same = id(head) == seen.head and process.messages_handled == seen.handled
+    identity = id(head)
+    same = identity == seen.head and process.messages_handled == seen.handled
     if isinstance(head, From):
-        seen.waiting_since = head._since
+        call = cast("From[Any]", head)
+        seen.waiting_since = call._since
     elif not same:
         seen.waiting_since = now
-    seen.head = id(head)
+    seen.head = identity
     seen.oldest = max(now - seen.waiting_since, 0.0)

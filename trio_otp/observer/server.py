@@ -29,12 +29,12 @@ from .._util.checks import check_flag, is_whole
 from .._util.public import public_in
 from .._util.version import __version__
 from .hub import Hub
-from .protocol import LONGEST
+from .lines import Lines
 from .session import Session
 from .token_file import token_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
     from .._process.pid import Pid
     from .._process.process import Process
@@ -185,8 +185,10 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         from .socket_server import serve_socket  # noqa: PLC0415 - with the rest of the thread
 
         async def speak(stream: trio.abc.Stream, peer: str) -> None:
-            send, lines = over(stream)
-            await Session(hub, facts, send, local=True).run(lines)
+            async def send(line: str) -> None:
+                await stream.send_all(f"{line}\n".encode())
+
+            await Session(hub, facts, send, local=True).run(Lines(stream))
 
         path: Path = await nursery.start(serve_socket, speak)
         return path
@@ -209,30 +211,6 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
             "started": round(time.time(), 3),
             "actions": self._actions,
         }
-
-
-def over(
-    stream: trio.abc.Stream,
-) -> tuple[Callable[[str], Awaitable[None]], AsyncIterable[str]]:
-    """Return what sends a line over a stream, and the lines that come from it."""
-
-    async def send(line: str) -> None:
-        await stream.send_all(f"{line}\n".encode())
-
-    return send, _lines(stream)
-
-
-async def _lines(stream: trio.abc.Stream) -> AsyncIterable[str]:
-    """Yield what comes, line by line; one that is too long ends the connection."""
-    kept = bytearray()
-    async for data in stream:
-        kept += data
-        *whole, rest = kept.split(b"\n")
-        kept = rest
-        for line in whole:
-            yield line.decode(errors="replace")
-        if len(kept) > LONGEST:
-            return
 
 
 def program_name() -> str:

@@ -1,0 +1,267 @@
+"""The observer's thread: how it starts and ends, and that it answers while the loop is stuck."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+from observer_kit import LIMIT, Server, client_at
+
+import trio_otp as otp
+from trio_otp.observer.client import Client as BlockingClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHILDREN = [otp.child(Server).having(name="shop"), otp.child(Server).having(name="till")]
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the sockets of each test a directory of their own."""
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+
+
+async def serve(nursery: trio.Nursery, **options: Any) -> otp.observer.Served:
+    with trio.fail_after(LIMIT):
+        return await otp.observer.serve(nursery=nursery, port=None, **options)
+
+
+async def test_what_is_served_says_who_it_is() -> None:
+    """And nothing of it is there any more when its process has ended."""
+    async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        seen = await serve(nursery)
+        assert seen is otp.process_info(seen.pid).started
+        assert (None, None) == (seen.address, seen.url)
+        assert seen.socket is not None
+        async with client_at(seen.socket) as client:
+            assert 1 == client.hello["version"]
+            assert os.getpid() == client.hello["pid"]
+            assert (True, False) == (client.hello["socket"], client.hello["actions"])
+            rows = await client.ask("rows", filter="shop")
+            [row] = rows["rows"].values()
+            assert "'shop'" == row["name"]
+        await otp.stop(seen.pid)
+        assert not seen.socket.exists()
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_is_a_child_that_has_started_when_it_can_be_reached() -> None:
+    """Its end ends nothing else, and a kill neither."""
+    server = otp.child(otp.observer.Server, port=None).having(name="observer")
+    async with otp.open_supervisor([*CHILDREN, server], max_restarts=0) as sup:
+        shop = otp.whereis("shop")
+        seen = otp.process_info("observer").started
+        pid = otp.whereis("observer")
+        async with client_at(seen.socket) as client:
+            number = await client.say("rows", every=0.25)
+            await client.answer(number)
+            monitor = otp.process_info("observer")
+            assert "running" == monitor.status
+            otp.exit("observer", otp.KILL)
+            with trio.fail_after(LIMIT):
+                await client.until_the_end()
+        with trio.fail_after(LIMIT):
+            while _is_serving():  # noqa: ASYNC110 - no event tells of the end of a thread
+                await trio.sleep(0.01)
+        assert not otp.is_alive(pid)
+        assert shop is otp.whereis("shop")
+        assert {"shop", "till"} == {
+            child.id for child in await otp.which_children(sup) if child.status == "running"
+        }
+
+
+async def test_while_the_loop_is_stuck_it_says_where() -> None:
+    """And goes on to answer; when the loop goes on it says so."""
+    told = threading.Event()
+    heard: list[Any] = []
+
+    class Blocked(otp.GenServer):
+        @otp.on_call
+        async def hold(self) -> bool:
+            return told.wait(LIMIT)
+
+    def look(path: Path) -> None:
+        with (
+            BlockingClient(path, os.geteuid(), LIMIT) as client,
+            BlockingClient(path, os.geteuid(), LIMIT) as other,
+        ):
+            for answer in client.answers("rows", every=0.25):
+                if answer.loop is not None and not told.is_set():
+                    heard.append(answer)
+                    heard.append(other.ask("overview"))  # what is asked meanwhile is answered
+                    told.set()
+                elif told.is_set() and answer.loop is None:
+                    return
+
+    async with (
+        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        trio.open_nursery() as nursery,
+    ):
+        seen = await serve(nursery)
+        thread = threading.Thread(target=look, args=[seen.socket], daemon=True)
+        thread.start()
+        assert await Blocked.at("b", timeout=None).hold()
+        await trio.to_thread.run_sync(thread.join, LIMIT)
+        assert not thread.is_alive()
+        nursery.cancel_scope.cancel()
+    stuck, asked = heard
+    for answer in (stuck, asked):
+        assert answer.loop["where"].startswith(__file__)
+        assert answer.loop["where"].endswith(" in hold")
+        assert "'b'" == answer.loop["name"]
+        assert 0.3 < answer.loop["stuck"] < LIMIT
+
+
+async def test_a_question_asked_once_hears_that_the_loop_is_stuck() -> None:
+    """Although nobody had looked at it before."""
+    told = threading.Event()
+    heard: list[Any] = []
+
+    class Blocked(otp.GenServer):
+        @otp.on_call
+        async def hold(self) -> bool:
+            return told.wait(LIMIT)
+
+    def ask(path: Path) -> None:
+        with BlockingClient(path, os.geteuid(), LIMIT) as client:
+            heard.append(client.ask("rows"))
+        told.set()
+
+    async with (
+        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        trio.open_nursery() as nursery,
+    ):
+        seen = await serve(nursery)
+        threading.Thread(target=ask, args=[seen.socket], daemon=True).start()
+        assert await Blocked.at("b", timeout=None).hold()
+        nursery.cancel_scope.cancel()
+    [answer] = heard
+    assert answer.loop["where"].endswith(" in hold")
+
+
+async def test_a_virtual_clock_and_idle_loops_do_not_notice_it(autojump_clock: Any) -> None:
+    """A client looks four times a second; hours pass in no time, and an idle loop is seen idle."""
+    async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        seen = await otp.observer.serve(nursery=nursery, port=None)
+        with BlockingClient(seen.socket, os.geteuid(), LIMIT) as client:
+            answers = client.answers("rows", every=0.25)
+            next(answers)
+            began = time.monotonic()
+            for _ in range(5):
+                await trio.sleep(3600)
+                await trio.testing.wait_all_tasks_blocked(0.02)
+            assert time.monotonic() - began < 5
+            assert 5 * 3600 == trio.current_time()
+            next(answers)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_never_reads_keeps_nobody_waiting() -> None:
+    """Neither other clients nor the end of the program."""
+    many = [otp.child(Server).having(name=f"server {number}") for number in range(300)]
+    async with otp.open_supervisor(many), trio.open_nursery() as nursery:
+        seen = await serve(nursery)
+        deaf = [await trio.open_unix_socket(str(seen.socket)) for _ in range(3)]
+        for stream in deaf:
+            for number in range(200):
+                line = b'{"id": %d, "ask": "rows", "count": 300}\n' % number
+                with trio.move_on_after(0.05):
+                    await stream.send_all(line)
+        async with client_at(seen.socket) as client:
+            assert 301 < (await client.ask("rows"))["total"]
+        began = time.monotonic()
+        await otp.stop(seen.pid)
+        assert time.monotonic() - began < 1
+        for stream in deaf:
+            await stream.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def test_while_nobody_looks_it_does_nothing() -> None:
+    """It takes no sample, and its thread has no deadline."""
+    async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        seen = await serve(nursery)
+        async with client_at(seen.socket) as client:
+            number = await client.say("rows", every=0.25)
+            await client.answer(number)
+        with trio.fail_after(LIMIT):
+            while not _waits(seen.pid):  # noqa: ASYNC110 - it is another thread that has to wait
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"host": 7}, "host=7: expected a str"),
+    ({"port": "80"}, "port='80': expected a number from 0 to 65535, or None"),
+    ({"port": 65536}, "port=65536: expected a number from 0 to 65535, or None"),
+    ({"hosts": "shop.test"}, "hosts='shop.test': expected a tuple of str"),
+    ({"hosts": [1]}, r"hosts=[1]: expected a tuple of str"),
+    ({"actions": "yes"}, "actions='yes': expected True or False"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), WRONG)
+async def test_wrong_options_are_named(options: dict[str, Any], text: str) -> None:
+    """The start fails."""
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError) as caught:
+            await otp.observer.serve(nursery=nursery, **{"port": None, **options})
+        assert text in str(caught.value.__cause__)
+    with pytest.raises(otp.NotAProcess):
+        await otp.observer.serve(port=None)
+
+
+async def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the page needs it; the socket works."""
+    monkeypatch.setitem(sys.modules, "h11", None)
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError) as caught:
+            await otp.observer.serve(nursery=nursery)
+        assert "needs h11: pip install trio-otp[observer]" in str(caught.value.__cause__)
+        assert (await serve(nursery)).socket is not None
+        nursery.cancel_scope.cancel()
+
+
+# -- the token -------------------------------------------------------------------------------------
+
+
+async def test_a_token_is_kept_in_a_file(tmp_path: Path) -> None:
+    """It is made for its owner alone, and used again; one that others may read is refused."""
+    from trio_otp.observer.token_file import token_of
+
+    file = tmp_path / "token"
+    token = token_of(file)
+    assert len(token) >= 32
+    assert 0o600 == file.stat().st_mode & 0o777
+    assert token == token_of(str(file))
+    file.chmod(0o640)
+    with pytest.raises(ValueError, match=r"others may read it; write chmod 600"):
+        token_of(file)
+    file.chmod(0o600)
+    file.write_text("short\n")
+    with pytest.raises(ValueError, match="expected a token of at least 16"):
+        token_of(file)
+    assert token_of(None) != token_of(None)
+
+
+def _waits(pid: Any) -> bool:
+    """Check whether the thread waits for the network without a deadline."""
+    thread = otp.process_info(pid).thread
+    frame = sys._current_frames()[thread or 0]
+    return frame.f_code.co_name == "get_events" and frame.f_locals["timeout"] > 3600
+
+
+def _is_serving() -> bool:
+    """Check whether a thread is in the run of an observer."""
+    frames = [f for top in sys._current_frames().values() for f, _ in traceback.walk_stack(top)]
+    return any(f.f_code.co_name == "_in_own_run" for f in frames)
