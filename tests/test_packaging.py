@@ -111,6 +111,17 @@ def test_a_built_package_holds_the_library_and_its_licence() -> None:
 
 
 @pytest.mark.built
+def test_a_built_package_holds_the_page_of_the_observer() -> None:
+    """What browsers load of the observer is installed with it."""
+    folder = "trio_otp/observer/page/"
+    held = {name.removeprefix(folder) for name in map(str, INSTALLED.files or []) if folder in name}
+    page = (ROOT / "trio_otp" / "observer" / "page") if (ROOT / "trio_otp").is_dir() else None
+
+    assert {"index.html", "main.js", "style.css", "favicon.svg"} <= held
+    assert page is None or {each.name for each in page.iterdir()} == held
+
+
+@pytest.mark.built
 def test_an_installed_command_offers_no_demonstration(tmp_path: Path) -> None:
     """Without the examples, `trio-otp --help` does not name what cannot be run."""
     command = [sys.executable, "-m", "trio_otp", "--help"]

@@ -1,0 +1,57 @@
+// What several screens show in the same way.
+
+import { attr, h, put } from "./dom.js";
+import { sign } from "./format.js";
+import { address, go } from "./route.js";
+
+/** A link to a process. It chooses it on the press of the mouse: what is drawn may move meanwhile. */
+export function pidLink(pid, text = pid) {
+  if (pid === null || pid === undefined) return h("span", { class: "none" }, "–");
+  const link = h("a", { class: "pid", href: address({ pid }), "data-key": `pid ${pid}` }, String(text));
+  link.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey || event.button) return; // another tab
+    event.preventDefault();
+    go({ pid });
+  });
+  return link;
+}
+
+/** A status: a sign, a word, a colour. */
+export function statusOf(status) {
+  return setStatus(h("span", {}), status);
+}
+
+export function setStatus(node, status) {
+  attr(node, "class", `status is-${String(status).replace(/[^a-z]/g, "")}`);
+  put(node, `${sign(status)} ${status}`);
+  return node;
+}
+
+/** The text of a stack: the lines of the program itself in bold, those of libraries dim. */
+export function stackOf(lines) {
+  return h("ol", { class: "stack" }, lines.map((line) => {
+    const [text, own] = typeof line === "string" ? [line, isOwn(line)] : [line.text ?? line.line, line.own];
+    return h("li", { class: own ? "own" : "theirs" }, own ? h("b", {}, text) : text);
+  }));
+}
+
+function isOwn(line) {
+  return !/site-packages|[\\/]trio_otp[\\/]|[\\/]lib[\\/]python/.test(line);
+}
+
+/** A text in which each pid is a link. */
+export function linked(text, pids = {}) {
+  const parts = String(text).split(/(<Pid \d+[^>]*>)/);
+  return parts.map((part) => {
+    const found = /^<Pid (\d+)/.exec(part);
+    return found ? pidLink(pids[part] ?? found[1], part) : part;
+  });
+}
+
+export function empty(text) {
+  return h("p", { class: "empty" }, text);
+}
+
+export function panel(title, ...children) {
+  return h("section", { class: "panel" }, h("h2", {}, title), children);
+}
