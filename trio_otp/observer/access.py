@@ -42,7 +42,7 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s]+)(?::([0-9]{
 
 
 class Refusal(NamedTuple):
-    """Why a request is not carried out: a status of HTTP and a line for who reads it."""
+    """Why a request is not carried out: a status of HTTP, and a line for the user."""
 
     status: int
     text: str

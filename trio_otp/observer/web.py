@@ -2,7 +2,7 @@
 
 A connection has one task, which is cancelled with all others when the program ends: nothing here is
 shielded, so a browser that does not read keeps nobody waiting. What a client sends can end its own
-connection and nothing else. Whoever has not shown the token holds little and not for long.
+connection and nothing else. A client that has not shown the token holds little and not for long.
 
 Each line of the protocol is a text frame; `Link` is what a session gets to speak through.
 Follows: RFC 9112 (h11), RFC 6455 (wsproto).
@@ -82,7 +82,7 @@ class Web:
 
     @contextmanager
     def stranger(self) -> Generator[trio.CancelScope]:
-        """Open a limit of time and number for who has not shown the token."""
+        """Limit the time and the number of clients that have not shown the token."""
         with trio.move_on_after(PATIENCE) as scope:
             self._strangers[scope] = None
             if len(self._strangers) > STRANGERS:
@@ -306,7 +306,7 @@ class Link:
         return line
 
     async def close(self, code: int, reason: str) -> None:
-        """Say why this is the end, to who still listens."""
+        """Close the WebSocket, with a code that says why."""
         if self._protocol.state not in {ConnectionState.CLOSED, ConnectionState.LOCAL_CLOSING}:
             await self._send(ws.CloseConnection(code=code, reason=reason))
 
