@@ -101,7 +101,7 @@ class LimitedMailbox(Mailbox):
 
     __slots__ = ("_pid", "bound", "given_up", "overload")
 
-    queue: BoundedQueue
+    queue: BoundedQueue  # type: ignore[assignment]  # it has of a deque what others use
 
     def __init__(self, bound: BoundedMailbox, pid: Pid) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class LimitedMailbox(Mailbox):
         self.given_up = 0  # how many calls were given up that were taken out before
         self._pid = pid
 
-    def _new_queue(self) -> BoundedQueue:
+    def _new_queue(self) -> BoundedQueue:  # type: ignore[override]  # as `queue`
         return BoundedQueue(self.bound.size)
 
     # -- what comes in -----------------------------------------------------------------------

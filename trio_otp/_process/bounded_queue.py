@@ -28,7 +28,7 @@ class Waiter(Protocol):
 
     _done: bool  # its task no longer waits
 
-    def _enter(self) -> Any:
+    def _enter(self) -> object:
         """Return the message that enters; wake the task if it waits for nothing more."""
         ...
 

@@ -92,7 +92,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     __slots__ = ("_open_ends", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
-        self.queue: Any = deque[Any]()  # or what does the same for a mailbox with a bound
+        self.queue: deque[Any] = deque()  # or what does the same for a mailbox with a bound
         self._waiter: Any = None  # the task that waits; while it sleeps, what wakes the process
         self._seen = 0  # how many of the oldest messages a selective receive has passed over
         self._open_ends = 0
@@ -210,8 +210,8 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         else:
             reschedule(waiter, WOKEN)
 
-    def _new_queue(self) -> Any:
-        return deque[Any]()
+    def _new_queue(self) -> deque[Any]:
+        return deque()
 
     @enable_ki_protection
     def unpark(self, _raise_cancel: RaiseCancelT | None = None) -> Abort:

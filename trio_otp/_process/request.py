@@ -9,7 +9,7 @@ one, wherever it is: queued, in hand or deferred.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, final, overload
 
 import outcome
 import trio
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT: Final = 5.0  # seconds, of everything that asks a server
 GIVEN_UP: Final = "its caller has given up"  # why a call is dropped unhandled
 T = TypeVar("T")
-_new: Final[Any] = object.__new__
+R = TypeVar("R", bound="From[Any]")
+_new: Final = object.__new__
 
 
 @final
@@ -82,8 +83,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     _task: trio.lowlevel.Task | None
     # Set while a process's own task waits, or a plain one that holds a worker: the wait-for edge.
     _caller: Process | None
-    _deliver: Callable[[outcome.Outcome[Any]], object] | None  # gets the answer if no task waits
+    _deliver: Callable[[outcome.Outcome[T]], object] | None  # gets the answer if no task waits
     _fifo: Fifo | None  # of its time-out, while it stands in there
+    _value: Any  # the answer; if no task waited for it, its outcome
     _done: bool
     abandoned: bool
 
@@ -99,7 +101,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     def _wait(
         self, abort: Callable[[RaiseCancelT], Abort] | None = None
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, T]:
         """Put the request into the server's mailbox; return the wait for the answer.
 
         The caller awaits that at once, with Ctrl-C held off. A coroutine of its own for this would
@@ -119,9 +121,10 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         abort = self._abort if abort is None else abort
         return wait_task_rescheduled(abort)  # noqa: ASYNC105 - the caller of this awaits it
 
-    async def _refused(self) -> Any:
+    async def _refused(self) -> T:
         await trio.lowlevel.checkpoint()
-        return self._value.unwrap()
+        value: T = self._value.unwrap()
+        return value
 
     def _send(self) -> None:
         """Put the request of this task into the mailbox."""
@@ -159,7 +162,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         raise CallTimeout(self._ref, self.message, 0.0, shown=shown_request(self._server))
 
     @enable_ki_protection
-    def _post(self, deliver: Callable[[outcome.Outcome[Any]], object]) -> None:
+    def _post(self, deliver: Callable[[outcome.Outcome[T]], object]) -> None:
         """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
         self._deliver = deliver
         self._since = trio.current_time()
@@ -175,7 +178,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._server.mailbox.give_up(self)
 
     @enable_ki_protection
-    def _answer(self, value: Any) -> bool:
+    def _answer(self, value: T) -> bool:
         """Answer the waiting caller with a value that is no outcome; False if it waits no more."""
         if self._done:
             self._is_over()
@@ -188,7 +191,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._keep(outcome.Value(value))
         return True
 
-    def _answer_with(self, result: outcome.Outcome[Any]) -> bool:
+    def _answer_with(self, result: outcome.Outcome[T]) -> bool:
         """Do as `_answer` or `_fail`, with what an outcome holds."""
         if isinstance(result, outcome.Error):
             return self._fail(result.error)
@@ -209,20 +212,20 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._keep(result)
         return True
 
-    def _enter(self) -> Any:
+    def _enter(self) -> object:
         """Return what enters a mailbox with a bound when it has room: the call itself."""
         return self
 
-    def _keep(self, result: outcome.Outcome[Any]) -> None:
+    def _keep(self, result: outcome.Outcome[T]) -> None:
         """Take an answer while no task waits: that of an id, or of a caller who will wait."""
         if self._deliver is not None:
             self._deliver(result)
         else:
             self._value = result
 
-    def unwrap(self) -> Any:
+    def unwrap(self) -> T:
         """Return the answer to the task that wakes with this as its outcome."""
-        value = self._value
+        value: T = self._value
         del self._value
         return value
 
@@ -303,6 +306,14 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         return trio.current_time() - self._since
 
 
+@overload
+def new_request(
+    server: Process, ref: object, message: object, timeout: float | None
+) -> From[Any]: ...
+@overload
+def new_request(
+    server: Process, ref: object, message: object, timeout: float | None, kind: type[R]
+) -> R: ...
 def new_request(
     server: Process,
     ref: object,

@@ -7,7 +7,7 @@ that waits for room is in the line itself, and its caller waits as ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trio.lowlevel import cancel_shielded_checkpoint, enable_ki_protection
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from .process import Process
 
 
-class RoomRequest(From[Any]):  # type: ignore[misc]  # `From` is final for users alone
+class RoomRequest(From[None]):  # type: ignore[misc]  # `From` is final for users alone
     """A request that waits in the line of a mailbox until the message it brings is taken."""
 
     __slots__ = ("brings", "end")
 
-    brings: Any
+    brings: object
     end: object  # the send end that it came through, if it did
 
-    def _enter(self) -> Any:
+    def _enter(self) -> object:
         """Return the message it brings, and wake the task that waits."""
         self._answer(None)
         return self.brings
@@ -57,6 +57,6 @@ async def put_when_room(
         return
     if calling_process() is process:
         raise CallingSelf(ref, message, shown=shown_request(process), for_room=True)
-    request: Any = new_request(process, ref, message, None, RoomRequest)
+    request = new_request(process, ref, message, None, RoomRequest)
     request.brings, request.end = brings, end
     await request._wait()
