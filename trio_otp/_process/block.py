@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 from trio.lowlevel import checkpoint, enable_ki_protection
 
@@ -88,7 +88,7 @@ def block(
     return decorate
 
 
-def _refuse_unknown(function: Callable[..., object], given: dict[str, Any]) -> None:
+def _refuse_unknown(function: Callable[..., object], given: dict[str, object]) -> None:
     """Refuse an option that there is not, and name the one that is most like it."""
     known = list(inspect.signature(function).parameters)
     for name in given:

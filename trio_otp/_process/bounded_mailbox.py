@@ -261,19 +261,19 @@ class LimitedMailbox(Mailbox):
         else:
             self.given_up += 1
 
-    def tell_given_up(self, call: From[Any]) -> None:
+    def tell_given_up(self, call: From[object]) -> None:
         """Report that a call is left unhandled."""
         runtime().drop(self._pid, call.message, GIVEN_UP)
 
     @enable_ki_protection
-    def take_match(self, match: Match) -> Any:
+    def take_match(self, match: Match) -> object:
         """Take the oldest message that matches, leaving the others in their order."""
         if self.queue is NO_QUEUE:
             raise trio.WouldBlock
         return self.queue.take(match, 0)
 
     @enable_ki_protection
-    async def wait_match(self, match: Match) -> Any:
+    async def wait_match(self, match: Match) -> object:
         """Wait for a message that matches; `take_match` has found none so far."""
         seen = self.queue.next_number
         while True:
@@ -288,10 +288,11 @@ class LimitedMailbox(Mailbox):
     @enable_ki_protection
     def sleep(self, wake_process: Callable[[], object]) -> None:
         """Have no queue until something comes; what has come by now wakes it, and still counts."""
-        queue, self.queue, self._waiter = self.queue, NO_QUEUE, wake_process
+        queue = self.queue
+        self.queue, self._waiter = NO_QUEUE, wake_process
         if queue:
             self.wake()
-            self.queue = queue
+            self.queue = queue  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
 
     @enable_ki_protection
     def close(self) -> None:
@@ -308,7 +309,7 @@ def _is_of_system(message: object) -> bool:
     return isinstance(message, Notification)
 
 
-def _content(message: object) -> Any:
+def _content(message: object) -> object:
     """Return what a message of a mailbox carries: what is ours, and counts, carries something."""
     is_ours = message.__class__ is From or isinstance(message, SystemMessage)
     carrying: Any = message

@@ -20,7 +20,7 @@ from trio.lowlevel import enable_ki_protection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NONE: Final[Any] = object()
+_NONE: Final[object] = object()
 
 
 class Waiter(Protocol):
@@ -46,15 +46,15 @@ class BoundedQueue:
         self.size = size
         self.next_number = 0  # of the message that comes next
         self.line: OrderedDict[Waiter, None] = OrderedDict()  # waiters for room, oldest first
-        self._messages: OrderedDict[int, Any] = OrderedDict()  # {number: message}, oldest first
+        self._messages: OrderedDict[int, object] = OrderedDict()  # {number: message}, oldest first
         # {number of a message that counts: the message if it is a call}, oldest first
-        self._counted: OrderedDict[int, Any] = OrderedDict()
-        self._numbers: dict[Any, int] = {}  # {call that waits: its number}
+        self._counted: OrderedDict[int, object] = OrderedDict()
+        self._numbers: dict[object, int] = {}  # {call that waits: its number}
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(list(self._messages.values()))
 
     @property
@@ -110,14 +110,14 @@ class BoundedQueue:
     # -- what is taken out -------------------------------------------------------------------
 
     @enable_ki_protection
-    def popleft(self) -> Any:
+    def popleft(self) -> object:
         """Take out the oldest message."""
         number, message = self._messages.popitem(last=False)
         self._uncount(number)
         return message
 
     @enable_ki_protection
-    def take_oldest(self) -> Any:
+    def take_oldest(self) -> object:
         """Take out the oldest message that counts, for another one that comes in at once."""
         number, call = self._counted.popitem(last=False)
         if call is not None:
@@ -138,7 +138,7 @@ class BoundedQueue:
         self._remove(number)
         return True
 
-    def take(self, match: Callable[[Any], bool], since: int) -> Any:
+    def take(self, match: Callable[[Any], bool], since: int) -> object:
         """Take out the oldest message that matches, of those with a number from `since` on.
 
         Raises:
@@ -151,9 +151,9 @@ class BoundedQueue:
                     return self._remove(number)
         raise trio.WouldBlock
 
-    def _from(self, since: int) -> list[tuple[int, Any]]:
+    def _from(self, since: int) -> list[tuple[int, object]]:
         """List the messages with a number from `since` on, without a look at those before."""
-        found: list[tuple[int, Any]] = []
+        found: list[tuple[int, object]] = []
         for number in reversed(self._messages):
             if number < since:
                 break
@@ -161,7 +161,7 @@ class BoundedQueue:
         return found[::-1]
 
     @enable_ki_protection
-    def _remove(self, number: int) -> Any:
+    def _remove(self, number: int) -> object:
         message = self._messages.pop(number)
         self._uncount(number)
         return message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -46,13 +46,13 @@ def _current_task() -> trio.lowlevel.Task | None:
 
 def initial_call(process: Process) -> str:
     """Name the class or function that a process was started with."""
-    cls: type[Any] | None = process.behaviour
+    cls: type[object] | None = process.behaviour
     return process.first_label if cls is None else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def behaviour_name(process: Process) -> str:
     """Name the kind of process: the class of this library that its own class is made of."""
-    cls: type[Any] | None = process.behaviour
+    cls: type[object] | None = process.behaviour
     ours = () if cls is None else cls.__mro__
     return next((c.__name__ for c in ours if is_ours(c)), "Process")
 

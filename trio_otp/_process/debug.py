@@ -123,7 +123,8 @@ class Debug:
         self._log: deque[DebugEvent] | None = None
         self._since: float | None = None
         self._counts = {"in": 0, "out": 0}
-        self._functions: dict[Any, tuple[DebugFunction, Any]] = {}  # {id: (function, its state)}
+        # {id: (function, its state)}
+        self._functions: dict[object, tuple[DebugFunction, object]] = {}
 
     # -- what happens ------------------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class Debug:
         if isinstance(state, str) and state == DONE:
             self.remove(name)
 
-    async def admit(self, message: object) -> Any:
+    async def admit(self, message: object) -> object:
         """Hold a message at the gates; return what is handled in its place."""
         process = self._process
         for gate in list(self.gates):

@@ -133,7 +133,7 @@ def message_text(process: Process, message: object, quick: bool = False) -> str:
     return "a message" if hidden else f"a message, {shown_text(type(content).__name__, SHORT)}"
 
 
-def _content(message: object) -> Any:
+def _content(message: object) -> object:
     carries = isinstance(message, Caller) or (
         isinstance(message, SystemMessage) and message.from_user
     )

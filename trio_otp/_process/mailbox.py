@@ -92,7 +92,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     __slots__ = ("_open_ends", "_seen", "_waiter", "queue")
 
     def __init__(self) -> None:
-        self.queue: deque[Any] = deque()  # or what does the same for a mailbox with a bound
+        self.queue: deque[object] = deque()  # or what does the same for a mailbox with a bound
         self._waiter: Any = None  # the task that waits; while it sleeps, what wakes the process
         self._seen = 0  # how many of the oldest messages a selective receive has passed over
         self._open_ends = 0
@@ -230,7 +230,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     # -- what is taken out -------------------------------------------------------------------
 
     @enable_ki_protection
-    def receive_nowait(self) -> Any:
+    def receive_nowait(self) -> object:
         """Take the oldest message.
 
         Raises:
@@ -244,7 +244,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         raise trio.WouldBlock
 
     @enable_ki_protection
-    async def receive(self) -> Any:
+    async def receive(self) -> object:
         """Wait for the oldest message; raises as `wait`."""
         if self.queue:
             await checkpoint()  # cancelled here, nothing is lost
@@ -253,7 +253,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         return self.queue.popleft()
 
     @enable_ki_protection
-    def take_match(self, match: Match) -> Any:
+    def take_match(self, match: Match) -> object:
         """Take the oldest message that matches, leaving the others in their order.
 
         Raises:
@@ -265,7 +265,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         return self._pop(index)
 
     @enable_ki_protection
-    async def wait_match(self, match: Match) -> Any:
+    async def wait_match(self, match: Match) -> object:
         """Wait for a message that matches; `take_match` has found none so far."""
         self._seen = len(self.queue)
         try:
@@ -299,7 +299,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
             index -= 1
         return index
 
-    def _pop(self, index: int) -> Any:
+    def _pop(self, index: int) -> object:
         message = self.queue[index]
         del self.queue[index]
         return message
@@ -312,7 +312,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         return len(self.queue)
 
     @enable_ki_protection
-    def drain(self) -> list[Any]:
+    def drain(self) -> list[object]:
         """Take out whatever is left, oldest first."""
         left = list(self.queue)
         if left:

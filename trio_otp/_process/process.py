@@ -128,7 +128,7 @@ class Process(ProcessState):
         if behaviour is None or not behaviour.enters_scope_itself:
             self.enter_scope()
         if behaviour is not None:
-            running: Awaitable[Any] = (
+            running: Awaitable[object] = (
                 behaviour._wake_process(self)
                 if self.instance is not None
                 else behaviour.run_process(self, self.make)
@@ -185,7 +185,7 @@ class Process(ProcessState):
         )
 
     @property
-    def log(self) -> tuple[Any, ...]:
+    def log(self) -> tuple[object, ...]:
         """The last events, if `otp.sys.log` keeps them."""
         return () if self.debug is None else self.debug.events
 
@@ -283,7 +283,7 @@ class Process(ProcessState):
         # Nor must what holds the dead (a monitor, a block) keep what it was about.
         self.current = UNSET
         self.body: Callable[[Process], Awaitable[object]] | None = None
-        self.make: Callable[[], Any] | None = None
+        self.make: Callable[[], object] | None = None
         if not self.hosts:  # a supervisor is asked afterwards why it gave up
             self.instance: Any = None
 

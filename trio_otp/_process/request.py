@@ -191,7 +191,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._keep(outcome.Value(value))
         return True
 
-    def _answer_with(self, result: outcome.Outcome[T]) -> bool:
+    def _answer_with(self, result: outcome.Outcome[Any]) -> bool:
         """Do as `_answer` or `_fail`, with what an outcome holds."""
         if isinstance(result, outcome.Error):
             return self._fail(result.error)

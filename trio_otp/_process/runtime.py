@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 # Thread-local attributes of Trio's loop, which are private; another Trio may not have them.
-_OF_LOOP: Final[Any] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+_OF_LOOP: Final[object] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
 
 
 class Runtime:
@@ -62,7 +62,7 @@ class Runtime:
         self.loop: dict[str, Any] = {} if _OF_LOOP is None else vars(_OF_LOOP)
         self.timers: Timers = Timers()
         self.events: Events = Events()
-        self.extras: dict[Any, Any] = {}  # {module: what it keeps per run}
+        self.extras: dict[object, Any] = {}  # {module: what it keeps per run}
         self.dropped: int = 0  # replies and messages that reached nobody
         self._next_id = 0
 

@@ -64,13 +64,13 @@ class Extras:
 
     def __init__(self) -> None:
         self.first_label: str | None = None  # if it has another label by now
-        self.started: Any = None  # what it told its starter
+        self.started: object = None  # what it told its starter
         self.thread: int | None = None  # the worker thread that runs its function, if one does
         self.ended: trio.Event | None = None  # who waits for its death
         self.retired: bool = False  # it stops what lives in it, and then dies
         self.suspended: bool = False  # by `otp.sys`
         self.skip_abandoned: bool = False  # it leaves calls unhandled whose callers have given up
-        self.metadata: dict[str, Any] | None = None  # what its log records carry
+        self.metadata: dict[str, object] | None = None  # what its log records carry
         # {call whose caller has given up: whether it is put off}; None if nobody wants to know
         self.put_off: dict[From[Any], bool] | None = None
         # Called at the end of each call and receive, while somebody waits until it is idle
@@ -170,7 +170,7 @@ class ProcessState(Handle):
         self.stop_message: Exit | None = None  # what asked it to end, as it traps exits
         self.dead: bool = False  # then `pending_exit` is the reason of its end
         # What it is doing.
-        self.current: Any = UNSET  # message in hand
+        self.current: object = UNSET  # message in hand
         self.since: float = 0.0  # and since when
         self.messages_handled: int = 0
         # The wait-for edges of the deadlock check: to one process, to several that are to end, or
@@ -245,7 +245,7 @@ class ProcessState(Handle):
     # -- what it runs ----------------------------------------------------------------------------
 
     @enable_ki_protection
-    def become(self, instance: object, behaviour: type[Any] | None = None) -> None:
+    def become(self, instance: object, behaviour: type[object] | None = None) -> None:
         """Run this instance from now on, as one of this behaviour if that is another one."""
         self.instance = instance
         if behaviour is not None:

@@ -75,7 +75,7 @@ def shown_request(*servers: Process | None) -> object:
 
 def _style(instance: object) -> Callable[[Status], Any] | None:
     """Return what calls its `format_status` with the dict; None if that takes none, or is ours."""
-    method: Any = getattr(instance, "format_status", None)
+    method: object = getattr(instance, "format_status", None)
     if not callable(method) or is_ours(method):
         return None
     parameters = parameters_of(method)
@@ -85,7 +85,7 @@ def _style(instance: object) -> Callable[[Status], Any] | None:
     if named is not None and named.kind is named.KEYWORD_ONLY:
         return lambda status: method(status=status)
     if parameters.fit(({},)):
-        way: Callable[[Status], Any] = method
+        way: Callable[[Status], object] = method
         return way
     keywords = parameters.fit((), dict.fromkeys(("state", "message", "reason", "log")))
     return (lambda status: method(**status)) if keywords else None
@@ -96,7 +96,7 @@ def _checked(status: Status, result: Any) -> Status:
     given: Any = result
     if not isinstance(given, Mapping):
         return dict.fromkeys(status, given)
-    unknown: list[Any] = [key for key in result if key not in status]
+    unknown: list[object] = [key for key in result if key not in status]
     if unknown:  # a misspelt key would have kept something out
         text = f"<format_status returned {bounded(unknown)}; expected {', '.join(status)}>"
         return _withheld(status, text)
@@ -114,7 +114,7 @@ def _withheld(status: Status, why: str) -> Status:
 # -- reasons that are kept out ---------------------------------------------------------------------
 
 
-def told(process: Process, reason: object, shown: object) -> dict[str, Any]:
+def told(process: Process, reason: object, shown: object) -> dict[str, object]:
     """Show a reason as something else from now on, wherever it goes; return report details.
 
     An exception gets a mark, which all texts of this library obey: of supervisors, of callers, of

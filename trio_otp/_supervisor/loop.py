@@ -194,6 +194,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
         return cast("Spec", spec)
 
     async def _serve(self) -> None:
+        message: Any
         process, mailbox = self.process, self.process.mailbox
         while True:
             if len(mailbox):
