@@ -178,7 +178,7 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._gen_statem.timeouts import StateTimeout as StateTimeout
     from ._gen_statem.timeouts import TimeoutOf as TimeoutOf
     from ._gen_statem.timeouts import UpdateTimeout as UpdateTimeout
-    from ._inspect.introspect import ProcessInfo as ProcessInfo
+    from ._inspect.info import ProcessInfo as ProcessInfo
     from ._inspect.introspect import process_count as process_count
     from ._inspect.introspect import process_info as process_info
     from ._inspect.introspect import processes as processes

@@ -17,7 +17,7 @@ from trio_otp._application.graph import present
 from trio_otp._behaviour.child_options import CHECKS, ChildOptions, ClassOptions
 from trio_otp._behaviour.results import Ignore
 from trio_otp._exits.bare import NURSERY_TEXT, essence
-from trio_otp._exits.log_text import traceback_text
+from trio_otp._exits.log_text import LIBRARIES, traceback_text
 from trio_otp._exits.remembered import remembered
 from trio_otp._gen_server import life
 from trio_otp._gen_server.loop import ServerLoop
@@ -41,6 +41,7 @@ from trio_otp._inspect import clocks, monitor
 from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices
 from trio_otp._inspect.introspect import Status, info_in, loop_of
+from trio_otp._inspect.shown_stack import NAMERS, folded_stack
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._inspect.tree_svg import BOXES, DEEPEST, as_svg
 from trio_otp._log.limit import Burst
@@ -91,6 +92,7 @@ from trio_otp._supervisor.policy import (
 from trio_otp._supervisor.static_loop import StaticLoop, SupervisorSpec
 from trio_otp._util import version
 from trio_otp._util.async_functions import gives_awaitable
+from trio_otp._util.blocks import Block, Table
 from trio_otp._util.bounded import bounded, safe_repr, shown_text, visible
 from trio_otp._util.copies import Mark, NoConstructor, create
 from trio_otp._util.lazy import LATE_MODULES, LATE_NAMES

@@ -16,9 +16,10 @@ from .._exits.reasons import passes_through
 from .._process.debug import debug_of
 from .._process.names import class_name, need_living, takes_messages
 from .._process.request import new_request
-from .._util.bounded import Printable
+from .._util.bounded import Printable, bounded
 from .._util.checks import check_timeout
 from .._util.public import public_in
+from .._util.shown import Shown
 from .._util.user_code import call_back
 from .messages import as_log
 from .system_messages import Request, SystemCall
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     from .._process.debug import Debug, DebugEvent
     from .._process.names import Ref
     from .._process.pid import Pid
+    from .._util.blocks import Block
     from .system_messages import Host
 
 
 @public_in("sys")
 @dataclass(frozen=True, slots=True, repr=False)
-class Status(Printable):
+class Status(Shown, Printable):
     """What `otp.sys.get_status` gives.
 
     Args:
@@ -64,6 +66,19 @@ class Status(Printable):
     message_queue_len: int
     state: Any
     misc: dict[str, Any]
+
+    def _shown(self) -> Block:
+        from .._util.blocks import Block  # noqa: PLC0415 - shells of IPython need it
+
+        some = {"behaviour": self.behaviour, "parent": self.parent, "state": self.state}
+        more = {"dictionary": self.dictionary, "debug": self.debug} | self.misc
+        some |= {name: value for name, value in more.items() if value}
+        rows = [(name, [bounded(value)]) for name, value in some.items() if value is not None]
+        queue = ("queue", [f"{self.message_queue_len} waiting"])
+        return Block(
+            f"{self.pid!r} {self.module}, {self.sys}",
+            [*rows, queue, ("log", list(map(str, self.log)))],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ Follows: Erlang's `processes/0` and `process_info/1`, and the picture of its `ob
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -22,10 +21,10 @@ from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
-from .._util.bounded import Printable
 from .._util.checks import ends_of
 from .._util.public import public
 from .._util.unset import UNSET
+from .info import ProcessInfo, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,79 +35,6 @@ if TYPE_CHECKING:
     from .._process.runtime import Runtime
     from .._supervisor.data import Slot
     from .._supervisor.loop import SupervisorLoop
-
-Status: TypeAlias = Literal[
-    "starting", "idle", "handling", "waiting", "running", "suspended", "exiting"
-]
-
-
-@public
-@dataclass(frozen=True, slots=True, repr=False)
-class ProcessInfo(Printable):
-    """What `process_info` tells of a process, at one moment.
-
-    Args:
-        pid: the process.
-        name: its local name, None if it has none.
-        label: what its pid is shown as.
-        behaviour: its class; None for a plain process.
-        status: `starting`, init is not over; `idle`, a server without a message; `handling`, a
-            server with one in hand; `waiting`, for an answer of `waits_for`; `running`, a plain
-            process or thread; `suspended`, by `otp.sys`; `exiting`, it is about to die.
-        started: what it gave to `task_status.started`.
-        parent: who started it with a link.
-        supervisor: the supervisor it belongs to.
-        child_id: what that calls it.
-        restarts: how often that has started it again.
-        ancestors: who started it, its starter first.
-        callers: on whose behalf it runs, the nearest first.
-        links: whom it is linked to.
-        monitors: whom it watches, as pids or names.
-        monitored_by: who watches it.
-        trap_exit: whether exit signals arrive as messages.
-        message_queue_len: messages that wait.
-        unanswered: calls that it has not answered, waiting, in hand or deferred.
-        handled: messages handled so far.
-        message: the message in hand, shortened; None if there is none.
-        seconds: how long that has been in hand.
-        waits_for: whom it waits for in a call or a start.
-        dictionary: the keys of its dictionary.
-        stack: where its task waits, `file:line in function`, outermost first; of a
-            `WorkerThread` with the frames of the thread.
-        summary: the strategy, if it is a supervisor.
-        history: `(time, child id, reason)` of the last ends of its children, if it is one.
-        os_pid: the number of its program in the operating system, if it is a `Port`.
-        thread: the `threading.get_ident()` of its thread, if it is a `WorkerThread`.
-    """
-
-    pid: Pid
-    name: Any
-    label: str
-    behaviour: type[Any] | None
-    status: Status
-    started: Any
-    parent: Pid | None
-    supervisor: Pid | None
-    child_id: Any
-    restarts: int
-    ancestors: tuple[object, ...]
-    callers: tuple[Pid, ...]
-    links: tuple[Pid, ...]
-    monitors: tuple[object, ...]
-    monitored_by: tuple[Pid, ...]
-    trap_exit: bool
-    message_queue_len: int
-    unanswered: int
-    handled: int
-    message: str | None
-    seconds: float
-    waits_for: Pid | None
-    dictionary: tuple[object, ...]
-    stack: tuple[str, ...]
-    summary: str | None
-    history: tuple[tuple[float, Any, object], ...]
-    os_pid: int | None = None
-    thread: int | None = None
 
 
 def _shown(message: object, instance: object) -> str | None:

@@ -24,11 +24,13 @@ from .._exits.errors import SpecError
 from .._exits.reasons import ProcessExit
 from .._util.bounded import Printable, bounded
 from .._util.public import public_in
+from .._util.shown import Shown
 from ..events import NoticeReport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from .._util.blocks import Block
     from .pid import Pid
     from .process import Process
 
@@ -93,8 +95,8 @@ class DebugEvent(Printable):
 
 
 @public_in("sys")
-@dataclass(frozen=True, slots=True)
-class Statistics:
+@dataclass(frozen=True, slots=True, repr=False)
+class Statistics(Shown, Printable):
     """What `otp.sys.statistics(ref, "get")` gives.
 
     Args:
@@ -108,6 +110,13 @@ class Statistics:
     current_time: float
     messages_in: int
     messages_out: int
+
+    def _shown(self) -> Block:
+        from .._util.blocks import Block  # noqa: PLC0415 - shells of IPython need it
+
+        seconds = self.current_time - self.start_time
+        said = f"{self.messages_in} messages in, {self.messages_out} answers out"
+        return Block(f"{said}, in {seconds:.3g} s", [])
 
 
 class Debug:

@@ -10,6 +10,7 @@ from .._process.doing import Named
 from .._process.mailbox import SystemMessage
 from .._util.bounded import Printable, bounded
 from .._util.public import public
+from .._util.shown import Shown
 
 if TYPE_CHECKING:
     import trio
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
     from .._start.child import Child
     from .._start.spec import ChildSpec
+    from .._util.blocks import Table
     from .delays import Wait
 
 
@@ -45,6 +47,30 @@ class ChildInfo(Printable):
     type: ChildType
     restarts: int = 0
     restart_in: float | None = None
+
+
+class Children(Shown, list[ChildInfo]):
+    """The list that `which_children` gives; a notebook shows it as a table."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[list[ChildInfo]], tuple[list[ChildInfo]]]:
+        return list, (list(self),)
+
+    def _shown(self) -> Table:
+        from .._util.blocks import Table  # noqa: PLC0415 - shells of IPython need it
+
+        rows = [
+            (
+                "" if each.id is None else bounded(each.id),
+                "" if each.pid is None else repr(each.pid),
+                each.type,
+                each.status + ("" if each.restart_in is None else f" in {each.restart_in:.3g} s"),
+                str(each.restarts),
+            )
+            for each in self
+        ]
+        return Table(("id", "pid", "type", "status", "#restarts"), rows)
 
 
 @public

@@ -34,7 +34,7 @@ from .._process.request import From, new_request
 from .._start.child import Child, as_child
 from .._util.checks import check_timeout
 from .._util.public import public
-from .data import ManagementCommand
+from .data import Children, ManagementCommand
 from .dynamic import DynamicSupervisor
 from .loop import SupervisorBehaviour
 from .supervisor import Supervisor
@@ -208,7 +208,7 @@ async def which_children(ref: Ref, *, timeout: float | None = None) -> list[Chil
     Follows: `Supervisor.which_children/1`, which lists them newest first.
     """
     children: list[ChildInfo] = await _command(ref, "which_children", None, timeout)
-    return children
+    return Children(children)
 
 
 @public

@@ -43,7 +43,8 @@ _NAMES: Final = {
     "_gen_event.outcomes": "HandlerCrashed NoHandler",
     "_gen_statem.statem": "GenStatem on_state",
     "_timers.intervals": "apply_after apply_interval send_interval",
-    "_inspect.introspect": "ProcessInfo process_count process_info processes",
+    "_inspect.info": "ProcessInfo",
+    "_inspect.introspect": "process_count process_info processes",
     "_supervisor.management": (
         "check_childspecs count_children delete_child ensure_child get_childspec "
         "restart_child start_child terminate_child which_child which_children"
