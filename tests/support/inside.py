@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trio_otp import events
 from trio_otp._application.block import open_block
 from trio_otp._application.changes import change_of
 from trio_otp._application.config import fit, read_config
@@ -103,6 +104,11 @@ from trio_otp.testing import held_loop
 
 if TYPE_CHECKING:
     import trio_otp as otp
+
+
+def carrying() -> set[Any]:
+    """Return the hook slots of the runs in which something travels with messages."""
+    return set(events.CARRYING)
 
 
 def process_of(pid: otp.Pid[Any]) -> Any:

@@ -9,6 +9,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import AlreadyStarted
 from .._process.block import block
+from .._process.propagating import start_propagating
 from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
 from .base import check_application
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from .._process.pid import Pid
+    from .._process.propagating import Propagate
     from .base import Application
     from .block import ApplicationBlock
     from .config import Config
@@ -92,6 +94,7 @@ async def open_application(
     mode: StartMode = "serial",
     shutdown_timeout: float | None = None,
     shutdown_func: Callable[[object], object] | None = None,
+    propagate: Propagate = (),
 ) -> AsyncGenerator[OpenApplication]:
     """Run an application, with what it depends on, while the block runs.
 
@@ -117,6 +120,8 @@ async def open_application(
         shutdown_func: called, and awaited if it is async, before anything is stopped, with the
             reason: SHUTDOWN, or the `ApplicationExited` that ends the block. What it raises is
             reported.
+        propagate: context variables and propagators whose values travel with each call and cast,
+            see `otp.open_process`.
 
     Raises:
         ApplicationStartError: it or a dependency did not start; what was started is stopped.
@@ -134,8 +139,12 @@ async def open_application(
     check_mode(mode)
     if config is not None:
         await configure(controller(), cls, config)
-    async with open_block(shutdown_timeout, shutdown_func) as block:
-        yield create(OpenApplication, await _start(cls, environment, type, mode, block))
+    stop_propagating = start_propagating(propagate)
+    try:
+        async with open_block(shutdown_timeout, shutdown_func) as block:
+            yield create(OpenApplication, await _start(cls, environment, type, mode, block))
+    finally:
+        stop_propagating()
 
 
 async def _start(

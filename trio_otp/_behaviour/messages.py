@@ -16,7 +16,7 @@ from .._process.status import NOT_SHOWN, takes_status
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.unset import UNSET
-from ..events import NoticeReport
+from ..events import CARRYING, NoticeReport, carried
 
 if TYPE_CHECKING:
     from .._process.process import Process
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 @public
 class Cast(SystemMessage):
-    """A message of `otp.cast` on its way."""
+    """A message of `otp.cast` on its way; `context` is what propagators have captured, if any."""
 
-    __slots__ = ("message",)
+    __slots__ = ("context", "message")
     from_user = True
 
     def __init__(self, message: object) -> None:
         self.message: Any = message
+        self.context: Any = carried() if CARRYING else None
 
     def __repr__(self) -> str:
         return f"Cast({bounded(self.message)})"

@@ -44,16 +44,18 @@ if TYPE_CHECKING:
     from .._behaviour.behaviour import Behaviour
     from .._process.process import Process
     from .._process.status import Status
+    from .handling import Handling
 
 
 class Life(ABC):
     """What drives one instance from its init to its end; subclasses say what it does meanwhile."""
 
-    __slots__ = ("instance", "process")
+    __slots__ = ("_handling", "instance", "process")
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.instance: Any = None
+        self._handling: Handling | None = None  # of the message in hand, if anybody is to know
 
     @abstractmethod
     def _begin(self, result: object) -> None:
@@ -101,7 +103,12 @@ class Life(ABC):
         except Stopping as stopping:
             await self._stop(stopping)
         except BaseException as exc:  # noqa: ASYNC103 - `_end` raises
+            if self._handling is not None:
+                self._handling.fail(exc)
             await self._end(exc)
+        finally:  # what travelled with the last message is there while its crash is reported
+            if self._handling is not None:
+                self._handling.detach()
 
     @disable_ki_protection
     def _make(self, make: Callable[[], Behaviour]) -> Any:

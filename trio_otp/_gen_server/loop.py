@@ -19,6 +19,7 @@ from .._process.request import From
 from .._util.checks import check_timeout
 from .._util.sent import SENT
 from .._util.unset import UNSET
+from .handling import Handling
 from .message_loop import MessageLoop
 
 if TYPE_CHECKING:
@@ -49,18 +50,20 @@ class ServerLoop(MessageLoop):
     def _handle(self, message: Any) -> Coroutine[Any, Any, Any] | None:
         """Report a message, call its callback, and do what that returned."""
         process, instance, kind = self.process, self.instance, message.__class__
-        hooks, debug = process.runtime.events, process.debug
+        debug = process.debug
         if debug is not None:
             self._tell(debug, message)
-        if hooks.handle_start is not None:
-            hooks.handle_start(process.pid, *self._told_as(message))
+        if process.runtime.events._on_handle:
+            kind_told, told = self._told_as(message)
+            context = message.context if kind_told in _CARRIERS else None
+            self._handling = Handling(process, kind_told, told, context)
         if kind is Cast:
             content = message.message
             if isinstance(content, Handled):
                 result = content.run(instance, None)
             else:
                 result = instance.handle_cast(content)
-            if result is None and hooks.handle_stop is None and debug is None:  # as for most
+            if result is None and self._handling is None and debug is None:  # as for most
                 process.messages_handled += 1
                 return None
         elif kind is From and message._server is process:
@@ -83,8 +86,8 @@ class ServerLoop(MessageLoop):
     def _done(self, message: Any, result: Any) -> None:
         """Report the end of a callback, and do what it returned."""
         process, kind = self.process, message.__class__
-        if process.runtime.events.handle_stop is not None:
-            process.runtime.events.handle_stop(process.pid, *self._told_as(message))
+        if self._handling is not None:
+            self._handling.stop()
         if process.debug is not None:
             self._tell_result(process.debug, message, result)
         if kind is From and message._server is process:
@@ -164,4 +167,5 @@ class ServerLoop(MessageLoop):
             debug.event("noreply")
 
 
+_CARRIERS: Final = ("call", "cast")  # the kinds of messages with which something travels
 _CALLBACKS: Final[dict[type[Any], str]] = {Cast: "handle_cast", Continue: "handle_continue"}

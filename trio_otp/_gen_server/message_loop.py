@@ -137,6 +137,9 @@ class MessageLoop(Life):
                 if process.scope is None:  # what a callback waits for has to end when it is killed
                     process.enter_scope()
                 self._done(message, await running)
+            if self._handling is not None:
+                self._handling.detach()
+                self._handling = None
             # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 

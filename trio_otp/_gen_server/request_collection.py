@@ -146,9 +146,9 @@ class RequestIds:
         """
         try:
             return await self.wait(timeout=timeout, delete=delete)
-        except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
+        except (CallTimeout, trio.Cancelled, KeyboardInterrupt) as exc:
             for request_id in self._labels:
-                request_id._give_up()
+                request_id._give_up(exc)
             for left in (self._labels, self._open, self._answered):
                 left.clear()
             raise

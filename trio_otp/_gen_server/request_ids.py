@@ -131,11 +131,11 @@ class RequestId(NoConstructor, Handle):
             self._ring()  # another task may wait for what nobody gets any more
         return answer
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: BaseException | None = None) -> None:
         self._is_over = True
         self._answer = None
         if self._from is not None:
-            self._from._abandon()
+            self._from._abandon(error)
         self._ring()  # another task may wait for what nobody gets any more
 
 
@@ -204,9 +204,9 @@ async def receive_response(
     """
     try:
         return await wait_response(request_id, timeout=timeout)
-    except (CallTimeout, trio.Cancelled, KeyboardInterrupt):
+    except (CallTimeout, trio.Cancelled, KeyboardInterrupt) as exc:
         if isinstance(request_id, RequestId):  # which nobody has looked at in a cancelled scope
-            request_id._give_up()
+            request_id._give_up(exc)
         raise
 
 

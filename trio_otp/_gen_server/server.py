@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .._process.pid import Pid
     from .._process.process import Process
+    from ..events.propagation import Attached
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -410,10 +411,16 @@ def reply_from_task(
     check_async(fn, args, "otp.reply_from_task(from_, fn, *args)")
     server = need_process("otp.reply_from_task")
 
-    async def body(_: Process) -> None:
+    carried: list[Attached] = []  # what has travelled with the call
+
+    async def body(helper: Process) -> None:
+        if from_.context is not None:
+            carried.append(helper.runtime.events._attached(from_.context))
         reply(from_, await expect_awaitable(fn, fn(*args)))
 
     def died(helper: Process) -> None:
+        for each in carried:  # not before: its crash is reported with that
+            each.detach()
         from_._server_died(helper.exit_reason)
 
     label = f"reply:{label_of(fn)}"

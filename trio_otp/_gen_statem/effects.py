@@ -5,7 +5,7 @@ Follows: nothing of OTP; its `gen_statem` acts at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._util.bounded import bounded
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 # This and `Consumed` are not frozen, as there is one for each event: it would take twice as long.
 @dataclass(slots=True, unsafe_hash=True)
 class Happening:
-    """An event: its kind and its content."""
+    """An event: its kind, its content, and what has travelled with it."""
 
     kind: Kind
     content: Any
+    context: Any = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return f"{label(self.kind)} {bounded(self.content)}"

@@ -274,7 +274,7 @@ class Engine:
             elif isinstance(action, Postpone) and not self._entering:
                 plan.postpone = action.on
             elif isinstance(action, NextEvent) and not self._entering:
-                plan.insert(Happening(action.kind, action.content))
+                plan.insert(Happening(action.kind, action.content, plan.happening.context))
             elif isinstance(action, _BECOME):
                 effects.append(self._become(action))
             else:

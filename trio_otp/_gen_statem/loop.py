@@ -28,6 +28,7 @@ from .._behaviour.messages import STATE, Cast
 from .._behaviour.results import OUTCOMES
 from .._behaviour.stopping import Stopping
 from .._exits.errors import BadReturn
+from .._gen_server.handling import Handling
 from .._gen_server.message_loop import MessageLoop
 from .._gen_server.server import reply
 from .._process.mailbox import SystemMessage
@@ -157,9 +158,8 @@ class StatemLoop(MessageLoop):
         self._happening = happening
         if process.debug is not None:
             self._watched = Watched(process.debug, engine, happening)
-        hook = process.runtime.events.handle_start
-        if hook is not None:
-            hook(process.pid, label(happening.kind), happening.content)
+        if process.runtime.events._on_handle:
+            self._begin_handling(message, happening)
         instance, state = self.instance, engine.state
         if instance.state_functions:
             function = getattr(instance, function_of(instance.__class__, state))
@@ -172,12 +172,20 @@ class StatemLoop(MessageLoop):
         del result  # the traceback of an error that is the answer may keep this frame alive
         return None
 
+    def _begin_handling(self, message: Any, happening: Happening) -> None:
+        """Tell of an event and attach what has travelled with it, also when it comes back."""
+        if happening is not message and happening.kind is not Event.INFO:
+            happening.context = message.context
+        elif happening.kind is Event.ENTER and self.engine.event is not None:
+            happening.context = self.engine.event.context  # it is part of that event
+        kind, content, context = label(happening.kind), happening.content, happening.context
+        self._handling = Handling(self.process, kind, content, context)
+
     def _done(self, message: object, result: object) -> None:
         """Pass the engine what the callback returned, and do what comes of it."""
         process, engine, happening = self.process, self.engine, self._happening
-        hook = process.runtime.events.handle_stop
-        if hook is not None:
-            hook(process.pid, label(happening.kind), happening.content)
+        if self._handling is not None:
+            self._handling.stop()
         if process.pending_exit is not UNSET:
             return
         if isinstance(result, NextState) and self._callbacks.transitions:

@@ -26,8 +26,13 @@ def let_go(process: Process) -> None:
     runtime = process.runtime
     process.pid._process = None
     del runtime.processes[process.pid._number]
+    if process.messages_handled:
+        handled, kind = runtime.handled, process.behaviour
+        handled[kind] = handled.get(kind, 0) + process.messages_handled
     if process.name is not None:
         del runtime.names[process.name]
+        if (hook := runtime.events.name_freed) is not None:
+            hook(process.name, process.pid)
     for clean_up in list(process.cleanups or ()):
         _clean_up(process, clean_up)
     for timer in list(process.timers or ()):

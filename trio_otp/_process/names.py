@@ -273,6 +273,8 @@ def take_name(process: Process, name: Any) -> bool:
     if process.runtime.names.setdefault(name, process) is not process:
         return False
     process.name = process.pid._name = name
+    if (hook := process.runtime.events.name_taken) is not None:
+        hook(name, process.pid)
     return True
 
 
@@ -282,11 +284,13 @@ def _take_via(process: Process, module: ViaModule, key: object) -> bool:
         process.pid._name = key if process.pid._name is None else process.pid._name
         if not getattr(module, "frees_names", False):  # a Registry frees its entries itself
             process.add_cleanup(partial(_free, module, key))
+            process.runtime.events.emit("name_taken", ("via", module, key), process.pid)
     return taken
 
 
-def _free(module: ViaModule, key: object, _: Process) -> None:
+def _free(module: ViaModule, key: object, process: Process) -> None:
     module.unregister_name(key)
+    process.runtime.events.emit("name_freed", ("via", module, key), process.pid)
 
 
 @public
@@ -333,6 +337,8 @@ def unregister(name: Atom) -> None:
     if process is None:
         raise no_process(name)
     process.name = process.pid._name = None
+    if (hook := process.runtime.events.name_freed) is not None:
+        hook(name, process.pid)
 
 
 @public

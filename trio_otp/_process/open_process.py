@@ -30,6 +30,7 @@ from .mailbox_data import check_bound
 from .names import check_name, find_even_exiting, take_name
 from .nursery import OrderedNursery
 from .process import Process
+from .propagating import start_propagating
 from .runtime import current_process, own_process, runtime
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from .bounded_mailbox import BoundedMailbox
     from .pid import Pid
+    from .propagating import Propagate
 
 
 @public
@@ -48,6 +50,7 @@ async def open_process(
     trap_exit: bool = False,
     label: str = "open_process",
     mailbox: BoundedMailbox | None = None,
+    propagate: Propagate = (),
 ) -> AsyncGenerator[Pid]:
     """Make plain Trio code a process, with a pid and a mailbox, while the block runs.
 
@@ -61,6 +64,24 @@ async def open_process(
         trap_exit: as `otp.trap_exit`.
         label: what its pid is shown as.
         mailbox: how many messages may wait; None for any number.
+        propagate: what travels with each call and cast of the run while the block is open: context
+            variables and objects as `otp.events.Propagator`, of which there is more in
+            `docs/events.md`. In the server they have the value of the sender while it handles the
+            message.
+
+    >>> import contextvars, trio, trio_otp as otp
+    >>> request_id = contextvars.ContextVar("request_id", default="none")
+    >>> class Shop(otp.GenServer):
+    ...     @otp.on_call
+    ...     def buy(self) -> str:
+    ...         return f"bought for {request_id.get()}"
+    >>> async def main():
+    ...     async with otp.open_process(propagate=[request_id]):
+    ...         await otp.start_link(otp.child(Shop).having(name=Shop))
+    ...         request_id.set("r-1")
+    ...         print(await Shop.at().buy())
+    >>> trio.run(main)
+    bought for r-1
 
     Raises:
         ProcessExited: an exit signal cancelled the block, or the block called `otp.exit(reason)`
@@ -76,6 +97,7 @@ async def open_process(
     process: Process | None = None
     ended: object = NORMAL  # the end of the body, if no signal came before
     error: BaseException | None = None
+    stop_propagating = start_propagating(propagate)
     try:
         async with OwnNursery() as nursery:
             process = _adopt(nursery, label, name)
@@ -106,6 +128,8 @@ async def open_process(
         process.die(NORMAL)
         if process.exit_reason is not NORMAL:
             error = ProcessExited(process.exit_reason)
+    finally:
+        stop_propagating()
     try:
         if error is not None:
             raise_bare(error)

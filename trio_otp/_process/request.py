@@ -54,7 +54,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     """The caller of one call: opaque, used once, by `otp.reply` from any process at any time.
 
     `message` is what the caller sent, `caller` its pid, and `abandoned` True once it has given
-    up.
+    up. `context` is what propagators have captured at the caller, None if there is nothing.
     """
 
     _origin: ClassVar[str] = "otp.call makes one, for handle_call"
@@ -70,10 +70,13 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         "_since",
         "_task",
         "_timeout",
+        "_told",
         "_value",
         "abandoned",
+        "context",
         "message",
     )
+    _is_call: ClassVar[bool] = True  # whether `otp.events` tells of it
 
     _server: Process
     _ref: object
@@ -87,7 +90,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     _fifo: Fifo | None  # of its time-out, while it stands in there
     _value: Any  # the answer; if no task waited for it, its outcome
     _done: bool
+    _told: bool | None  # whether its end is to be told, as its start was
     abandoned: bool
+    context: Any
 
     @property
     def caller(self) -> Pid | None:
@@ -130,12 +135,20 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         """Put the request of this task into the mailbox."""
         task = current_task()
         server = self._server
-        self._since = server.runtime.now()
+        runtime = server.runtime
+        self._since = runtime.now()
+        if runtime.events._on_call:
+            self._begin(task)
         caller = current_process.get(None)
         if caller is None or caller.task is not task or caller.dead:
-            caller = server.runtime.plain_tasks.get(task)
+            plain = runtime.plain_tasks  # empty, as a rule
+            caller = plain.get(task) if plain else None
         if caller is not None:
-            set_edge(caller, server, self._ref, self.message)
+            try:
+                set_edge(caller, server, self._ref, self.message)
+            except CallError as exc:
+                self._tell_end(exc)
+                raise
             self._caller = caller
         if server.requests is None:  # as `add_request`, to save a call
             server.requests = {}
@@ -143,38 +156,67 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         server.mailbox.offer(self)
         self._task = task  # not before: an answer inside `put` must not wake a task that runs
 
+    def _begin(self, task: trio.lowlevel.Task | None) -> None:
+        """Tell that a task calls, and capture what is to travel with the call."""
+        if not self._is_call:
+            return
+        events = self._server.runtime.events
+        self._told, self._task = True, task  # `caller` reads it
+        if events.call_start is not None:
+            events.call_start(self)
+        if events._propagators:
+            self.context = events._capture()
+        self._task = None
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        """Tell that a call is over, if it was told that it began."""
+        if self._told:
+            self._told = None
+            self._server.runtime.events.emit("call_stop", self, error)
+
     async def _give_up_at_once(self) -> NoReturn:
         """Leave a request that has no time to be answered in the mailbox, where it is handled."""
         need_task()
         await checkpoint_if_cancelled()
         self._since = trio.current_time()
+        task = current_task()
+        if self._server.runtime.events._on_call:
+            self._begin(task)
         try:
             leave_wait(
                 enter_wait(self._server, self._ref, self.message)
             )  # refuse what can never be
-        except CallError:
+        except CallError as exc:
+            self._tell_end(exc)
             await cancel_shielded_checkpoint()
             raise
-        self._task = current_task()
+        self._task = task
         self._done = self.abandoned = True
         self._server.mailbox.offer(self)
-        await cancel_shielded_checkpoint()
-        raise CallTimeout(self._ref, self.message, 0.0, shown=shown_request(self._server))
+        error = CallTimeout(self._ref, self.message, 0.0, shown=shown_request(self._server))
+        self._tell_end(error)
+        try:
+            await cancel_shielded_checkpoint()
+            raise error
+        finally:
+            del error  # else the frame and the traceback keep each other alive
 
     @enable_ki_protection
     def _post(self, deliver: Callable[[outcome.Outcome[T]], object]) -> None:
         """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
         self._deliver = deliver
         self._since = trio.current_time()
+        if self._server.runtime.events._on_call:
+            self._begin(None)
         self._server.add_request(self)
         self._server.mailbox.offer(self)
 
     @enable_ki_protection
-    def _abandon(self) -> None:
-        """Abandon the answer; the server handles the request all the same."""
+    def _abandon(self, error: BaseException | None = None) -> None:
+        """Abandon the answer, for an error perhaps; the server handles the request all the same."""
         if not self._done:
             self._is_given_up()
-            self._leave()
+            self._leave(error)
             self._server.mailbox.give_up(self)
 
     @enable_ki_protection
@@ -204,8 +246,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if self._done:
             self._is_over()
             return False
-        self._leave()
         result = outcome.Error(raisable(error))
+        self._leave(result.error)
         if self._task is not None:
             reschedule(self._task, result)
         else:
@@ -270,10 +312,10 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._fail(error)
         self._server.mailbox.give_up(self)
 
-    def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
+    def _abort(self, raise_cancel: RaiseCancelT) -> Abort:
         """Release the caller, which was cancelled."""
         self._is_given_up()
-        self._leave()
+        self._leave(outcome.capture(raise_cancel).error if self._told else None)
         if self._is_at_its_call():
             self._server.mailbox.take_back(self)
         self._server.mailbox.give_up(self)
@@ -289,17 +331,21 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         except RuntimeError:  # a deadline of the caller has passed
             return False
 
-    def _leave(self) -> None:
+    def _leave(self, error: BaseException | None = None) -> None:
+        """Take the call out of all tables; `error` is what its caller gets instead of an answer."""
         self._done = True
+        server = self._server
         if self._fifo is not None:
             self._fifo.pop(self, None)
             self._fifo = None
-        if self._server.requests is not None:  # pragma: no branch - what is open is in there
-            self._server.requests.pop(self, None)
+        if server.requests is not None:  # pragma: no branch - what is open is in there
+            server.requests.pop(self, None)
         if self._caller is not None:
             self._caller.waits_for = None
             self._caller = None
-        if (watch_idle := self._server.extras.watch_idle) is not None:
+        if self._told:
+            self._tell_end(error)
+        if (watch_idle := server.extras.watch_idle) is not None:
             watch_idle()
 
     def _elapsed(self) -> float:
@@ -329,5 +375,6 @@ def new_request(
     request._timeout = timeout
     request._since = 0.0
     request._task = request._caller = request._deliver = request._fifo = None
+    request._told = request.context = None
     request._done = request.abandoned = False
     return request

@@ -24,6 +24,7 @@ class RoomRequest(From[None]):  # type: ignore[misc]  # `From` is final for user
     """A request that waits in the line of a mailbox until the message it brings is taken."""
 
     __slots__ = ("brings", "end")
+    _is_call = False
 
     brings: object
     end: object  # the send end that it came through, if it did

@@ -37,6 +37,7 @@ class Runtime:
         "dropped",
         "events",
         "extras",
+        "handled",
         "loop",
         "names",
         "now",
@@ -63,6 +64,8 @@ class Runtime:
         self.timers: Timers = Timers()
         self.events: Events = Events()
         self.extras: dict[object, Any] = {}  # {module: what it keeps per run}
+        # {class of a server: messages that those handled that have ended}; of plain processes: None
+        self.handled: dict[type[Any] | None, int] = {}
         self.dropped: int = 0  # replies and messages that reached nobody
         self._next_id = 0
 

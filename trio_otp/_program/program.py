@@ -37,6 +37,7 @@ from .._inspect.system_monitor import check_schedule, system_monitor
 from .._process.draining import cut_draining
 from .._process.runtime import runtime
 from .._util.public import public
+from ..events.propagation import as_propagators
 from .logs import as_line, check_logs, configure_logs, log
 from .reloading import Reloads
 from .signals import HANGUP, NO_END, REPORTED, handling, has_terminal, name_of
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .._application.open_application import OpenApplication
     from .._application.starts import StartMode
     from .._application.variables import Given
+    from .._process.propagating import Propagate
     from .._process.runtime import Runtime
     from .logs import LogFormat, LogLevel
 
@@ -71,6 +73,7 @@ def run(
     log_level: LogLevel | None = None,
     log_format: LogFormat | None = None,
     long_schedule: float | None = None,
+    propagate: Propagate = (),
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
@@ -107,6 +110,8 @@ def run(
             `otp.reports.JsonFormatter`; so is all else that is written to stderr here.
         long_schedule: seconds after which a held loop is reported: starts `otp.system_monitor` with
             this and its other defaults; None leaves that to the application.
+        propagate: context variables and propagators whose values travel with each call and cast,
+            see `otp.open_process`.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -118,6 +123,7 @@ def run(
             table, key or value that is not accepted, or another argument is none of the words
             above.
         ValueError: `long_schedule` is not accepted.
+        TypeError: `propagate` is not accepted.
         SystemExit: a process raised it; the applications have stopped in order.
 
     Follows: a release, `System.stop/1`; `sd_notify(3)`.
@@ -129,6 +135,7 @@ def run(
     check_schedule(long_schedule)
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
+    propagators = as_propagators(propagate)
     given = _from_variables(cls, env_prefix)
     configure_logs(log_level, log_format)
     for line in given.similar:
@@ -140,6 +147,7 @@ def run(
         "mode": mode,
         "shutdown_timeout": shutdown_timeout,
         "shutdown_func": shutdown_func,
+        "propagate": propagators,
     }
     program = _Program(cls, options, log_format == "json", long_schedule)
     try:

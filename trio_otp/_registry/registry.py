@@ -263,6 +263,7 @@ class Registry(GenServer):
             self._make_room(key)
         self.table.add(process, key, value)
         self._hold(process)
+        self._tell_name("name_taken", process, key)
         self._tell(Registered(self.process.name, key, process.pid, value))
 
     @enable_ki_protection
@@ -272,8 +273,11 @@ class Registry(GenServer):
         """Remove entries of a process, and the link if those were its last."""
         if match is not None:
             match = partial(matches, match)
+        was_held = bool(self.table.held(process, key))
         if self.table.take(process, key, match):
             self._release(process)
+            if was_held:
+                self._tell_name("name_freed", process, key)
             self._tell(Unregistered(self.process.name, key, process.pid))
 
     def _make_room(self, key: object) -> None:
@@ -282,6 +286,7 @@ class Registry(GenServer):
                 raise AlreadyRegistered(key, entry.owner.pid)
             self.table.take(entry.owner, key)
             self._release(entry.owner)
+            self._tell_name("name_freed", entry.owner, key)
 
     def _hold(self, process: Process) -> None:
         """Watch and link a holder, once."""
@@ -303,14 +308,25 @@ class Registry(GenServer):
             process.remove_link(self.process)
 
     def _holder_died(self, process: Process) -> None:
+        freed = self.table.of(process)
         self.table.drop(process)
         self._release(process)
+        for entry in freed:
+            self._tell_name("name_freed", process, entry.key)
 
     def _close(self, _: Process) -> None:
         """Release all holders at the end of the registry; those that trap exits live on."""
         for process in self._linked:
             process.remove_cleanup(self._holder_died)
+        for entry in self.table:
+            self._tell_name("name_freed", entry.owner, entry.key)
         self.locks.close(self.process.name or self.process.pid, self.process.exit_reason)
+
+    def _tell_name(self, event: str, process: Process, key: object) -> None:
+        """Tell listeners that a process has a key as a name from now on, or no more."""
+        if self.keys == "unique":
+            name = ("via", self.process.name or self.process.pid, key)
+            runtime().events.emit(event, name, process.pid)
 
     def _tell(self, message: Registered | Unregistered) -> None:
         for listener in self.listeners:

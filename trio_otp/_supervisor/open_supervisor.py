@@ -16,6 +16,7 @@ from .._exits.nurseries import OwnNursery, WholeScope
 from .._exits.reasons import is_quiet
 from .._process.block import block
 from .._process.nursery import OrderedNursery
+from .._process.propagating import start_propagating
 from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import leave_wait, set_wait
 from .._start.child import child
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .._behaviour.backoff import Backoff
     from .._process.pid import Pid
     from .._process.process import Process
+    from .._process.propagating import Propagate
     from .flags import AutoShutdown, Strategy
 
 
@@ -119,6 +121,7 @@ async def open_supervisor(
     auto_shutdown: AutoShutdown = "never",
     backoff: Backoff | None = None,
     name: object = None,
+    propagate: Propagate = (),
 ) -> AsyncGenerator[OpenSupervisor]:
     """Run a supervisor while the block runs.
 
@@ -134,6 +137,8 @@ async def open_supervisor(
         auto_shutdown: see `otp.Supervisor`.
         backoff: `otp.Backoff(...)` delays the restarts of all children that have none of their own.
         name: a name for the supervisor.
+        propagate: context variables and propagators whose values travel with each call and cast,
+            see `otp.open_process`.
 
     Raises:
         SpecError: a flag or a child is not accepted, or a back-off must exceed the intensity.
@@ -167,6 +172,7 @@ async def open_supervisor(
     leave = trio.Event()
     handle: OpenSupervisor | None = None
     waiter: Process | None = None  # while it waits for the end of the supervisor
+    stop_propagating = start_propagating(propagate)
     try:
         async with OwnNursery() as nursery:
             ordered = OrderedNursery(runtime(), nursery)
@@ -190,6 +196,8 @@ async def open_supervisor(
         if failure is None:
             raise
         raise_beside(exc, failure)
+    finally:
+        stop_propagating()
     leave_wait(waiter)
     if handle is not None:  # pragma: no branch - what does not start raises
         handle._raise_failure()

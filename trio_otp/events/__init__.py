@@ -1,10 +1,12 @@
 """Hook slots on which logs, metrics and observers hang, and the reports that pass through them.
 
-Each run has its own `Events`. A slot is None while nobody listens, so that the hot path pays one
-attribute test:
+Each run has its own `Events`. A slot is None while nobody listens:
 
-    if (hook := events.handle_start) is not None:
-        hook(pid, "call", message)
+    if (hook := events.name_taken) is not None:
+        hook(name, pid)
+
+On the way of a message two flags stand for all slots that are told of it, and for the propagators:
+one test at the sender, one at the server.
 
 Listeners run synchronously in the task that causes the event and must not block. One that raises
 is detached and logged; it never hurts the process that emitted. Follows: Elixir's telemetry,
@@ -14,8 +16,10 @@ is detached and logged; it never hurts the process that emitted. Follows: Elixir
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from .._exits.errors import NotInRun
 from .._exits.log_text import place_of_crash
 from .._util.bounded import bounded
 from .._util.lazy import find
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 
     from .monitoring import LongMessageQueue as LongMessageQueue
     from .monitoring import LongSchedule as LongSchedule
+    from .propagation import Attached, Context
+    from .propagation import Propagator as Propagator
+    from .propagation import StructlogPropagator as StructlogPropagator
 
 __all__ = [
     "EVENT_NAMES",
@@ -49,7 +56,9 @@ __all__ = [
     "Neighbour",
     "NoticeReport",
     "ProgressReport",
+    "Propagator",
     "Report",
+    "StructlogPropagator",
     "SupervisorReport",
     "attach",
     "defaults",
@@ -61,6 +70,11 @@ EventName: TypeAlias = Literal[
     "process_exit",  # (pid, reason)
     "handle_start",  # (pid, kind, message); kind: call, cast, info, continue, timeout
     "handle_stop",  # (pid, kind, message)
+    "handle_error",  # (pid, kind, message, exception), in place of `handle_stop`
+    "call_start",  # (From), in the task that calls
+    "call_stop",  # (From, exception or None), for each `call_start`, wherever it ends
+    "name_taken",  # (name or via tuple, pid)
+    "name_freed",  # (name or via tuple, pid)
     "dropped",  # (server reference, message, why)
     "crash",  # (CrashReport)
     "supervisor",  # (SupervisorReport)
@@ -70,6 +84,8 @@ EventName: TypeAlias = Literal[
     "system_monitor",  # (LongSchedule or LongMessageQueue), in the thread of `otp.system_monitor`
 ]
 EVENT_NAMES: Final[tuple[str, ...]] = get_args(EventName)
+_OF_CALLERS: Final = ("call_start", "call_stop")
+_OF_SERVERS: Final = ("handle_start", "handle_stop", "handle_error")
 Listener: TypeAlias = "Callable[..., object]"
 
 _log = logging.getLogger("trio_otp.events")
@@ -115,12 +131,17 @@ def _tell(text: str, exc: Exception) -> None:
 class Events:
     """The hook slots of one run."""
 
-    __slots__ = EVENT_NAMES
+    __slots__ = (*EVENT_NAMES, "_on_call", "_on_handle", "_propagators")
 
     process_start: _Dispatch | None
     process_exit: _Dispatch | None
     handle_start: _Dispatch | None
     handle_stop: _Dispatch | None
+    handle_error: _Dispatch | None
+    call_start: _Dispatch | None
+    call_stop: _Dispatch | None
+    name_taken: _Dispatch | None
+    name_freed: _Dispatch | None
     dropped: _Dispatch | None
     crash: _Dispatch | None
     supervisor: _Dispatch | None
@@ -129,9 +150,16 @@ class Events:
     notice: _Dispatch | None
     system_monitor: _Dispatch | None
 
+    # One test each on the way of a message: whether anything is to be done at the caller, and at
+    # the server.
+    _on_call: bool
+    _on_handle: bool
+
     def __init__(self) -> None:
         for name in EVENT_NAMES:
             setattr(self, name, None)
+        self._propagators: tuple[Propagator, ...] = ()
+        self._see_who_listens()
         for name, listener in defaults:
             self.attach(name, listener)
 
@@ -142,11 +170,13 @@ class Events:
         rest = self._listeners(event)
         if listener not in rest:
             setattr(self, event, _Dispatch(self, event, (*rest, listener)))
+            self._see_who_listens()
 
     def detach(self, event: str, listener: Listener) -> None:
         """Remove a listener; an unknown one is ignored."""
         rest = tuple(known for known in self._listeners(event) if known != listener)
         setattr(self, event, _Dispatch(self, event, rest) if rest else None)
+        self._see_who_listens()
 
     def emit(self, event: str, *args: object) -> None:
         """Call the listeners of a slot that is off the hot path."""
@@ -159,11 +189,66 @@ class Events:
         slot = getattr(self, event)
         return slot is not None and not slot.is_deaf()
 
+    def _propagate(self, propagators: tuple[Propagator, ...]) -> None:
+        """Carry more along with each message, until `_stop_propagating` with the same."""
+        self._propagators += propagators
+        self._see_who_listens()
+
+    def _stop_propagating(self, propagators: tuple[Propagator, ...]) -> None:
+        """Carry less; one that is not there, as it has raised, is ignored."""
+        ends = Counter(map(id, propagators))
+        left: list[Propagator] = []
+        for propagator in reversed(self._propagators):
+            if ends[id(propagator)] > 0:  # another block may carry the same
+                ends[id(propagator)] -= 1
+            else:
+                left.append(propagator)
+        self._propagators = tuple(reversed(left))
+        self._see_who_listens()
+
+    def _capture(self) -> Context | None:
+        """Return what is to travel with a message that this task sends; None if nothing is."""
+        from .propagation import capture  # noqa: PLC0415 - few programs propagate
+
+        each_once = {id(propagator): propagator for propagator in self._propagators}
+        return capture(each_once.values(), self._remove)
+
+    def _attached(self, context: Context) -> Attached:
+        """Attach, in the task that handles a message, what has travelled with it."""
+        from .propagation import Attached  # noqa: PLC0415 - few programs propagate
+
+        return Attached(context, self._remove)
+
+    def _remove(self, propagator: Propagator, method: str, exc: Exception) -> None:
+        """Remove a propagator that has raised."""
+        self._propagators = tuple(each for each in self._propagators if each is not propagator)
+        self._see_who_listens()
+        _tell(f"propagator {bounded(propagator)} raised in {method}; it is removed", exc)
+
+    def _see_who_listens(self) -> None:
+        heard = {name for name in EVENT_NAMES if getattr(self, name) is not None}
+        carries = bool(self._propagators)
+        (CARRYING.add if carries else CARRYING.discard)(self)
+        self._on_call = carries or not heard.isdisjoint(_OF_CALLERS)
+        self._on_handle = carries or not heard.isdisjoint(_OF_SERVERS)
+
     def _listeners(self, event: str) -> tuple[Listener, ...]:
         if event not in EVENT_NAMES:
             raise ValueError(f"event={bounded(event)}: expected {', '.join(EVENT_NAMES)}")
         slot = getattr(self, event)
         return () if slot is None else slot.listeners
+
+
+# The runs in which something travels with messages: who makes a cast looks at this alone.
+CARRYING: Final[set[Events]] = set()
+
+
+def carried() -> Context | None:
+    """Return what is to travel with a cast that this task makes; None if nothing is."""
+    try:
+        return of_run()._capture()
+    except NotInRun:  # it is only made, not sent
+        return None
 
 
 # Gives the slots of the current run; `runtime`, which knows the run, sets it.
@@ -209,7 +294,12 @@ def detach(event: EventName, listener: Listener) -> None:
     of_run().detach(event, listener)
 
 
-_LATE: Final = {"LongSchedule": "monitoring", "LongMessageQueue": "monitoring"}
+_LATE: Final = {
+    "LongSchedule": "monitoring",
+    "LongMessageQueue": "monitoring",
+    "Propagator": "propagation",
+    "StructlogPropagator": "propagation",
+}
 
 if not TYPE_CHECKING:
 
