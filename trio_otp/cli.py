@@ -1,13 +1,17 @@
-"""The command `trio-otp`: run an application, or the demonstration.
+"""The command `trio-otp`: run an application, look into a running one, or see the demonstration.
 
     trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
     trio-otp run shop.app:Shop --config app.toml --env-prefix SHOP_ --log-format json
     trio-otp run shop.app:Shop --config app.toml --check-config
+    trio-otp run shop.app:Shop --observe         (others may look: on a page, by these commands)
+    trio-otp list
+    trio-otp ps | tree [NAME] | info REF | problems | stacks | crashes | url | shell
     trio-otp demo --serve          (where the examples are: in a clone of the repository)
 
 Exit status: that of the program (see `otp.run`, which says as well what signals do); 2 for a wrong
 command line, file or variable, with a line for each mistake; 0 from `--check-config` if there is
-none.
+none. The commands that look into a program have 1 if it answers that it cannot, and 2 if there is
+no program or not one alone.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import argparse
 import importlib
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,12 +33,15 @@ from ._exits.errors import SpecError
 from ._program.logs import FORMATS, LEVELS
 from ._util.bounded import visible
 from ._util.version import __version__
+from .observer.commands import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 EXAMPLE = Path("examples", "cache_service")
 DEMO = "examples.cache_service.demo"
+ACTIONS = "actions"  # of `--observe`: who looks may also act
 
 
 class UsageError(Exception):
@@ -56,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("trio-otp", description="Run applications of trio_otp.")
+    parser = argparse.ArgumentParser(
+        "trio-otp", description="Run applications of trio_otp, and look into running ones."
+    )
     parser.add_argument("--version", action="version", version=f"trio-otp {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="run an application until it ends or a signal stops it")
@@ -76,7 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log-format", choices=FORMATS, help=what)
     what = "warn of who holds the event loop for so long; 1 if left out, 0 for no such warnings"
     run.add_argument("--long-schedule", type=_seconds, default=1.0, metavar="SECONDS", help=what)
+    what = "let others look: on a page in a browser, by `trio-otp ps` and the like; or act as well"
+    run.add_argument(
+        "--observe", nargs="?", const="look", type=_observation, metavar="actions", help=what
+    )
     run.set_defaults(command=_run)
+    add_commands(commands)
     if _repository() is not None:
         # The demonstration has options of its own, and a --help that knows them.
         what = "run the demonstration, about ten seconds"
@@ -99,15 +114,36 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
             print(f"trio-otp: warning: {visible(note)}", file=sys.stderr)
         print(f"trio-otp: the settings of application {application.name!r} are right")
         return 0
-    return run(
-        application,
-        environment=arguments.settings,
-        config=given.config,
-        env_prefix=given.env_prefix,
-        log_level=given.log_level,
-        log_format=given.log_format,
-        long_schedule=given.long_schedule or None,
-    )
+    with _observed(given.observe):
+        return run(
+            application,
+            environment=arguments.settings,
+            config=given.config,
+            env_prefix=given.env_prefix,
+            log_level=given.log_level,
+            log_format=given.log_format,
+            long_schedule=given.long_schedule or None,
+        )
+
+
+def _observed(what: str | None) -> AbstractContextManager[object]:
+    """Have what `run` runs served to those who look."""
+    if what is None:
+        return nullcontext()
+    from .observer.beside import observing  # noqa: PLC0415 - only `--observe` needs it
+
+    try:
+        return observing(actions=what == ACTIONS)
+    except ModuleNotFoundError as exc:
+        raise UsageError(f"--observe: {exc}") from None
+
+
+def _observation(text: str) -> str:
+    """Parse what `--observe` allows."""
+    if text != ACTIONS:
+        expected = "expected --observe at the end of the line, or --observe=actions"
+        raise argparse.ArgumentTypeError(f"{text!r}: {expected}")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -2,6 +2,7 @@
 
     trio-otp demo
     trio-otp demo --serve --port 6380
+    trio-otp demo --serve --observe     (and look into it: `trio-otp url`, ps, tree, ...)
 
 It starts the cache service in this process, with a database in a temporary directory, and is
 itself one of its clients. The demonstration is in `show.py`, its faults are in `faults.py`.
@@ -39,6 +40,10 @@ HINTS: Final = """\
    redis-cli -p {port} set greeting hello ex 60
    redis-benchmark -p {port} -q -t ping,set,get,incr
 """
+INSIDE: Final = """\
+   trio-otp url         the page that shows what it does, for a browser
+   trio-otp ps          and tree, info, problems, stacks, crashes
+"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,8 +59,16 @@ def main(argv: Sequence[str]) -> int:
     screen = Screen.of(sys.stdout)
     with tempfile.TemporaryDirectory(prefix="trio-otp-demo-") as name, folded_logs(screen) as logs:
         database = Path(name) / "cache.db"
-        stage = Stage(options.port, database, logs, screen, seconds=options.seconds)
-        status = run(partial(serve if options.serve else demonstrate, stage))
+        stage = Stage(
+            options.port,
+            database,
+            logs,
+            screen,
+            seconds=options.seconds,
+            is_observed=options.observe is not None,
+        )
+        work = partial(serve if options.serve else demonstrate, stage)
+        status = run(work if options.observe is None else partial(observed, work, options.observe))
     if status is None:
         text = "Stopped in order." if options.serve else "Interrupted, and stopped in order."
         with suppress(OSError):  # its terminal is gone
@@ -74,6 +87,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=seconds, default=8.0, help="of load (default: 8)")
     parser.add_argument("--serve", action="store_true", help="serve your own clients until Ctrl-C")
     parser.add_argument("--port", type=port, default="0", help="to listen on (default: a free one)")
+    what = "let others look: on a page in a browser, by `trio-otp ps` and the like; or act as well"
+    parser.add_argument(
+        "--observe", nargs="?", const="look", choices=["look", "actions"], help=what
+    )
     return parser.parse_args(argv)
 
 
@@ -115,6 +132,15 @@ def run(work: Callable[[], Awaitable[int]]) -> int | None:
         return None
 
 
+async def observed(work: Callable[[], Awaitable[int]], what: str) -> int:
+    """Do something while others may look at it."""
+    async with trio.open_nursery() as nursery:
+        await otp.observer.serve(nursery=nursery, actions=what == "actions")
+        status = await work()
+        nursery.cancel_scope.cancel()
+    return status
+
+
 def signals_to_end() -> list[signal.Signals]:
     """List the signals that end it, without those that are ignored, as SIGHUP is by `nohup`."""
     there = [signal.Signals[name] for name in SIGNALS if hasattr(signal, name)]
@@ -148,6 +174,8 @@ async def serve(stage: Stage) -> int:
             )
             stage.screen.line(f"It listens on {HOST}:{stage.port} until Ctrl-C. Try elsewhere:\n")
             stage.screen.line(HINTS.format(port=stage.port))
+            if stage.is_observed:
+                stage.screen.line(INSIDE)
             await application.wait()
     except otp.OtpError as exc:
         stage.screen.line(f"FAILED: {exc}", "bad")

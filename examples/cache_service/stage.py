@@ -39,6 +39,7 @@ class Stage:
         clients: how many there are; at most as many as records.
         keyspaces: how many they use, at least two.
         records: what they store.
+        is_observed: whether others may look into it.
     """
 
     port: int
@@ -48,6 +49,7 @@ class Stage:
     seconds: float = 8.0
     clients: int = 48
     keyspaces: int = 4
+    is_observed: bool = False
     records: Sequence[Record] = field(default_factory=lambda: list(records()))
     journal: Journal = field(default_factory=Journal)
     hits: int = 0  # faults that hit a pending commit

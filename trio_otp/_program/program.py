@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -30,7 +31,7 @@ from .._application.graph import all_of
 from .._application.open_application import open_application
 from .._application.starts import check_mode
 from .._application.variables import check_prefix, from_variables, nothing_given
-from .._exits.errors import SpecError
+from .._exits.errors import OtpError, SpecError
 from .._exits.nurseries import OwnNursery
 from .._inspect.dump import dump, failure
 from .._inspect.system_monitor import check_schedule, system_monitor
@@ -45,7 +46,7 @@ from .stderr import flush_errors, write_last, write_now
 from .systemd import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import FrameType
 
     from .._application.base import Application
@@ -57,6 +58,13 @@ if TYPE_CHECKING:
     from .._process.propagating import Propagate
     from .._process.runtime import Runtime
     from .logs import LogFormat, LogLevel
+
+
+# Starts what runs beside the applications, in a nursery of its own: as `trio-otp run --observe` has
+# it. No folder up to here knows what that is.
+companion: Final[ContextVar[Callable[[trio.Nursery], Awaitable[object]] | None]] = ContextVar(
+    "trio_otp_companion", default=None
+)
 
 
 @public
@@ -166,6 +174,23 @@ def _from_variables(application: type[Application], prefix: str | None) -> Given
     return given
 
 
+@asynccontextmanager
+@enable_ki_protection
+async def _companion() -> AsyncGenerator[None]:
+    """Have beside the applications, from before their start to after their end, what is set so."""
+    start = companion.get()
+    if start is None:
+        yield
+        return
+    async with OwnNursery() as nursery:
+        try:
+            await start(nursery)
+        except OtpError as exc:
+            log.error("%s", exc)  # the applications do not need it
+        yield
+        nursery.cancel_scope.cancel(reason="the applications have ended")
+
+
 def _end_by(signum: int) -> None:  # pragma: no cover - it ends the program, data and all
     """End the program at once, as by that signal."""
     signal.signal(signum, signal.SIG_DFL)
@@ -265,7 +290,7 @@ class _Program:
             self._act(count + 1)
         try:
             with self.scope:
-                async with open_application(self.application, **self.options) as app:
+                async with _companion(), open_application(self.application, **self.options) as app:
                     await self._serve(app)
         except (ApplicationStartError, ApplicationExited) as exc:
             text = explain(exc)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .sampler import Seen
 
-    Memory = dict[str, Any]
+    Memory = dict[Any, Any]
     Answer = dict[str, Any]
 
 TOP: Final = 5  # rows of a list of the overview
@@ -91,6 +91,11 @@ async def overview(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once:
         "top": {sort: _top(hub, table, sort) for sort in TOPS},
         "at": time.time(),
     }
+
+
+async def nothing(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+    """Answer `loop`: what holds the loop comes with each answer."""
+    return {}
 
 
 def _top(hub: Hub, table: list[Seen], sort: str) -> list[Answer]:

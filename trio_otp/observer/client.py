@@ -36,11 +36,13 @@ class Refused(Exception):
     Args:
         kind: what for, a word.
         text: the same for people.
+        loop: as of `Answer`.
     """
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, loop: dict[str, Any] | None) -> None:
         super().__init__(text)
         self.kind = kind
+        self.loop = loop
 
 
 class Answer(NamedTuple):
@@ -184,8 +186,9 @@ def _hello_in(message: dict[str, Any]) -> dict[str, Any]:
 
 def _answer_in(message: dict[str, Any]) -> Answer:
     error, result = _object(message.get("error")), _object(message.get("result"))
+    loop = _object(message.get("loop"))
     if error is not None:
-        raise Refused(str(error.get("kind")), str(error.get("text")))
+        raise Refused(str(error.get("kind")), str(error.get("text")), loop)
     if result is None:
         raise Unreachable("it answers without a result")
-    return Answer(result, _object(message.get("loop")))
+    return Answer(result, loop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .client import Client, Unreachable
+from .client import Client, Refused, Unreachable
 from .socket_directory import known_directories
 from .unix_socket import remove, sockets_in
 
@@ -35,12 +35,14 @@ class Program(NamedTuple):
         owner: whose it is.
         hello: what it says of itself; without more than its `pid` if it does not answer.
         silent: None, or why it does not answer.
+        loop: None, or since when its loop is stuck, and where.
     """
 
     path: Path
     owner: int
     hello: dict[str, Any]
     silent: str | None = None
+    loop: dict[str, Any] | None = None
 
     @property
     def pid(self) -> int:
@@ -69,14 +71,14 @@ def _program_at(path: Path, identity: Identity, owner: int) -> Iterator[Program]
     """Yield the program behind a socket; remove a socket that none is behind."""
     try:
         with Client(path, owner, PATIENCE) as client:
-            yield Program(path, owner, client.hello)
+            yield Program(path, owner, client.hello, loop=client.ask("loop").loop)
     except FileNotFoundError:
         pass  # it has just ended
     except ConnectionRefusedError:
         # Not for another user, whose directory may by now be a link to anywhere.
         if owner == os.geteuid():
             remove(path, identity)
-    except (Unreachable, OSError) as exc:
+    except (Unreachable, Refused, OSError) as exc:
         yield Program(path, owner, {"pid": _pid_in(path)}, str(exc))
 
 

@@ -148,6 +148,16 @@ class Hub:
 
     # -- questions to the loop ---------------------------------------------------------------------
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the loop of the program when it comes to it, if it ever does.
+
+        Args:
+            function: must not block, and must not raise.
+        """
+        assert self._token is not None
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function)
+
     async def in_loop(self, function: Callable[[], T], seconds: float = ANSWER) -> T:
         """Call a function in the loop of the program, between two steps, and return what it gives.
 

@@ -30,9 +30,10 @@ text that has a limit, numbers, or null; what a program has given is to be shown
 | `problems` | | `problems` |
 | `stacks` | `filter` | `groups` of processes with one stack |
 | `crashes` | `since` | `crashes` after that number, `groups`, `last` |
+| `loop` | | nothing but `loop` |
 | `url` | | `url`, `address`; over the socket only |
 | `act` | `action`, `ref`, `confirm` | what was done; if the program allows it |
-| `eval` | `source`, ... | over the socket only |
+| `eval` | `source`, `interrupt` | `output`, `running`, `failed`, `over`; over the socket only |
 | `replace_state` | `ref`, `source`, `confirm` | over the socket only |
 """
 
@@ -72,12 +73,13 @@ ARGUMENTS: Final[dict[str, dict[str, tuple[tuple[type, ...], Any]]]] = {
     "stacks": {"filter": ((str,), "")},
     "crashes": {"since": ((int,), 0)},
     "url": {},
+    "loop": {},
     "act": {
         "action": ((str,), ...),
         "ref": ((str, int), ...),
         "confirm": ((str,), ""),
     },
-    "eval": {"source": ((str,), ...), "session": ((str, int, type(None)), None)},
+    "eval": {"source": ((str,), ...), "interrupt": ((bool,), False)},
     "replace_state": {"ref": ((str, int), ...), "source": ((str,), ...), "confirm": ((str,), "")},
     "stop": {},
 }

@@ -188,7 +188,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
             async def send(line: str) -> None:
                 await stream.send_all(f"{line}\n".encode())
 
-            await Session(hub, facts, send, local=True).run(Lines(stream))
+            await Session(hub, facts, send, local=True, peer=peer).run(Lines(stream))
 
         path: Path = await nursery.start(serve_socket, speak)
         return path

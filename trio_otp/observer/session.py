@@ -16,7 +16,8 @@ import trio
 from .._exits.call_errors import NoProcess
 from .._exits.nurseries import OwnNursery
 from .._util.bounded import bounded
-from . import asks
+from . import asks, deeds
+from .link import Link
 from .protocol import (
     LOCAL,
     BadLine,
@@ -42,13 +43,21 @@ class Answerer(Protocol):
     """What answers one kind of question."""
 
     async def __call__(
-        self, hub: Hub, memory: dict[str, Any], arguments: dict[str, Any], *, once: bool
+        self, hub: Hub, memory: dict[Any, Any], arguments: dict[str, Any], *, once: bool
     ) -> dict[str, Any]:
         """Return the answer; raises `Refused` for an error as answer."""
         ...
 
 
-ANSWERERS: Final[dict[str, Answerer]] = {"rows": asks.rows, "overview": asks.overview}
+ANSWERERS: Final[dict[str, Answerer]] = {
+    "rows": asks.rows,
+    "overview": asks.overview,
+    "loop": asks.nothing,
+    "url": deeds.url,
+    "act": deeds.act,
+    "eval": deeds.evaluate,
+    "replace_state": deeds.replace_state,
+}
 
 
 class Session:
@@ -59,6 +68,7 @@ class Session:
         hello: what the program says of itself.
         send: sends a line; it is called by one task only.
         local: whether the client is at the Unix socket, and may ask what is for those alone.
+        peer: who the client is, for the log.
     """
 
     def __init__(
@@ -68,11 +78,13 @@ class Session:
         send: Callable[[str], Awaitable[object]],
         *,
         local: bool,
+        peer: str = "a browser",
     ) -> None:
         self.hub = hub
         self._hello = hello
         self._send = send
         self._local = local
+        self._link = Link(peer)
         self._open: dict[int | str, trio.CancelScope] = {}
         self._to_writer, self._lines = trio.open_memory_channel[str](0)
 
@@ -85,7 +97,7 @@ class Session:
         async with OwnNursery() as nursery:
             nursery.start_soon(self._write, nursery.cancel_scope)
             await self._to_writer.send(hello_line({**self._hello, "socket": self._local}))
-            with suppress(*GONE):
+            with suppress(*GONE), self._link.closing:
                 async for line in lines:
                     await self._take(line, nursery)
             nursery.cancel_scope.cancel()
@@ -123,7 +135,7 @@ class Session:
 
     async def _serve(self, request: Request, scope: trio.CancelScope) -> None:
         """Answer a request once, or again and again."""
-        memory: dict[str, Any] = {}
+        memory: dict[Any, Any] = {Link: self._link}
         with scope:
             if request.every is None:
                 await self._answer(request, memory)
@@ -135,10 +147,10 @@ class Session:
         if self._open.get(request.id) is scope:
             del self._open[request.id]
 
-    async def _answer(self, request: Request, memory: dict[str, Any]) -> None:
+    async def _answer(self, request: Request, memory: dict[Any, Any]) -> None:
         await self._to_writer.send(await self._line(request, memory))
 
-    async def _line(self, request: Request, memory: dict[str, Any]) -> str:
+    async def _line(self, request: Request, memory: dict[Any, Any]) -> str:
         once = request.every is None
         try:
             await self.hub.look()

@@ -1,0 +1,318 @@
+"""The commands that look into a program, on real programs, from where another terminal is."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from observed_kit import LIMIT, Observed, observed, own_places
+
+from trio_otp import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOOKING = ["list", "ps"]
+LONG = "'a name with spaces, and rather long'"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def places() -> Iterator[None]:
+    """Have no programs but those of these tests."""
+    with own_places():
+        yield
+
+
+@pytest.fixture
+def shop() -> Iterator[Observed]:
+    """Run a program that allows actions."""
+    with observed("--set", "observed=actions") as program:
+        yield program
+
+
+class Said:
+    """What a command said."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], status: int) -> None:
+        self.status = status
+        captured = capsys.readouterr()
+        self.out = captured.out
+        self.err = captured.err
+        self.lines = self.out.splitlines()
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Carry out a command line."""
+
+    def carry_out(*words: str) -> Said:
+        capsys.readouterr()
+        return Said(capsys, cli.main(words))
+
+    return carry_out
+
+
+# -- which program ---------------------------------------------------------------------------------
+
+
+def test_without_a_program_they_say_how_to_start_one(say: Any) -> None:
+    """On standard error, with the line to type; `list --json` has an empty list."""
+    for words in (["ps"], ["url"], ["shell"], ["kill", "x", "--confirm", "x"]):
+        said = say(*words)
+        assert (2, "") == (said.status, said.out)
+        assert "trio-otp run shop.app:Shop --observe" in said.err
+    assert "trio-otp run shop.app:Shop --observe" in say("list").err
+    assert [] == json.loads(say("list", "--json").out)
+
+
+def test_one_program_is_used_and_of_several_one_is_picked(say: Any, shop: Observed) -> None:
+    """By its number or its name."""
+    assert "'holder'" in say("ps").out
+    with observed("--set", "observed=yes") as other:
+        said = say("ps")
+        assert (2, "") == (said.status, said.out)
+        assert f"{shop.pid}  observed_app:App" in said.err
+        assert f"{other.pid}  observed_app:App" in said.err
+        assert 2 == say("ps", "--name", "observed_app").status
+        assert other.pid == json.loads(say("ps", "--pid", str(other.pid), "--json").out)["pid"]
+        heading, *rows = say("list").lines
+        assert ["PID", "PROGRAM", "UP", "ACTIONS", "USER", "SAYS"] == heading.split()
+        shown = [(row.split()[0], row.split()[-2]) for row in rows]
+        assert sorted([(str(shop.pid), "yes"), (str(other.pid), "no")]) == sorted(shown)
+    assert "'holder'" in say("ps", "--name", "observed_app").out
+
+
+def test_a_program_that_ends_is_not_there_any_more(say: Any) -> None:
+    """Whether it ends in order or is killed."""
+    with observed("--set", "observed=yes") as program:
+        assert 0 == say("ps").status
+        program.end()
+        assert 2 == say("ps").status
+    with observed("--set", "observed=yes") as program:
+        program.process.kill()
+        program.process.wait()
+        assert 2 == say("ps").status
+
+
+# -- ps --------------------------------------------------------------------------------------------
+
+
+def test_ps(say: Any, shop: Observed) -> None:
+    """It shows all processes in a table, those that a filter wants, and as JSON."""
+    heading, *rows = say("ps").lines
+    assert heading.startswith("PID  NAME")
+    assert ["1", "2", "3"] == [row.split()[0] for row in rows][:3]
+    assert LONG in rows[2]
+    assert ["2"] == [line.split()[0] for line in say("ps", "name:holder").lines[1:-1]]
+    assert "1 of 1 that match, of 5" == say("ps", "name:holder").lines[-1]
+    result = json.loads(say("ps", "--json", "--sort", "name", "-n", "2").out)
+    assert (shop.pid, None) == (result["pid"], result["loop"])
+    assert ["3", "2"] == result["result"]["keys"]
+    said = say("ps", "q>many")
+    assert (1, "") == (said.status, said.out)
+    assert "expected a number after >" in said.err
+
+
+def test_ps_at_80_columns(say: Any, shop: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Number, name, status and queue stay whole, the rest gives way; lines fit."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shop.tell("wait")
+    shop.wait_for("waiting")
+    for _ in range(3):
+        shop.tell("count")
+    lines = queued(say)
+    assert all(len(line) <= 80 for line in lines)
+    assert ["PID", "NAME", "STATUS", "QUEUE"] == lines[0].split()[:4]
+    assert ["2", "'holder'", "handling", "3"] == lines[1].split()[:4]
+    assert any(LONG in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert ["2", "'holder'", "handling", "3"] == queued(say)[1].split()
+
+
+def queued(say: Any) -> list[str]:
+    """Return the table when three messages wait in it."""
+    while True:
+        lines: list[str] = say("ps").lines
+        if lines[1].split()[3] == "3":
+            return lines
+
+
+# -- while the loop is stuck -----------------------------------------------------------------------
+
+
+def test_they_answer_while_the_loop_is_stuck(say: Any, shop: Observed) -> None:
+    """And say so first, with the line where it sits."""
+    shop.tell("hold")
+    shop.wait_for("holding")
+    place = "observed_app.py:29 in hold"
+    for word in LOOKING:
+        said = say(word)
+        assert 0 == said.status
+        assert "the loop has not answered for" in said.out
+        assert place in said.out
+        if word != "list":
+            assert said.lines[0].startswith("the loop has not answered")
+            answer = json.loads(say(word, "--json").out)
+            assert place in answer["loop"]["where"]
+            assert "loop" == next(iter(answer))
+    [program] = json.loads(say("list", "--json").out)
+    assert place in program["loop"]["where"]
+    said = say("kill", "holder", "--confirm", "holder")
+    assert 1 == said.status
+    assert place in said.lines[0]
+    assert "did not answer within 0.2 s" in said.err
+    shop.tell("")
+    shop.wait_for("free")
+    assert "not answered" not in say("ps").out
+    assert "kill" not in shop.end()
+
+
+# -- actions ---------------------------------------------------------------------------------------
+
+
+def test_actions(say: Any, shop: Observed) -> None:
+    """Each is confirmed by the name, does what it says, and is logged with who did it."""
+    assert "suspended" == say("suspend", "holder", "--confirm", "holder").out.strip()
+    assert ["suspended"] == [line.split()[2] for line in say("ps", "name:holder").lines[1:-1]]
+    assert "resumed" == say("resume", "2", "--confirm", "'holder'").out.strip()
+    shop.tell("count")
+    shop.wait_for("counted 1")
+    source = "lambda state: (setattr(state, 'counts', 41), state)[1]"
+    assert "replaced" == say("replace-state", "holder", source, "--confirm", "holder").out.strip()
+    shop.tell("count")
+    shop.wait_for("counted 42")
+    assert "restarted as" in say("restart", "holder", "--confirm", "holder").out
+    shop.tell("count")
+    shop.wait_for("counted 1")
+    assert "killed" == say("kill", "holder", "--confirm", "holder").out.strip()
+    log = shop.end()
+    for word in ("suspend", "resume", "replace_state", "restart", "kill"):
+        peer = f"user {os.geteuid()}, pid {os.getpid()}"
+        assert f"the observer: {word}, asked for by {peer}" in log
+    assert "hunter2" not in log
+
+
+REFUSED = [
+    ("kill holder", "Holder", "expected the name 'holder'"),
+    ("kill holder", "", "expected the name 'holder'"),
+    ("kill holdr", "holdr", "did you mean holder?"),
+    ("kill Holder", "Holder", "2 are called Holder: 2, 3"),
+    ("kill 99", "99", "no process 99; it may have ended"),
+    ("suspend obey", "obey", "obey"),
+    ("restart Supervisor", "Supervisor", "is no child of a supervisor"),
+    ("restart obey", "obey", "temporary"),
+    ("replace-state holder print(1)", "holder", "expected a lambda"),
+    ("replace-state holder 1+", "holder", "invalid syntax"),
+    ("replace-state holder 1/0", "holder", "expected a lambda"),
+    ("replace-state holder lambda:1/0", "holder", "TypeError"),
+]
+
+
+def test_actions_that_are_refused(say: Any, shop: Observed) -> None:
+    """Nothing is done then, and the status is 1."""
+    for words, typed, text in REFUSED:
+        said = say(*words.split(), "--confirm", typed)
+        assert (1, "") == (said.status, said.out)
+        assert text in said.err
+    shop.tell("count")
+    shop.wait_for("counted 1")
+
+
+def test_a_busy_server_is_not_waited_for(say: Any, shop: Observed) -> None:
+    """After 200 ms a suspension is given up, and never happens; a kill needs nobody's consent."""
+    shop.tell("wait")
+    shop.wait_for("waiting")
+    said = say("suspend", "holder", "--confirm", "holder")
+    assert (1, "") == (said.status, said.out)
+    assert "handler busy" in said.err
+    assert "it is given up" in said.err
+    assert 0 == say("kill", "holder", "--confirm", "holder").status
+    shop.tell("count")
+    shop.wait_for("counted 1")
+
+
+def test_a_program_that_only_shows_refuses_actions(say: Any) -> None:
+    """So it does a shell; it says what to start it with."""
+    with observed("--set", "observed=yes") as program:
+        for words in (["kill", "holder", "--confirm", "holder"], ["shell"]):
+            said = say(*words)
+            assert (1, "") == (said.status, said.out)
+            assert "start it with --observe=actions" in said.err
+        program.tell("count")
+        program.wait_for("counted 1")
+
+
+def test_a_name_is_asked_for_where_somebody_can_type(
+    say: Any, shop: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere `--confirm` is needed."""
+    assert "expected --confirm NAME" in say("kill", "holder").err
+    terminal = io.StringIO("holder\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    said = say("kill", "holder")
+    assert "killed\n" == said.out
+    assert f"kill holder in observed_app:App, pid {shop.pid}; type its name" in said.err
+
+
+# -- shell -----------------------------------------------------------------------------------------
+
+
+def shell(*lines: str) -> subprocess.CompletedProcess[str]:
+    """Pipe lines into a shell."""
+    return subprocess.run(
+        [sys.executable, "-m", "trio_otp", "shell"],
+        input="".join(f"{line}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+
+
+def test_a_shell(shop: Observed) -> None:
+    """It runs in the program: it awaits, calls, keeps its names, shows values and tracebacks."""
+    lines = ["1 + 1", "state = await otp.sys.get_state('holder')", "state.counts += 4"]
+    lines += [
+        "def twice(number):",
+        "    return 2 * number",
+        "",
+        "twice(_)",
+        "print('seen', end='!')",
+    ]
+    lines += ["await trio.sleep(0)", "pid(2)", "otp.self()", "otp.send(otp.self(), 5)"]
+    lines += ["await otp.receive()"]
+    done = shell(*lines)
+    shown = "2\n4\nseen!<Pid 2 Holder 'holder'>\n<Pid 7 shell>\n<sent>\n5\n"
+    assert ("", shown, 0) == (done.stderr, done.stdout, done.returncode)
+    shop.tell("count")
+    shop.wait_for("counted 5")
+
+
+def test_a_shell_and_errors(shop: Observed) -> None:
+    """They are shown from the line that was typed on, change nothing, and give status 1."""
+    lines = ["def f():", "    1 / 0", "", "f()", "1 +", "raise SystemExit(3)", "'still here'"]
+    done = shell(*lines)
+    assert 1 == done.returncode
+    assert "    1 / 0\n    ~~^~~\nZeroDivisionError: division by zero\n" in done.stdout
+    assert "trio_otp" not in done.stdout
+    assert "SyntaxError" in done.stdout
+    assert "SystemExit: 3" in done.stdout
+    assert done.stdout.endswith("'still here'\n")
+    shop.tell("count")
+    shop.wait_for("counted 1")
+
+
+def test_the_process_of_a_shell_is_its_own(shop: Observed) -> None:
+    """An exit ends that alone, and with its end it is gone from the program."""
+    done = shell("otp.exit('enough')", "otp.self()")
+    assert "the process of this shell has ended" in done.stdout
+    assert "<Pid 8 shell>" in done.stdout.splitlines()[-1]
+    done = shell("[pid for pid in otp.processes() if 'shell' in str(pid)]")
+    assert "[<Pid 9 shell>]\n" == done.stdout
+    assert "Traceback" not in shop.end()

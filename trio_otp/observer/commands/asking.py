@@ -1,0 +1,100 @@
+"""What the commands that look into a program share: which one, what it says first, errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from ..._util.bounded import bounded
+from ..client import Client, Refused, Unreachable
+from ..discovery import NotChosen, choose, programs
+from .terminal import complain, write, write_json
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from ..client import Answer
+    from ..discovery import Program
+
+SAID_NO: Final = 1  # exit status: the program answers with an error, or has problems
+FAILED: Final = 2  # exit status: the command could not be carried out
+
+
+def carry_out(command: Callable[[], int]) -> int:
+    """Carry out a command, and say what is wrong in a line instead of a traceback."""
+    with suppress(AttributeError):  # a stream that somebody has put in the place of stdout
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # see above
+    try:
+        status = command()
+        sys.stdout.flush()
+    except Refused as exc:
+        write(stuck_lines(exc.loop))
+        complain([str(exc)])
+        return SAID_NO
+    except (NotChosen, Unreachable) as exc:
+        complain(exc.args)
+        return FAILED
+    except BrokenPipeError:  # as with `| head`: who reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def chosen(given: argparse.Namespace) -> Program:
+    """Return the program that a command line means.
+
+    Raises:
+        NotChosen: none, or more than one.
+        Unreachable: it does not answer.
+    """
+    program = choose(programs(), pid=given.pid, name=given.name)
+    if program.silent is not None:
+        raise Unreachable(f"program {program.pid} does not answer: {program.silent}")
+    return program
+
+
+def connected(given: argparse.Namespace, patience: float = 30.0) -> Client:
+    """Connect to the program that a command line means.
+
+    Raises:
+        NotChosen: as `chosen`.
+        Unreachable: it cannot be reached.
+    """
+    program = chosen(given)
+    try:
+        return Client(program.path, program.owner, patience)
+    except OSError as exc:
+        raise Unreachable(f"program {program.pid}: {exc.strerror or exc}") from None
+
+
+def shown(
+    given: argparse.Namespace,
+    client: Client,
+    answer: Answer,
+    lines: Callable[[dict[str, Any]], list[str]],
+) -> int:
+    """Write an answer, as text or as JSON; that the loop is stuck comes first in both."""
+    if given.json:
+        names = {name: client.hello.get(name) for name in ("program", "pid")}
+        write_json({"loop": answer.loop, **names, "result": answer.result})
+    else:
+        write([*stuck_lines(answer.loop), *_readable(lines, answer.result)])
+    return 0
+
+
+def _readable(lines: Callable[[dict[str, Any]], list[str]], result: dict[str, Any]) -> list[str]:
+    try:
+        return lines(result)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise Unreachable(f"its answer cannot be read: {bounded(exc)}") from None
+
+
+def stuck_lines(loop: dict[str, Any] | None) -> list[str]:
+    """Return the line that tells where the loop is stuck; none if it is not."""
+    if loop is None:
+        return []
+    who = "" if loop.get("pid") is None else f", {loop['pid']} {loop.get('name')}"
+    return [f"the loop has not answered for {loop.get('stuck')} s: {loop.get('where')}{who}"]

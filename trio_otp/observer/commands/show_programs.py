@@ -1,0 +1,67 @@
+"""`trio-otp list`: the programs that can be looked at."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ..discovery import HOW, programs
+from .asking import stuck_lines
+from .table import Column, table
+from .terminal import complain, width, write, write_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..discovery import Program
+
+COLUMNS: Final = (
+    Column("PID", "pid", whole=True, right=True),
+    Column("PROGRAM", "program", whole=True),
+    Column("UP", "up", right=True),
+    Column("ACTIONS", "actions"),
+    Column("USER", "owner", right=True),
+    Column("SAYS", "says", least=10),
+)
+UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+def command(given: argparse.Namespace) -> int:
+    """Carry it out."""
+    found = programs()
+    if given.json:
+        write_json([_facts(program) for program in found])
+    elif found:
+        write(table(COLUMNS, [_row(program) for program in found], width()))
+    else:
+        complain(HOW.splitlines())
+    return 0 if found or given.json else 1
+
+
+def _facts(program: Program) -> dict[str, Any]:
+    more = {"path": str(program.path), "silent": program.silent, "loop": program.loop}
+    return {**program.hello, **more}
+
+
+def _row(program: Program) -> dict[str, Any]:
+    hello = program.hello
+    answers = program.silent is None
+    return {
+        "pid": program.pid,
+        "program": program.name,
+        "up": _duration(hello.get("started")),
+        "actions": ("yes" if hello.get("actions") else "no") if answers else None,
+        "owner": program.owner,
+        "says": program.silent or "".join(stuck_lines(program.loop)),
+    }
+
+
+def _duration(started: Any) -> str | None:
+    """Return how long ago that was, in its largest unit."""
+    if not isinstance(started, int | float):
+        return None
+    seconds = max(time.time() - started, 0.0)
+    for unit, size in UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
