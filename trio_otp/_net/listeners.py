@@ -64,7 +64,7 @@ class Listeners:
     async def _open(self) -> list[trio.abc.Listener[Any]]:
         opened: Any = await self._ask()
         listed: list[Any] = [*opened] if opened.__class__ in (list, tuple) else []
-        listeners = [each for each in listed if isinstance(each, trio.abc.Listener)]
+        listeners: list[Any] = [each for each in listed if isinstance(each, trio.abc.Listener)]
         try:
             if not listed or len(listeners) < len(listed):
                 raise TypeError(

@@ -6,7 +6,7 @@ was. No process is kept alive: the table has their numbers and texts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from .._inspect.introspect import loop_of, slot_of, status_of
 from .._process.request import From
@@ -186,8 +186,7 @@ def _read_queue(process: Process, seen: Seen, now: float) -> None:
     identity = id(head)
     same = identity == seen.head and process.messages_handled == seen.handled
     if isinstance(head, From):
-        call = cast("From[Any]", head)
-        seen.waiting_since = call._since
+        seen.waiting_since = head._since
     elif not same:
         seen.waiting_since = now
     seen.head = identity
