@@ -135,6 +135,8 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._application.open_application import OpenApplication as OpenApplication
     from ._application.open_application import open_application as open_application
     from ._behaviour.backoff import Backoff as Backoff
+    from ._behaviour.published import Published as Published
+    from ._behaviour.published import published as published
     from ._gen_event.handler import GenEvent as GenEvent
     from ._gen_event.handler import HandlerExit as HandlerExit
     from ._gen_event.handler import OwnerExited as OwnerExited
@@ -241,6 +243,13 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import apply_interval as apply_interval
     from ._timers.intervals import send_interval as send_interval
     from ._util.version import __version__ as __version__
+    from ._watch.values import WatchedValue as WatchedValue
+    from ._watch.waiting import WaitTimeout as WaitTimeout
+    from ._watch.waiting import wait_down as wait_down
+    from ._watch.waiting import wait_for_name as wait_for_name
+    from ._watch.waiting import while_alive as while_alive
+    from ._watch.watch import Watch as Watch
+    from ._watch.watch import watch as watch
 else:
     from ._util.copies import Mark as _Mark  # noqa: F401 - pickles refer to it as trio_otp._Mark
     from ._util.lazy import LATE_NAMES as _LATE_NAMES

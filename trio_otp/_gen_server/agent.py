@@ -28,6 +28,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import finish
 from .._behaviour.messages import Cast, Handled
+from .._behaviour.published import Published
 from .._behaviour.results import Reply
 from .._exits.errors import BadReturn
 from .._process.checkpoints import checkpointed
@@ -39,6 +40,7 @@ from .._util.checks import check_timeout
 from .._util.public import public
 from .._util.sent import SENT
 from .._util.signature import check_arguments
+from .._util.unset import UNSET
 from .server import GenServer
 
 if TYPE_CHECKING:
@@ -54,9 +56,23 @@ R = TypeVar("R")
 V = TypeVar("V")  # T, where the class is used without an instance
 
 
+class _AgentValue(Published[Any]):
+    """The value of an agent, typed by the class that it is asked of."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]  # of no class but Agent
+        def __get__(self, instance: None, owner: type[Agent[V]]) -> Published[V]: ...
+        @overload
+        def __get__(self, instance: Agent[V], owner: object = None) -> V: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...  # type: ignore[override, unused-ignore]  # as above
+
+
 @public
 class Agent(GenServer, Generic[T]):
-    """A process that keeps a value of type `T`.
+    """A process that keeps a value of type `T`; `otp.watch(ref, Agent.value)` follows it.
 
     Args:
         first: gives the first value, in the new process; `def` or `async def`.
@@ -74,6 +90,8 @@ class Agent(GenServer, Generic[T]):
     1
     """
 
+    value = _AgentValue(UNSET)
+
     @overload
     def __init__(self, first: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> None: ...
     @overload
@@ -84,7 +102,6 @@ class Agent(GenServer, Generic[T]):
                 f"first={bounded(first)}: expected a function that gives the first value"
             )
         self._first = (first, args)
-        self.value: T
 
     async def init(self) -> None:
         """Make the first value."""

@@ -74,6 +74,7 @@ class Life(ABC):
     async def enter(self, result: object) -> None:
         """Go on as the body of a process that runs already; `result` is as of init."""
         self._begin(result)
+        self.process.tell_followers()
         await self._live(None)
 
     @enable_ki_protection

@@ -43,6 +43,7 @@ from .actions import KeepState, NextState
 from .debugged import Watched
 from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening, label
 from .engine import Engine, same
+from .machine_state import MACHINE_STATE
 from .postponed import PostponedBound
 from .timeouts import Event
 
@@ -195,6 +196,8 @@ class StatemLoop(MessageLoop):
             self._watched.done(effects)
             self._watched = None
         self._perform(effects)
+        if MACHINE_STATE._is_watched:
+            MACHINE_STATE._tell(self.instance, engine.state)
         if happening.kind is not Event.ENTER:
             process.messages_handled += 1
         self._happening = None

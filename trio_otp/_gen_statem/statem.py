@@ -34,7 +34,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.class_checks import check_method
@@ -47,6 +47,7 @@ from .._util.unset import UNSET
 from .actions import NextState
 from .drawing import Drawing, edges_of
 from .loop import StatemLoop, check_state
+from .machine_state import MACHINE_STATE, HasState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -62,7 +63,7 @@ _MARK = "_otp_on_state"
 
 
 @public
-class GenStatem(Behaviour, Generic[S]):
+class GenStatem(Behaviour, HasState[S]):
     """The base class of state machines; `GenStatem[State]` says what its states are.
 
     The constructor runs in the new process, before `init`, at every start and restart. It and every
@@ -178,15 +179,8 @@ class GenStatem(Behaviour, Generic[S]):
             what = f"class {cls.__name__}: transitions={bounded(transitions)}"
             raise SpecError(f"{what}: expected a dict of each state and its target states")
 
-    @property
-    def state(self) -> S:
-        """The state the machine is in; there is none before init is over."""
-        try:
-            state: S = self._machine.state
-        except AttributeError:
-            name = type(self).__name__
-            raise AttributeError(f"{name} has no state until its init has returned") from None
-        return state
+    # The state the machine is in; `otp.watch(ref, Machine.state)` follows it.
+    state = MACHINE_STATE
 
     def init(self) -> Any:
         """Prepare; the starter waits until it is over.

@@ -35,6 +35,7 @@ from .._util.checks import ends_of
 from .._util.public import public
 from .._util.sent import SENT
 from .._util.unset import UNSET
+from .name_watchers import tell_key, tell_name
 from .pid import Pid
 from .runtime import runtime
 
@@ -275,6 +276,8 @@ def take_name(process: Process, name: Any) -> bool:
     process.name = process.pid._name = name
     if (hook := process.runtime.events.name_taken) is not None:
         hook(name, process.pid)
+    if process.runtime.name_watchers:
+        tell_name(process.runtime, name)
     return True
 
 
@@ -285,6 +288,8 @@ def _take_via(process: Process, module: ViaModule, key: object) -> bool:
         if not getattr(module, "frees_names", False):  # a Registry frees its entries itself
             process.add_cleanup(partial(_free, module, key))
             process.runtime.events.emit("name_taken", ("via", module, key), process.pid)
+        if process.runtime.name_watchers:
+            tell_key(process.runtime, key)
     return taken
 
 
@@ -339,6 +344,8 @@ def unregister(name: Atom) -> None:
     process.name = process.pid._name = None
     if (hook := process.runtime.events.name_freed) is not None:
         hook(name, process.pid)
+    if process.runtime.name_watchers:
+        tell_name(process.runtime, name)
 
 
 @public

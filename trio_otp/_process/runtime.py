@@ -39,6 +39,7 @@ class Runtime:
         "extras",
         "handled",
         "loop",
+        "name_watchers",
         "names",
         "now",
         "nurseries",
@@ -51,6 +52,8 @@ class Runtime:
     def __init__(self) -> None:
         self.processes: dict[int, Process] = {}  # {id of a living process: process}, oldest first
         self.names: dict[Any, Process] = {}  # {atom: process}; gone before anyone learns of a death
+        # {name: who is told when it is given or freed}; see `name_watchers`
+        self.name_watchers: dict[Any, dict[Callable[[], object], None]] = {}
         self.nurseries: dict[
             trio.Nursery, OrderedNursery
         ] = {}  # {a user's nursery: what lives in it}

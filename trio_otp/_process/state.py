@@ -52,6 +52,7 @@ class Extras:
     __slots__ = (
         "ended",
         "first_label",
+        "followers",
         "metadata",
         "put_off",
         "retired",
@@ -67,6 +68,8 @@ class Extras:
         self.started: object = None  # what it told its starter
         self.thread: int | None = None  # the worker thread that runs its function, if one does
         self.ended: trio.Event | None = None  # who waits for its death
+        # Told when its init is over, when it runs another instance, and of events of a supervisor
+        self.followers: dict[Callable[[], object], None] | None = None
         self.retired: bool = False  # it stops what lives in it, and then dies
         self.suspended: bool = False  # by `otp.sys`
         self.skip_abandoned: bool = False  # it leaves calls unhandled whose callers have given up
@@ -250,6 +253,8 @@ class ProcessState(Handle):
         self.instance = instance
         if behaviour is not None:
             self.behaviour = behaviour
+        if self.extras.followers is not None:
+            self.tell_followers()
 
     def take_up(self, message: object) -> None:
         """Have a message in hand from now on, as reports and `process_info` show it.
@@ -317,6 +322,28 @@ class ProcessState(Handle):
     def remove_watcher(self, watcher: Callback) -> None:
         """Forget a function that `add_watcher` was given."""
         self.watchers = without_key(self.watchers, watcher)
+
+    @enable_ki_protection
+    def add_follower(self, follower: Callable[[], object]) -> None:
+        """Tell a function, which must not raise, when others can see another state of it."""
+        extras = self.own_extras()
+        if extras.followers is None:
+            extras.followers = {}
+        extras.followers[follower] = None
+
+    @enable_ki_protection
+    def remove_follower(self, follower: Callable[[], object]) -> None:
+        """Forget a function that `add_follower` was given."""
+        extras = self.extras
+        if extras.followers is not None:
+            extras.followers.pop(follower, None)
+            extras.followers = extras.followers or None
+
+    @enable_ki_protection
+    def tell_followers(self) -> None:
+        """Tell who follows it that there may be something new to see."""
+        for follower in list(self.extras.followers or ()):
+            follower()
 
     @enable_ki_protection
     def add_cleanup(self, cleanup: Callback) -> None:

@@ -62,6 +62,7 @@ class RegistryHandle(NoConstructor, RegistryView):
     _origin: ClassVar[str] = "otp.registry(ref) returns one"
 
     frees_names: ClassVar[bool] = True
+    _tells_names: ClassVar[bool] = True
 
     def __reduce__(self) -> Any:
         return registry, (self.name,)

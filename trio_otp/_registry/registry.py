@@ -38,6 +38,7 @@ from .._exits.errors import AlreadyRegistered, OtpError
 from .._exits.reasons import SHUTDOWN
 from .._gen_server.server import GenServer
 from .._process.mailbox import Notification
+from .._process.name_watchers import tell_key
 from .._process.names import Ref, check_reference, find_living, send_to_all
 from .._process.runtime import need_process, runtime
 from .._process.signals import Exit
@@ -109,6 +110,10 @@ class _Valued:
     def __repr__(self) -> str:
         return repr(self.key)
 
+    def _without_value(self) -> Any:
+        """Return what who watches a name knows it by."""
+        return self.key
+
 
 @public
 class Registry(GenServer):
@@ -141,6 +146,7 @@ class Registry(GenServer):
 
     child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
     frees_names: ClassVar[bool] = True  # it notices the deaths of its holders itself
+    _tells_names: ClassVar[bool] = True  # who watches a name is told when it is given or freed
 
     def __init__(
         self,
@@ -264,6 +270,8 @@ class Registry(GenServer):
         self.table.add(process, key, value)
         self._hold(process)
         self._tell_name("name_taken", process, key)
+        if process.runtime.name_watchers:
+            tell_key(process.runtime, key)
         self._tell(Registered(self.process.name, key, process.pid, value))
 
     @enable_ki_protection
@@ -278,6 +286,8 @@ class Registry(GenServer):
             self._release(process)
             if was_held:
                 self._tell_name("name_freed", process, key)
+            if process.runtime.name_watchers:
+                tell_key(process.runtime, key)
             self._tell(Unregistered(self.process.name, key, process.pid))
 
     def _make_room(self, key: object) -> None:

@@ -25,6 +25,7 @@ from .._exits.call_errors import CallError
 from .._exits.errors import AlreadyStarted, StartError
 from .._exits.reasons import KILLED, NOPROC, SHUTDOWN, TIMEOUT, passes_through
 from .._process.debug import switch_on
+from .._process.name_watchers import tell_started
 from .._process.names import check_name, find_even_exiting, take_name
 from .._process.nursery import nursery_of
 from .._process.process import Process
@@ -116,9 +117,14 @@ class Start:
     @enable_ki_protection
     def ack(self) -> None:
         """Init is over, unless a signal is on its way: then the start fails by it."""
-        if self.process.alive:
-            self.process.starting = None
+        process = self.process
+        if process.alive:
+            process.starting = None
             self._finish(self)
+            if process.extras.followers is not None:
+                process.tell_followers()
+            if process.runtime.name_watchers:
+                tell_started(process.runtime)
 
     def unwrap(self) -> Process | None:
         """Return what was started to the starter, which wakes with this as its outcome."""

@@ -214,6 +214,8 @@ class SupervisorLoop(ABC, Generic[Spec]):
             else:
                 await self._handle(message)
             process.messages_handled += 1
+            if process.extras.followers is not None:
+                process.tell_followers()
             message = process.current = UNSET  # while it waits it holds nothing
 
     async def _handle(self, message: object) -> None:

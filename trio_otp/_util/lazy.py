@@ -36,6 +36,7 @@ _NAMES: Final = {
     "_net.service": "ConnectionCounts",
     "_process.draining": "is_draining move_on_when_draining wait_draining",
     "_behaviour.backoff": "Backoff",
+    "_behaviour.published": "Published published",
     "_supervisor.dynamic": "DynamicSupervisor",
     "_gen_statem.enter_loop": "enter_loop",
     "_gen_event.handler": "GenEvent HandlerExit OwnerExited RemoveHandler SwapHandler Swapped",
@@ -85,6 +86,9 @@ _NAMES: Final = {
     "_task.supervisor": "TaskSupervisor",
     "_inspect.system_monitor": "MonitorOptions system_monitor",
     "_inspect.tree": "tree",
+    "_watch.values": "WatchedValue",
+    "_watch.waiting": "WaitTimeout wait_down wait_for_name while_alive",
+    "_watch.watch": "Watch watch",
     "_port.worker_thread": "WorkerThread",
     "_util.version": "__version__",  # it reads the metadata of what is installed
 }

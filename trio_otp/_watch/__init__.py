@@ -1,0 +1,1 @@
+"""Private: docs/design.md says what is in here."""

@@ -1,0 +1,245 @@
+"""The observable values of trio-util, typed, and safe for the server that assigns them.
+
+This is the one module that imports trio-util, which has no types and is imported at first use.
+
+The conditions of those who wait run inside of the assignment, in the task of the server. There a
+condition that raises must hurt nobody else: it counts as met, and the task that waits for it gets
+its error. Values that cannot be compared, as arrays, count as different. What trio-util itself
+hangs on a value, `compose_values` and `open_transform`, has no task of its own that could be told;
+an error of it goes to the function `failed`.
+
+An `eventual_values` that is left half-way leaves no generator behind, which Trio would warn of.
+
+Follows: trio-util 0.8, `AsyncValue` and `AsyncBool`. Its own setter would let what a condition
+raises, or the comparison of two arrays, out into the server, and leave others asleep.
+"""
+
+# What it inherits has no types: pyright guesses them, and some of them wrong.
+# pyright: reportMissingTypeStubs=false, reportIncompatibleMethodOverride=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from operator import ne
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from trio.lowlevel import checkpoint, enable_ki_protection
+from trio_util import AsyncBool, AsyncValue
+
+from .._util.public import public
+from .._util.unset import UNSET
+from .._util.user_code import interruptible
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+T = TypeVar("T")
+Failed: TypeAlias = "Callable[[BaseException], None]"
+
+
+class _Condition:
+    """What a task waits for; its error is kept for that task."""
+
+    __slots__ = ("_wanted", "error")
+
+    def __init__(self, wanted: Any) -> None:
+        self._wanted: Callable[..., object] = wanted if callable(wanted) else _Equals(wanted)
+        self.error: BaseException | None = None
+
+    def __call__(self, *values: Any) -> bool:
+        try:
+            return bool(interruptible(self._wanted, *values))
+        except BaseException as exc:  # noqa: ASYNC103 - `check` raises it, in the task that waits
+            self.error = exc
+            return True
+
+    def check(self) -> None:
+        """Raise what it has raised."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # else the frame and the traceback keep each other alive
+
+
+class _Equals:
+    """The condition that a plain value stands for."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __call__(self, new: object, *_: object) -> object:
+        return new == self._value
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+@public
+class WatchedValue(AsyncValue[T]):  # type: ignore[misc]  # a class without types
+    """A `trio_util.AsyncValue` that a server assigns, and others read and wait for."""
+
+    _value: Any
+
+    def __init__(self, value: Any, failed: Failed) -> None:
+        super().__init__(value)
+        self._failed = failed
+
+    @property
+    def value(self) -> T:
+        """The value; it is read-only here."""
+        value: T = self._value
+        return value
+
+    @enable_ki_protection
+    async def wait_value(
+        self, value_or_predicate: T | Callable[[T], object], *, held_for: float = 0.0
+    ) -> T:
+        """Wait until the value meets a condition.
+
+        Args:
+            value_or_predicate: a function of the value, or a value to be equal to. It is asked at
+                once, and inside of each assignment; what it raises is raised here.
+            held_for: seconds for which it must be met without a break.
+
+        Returns:
+            The value that met it; there may be another one by now.
+
+        Follows: `trio_util.AsyncValue.wait_value`.
+        """
+        condition = _Condition(value_or_predicate)
+        value: T = await super().wait_value(condition, held_for=held_for)
+        condition.check()
+        return value
+
+    def eventual_values(
+        self, value_or_predicate: T | Callable[[T], object] = _always, held_for: float = 0.0
+    ) -> AsyncIterator[T]:
+        """Return an iterator over the value now and each later one; a slow reader misses some.
+
+        The newest value always comes in the end.
+
+        Args:
+            value_or_predicate: which values are wanted, as of `wait_value`.
+            held_for: seconds for which a value must be one of these.
+
+        Follows: `trio_util.AsyncValue.eventual_values`.
+        """
+        return _EventualValues(self, value_or_predicate, held_for)
+
+    @enable_ki_protection
+    async def wait_transition(
+        self, value_or_predicate: T | Callable[[T, T], object] = _always
+    ) -> tuple[T, T]:
+        """Wait until the value changes.
+
+        Args:
+            value_or_predicate: a function of the new and the old value, or a new value to be
+                equal to. It is asked inside of each assignment; what it raises is raised here.
+
+        Returns:
+            The new and the old value.
+
+        Follows: `trio_util.AsyncValue.wait_transition`.
+        """
+        condition = _Condition(value_or_predicate)
+        both: tuple[T, T] = await super().wait_transition(condition)
+        condition.check()
+        return both
+
+    def transitions(
+        self, value_or_predicate: T | Callable[[T, T], object] = _always
+    ) -> AsyncIterator[tuple[T, T]]:
+        """Return an iterator over new and old value; what happens meanwhile is missed.
+
+        Args:
+            value_or_predicate: as of `wait_transition`.
+
+        Follows: `trio_util.AsyncValue.transitions`.
+        """
+        return _Transitions(self, value_or_predicate)
+
+    # -- for what assigns it -----------------------------------------------------------------
+
+    @enable_ki_protection
+    def _take(self, new: T) -> None:
+        """Take another value, and wake who waits for it. It never raises."""
+        old: T = self._value
+        if not self._differ(old, new):
+            return
+        self._value = new
+        self._wake(self._level_results, (new,), new)
+        self._wake(self._edge_results, (new, old), (new, old))
+        for transform, output in list(self._transforms.items()):
+            try:
+                output.value = transform(new)
+            except BaseException as exc:  # noqa: ASYNC103 - its block raises it
+                self._failed(exc)
+
+    def _wake(self, results: dict[Any, Any], values: tuple[T, ...], told: object) -> None:
+        for condition, result in list(results.items()):
+            try:
+                is_met = condition(*values)
+            except BaseException as exc:  # noqa: ASYNC103 - its block raises it
+                self._failed(exc)
+                continue
+            if is_met:
+                result.value = told
+                result.event.unpark_all()
+
+    def _differ(self, old: T, new: T) -> bool:
+        """Check whether a value is another one; one that cannot be compared is."""
+        if old is new or old is UNSET:
+            return old is not new
+        try:
+            return bool(interruptible(ne, old, new))
+        except Exception:
+            return True
+        except BaseException as exc:  # noqa: ASYNC103 - its block raises it: Ctrl-C, for example
+            self._failed(exc)
+            return True
+
+
+class WatchedBool(WatchedValue[bool], AsyncBool):  # type: ignore[misc]  # as above
+    """The same for a `trio_util.AsyncBool`."""
+
+
+class _Iterator(AsyncIterator[T]):
+    """An iterator that waits anew for each value, so there is nothing to be closed."""
+
+    async def aclose(self) -> None:
+        """Do nothing, for `contextlib.aclosing`."""
+        await checkpoint()
+
+
+class _EventualValues(_Iterator[T], Generic[T]):
+    def __init__(self, watched: WatchedValue[T], wanted: Any, held_for: float) -> None:
+        self._watched = watched
+        self._wanted = wanted
+        self._held_for = held_for
+        self._last: Any = UNSET
+
+    async def __anext__(self) -> T:
+        if self._last is not UNSET:
+            await self._watched.wait_value(self._is_new)
+        self._last = await self._watched.wait_value(self._wanted, held_for=self._held_for)
+        value: T = self._last
+        return value
+
+    def _is_new(self, value: T) -> bool:
+        return self._watched._differ(self._last, value)
+
+
+class _Transitions(_Iterator[tuple[T, T]], Generic[T]):
+    def __init__(self, watched: WatchedValue[T], wanted: Any) -> None:
+        self._watched = watched
+        self._wanted = wanted
+
+    async def __anext__(self) -> tuple[T, T]:
+        return await self._watched.wait_transition(self._wanted)
