@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
+from async_cases_watch import Gauge
 from async_world import App, Base, Listener, Slow, World, give, slow
 from inside import create
 
@@ -105,6 +106,7 @@ NOBODY: dict[str, Fails] = {
     "ensure_child": lambda: otp.ensure_child("nobody", slow("new")),
     "Partitions.resize": lambda: otp.partitions("nobody").resize(1),
     "PoolHandle.checkout": lambda: enter(otp.pool("nobody").checkout()),
+    "while_alive": lambda: enter(otp.while_alive("nobody")),
     "RegistryHandle.lock": lambda: enter(REG.lock("key")),
     "RegistryHandle.subscribe": lambda: enter(REG.subscribe("key")),
     "TaskSupervisor.start_async": lambda: otp.TaskSupervisor.start_async("nobody", give, 1),
@@ -228,6 +230,46 @@ simply(
     otp.StartError,
     lambda: otp.start(otp.child(Slow).having(name=("via", Refusing(), "key"))),
 )
+
+
+# -- watches and waits -----------------------------------------------------------------------------
+
+simply("watch", TypeError, lambda: enter(otp.watch("up", 5)))
+simply("watch: of a class without it", otp.WrongServer, lambda: enter(otp.watch("up", Gauge.level)))
+simply("wait_for_name", otp.WaitTimeout, lambda: otp.wait_for_name("nobody", timeout=0))
+simply("wait_for_name: of a pid", TypeError, lambda: otp.wait_for_name(otp.self()))  # type: ignore[arg-type]  # that is the mistake
+simply("wait_down", TypeError, lambda: otp.wait_down(5))  # type: ignore[arg-type]  # that is the mistake
+simply("wait_down: of itself", otp.CallingSelf, lambda: otp.wait_down("me"))
+
+
+async def watched(w: World) -> otp.Watch[int]:
+    """Watch a gauge in the background."""
+    w.returned.append(await otp.start(otp.child(Gauge).having(name="gauge")))
+    got: list[otp.Watch[int]] = []
+
+    async def watch(*, task_status: Any) -> None:
+        async with otp.watch("gauge", Gauge.level) as level:
+            got.append(level)
+            task_status.started()
+            await trio.sleep_forever()
+
+    await w.nursery.start(watch)
+    return got[0]
+
+
+@failing("Watch.wait_value", LookupError)
+@failing("WatchedValue.wait_value", LookupError)
+async def _(w: World) -> Fails:
+    level = await watched(w)
+    return lambda: level.wait_value(raises)
+
+
+@failing("Watch.wait_transition", LookupError)
+@failing("WatchedValue.wait_transition", LookupError)
+async def _(w: World) -> Fails:
+    level = await watched(w)
+    otp.cast("gauge", 2)
+    return lambda: level.wait_transition(lambda new, _: raises(new))
 
 
 # -- messages, answers, tasks ----------------------------------------------------------------------

@@ -129,6 +129,8 @@ class World:
         assert all(process.alive for process in runtime().names.values())
         assert not any(runtime().timers._fifos.values())
         assert 0 == runtime().timers.pending()
+        assert {} == runtime().name_watchers
+        assert not [process for process in self.before if process.extras.followers]
         await self._check_own()
 
     async def _check_own(self) -> None:

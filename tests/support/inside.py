@@ -58,7 +58,7 @@ from trio_otp._process.crash_facts import MOST
 from trio_otp._process.doing import doing_text
 from trio_otp._process.draining import Draining, cut_draining
 from trio_otp._process.loop_now import loop_now, step_of
-from trio_otp._process.mailbox import Mailbox
+from trio_otp._process.mailbox import NO_QUEUE, Mailbox
 from trio_otp._process.names import need_living
 from trio_otp._process.nursery import OrderedNursery
 from trio_otp._process.process import Process

@@ -22,6 +22,7 @@ NOT_CALLED = {
     "on_info": "decorates",
     "on_state": "decorates",
     "pool": "runs outside of a run",
+    "published": "runs outside of a run",
     "partitions": "runs outside of a run",
     "registry": "runs outside of a run",
     "run": "is the whole program",

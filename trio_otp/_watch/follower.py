@@ -98,7 +98,7 @@ class Follower:
         return find_living(self._ref)
 
     def _hold(self, process: Process | None) -> None:
-        """Be told of the end of another process."""
+        """Listen for the end of another process, or of none."""
         held = self._held
         if process is held:
             return
