@@ -270,8 +270,6 @@ class Registry(GenServer):
         self.table.add(process, key, value)
         self._hold(process)
         self._tell_name("name_taken", process, key)
-        if process.runtime.name_watchers:
-            tell_key(process.runtime, key)
         self._tell(Registered(self.process.name, key, process.pid, value))
 
     @enable_ki_protection
@@ -286,8 +284,6 @@ class Registry(GenServer):
             self._release(process)
             if was_held:
                 self._tell_name("name_freed", process, key)
-            if process.runtime.name_watchers:
-                tell_key(process.runtime, key)
             self._tell(Unregistered(self.process.name, key, process.pid))
 
     def _make_room(self, key: object) -> None:
@@ -336,7 +332,9 @@ class Registry(GenServer):
         """Tell listeners that a process has a key as a name from now on, or no more."""
         if self.keys == "unique":
             name = ("via", self.process.name or self.process.pid, key)
-            runtime().events.emit(event, name, process.pid)
+            process.runtime.events.emit(event, name, process.pid)
+            if process.runtime.name_watchers:
+                tell_key(process.runtime, key)
 
     def _tell(self, message: Registered | Unregistered) -> None:
         for listener in self.listeners:
