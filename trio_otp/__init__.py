@@ -243,8 +243,9 @@ if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from ._timers.intervals import apply_interval as apply_interval
     from ._timers.intervals import send_interval as send_interval
     from ._util.version import __version__ as __version__
+    from ._watch.children import wait_for_child as wait_for_child
     from ._watch.values import WatchedValue as WatchedValue
-    from ._watch.waiting import WaitTimeout as WaitTimeout
+    from ._watch.wait import WaitTimeout as WaitTimeout
     from ._watch.waiting import wait_down as wait_down
     from ._watch.waiting import wait_for_name as wait_for_name
     from ._watch.waiting import while_alive as while_alive

@@ -97,6 +97,24 @@ async def _(w: World) -> None:
         assert await otp.wait_for_name("gauge", timeout=5) == otp.whereis("gauge")
 
 
+@case("wait_for_child")
+async def _(w: World) -> None:
+    w.begin()
+    assert "running" == (await otp.wait_for_child("sup", "up")).status
+
+
+@case("wait_for_child: still to come")
+async def _(w: World) -> None:
+    async def restart() -> None:
+        await steps()
+        await otp.restart_child("sup", "down")
+
+    w.begin()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(restart)
+        assert "running" == (await otp.wait_for_child("sup", "down", timeout=5)).status
+
+
 @case("wait_down")
 async def _(w: World) -> None:
     w.begin()

@@ -106,6 +106,7 @@ NOBODY: dict[str, Fails] = {
     "ensure_child": lambda: otp.ensure_child("nobody", slow("new")),
     "Partitions.resize": lambda: otp.partitions("nobody").resize(1),
     "PoolHandle.checkout": lambda: enter(otp.pool("nobody").checkout()),
+    "wait_for_child": lambda: otp.wait_for_child("nobody", "x"),
     "while_alive": lambda: enter(otp.while_alive("nobody")),
     "RegistryHandle.lock": lambda: enter(REG.lock("key")),
     "RegistryHandle.subscribe": lambda: enter(REG.subscribe("key")),
@@ -238,6 +239,15 @@ simply("watch", TypeError, lambda: enter(otp.watch("up", 5)))
 simply("watch: of a class without it", otp.WrongServer, lambda: enter(otp.watch("up", Gauge.level)))
 simply("wait_for_name", otp.WaitTimeout, lambda: otp.wait_for_name("nobody", timeout=0))
 simply("wait_for_name: of a pid", TypeError, lambda: otp.wait_for_name(otp.self()))  # type: ignore[arg-type]  # that is the mistake
+simply(
+    "wait_for_child: too late",
+    otp.WaitTimeout,
+    lambda: otp.wait_for_child("sup", "down", timeout=0),
+)
+simply(
+    "wait_for_child: of no child", otp.ChildNotFound, lambda: otp.wait_for_child("sup", "nobody")
+)
+simply("wait_for_child: of no supervisor", otp.WrongServer, lambda: otp.wait_for_child("up", "x"))
 simply("wait_down", TypeError, lambda: otp.wait_down(5))  # type: ignore[arg-type]  # that is the mistake
 simply("wait_down: of itself", otp.CallingSelf, lambda: otp.wait_down("me"))
 

@@ -99,6 +99,7 @@ async def check_waits(pid: otp.Pid[Boiler]) -> None:
     """The waits of plain code."""
     assert_type(await otp.wait_for_name("boiler", timeout=5), otp.Pid[Any])
     assert_type(await otp.wait_down(pid), Any)
+    assert_type(await otp.wait_for_child("sup", "boiler", timeout=5), otp.ChildInfo)
     async with otp.while_alive("boiler") as scope:
         assert_type(scope, trio.CancelScope)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .._exits.reasons import Internal
 from .._process.doing import Named
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Status = Literal["running", "restarting", "undefined"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 @public

@@ -87,7 +87,9 @@ _NAMES: Final = {
     "_inspect.system_monitor": "MonitorOptions system_monitor",
     "_inspect.tree": "tree",
     "_watch.values": "WatchedValue",
-    "_watch.waiting": "WaitTimeout wait_down wait_for_name while_alive",
+    "_watch.children": "wait_for_child",
+    "_watch.wait": "WaitTimeout",
+    "_watch.waiting": "wait_down wait_for_name while_alive",
     "_watch.watch": "Watch watch",
     "_port.worker_thread": "WorkerThread",
     "_util.version": "__version__",  # it reads the metadata of what is installed
