@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(otp.__file__).parents[1]
 BODY = ast.parse(Path(otp.__file__).read_text(encoding="utf-8")).body
 # What the standard library and others have that takes long to import, beside what Trio needs.
-HEAVY = {"argparse", "asyncio", "difflib", "importlib.metadata", "rich", "tomllib", "trio_util"}
+HEAVY = {"argparse", "asyncio", "difflib", "importlib.metadata", "h11", "tomllib", "trio_util"}
 LATE = set(LATE_NAMES.values()) | {
     "cli",
     "program",

@@ -27,7 +27,7 @@ from inside import loop_now, process_of, runtime
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
-from trio_otp.observer import pictures
+from trio_otp.observer.pictures import plain
 from trio_otp.observer.snapshot import Row, Snapshot, take
 from trio_otp.observer.watchdog import Watchdog
 
@@ -178,7 +178,6 @@ async def test_its_errors_are_logged_and_end_only_the_observer() -> None:
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"interval": 0}, "interval=0: expected a number of seconds > 0"),
     ({"interval": "1"}, "interval='1': expected a number of seconds > 0"),
-    ({"style": "blue"}, "style='blue': expected 'auto', 'plain' or 'rich'"),
 ]
 
 
@@ -195,7 +194,7 @@ async def test_wrong_options_are_named(options: dict[str, Any], text: str) -> No
         await otp.observer.start(stream=io.StringIO())
 
 
-# -- with and without rich -------------------------------------------------------------------------
+# -- on a terminal ---------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -229,13 +228,8 @@ class Reader:
         return self._data.decode(errors="ignore")
 
 
-@pytest.mark.parametrize("with_rich", [True, False])
-async def test_on_a_terminal_it_draws_over_the_last_picture(
-    with_rich: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_on_a_terminal_it_draws_over_the_last_picture() -> None:
     """In the size of the terminal, on a screen of its own that it gives back."""
-    if not with_rich:
-        monkeypatch.setitem(sys.modules, "rich", None)
     with terminal(60, 12) as (stream, descriptor):
         shown = Reader(descriptor)
         async with otp.open_supervisor(CHILDREN, name="top") as sup:
@@ -246,36 +240,17 @@ async def test_on_a_terminal_it_draws_over_the_last_picture(
         text = shown.raw()
     assert text.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
     assert text.endswith("\x1b[?25h\x1b[?1049l")
-    assert with_rich is ("\x1b[1m" in text)
     for picture in text.split("\x1b[H")[1:]:
         lines = ESCAPES.sub("", picture).replace("\r", "").split("\n")
         assert len(lines) <= 12
         assert all(len(line) <= 60 for line in lines)
 
 
-async def test_rich_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for it by name is told what to install."""
-    monkeypatch.setitem(sys.modules, "rich", None)
-    async with otp.open_process():
-        with pytest.raises(otp.StartError, match=r"pip install trio-otp\[observer\]"):
-            await otp.observer.start(stream=io.StringIO(), style="rich")
-
-
-async def test_rich_on_a_stream_that_is_no_terminal() -> None:
-    """It is used when it is asked for, else plain text is written there."""
-    shown = io.StringIO()
-    async with otp.open_process(), trio.open_nursery() as nursery:
-        await otp.observer.start(nursery=nursery, stream=shown, interval=FAST, style="rich")
-        await wait_for(shown, "processes")
-        assert "\x1b[1m" in shown.getvalue()
-        nursery.cancel_scope.cancel()
-
-
 async def test_a_terminal_that_does_not_take_it_keeps_nobody_waiting() -> None:
     """The loop goes on; at its end the thread is left behind, and named."""
     with terminal(200, 60) as (stream, descriptor):
         async with otp.open_supervisor(CHILDREN) as sup:
-            child = otp.observer.child(stream=stream, interval=0.001, style="plain")
+            child = otp.observer.child(stream=stream, interval=0.001)
             await otp.start_child(sup, child.having(id="o", shutdown=0.1))
             sits = 0
             while sits < 20:  # until the thread is stuck in its write
@@ -316,9 +291,10 @@ def _stacks() -> list[str]:
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:
-    """Importing the library imports neither the parts of the observer nor rich."""
+    """Importing the library imports neither the parts of the observer nor what its page needs."""
     code = (
-        "import sys, trio_otp; print([m for m in sys.modules if 'rich' in m or 'observer.' in m])"
+        "import sys, trio_otp; "
+        "print([m for m in sys.modules if m in ('h11', 'wsproto') or 'observer.' in m])"
     )
     root = str(Path(otp.__file__).parents[1])
     done = subprocess.run(
@@ -441,13 +417,10 @@ SNAPSHOTS = st.builds(
 )
 
 
-@pytest.mark.parametrize("picture", [pictures.plain, pictures.rich])
 @given(snapshot=SNAPSHOTS, width=st.integers(20, 150), height=st.integers(5, 50))
-def test_a_picture_fits_its_screen(
-    picture: Any, snapshot: Snapshot, width: int, height: int
-) -> None:
+def test_a_picture_fits_its_screen(snapshot: Snapshot, width: int, height: int) -> None:
     """Whatever there is to show, it has the size of the screen, and its most important lines."""
-    lines = [ESCAPES.sub("", line) for line in picture(snapshot, width, height)]
+    lines = plain(snapshot, width, height)
     assert len(lines) <= height
     assert all(len(line) <= width for line in lines)
     assert f"{len(snapshot.rows)} processes"[:width] in lines[0]

@@ -124,14 +124,13 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
         nursery: where it lives; needed in plain Trio code, as with `otp.start`.
         **options: `stream`, where to draw, stdout if left out; on one that is no terminal the
             pictures stand one below the other. `interval`: seconds between two pictures.
-            `style`: `plain`, `rich`, or `auto`, which is `rich` if that is installed and the
-            stream is a terminal. `width` and `height` in characters, of the terminal if left out.
+            `width` and `height` in characters, of the terminal if left out.
 
     Returns:
         The pid of the observer.
 
     Raises:
-        StartError: an option has a wrong value, or `style="rich"` and it is not installed.
+        StartError: an option has a wrong value.
         TypeError: an option is unknown.
         NotAProcess: in plain Trio code without a nursery.
 

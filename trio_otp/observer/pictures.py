@@ -1,17 +1,11 @@
-"""A snapshot as lines of text: plain, or coloured by the package `rich`. Pure."""
+"""A snapshot as lines of plain text. Pure."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from .snapshot import Row, Snapshot
-
-    Picture: TypeAlias = Callable[[Snapshot, int, int], list[str]]
 
 HEADER: Final = (
     "pid",
@@ -26,7 +20,6 @@ HEADER: Final = (
 )
 _WIDEST: Final = (6, 24, 18, 6, 5, 9, 20, 8, 40)
 _NUMBERS: Final = {"pid", "queue", "links", "restarts"}
-_COLOURS: Final = {"handling": "yellow", "waiting": "magenta", "exiting": "red", "starting": "cyan"}
 
 
 def plain(snapshot: Snapshot, width: int, height: int) -> list[str]:
@@ -40,32 +33,6 @@ def plain(snapshot: Snapshot, width: int, height: int) -> list[str]:
     table = [_line(line, widths) for line in cells]
     lines = [snapshot.title, *_stuck(snapshot), "", *tree, "", *table]
     return [_clip(line, width) for line in lines[:height]]
-
-
-def rich(snapshot: Snapshot, width: int, height: int) -> list[str]:
-    """Draw it with colours; needs the package `rich`."""
-    from rich.console import Console  # noqa: PLC0415 - only needed for colours
-    from rich.table import Table  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
-
-    tree, rows = _fit(snapshot, height)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, widest in zip(HEADER, _WIDEST, strict=True):
-        justify: Any = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=justify, no_wrap=True, max_width=widest)
-    for row in rows:
-        table.add_row(*map(Text, _cells(row)), style=_COLOURS.get(row.status, ""))
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=width, color_system="standard")
-    console.print(Text(snapshot.title, style="bold"), no_wrap=True)
-    for line in _stuck(snapshot):
-        console.print(Text(line, style="bold red"), no_wrap=True, overflow="ellipsis")
-    console.print()
-    for line in tree:
-        console.print(Text(line), no_wrap=True, overflow="ellipsis")
-    console.print()
-    console.print(table)
-    return out.getvalue().splitlines()[:height]
 
 
 def _fit(snapshot: Snapshot, height: int) -> tuple[list[str], list[Row]]:

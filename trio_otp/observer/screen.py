@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from .._port.worker_thread import WorkerThread
 from .._process.runtime import Runtime, runtime
 from .._util.bounded import bounded
-from .._util.checks import check_choice, is_seconds
-from . import pictures
+from .._util.checks import is_seconds
+from .pictures import plain
 from .snapshot import take
 from .watchdog import Watchdog
 
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TextIO
 
-    from .pictures import Picture
 
-Style: TypeAlias = Literal["auto", "plain", "rich"]
 LOOK: Final = 0.1  # seconds between two looks at the loop
 SIZE: Final = (120, 40)  # columns and lines, where no terminal tells
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"  # another screen, no cursor
@@ -39,7 +36,6 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
     Args:
         stream: where to draw; stdout if left out.
         interval: seconds between two pictures.
-        style: `plain`, `rich`, or `auto`.
         width: columns; those of the terminal if left out.
         height: lines; those of the terminal if left out.
     """
@@ -49,7 +45,6 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
         *,
         stream: TextIO | None = None,
         interval: float = 1.0,
-        style: Style = "auto",
         width: int | None = None,
         height: int | None = None,
     ) -> None:
@@ -60,7 +55,6 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
             raise TypeError(f"stream={bounded(stream)}: expected a text stream, or None")
         self._interval = interval
         self._screen = Screen(sys.stdout if stream is None else stream, width, height)
-        self._picture = _picture(style, terminal=self._screen.terminal)
         self._tables = runtime()
         self._clock = trio.lowlevel.current_clock()
         self._watchdog = Watchdog(self._tables)
@@ -80,7 +74,7 @@ class Observer(WorkerThread, restart="temporary", shutdown=1.0):
         tables: Runtime = self._tables
         stuck = self._watchdog.stuck(time.monotonic())
         snapshot = take(tables, self._clock.current_time(), stuck)
-        self._screen.show(self._picture(snapshot, *self._screen.size))
+        self._screen.show(plain(snapshot, *self._screen.size))
 
 
 class Screen:
@@ -120,15 +114,3 @@ class Screen:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def _picture(style: Style, *, terminal: bool) -> Picture:
-    check_choice("style", style, get_args(Style))
-    there = importlib.util.find_spec("rich") is not None
-    if style == "rich" and not there:
-        raise ModuleNotFoundError(
-            "style='rich' needs the package rich: pip install trio-otp[observer]; "
-            "expected 'plain' or 'auto' without it"
-        )
-    wanted = style == "rich" or (style == "auto" and terminal and there)
-    return pictures.rich if wanted else pictures.plain
