@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 CHILDREN = [otp.child(Server).having(name="shop"), otp.child(Server).having(name="till")]
 
 
-@pytest.fixture(autouse=True)
-def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the sockets of each test a directory of their own."""
-    directory = tmp_path / "run"
-    directory.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
-
-
 async def serve(nursery: trio.Nursery, **options: Any) -> otp.observer.Served:
     with trio.fail_after(LIMIT):
         return await otp.observer.serve(nursery=nursery, port=None, **options)

@@ -9,7 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
+
+from .crashes import as_dict
 from .rows import Changes, selected, window
+from .stacks import Groups
 from .texts import doing
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     Memory = dict[Any, Any]
     Answer = dict[str, Any]
 
+LINGER: Final = 10.0  # seconds for which a client is told of the end of what it has seen
+KNOWN: Final = 5000  # processes that it has seen
 TOP: Final = 5  # rows of a list of the overview
 TOPS: Final = ("queue", "oldest", "handled", "restarts", "doing")
 
@@ -46,8 +52,19 @@ async def rows(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: boo
         "first": first,
         "keys": list(drawn),
         "rows": changes.of(drawn),
-        "gone": {},
+        "gone": _gone(hub, memory, shown),
     }
+
+
+def _gone(hub: Hub, memory: Memory, shown: list[Seen]) -> dict[str, str]:
+    """Return why processes have ended that this client has seen, for some seconds."""
+    now = hub.tables.now()
+    known: dict[int, None] = memory.setdefault("known", {})
+    known.update(dict.fromkeys(seen.number for seen in shown))
+    ends = [end for end in list(hub.records.ends) if now - end[0] <= LINGER]
+    if len(known) > KNOWN:
+        memory["known"] = dict.fromkeys(list(known)[-KNOWN // 2 :])
+    return {str(number): why for _, number, why in ends if number in known}
 
 
 def row_of(hub: Hub, seen: Seen) -> Answer:
@@ -78,16 +95,19 @@ async def overview(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once:
     statuses: dict[str, int] = {}
     for seen in table:
         statuses[seen.status] = statuses.get(seen.status, 0) + 1
+    points = hub.vitals.since(memory.get("point", 0))
+    if points:
+        memory["point"] = points[-1].number
     return {
         "counts": {
             "processes": len(table),
-            "queued": sum(seen.queue for seen in table),
+            "queued": hub.sampler.queued,
             "restarts": hub.sampler.restarts,
             "dropped": hub.tables.dropped,
             "handled": round(hub.sampler.rate, 1),
             "statuses": statuses,
         },
-        "points": [],
+        "points": points,
         "top": {sort: _top(hub, table, sort) for sort in TOPS},
         "at": time.time(),
     }
@@ -95,6 +115,7 @@ async def overview(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once:
 
 async def nothing(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
     """Answer `loop`: what holds the loop comes with each answer."""
+    await trio.lowlevel.checkpoint()
     return {}
 
 
@@ -115,3 +136,26 @@ def _tenths(seconds: float | None) -> float | None:
 
 def _rate(rate: float | None) -> float | None:
     return None if rate is None else round(rate, 1)
+
+
+async def stacks(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+    """Answer `stacks`: all tasks that have the same stack as one."""
+    groups = Groups(hub.tables, arguments["filter"])
+    await hub.in_slices(groups.collect())
+    return groups.shown()
+
+
+async def crashes(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+    """Answer `crashes`: those after a number, or new to this client; and all of them in groups."""
+    await trio.lowlevel.checkpoint()
+    kept = hub.records.crashes
+    since = max(arguments["since"], memory.get("crash", 0))
+    found = kept.since(since)
+    memory["crash"] = last = found[-1].number if found else since
+    now = time.time()
+    return {
+        "crashes": [{**as_dict(crash), "ago": round(now - crash.at, 1)} for crash in found],
+        "groups": kept.groups(),
+        "last": last,
+        "count": kept.count,
+    }

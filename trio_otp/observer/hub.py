@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import outcome
 import trio
 
-from .._process.doing import place_line
+from .._process.doing import place_line, work_text
 from .._util.bounded import shown_text
 from .protocol import Refused
+from .records import Records
 from .sampler import Sampler
+from .states import States
 from .texts import who
+from .vitals import Beats, Vitals
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from .._process.runtime import Runtime
 
@@ -41,11 +44,21 @@ class Hub:
     Args:
         tables: those of the run.
         token: wakes its loop; None if the hub is used in that loop itself.
+        records: what is heard of the run, if anything is.
     """
 
-    def __init__(self, tables: Runtime, token: trio.lowlevel.TrioToken | None = None) -> None:
+    def __init__(
+        self,
+        tables: Runtime,
+        token: trio.lowlevel.TrioToken | None = None,
+        records: Records | None = None,
+    ) -> None:
         self.tables = tables
         self.sampler = Sampler(tables)
+        self.records = Records(tables) if records is None else records
+        self.states = States()
+        self.vitals = Vitals()
+        self.patience = ANSWER
         self.actions = False  # whether clients may act
         self.url: str | None = None  # of the page, with its token
         self._token = token
@@ -57,6 +70,7 @@ class Hub:
         self._somebody = trio.Event()  # set while there is one
         self._changes = trio.lowlevel.ParkingLot()  # who waits for a change of the loop
         self._was_held = False
+        self._beats = None if token is None else Beats(token)
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -72,6 +86,7 @@ class Hub:
             "where": shown_text(place_line(now.place), 300),
             "stack": [shown_text(place_line(place), 300) for place in now.stack[-12:]],
             "task": shown_text(now.task),
+            "doing": None if process is None else work_text(process, quick=True),
             **({"pid": None, "name": None} if process is None else who(process)),
         }
 
@@ -92,7 +107,11 @@ class Hub:
         while True:
             await self._somebody.wait()
             await trio.sleep(LOOK)
-            is_held = self._watchdog.held(trio.current_time()) is not None
+            now = trio.current_time()
+            busy = self._watchdog.look(now)
+            if self._beats is not None:  # pragma: no branch - a hub in the loop does not watch it
+                self._beats.look(busy)
+            is_held = self._watchdog.held(now) is not None
             if is_held != self._was_held:
                 self._was_held = is_held
                 self._changes.unpark_all()
@@ -105,6 +124,8 @@ class Hub:
     @contextmanager
     def attended(self, every: float) -> Generator[None]:
         """Have the loop watched for a subscription."""
+        if not self._attended:
+            self._listen(True)
         self._attended += 1
         self._longest = max(self._longest, every)
         self._somebody.set()
@@ -116,6 +137,12 @@ class Hub:
                 self._somebody = trio.Event()
                 self._longest = 0.0
                 self.sampler.forget()
+                self._listen(False)
+
+    def _listen(self, is_watched: bool) -> None:
+        """Have the ends of processes recorded, or not any more."""
+        if self._token is not None:
+            self.soon(lambda: self.records.watch(is_watched))
 
     # -- samples -----------------------------------------------------------------------------------
 
@@ -141,10 +168,17 @@ class Hub:
         now = trio.current_time()
         elapsed, self._sampled_at = now - self._sampled_at, now
         self._watchdog.look(now)
-        for _ in self.sampler.sample(self.tables.now(), elapsed):
-            time.sleep(NAP)  # noqa: ASYNC251 - in its own thread: the loop of the program may go on
-            await trio.lowlevel.checkpoint()
+        await self.in_slices(self.sampler.sample(self.tables.now(), elapsed))
         self._watchdog.look(trio.current_time())
+        if self._attended:
+            self.vitals.add(self.sampler, self._beats)
+
+    async def in_slices(self, work: Iterator[None]) -> None:
+        """Do some work that takes long, and let others go on at each of its pauses."""
+        for _ in work:
+            if self._token is not None:
+                time.sleep(NAP)  # noqa: ASYNC251 - of a thread beside the loop that is to go on
+            await trio.lowlevel.checkpoint()
 
     # -- questions to the loop ---------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ class Sampler:
         self.handled = 0  # messages handled by all since the first sample
         self.rate = 0.0  # in a second
         self.restarts = 0  # of all children that live
+        self.queued = 0  # messages that wait in all mailboxes
 
     def forget(self) -> None:
         """Begin anew: the last sample is too old to be compared with."""
@@ -107,7 +108,7 @@ class Sampler:
             elapsed: real seconds since the last sample.
         """
         self.rounds += 1
-        handled, restarts = 0, 0
+        handled = restarts = queued = 0
         processes = list(self.tables.processes.values())
         for index, process in enumerate(processes):
             if index % SLICE == SLICE - 1:
@@ -117,7 +118,8 @@ class Sampler:
             if seen.round != self.rounds:
                 del self.table[seen.number]
             restarts += seen.restarts
-        self.restarts = restarts
+            queued += seen.queue
+        self.restarts, self.queued = restarts, queued
         self.at = now
         self.handled += handled
         self.rate = handled / elapsed if self.rounds > 1 and elapsed > 0 else 0.0

@@ -30,6 +30,7 @@ from .._util.public import public_in
 from .._util.version import __version__
 from .hub import Hub
 from .lines import Lines
+from .records import Records
 from .session import Session
 from .token_file import token_of
 
@@ -110,6 +111,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         self._token = token_of(token_file)
         self._actions = actions
         self._tables = runtime()
+        self._records = Records(self._tables)
         self._program = trio.lowlevel.current_trio_token()  # of its loop
         # The run of the thread, once it has begun: what wakes it, what ends it
         self._own: tuple[trio.lowlevel.TrioToken, trio.CancelScope] | None = None
@@ -119,6 +121,10 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
     def _begin(self, process: Process) -> None:
         """Put off the end of init until the thread can be reached."""
         self._process = process
+
+    async def _run(self, process: Process) -> None:
+        with self._records.kept():
+            await super()._run(process)
 
     def _is_up(self, served: Served) -> None:
         process = self._process
@@ -149,7 +155,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
             await self._serve()
 
     async def _serve(self) -> None:
-        hub = Hub(self._tables, self._program)
+        hub = Hub(self._tables, self._program, self._records)
         hub.actions = self._actions
         facts = self._facts()
         async with OwnNursery() as nursery:

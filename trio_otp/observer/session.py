@@ -16,7 +16,7 @@ import trio
 from .._exits.call_errors import NoProcess
 from .._exits.nurseries import OwnNursery
 from .._util.bounded import bounded
-from . import asks, deeds
+from . import asks, deeds, info, tree
 from .link import Link
 from .protocol import (
     LOCAL,
@@ -50,8 +50,12 @@ class Answerer(Protocol):
 
 
 ANSWERERS: Final[dict[str, Answerer]] = {
-    "rows": asks.rows,
     "overview": asks.overview,
+    "rows": asks.rows,
+    "tree": tree.tree,
+    "info": info.info,
+    "stacks": asks.stacks,
+    "crashes": asks.crashes,
     "loop": asks.nothing,
     "url": deeds.url,
     "act": deeds.act,
