@@ -7,7 +7,7 @@ stale. A process that has handled nothing since it answered is not asked again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._behaviour.system_messages import SystemCall
 from .._behaviour.system_requests import GetStatus
@@ -97,5 +97,5 @@ def _shown(answer: outcome.Outcome[Any]) -> dict[str, Any]:
 def _attributes(state: Any) -> list[tuple[str, Any]] | None:
     if type(state) is not dict:
         return None
-    known = dict[Any, Any](state)
+    known = cast("dict[Any, Any]", state)  # type: ignore[redundant-cast]  # not for pyright
     return list(known.items()) if all(type(name) is str for name in known) else None
