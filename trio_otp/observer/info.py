@@ -176,7 +176,7 @@ async def _ask_state(hub: Hub, process: Process, state: states.State) -> None:
 
 
 def _why_stale(hub: Hub, process: Process) -> str | None:
-    """Say why the state is not that of now; None for a process that has none to tell."""
+    """Return why the state is not that of now; None for a process that has no state."""
     if not takes_messages(process):
         return None
     message: Any = process.current
