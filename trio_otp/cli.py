@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path("examples", "cache_service")
 DEMO = "examples.cache_service.demo"
-ACTIONS = "actions"  # of `--observe`: who looks may also act
+LOOK, ACTIONS = "look", "actions"  # what `--observe` lets others do
 
 
 class UsageError(Exception):
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--long-schedule", type=_seconds, default=1.0, metavar="SECONDS", help=what)
     what = "let others look: on a page in a browser, by `trio-otp ps` and the like; or act as well"
     run.add_argument(
-        "--observe", nargs="?", const="look", type=_observation, metavar="actions", help=what
+        "--observe", nargs="?", const=LOOK, type=_observation, metavar="actions", help=what
     )
     run.set_defaults(command=_run)
     add_commands(commands)
@@ -140,7 +140,7 @@ def _observed(what: str | None) -> AbstractContextManager[object]:
 
 def _observation(text: str) -> str:
     """Parse what `--observe` allows."""
-    if text != ACTIONS:
+    if text not in {LOOK, ACTIONS}:  # the former comes from here where nothing is given
         expected = "expected --observe at the end of the line, or --observe=actions"
         raise argparse.ArgumentTypeError(f"{text!r}: {expected}")
     return text

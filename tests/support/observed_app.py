@@ -79,6 +79,20 @@ class App(otp.Application):
         return otp.Supervisor.spec(children, max_restarts=100)
 
 
+class Slow(otp.Application):
+    """Does not come to the end of its start."""
+
+    name = "slow"
+
+    def start(self) -> Any:
+        return otp.Supervisor.spec([otp.child(hang_in_init)])
+
+
+async def hang_in_init(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    say("up")
+    await trio.sleep_forever()
+
+
 async def say_that_it_is_up() -> None:
     say("up")
     await trio.lowlevel.checkpoint()

@@ -10,6 +10,7 @@ import contextvars
 import logging
 import os
 import platform
+import re
 import secrets
 import sys
 import time
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger("trio_otp.observer")
 PORTS: Final = 65_536
+_APPLICATION: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")  # as `trio-otp run` takes it
 
 
 @public_in("observer")
@@ -196,7 +198,13 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
 
             await Session(hub, facts, send, local=True, peer=peer).run(Lines(stream))
 
-        path: Path = await nursery.start(serve_socket, speak)
+        try:
+            path: Path = await nursery.start(serve_socket, speak)
+        except OSError as exc:  # somebody else may have made the directory
+            if self._port is None:
+                raise
+            _LOGGER.warning("the observer has no socket for `trio-otp ps` and the like: %s", exc)
+            return None
         return path
 
     def _announce(self, served: Served) -> None:
@@ -223,8 +231,8 @@ def program_name() -> str:
     """Return what the program is called: its application if `trio-otp` runs it, else its file."""
     name, *rest = sys.argv or [""]
     if Path(name).name == "trio-otp" or Path(name).parts[-2:] == ("trio_otp", "__main__.py"):
-        targets = [word for word in rest[1:] if not word.startswith("-")]
-        return targets[0] if targets else "trio-otp"
+        applications = [word for word in rest if _APPLICATION.fullmatch(word)]
+        return applications[0] if applications else " ".join(["trio-otp", *rest[:1]])
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     return Path(name).name or "python" if spec is None else spec.name.removesuffix(".__main__")
 

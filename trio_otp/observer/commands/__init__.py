@@ -27,6 +27,11 @@ SORTS: Final = (
 COMMANDS: Final = {
     "list": ("show_programs", "list the programs that can be looked at"),
     "ps": ("show_processes", "list the processes of a program, the busy ones first"),
+    "tree": ("show_tree", "draw the supervision tree, or a part of it"),
+    "info": ("show_info", "tell all about one process"),
+    "problems": ("show_problems", "say what is wrong; exit status 1 if anything is"),
+    "stacks": ("show_stacks", "show where processes wait, those at one place together"),
+    "crashes": ("show_crashes", "show the last crashes, grouped by error and line"),
     "url": ("show_url", "print the address of the page with its token"),
     "kill": ("act", "kill a process"),
     "restart": ("act", "restart a child of a supervisor"),

@@ -31,6 +31,25 @@ def height() -> int:
     return ROWS
 
 
+def cut(line: str, size: int | None) -> str:
+    """Shorten a line that is longer than it may be; None for any length.
+
+    >>> cut("a long line", 8), cut("a long line", None)
+    ('a long …', 'a long line')
+    """
+    line = visible(line)
+    return line if size is None or len(line) <= size else f"{line[: size - 1]}…"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> plural(1, "crash", "crashes"), plural(2, "node")
+    ('1 crash', '2 nodes')
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
 def write(lines: Iterable[str]) -> None:
     """Write lines to standard output; what no terminal should get is escaped."""
     sys.stdout.writelines(f"{visible(line)}\n" for line in lines)
