@@ -5,13 +5,14 @@ import { seconds } from "./format.js";
 
 const WIDTH = 600;
 const HEIGHT = 100;
+const LEAST = 60; // points for which there is room from the first moment
 
 /** A line over time. `show(value)` makes a text of a value. */
 export class Chart {
   constructor(title, show, hint) {
     this.show = show;
     this.points = [];
-    this.step = 1;
+    this.times = [];
     this.line = s("path", { class: "line" });
     this.area = s("path", { class: "area" });
     this.cursor = s("line", { class: "cursor", y1: 0, y2: HEIGHT, hidden: true });
@@ -32,26 +33,33 @@ export class Chart {
       h("div", { class: "scale" }, this.span, this.most));
   }
 
-  draw(points, step) {
+  /** Show points, and the seconds since the epoch that they are of; the newest on the right. */
+  draw(points, times) {
     this.points = points.map((each) => each ?? 0);
-    this.step = step;
-    const top = Math.max(1e-9, ...this.points);
-    const count = Math.max(this.points.length, 2);
-    const place = (value, index) => `${fixed((index / (count - 1)) * WIDTH)},${fixed(HEIGHT - 2 - (value / top) * (HEIGHT - 8))}`;
-    const line = this.points.map(place).join("L");
+    this.times = times;
+    const most = Math.max(0, ...this.points);
+    const height = (value) => fixed(HEIGHT - 2 - (value / (most || 1)) * (HEIGHT - 8));
+    const line = this.points.map((value, index) => `${this.across(index)},${height(value)}`).join("L");
     this.line.setAttribute("d", line && `M${line}`);
-    this.area.setAttribute("d", line && `M0,${HEIGHT}L${line}L${place(0, this.points.length - 1).split(",")[0]},${HEIGHT}Z`);
-    put(this.most, `most ${this.show(top > 1e-8 ? top : 0)}`);
+    this.area.setAttribute("d", line && `M${this.across(0)},${HEIGHT}L${line}L${WIDTH},${HEIGHT}Z`);
+    put(this.most, `most ${this.show(most)}`);
     if (this.pointed === undefined) this.say(this.points.length - 1);
+  }
+
+  across(index) {
+    const room = Math.max(this.points.length, LEAST) - 1;
+    return fixed(((room - this.points.length + 1 + index) / room) * WIDTH);
   }
 
   point(event) {
     const box = this.svg.getBoundingClientRect();
     const last = this.points.length - 1;
-    this.pointed = event ? Math.round(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * last) : undefined;
+    const room = Math.max(this.points.length, LEAST) - 1;
+    const back = event && Math.round((1 - (event.clientX - box.left) / box.width) * room);
+    this.pointed = event ? Math.min(last, Math.max(0, last - back)) : undefined;
     this.cursor.toggleAttribute("hidden", this.pointed === undefined);
     if (this.pointed !== undefined) {
-      const x = fixed((this.pointed / Math.max(last, 1)) * WIDTH);
+      const x = this.across(this.pointed);
       this.cursor.setAttribute("x1", x);
       this.cursor.setAttribute("x2", x);
     }
@@ -59,9 +67,10 @@ export class Chart {
   }
 
   say(index) {
-    const ago = (this.points.length - 1 - index) * this.step;
+    const since = (at) => this.times.at(-1) - this.times[at];
     put(this.now, index < 0 ? "–" : this.show(this.points[index]));
-    put(this.span, ago > 0 ? `${seconds(ago)} ago` : `last ${seconds(Math.max(this.points.length - 1, 0) * this.step)}`);
+    if (index < 0) put(this.span, "no points yet");
+    else put(this.span, this.pointed === undefined ? `last ${seconds(since(0))}` : `${seconds(since(index))} ago`);
   }
 }
 

@@ -32,6 +32,13 @@ export function clock(epoch) {
   return epoch ? new Date(epoch * 1000).toLocaleTimeString("en-GB") : "";
 }
 
+/** A name as people write it: without the quotes of a text of Python. */
+export function named(name) {
+  const text = String(name ?? "");
+  const quoted = /^(['"])((?:(?!\1)[^\\])*)\1$/.exec(text);
+  return quoted ? quoted[2] : text;
+}
+
 export function plural(count, word) {
   return `${number(count)} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
 }

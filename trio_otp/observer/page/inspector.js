@@ -1,18 +1,19 @@
 // Everything that is known of one process, beside whatever screen is open, as long as it is chosen.
 
 import { h, put, redraw } from "./dom.js";
-import { number, plural, seconds } from "./format.js";
+import { named, number, seconds } from "./format.js";
 import { empty, linked, pidLink, setStatus, stackOf } from "./parts.js";
 import { act } from "./actions.js";
 import { go, here } from "./route.js";
 
-// What has a place of its own; the rest is listed as it comes.
-const PLACED = new Set(["pid", "name", "label", "behaviour", "status", "stack", "state", "messages", "message", "seconds", "history", "queue", "text"]);
 const WORDS = {
   message_queue_len: "queued", child_id: "child id", monitored_by: "monitored by", waits_for: "waits for",
   trap_exit: "traps exits", os_pid: "os pid", summary: "strategy",
 };
-const ORDER = ["supervisor", "child_id", "restarts", "summary", "waits_for", "message_queue_len", "oldest", "unanswered", "handled", "rate", "parent", "ancestors", "callers", "links", "monitors", "monitored_by", "trap_exit", "started", "dictionary"];
+const FACTS = [
+  "supervisor", "child_id", "restart", "restarts", "summary", "budget", "waits_for", "message_queue_len", "mailbox", "unanswered", "handled",
+  "parent", "ancestors", "callers", "links", "monitors", "monitored_by", "trap_exit", "started", "dictionary", "os_pid", "thread",
+];
 const ACTIONS = { kill: "Kill…", restart: "Restart…", suspend: "Suspend…", resume: "Resume…" };
 
 export class Inspector {
@@ -32,6 +33,7 @@ export class Inspector {
       this.section("stack", "Stack", "Where its task waits, outermost first; own lines are bold."),
       this.section("state", "State", "As format_status and private let it be shown."),
       this.section("messages", "Messages", "Those that wait, the oldest first."),
+      this.section("callers", "Who waits for it", "Calls that it has not answered."),
       h("section", {}, h("h3", {}, "Facts"), this.facts),
       this.section("history", "Ends of children", "The last ones, with their reasons."));
   }
@@ -56,6 +58,7 @@ export class Inspector {
     put(this.title, pid);
     this.subscription = this.app.ask({ ask: "info", ref: /^\d+$/.test(pid) ? Number(pid) : pid },
       (result) => this.show(result.info), (error) => this.failed(error));
+    setStatus(this.state, "asked");
   }
 
   close() {
@@ -77,17 +80,18 @@ export class Inspector {
 
   show(info) {
     this.info = info;
-    this.root.classList.toggle("gone", Boolean(info.ended));
-    put(this.title, info.name ?? info.label);
-    setStatus(this.state, info.ended ? "dead" : info.status);
-    put(this.kind, [info.behaviour, `pid ${info.pid?.pid ?? info.pid}`].filter(Boolean).join(" · "));
-    put(this.now, info.ended ?? doing(info));
+    this.root.classList.remove("gone");
+    put(this.title, named(info.name));
+    setStatus(this.state, info.status);
+    put(this.kind, [info.behaviour, `pid ${info.pid}`, info.label === named(info.name) ? null : info.label].filter(Boolean).join(" · "));
+    put(this.now, doing(info));
     this.offer(info);
     this.fill("stack", info.stack, stackOf, "No stack: it has no task, or it runs right now.");
-    this.fill("state", info.state, (state) => h("pre", {}, text(state)), "No server has a state here.");
+    this.fill("state", info.state && [info.state, info.stale?.replace(/\d+ s$/, "")], () => state(info), info.stale ?? "It has none that it tells.");
     this.fill("messages", info.messages, (messages) => h("ol", { class: "messages" }, messages.map((each) => h("li", {}, message(each)))), "None.");
+    this.fill("callers", info.waiting_for_it?.map(({ seconds: _, ...each }) => each), () => h("ol", { class: "messages" }, info.waiting_for_it.map((each) => h("li", {}, pidLink(each.pid, each.name), " ", each.request))), null);
     this.fill("history", info.history, (history) => h("ol", { class: "history" }, history.map((each) => h("li", {}, end(each)))), null);
-    const facts = listed(info);
+    const facts = FACTS.filter((key) => !nothing(info[key])).map((key) => [key, info[key]]);
     redraw(this.facts, facts, () => facts.flatMap(([key, value]) => [h("dt", {}, WORDS[key] ?? key.replaceAll("_", " ")), h("dd", {}, shown(key, value))]));
   }
 
@@ -99,7 +103,7 @@ export class Inspector {
   }
 
   offer(info) {
-    const allowed = this.app.hello?.actions && !info.ended ? Object.entries(ACTIONS) : [];
+    const allowed = this.app.hello?.actions ? Object.entries(ACTIONS) : [];
     redraw(this.actions, allowed.map(([key]) => key), () => allowed.map(([key, title]) =>
       h("button", { "data-key": key, class: key === "kill" ? "danger" : null, onclick: () => act(this.app, key, this.info) }, title)));
   }
@@ -107,12 +111,7 @@ export class Inspector {
 
 function doing(info) {
   if (!info.message) return "";
-  return `in hand for ${seconds(info.seconds ?? 0)}: ${text(info.message)}`;
-}
-
-function listed(info) {
-  const keys = [...ORDER, ...Object.keys(info).filter((key) => !ORDER.includes(key) && !PLACED.has(key))];
-  return keys.filter((key) => !nothing(info[key])).map((key) => [key, info[key]]);
+  return `in hand for ${seconds(info.seconds ?? 0)}: ${info.message}${info.client ? `, from ${info.client}` : ""}`;
 }
 
 function nothing(value) {
@@ -122,25 +121,26 @@ function nothing(value) {
 function shown(key, value) {
   if (Array.isArray(value)) return value.flatMap((each, at) => [at ? ", " : "", ...[shown(key, each)].flat()]);
   if (value !== null && typeof value === "object") {
-    if (value.pid !== undefined) return pidLink(value.pid, value.text ?? value.shown ?? value.name ?? value.pid);
-    return JSON.stringify(value);
+    if (key === "budget") return `${value.used}/${value.limit ?? "∞"} in ${seconds(value.seconds)}`;
+    return value.dead ? h("span", { class: "gone" }, value.name) : pidLink(value.pid, value.name);
   }
   if (value === true) return "yes";
-  if (key === "oldest" || key === "seconds" || key === "age") return seconds(value);
-  if (typeof value === "number") return ["os_pid", "thread"].includes(key) ? String(value) : key === "rate" ? `${number(value)}/s` : number(value);
-  return linked(text(value));
+  if (typeof value === "number") return ["os_pid", "thread"].includes(key) ? String(value) : number(value);
+  return linked(key === "child_id" ? named(value) : value);
 }
 
-function text(value) {
-  return typeof value === "string" ? value : value?.text ?? JSON.stringify(value, null, 1);
+/** The state, as one text, or attribute by attribute. */
+function state({ state: { text, items }, stale: why }) {
+  const stale = why?.endsWith("busy 0 s") ? null : why;
+  const listed = items && h("dl", { class: "facts items" }, items.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, linked(value))]));
+  return [stale ? h("p", { class: "stale" }, stale) : null, listed || h("pre", {}, linked(text))];
 }
 
 function message(each) {
-  if (typeof each === "string") return linked(each);
-  return [h("span", { class: "kind" }, [each.kind, each.age === undefined || each.age === null ? null : seconds(each.age)].filter(Boolean).join(" · ")), " ", linked(text(each))];
+  const about = [each.from ? `from ${each.from}` : null, each.seconds === null ? null : seconds(each.seconds)];
+  return [linked(each.text ?? ""), " ", h("span", { class: "kind" }, about.filter(Boolean).join(", "))];
 }
 
 function end(each) {
-  if (!Array.isArray(each)) return [h("b", {}, each.child_id ?? each.child ?? ""), " ", each.ago === undefined ? "" : `${seconds(each.ago)} ago `, linked(each.reason ?? text(each))];
-  return each.flatMap((part) => [" ", String(part)]);
+  return [h("b", {}, named(each.id)), " ", linked(each.reason), h("span", { class: "kind" }, ` ${seconds(each.ago)} ago`)];
 }

@@ -14,6 +14,8 @@ export class Link {
     this.last = 0;
     this.tries = 0;
     this.hello = null;
+    this.rests = true;
+    this.paused = false;
     document.addEventListener("visibilitychange", () => this.look());
   }
 
@@ -31,7 +33,7 @@ export class Link {
       this.tries = 0;
       this.hello = message.hello;
       this.told("live", message.hello);
-      for (const [id, { question }] of this.asked) this.send({ id, ...question });
+      this.rests = true; // nothing has been asked of this connection
       this.look();
       return;
     }
@@ -58,25 +60,25 @@ export class Link {
   ask(question, answer, failed) {
     const id = ++this.last;
     this.asked.set(id, { question, answer, failed });
-    if (!document.hidden || !question.every) this.send({ id, ...question });
+    if (!this.rests || !question.every) this.send({ id, ...question });
     return {
       change: (changes) => {
         const asked = this.asked.get(id);
         if (asked === undefined) return;
         Object.assign(asked.question, changes);
-        if (!document.hidden) this.send({ id, ...asked.question });
+        if (!this.rests) this.send({ id, ...asked.question });
       },
       stop: () => this.asked.delete(id) && this.send({ id, ask: "stop" }),
     };
   }
 
-  /** Let the program rest while the tab is hidden. */
+  /** Let the program rest while the tab is hidden or paused. */
   look() {
+    const rests = document.hidden || this.paused;
+    if (rests === this.rests) return;
+    this.rests = rests;
     for (const [id, { question }] of this.asked) {
-      if (!question.every) continue;
-      if (document.hidden) this.send({ id, ask: "stop" });
-      else if (this.rested) this.send({ id, ...question });
+      if (question.every) this.send(rests ? { id, ask: "stop" } : { id, ...question });
     }
-    this.rested = document.hidden;
   }
 }

@@ -7,7 +7,7 @@ import { plural, seconds } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { Link } from "./link.js";
 import { Overview } from "./overview.js";
-import { pidLink } from "./parts.js";
+import { dialog, pidLink } from "./parts.js";
 import { Problems } from "./problems.js";
 import { Processes } from "./processes.js";
 import { address, announce, go, here, keepToken, onRoute, takeToken } from "./route.js";
@@ -26,7 +26,6 @@ class App {
     this.screens = Object.fromEntries(Object.entries(SCREENS).map(([name, kind]) => [name, new kind(this)]));
     this.inspector = new Inspector(this);
     this.asked = new Set(); // subscriptions, to change their rate
-    this.paused = false;
     this.program = h("h1", {}, "observer");
     this.facts = h("p", { class: "program" });
     this.tabs = new Map(Object.keys(SCREENS).map((name) => [name, this.tab(name)]));
@@ -55,6 +54,7 @@ class App {
   begin(token) {
     this.link = new Link(token, { told: (...all) => this.told(...all), frame: (message) => this.frame(message) });
     this.ask({ ask: "overview" }, (result) => this.overview(result));
+    this.ask({ ask: "crashes", since: 0 }, (result) => this.crashes(result));
     this.ask({ ask: "problems" }, ({ problems }) => this.problems(problems));
     onRoute((place) => this.show(place));
     document.addEventListener("keydown", (event) => this.key(event));
@@ -65,7 +65,7 @@ class App {
   // -- the connection ------------------------------------------------------------------------------
 
   ask(question, answer, failed) {
-    const subscription = this.link.ask({ ...question, every: this.every() }, (...all) => this.paused || answer(...all), failed);
+    const subscription = this.link.ask({ ...question, every: this.every() }, answer, failed);
     this.asked.add(subscription);
     return { change: subscription.change, stop: () => { subscription.stop(); this.asked.delete(subscription); } };
   }
@@ -87,8 +87,12 @@ class App {
   }
 
   greet(hello) {
-    if (this.hello && this.hello.run !== hello.run) this.say("The program was started again: pids are new.");
-    if (this.hello && this.hello.run !== hello.run) go({ pid: null }, { quiet: true });
+    if (this.hello && this.hello.run !== hello.run) {
+      this.say("The program was started again: pids are new.");
+      this.screens.overview.forget();
+      this.screens.crashes.forget();
+      go({ pid: null }, { quiet: true });
+    }
     this.hello = hello;
     document.title = `${hello.program} · observer`;
     put(this.program, hello.program);
@@ -119,12 +123,16 @@ class App {
 
   overview(result) {
     this.screens.overview.overview(result);
-    this.badge("crashes", result.counts?.crashes ?? 0);
   }
 
   problems(problems) {
     this.badge("problems", problems.length);
     this.screens.problems.problems(problems);
+  }
+
+  crashes(result) {
+    this.badge("crashes", result.count);
+    this.screens.crashes.crashes(result);
   }
 
   badge(name, count) {
@@ -157,9 +165,10 @@ class App {
   }
 
   pause() {
-    this.paused = !this.paused;
-    put(this.pauseButton, this.paused ? "go on" : "pause");
-    document.body.classList.toggle("paused", this.paused);
+    const paused = (this.link.paused = !this.link.paused);
+    this.link.look();
+    put(this.pauseButton, paused ? "go on" : "pause");
+    document.body.classList.toggle("paused", paused);
   }
 
   say(text) {
@@ -206,29 +215,23 @@ class App {
 }
 
 function help() {
-  const dialog = h("dialog", { onclose: () => dialog.remove() }, h("h2", {}, "Keys"),
-    h("dl", { class: "keys" }, KEYS.flatMap(([key, what]) => [h("dt", {}, key), h("dd", {}, what)])),
-    h("div", { class: "buttons" }, h("button", { onclick: () => dialog.close() }, "close")));
-  document.body.append(dialog);
-  dialog.showModal();
+  const shown = dialog("help", "Keys", h("dl", { class: "keys" }, KEYS.flatMap(([key, what]) => [h("dt", {}, key), h("dd", {}, what)])),
+    h("div", { class: "buttons" }, h("button", { onclick: () => shown.close() }, "close")));
 }
 
 function askToken(link) {
   if (document.querySelector("dialog.token")) return;
-  const typed = h("input", { type: "text", autocomplete: "off", spellcheck: "false", "aria-label": "address with the token" });
-  const use = () => {
-    const token = new URLSearchParams(typed.value.split("#").pop().replace(/^\/?/, "")).get("token") ?? typed.value.trim();
-    keepToken(token);
-    link.token = token;
-    dialog.close();
-    link.open();
-  };
-  typed.addEventListener("keydown", (event) => event.key === "Enter" && use());
-  const dialog = h("dialog", { class: "token", onclose: () => dialog.remove() }, h("h2", {}, "This page needs its token"),
+  const typed = h("input", { type: "text", autocomplete: "off", spellcheck: "false", onkeydown: (event) => event.key === "Enter" && use() });
+  const asked = dialog("token", "This page needs its token",
     h("p", {}, "The program shows the whole address on its terminal; ", h("code", {}, "trio-otp url"), " prints it, too. Open that, or paste it here."),
-    h("label", {}, "Address or token", typed), h("div", { class: "buttons" }, h("button", { class: "primary", onclick: use }, "open")));
-  document.body.append(dialog);
-  dialog.showModal();
+    h("label", {}, "Address or token", typed), h("div", { class: "buttons" }, h("button", { class: "primary", onclick: () => use() }, "open")));
+
+  function use() {
+    link.token = new URLSearchParams(typed.value.split("#").pop().replace(/^\/?/, "")).get("token") ?? typed.value.trim();
+    keepToken(link.token);
+    asked.close();
+    link.open();
+  }
 }
 
 new App().begin(takeToken() ?? "");

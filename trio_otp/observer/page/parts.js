@@ -1,13 +1,13 @@
 // What several screens show in the same way.
 
 import { attr, h, put } from "./dom.js";
-import { sign } from "./format.js";
+import { named, sign } from "./format.js";
 import { address, go } from "./route.js";
 
 /** A link to a process. It chooses it on the press of the mouse: what is drawn may move meanwhile. */
 export function pidLink(pid, text = pid) {
-  if (pid === null || pid === undefined) return h("span", { class: "none" }, "–");
-  const link = h("a", { class: "pid", href: address({ pid }), "data-key": `pid ${pid}` }, String(text));
+  if (pid === null || pid === undefined) return h("span", { class: "none" }, named(text ?? "–"));
+  const link = h("a", { class: "pid", href: address({ pid }), "data-key": `pid ${pid}` }, named(text));
   link.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey || event.button) return; // another tab
     event.preventDefault();
@@ -30,22 +30,26 @@ export function setStatus(node, status) {
 /** The text of a stack: the lines of the program itself in bold, those of libraries dim. */
 export function stackOf(lines) {
   return h("ol", { class: "stack" }, lines.map((line) => {
-    const [text, own] = typeof line === "string" ? [line, isOwn(line)] : [line.text ?? line.line, line.own];
-    return h("li", { class: own ? "own" : "theirs" }, own ? h("b", {}, text) : text);
+    const text = line.own ? h("b", {}, line.text) : line.text.replace(/^.*?([^\\/]+[\\/][^\\/]+)$/, "… $1");
+    return h("li", { class: line.own ? "own" : "theirs", title: line.text }, text);
   }));
 }
 
-function isOwn(line) {
-  return !/site-packages|[\\/]trio_otp[\\/]|[\\/]lib[\\/]python/.test(line);
+/** A text in which each pid is a link. */
+export function linked(text) {
+  return String(text).split(/(<Pid \d+[^>]*>)/).map((part) => {
+    const found = /^<Pid (\d+)/.exec(part);
+    return found ? pidLink(found[1], part) : part;
+  });
 }
 
-/** A text in which each pid is a link. */
-export function linked(text, pids = {}) {
-  const parts = String(text).split(/(<Pid \d+[^>]*>)/);
-  return parts.map((part) => {
-    const found = /^<Pid (\d+)/.exec(part);
-    return found ? pidLink(pids[part] ?? found[1], part) : part;
-  });
+/** Open a dialog; where the focus was it is again in the end. */
+export function dialog(kind, title, ...children) {
+  const before = document.activeElement;
+  const node = h("dialog", { class: kind, onclose: () => { node.remove(); before?.focus?.(); } }, h("h2", {}, title), children);
+  document.body.append(node);
+  node.showModal();
+  return node;
 }
 
 export function empty(text) {

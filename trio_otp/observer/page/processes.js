@@ -2,7 +2,7 @@
 // While the pointer is over the table, or text in it is selected, nothing in it moves.
 
 import { attr, h, isSelected, Keyed, put } from "./dom.js";
-import { number, plural, seconds } from "./format.js";
+import { named, number, plural, seconds } from "./format.js";
 import { pidLink, setStatus } from "./parts.js";
 import { go, here } from "./route.js";
 
@@ -27,7 +27,7 @@ export class Processes {
   constructor(app) {
     this.app = app;
     this.rows = new Map(); // pid -> row as last sent
-    this.gone = {};
+    this.gone = {}; // pid -> why it has ended, for ten seconds
     this.keys = [];
     this.first = 0;
     this.matching = 0;
@@ -142,11 +142,12 @@ export class Processes {
     put(this.wrong, "");
     for (const [pid, row] of Object.entries(result.rows)) this.rows.set(pid, row);
     this.gone = result.gone ?? {};
+    const keys = this.withGone(result.keys);
     const held = this.taken && this.holds();
     this.held.toggleAttribute("hidden", !held);
     if (!held) {
       this.taken = true;
-      this.keys = result.keys;
+      this.keys = keys;
       this.first = result.first;
       this.matching = result.matching;
       this.keyed.order(this.keys, this.above);
@@ -157,6 +158,16 @@ export class Processes {
     put(this.count, result.matching === result.total ? plural(result.total, "process") : `${number(result.matching)} of ${plural(result.total, "process")}`);
     this.update();
     this.box.dataset.frames = Number(this.box.dataset.frames ?? 0) + 1;
+  }
+
+  /** Put those that have ended in between, where they were. */
+  withGone(keys) {
+    const shown = new Set(keys);
+    const merged = [...keys];
+    this.keys.forEach((pid, at) => {
+      if (!shown.has(pid) && pid in this.gone) merged.splice(at, 0, pid);
+    });
+    return merged;
   }
 
   /** Whether the order stays as it is: somebody is about to press, or reads with the keys. */
@@ -190,7 +201,7 @@ export class Processes {
   fill(node, row, dead) {
     const { cells_: cells } = node;
     put(node.link, row.pid);
-    put(cells.name, row.name);
+    put(cells.name, named(row.name));
     put(cells.behaviour, row.behaviour ?? "–");
     setStatus(node.state, dead === undefined ? row.status : "dead");
     put(cells.queue, number(row.queue));
@@ -198,7 +209,7 @@ export class Processes {
     put(cells.handled, number(row.handled));
     put(cells.restarts, number(row.restarts));
     put(cells.doing, dead === undefined ? row.doing : dead);
-    attr(cells.name, "title", row.name);
+    attr(cells.name, "title", named(row.name));
     attr(cells.doing, "title", dead ?? row.doing);
     attr(node, "class", dead === undefined ? null : "gone");
     for (const key of ["queue", "handled", "restarts"]) cells[key].classList.toggle("zero", !row[key]);

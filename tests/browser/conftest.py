@@ -1,0 +1,161 @@
+"""A browser, and a program that is looked at. `nox -s observer` has what these tests need.
+
+Nothing is imported that the other tests lack: these are deselected, not skipped, where they do not
+run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+HERE = Path(__file__).parent
+LIMIT = 30_000  # milliseconds for what has to come, on a busy machine
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Program:
+    """The shop as a process of the operating system."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory)}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "shop.py"), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        where: dict[str, Any] = json.loads(self.line())
+        self.url: str = where["url"]
+        self.pid: int = where["pid"]
+        self.socket: str = where["socket"]
+        self.address, _, self.token = self.url.partition("/#token=")
+        self.port = urlsplit(self.url).port or 0
+
+    def line(self) -> str:
+        """Return the next line that it prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def say(self, command: str) -> None:
+        """Have it do something; without waiting until it is done."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+
+    def do(self, command: str) -> None:
+        """Have it do something, and wait until it says so."""
+        self.say(command)
+        assert "done\n" == self.line()
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Give a function that starts a program with options; all are ended after the test."""
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    programs: list[Program] = []
+
+    def started(*options: str) -> Program:
+        programs.append(Program(directory, *options))
+        return programs[-1]
+
+    yield started
+    for program in programs:
+        program.close()
+
+
+@pytest.fixture
+def shop(start: Callable[..., Program]) -> Program:
+    """Give a program that may be looked at, and acted on."""
+    return start("actions")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give a browser that asks nobody else for anything."""
+    from playwright.sync_api import expect, sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found is not None, f"none of {BROWSERS} is on PATH; install Debian's `chromium`"
+    expect.set_options(timeout=LIMIT)
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=quiet)
+        yield opened
+        opened.close()
+
+
+class Seen:
+    """What the pages of a test have asked for and complained of."""
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+        self.errors: list[str] = []
+
+    def watch(self, page: Page) -> Page:
+        """Note what a page does."""
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or ""))
+        page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).hostname or ""))
+        page.on("console", lambda message: message.type == "error" and self.note(message.text))
+        page.on("pageerror", lambda error: self.note(str(error)))
+        return page
+
+    def note(self, text: str) -> None:
+        """Note an error, but that a program is gone, which a test ends."""
+        if "ERR_CONNECTION_REFUSED" not in text:
+            self.errors.append(text)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Give what the tabs of one user share."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(LIMIT)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    """Give a record of what pages do."""
+    return Seen()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext, seen: Seen) -> Iterator[Callable[[Program, str], Page]]:
+    """Give a function that opens a screen of a program; no page may complain or ask others."""
+    from playwright.sync_api import expect
+
+    def opened(program: Program, screen: str = "overview") -> Page:
+        page = seen.watch(context.new_page())
+        page.goto(program.url)
+        expect(page.locator("body[data-state=live]")).to_be_visible()
+        page.goto(f"{program.address}/#/{screen}")
+        return page
+
+    yield opened
+    assert [] == seen.errors
+    assert seen.hosts == {"127.0.0.1"}

@@ -1,0 +1,167 @@
+"""A program to look at in a browser. It does what it reads from stdin, a word in each line.
+
+Its first line says where: the address of the page, the number of the program, the path of the
+socket, as JSON. `EVIL` is what would become an element if a page made markup of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import sys
+import time
+from functools import cache
+
+import trio
+
+import trio_otp as otp
+
+EVIL = "<img src=x onerror=\"document.title='taken over'\">"
+
+
+@cache
+def opened() -> trio.Event:
+    """Return what the callers of `hold` wait for."""
+    return trio.Event()
+
+
+class Stock(otp.GenServer):
+    """Answers many calls, each a little later."""
+
+    def __init__(self) -> None:
+        self.items = {f"item-{number}": number for number in range(5)}
+
+    @otp.on_call(timeout=30)
+    async def take(self, item: str) -> int | None:
+        await trio.sleep(0.001)
+        return self.items.get(item)
+
+
+class Cart(otp.GenServer):
+    """Takes things from the stock, each cart at its own speed, which changes."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.lines = 0
+
+    def init(self) -> None:
+        otp.set_label(f"cart {self.number}")
+        otp.send(otp.self(), "tick")
+
+    @otp.on_info(str)
+    async def tick(self, _message: str) -> None:
+        await Stock.at("stock").take(f"item-{self.number % 7}")
+        self.lines += 1
+        otp.send_after(otp.self(), "tick", random.choice([0.05, 0.1, 0.3, 0.6]))
+
+
+class Feed(otp.GenServer):
+    """Can be made to hold the loop, or its callers."""
+
+    @otp.on_cast
+    def hog(self) -> None:
+        time.sleep(3)  # the line that holds the loop
+
+    @otp.on_call(timeout=None)
+    async def hold(self) -> None:
+        await opened().wait()  # the line that holds its callers
+
+    @otp.on_cast
+    def crash(self, text: str) -> None:
+        raise ValueError(text)
+
+
+class Evil(otp.GenServer):
+    """All that can be seen of it is `EVIL`."""
+
+    def __init__(self) -> None:
+        self.state = EVIL
+
+    def init(self) -> None:
+        otp.set_label(EVIL)
+
+    @otp.on_cast
+    async def eat(self, _text: str) -> None:
+        await trio.sleep_forever()
+
+    def handle_info(self, message: object) -> None:
+        raise ValueError(EVIL)
+
+
+def evil_child() -> otp.Child[Evil]:
+    """Return it as a child whose name is as evil."""
+    return otp.child(Evil).having(name=EVIL)
+
+
+class Carts(otp.Supervisor):
+    """Enough of them to fill a screen."""
+
+    def init(self) -> object:
+        carts = [otp.child(Cart, number).having(id=f"cart {number}") for number in range(60)]
+        return otp.Supervisor.spec(carts)
+
+
+class Feeds(otp.Supervisor):
+    """A part of the tree that has trouble."""
+
+    def init(self) -> object:
+        names = ("feed", "other feed")
+        children = [*(otp.child(Feed).having(name=name) for name in names), evil_child()]
+        return otp.Supervisor.spec(children, max_restarts=5, max_seconds=60)
+
+
+async def obey(lines: trio.abc.AsyncResource, observer: otp.Pid) -> None:
+    """Do what comes in each line, and say when it is done."""
+    async for line in lines:
+        match line.strip():
+            case "hog":
+                Feed.at("feed").hog()
+            case "hold":
+                for number in range(12):
+                    otp.spawn(hold, label=f"caller {number}")
+            case "release":
+                opened().set()
+            case "crash":
+                Feed.at("other feed").crash("a feed is wrong")
+            case "evil":
+                otp.send(EVIL, EVIL)
+            case "eat":
+                Evil.at(EVIL).eat(EVIL)
+                Evil.at(EVIL).eat(EVIL)
+            case "kill the observer":
+                otp.exit(observer, otp.KILL)
+            case "take":
+                await Stock.at("stock").take("item-1")
+            case "end":
+                return
+            case word:
+                raise ZeroDivisionError(word)
+        print("done", flush=True)
+
+
+async def hold() -> None:
+    """Call the feed that does not answer."""
+    await Feed.at("feed").hold()
+
+
+async def main() -> None:
+    """Run the shop until it is told to end."""
+    logging.basicConfig(level=logging.CRITICAL)
+    children = [
+        otp.child(Stock).having(name="stock"),
+        otp.child(Carts).having(name="carts"),
+        otp.child(Feeds).having(name="feeds"),
+    ]
+    async with trio.open_nursery() as nursery:
+        async with otp.open_supervisor(children, name="shop"):
+            seen = await otp.observer.serve(nursery=nursery, actions="actions" in sys.argv)
+            where = {"url": seen.url, "pid": os.getpid(), "socket": str(seen.socket)}
+            print(json.dumps(where), flush=True)
+            await obey(trio.wrap_file(sys.stdin), seen.pid)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)

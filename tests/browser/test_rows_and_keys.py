@@ -1,0 +1,178 @@
+"""The page under a pointer and under a keyboard: nothing moves that somebody is about to choose."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Program
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.browser
+
+CLICKS = 15
+
+
+def frames(box: Locator) -> int:
+    """Return how many frames a table or tree has shown."""
+    return int(box.get_attribute("data-frames") or 0)
+
+
+def next_frame(box: Locator, count: int = 1) -> None:
+    """Wait for one more frame."""
+    from playwright.sync_api import expect
+
+    shown = frames(box) + count
+    expect(box).to_have_attribute("data-frames", re.compile(rf"^{shown}$|^{shown + 1}$"))
+
+
+def test_each_click_chooses_the_row_under_the_pointer(
+    shop: Program, open_page: Callable[..., Page]
+) -> None:
+    """At four frames a second, in a table that is sorted by what changes all the time."""
+    page = open_page(shop, "processes?every=0.25&sort=handled")
+    box = page.locator(".table-box")
+    rows = page.locator("tr[data-pid]")
+    rows.nth(CLICKS).wait_for()
+    orders = set()
+    for number in range(CLICKS):
+        page.mouse.move(5, 400)
+        next_frame(box)  # the order may change again
+        orders.add(tuple(row.get_attribute("data-pid") for row in rows.all()[:10]))
+        place = rows.nth(number).bounding_box()
+        assert place is not None
+        x, y = place["x"] + 150, place["y"] + place["height"] / 2
+        page.mouse.move(x, y)
+        under = page.evaluate(
+            "([x, y]) => document.elementFromPoint(x, y).closest('tr').dataset.pid", [x, y]
+        )
+        next_frame(box)  # somebody looks before they press
+        page.mouse.down()
+        page.mouse.up()
+
+        assert f"pid={under}" in page.url.partition("?")[2].split("&")
+        page.keyboard.press("Escape")
+    assert len(orders) > 1
+
+
+def test_a_selection_survives_frames(shop: Program, open_page: Callable[..., Page]) -> None:
+    """Text that is selected stays what it is, and where it is, until it is let go."""
+    page = open_page(shop, "processes?every=0.25&sort=handled")
+    box = page.locator(".table-box")
+    row = page.locator("tr[data-pid]").nth(3)
+    row.wait_for()
+    pid = row.get_attribute("data-pid")
+    cells = page.locator(f'tr[data-pid="{pid}"] td')
+    cells.nth(6).evaluate("cell => getSelection().selectAllChildren(cell)")  # handled/s
+    text = page.evaluate("String(getSelection())")
+    assert text
+    next_frame(box, 3)
+
+    assert text == page.evaluate("String(getSelection())")
+    assert text == cells.nth(6).inner_text()
+    page.evaluate("getSelection().removeAllRanges()")
+    next_frame(box)
+
+
+def test_the_keyboard_alone_kills_a_process(shop: Program, open_page: Callable[..., Page]) -> None:
+    """Open it, read its stack, kill it; a name that is typed wrong does nothing."""
+    from playwright.sync_api import expect
+
+    page = open_page(shop)
+    page.keyboard.press("2")
+    page.keyboard.press("/")
+    page.keyboard.type("stock")
+    row = page.locator("tr[data-pid]")
+    expect(row).to_have_count(1)
+    before = row.get_attribute("data-pid")
+    page.keyboard.press("Enter")
+    expect(row).to_be_focused()
+    page.keyboard.press("Enter")
+    inspector = page.locator(".inspector")
+    expect(inspector.locator("h2")).to_be_focused()
+    expect(inspector.locator(".stack .own b").first).to_contain_text("shop.py")
+    page.keyboard.press("Shift+K")
+    typed = page.locator("dialog input")
+    expect(typed).to_be_focused()
+    page.keyboard.type("stoc")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog .danger")).to_be_disabled()
+    page.keyboard.type("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(inspector).to_have_class(re.compile("gone"))
+    expect(page.locator("tr[data-pid]:not(.gone)")).not_to_have_attribute("data-pid", before or "")
+
+
+def test_sort_and_filter_are_in_the_address(shop: Program, open_page: Callable[..., Page]) -> None:
+    """Whoever opens the address sees the same; Back leads back."""
+    from playwright.sync_api import expect
+
+    page = open_page(shop, "processes")
+    page.get_by_role("button", name="pid", exact=True).click()
+    page.get_by_label("filter").fill("behaviour:Cart")
+    expect(page.locator(".count")).to_contain_text("60 of")
+    address = page.url
+    assert "sort=pid" in address
+    assert "filter=behaviour%3ACart" in address
+    page.reload()
+    expect(page.locator(".count")).to_contain_text("60 of")
+    expect(page.get_by_label("filter")).to_have_value("behaviour:Cart")
+    expect(page.locator("th.c-pid")).to_have_attribute("aria-sort", "ascending")
+    page.locator("tr[data-pid]").nth(2).click()
+    expect(page.locator(".inspector")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".inspector")).to_be_hidden()
+    assert address == page.url
+
+
+def test_a_filter_that_cannot_be_read_says_so(shop: Program, open_page: Callable[..., Page]) -> None:
+    """The table stays, and the text says what is expected."""
+    from playwright.sync_api import expect
+
+    page = open_page(shop, "processes")
+    page.get_by_label("filter").fill("q>x")
+    expect(page.locator(".wrong").first).to_contain_text("expected a number")
+    page.get_by_label("filter").fill("q>=0")
+    expect(page.locator(".wrong").first).to_have_text("")
+
+
+def test_a_long_table_shows_the_part_that_is_seen(
+    shop: Program, open_page: Callable[..., Page]
+) -> None:
+    """Only the rows around it are asked for, wherever it is scrolled to."""
+    from playwright.sync_api import expect
+
+    page = open_page(shop, "processes?every=0.25&sort=pid")
+    page.set_viewport_size({"width": 1280, "height": 400})
+    page.locator("tr[data-pid]").first.wait_for()
+    page.locator(".table-box").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    last = page.evaluate("() => document.querySelector('.count').innerText")
+    expect(page.locator("tr[data-pid]").last).to_be_in_viewport()
+    assert re.match(r"\d+ processes", last)
+
+
+def test_a_tab_that_is_hidden_asks_for_nothing(
+    shop: Program, open_page: Callable[..., Page]
+) -> None:
+    """And goes on when it is seen again; so does one that was paused."""
+    page = open_page(shop, "processes?every=0.25")
+    box = page.locator(".table-box")
+    next_frame(box)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.keyboard.press("p")
+    page.locator("body.paused").wait_for()
+    stopped = frames(box)
+    other = open_page(shop, "processes?every=0.25")
+    next_frame(other.locator(".table-box"), 4)
+    assert frames(box) <= stopped + 1  # one may have been on its way
+    page.keyboard.press("p")
+    next_frame(box)
+    assert json.loads("[]") == said
