@@ -1,8 +1,8 @@
 // The screen Problems: what is wrong now, by the same rules as `trio-otp problems`.
 
-import { h, put, redraw } from "./dom.js";
-import { number, seconds } from "./format.js";
-import { empty, pidLink } from "./parts.js";
+import { h, redraw } from "./dom.js";
+import { seconds } from "./format.js";
+import { pidLink } from "./parts.js";
 
 export class Problems {
   constructor() {
@@ -22,23 +22,20 @@ export class Problems {
 }
 
 const RULES = [
-  "the loop is stuck: one step of it has not ended for half a second; with the line",
-  "a handler in one message for more than 1 s, and more than 5 s; waiting for another process does not count",
-  "a mailbox that has grown in three samples, or is at its bound",
-  "a message that has waited for more than 5 s",
+  "the loop: one step of it does not end; with its line",
+  "a handler in one message for more than 1 s, or 5 s, that waits for no other process",
+  "a mailbox that has grown in three samples, or is at its bound; a message older than 5 s",
   "a child that is started again and again; a supervisor one restart short of its limit",
-  "a circle of waits, also over deferred answers",
-  "calls that have run into their time-outs; messages that were dropped; a child that does not stop",
+  "a circle of waits, also over deferred answers; calls that ran into their time-outs",
+  "messages that were dropped; a child that does not stop",
 ];
 
 function entry(problem) {
-  const severe = problem.severity === "error" || problem.severity === "red" || problem.severity === 2;
-  const pids = problem.pids ?? (problem.pid ? [problem.pid] : []);
-  return h("li", { class: severe ? "severe" : "mild", "data-key": problem.key ?? problem.kind },
+  const severe = problem.severity === "error";
+  return h("li", { class: severe ? "severe" : "mild" },
     h("span", { class: "mark", "aria-label": severe ? "severe" : "mild" }, severe ? "■" : "▲"),
-    h("div", {}, h("b", {}, problem.title ?? problem.kind.replaceAll("_", " ")), " ", h("span", { class: "what" }, problem.text),
+    h("div", {}, h("b", {}, problem.kind.replaceAll("_", " ")), " ", h("span", { class: "what" }, problem.text),
       problem.where ? h("code", { class: "where" }, problem.where) : null,
-      h("div", { class: "about" }, pids.map((each) => pidLink(each?.pid ?? each, each?.name ?? each?.text ?? each)),
-        problem.count > 1 ? h("span", {}, `${number(problem.count)} times`) : null)),
-    h("span", { class: "age" }, problem.seconds === null || problem.seconds === undefined ? "" : seconds(problem.seconds)));
+      h("div", { class: "about" }, (problem.pids ?? []).map((each) => pidLink(each.pid, each.name)))),
+    h("span", { class: "age" }, seconds(problem.seconds)));
 }
