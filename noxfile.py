@@ -179,6 +179,14 @@ def tutorial(session: nox.Session) -> None:
 
 
 @nox.session
+def observer(session: nox.Session) -> None:
+    """Look at running programs in a real browser, Debian's `chromium` or another one on PATH."""
+    _install(session, "test", "browser")
+    command = ["python", "-m", "pytest", "-q", "-m", "browser", "tests/browser", *PATIENT]
+    session.run(*command, *session.posargs)
+
+
+@nox.session
 def differential(session: nox.Session) -> None:
     """Run made-up scenarios on real OTP, where `elixir` is there, and here: `-- COUNT`."""
     _install(session, "test")

@@ -138,7 +138,13 @@ async def obey(lines: trio.abc.AsyncResource, observer: otp.Pid) -> None:
                 return
             case word:
                 raise ZeroDivisionError(word)
-        print("done", flush=True)
+        say("done")
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 async def hold() -> None:
@@ -158,7 +164,7 @@ async def main() -> None:
         async with otp.open_supervisor(children, name="shop"):
             seen = await otp.observer.serve(nursery=nursery, actions="actions" in sys.argv)
             where = {"url": seen.url, "pid": os.getpid(), "socket": str(seen.socket)}
-            print(json.dumps(where), flush=True)
+            say(json.dumps(where))
             await obey(trio.wrap_file(sys.stdin), seen.pid)
         nursery.cancel_scope.cancel()
 
