@@ -1324,14 +1324,6 @@ MUTATIONS = [
         "test_call_events.py::test_a_call_is_told_at_its_start_and_when_it_is_answered",
     ),
     Mutation(
-        "a call is told to be over twice",
-        8,
-        "From._tell_end",
-        "self._told = None",
-        "pass",
-        "test_call_events.py::test_a_call_whose_caller_is_cancelled_is_told_with_the_cancellation",
-    ),
-    Mutation(
         "the end of a cancelled call has no error",
         8,
         "From._abort",

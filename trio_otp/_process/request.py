@@ -90,7 +90,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     _fifo: Fifo | None  # of its time-out, while it stands in there
     _value: Any  # the answer; if no task waited for it, its outcome
     _done: bool
-    _told: bool | None  # whether its end is to be told, as its start was
+    _told: bool  # whether its end is to be told, as its start was
     abandoned: bool
     context: Any
 
@@ -171,7 +171,6 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     def _tell_end(self, error: BaseException | None) -> None:
         """Tell that a call is over, if it was told that it began."""
         if self._told:
-            self._told = None
             self._server.runtime.events.emit("call_stop", self, error)
 
     async def _give_up_at_once(self) -> NoReturn:
@@ -375,6 +374,6 @@ def new_request(
     request._timeout = timeout
     request._since = 0.0
     request._task = request._caller = request._deliver = request._fifo = None
-    request._told = request.context = None
-    request._done = request.abandoned = False
+    request.context = None
+    request._done = request.abandoned = request._told = False
     return request
