@@ -1,19 +1,19 @@
-"""What all tests of the observer have: a directory of their own for sockets."""
+"""What all tests of the observer have: places of their own for sockets, without other programs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from observed_kit import own_places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
-def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the sockets of each test a directory that only its user may enter."""
-    directory = tmp_path / "run"
-    directory.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
-    return directory
+def places() -> Iterator[Path]:
+    """Have a runtime directory `run` and a temporary one `tmp`, which other users may search."""
+    with own_places() as home:  # with a short name: the path of a socket has a limit
+        yield home

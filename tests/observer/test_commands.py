@@ -10,22 +10,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from observed_kit import LIMIT, Observed, observed, own_places
+from observed_kit import LIMIT, Observed, observed
 
 from trio_otp import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOKING = ["list", "ps"]
+LOOKING = ["list", "ps", "tree", "info holder", "stacks", "crashes"]
 LONG = "'a name with spaces, and rather long'"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def places() -> Iterator[None]:
-    """Have no programs but those of these tests."""
-    with own_places():
-        yield
 
 
 @pytest.fixture
@@ -142,6 +135,75 @@ def queued(say: Any) -> list[str]:
             return lines
 
 
+# -- tree, info, stacks, crashes -----------------------------------------------------------------
+
+
+def test_tree(say: Any, shop: Observed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is drawn from the top, or from one process on; lines fit and begin with what matters."""
+    shop.tell("fail")
+    shop.tell("wait")
+    shop.wait_for("waiting")
+    drawn = say("tree").lines
+    assert drawn[0].startswith("1 Supervisor ")
+    assert drawn[1].startswith("├─ 7 'holder' ")
+    assert ", 1 restart, Holder worker" in drawn[1]
+    assert f"├─ 3 {LONG} idle, Holder worker" == drawn[2]
+    assert "└─ 5 'observer' running, Server worker" == drawn[-1]
+    assert [f"3 {LONG} idle, Holder linked"] == say("tree", "3").lines
+    nodes = json.loads(say("tree", "--json").out)["result"]["nodes"]
+    assert ["1", "7", "3", "4", "5"] == [str(node["pid"]) for node in nodes]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert all(len(line) <= 40 for line in say("tree").lines)
+    assert "did you mean holder?" in say("tree", "holdr").err
+
+
+def test_info(say: Any, shop: Observed) -> None:
+    """It tells what a process does and where it waits, whoever asks by name or number."""
+    shop.tell("wait")
+    shop.wait_for("waiting")
+    lines = say("info", "holder").lines
+    assert "2 'holder'" == lines[0]
+    assert "  status        handling" in lines
+    assert "  behaviour     observed_app.Holder" in lines
+    assert "  supervisor    1 Supervisor" in lines
+    assert any("> " in line and "observed_app.py:35 in wait" in line for line in lines)
+    assert any("handler busy" in line for line in lines)  # so there is no state
+    info = json.loads(say("info", "2", "--json").out)["result"]["info"]
+    assert (2, "'holder'") == (info["pid"], info["name"])
+    state = say("info", "3").out
+    assert "counts" in state
+    assert "hunter2" not in state
+    assert 1 == say("info", "99").status
+
+
+def test_stacks(say: Any, shop: Observed) -> None:
+    """Those who wait at one place stand above its stack; a filter leaves others out."""
+    together = f"2 'holder', 3 {LONG}:"
+    assert together in say("stacks").lines
+    lines = say("stacks", "obey").lines
+    assert "4 obey:" == lines[0]
+    assert any(line.startswith("  > ") and "observed_app.py" in line for line in lines)
+    assert together not in lines
+    groups = json.loads(say("stacks", "--json").out)["result"]["groups"]
+    assert 2 in [group["count"] for group in groups]
+
+
+def test_crashes(say: Any, shop: Observed) -> None:
+    """They stand together by error and line, with the traceback of the last one."""
+    assert "no crashes" == say("crashes").out.strip()
+    for _ in range(2):
+        shop.tell("fail")
+        shop.tell("count")
+        shop.wait_for("counted 1")
+    lines = say("crashes").lines
+    assert lines[0].startswith("2 crashes of 'holder': RuntimeError: told to fail at ")
+    assert lines[0].endswith("observed_app.py:44 in fail")
+    assert "  message: cast fail()" in lines
+    assert "    RuntimeError: told to fail" == lines[-1]
+    result = json.loads(say("crashes", "--json").out)["result"]
+    assert [2] == [group["count"] for group in result["groups"]]
+
+
 # -- while the loop is stuck -----------------------------------------------------------------------
 
 
@@ -151,13 +213,13 @@ def test_they_answer_while_the_loop_is_stuck(say: Any, shop: Observed) -> None:
     shop.wait_for("holding")
     place = "observed_app.py:29 in hold"
     for word in LOOKING:
-        said = say(word)
+        said = say(*word.split())
         assert 0 == said.status
         assert "the loop has not answered for" in said.out
         assert place in said.out
         if word != "list":
             assert said.lines[0].startswith("the loop has not answered")
-            answer = json.loads(say(word, "--json").out)
+            answer = json.loads(say(*word.split(), "--json").out)
             assert place in answer["loop"]["where"]
             assert "loop" == next(iter(answer))
     [program] = json.loads(say("list", "--json").out)

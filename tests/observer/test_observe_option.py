@@ -10,24 +10,16 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from observed_kit import LIMIT, observed, own_places
+from observed_kit import LIMIT, observed
 from paths import ROOT, SUPPORT
 
 from trio_otp import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 TOKEN = re.compile(r"/#token=([\w-]{20,})")
-
-
-@pytest.fixture(autouse=True)
-def places() -> Iterator[Path]:
-    """Have no programs but those of a test."""
-    with own_places() as home:
-        yield home
 
 
 def test_it_serves_a_page_and_a_socket(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from paths import ROOT, SUPPORT
 
-from trio_otp.observer import client, discovery, socket_directory
+from trio_otp.observer import client, discovery
 from trio_otp.observer.client import Client, Unreachable
 from trio_otp.observer.discovery import NotChosen, Program, choose, programs
 from trio_otp.observer.socket_directory import UnsafeDirectory, own_directory
@@ -28,23 +27,6 @@ if TYPE_CHECKING:
 OTHER = 61234  # a user that nobody is
 LIMIT = 60  # seconds, most of which a busy machine takes to import Trio
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
-
-@pytest.fixture(autouse=True)
-def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have a runtime directory and a temporary one of its own, which other users may search."""
-    with tempfile.TemporaryDirectory() as name:
-        home = Path(name)
-        home.chmod(0o711)
-        runtime_directory, temporary = home / "run", home / "tmp"
-        runtime_directory.mkdir(mode=0o700)
-        temporary.mkdir()
-        temporary.chmod(0o1777)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", os.fspath(runtime_directory))
-        monkeypatch.setenv("TMPDIR", os.fspath(temporary))
-        monkeypatch.setattr(tempfile, "tempdir", os.fspath(temporary))
-        monkeypatch.setattr(socket_directory, "RUNTIME_DIRECTORIES", home / "run-user")
-        yield home
 
 
 class Running:

@@ -57,7 +57,7 @@ class Observed:
         lines: list[str] = []
         while line not in lines:
             said = self.process.stdout.readline()
-            assert said, f"{line!r} never came; {lines}"
+            assert said, f"{line!r} never came; {lines}; {self.process.communicate()[1]}"
             lines.append(said.strip())
 
     def end(self) -> str:

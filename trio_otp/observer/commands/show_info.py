@@ -73,7 +73,7 @@ def _facts(info: dict[str, Any]) -> list[str]:
     budget = info.get("budget")
     if budget is not None:
         used = f"{budget['used']}/{budget['limit']} in {budget['seconds']:g} s"
-        found.append(f"  {'restarts':{INDENT}}{used}")
+        found.append(f"  {'budget':{INDENT}}{used}")
     return found
 
 

@@ -55,6 +55,6 @@ def _parts(node: dict[str, Any]) -> list[str]:
     budget = node["budget"]
     if budget is not None and budget["used"]:
         parts.append(f"{budget['used']}/{budget['limit']} in {budget['seconds']:g} s")
-    named = node["id"] not in {None, node["name"]}
+    named = node["id"] not in {None, node["name"], f"'{node['name']}'"}
     kind = " ".join(filter(None, [node["behaviour"].strip("-"), node["summary"] or node["kind"]]))
     return [*parts, *([f"id {node['id']}"] if named else []), kind]
