@@ -13,12 +13,14 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from inside import BOXES, DEEPEST, TreeNode, as_svg
+from IPython.core.formatters import DisplayFormatter
 
 import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+IMAGE = "image/svg+xml"
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert('&\")</script>\x00\x1b[2J\ud800"
 
@@ -38,6 +40,11 @@ class Server(otp.GenServer):
 
 async def forever() -> None:
     await trio.sleep_forever()
+
+
+def formatted(value: object) -> dict[str, str]:
+    data: dict[str, str] = DisplayFormatter().format(value)[0]
+    return data
 
 
 def node(number: int, above: int | None = None, **changed: Any) -> TreeNode:
@@ -85,6 +92,8 @@ async def test_a_tree_is_drawn_as_the_value_of_a_cell() -> None:
     assert {"text/plain": text, "image/svg+xml": svg} == text._repr_mimebundle_()
     assert {"text/plain": text, "image/svg+xml": svg} == svg._repr_mimebundle_(exclude=())
     assert {"text/plain": mermaid, "text/vnd.mermaid": mermaid} == mermaid._repr_mimebundle_()
+    for each in (text, svg):  # as the shell formats it, for which every `str` has quotes
+        assert (text, svg) == tuple(formatted(each)[kind] for kind in ("text/plain", IMAGE))
     assert texts(svg) == [
         "topSupervisor",
         "supervisor one_for_one, idle",

@@ -8,6 +8,8 @@ import logging
 import subprocess
 import sys
 import threading
+import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -242,6 +244,175 @@ def test_a_block_left_open_is_an_error(cells: Cells) -> None:
     assert 1 == cells.run("await Counter.at('a').more(1)")
 
 
+def test_a_name_needs_no_quotes(cells: Cells) -> None:
+    """It may have spaces; a variable that leads to a process goes before it, no other does."""
+    cells.run("pid = await otp.start_link(tree('a', 'a b'))\nclient = Counter.at('a b')\nb = 1")
+    cells.run("await otp.start_link(otp.child(Counter).having(name='b'))")
+    shown = {}
+    for text in ("a", "a b", "pid", "client", "b", "'a'", "otp.self()", "Counter.at('b')"):
+        cells.run(f"%otp_tree {text}")
+        shown[text] = cells.printed.split("\n")[0]
+    names = {text: line.split("'")[1] if "'" in line else line for text, line in shown.items()}
+    assert {"a": "a", "a b": "a b", "client": "a b", "b": "b", "'a'": "a", "pid": "top"} == {
+        text: name for text, name in names.items() if not text.endswith(")")
+    }
+    assert ("<Pid 1 notebook> process, running", "b") == (
+        names["otp.self()"],
+        names["Counter.at('b')"],
+    )
+    for text in ("nothing", "no thing", "("):
+        assert repr(text) in str(cells.error(f"%otp_tree {text}"))
+
+
+def test_a_name_completes(cells: Cells) -> None:
+    """So do options, and variables that lead to a process."""
+    cells.run("atoll = await otp.start_link(tree('a cat', 'a dog', 'bat'))")
+
+    def complete(line: str) -> list[str]:
+        with warnings.catch_warnings():  # of IPython's: its new interface adds Python's words
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            found: list[str] = cells.shell.complete(
+                line.rsplit(" ", maxsplit=1)[-1], line, len(line)
+            )[1]
+        return found
+
+    assert ["a cat", "a dog", "atoll"] == complete("%otp_tree a")
+    assert ["dog"] == complete("%otp_trace --stop a d")
+    assert ["--stop", "--watch"] == complete("%otp_tree --")
+    assert ["--stop", "--watch"] == complete("%otp_top -")
+    assert ["--stop", "a cat", "a dog", "atoll", "bat", "top"] == complete("%otp_trace ")
+    cells.run(f"%unload_ext {EXTENSION}")
+    assert "a cat" not in complete("%otp_tree a")
+
+
+def test_those_with_the_most_to_do_come_first(cells: Cells) -> None:
+    """`%otp_top` is a table of processes: long queues, then those with the most new messages."""
+    cells.run("top = await otp.start_link(tree('a', 'b'))\nfor _ in 'xy': otp.send(otp.self(), _)")
+    cells.run("for _ in range(3): await Counter.at('b').more(1)")
+    cells.run("%otp_top 2")
+    lines = [line.split() for line in cells.printed.splitlines()]
+    assert [
+        ["pid", "name", "behaviour", "status", "queue", "handled", "doing"],
+        ["1", "notebook", "running", "2", "0"],
+        ["4", "'b'", "Counter", "idle", "0", "3"],
+        ["…", "2", "more"],
+    ] == lines
+    cells.run("await Counter.at('a').more(1)\n%otp_top")
+    assert ["1", "3", "2", "4"] == [line.split()[0] for line in cells.printed.splitlines()[1:]]
+    assert "how many" in str(cells.error("%otp_top a"))
+
+
+def test_a_trace_is_printed_below_the_cell(cells: Cells) -> None:
+    """What a process gets and answers, until `--stop`, of one or of all."""
+    cells.run("await otp.start_link(tree('a', 'b'))")
+    cells.run("%otp_trace a\n%otp_trace b")
+    cells.run("_ = await Counter.at('a').more(7)")
+    events = [line.partition("'a'> ")[2] for line in cells.printed.splitlines()]
+    assert ["in more(7) from", "out 7 to"] == [event.partition(" <")[0] for event in events]
+    cells.run("%otp_trace --stop a\n_ = await Counter.at('a').more(1)")
+    assert "" == cells.printed
+    cells.run("%otp_trace --stop\n_ = await Counter.at('b').more(1)")
+    assert "" == cells.printed
+    assert isinstance(cells.error("%otp_trace nobody"), otp.NoProcess)
+    assert isinstance(cells.error("%otp_trace otp.self()"), otp.WrongServer)
+    assert "expected a name" in str(cells.error("%otp_trace"))
+    assert "--stop, or a name" in str(cells.error("%otp_trace --off a"))
+
+
+class Publisher:
+    """Takes what a shell shows, in place of a notebook."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[dict[str, str], str, bool]] = []
+        self.came = threading.Condition()
+
+    def publish(
+        self, data: Any, metadata: Any, *, transient: Any = None, update: bool = False
+    ) -> None:
+        with self.came:
+            self.shown.append((data, transient["display_id"], update))
+            self.came.notify_all()
+
+    def wait_for(self, text: str) -> bool:
+        with self.came:
+            return self.came.wait_for(lambda: text in self.shown[-1][0]["text/plain"], 20)
+
+
+@pytest.fixture
+def publisher(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+    """Let the shell be that of a kernel."""
+    found = Publisher()
+    monkeypatch.setattr(cells.shell, "kernel", object(), raising=False)
+    monkeypatch.setattr(cells.shell.display_pub, "publish", found.publish)
+    monkeypatch.setattr("trio_otp.notebook.watch.INTERVAL", 0.001)
+    return found
+
+
+def watchers() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "trio_otp watch"]
+
+
+def test_a_tree_is_watched(cells: Cells, publisher: Publisher) -> None:
+    """One output changes as the tree does, whatever time it is, and no cell has to run."""
+    cells.run("%otp_time virtual\nawait otp.start_link(tree('a'))\n%otp_tree --watch top")
+    cells.run("await otp.terminate_child('top', 'a')\nbegan = trio.current_time()")
+    assert publisher.wait_for("undefined")
+    cells.run("await otp.restart_child('top', 'a')\nawait trio.sleep(3600)")
+    assert publisher.wait_for("'a'> worker, idle")
+    assert 3600 == cells.run("round(trio.current_time() - began)")
+    cells.run("await otp.stop('top')")
+    assert publisher.wait_for("no process behind 'top'")
+    cells.run("await otp.start_link(tree('b'))")
+    assert publisher.wait_for("'b'> worker, idle")
+    _, first, _ = publisher.shown[0]
+    assert {(first, True)} == {(name, update) for _, name, update in publisher.shown[1:]}
+    assert "image/svg+xml" in publisher.shown[-1][0]
+    assert len(publisher.shown) == 1 + len(
+        [1 for one, other in pairwise(publisher.shown) if one[0] != other[0]]
+    )
+
+
+def test_a_watch_ends(cells: Cells, publisher: Publisher) -> None:
+    """By `--stop`, by another watch, and with the extension; wrong names are errors of the cell."""
+    assert isinstance(cells.error("%otp_tree --watch nobody"), otp.NoProcess)
+    assert "expected --watch or --stop" in str(cells.error("%otp_tree --watc a"))
+    assert [] == publisher.shown
+    cells.run("%otp_tree --watch")
+    cells.run("%otp_tree --watch")
+    cells.run("%otp_top --watch 5")
+    assert 3 == len({name for _, name, _ in publisher.shown})
+    [tree, top] = watchers()[-2:]
+    cells.run("%otp_tree --stop")
+    tree.join(10)
+    assert [top] == watchers()
+    cells.run(f"%unload_ext {EXTENSION}")
+    top.join(10)
+    assert [] == watchers()
+
+
+def test_a_shell_that_shows_no_more_ends_a_watch(
+    cells: Cells, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error is told, and the run is not hurt."""
+    cells.run("%otp_tree --watch")
+    [watcher] = watchers()
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no frontend")
+
+    monkeypatch.setattr(cells.shell.display_pub, "publish", broken)
+    cells.run("await otp.start_link(tree('a'))")
+    watcher.join(10)
+    cells.run("None")
+    assert not watcher.is_alive()
+    assert 1 == cells.run("await Counter.at('a').more(1)")
+
+
+def test_a_terminal_cannot_watch(cells: Cells) -> None:
+    """It is told what draws there."""
+    assert "otp.observer" in str(cells.error("%otp_tree --watch"))
+
+
 def test_the_tree_is_shown(cells: Cells) -> None:
     """`%otp_tree` shows all processes, or those under a reference; a wrong one is an error."""
     cells.run("pid = await otp.start_link(tree('a', 'b'))")
@@ -253,7 +424,6 @@ def test_the_tree_is_shown(cells: Cells) -> None:
     assert cells.run("otp.tree()") + "\n" == whole
     assert cells.run("otp.tree('top')") + "\n" == part
     assert isinstance(cells.error("%otp_tree 'nobody'"), otp.NoProcess)
-    assert isinstance(cells.error("%otp_tree nothing"), NameError)
 
 
 def test_a_name_that_nobody_has_brings_names_and_variables_to_mind(cells: Cells) -> None:
@@ -285,6 +455,16 @@ def test_virtual_time_stands_still_between_cells(cells: Cells) -> None:
         trio.from_thread.run_sync(int, trio_token=token)
 
     assert began == cells.run("trio.current_time()")
+
+
+def test_virtual_time_goes_on_to_the_end(cells: Cells) -> None:
+    """What waits while it is stopped takes no time, and holds nobody up."""
+    cells.run("%otp_time virtual\nawait otp.start_link(tree('a'))")
+    unload_ipython_extension(cells.shell)  # as the end of Python does, outside of cells
+    cells.shell.extension_manager.loaded.clear()
+
+    assert "a ends: SHUTDOWN\n" == cells.take_printed()
+    assert [] == loops()
 
 
 def test_real_time_goes_on_after_virtual_time(cells: Cells) -> None:
@@ -380,17 +560,42 @@ def test_a_crash_is_one_line(cells: Cells) -> None:
     assert isinstance(error, otp.ServerExited)
     [line] = [line for line in cells.printed.splitlines() if " terminated: " in line]
     place = "Cell In[1], line 4"  # the shell counts no cells here
-    assert f"{pid!r} terminated: {error.reason!r} ({place}; %otp_report 1)" == line
+    assert f"{pid!r} terminated: {error.reason!r} ({place}; %otp_crashes 1)" == line
     assert "child" not in cells.printed
 
     cells.run("try: await Shop.at('shop').sell('rooibos')\nexcept otp.ServerExited: pass")
     assert 1 == cells.printed.count("\n")
-    assert cells.printed.endswith("%otp_report 2)\n")
-    cells.run("%otp_report")
+    assert cells.printed.endswith("%otp_crashes 2)\n")
+    cells.run("%otp_crashes")
+    lines = cells.printed.splitlines()
+    assert ["1  ", "2  ", ""] == [line[:3] for line in lines[:3]]
     assert "Last message: call sell('rooibos')" in cells.printed
-    cells.run("%otp_report 1")
+    cells.run("%otp_crashes 1")
     assert "Last message: call sell('mint')" in cells.printed
     assert "Traceback (most recent call last)" in cells.printed
+    assert cells.printed.splitlines()[:4] == [
+        "Your code, innermost first:",
+        f"  {place.replace(', line ', ':')} in sell",
+        r"""    raise LookupError(tea, "is\nout of stock")""",
+        "",
+    ]
+
+
+def test_the_error_of_a_cell_has_the_frames_of_the_user_alone(cells: Cells) -> None:
+    """Neither those of Trio and the library, nor a crash that has its own line; `%tb` has all."""
+    cells.run(CRASHES)
+    cells.run("pid = await otp.start_link(Shop)")
+    error = cells.error("await Shop.at(pid).sell('mint')")
+    [frame] = [line for line in cells.printed.splitlines() if line.startswith(("File", "Cell"))]
+    assert "trio" not in frame
+    assert "raise LookupError" not in cells.printed
+    assert isinstance(error.__cause__, LookupError)
+    cells.run("async def ask():\n    await otp.call('nobody', 1)")
+    cells.error("await ask()")
+    assert cells.printed.count("await ask()") == cells.printed.count("otp.call('nobody', 1)") == 1
+    assert "call_errors" not in cells.printed
+    cells.error("otp.call()")
+    assert "TypeError" in cells.printed
 
 
 def test_crashes_at_the_same_time_are_a_line_each(cells: Cells) -> None:
@@ -415,8 +620,8 @@ def test_a_failed_start_and_the_end_of_a_supervisor_are_lines_too(cells: Cells) 
     cells.run("[shop] = await otp.which_children(top)")
     cells.run("try: await Shop.at(shop.pid).sell('x')\nexcept otp.ServerExited: pass")
     cells.run("await otp.receive(otp.Exit)")
-    assert isinstance(cells.error("%otp_report 3"), ValueError)
-    cells.run("%otp_report 2")
+    assert isinstance(cells.error("%otp_crashes 3"), ValueError)
+    cells.run("%otp_crashes 2")
     assert "gives up" in cells.printed
 
     cells.run("Shop.closed = True\ntop = otp.child(otp.Supervisor, [Shop])")
@@ -425,12 +630,12 @@ def test_a_failed_start_and_the_end_of_a_supervisor_are_lines_too(cells: Cells) 
     cells.run("Shop.closed = False\npid = await otp.start_link(Shop)")
     cells.run("otp.send(pid, 'what?')\nawait otp.sys.get_state(pid)\nNone")
     assert "what?" in cells.printed
-    assert "%otp_report" not in cells.printed
+    assert "%otp_crashes" not in cells.printed
 
 
 def test_reports_that_are_not_there(cells: Cells) -> None:
     """What is asked for and is not there is told, with what is."""
-    assert "nothing has crashed" in str(cells.error("%otp_report"))
+    assert "nothing has crashed" in str(cells.error("%otp_crashes"))
     cells.run("class E(otp.GenServer):\n  def handle_cast(self, message): 1 / message")
     cells.run(
         "for _ in range(101):\n"
@@ -438,9 +643,9 @@ def test_reports_that_are_not_there(cells: Cells) -> None:
         "    otp.cast(pid, 0)\n"
         "    await otp.receive(otp.Down)"
     )
-    assert "from 2 to 101" in str(cells.error("%otp_report 1"))
-    assert "from 2 to 101" in str(cells.error("%otp_report 102"))
-    assert "the number of a report" in str(cells.error("%otp_report last"))
+    assert "from 2 to 101" in str(cells.error("%otp_crashes 1"))
+    assert "from 2 to 101" in str(cells.error("%otp_crashes 102"))
+    assert "the number of a crash" in str(cells.error("%otp_crashes last"))
 
 
 def test_a_handler_that_shows_crashes_is_left_to_do_it(cells: Cells) -> None:
@@ -456,8 +661,8 @@ def test_a_handler_that_shows_crashes_is_left_to_do_it(cells: Cells) -> None:
 
     assert 1 == shown.count(" terminated: ")
     assert "Traceback" in shown
-    cells.run("%otp_report")
-    assert shown == cells.printed
+    cells.run("%otp_crashes")
+    assert cells.printed.endswith(shown)
 
 
 def test_after_the_extension_crashes_are_logged_as_before(cells: Cells) -> None:

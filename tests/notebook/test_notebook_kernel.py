@@ -77,7 +77,7 @@ def shown(cell: Any) -> str:
     for output in cell.outputs:
         if output.output_type == "error":
             parts.append(f"{output.ename}: {output.evalue}\n")
-        elif output.output_type == "execute_result":
+        elif output.output_type in ("execute_result", "display_data"):
             parts.append(output.data["text/plain"] + "\n")
         elif output.name == "stdout":
             parts.append(output.text)

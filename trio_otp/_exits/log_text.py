@@ -37,6 +37,7 @@ _INSTALLED: Final = tuple(
     f"{directory}{os.sep}"
     for directory in {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))}
 )
+USERS: Final = 2  # what `nearness` says of code of the user
 TEXT: Final = 4000  # characters of the text of one exception
 WHOLE: Final = 30_000  # characters of a traceback
 FRAMES: Final = 40  # of one exception; the innermost ones are shown, and the first few
@@ -109,11 +110,11 @@ def place_of_code(target: object) -> Place | None:
 
 
 def nearness(place: Place) -> int:
-    """Rank how near to the user some code is: our own, installed, theirs."""
+    """Rank how near to the user some code is: our own, installed, theirs (`USERS`)."""
     name = place[0]
     if name.startswith(LIBRARIES):
         return 0
-    return 1 if name.startswith((*_INSTALLED, "<frozen ")) else 2
+    return 1 if name.startswith((*_INSTALLED, "<frozen ")) else USERS
 
 
 def _name(exc: BaseException) -> str:

@@ -6,7 +6,7 @@ can be printed, searched, written to a file. A copy or a pickle of it is a plain
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -49,5 +49,11 @@ class Drawn(str):
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
         """Return the text and the picture, as IPython asks for them."""
-        plain = str(self) if self._plain is None else self._plain
-        return {"text/plain": plain, self._kind: self._draw()}
+        return {"text/plain": self._text(), self._kind: self._draw()}
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Write the text without quotes; IPython knows a way for every `str`, and would take it."""
+        printer.text(self._text())
+
+    def _text(self) -> str:
+        return str(self) if self._plain is None else self._plain

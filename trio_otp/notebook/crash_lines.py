@@ -1,4 +1,4 @@
-"""Crashes in a notebook: a line below the cell, and the whole report where `%otp_report` asks.
+"""Crashes in a notebook: a line below the cell, and the whole report where `%otp_crashes` asks.
 
 It is a handler of `logging`. While it is there Python does not print reports by itself; a handler
 of yours gets them as ever, and if it shows them on the screen, the lines are left to it.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections import OrderedDict, deque
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._exits.log_text import place_of_crash
+from .._exits.log_text import USERS, nearness, place_of_crash
+from .._inspect.shown_stack import NAMERS, short_path
+from .._util.bounded import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 
 KEPT: Final = 100  # reports, as text
 _logger: Final = logging.getLogger("trio_otp")
+
+
+class _Report(NamedTuple):
+    line: str
+    whole: str
 
 
 class CrashLines(logging.Handler):
@@ -33,17 +41,20 @@ class CrashLines(logging.Handler):
     def __init__(self, shell: Shell) -> None:
         super().__init__(logging.WARNING)
         self._shell = shell
-        self._reports: OrderedDict[int, str] = OrderedDict()  # {number: the whole text}
+        self._reports: OrderedDict[int, _Report] = OrderedDict()  # {number: of it}
         self._number = 0
         self._crashed: deque[str] = deque(maxlen=KEPT)  # pids, as text, whose supervisor is to tell
 
     def install(self) -> None:
         """Show what is logged from now on."""
         _logger.addHandler(self)
+        NAMERS.append(self.name_of)
 
     def uninstall(self) -> None:
         """Show nothing any more."""
         _logger.removeHandler(self)
+        if self.name_of in NAMERS:
+            NAMERS.remove(self.name_of)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one line of a report, if it is of something new."""
@@ -52,7 +63,10 @@ class CrashLines(logging.Handler):
         whole, message = self.format(record), record.getMessage()
         line = message.partition("\n")[0]
         if record.levelno >= logging.ERROR and whole != line:
-            shown = f"{line} ({self._place(record)}%otp_report {self._keep(whole)})"
+            place = self._place(record)
+            short = f"{line} ({place})" if place else line
+            number = self._keep(_Report(short, self._own(record) + whole))
+            shown = f"{line} ({place}{place and '; '}%otp_crashes {number})"
         else:
             shown = whole
         if not any(map(_is_on_screen, self._others(record))):
@@ -70,9 +84,9 @@ class CrashLines(logging.Handler):
         self._crashed.remove(pid)
         return True
 
-    def _keep(self, text: str) -> int:
+    def _keep(self, report: _Report) -> int:
         self._number += 1
-        self._reports[self._number] = text
+        self._reports[self._number] = report
         if len(self._reports) > KEPT:
             self._reports.popitem(last=False)
         return self._number
@@ -83,8 +97,23 @@ class CrashLines(logging.Handler):
         if where is None:
             return ""
         file, line, _ = where
+        return f"{self.name_of(file) or PurePath(file).name}, line {line}"
+
+    def name_of(self, file: str) -> str | None:
+        """Return what IPython calls the file of a cell; None if it is none."""
         known = self._shell.compile.format_code_name(file)
-        return f"{' '.join(known) if known else PurePath(file).name}, line {line}; "
+        return " ".join(known) if known else None
+
+    def _own(self, record: logging.LogRecord) -> str:
+        """Return the frames of the user's code, the innermost first, to stand in front."""
+        crash = record.exc_info[1] if record.exc_info else None
+        lines = ["Your code, innermost first:\n"]
+        for frame in reversed(traceback.extract_tb(crash.__traceback__ if crash else None)):
+            place = frame.filename, frame.lineno or 0, frame.name
+            if nearness(place) == USERS:
+                lines.append(f"  {short_path(place[0])}:{place[1]} in {place[2]}\n")
+                lines.append(f"    {visible(frame.line or '')}\n")
+        return "".join([*lines, "\n"]) if len(lines) > 1 else ""
 
     def _others(self, record: logging.LogRecord) -> Iterator[logging.Handler]:
         logger: logging.Logger | None = logging.getLogger(record.name)
@@ -92,21 +121,34 @@ class CrashLines(logging.Handler):
             yield from (each for each in logger.handlers if each is not self)
             logger = logger.parent if logger.propagate else None
 
-    def report(self, number: int | None = None) -> str:
-        """Return a whole report: that of a number, or the last one.
+    def report(self, number: int) -> str:
+        """Return the whole report that has a number.
 
         Raises:
             ValueError: there is no such report.
         """
-        if not self._reports:
-            raise ValueError("no report yet: nothing has crashed")
-        wanted = self._number if number is None else number
-        if wanted not in self._reports:
+        if number not in self._reports:
+            self._need_any()
             oldest = next(iter(self._reports))
             raise ValueError(
-                f"%otp_report {wanted}: expected a number from {oldest} to {self._number}"
+                f"%otp_crashes {number}: expected a number from {oldest} to {self._number}"
             )
-        return self._reports[wanted]
+        return self._reports[number].whole
+
+    def overview(self) -> str:
+        """Return a line for each report, and the last one whole.
+
+        Raises:
+            ValueError: there is none.
+        """
+        self._need_any()
+        width = len(str(self._number))
+        lines = [f"{number:>{width}}  {report.line}" for number, report in self._reports.items()]
+        return "\n".join([*lines, "", self._reports[self._number].whole])
+
+    def _need_any(self) -> None:
+        if not self._reports:
+            raise ValueError("no report yet: nothing has crashed")
 
 
 def _is_on_screen(handler: logging.Handler) -> bool:

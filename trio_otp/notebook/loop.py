@@ -38,12 +38,13 @@ ANEW = "write %reload_ext trio_otp.notebook to begin anew"
 class Loop:
     """A Trio run for the cells of a notebook."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
-        self._names = names  # of the user
+    def __init__(self, variables: dict[str, Any]) -> None:
+        self._user = variables
         # real time, until it is told otherwise
         self.clock: trio.testing.MockClock = trio.testing.MockClock(rate=1.0)
         self.token: trio.lowlevel.TrioToken
         self.variables: Variables = Variables()
+        self.names: dict[Any, Process] = {}  # those of processes
         self.ended: BaseException | None = None  # what ended the run
         self._lock = threading.Lock()
         self._cells: set[Cell] = set()  # those that have not ended
@@ -88,8 +89,11 @@ class Loop:
         self._set_jumps()
 
     def _set_jumps(self) -> None:
-        """Make virtual time jump while a cell runs; between cells a ticking server would spin."""
-        jumps = self.virtual and bool(self._cells)
+        """Make virtual time jump while a cell runs; between cells a ticking server would spin.
+
+        At the end it jumps as well, or servers that wait while they clean up would never be done.
+        """
+        jumps = self.virtual and (bool(self._cells) or self._left.is_set())
         self.clock.autojump_threshold = 0 if jumps else math.inf
 
     def _run(self) -> None:
@@ -109,7 +113,9 @@ class Loop:
     async def _main(self) -> None:
         self.token = trio.lowlevel.current_trio_token()
         self._left = trio.Event()
-        runtime().extras[MORE_NAMES] = self._references
+        here = runtime()
+        here.extras[MORE_NAMES] = self._references
+        self.names = here.names
         self._ready.set()
         while not self._left.is_set():
             try:
@@ -121,11 +127,12 @@ class Loop:
 
     def _references(self) -> list[Note]:
         """List the variables that lead to a process: one may be meant by a name that nobody has."""
-        found = [name for name, value in self._names.items() if type(value) in (Pid, Client)]
+        found = [name for name, value in self._user.items() if type(value) in (Pid, Client)]
         return [Note(name) for name in found[-MOST_KNOWN:] if not name.startswith("_")]
 
     def _leave(self) -> None:
         self._left.set()
+        self._set_jumps()
 
     async def _live(self) -> None:
         """Run as a process until the end, or until it is killed."""

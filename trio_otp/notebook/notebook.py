@@ -11,15 +11,16 @@ from weakref import WeakKeyDictionary
 
 import trio
 
-from .cell import Cell, current_cell
+from .cell import Cell
+from .cell_errors import show_error
 from .crash_lines import CrashLines
 from .interrupt import interrupt
 from .loop import Loop
-from .magics import MAGICS, Loaded
+from .magics import COMPLETED, MAGICS, Loaded
+from .references import completions, known_names
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from types import TracebackType
+    from collections.abc import Coroutine, Iterable
 
     from .shell import Shell
 
@@ -35,6 +36,7 @@ class Notebook:
         self._shell = shell
         self._loop = Loop(shell.user_ns)
         self._crashes = CrashLines(shell)
+        self._loaded = Loaded(shell, self._loop, self._crashes)
         self._kept: dict[str, Any] = {}  # attributes of the shell as they were
         self._unloaded = False
 
@@ -50,10 +52,13 @@ class Notebook:
         shell.set_trio_runner(self.run)  # of every cell
         shell.loop_runner = self.run  # for ipykernel, which looks whether it is still asyncio's
         shell.autoawait = True
-        shell.set_custom_exc((trio.Cancelled, BaseExceptionGroup), _show)
-        loaded = Loaded(shell, self._loop, self._crashes)
+        shell.set_custom_exc((trio.Cancelled, Exception, BaseExceptionGroup), show_error)
         for name, magic in MAGICS.items():
-            shell.register_magic_function(_bound(magic, loaded), "line", name)
+            shell.register_magic_function(_bound(magic, self._loaded), "line", name)
+        for name, (options, is_named) in COMPLETED.items():
+            shell.set_hook(
+                "complete_command", self._completer(options, is_named), str_key=f"%{name}"
+            )
         self._crashes.install()
         _notebooks[shell] = self
         atexit.register(self._loop.stop)
@@ -65,6 +70,7 @@ class Notebook:
 
     def unload(self) -> None:
         """Return the shell back and stop the loop, or let that be done when this cell is over."""
+        self._loaded.unwatch()
         self._uninstall()
         _notebooks.pop(self._shell, None)
         self._unloaded = True
@@ -119,6 +125,18 @@ class Notebook:
             setattr(self._shell, name, value)
         for name in MAGICS:
             self._shell.magics_manager.magics["line"].pop(name, None)
+        for name in COMPLETED:
+            self._shell.strdispatchers["complete_command"].strs.pop(f"%{name}", None)
+
+    def _completer(self, options: Iterable[str], is_named: bool) -> Any:
+        """Return what completes the lines of a magic."""
+
+        def complete(_: object, event: Any) -> list[str]:
+            written = event.text_until_cursor.partition(event.command)[2]
+            names = known_names(self._shell, self._loop) if is_named else []
+            return completions(written, event.symbol, options, names)
+
+        return complete
 
 
 def _bound(magic: Any, loaded: Loaded) -> Any:
@@ -144,17 +162,3 @@ def _run_nested(shell: Shell, coro: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as stop:
         return stop.value
     raise AssertionError("IPython awaits in a cell without await")  # pragma: no cover - it does not
-
-
-def _show(
-    shell: Shell,
-    kind: type[BaseException],
-    error: BaseException,
-    where: TracebackType | None,
-    tb_offset: int | None = None,
-) -> None:
-    """Show the cancellation of an interrupted cell as what it is, and other errors as they are."""
-    cell = current_cell()
-    if cell is not None and cell.cancelled_by(error):
-        kind, error = KeyboardInterrupt, KeyboardInterrupt()
-    shell.showtraceback((kind, error, where), tb_offset=tb_offset)

@@ -17,6 +17,9 @@ class Shell(Protocol):
     custom_exceptions: Any
     CustomTB: Any
     magics_manager: Any
+    display_formatter: Any
+    display_pub: Any
+    strdispatchers: Any
     compile: Any
     user_ns: dict[str, Any]
 
@@ -40,6 +43,10 @@ class Shell(Protocol):
         self, func: Callable[..., Any], magic_kind: str, magic_name: str
     ) -> None:
         """Add a magic."""
+        ...
+
+    def set_hook(self, name: str, hook: Callable[..., Any], *, str_key: str | None = ...) -> None:
+        """Set what completes the lines of a magic."""
         ...
 
     def ev(self, expr: str) -> Any:
