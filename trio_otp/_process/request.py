@@ -305,6 +305,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     def expire(self) -> None:
         """Answer with the time-out; a reply that comes later is dropped."""
         self._is_given_up()
+        self._server.runtime.timed_out.append((trio.current_time(), self._server.pid))
         shown = shown_request(self._server)
         doing = doing_text(self._server, self)
         error = CallTimeout(self._ref, self.message, self._elapsed(), shown=shown, doing=doing)

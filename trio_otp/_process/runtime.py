@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from contextvars import ContextVar
 from threading import current_thread, get_ident, main_thread
 from typing import TYPE_CHECKING, Any, Final
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .nursery import OrderedNursery
+    from .pid import Pid
     from .process import Process
 
 # Thread-local attributes of Trio's loop, which are private; another Trio may not have them.
 _OF_LOOP: Final[object] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+
+
+TIMED_OUT: Final = 200  # time-outs of calls that are remembered
 
 
 class Runtime:
@@ -46,6 +51,7 @@ class Runtime:
         "plain_tasks",
         "processes",
         "thread",
+        "timed_out",
         "timers",
     )
 
@@ -70,6 +76,8 @@ class Runtime:
         # {class of a server: messages that those handled that have ended}; of plain processes: None
         self.handled: dict[type[Any] | None, int] = {}
         self.dropped: int = 0  # replies and messages that reached nobody
+        # (seconds of the clock, pid of the server) of the last time-outs of calls, oldest first
+        self.timed_out: deque[tuple[float, Pid]] = deque(maxlen=TIMED_OUT)
         self._next_id = 0
 
     def next_id(self) -> int:

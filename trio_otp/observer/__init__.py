@@ -44,11 +44,12 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._start.child import Child
+    from .rules import Problem as Problem
     from .screen import Observer
     from .server import Served as Served
     from .server import Server as Server
 
-__all__ = ["Served", "Server", "child", "serve", "start"]
+__all__ = ["Problem", "Served", "Server", "child", "problems", "serve", "start"]
 
 
 @public_in("observer")
@@ -100,6 +101,33 @@ async def serve(
 
 
 @public_in("observer")
+@checkpointed
+async def problems() -> tuple[Problem, ...]:
+    """Return what is wrong with this run, by the rules of the page and of `trio-otp problems`.
+
+    It takes three samples, 0.2 seconds apart. That the loop is stuck it cannot tell, as it runs in
+    there; nor what was dropped before, unless `serve` or `Server` has listened.
+
+    Returns:
+        The problems, errors first; none if all is well.
+
+    >>> import trio, trio_otp as otp
+    >>> async def main():
+    ...     async with otp.open_supervisor([otp.child(otp.Agent, dict).having(name="shop")]):
+    ...         for problem in await otp.observer.problems():
+    ...             print(problem.severity, problem.text, problem.where)
+    >>> trio.run(main)
+    """
+    from .._process.runtime import runtime  # noqa: PLC0415 - nothing is imported until it is used
+    from .hub import Hub  # noqa: PLC0415 - the same
+    from .records import Records  # noqa: PLC0415 - the same
+    from .sight import look  # noqa: PLC0415 - the same
+
+    tables = runtime()
+    return tuple(await look(Hub(tables, None, tables.extras.get(Records)), 3))
+
+
+@public_in("observer")
 def child(**options: Any) -> Child[Observer]:
     """Return the observer as a child for a supervisor.
 
@@ -143,7 +171,7 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
     return pid
 
 
-_LATE: Final = {"Served": "server", "Server": "server"}
+_LATE: Final = {"Problem": "rules", "Served": "server", "Server": "server"}
 
 if not TYPE_CHECKING:
 

@@ -67,9 +67,11 @@ class Records:
         events = self._tables.events
         events.attach("crash", self.crashes.add)
         events.attach("dropped", self._dropped)
+        self._tables.extras[Records] = self
         try:
             yield
         finally:
+            self._tables.extras.pop(Records, None)
             events.detach("crash", self.crashes.add)
             events.detach("dropped", self._dropped)
             self.watch(False)

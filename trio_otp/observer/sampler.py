@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .._exits.reasons import KILLED
 from .._inspect.introspect import loop_of, slot_of, status_of
 from .._process.request import From
+from .._process.wait_edges import awaited
 from .._util.bounded import bounded, shown_text
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._process.pid import Pid
     from .._process.process import Process
     from .._process.runtime import Runtime
 
@@ -28,19 +31,22 @@ class Seen:
     """What has been seen of one process.
 
     Args:
-        number: of its pid.
+        pid: its pid.
     """
 
     __slots__ = (
         "above",
         "behaviour",
+        "full",
         "handled",
         "head",
+        "killed",
         "label",
         "name",
         "named",
         "number",
         "oldest",
+        "pid",
         "queue",
         "rate",
         "restarts",
@@ -52,10 +58,12 @@ class Seen:
         "status",
         "text",
         "waiting_since",
+        "waits_for",
     )
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, pid: Pid) -> None:
+        self.pid = pid  # which leads nowhere when the process is dead, and so keeps nothing
+        self.number: int = pid._number
         self.named: object = UNSET  # its name, to see whether that is another one
         self.name: str | None = None  # as text
         self.label: str = ""
@@ -64,6 +72,9 @@ class Seen:
         self.text: str = ""  # what a filter looks into
         self.above: int = 0  # the number of its supervisor or starter
         self.status: str = ""
+        self.waits_for: int = 0  # the number of whom it waits for; 0: for nobody
+        self.killed: int = 0  # in how many samples it has been killed, and lives
+        self.full: bool = False  # whether its mailbox is at its bound
         self.queue: int = 0
         self.rising: int = 0  # in how many samples one after another the queue has grown
         self.head: int = NOBODY  # which message is the oldest
@@ -89,7 +100,7 @@ class Sampler:
         self.table: dict[int, Seen] = {}
         self.rounds = 0  # samples that have been taken, one soon after another
         self.at = 0.0  # when the last one was taken, in seconds of the clock of the run
-        self.handled = 0  # messages handled by all since the first sample
+        self.handled = 0  # messages handled by all, the dead as well
         self.rate = 0.0  # in a second
         self.restarts = 0  # of all children that live
         self.queued = 0  # messages that wait in all mailboxes
@@ -108,29 +119,32 @@ class Sampler:
             elapsed: real seconds since the last sample.
         """
         self.rounds += 1
-        handled = restarts = queued = 0
+        before, handled = self.handled, sum(self.tables.handled.values())
+        restarts = queued = 0
         processes = list(self.tables.processes.values())
         for index, process in enumerate(processes):
             if index % SLICE == SLICE - 1:
                 yield
-            handled += self._look(process, now, elapsed)
+            self._look(process, now, elapsed)
         for seen in list(self.table.values()):
             if seen.round != self.rounds:
                 del self.table[seen.number]
             restarts += seen.restarts
             queued += seen.queue
+            handled += seen.handled
         self.restarts, self.queued = restarts, queued
         self.at = now
-        self.handled += handled
-        self.rate = handled / elapsed if self.rounds > 1 and elapsed > 0 else 0.0
+        self.handled = handled
+        compares = self.rounds > 1 and elapsed > 0
+        self.rate = max(handled - before, 0) / elapsed if compares else 0.0
 
-    def _look(self, process: Process, now: float, elapsed: float) -> int:
-        """Look at one process; return how many messages it has handled since the last sample."""
+    def _look(self, process: Process, now: float, elapsed: float) -> None:
+        """Look at one process."""
         number = process.pid._number
         seen = self.table.get(number)
         is_new = seen is None
         if seen is None:
-            seen = Seen(number)
+            seen = Seen(process.pid)
         before = seen.handled
         try:
             _read(process, seen, now)
@@ -138,14 +152,11 @@ class Sampler:
             try:
                 _read(process, seen, now)
             except Exception:  # it has ended, or changes too fast
-                return 0
+                return
         seen.round = self.rounds
         self.table[number] = seen
-        if is_new:
-            return seen.handled if self.rounds > 1 else 0
-        done = seen.handled - before
-        seen.rate = done / elapsed if elapsed > 0 else seen.rate
-        return done
+        if not is_new and elapsed > 0:
+            seen.rate = (seen.handled - before) / elapsed
 
 
 def _read(process: Process, seen: Seen, now: float) -> None:
@@ -154,6 +165,9 @@ def _read(process: Process, seen: Seen, now: float) -> None:
     above = process.supervisor or process.parent
     seen.above = 0 if above is None else above.pid._number
     seen.status = status_of(process)
+    target = None if process.waits_for is None else awaited(process)
+    seen.waits_for = 0 if target is None else target.pid._number
+    seen.killed = seen.killed + 1 if process.pending_exit is KILLED else 0
     slot = slot_of(process)
     seen.restarts = 0 if slot is None else slot.restarts
     busy = process.current is not UNSET
@@ -181,6 +195,7 @@ def _read_queue(process: Process, seen: Seen, now: float) -> None:
     length = len(queue)
     seen.rising = seen.rising + 1 if length > seen.queue and seen.round else 0
     seen.queue = length
+    seen.full = length > 0 and not process.mailbox.has_room()
     if not length:
         seen.head, seen.oldest = NOBODY, None
         return

@@ -16,7 +16,7 @@ import trio
 from .._exits.call_errors import NoProcess
 from .._exits.nurseries import OwnNursery
 from .._util.bounded import bounded
-from . import asks, deeds, info, tree
+from . import asks, deeds, info, sight, tree
 from .link import Link
 from .protocol import (
     LOCAL,
@@ -54,6 +54,7 @@ ANSWERERS: Final[dict[str, Answerer]] = {
     "rows": asks.rows,
     "tree": tree.tree,
     "info": info.info,
+    "problems": sight.problems,
     "stacks": asks.stacks,
     "crashes": asks.crashes,
     "loop": asks.nothing,
