@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_child(
-    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool
+    target: Any, args: tuple[object, ...], kwargs: dict[str, object], *, partial: bool
 ) -> None:
     """Refuse, with a `TypeError`, what a target does not take; `partial` if more is to come."""
     parameters = parameters_of(target)
@@ -36,14 +36,14 @@ def check_child(
         raise TypeError(f"{exc}{hints}") from None
 
 
-def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
+def _hint_for_options(signature: inspect.Signature, kwargs: dict[str, object]) -> str:
     """Suggest how options are given, if that is what was meant."""
     meant = [key for key in kwargs if key in CHECKS and key not in signature.parameters]
     shown = ", ".join(f"{key}={bounded(kwargs[key], 60)}" for key in meant)
     return f"; for options write .having({shown})" if meant else ""
 
 
-def _hint_for_more(exc: TypeError, target: object, args: tuple[Any, ...]) -> str:
+def _hint_for_more(exc: TypeError, target: object, args: tuple[object, ...]) -> str:
     """Suggest how to write a child whose first arguments its supervisor adds."""
     if ": missing " not in str(exc):
         return ""
@@ -51,13 +51,13 @@ def _hint_for_more(exc: TypeError, target: object, args: tuple[Any, ...]) -> str
     return f"; if a DynamicSupervisor adds extra_arguments write otp.template({shown})"
 
 
-def takes_task_status(target: Callable[..., Any]) -> bool:
+def takes_task_status(target: Callable[..., object]) -> bool:
     """Check whether a function says itself when it has started."""
     signature = parameters_of(target).signature
     return signature is not None and "task_status" in signature.parameters
 
 
-def shown_arguments(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def shown_arguments(target: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
     """Render arguments, but those for parameters that have the name of a private attribute."""
     private = private_names(target)
     signature = parameters_of(target).signature if private else None

@@ -137,7 +137,7 @@ class Announces(Protocol[*Ts]):
     """A function that has to be given `task_status`, which the library does."""
 
     @property  # so that for mypy this is no likely reason why a class is refused
-    def __globals__(self) -> dict[str, Any]: ...
+    def __globals__(self) -> dict[str, object]: ...
 
     def __call__(self, *args: *Ts, task_status: Any) -> Awaitable[object]:
         """Run."""
@@ -181,7 +181,7 @@ def child(target: Any, /, *args: Any, **kwargs: Any) -> Child[Any]:
 
 
 def check_target(
-    target: object, args: tuple[Any, ...], kwargs: dict[str, Any], *, partial: bool = False
+    target: object, args: tuple[object, ...], kwargs: dict[str, object], *, partial: bool = False
 ) -> Any:
     """Refuse what cannot be started, and give what can; `partial` if more arguments are to come."""
     if isinstance(target, Child):
@@ -229,7 +229,7 @@ def _bare(behaviour: type[Behaviour]) -> Child[Any]:
     return child(behaviour)
 
 
-def runnable_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Runnable:
+def runnable_of(child: Child[Any], extra: tuple[object, ...] = ()) -> Runnable:
     """Return what the process of a child runs, with arguments that come before its own."""
     target, args = child.target, (*extra, *child.args)
     runs = Runnable(label_of(target))
@@ -244,7 +244,7 @@ def runnable_of(child: Child[Any], extra: tuple[Any, ...] = ()) -> Runnable:
 
 def _spec_of(child: Child[Any]) -> ChildSpec:
     """Fill in the defaults of the options: those of its class, then those of all children."""
-    behaviour: Any = child.runs.behaviour
+    behaviour: object = child.runs.behaviour
     options: dict[str, Any] = {"debug": ()} if behaviour is None else _defaults_of(behaviour)
     options = {**options, **child.options}
     if "id" not in options:
@@ -255,7 +255,7 @@ def _spec_of(child: Child[Any]) -> ChildSpec:
 
 
 @lru_cache(maxsize=512)
-def _defaults_of(behaviour: type[Behaviour]) -> dict[str, Any]:
+def _defaults_of(behaviour: type[Behaviour]) -> dict[str, object]:
     """Return the options of a class, with what holds for all of its kind; nobody changes them."""
     options: dict[str, Any] = {"type": behaviour.child_type, **behaviour.child_options}
     if behaviour.child_type == "supervisor":
@@ -265,7 +265,7 @@ def _defaults_of(behaviour: type[Behaviour]) -> dict[str, Any]:
 
 
 def _body(
-    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    target: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> Callable[[Process], Awaitable[object]]:
     async def run_function(process: Process) -> None:
         await _run_function(process, target, args, kwargs)
@@ -274,7 +274,10 @@ def _body(
 
 
 async def _run_function(
-    process: Process, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    process: Process,
+    target: Callable[..., Any],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
 ) -> None:
     starting = process.starting
     assert starting is not None

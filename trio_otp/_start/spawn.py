@@ -118,7 +118,7 @@ def spawn_monitor(
 @enable_ki_protection
 def _spawn(
     fn: Callable[..., Awaitable[object]],
-    args: tuple[Any, ...],
+    args: tuple[object, ...],
     nursery: Any,
     label: str | None,
     *,

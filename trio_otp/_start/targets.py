@@ -25,7 +25,7 @@ def is_behaviour(value: object) -> TypeGuard[type[Any]]:
     return isinstance(value, type) and issubclass(value, Behaviour)
 
 
-def unaliased(target: object) -> Any:
+def unaliased(target: object) -> object:
     """Return the class of an alias like `Box[int]`; anything else as it is."""
     origin = getattr(target, "__origin__", None)
     return origin if is_behaviour(origin) else target
@@ -63,13 +63,13 @@ def check_kind(target: object) -> None:
         )
 
 
-def maker(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
+def maker(target: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> Callable[[], object]:
     """Return what makes the instance: the class itself, if it gets no arguments."""
     call = partial(target, *args, **kwargs) if args or kwargs else target
     return call if isinstance(target, type) else partial(_make, target, call)
 
 
-def _make(target: object, call: Callable[[], Any]) -> Any:
+def _make(target: object, call: Callable[[], object]) -> object:
     """Make the instance by a function, which has to keep to what it is annotated with."""
     instance, expected = call(), behaviour_of(target)
     if type(instance) is not expected:
@@ -92,7 +92,7 @@ def _annotated(target: object) -> type[Behaviour] | None:
 
 
 @lru_cache(maxsize=512)
-def _said(function: FunctionType) -> Any:
+def _said(function: FunctionType) -> object:
     """Return what a function is annotated to return; None if that cannot be found out."""
     try:
         said = function.__annotations__.get("return")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._exits.reasons import SHUTDOWN
 from .._process.request import From
@@ -26,7 +26,7 @@ class Children:
         self.starting: Slot | None = None  # the child whose init is waited for
         self.under_way: Start | None = None  # its start
 
-    async def start(self, slot: Slot, extra_arguments: tuple[Any, ...] = ()) -> bool:
+    async def start(self, slot: Slot, extra_arguments: tuple[object, ...] = ()) -> bool:
         """Start a child, and wait until its init is over.
 
         Args:

@@ -35,7 +35,7 @@ class Wait:
     id: Any
     reason: object
     due: float
-    ids: tuple[Any, ...]
+    ids: tuple[object, ...]
 
     def left(self, now: float) -> float:
         """Return the seconds that are left."""

@@ -44,7 +44,7 @@ class DynamicSupervisorSpec:
     max_children: int | None
     max_restarts: int | None
     max_seconds: float
-    extra_arguments: tuple[Any, ...]
+    extra_arguments: tuple[object, ...]
     template: Child[Any] | None = None
     auto_shutdown: AutoShutdown = "never"
     backoff: Backoff | None = None
@@ -82,7 +82,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         self.intensity = Intensity(0, 1)
         # {pid: child}, oldest first; a child that is being restarted stays under its old pid
         self.slots: dict[Pid, DelayedSlot] = {}
-        self.waiting: dict[Any, DelayedSlot] = {}  # {name: child whose restart waits}
+        self.waiting: dict[object, DelayedSlot] = {}  # {name: child whose restart waits}
 
     def infos(self) -> list[ChildInfo]:
         """List the children, oldest first."""

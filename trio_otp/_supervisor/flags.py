@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 from .._exits.errors import SpecError
 from .._util.bounded import bounded
@@ -19,7 +19,7 @@ class Entry(Protocol):
     """The options of a child that decide whether it can be significant."""
 
     @property
-    def id(self) -> Any: ...
+    def id(self) -> object: ...
     @property
     def restart(self) -> str: ...
     @property

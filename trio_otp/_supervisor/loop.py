@@ -53,7 +53,7 @@ class SupervisorBehaviour(Behaviour):
 
     child_type: ClassVar[str] = "supervisor"
     hosts_children: ClassVar[bool] = True
-    loop: SupervisorLoop[Any] | None = None  # set while it runs
+    loop: SupervisorLoop[object] | None = None  # set while it runs
 
     async def code_change(self, old_version: Any, extra: Any) -> None:
         """Run `init` anew and take what it specifies; nothing is started or stopped.
@@ -186,7 +186,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
 
     async def _specification(self) -> Spec | None:
         """Return what the `init` of the instance gives; None if it wants to be ignored."""
-        spec: Any = await call_back(self.instance.init)
+        spec: object = await call_back(self.instance.init)
         if spec is IGNORE:
             return None
         if not isinstance(spec, self.spec_class):

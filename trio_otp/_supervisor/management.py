@@ -109,7 +109,7 @@ async def start_child(ref: Ref, child: Any, *, timeout: float | None = None) -> 
 
 
 @checkpointed
-async def start_child_to_stay(ref: Ref, child: object) -> Any:
+async def start_child_to_stay(ref: Ref, child: object) -> object:
     """Do as `start_child`, for a caller that knows what has started also when it is cancelled."""
     return await _command(ref, "start_child", check_wanted(child), None)
 
@@ -136,7 +136,7 @@ async def terminate_child(ref: Ref, child: object, *, timeout: float | None = No
     await _command(ref, "terminate_child", child, timeout)
 
 
-def _pid_of(child: object) -> Any:
+def _pid_of(child: object) -> object:
     """Return a pid as it is, dead or alive, and the one behind another reference.
 
     The supervisor knows what a reference leads to if nobody is there: a child may wait.
@@ -345,7 +345,7 @@ async def ensure_child(ref: Ref, child: Any, *, timeout: float | None = None) ->
 
 
 @enable_ki_protection
-async def _start_or_revive(ref: Ref, child: Child[Any], until: float | None) -> Any:
+async def _start_or_revive(ref: Ref, child: Child[Any], until: float | None) -> object:
     try:
         return await start_child(ref, child, timeout=_left(until))
     except ChildAlreadyPresent:
@@ -358,7 +358,7 @@ def _left(until: float | None) -> float | None:
 
 def _command(
     ref: Ref, name: str, argument: object, timeout: float | None
-) -> Coroutine[Any, Any, Any]:
+) -> Coroutine[object, Any, Any]:
     """Send a command; what it gives is to be awaited at once, with Ctrl-C held off."""
     return _request(ref, name, argument, timeout)._wait()
 

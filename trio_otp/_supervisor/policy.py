@@ -60,7 +60,7 @@ class State(enum.Enum):
 class ChildEntry:
     """One row of the child table."""
 
-    id: Any
+    id: object
     restart: Restart = "permanent"
     significant: bool = False
     state: State = State.DOWN
@@ -73,21 +73,21 @@ class ChildEntry:
 class StopChild:
     """Stop a running child and wait until it is dead; its end is nobody's business."""
 
-    id: Any
+    id: object
 
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
     """Start a child; feed `started`, `ignored` or `start_failed`."""
 
-    id: Any
+    id: object
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
     """Feed `retry(id, reason)` after whatever is waiting."""
 
-    id: Any
+    id: object
     reason: object
 
 
@@ -95,7 +95,7 @@ class Retry:
 class Report:
     """Report that a child has ended and that this matters; its restart waits for `delay`."""
 
-    id: Any
+    id: object
     reason: object
     delay: float | None = None
 
@@ -113,7 +113,7 @@ class GiveUp:
     """Stop all children in reverse order and end with SHUTDOWN."""
 
     why: Literal["intensity", "auto_shutdown"]
-    id: Any
+    id: object
     reason: object
 
 
@@ -127,7 +127,7 @@ class Policy:
     strategy: Strategy
     intensity: Intensity
     auto_shutdown: AutoShutdown = "never"
-    table: dict[Any, ChildEntry] = field(default_factory=dict[Any, ChildEntry])
+    table: dict[object, ChildEntry] = field(default_factory=dict[Any, ChildEntry])
     backoff: Backoff | None = None  # of children that have none of their own
     random: Callable[[], float] = float  # for jitter, from 0 up to 1
 
@@ -200,7 +200,7 @@ class Policy:
         self.backoff = other.backoff
         self.intensity.change(other.intensity)
 
-    def running_newest_first(self) -> list[Any]:
+    def running_newest_first(self) -> list[object]:
         """List the ids of the running children in the order in which they are to be stopped."""
         return [e.id for e in reversed(self.table.values()) if e.state is State.RUNNING]
 

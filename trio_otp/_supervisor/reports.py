@@ -32,7 +32,7 @@ class Reports:
         self.crash: object = None  # why it gave up, until that is told
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept
-        self.history: deque[tuple[float, Any, object]] = deque(maxlen=HISTORY)
+        self.history: deque[tuple[float, object, object]] = deque(maxlen=HISTORY)
 
     def emit(
         self,

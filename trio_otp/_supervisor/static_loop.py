@@ -89,8 +89,8 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
     def __init__(self, process: Process) -> None:
         super().__init__(process)
         self.policy = Policy("one_for_one", Intensity(0, 1))
-        self.slots: dict[Any, Slot] = {}  # {child id: child}, oldest first, as in the policy
-        self.ids: dict[Pid, Any] = {}  # {pid of a running child: its id}
+        self.slots: dict[object, Slot] = {}  # {child id: child}, oldest first, as in the policy
+        self.ids: dict[Pid, object] = {}  # {pid of a running child: its id}
 
     @property
     def summary(self) -> str:  # type: ignore[override]  # nobody sets it
@@ -148,7 +148,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         for child_id in running:
             await self._stop(child_id, leaving, interrupt=interrupt)
 
-    def _processes(self, child_ids: Iterable[Any]) -> set[Process | None]:
+    def _processes(self, child_ids: Iterable[object]) -> set[Process | None]:
         return {self.slots[child_id].process for child_id in child_ids}
 
     async def child_exited(self, pid: Pid, reason: object) -> None:

@@ -64,7 +64,7 @@ async def _take_back(from_: From[Any]) -> None:
     assert isinstance(command, ManagementCommand)
     if supervisor.dead or not command.void or supervisor.current is not from_:
         return
-    loop: SupervisorLoop[Any] = supervisor.instance.loop
+    loop: SupervisorLoop[object] = supervisor.instance.loop
     command.over = trio.Event()
     caller = set_wait(calling_process(), supervisor)
     try:

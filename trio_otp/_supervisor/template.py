@@ -74,12 +74,12 @@ def check_template(what: Any, auto_shutdown: str) -> None:
     check_entry(what.spec, auto_shutdown)
 
 
-def check_wanted(given: object) -> Any:
+def check_wanted(given: object) -> object:
     """Return what `start_child` was given, a child or a list of arguments; refuse anything else."""
     return given if given.__class__ in (list, tuple) else as_child(given)
 
 
-def with_arguments(wanted: Child[Any], args: tuple[Any, ...]) -> Child[Any]:
+def with_arguments(wanted: Child[Any], args: tuple[object, ...]) -> Child[Any]:
     """Return the child that a template and all positional arguments make."""
     made = make_child(wanted.target, *args, **wanted.kwargs)
     return Child(made.target, args, wanted.kwargs, wanted.options)
