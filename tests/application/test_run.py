@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 import signalled
 import trio
+import trio_util
 from inside import _Program
 from program_kit import LIMIT, program
 
@@ -256,3 +258,19 @@ def test_a_configured_root_logger_is_left_alone() -> None:
     assert before
     assert 0 == otp.run(Nothing)
     assert before == root.handlers
+
+
+def test_instruments_are_those_of_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    """Also trio-util's, which says at the end what it has seen of all tasks of the program."""
+    stats = trio_util.TaskStats()
+    with caplog.at_level(logging.INFO):
+        assert 0 == otp.run(Nothing, instruments=[stats])
+    assert "max task wait time" in caplog.text
+    assert stats.schedule_counts
+
+
+@pytest.mark.parametrize("wrong", [trio_util.TaskStats(), [trio_util.TaskStats], 5, "stats"])
+def test_what_is_no_list_of_instruments_is_refused(wrong: Any) -> None:
+    """Before anything runs."""
+    with pytest.raises(TypeError, match=r"expected a list of trio\.abc\.Instrument objects"):
+        otp.run(Nothing, instruments=wrong)

@@ -60,10 +60,12 @@ class Published(Generic[T]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        value = self._value_of(instance)
-        if value is UNSET:
-            raise AttributeError(f"{type(instance).__name__} has no {self.name} yet")
-        return value
+        try:
+            return instance.__dict__[self.name]
+        except KeyError:
+            if self.default is not UNSET:
+                return self.default
+        raise AttributeError(f"{type(instance).__name__} has no {self.name} yet")
 
     def __set__(self, instance: object, value: T) -> None:
         instance.__dict__[self.name] = value

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +37,7 @@ from .._inspect.dump import dump, failure
 from .._inspect.system_monitor import check_schedule, system_monitor
 from .._process.draining import cut_draining
 from .._process.runtime import runtime
+from .._util.bounded import bounded
 from .._util.public import public
 from ..events.propagation import as_propagators
 from .logs import as_line, check_logs, configure_logs, log
@@ -82,6 +83,7 @@ def run(
     log_format: LogFormat | None = None,
     long_schedule: float | None = None,
     propagate: Propagate = (),
+    instruments: Sequence[trio.abc.Instrument] = (),
 ) -> int:
     """Run an application, with what it depends on, until it ends or a signal stops it.
 
@@ -120,6 +122,8 @@ def run(
             this and its other defaults; None leaves that to the application.
         propagate: context variables and propagators whose values travel with each call and cast,
             see `otp.open_process`.
+        instruments: what is told of each step of a task, as of `trio.run`; `trio_util.TaskStats`,
+            for example, logs at the end which steps held the loop for long.
 
     Returns:
         The exit status. 0: it ended well, by itself or stopped by a signal. 1: it did not start,
@@ -131,7 +135,7 @@ def run(
             table, key or value that is not accepted, or another argument is none of the words
             above.
         ValueError: `long_schedule` is not accepted.
-        TypeError: `propagate` is not accepted.
+        TypeError: `propagate` or `instruments` is not accepted.
         SystemExit: a process raised it; the applications have stopped in order.
 
     Follows: a release, `System.stop/1`; `sd_notify(3)`.
@@ -141,6 +145,7 @@ def run(
     check_mode(mode)
     check_logs(log_level, log_format)
     check_schedule(long_schedule)
+    _check_instruments(instruments)
     if config is not None:
         read_config(config, all_of(cls))  # a mistake shows before anything runs
     propagators = as_propagators(propagate)
@@ -160,9 +165,17 @@ def run(
     program = _Program(cls, options, log_format == "json", long_schedule)
     try:
         with handling(program.handle):
-            return trio.run(program.main)
+            return trio.run(program.main, instruments=instruments)
     finally:
         flush_errors()
+
+
+def _check_instruments(instruments: object) -> None:
+    """Refuse what Trio would only refuse when the program begins, or take for no instrument."""
+    given: Any = instruments if isinstance(instruments, Sequence) else [None]
+    if not all(isinstance(each, trio.abc.Instrument) for each in given):
+        accepted = "a list of trio.abc.Instrument objects"
+        raise TypeError(f"instruments={bounded(instruments)}: expected {accepted}")
 
 
 def _from_variables(application: type[Application], prefix: str | None) -> Given:
