@@ -10,7 +10,9 @@ before it and outlives it.
 3. `Repo`, the durable store: without it there is nothing to serve.
 4. `Keyspaces`, the registry in which workers are found.
 5. `WorkerSupervisor`, empty at first: a worker starts when its keyspace is first used.
-6. `Endpoint`, last: nobody can connect before the rest is there.
+6. `Endpoint`: nobody can connect before the rest is there.
+7. `Readiness`, last: the service counts as started, and a manager is told `READY=1`, when all of
+   it is ready, and not while a part is being restarted already.
 
 The strategy is one_for_one, because a fault should cost as little as it can. The endpoint needs
 no certain Repo or worker, it looks them up by name for every command, so connections stay while
@@ -31,6 +33,7 @@ import trio_otp as otp
 from .endpoint import ENDPOINT, Endpoint, Settings
 from .keyspaces import KEYSPACES, WORKERS
 from .lock import hold_lock
+from .readiness import READINESS, watch_readiness
 from .repo import Repo, check_store
 
 if TYPE_CHECKING:
@@ -93,6 +96,7 @@ class CacheService(otp.Application):
                     on_full=endpoint.refuse,
                     drain_timeout=endpoint.settings.drain_timeout,
                 ).having(name=ENDPOINT),
+                otp.child(watch_readiness).having(name=READINESS),
             ],
             strategy="one_for_one",
             max_restarts=10,

@@ -22,6 +22,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from sqlite3 import SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import outcome
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 Subject: TypeAlias = tuple[Literal["reading", "writing"], int | None]  # a keyspace
 _FAULTS: Final = (sqlite3.Error, OSError)
+_NONE: Final[Mapping[Subject, str]] = MappingProxyType({})
 _log = logging.getLogger("examples.cache_service")
 
 
@@ -143,7 +145,14 @@ class Repo(otp.GenServer):
     Args:
         path: the database.
         clock: gives the Unix time in seconds.
+
+    Published:
+        is_open: whether the store could be opened.
+        faults: why a keyspace cannot be read, or written, at present.
     """
+
+    is_open = otp.published(False)
+    faults: otp.Published[Mapping[Subject, str]] = otp.published(_NONE)
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -153,12 +162,12 @@ class Repo(otp.GenServer):
         self._current: _Job | None = None
         self._commits = 0
         self._operations = 0
-        self._faults: dict[Subject, str] = {}
 
     async def init(self) -> None:
         """Open the store; while that fails, requests are refused."""
         writer = otp.child(own_store, otp.self(), self._path, self._clock)
         self._writer = await otp.start_link(writer)
+        self.is_open = otp.process_info(self._writer).started is not None
 
     @otp.on_call_deferred(timeout=None)
     def commit(self, from_: otp.From[None], operations: Sequence[Operation]) -> None:
@@ -185,8 +194,9 @@ class Repo(otp.GenServer):
         """Return how much has been stored, and what is wrong."""
         jobs = [*self._queue, *([self._current] if self._current else [])]
         waiting = sum(len(job.requests) for job in jobs)
-        sizes: dict[int, Facts] = otp.process_info(self._writer).started if self._writer else {}
-        return Stats(self._commits, self._operations, waiting, dict(self._faults), sizes)
+        sizes: dict[int, Facts] | None
+        sizes = otp.process_info(self._writer).started if self._writer else None
+        return Stats(self._commits, self._operations, waiting, self.faults, sizes or {})
 
     @otp.on_info(_Done)
     def _done(self, done: _Done) -> None:
@@ -194,18 +204,22 @@ class Repo(otp.GenServer):
         writes = [request for request in stored if isinstance(request, _Write)]
         self._commits += bool(writes)
         self._operations += sum(len(write.operations) for write in writes)
+        faults = dict(self.faults)
         for answer in done.answers:
-            self._note(answer)
+            self._note(answer, faults)
             answer.send()
+        if faults != self.faults:
+            self.faults = MappingProxyType(faults)
+        self.is_open = self.is_open or bool(stored)
         self._current = None
         self._next()
 
-    def _note(self, answer: _Answer) -> None:
+    def _note(self, answer: _Answer, faults: dict[Subject, str]) -> None:
         """Log a fault when it begins, and when it is over."""
         deed, keyspace = subject = answer.request.subject
-        before = self._faults.pop(subject, None)
+        before = faults.pop(subject, None)
         if answer.error is not None:
-            self._faults[subject] = answer.error
+            faults[subject] = answer.error
             if answer.error != before:
                 _log.error(
                     "errors %s keyspace %s of %s: %s; clients are told MISCONF",
@@ -255,11 +269,11 @@ class _LazyStore:
             with suppress(*_FAULTS):
                 self._store.forget_pages()
 
-    def sizes(self) -> dict[int, Facts]:
-        """Open it, and count its entries; none if that fails: the next request then fails too."""
+    def sizes(self) -> dict[int, Facts] | None:
+        """Open it, and count its entries; None if that fails: the next request then fails too."""
         with suppress(*_FAULTS):
             return {number: Facts(*size) for number, size in self.get().sizes().items()}
-        return {}
+        return None
 
     def close(self) -> None:
         if self._store is not None:
@@ -271,7 +285,7 @@ async def own_store(  # noqa: ASYNC114  (a child is started by what otp.child ma
     path: Path,
     clock: Callable[[], float],
     *,
-    task_status: trio.TaskStatus[dict[int, Facts]] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[dict[int, Facts] | None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Be the writer: open the store, do one job at a time, close it whatever happens.
 

@@ -170,10 +170,10 @@ def run(
         flush_errors()
 
 
-def _check_instruments(instruments: object) -> None:
+def _check_instruments(instruments: Any) -> None:
     """Refuse what Trio would only refuse when the program begins, or take for no instrument."""
-    given: Any = instruments if isinstance(instruments, Sequence) else [None]
-    if not all(isinstance(each, trio.abc.Instrument) for each in given):
+    listed = instruments.__class__ in {list, tuple}
+    if not listed or not all(isinstance(each, trio.abc.Instrument) for each in instruments):
         accepted = "a list of trio.abc.Instrument objects"
         raise TypeError(f"instruments={bounded(instruments)}: expected {accepted}")
 
