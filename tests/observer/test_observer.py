@@ -440,3 +440,14 @@ async def test_what_changes_too_fast_is_left_out(monkeypatch: pytest.MonkeyPatch
         seen = take(runtime(), 0.0, None)
     assert () == seen.rows
     assert ("(changes too fast to be read)",) == seen.tree
+
+
+async def test_a_pause_of_the_whole_program_is_no_stuck_loop() -> None:
+    """Time counts from look to look: nobody looks while the program stands still."""
+    watchdog = Watchdog(runtime(), patience=2.0)
+    watchdog.look(10.0)
+    watchdog.look(10.5)
+    assert None is watchdog.held(500.0)
+    watchdog.look(501.0)
+    seconds, _ = watchdog.held(501.5) or (0.0, None)
+    assert 3.0 == pytest.approx(seconds)

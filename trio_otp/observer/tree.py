@@ -5,7 +5,7 @@ A node that is folded shows what is worst below it, and the sums of what is belo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._inspect.introspect import loop_of
 from .._process.doing import seconds_text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._process.process import Process
-    from .._supervisor.data import ChildInfo
+    from .._supervisor.data import ChildInfo, Slot
     from .._supervisor.loop import SupervisorLoop
     from .hub import Hub
     from .sampler import Seen
@@ -75,8 +75,16 @@ async def tree(hub: Hub, memory: Node, arguments: Node, *, once: bool) -> Node:
     root = None if arguments["root"] is None else find(hub.tables, arguments["root"])
     limit = min(max(arguments["limit"], 1), MOST)
     opened = None if arguments["everything"] else {str(key) for key in arguments["open"]}
-    nodes = read_again(lambda: _Drawing(hub, opened).nodes(root, limit))
-    return {"nodes": nodes[:limit], "more": max(len(nodes) - limit, 0)}
+    nodes, more = read_again(lambda: _Drawing(hub, opened).nodes(root, limit))
+    return {"nodes": nodes, "more": more}
+
+
+class _Level(NamedTuple):
+    """What is left of the children of a node."""
+
+    children: Iterator[tuple[int, ChildInfo | None]]
+    above: str | None  # the key of that node
+    depth: int
 
 
 class _Drawing:
@@ -122,43 +130,55 @@ class _Drawing:
     def _loop(self, number: int) -> SupervisorLoop[Any] | None:
         return loop_of(self._hub.tables.processes.get(number))
 
-    def nodes(self, root: Process | None, limit: int) -> list[Node]:
-        """Return the nodes that are seen, in the order of their lines."""
+    def nodes(self, root: Process | None, limit: int) -> tuple[list[Node], int]:
+        """Return the nodes that are seen, in the order of their lines, and how many more follow.
+
+        Of what follows, only those beside the last nodes are counted, not those below them.
+        """
         if root is not None:
             roots = [root.pid._number]
         else:
             numbers = self._under.get(0, [])
             roots = sorted(numbers, key=lambda number: self._loop(number) is None)
         found: list[Node] = []
-        todo = [self._node(number, None, None, 0) for number in reversed(roots)]
-        while todo:
-            node = todo.pop()
+        todo = [_Level(iter([(number, None) for number in roots]), None, 0)]
+        while todo and len(found) < limit:
+            children, above, depth = todo[-1]
+            child = next(children, None)
+            if child is None:
+                todo.pop()
+                continue
+            node = self._drawn(*child, above, depth)
             found.append(node)
-            if node["open"] and len(found) <= limit + 1:
-                todo += reversed(list(self._children(node)))
-        return found
+            if node["open"]:
+                below = self._children(node["pid"])
+                todo.append(_Level(below, node["key"], min(depth + 1, DEEPEST)))
+        return found, sum(sum(1 for _ in level.children) for level in todo)
 
-    def _children(self, node: Node) -> Iterator[Node]:
-        number, key = node["pid"], node["key"]
-        depth = min(node["depth"] + 1, DEEPEST)
-        others = dict.fromkeys(self._under.get(number, ()))
+    def _children(self, number: int) -> Iterator[tuple[int, ChildInfo | None]]:
+        """Yield what stands below a process, most of which may not be seen; 0 is no process."""
         loop = self._loop(number)
+        others = dict.fromkeys(self._under.get(number, ()))
         for info in () if loop is None else loop.infos():
-            child = None if info.pid is None else info.pid._number
-            if child is None or child not in self._table:
-                yield self._down(info, key, depth)
-            else:
-                others.pop(child, None)
-                yield self._node(child, key, info, depth)
+            child = 0 if info.pid is None else info.pid._number
+            others.pop(child, None)
+            yield child if child in self._table else 0, info
         for other in others:
-            yield self._node(other, key, None, depth)
+            yield other, None
+
+    def _drawn(self, number: int, info: ChildInfo | None, above: str | None, depth: int) -> Node:
+        if number:
+            return self._node(number, above, info, depth)
+        assert info is not None
+        assert above is not None
+        return self._down(info, above, depth)
 
     def _node(self, number: int, above: str | None, info: ChildInfo | None, depth: int) -> Node:
         seen = self._table[number]
         key = _key(above, info, number)
         loop = self._loop(number)
         below = self._below.get(number)
-        has_children = below is not None or (loop is not None and bool(loop.infos()))
+        has_children = below is not None or bool(_slots(loop))
         return {
             "key": key,
             "above": above,
@@ -245,6 +265,11 @@ def _sums(below: Below) -> Node:
     }
 
 
+def _slots(loop: SupervisorLoop[Any] | None) -> dict[Any, Slot]:
+    """Return the children of a supervisor, also those that are down."""
+    slots: dict[Any, Slot] = getattr(loop, "slots", {})
+    return slots
+
+
 def _has_child_down(loop: SupervisorLoop[Any]) -> bool:
-    slots: Any = getattr(loop, "slots", {})
-    return any(slot.process is None for slot in list(slots.values()))
+    return any(slot.process is None for slot in list(_slots(loop).values()))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .._process.runtime import Runtime
 
 SHOWN: Final = 12  # frames, the innermost
+# Seconds that count from one look to the next at most: if more have passed, the whole program has
+# stood still, as by SIGSTOP, and not the loop alone.
+APART: Final = 1.0
 
 
 class Watchdog:
@@ -26,24 +29,28 @@ class Watchdog:
         self._tables = tables
         self.patience = patience
         self._step: Step | None = None
-        self._since = 0.0  # when that was first seen
+        self._seconds = 0.0  # for which that has been seen
+        self._looked = 0.0
 
     def look(self, now: float) -> bool:
         """Look at the loop, a few times in a second; return whether it makes a step."""
         step = step_of(self._tables)
         if step is None or step != self._step:
-            self._step, self._since = step, now
+            self._step, self._seconds = step, 0.0
+        else:
+            self._seconds += min(now - self._looked, APART)
+        self._looked = now
         return step is not None
 
     def held(self, now: float) -> tuple[float, LoopNow] | None:
         """Return for how many seconds it has been stuck, and in what; None if it is not."""
         self.look(now)
-        if self._step is None or now - self._since < self.patience:
+        if self._step is None or self._seconds < self.patience:
             return None
         seen = loop_now(self._tables)
         if seen is None or seen.step != self._step:
             return None
-        return now - self._since, seen
+        return self._seconds, seen
 
     def stuck(self, now: float) -> tuple[float, tuple[str, ...]] | None:
         """Do so with the stack as lines of text."""
