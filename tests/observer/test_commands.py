@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -377,4 +379,97 @@ def test_the_process_of_a_shell_is_its_own(shop: Observed) -> None:
     assert "<Pid 8 shell>" in done.stdout.splitlines()[-1]
     done = shell("[pid for pid in otp.processes() if 'shell' in str(pid)]")
     assert "[<Pid 9 shell>]\n" == done.stdout
+    assert "Traceback" not in shop.end()
+
+
+# -- shell, at a terminal --------------------------------------------------------------------------
+
+
+class Terminal:
+    """A shell at a terminal of its own, and what that shows."""
+
+    def __init__(self) -> None:
+        self.ours, theirs = os.openpty()
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", sys.executable, "-m", "trio_otp", "shell"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "dumb"},
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self.ours, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text comes, after those before."""
+        while text not in self.shown:
+            assert select.select([self.ours], [], [], LIMIT)[0], f"{text!r} after {self.shown!r}"
+            self.shown += os.read(self.ours, 10_000).decode()
+        self.shown = self.shown.partition(text)[2]
+
+    def close(self) -> int:
+        """Wait for its end, and return its exit status."""
+        with suppress(OSError):  # of a terminal whose other side is closed
+            while select.select([self.ours], [], [], LIMIT)[0] and os.read(self.ours, 10_000):
+                pass
+        os.close(self.ours)
+        return self.process.wait(LIMIT)
+
+
+def test_a_shell_at_a_terminal(shop: Observed) -> None:
+    """It has prompts, goes on after Ctrl-C in the middle of an await, and ends with Ctrl-D."""
+    terminal = Terminal()
+    terminal.wait_for(f"Python in observed_app:App, pid {shop.pid}")
+    terminal.wait_for(">>> ")
+    terminal.type("def f():\n")
+    terminal.wait_for("... ")
+    terminal.type("  return 6 * 7\n\n")
+    terminal.wait_for(">>> ")
+    terminal.type("print('asleep'); await trio.sleep_forever()\n")
+    terminal.wait_for("asleep\r\n")  # not its echo
+    terminal.type("\x03")
+    terminal.wait_for("interrupted")
+    terminal.wait_for(">>> ")
+    terminal.type("f()\n")
+    terminal.wait_for("42\r\n")
+    terminal.wait_for(">>> ")
+    terminal.type("exit()\n")
+    assert 0 == terminal.close()
+
+
+def test_a_shell_while_the_loop_is_stuck(shop: Observed) -> None:
+    """It says so before its first prompt, and what is typed then is not run, also not later."""
+    shop.tell("hold")
+    shop.wait_for("holding")
+    terminal = Terminal()
+    terminal.wait_for("the loop has not answered for")
+    terminal.wait_for("in hold")
+    terminal.wait_for(">>> ")
+    terminal.type("otp.exit(pid(3), otp.KILL)\n")
+    terminal.wait_for("the loop did not answer within 1 s")
+    terminal.wait_for(">>> ")
+    shop.tell("")
+    shop.wait_for("free")
+    terminal.type("otp.whereis('a name with spaces, and rather long')\n")
+    terminal.wait_for("<Pid 3 ")
+    terminal.wait_for(">>> ")
+    terminal.type("\x04")
+    assert 0 == terminal.close()
+
+
+def test_the_process_of_a_shell_ends_with_its_client(shop: Observed) -> None:
+    """Also with one that is killed while something runs in it."""
+    terminal = Terminal()
+    terminal.wait_for(">>> ")
+    terminal.type("print('asleep'); await trio.sleep_forever()\n")
+    terminal.wait_for("asleep\r\n")
+    terminal.process.kill()
+    terminal.close()
+    ask = "[str(pid) for pid in otp.processes() if 'shell' in str(pid) and pid != otp.self()]"
+    while shell(ask).stdout != "[]\n":
+        pass
     assert "Traceback" not in shop.end()

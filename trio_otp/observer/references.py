@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from .._util.bounded import bounded, shown_text
+from .._util.checks import ends_of, nearest
 from .protocol import Refused
 
 if TYPE_CHECKING:
     from .._process.process import Process
     from .._process.runtime import Runtime
 
-_PID: Final = re.compile(r"<Pid (\d+)\b.*>|(\d+)", re.DOTALL)
+_PID: Final = re.compile(r"<Pid (\d{1,18})\b.*>|(\d{1,18})", re.DOTALL)
+QUOTE: Final = "'"  # around a name that is a str
 _LISTED: Final = 5  # pids, where several have one label
 
 
@@ -33,6 +34,9 @@ def find(tables: Runtime, ref: str | int) -> Process:
         process = tables.processes.get(int(found[1] or found[2]))
         if process is not None:
             return process
+    named = tables.names.get(text)
+    if named is not None:
+        return named
     for name, process in list(tables.names.items()):
         if text in names_of(name):
             return process
@@ -54,10 +58,8 @@ def _by_label(processes: list[Process], text: str) -> Process:
         return fits[0]
     if _PID.fullmatch(text):
         raise Refused("NoProcess", f"no process {shown_text(text)}; it may have ended")
-    known = {typed for process in processes for typed in names_of(process.name or process.label)}
-    close = get_close_matches(text, known, n=1)
-    raise Refused("NoProcess", f"no process {bounded(text)}{_meant(close)}")
-
-
-def _meant(close: list[str]) -> str:
-    return f"; did you mean {close[0].strip(chr(39))}?" if close else ""
+    some = ends_of({process.name or process.label: None for process in processes})
+    known = {typed for name in some for typed in names_of(name)}
+    close = nearest(text, known)
+    meant = "" if close is None else f"; did you mean {close.strip(QUOTE)}?"
+    raise Refused("NoProcess", f"no process {bounded(text)}{meant}")
