@@ -85,9 +85,10 @@ class ServerLoop(MessageLoop):
 
     def _done(self, message: Any, result: Any) -> None:
         """Report the end of a callback, and do what it returned."""
-        process, kind = self.process, message.__class__
         if self._handling is not None:
-            self._handling.stop()
+            self._done_told(self._handling, message, result)
+            return
+        process, kind = self.process, message.__class__
         if process.debug is not None:
             self._tell_result(process.debug, message, result)
         if kind is From and message._server is process:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from .._process.process import Process
+    from .handling import Handling
 
 BURST: Final = 64  # messages
 BURST_SECONDS: Final = 0.001
@@ -68,6 +69,17 @@ class MessageLoop(Life):
     @abstractmethod
     def _done(self, message: object, result: object) -> None:
         """Do what the callback of a message returned."""
+
+    def _done_told(self, handling: Handling, message: object, result: object) -> None:
+        """Do as `_done`, and tell who listens; what has travelled stays while a crash is told."""
+        handling.stop()
+        self._handling = None
+        try:
+            self._done(message, result)
+        except BaseException:
+            self._handling = handling
+            raise
+        handling.detach()
 
     def go_on(self) -> Coroutine[Any, Any, Any]:
         """Resume the body of a process that has slept."""
@@ -137,9 +149,6 @@ class MessageLoop(Life):
                 if process.scope is None:  # what a callback waits for has to end when it is killed
                     process.enter_scope()
                 self._done(message, await running)
-            if self._handling is not None:
-                self._handling.detach()
-                self._handling = None
             # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 

@@ -184,9 +184,10 @@ class StatemLoop(MessageLoop):
 
     def _done(self, message: object, result: object) -> None:
         """Pass the engine what the callback returned, and do what comes of it."""
-        process, engine, happening = self.process, self.engine, self._happening
         if self._handling is not None:
-            self._handling.stop()
+            self._done_told(self._handling, message, result)
+            return
+        process, engine, happening = self.process, self.engine, self._happening
         if process.pending_exit is not UNSET:
             return
         if isinstance(result, NextState) and self._callbacks.transitions:

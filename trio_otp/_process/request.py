@@ -109,8 +109,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     ) -> Coroutine[object, None, T]:
         """Put the request into the server's mailbox; return the wait for the answer.
 
-        The caller awaits that at once, with Ctrl-C held off. A coroutine of its own for this would
-        cost some percent of a call.
+        The caller awaits that at once, with Ctrl-C held off. It is long because a coroutine of its
+        own would cost some percent of a call, and each further function is felt as well.
 
         Args:
             abort: what a cancellation calls in place of `_abort`.
@@ -118,31 +118,15 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         timeout = self._timeout
         if timeout == 0:
             return self._give_up_at_once()
-        self._send()  # a server answers later; what is no server may have refused it by now
-        if self._done:
-            return self._refused()
-        if timeout is not None and timeout != math.inf:
-            self._fifo = self._server.runtime.timers.limit(self, timeout, self._since)
-        abort = self._abort if abort is None else abort
-        return wait_task_rescheduled(abort)  # noqa: ASYNC105 - the caller of this awaits it
-
-    async def _refused(self) -> T:
-        await trio.lowlevel.checkpoint()
-        value: T = self._value.unwrap()
-        return value
-
-    def _send(self) -> None:
-        """Put the request of this task into the mailbox."""
         task = current_task()
         server = self._server
         runtime = server.runtime
-        self._since = runtime.now()
+        self._since = since = runtime.now()
         if runtime.events._on_call:
             self._begin(task)
         caller = current_process.get(None)
         if caller is None or caller.task is not task or caller.dead:
-            plain = runtime.plain_tasks  # empty, as a rule
-            caller = plain.get(task) if plain else None
+            caller = runtime.plain_tasks.get(task) if runtime.plain_tasks else None
         if caller is not None:
             try:
                 set_edge(caller, server, self._ref, self.message)
@@ -155,6 +139,17 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         server.requests[self] = None
         server.mailbox.offer(self)
         self._task = task  # not before: an answer inside `put` must not wake a task that runs
+        if self._done:  # a server answers later; what is no server may have refused it by now
+            return self._refused()
+        if timeout is not None and timeout != math.inf:
+            self._fifo = runtime.timers.limit(self, timeout, since)
+        abort = self._abort if abort is None else abort
+        return wait_task_rescheduled(abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    async def _refused(self) -> T:
+        await trio.lowlevel.checkpoint()
+        value: T = self._value.unwrap()
+        return value
 
     def _begin(self, task: trio.lowlevel.Task | None) -> None:
         """Tell that a task calls, and capture what is to travel with the call."""
@@ -345,8 +340,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._caller = None
         if self._told:
             self._tell_end(error)
-        if (watch_idle := server.extras.watch_idle) is not None:
-            watch_idle()
+        if server.extras.watch_idle is not None:
+            server.extras.watch_idle()
 
     def _elapsed(self) -> float:
         return trio.current_time() - self._since
@@ -373,7 +368,6 @@ def new_request(
     request._ref = ref
     request.message = message
     request._timeout = timeout
-    request._since = 0.0
     request._task = request._caller = request._deliver = request._fifo = None
     request.context = None
     request._done = request.abandoned = request._told = False

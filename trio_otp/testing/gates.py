@@ -50,5 +50,5 @@ def without_caller(from_: From[Any]) -> From[Any]:
     The caller of the first one gets its time-out, or the end of the server.
     """
     same = new_request(from_._server, from_._ref, from_.message, from_._timeout)
-    same.context = from_.context
+    same._since, same.context = from_._since, from_.context
     return same
