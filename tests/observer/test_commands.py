@@ -19,7 +19,7 @@ from trio_otp import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOKING = ["list", "ps", "tree", "info holder", "stacks", "crashes"]
+LOOKING = ["list", "ps", "tree", "info holder", "stacks", "crashes", "problems"]
 LONG = "'a name with spaces, and rather long'"
 
 
@@ -206,6 +206,22 @@ def test_crashes(say: Any, shop: Observed) -> None:
     assert [2] == [group["count"] for group in result["groups"]]
 
 
+def test_problems(say: Any, shop: Observed) -> None:
+    """The exit status says whether there are any; each is a line, with where that is."""
+    said = say("problems")
+    assert (0, "no problems\n") == (said.status, said.out)
+    shop.tell("wait")
+    shop.wait_for("waiting")
+    while not (said := say("problems")).status:
+        pass  # a second has to go by
+    [line] = said.lines
+    assert line.startswith(("warning: ", "error: "))
+    assert "'holder'" in line
+    assert "observed_app.py:35 in wait" in line
+    [problem] = json.loads(say("problems", "--json").out)["result"]["problems"]
+    assert ("handler_stuck", 2) == (problem["kind"], problem["pids"][0]["pid"])
+
+
 # -- while the loop is stuck -----------------------------------------------------------------------
 
 
@@ -216,7 +232,7 @@ def test_they_answer_while_the_loop_is_stuck(say: Any, shop: Observed) -> None:
     place = "observed_app.py:29 in hold"
     for word in LOOKING:
         said = say(*word.split())
-        assert 0 == said.status
+        assert (1 if word == "problems" else 0) == said.status
         assert "the loop has not answered for" in said.out
         assert place in said.out
         if word != "list":

@@ -19,5 +19,11 @@ def command(given: argparse.Namespace) -> int:
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """Return a line for each problem."""
-    return [str(problem["text"]) for problem in result["problems"]] or ["no problems"]
+    """Return a line for each problem, with the line of code if that is known."""
+    return [_line(problem) for problem in result["problems"]] or ["no problems"]
+
+
+def _line(problem: dict[str, Any]) -> str:
+    text, where = str(problem["text"]), problem.get("where")
+    more = "" if where is None or str(where) in text else f", at {where}"
+    return f"{problem['severity']}: {text}{more}"
