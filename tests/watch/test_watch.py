@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -43,6 +44,23 @@ async def test_for_the_server_it_is_an_ordinary_attribute(autojump_clock: Any) -
     async with otp.open_supervisor([BOILER]), otp.watch("boiler", Boiler.celsius):
         boiler.put(1.0)
         assert {"celsius": 1.0} == vars(await otp.sys.get_state("boiler"))
+
+
+def test_it_may_be_a_field_of_a_dataclass() -> None:
+    """Its default is that of the field."""
+
+    @dataclass
+    class Kettle(otp.GenServer):
+        litres: int
+        celsius: otp.Published[float] = otp.published(20.0)  # noqa: RUF009  (as a field is)
+
+    assert (20.0, 90.0) == (Kettle(1).celsius, Kettle(1, 90.0).celsius)
+
+
+async def test_a_client_does_not_have_it(autojump_clock: Any) -> None:
+    """It says how to follow it instead."""
+    with pytest.raises(AttributeError, match=r"write otp\.watch\(ref, Boiler\.celsius\)"):
+        boiler.celsius  # noqa: B018
 
 
 async def test_a_deleted_attribute_has_its_default_again(autojump_clock: Any) -> None:

@@ -68,6 +68,8 @@ class Published(Generic[T]):
         raise AttributeError(f"{type(instance).__name__} has no {self.name} yet")
 
     def __set__(self, instance: object, value: T) -> None:
+        if value is self:  # a dataclass takes what the class has for the default of the field
+            value = self.default
         instance.__dict__[self.name] = value
         if self._listeners:
             self._tell(instance, value)

@@ -60,11 +60,15 @@ def no_method(cls: type[Any], name: str, sends: Callable[[Any], bool]) -> Attrib
         name: what was asked for.
         sends: tells a method that the client sends.
     """
+    from .._behaviour.published import is_published  # noqa: PLC0415  (only this error needs it)
+
     member = getattr(cls, name, None)
     known = [key for key in dir(cls) if sends(getattr(cls, key, None))]
     has = f"it has {', '.join(known) or 'no decorated methods'}"
     if name in getattr(cls, "info_methods", {}).values():
         has = "it handles plain messages; write otp.send(ref, message)"
+    elif is_published(member):
+        has = f"to follow it write otp.watch(ref, {cls.__name__}.{name})"
     elif callable(member) and not hasattr(object, name) and not hasattr(member, "otp_mark"):
         has = f"{cls.__name__}.{name} is a method without @otp.on_call or @otp.on_cast; {has}"
     text = f"a client of {cls.__name__} has no {name!r}; {has}{did_you_mean(name, known)}"
