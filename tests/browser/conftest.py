@@ -11,18 +11,18 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from paths import SUPPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
-HERE = Path(__file__).parent
 LIMIT = 15_000  # milliseconds for what has to come, on a busy machine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -33,7 +33,7 @@ class Program:
     def __init__(self, directory: Path, *options: str) -> None:
         environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory)}
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "shop.py"), *options],
+            [sys.executable, str(SUPPORT / "observed_shop.py"), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -158,4 +158,4 @@ def open_page(context: BrowserContext, seen: Seen) -> Iterator[Callable[[Program
 
     yield opened
     assert [] == seen.errors
-    assert seen.hosts == {"127.0.0.1"}
+    assert seen.hosts <= {"127.0.0.1"}

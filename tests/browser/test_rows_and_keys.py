@@ -97,7 +97,7 @@ def test_the_keyboard_alone_kills_a_process(shop: Program, open_page: Callable[.
     page.keyboard.press("Enter")
     inspector = page.locator(".inspector")
     expect(inspector.locator("h2")).to_be_focused()
-    expect(inspector.locator(".stack .own b").first).to_contain_text("shop.py")
+    expect(inspector.locator(".stack .own b").first).to_contain_text("observed_shop.py")
     page.keyboard.press("Shift+K")
     typed = page.locator("dialog input")
     expect(typed).to_be_focused()

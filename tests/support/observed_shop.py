@@ -13,12 +13,16 @@ import random
 import sys
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 import trio
 
 import trio_otp as otp
 
-EVIL = "<img src=x onerror=\"document.title='taken over'\">"
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable
+
+EVIL = "<img src=x onerror=document.title='taken-over'>"
 
 
 @cache
@@ -112,32 +116,38 @@ class Feeds(otp.Supervisor):
         return otp.Supervisor.spec(children, max_restarts=5, max_seconds=60)
 
 
-async def obey(lines: trio.abc.AsyncResource, observer: otp.Pid) -> None:
-    """Do what comes in each line, and say when it is done."""
+def hold_twelve() -> None:
+    """Let twelve callers wait for the feed."""
+    for number in range(12):
+        otp.spawn(hold, label=f"caller {number}")
+
+
+def eat_twice() -> None:
+    """Give one message to handle, and one that waits."""
+    for _ in range(2):
+        Evil.at(EVIL).eat(EVIL)
+
+
+COMMANDS: dict[str, Callable[[], object]] = {
+    "hog": lambda: Feed.at("feed").hog(),
+    "hold": hold_twelve,
+    "release": lambda: opened().set(),
+    "crash": lambda: Feed.at("other feed").crash("a feed is wrong"),
+    "evil": lambda: otp.send(EVIL, EVIL),
+    "eat": eat_twice,
+    "kill evil": lambda: otp.exit(EVIL, ValueError(EVIL)),
+    "kill the observer": lambda: otp.exit(otp.whereis("observer"), otp.KILL),
+}
+
+
+async def obey(lines: AsyncIterable[str]) -> None:
+    """Do what comes in each line, and say when it is done; what is no command ends all."""
     async for line in lines:
-        match line.strip():
-            case "hog":
-                Feed.at("feed").hog()
-            case "hold":
-                for number in range(12):
-                    otp.spawn(hold, label=f"caller {number}")
-            case "release":
-                opened().set()
-            case "crash":
-                Feed.at("other feed").crash("a feed is wrong")
-            case "evil":
-                otp.send(EVIL, EVIL)
-            case "eat":
-                Evil.at(EVIL).eat(EVIL)
-                Evil.at(EVIL).eat(EVIL)
-            case "kill the observer":
-                otp.exit(observer, otp.KILL)
-            case "take":
-                await Stock.at("stock").take("item-1")
-            case "end":
-                return
-            case word:
-                raise ZeroDivisionError(word)
+        word = line.strip()
+        if word == "end":
+            return
+        COMMANDS[word]()
+        await Stock.at("stock").take("item-1")  # the loop goes on
         say("done")
 
 
@@ -162,10 +172,12 @@ async def main() -> None:
     ]
     async with trio.open_nursery() as nursery:
         async with otp.open_supervisor(children, name="shop"):
-            seen = await otp.observer.serve(nursery=nursery, actions="actions" in sys.argv)
+            server = otp.child(otp.observer.Server, actions="actions" in sys.argv)
+            pid = await otp.start(server.having(name="observer"), nursery=nursery)
+            seen = otp.process_info(pid).started
             where = {"url": seen.url, "pid": os.getpid(), "socket": str(seen.socket)}
             say(json.dumps(where))
-            await obey(trio.wrap_file(sys.stdin), seen.pid)
+            await obey(trio.wrap_file(sys.stdin))
         nursery.cancel_scope.cancel()
 
 
