@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
-LIMIT = 15_000  # milliseconds for what has to come, on a busy machine
+LIMIT = 30_000  # milliseconds for what has to come, on a busy machine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

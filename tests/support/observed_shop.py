@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import random
+import signal
 import sys
 import time
 from functools import cache
@@ -20,7 +21,7 @@ import trio
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterator, Callable
 
 EVIL = "<img src=x onerror=document.title='taken-over'>"
 
@@ -84,7 +85,7 @@ class Evil(otp.GenServer):
         self.state = EVIL
 
     def init(self) -> None:
-        otp.set_label(EVIL)
+        otp.set_label(f"label {EVIL}")
 
     @otp.on_cast
     async def eat(self, _text: str) -> None:
@@ -140,10 +141,18 @@ COMMANDS: dict[str, Callable[[], object]] = {
 }
 
 
-async def obey(lines: AsyncIterable[str]) -> None:
+async def words(stream: trio.abc.ReceiveStream) -> AsyncIterator[str]:
+    """Yield the lines of a stream, whose reading can be broken off."""
+    rest = b""
+    async for chunk in stream:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode()
+
+
+async def obey(lines: AsyncIterator[str]) -> None:
     """Do what comes in each line, and say when it is done; what is no command ends all."""
-    async for line in lines:
-        word = line.strip()
+    async for word in lines:
         if word == "end":
             return
         COMMANDS[word]()
@@ -162,6 +171,13 @@ async def hold() -> None:
     await Feed.at("feed").hold()
 
 
+async def end_on_sigterm(scope: trio.CancelScope) -> None:
+    """End everything in order when the system asks for it."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
 async def main() -> None:
     """Run the shop until it is told to end."""
     logging.basicConfig(level=logging.CRITICAL)
@@ -171,13 +187,15 @@ async def main() -> None:
         otp.child(Feeds).having(name="feeds"),
     ]
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_on_sigterm, nursery.cancel_scope)
         async with otp.open_supervisor(children, name="shop"):
             server = otp.child(otp.observer.Server, actions="actions" in sys.argv)
             pid = await otp.start(server.having(name="observer"), nursery=nursery)
             seen = otp.process_info(pid).started
             where = {"url": seen.url, "pid": os.getpid(), "socket": str(seen.socket)}
             say(json.dumps(where))
-            await obey(trio.wrap_file(sys.stdin))
+            async with otp.open_process(), trio.lowlevel.FdStream(os.dup(0)) as stdin:
+                await obey(words(stdin))
         nursery.cancel_scope.cancel()
 
 

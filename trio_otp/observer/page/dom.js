@@ -41,10 +41,12 @@ export function attr(node, name, value) {
   } else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
+let selects = false; // to ask for the selection takes long, as it has the page laid out
+document.addEventListener("selectionchange", () => (selects = !getSelection().isCollapsed));
+
 /** Whether the user has selected text in a node. */
 export function isSelected(node) {
-  const selection = getSelection();
-  return selection !== null && !selection.isCollapsed && selection.containsNode(node, true);
+  return selects && getSelection().containsNode(node, true);
 }
 
 /** Replace the children of a node, unless what they show is the same as last time, or selected. */

@@ -30,7 +30,7 @@ export class Inspector {
       h("header", {}, h("div", { class: "who" }, this.title, h("div", {}, this.state, this.kind)),
         h("button", { class: "close", "aria-label": "close", title: "close (Esc)", onclick: () => this.close() }, "✕")),
       this.actions, this.now,
-      this.section("stack", "Stack", "Where its task waits, outermost first; own lines are bold."),
+      this.section("stack", "Stack", "Outermost first; own lines are bold."),
       this.section("state", "State", "As format_status and private let it be shown."),
       this.section("messages", "Messages", "Those that wait, the oldest first."),
       this.section("callers", "Who waits for it", "Calls that it has not answered."),
@@ -86,7 +86,7 @@ export class Inspector {
     put(this.kind, [info.behaviour, `pid ${info.pid}`, info.label === named(info.name) ? null : info.label].filter(Boolean).join(" · "));
     put(this.now, doing(info));
     this.offer(info);
-    this.fill("stack", info.stack, stackOf, "No stack: it has no task, or it runs right now.");
+    this.fill("stack", info.stack, stackOf, "It has none, or runs right now.");
     this.fill("state", info.state && [info.state, info.stale?.replace(/\d+ s$/, "")], () => state(info), info.stale ?? "It has none that it tells.");
     this.fill("messages", info.messages, (messages) => h("ol", { class: "messages" }, messages.map((each) => h("li", {}, message(each)))), "None.");
     this.fill("callers", info.waiting_for_it?.map(({ seconds: _, ...each }) => each), () => h("ol", { class: "messages" }, info.waiting_for_it.map((each) => h("li", {}, pidLink(each.pid, each.name), " ", each.request))), null);

@@ -33,7 +33,8 @@ class App {
     this.rate = h("select", { "aria-label": "seconds between two pictures", onchange: () => go({ every: this.rate.value }, { quiet: true }) },
       RATES.map((each) => h("option", { value: each }, `${each} s`)));
     this.pauseButton = h("button", { onclick: () => this.pause(), title: "pause (p)" }, "pause");
-    this.stuck = h("div", { class: "stuck", role: "alert", hidden: true });
+    [this.words, this.where, this.who] = [h("b"), h("code"), h("span")];
+    this.stuck = h("div", { class: "stuck", role: "alert", hidden: true }, this.words, " ", this.where, " ", this.who);
     this.main = h("main", { tabindex: -1 });
     this.note = h("div", { class: "note", role: "status", hidden: true });
     document.body.append(
@@ -110,15 +111,9 @@ class App {
     if (loop === undefined) return;
     this.stuck.toggleAttribute("hidden", !loop);
     if (!loop) return;
-    if (this.stuck.firstChild === null) {
-      this.stuck.words = h("b");
-      this.stuck.where = h("code");
-      this.stuck.who = h("span");
-      this.stuck.append(this.stuck.words, " ", this.stuck.where, " ", this.stuck.who);
-    }
-    put(this.stuck.words, `■ The loop has not answered for ${seconds(loop.stuck)}:`);
-    put(this.stuck.where, loop.where);
-    redraw(this.stuck.who, [loop.pid, loop.name], () => (loop.pid ? pidLink(loop.pid, loop.name ?? loop.pid) : null));
+    put(this.words, `■ The loop has not answered for ${seconds(loop.stuck)}:`);
+    put(this.where, loop.where);
+    redraw(this.who, [loop.pid, loop.name], () => (loop.pid ? pidLink(loop.pid, loop.name ?? loop.pid) : null));
   }
 
   overview(result) {

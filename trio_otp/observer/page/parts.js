@@ -8,11 +8,13 @@ import { address, go } from "./route.js";
 export function pidLink(pid, text = pid) {
   if (pid === null || pid === undefined) return h("span", { class: "none" }, named(text ?? "–"));
   const link = h("a", { class: "pid", href: address({ pid }), "data-key": `pid ${pid}` }, named(text));
-  link.addEventListener("click", (event) => {
+  const choose = (event) => {
     if (event.metaKey || event.ctrlKey || event.button) return; // another tab
-    event.preventDefault();
-    go({ pid });
-  });
+    if (event.type === "click") event.preventDefault();
+    if (event.pointerType !== "touch" || event.type === "click") go({ pid });
+  };
+  link.addEventListener("pointerdown", choose);
+  link.addEventListener("click", choose);
   return link;
 }
 

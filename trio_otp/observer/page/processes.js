@@ -17,8 +17,8 @@ const COLUMNS = [
   ["status", "status", "", "What it is doing"],
   ["queue", "queue", "num", "Messages that wait in its mailbox"],
   ["oldest", "oldest", "num", "For how long the first of them has waited"],
-  ["handled", "handled/s", "num", "Messages handled in a second"],
-  ["restarts", "restarts", "num", "How often its supervisor has started it again"],
+  ["handled", "handled/s", "num", "Messages in a second"],
+  ["restarts", "restarts", "num", "How often it was started again"],
   ["doing", "doing", "", "The message in hand, and since when"],
 ];
 const DESCENDING = new Set(["queue", "oldest", "handled", "restarts"]);
