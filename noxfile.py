@@ -187,6 +187,14 @@ def observer(session: nox.Session) -> None:
 
 
 @nox.session
+def notebook(session: nox.Session) -> None:
+    """Look at a notebook in JupyterLab, in a real browser as `observer` does."""
+    _install(session, "test", "browser", "lab")
+    command = ["python", "-m", "pytest", "-q", "-m", "browser", "tests/notebook", *PATIENT]
+    session.run(*command, *session.posargs)
+
+
+@nox.session
 def differential(session: nox.Session) -> None:
     """Run made-up scenarios on real OTP, where `elixir` is there, and here: `-- COUNT`."""
     _install(session, "test")

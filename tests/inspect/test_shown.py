@@ -60,7 +60,7 @@ async def test_a_process_is_a_short_block() -> None:
     ]
     stack = [line[14:] for line in lines[6:]]
     assert stack[0].startswith("… ")
-    assert stack[0].endswith(" of Trio and trio_otp")
+    assert stack[0].endswith(" frames of Trio and trio_otp")
     assert stack[1].startswith("tests/inspect/test_shown.py:")
     assert stack[1].endswith(" in wait")
     assert stack[2].startswith("… ")
@@ -151,12 +151,12 @@ def test_paths_are_short_and_frames_of_libraries_folded() -> None:
         "what is no frame",
     ]
     assert [
-        "… 2 of Trio and trio_otp",
+        "… 2 frames of Trio and trio_otp",
         "shop.py:3 in sell",
         "~/x.py:4 in <lambda>",
         "…/site/pkg/mod.py:5 in call",
         "…/c/d/e.py:6 in far",
-        "… 2 of Trio and trio_otp",
+        "… 2 frames of Trio and trio_otp",
         "what is no frame",
     ] == folded_stack(stack)
 

@@ -579,6 +579,7 @@ def test_a_crash_is_one_line(cells: Cells) -> None:
         r"""    raise LookupError(tea, "is\nout of stock")""",
         "",
     ]
+    assert f'File "{place.partition(",")[0]}", line 4, in sell' in cells.printed
 
 
 def test_the_error_of_a_cell_has_the_frames_of_the_user_alone(cells: Cells) -> None:

@@ -97,7 +97,7 @@ def _shown_info(info: ProcessInfo) -> Block:
     rows = [
         ("supervisor", _supervisor(info)),
         ("parent", _of(info.parent)),
-        ("strategy", _of(info.summary)),
+        ("strategy", [] if info.summary is None else [info.summary]),
         ("queue", [_queue(info)]),
         ("in hand", [] if info.message is None else [f"{info.message}, for {info.seconds:.3g} s"]),
         ("waits for", _of(info.waits_for)),

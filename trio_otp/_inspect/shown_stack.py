@@ -30,7 +30,9 @@ def folded_stack(stack: Iterable[str]) -> list[str]:
     lines: list[str] = []
     for is_ours, frames in groupby(stack, lambda frame: frame.startswith(LIBRARIES)):
         found = list(frames)
-        lines += [f"… {len(found)} of Trio and trio_otp"] if is_ours else map(_short_frame, found)
+        lines += (
+            [f"… {len(found)} frames of Trio and trio_otp"] if is_ours else map(_short_frame, found)
+        )
     return lines
 
 

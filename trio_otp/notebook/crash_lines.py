@@ -7,6 +7,7 @@ of yours gets them as ever, and if it shows them on the screen, the lines are le
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections import OrderedDict, deque
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from .shell import Shell
 
+_FILE: Final = re.compile(r"<ipython-input-[^>]+>|[^\s\"]+\.py")  # as one of a cell may look
 KEPT: Final = 100  # reports, as text
 _logger: Final = logging.getLogger("trio_otp")
 
@@ -60,7 +62,7 @@ class CrashLines(logging.Handler):
         """Show one line of a report, if it is of something new."""
         if self._is_echo(record):
             return
-        whole, message = self.format(record), record.getMessage()
+        whole, message = self._with_cells(self.format(record)), record.getMessage()
         line = message.partition("\n")[0]
         if record.levelno >= logging.ERROR and whole != line:
             place = self._place(record)
@@ -103,6 +105,10 @@ class CrashLines(logging.Handler):
         """Return what IPython calls the file of a cell; None if it is none."""
         known = self._shell.compile.format_code_name(file)
         return " ".join(known) if known else None
+
+    def _with_cells(self, text: str) -> str:
+        """Return a report with the names of cells in place of those of their files."""
+        return _FILE.sub(lambda found: self.name_of(found[0]) or found[0], text)
 
     def _own(self, record: logging.LogRecord) -> str:
         """Return the frames of the user's code, the innermost first, to stand in front."""
