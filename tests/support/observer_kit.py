@@ -111,6 +111,10 @@ class Server(otp.GenServer):
         await Server.at(other, timeout=None).wait(event)
 
     @otp.on_cast
+    def crash(self) -> None:
+        raise KeyError("colour")
+
+    @otp.on_cast
     def note(self, number: int) -> None:
         """Do nothing with it."""
 

@@ -96,7 +96,8 @@ def _facts(process: Process, now: float) -> Fields:
 def _waiting(process: Process, now: float) -> list[Fields]:
     """List the calls that it has not answered, with who waits for how long."""
     found: list[Fields] = []
-    for request in islice(list(process.requests or ()), MESSAGES):
+    calls = [each for each in list(process.requests or ()) if not isinstance(each, SystemCall)]
+    for request in calls[:MESSAGES]:
         caller = request.caller
         task = request._task
         name = "a request id" if task is None else shown_text(task.name)

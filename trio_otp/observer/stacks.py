@@ -74,7 +74,8 @@ class Groups:
         processes = list(self._tables.processes.values())
         for process in processes:
             with suppress(Exception):  # it has ended meanwhile
-                self._add(_places_of(process), who(process), name_of(process))
+                one = {**who(process), "task": False}
+                self._add(_places_of(process), one, name_of(process))
             yield
         known = {process.task for process in processes}
         for task in _tasks(processes):
