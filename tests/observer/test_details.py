@@ -427,6 +427,9 @@ async def test_what_is_gone_is_told_with_its_reason(autojump_clock: Any) -> None
             while not (gone := (await client.answer(number))["result"]["gone"]):
                 pass
         assert {old: "ValueError: burnt"} == gone
+        assert ("NoProcess", f"process {old} has ended: ValueError: burnt") == (
+            await client.refused("info", ref=int(old))
+        )
         began = trio.current_time()
         while (await client.answer(number))["result"]["gone"]:
             pass

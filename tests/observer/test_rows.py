@@ -116,14 +116,16 @@ async def test_what_is_for_the_socket_alone_is_refused_elsewhere() -> None:
 
 async def test_a_subscription_ends_when_it_is_stopped(autojump_clock: Any) -> None:
     """Nothing comes of it any more, and the samples are forgotten."""
-    async with client_here() as client:
+    async with otp.open_supervisor(SHOP), client_here() as client:
         number = await client.say("rows", every=0.5)
         await client.answer(number)
+        assert {} != client.hub.sampler.table
         await client.send_line(json.dumps({"id": number, "ask": "stop"}))
         began = trio.current_time()
-        other = await client.say("overview")
+        other = await client.say("loop")
         while (await client.next())["id"] != other:
             pass
+        assert {} == client.hub.sampler.table
         with trio.move_on_after(100) as scope:
             await client.next()
         assert scope.cancelled_caught

@@ -27,6 +27,7 @@ class Client:
         self._lines = lines.__aiter__()
         self._number = 0
         self.hello: dict[str, Any] = {}
+        self.hub: Any = None  # of a session in this run
 
     async def greet(self) -> dict[str, Any]:
         """Return what the program says of itself."""
@@ -85,6 +86,7 @@ async def client_here(*, local: bool = True) -> AsyncIterator[Client]:
         nursery.start_soon(hub.watch)
         nursery.start_soon(session.run, lines)
         client = Client(to_session.send, answers)
+        client.hub = hub
         await client.greet()
         yield client
         nursery.cancel_scope.cancel()

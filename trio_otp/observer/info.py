@@ -48,9 +48,20 @@ ENDS: Final = 20  # of children
 
 async def info(hub: Hub, memory: Fields, arguments: Fields, *, once: bool) -> Fields:
     """Answer `info`."""
-    process = find(hub.tables, arguments["ref"])
+    process = _find(hub, arguments["ref"])
     told = await _told(hub, memory, process)
     return {"info": {**_read(hub, process), **told}}
+
+
+def _find(hub: Hub, ref: str | int) -> Process:
+    """Return the process that is meant; of one that has just ended, say why."""
+    try:
+        return find(hub.tables, ref)
+    except Refused:
+        reasons = {str(number): why for _, number, why in list(hub.records.ends)}
+        if str(ref) not in reasons:
+            raise
+        raise Refused("NoProcess", f"process {ref} has ended: {reasons[str(ref)]}") from None
 
 
 def _read(hub: Hub, process: Process) -> Fields:
