@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -256,3 +257,29 @@ def test_what_cannot_be_published() -> None:
         value: otp.Published[Any] = otp.Published(otp.published)  # any default but those
 
     assert otp.published is Without().value
+
+
+async def test_a_value_that_is_assigned_in_a_thread() -> None:
+    """It is seen in the run, in which those live who wait for it."""
+    threads: list[int] = []
+
+    class Threaded(otp.GenServer):
+        value = otp.published(0)
+
+        async def handle_cast(self, message: Any) -> None:
+            await trio.to_thread.run_sync(self.work)
+
+        def work(self) -> None:
+            self.value = 1
+            self.value = 2
+
+    def is_two(value: int) -> bool:
+        threads.append(get_ident())
+        return value == 2
+
+    async with otp.open_supervisor([otp.child(Threaded).having(name="threaded")]):
+        with trio.fail_after(20):
+            async with otp.watch("threaded", Threaded.value) as value:
+                otp.cast("threaded", "work")
+                assert 2 == await value.wait_value(is_two)
+    assert {get_ident()} == set(threads)

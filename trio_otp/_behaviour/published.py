@@ -68,7 +68,8 @@ class Published(Generic[T]):
         raise AttributeError(f"{type(instance).__name__} has no {self.name} yet")
 
     def __set__(self, instance: object, value: T) -> None:
-        if value is self:  # a dataclass takes what the class has for the default of the field
+        given: Any = value
+        if given is self:  # a dataclass takes what the class has for the default of the field
             value = self.default
         instance.__dict__[self.name] = value
         if self._listeners:
@@ -81,11 +82,6 @@ class Published(Generic[T]):
         self._tell(instance, self.default)
 
     # -- for those who watch -----------------------------------------------------------------
-
-    @property
-    def _is_watched(self) -> bool:
-        """Whether anybody watches it, of whatever instance."""
-        return bool(self._listeners)
 
     def _value_of(self, instance: Any) -> Any:
         """Return the value that an instance has; `UNSET` if it has none yet.
@@ -106,7 +102,7 @@ class Published(Generic[T]):
 
     @enable_ki_protection
     def _add_listener(self, instance: object, listener: Callable[[Any], None]) -> None:
-        """Tell a function, which must not raise, of each assignment.
+        """Tell a function, which must not raise, of each assignment, in whatever thread that is.
 
         Args:
             instance: the server.

@@ -197,7 +197,7 @@ class StatemLoop(MessageLoop):
             self._watched.done(effects)
             self._watched = None
         self._perform(effects)
-        if MACHINE_STATE._is_watched:
+        if MACHINE_STATE._listeners:
             MACHINE_STATE._tell(self.instance, engine.state)
         if happening.kind is not Event.ENTER:
             process.messages_handled += 1

@@ -7,6 +7,8 @@ runs; what goes wrong cancels the block of the watch, and leaves that.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, overload
 
 import trio
@@ -58,6 +60,8 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
         self._follower = Follower(ref, self._follow, self._fail)
         self._scope = trio.CancelScope()
         self._error: BaseException | None = None
+        self._thread = get_ident()
+        self._token = trio.lowlevel.current_trio_token()
         self._begun = trio.Event()  # set when there has been a value
         self._instance: Any = None  # of the server, while it is listened to
         self._source: Published[Any] = attribute  # what the attribute is in that instance
@@ -122,10 +126,24 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
         if instance is not self._instance or source is not self._source:
             self._ignore()
             self._instance, self._source = instance, source
-            source._add_listener(instance, self._take)
+            source._add_listener(instance, self._assigned)
         self._take(source._value_of(instance))
         self.alive._take(True)
         self._begun.set()
+
+    @enable_ki_protection
+    def _assigned(self, value: T) -> None:
+        """Take what the server assigns, which may do so in a worker thread."""
+        if get_ident() == self._thread:
+            self._take(value)
+            return
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._read, idempotent=True)
+
+    @enable_ki_protection
+    def _read(self) -> None:
+        if self._instance is not None:
+            self._take(self._source._value_of(self._instance))
 
     def _lose(self) -> None:
         self._ignore()
@@ -135,7 +153,7 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
         """Listen to nobody."""
         instance, self._instance = self._instance, None
         if instance is not None:
-            self._source._remove_listener(instance, self._take)
+            self._source._remove_listener(instance, self._assigned)
 
 
 # The second form is for pyright: of an attribute that has no annotation and is assigned in methods
