@@ -132,12 +132,18 @@ async def test_a_wait_that_is_too_long_says_how_far_it_has_come(autojump_clock: 
         nursery.cancel_scope.cancel()
 
 
+async def wait_in_vain(name: Any) -> None:
+    with pytest.raises(LookupError):
+        await otp.wait_for_name(name)
+
+
 async def test_names_of_a_module_of_a_user(autojump_clock: Any) -> None:
     """It tells nobody; whoever waits looks when a process has started."""
 
     class Phonebook:
         def __init__(self) -> None:
             self.pids: dict[Any, Any] = {}
+            self.broken = ["broken"]
 
         def register_name(self, key: Any, pid: Any) -> bool:
             return self.pids.setdefault(key, pid) is pid
@@ -146,9 +152,9 @@ async def test_names_of_a_module_of_a_user(autojump_clock: Any) -> None:
             del self.pids[key]
 
         def whereis_name(self, key: Any) -> Any:
-            if key == "broken":
+            if key in self.broken:
                 raise LookupError(key)
-            return self.pids.get(key)
+            return self.pids.get(str(key))
 
         def send(self, key: Any, message: Any) -> None:
             otp.send(self.pids[key], message)
@@ -157,16 +163,19 @@ async def test_names_of_a_module_of_a_user(autojump_clock: Any) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(wait, ("via", book, "ada"), got)
         nursery.start_soon(wait, ("via", book, "bob"), got)
+        nursery.start_soon(wait, ("via", book, ["bob"]), got)  # which cannot be hashed
+        nursery.start_soon(wait_in_vain, ("via", book, "eve"))
         with pytest.raises(LookupError):
             await otp.wait_for_name(("via", book, "broken"))
         await wait_all_tasks_blocked()
         ada = await otp.start(otp.child(Boiler).having(name=("via", book, "ada")), nursery=nursery)
         await wait_all_tasks_blocked()
         assert [ada] == [pid for pid, _ in got]
-        book.pids["bob"] = ada  # behind everybody's back
+        book.broken.append("eve")
+        book.pids["bob"] = book.pids["['bob']"] = ada  # behind everybody's back
         await otp.start(Boiler, nursery=nursery)
         await wait_all_tasks_blocked()
-        assert [ada, ada] == [pid for pid, _ in got]
+        assert [ada, ada, ada] == [pid for pid, _ in got]
         nursery.cancel_scope.cancel()
 
 
@@ -253,6 +262,19 @@ async def test_a_wait_for_a_child_ends_with_the_child_or_the_supervisor(
             await otp.wait_for_child("sub", "b", "restarting")
         with pytest.raises(ValueError, match="expected 'running', 'restarting' or 'undefined'"):
             await otp.wait_for_child("sup", "boiler", "dead")  # type: ignore[arg-type]
+
+
+async def test_a_supervisor_cannot_wait_for_its_own_child(autojump_clock: Any) -> None:
+    """It would do nothing else."""
+
+    class Top(otp.Supervisor):
+        async def init(self) -> Any:
+            await otp.wait_for_child("top", "child")
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(otp.child(Top).having(name="top"), nursery=nursery)
+        assert isinstance(caught.value.reason, otp.CallingSelf)
 
 
 async def test_a_supervisor_in_its_init_is_waited_for(autojump_clock: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +46,20 @@ async def test_for_the_server_it_is_an_ordinary_attribute(autojump_clock: Any) -
     async with otp.open_supervisor([BOILER]), otp.watch("boiler", Boiler.celsius):
         boiler.put(1.0)
         assert {"celsius": 1.0} == vars(await otp.sys.get_state("boiler"))
+
+
+def test_what_has_no_value_yet_says_so() -> None:
+    """An agent before its first value, and a machine before its first state."""
+    with pytest.raises(AttributeError, match="Agent has no value yet"):
+        otp.Agent(dict).value  # noqa: B018
+
+    class Door(otp.GenStatem[str]):
+        initial = "shut"
+
+    with pytest.raises(AttributeError, match="no state until its init has returned"):
+        Door().state  # noqa: B018
+    with pytest.raises(AttributeError, match="cannot be deleted"):
+        del Door().state
 
 
 def test_it_may_be_a_field_of_a_dataclass() -> None:
@@ -118,6 +134,17 @@ async def test_values_are_read_as_trio_util_gives_them(autojump_clock: Any) -> N
         nursery.cancel_scope.cancel()
     assert sorted(map(str, theirs)) == sorted(map(str, ours))
     assert (30.0, 5.0) in ours
+
+
+async def test_an_iterator_need_not_be_closed(autojump_clock: Any) -> None:
+    """Leaving the loop is enough, and `aclosing` does no harm."""
+    async with otp.open_supervisor([BOILER]), otp.watch("boiler", Boiler.celsius) as celsius:
+        async for value in celsius.eventual_values():
+            assert 20.0 == value
+            break
+        async with aclosing(celsius.eventual_values()) as values:  # type: ignore[type-var]
+            assert 20.0 == await anext(values)
+        gc.collect()  # a generator that is left half-way is warned of here
 
 
 async def test_a_value_may_have_to_be_held(autojump_clock: Any) -> None:

@@ -283,3 +283,41 @@ async def test_a_value_that_is_assigned_in_a_thread() -> None:
                 otp.cast("threaded", "work")
                 assert 2 == await value.wait_value(is_two)
     assert {get_ident()} == set(threads)
+
+
+async def test_a_composition_that_raises_ends_that_block_alone(autojump_clock: Any) -> None:
+    """Its watch has been left, and the server goes on."""
+
+    async def compose() -> None:
+        async with otp.watch("boiler", Boiler.celsius) as celsius:
+            with trio_util.compose_values(c=celsius, _transform_=lambda now: 1 / now.c):
+                boiler.put(0)
+                await trio.sleep_forever()
+
+    async with otp.open_supervisor([BOILER]):
+        pid = otp.whereis("boiler")
+        with pytest.raises(ZeroDivisionError):
+            await compose()
+        assert 0 == await boiler.get()
+        assert otp.whereis("boiler") == pid
+        assert nothing_is_left()
+
+
+async def test_a_comparison_that_exits_ends_that_block_alone(autojump_clock: Any) -> None:
+    """As Ctrl-C in it would: it is not lost."""
+
+    class Leaving:
+        def __ne__(self, other: object) -> bool:
+            raise SystemExit(3)
+
+    async def watch() -> None:
+        async with otp.watch("boiler", Boiler.celsius):
+            boiler.put(Leaving(), 1)
+            await trio.sleep_forever()
+
+    async with otp.open_supervisor([BOILER]):
+        pid = otp.whereis("boiler")
+        with pytest.raises(SystemExit):
+            await watch()
+        assert 1 == await boiler.get()
+        assert otp.whereis("boiler") == pid

@@ -106,14 +106,12 @@ class _ChildLook:
     async def wait(self) -> ChildInfo:
         """Wait until it is found in the state that is wanted."""
         process = self._process
-        await trio.lowlevel.checkpoint()
         process.add_follower(self.look)
         process.add_watcher(self.ended)
         try:
-            if process.dead:
-                self.ended(process)
-            elif process.current is UNSET:  # else it is told when that is done
+            if process.current is UNSET:  # else it is told when that is done
                 self.look()
+            await trio.lowlevel.checkpoint()
             while self.found is None:
                 await self._wait.wait()
         finally:

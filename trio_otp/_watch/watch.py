@@ -96,7 +96,7 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
     @enable_ki_protection
     def _fail(self, error: BaseException) -> None:
         """End the block with an error, the first one."""
-        if self._error is None:
+        if self._error is None:  # pragma: no branch - it is about to end already
             self._error = error
             self._scope.cancel(reason=f"{self!r} has ended")
 
@@ -142,7 +142,7 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
 
     @enable_ki_protection
     def _read(self) -> None:
-        if self._instance is not None:
+        if self._instance is not None:  # pragma: no branch - its block has been left meanwhile
             self._take(self._source._value_of(self._instance))
 
     def _lose(self) -> None:
