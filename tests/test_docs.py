@@ -145,7 +145,7 @@ def test_there_are_snippets() -> None:
     kinds = [block.kind for page in PAGES for block in snippets(page)]
 
     assert kinds.count("python") > 20
-    assert set(kinds) <= {"python", "text", "sh", "mermaid", "ini", "dockerfile"}
+    assert set(kinds) <= {"python", "text", "sh", "mermaid", "ini", "dockerfile", "ipython"}
 
 
 def test_casts_are_shown_as_plain_functions() -> None:

@@ -48,6 +48,9 @@ CELLS = [
     INTERRUPT + "await trio.sleep_forever()",
     INTERRUPT + "while True: pass",
     "len(await otp.which_children(top))",
+    "otp.tree()",
+    "%otp_tree a",
+    "otp.process_info('a')",
 ]
 
 
@@ -55,6 +58,7 @@ class Ran(NamedTuple):
     """What the cells of a notebook have shown, and the folder they ran in."""
 
     shown: list[str]
+    data: list[dict[str, str]]  # of the last output of each
     folder: Path
 
 
@@ -92,7 +96,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("notebook")
     notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for source in CELLS])
     run(notebook, folder, allow_errors=True)
-    return Ran([shown(cell) for cell in notebook.cells], folder)
+    data = [cell.outputs[-1].get("data", {}) if cell.outputs else {} for cell in notebook.cells]
+    return Ran([shown(cell) for cell in notebook.cells], data, folder)
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
@@ -122,6 +127,15 @@ def test_errors_and_interrupts_leave_the_kernel_running(ran: Ran) -> None:
     assert "ZeroDivisionError: division by zero\n" == ran.shown[4]
     assert ["KeyboardInterrupt: \n"] * 2 == ran.shown[5:7]
     assert "2\n" == ran.shown[7]
+
+
+def test_trees_are_drawn_and_processes_are_tables(ran: Ran) -> None:
+    """As the value of a cell and by the magic, beside the text that a terminal shows."""
+    whole, part, info = ran.data[8:11]
+    assert all("<svg " in data["image/svg+xml"] for data in (whole, part))
+    assert "Worker 'a'> worker, idle" in part["text/plain"]
+    assert whole["text/plain"].startswith("outside of supervisors:\n")
+    assert info["text/html"].startswith("<table>")
 
 
 def test_the_end_of_the_kernel_stops_everything_in_order(ran: Ran) -> None:
