@@ -249,18 +249,23 @@ async def test_a_propagator_is_open_while_the_message_is_handled() -> None:
     assert [("capture",), ("attach", 1), ("detach",)] == recorder.done
 
 
-async def test_a_propagator_learns_of_the_error_of_a_handler() -> None:
-    """As a block does; it is closed when the crash has been reported."""
+async def test_a_propagator_is_open_while_a_crash_is_reported() -> None:
+    """And while `terminate` runs; its block is closed as after any message, without the error."""
+
+    class Ending(Server):
+        def terminate(self, reason: object) -> None:
+            recorder.note("terminate")
+
     recorder = Recorder()
-    async with otp.open_supervisor(CHILDREN, propagate=[recorder]):
-        otp.events.attach("crash", lambda report: recorder.note("crash", report.reason))
+    children = [otp.child(Ending).having(name="one", restart="temporary")]
+    async with otp.open_supervisor(children, propagate=[recorder]):
+        otp.events.attach("crash", lambda _: recorder.note("crash"))
         recorder.done.clear()
         ONE.crash()
         await wait_all_tasks_blocked()
-    _, _, crash, error, detached = recorder.done
-    assert isinstance(crash[1], ValueError)
-    assert ("crash", "error", "detach") == (crash[0], error[0], detached[0])
-    assert crash[1] is error[1]
+    assert ["capture", "attach", "crash", "terminate", "detach"] == [
+        each[0] for each in recorder.done
+    ]
 
 
 async def test_nothing_travels_if_nothing_is_captured() -> None:

@@ -25,14 +25,13 @@ class Handling:
         context: what has travelled with it, None if nothing has.
     """
 
-    __slots__ = ("_attached", "_content", "_error", "_is_open", "_kind", "_process")
+    __slots__ = ("_attached", "_content", "_is_open", "_kind", "_process")
 
     def __init__(self, process: Process, kind: str, content: object, context: Any) -> None:
         self._process = process
         self._kind = kind
         self._content = content
         self._is_open = True
-        self._error: BaseException | None = None  # that the handler has raised
         events = process.runtime.events
         self._attached = None if context is None else events._attached(context)
         events.emit("handle_start", process.pid, kind, content)
@@ -46,15 +45,14 @@ class Handling:
         """Tell that the handler has raised, or was cancelled, unless it has returned before."""
         if self._is_open:
             self._is_open = False
-            self._error = exc
             reason = reason_of(exc)
             self._emit("handle_error", reason if isinstance(reason, BaseException) else exc)
 
     def detach(self) -> None:
         """Detach what has travelled with the message."""
         if self._attached is not None:
-            self._attached.detach(self._error)
-        self._attached = self._error = None
+            self._attached.detach()
+            self._attached = None
 
     def _emit(self, event: str, *more: object) -> None:
         events, pid = self._process.runtime.events, self._process.pid

@@ -49,9 +49,6 @@ class VariablePropagator:
     def __init__(self, variable: ContextVar[Any]) -> None:
         self._variable = variable
 
-    def __repr__(self) -> str:
-        return f"the propagator of {bounded(self._variable)}"
-
     def capture(self) -> tuple[Any] | None:
         """Return the value, in a tuple as it may be None; None if it is not set."""
         value = self._variable.get(UNSET)
@@ -206,13 +203,15 @@ class Attached:
             else:
                 self._blocks.append((propagator, block))
 
-    def detach(self, error: BaseException | None = None) -> None:
-        """Close the blocks, the last one first; what the handler has raised goes on in any case."""
-        kind, traceback = (None, None) if error is None else (type(error), error.__traceback__)
+    def detach(self) -> None:
+        """Close the blocks, the last one first.
+
+        None of them gets the error of a handler: one that raised it again would tie it to what the
+        process ends with.
+        """
         while self._blocks:
             propagator, block = self._blocks.pop()
             try:
-                block.__exit__(kind, error, traceback)
+                block.__exit__(None, None, None)
             except Exception as exc:
-                if exc is not error:
-                    self._remove(propagator, "attach", exc)
+                self._remove(propagator, "attach", exc)
