@@ -31,9 +31,12 @@ class Program:
     """The shop as a process of the operating system."""
 
     def __init__(self, directory: Path, *options: str) -> None:
+        program = SUPPORT / "observed_shop.py"
+        if "pictures" in options:  # they show its name
+            program = shutil.copy(program, directory / "shop.py")
         environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory)}
         self.process = subprocess.Popen(
-            [sys.executable, str(SUPPORT / "observed_shop.py"), *options],
+            [sys.executable, str(program), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -23,6 +23,7 @@ import trio_otp as otp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+COUNT = 12 if "pictures" in sys.argv else 60  # carts
 EVIL = "<img src=x onerror=document.title='taken-over'>"
 
 
@@ -95,16 +96,11 @@ class Evil(otp.GenServer):
         raise ValueError(EVIL)
 
 
-def evil_child() -> otp.Child[Evil]:
-    """Return it as a child whose name is as evil."""
-    return otp.child(Evil).having(name=EVIL)
-
-
 class Carts(otp.Supervisor):
     """Enough of them to fill a screen."""
 
     def init(self) -> object:
-        carts = [otp.child(Cart, number).having(id=f"cart {number}") for number in range(60)]
+        carts = [otp.child(Cart, number).having(id=f"cart {number}") for number in range(COUNT)]
         return otp.Supervisor.spec(carts)
 
 
@@ -113,7 +109,8 @@ class Feeds(otp.Supervisor):
 
     def init(self) -> object:
         names = ("feed", "other feed")
-        children = [*(otp.child(Feed).having(name=name) for name in names), evil_child()]
+        evil = [] if "pictures" in sys.argv else [otp.child(Evil).having(name=EVIL)]
+        children = [*(otp.child(Feed).having(name=name) for name in names), *evil]
         return otp.Supervisor.spec(children, max_restarts=5, max_seconds=60)
 
 

@@ -137,8 +137,8 @@ function state({ state: { text, items }, stale: why }) {
 }
 
 function message(each) {
-  const about = [each.from ? `from ${each.from}` : null, each.seconds === null ? null : seconds(each.seconds)];
-  return [linked(each.text ?? ""), " ", h("span", { class: "kind" }, about.filter(Boolean).join(", "))];
+  const from = each.from ? [" from ", ...linked(each.from)] : [];
+  return [linked(each.text ?? ""), h("span", { class: "kind" }, from, each.seconds === null ? "" : ` ${seconds(each.seconds)}`)];
 }
 
 function end(each) {

@@ -11,10 +11,10 @@ const AROUND = 20; // rows above and below what is seen
 const HOLD = 3000; // milliseconds for which a key keeps the order
 
 const COLUMNS = [
-  ["pid", "pid", "num", "Its number in this run"],
-  ["name", "name", "", "Its registered name, else its label"],
-  ["behaviour", "behaviour", "", "Its class"],
-  ["status", "status", "", "What it is doing"],
+  ["pid", "pid", "num"],
+  ["name", "name", "", "Its name, else its label"],
+  ["behaviour", "behaviour", ""],
+  ["status", "status", ""],
   ["queue", "queue", "num", "Messages that wait in its mailbox"],
   ["oldest", "oldest", "num", "For how long the first of them has waited"],
   ["handled", "handled/s", "num", "Messages in a second"],

@@ -147,7 +147,7 @@ export class Tree {
 /** What a node is, in words. */
 function about(node) {
   const kind = node.summary ? node.summary.replace(/^supervisor /, "").replace(/, .*$/, "") : node.behaviour || node.kind;
-  const id = node.id && node.id !== node.name ? named(node.id) : null;
+  const id = named(node.id) === named(node.name) ? null : named(node.id);
   const restarts = node.restarts ? plural(node.restarts, "restart") : null;
   const again = node.restart_in ? `again in ${seconds(node.restart_in)}` : null;
   return [kind, id, node.below && !node.open ? `${number(node.below.count)} below` : null, restarts, again].filter(Boolean).join(" · ");
