@@ -273,7 +273,7 @@ def test_actions(say: Any, shop: Observed) -> None:
     log = shop.end()
     for word in ("suspend", "resume", "replace_state", "restart", "kill"):
         peer = f"user {os.geteuid()}, pid {os.getpid()}"
-        assert f"the observer: {word}, asked for by {peer}" in log
+        assert f"Holder 'holder'>: {word} by the observer, for {peer}" in log
     assert "hunter2" not in log
 
 
@@ -395,7 +395,9 @@ def test_the_process_of_a_shell_is_its_own(shop: Observed) -> None:
     assert "<Pid 8 shell>" in done.stdout.splitlines()[-1]
     done = shell("[pid for pid in otp.processes() if 'shell' in str(pid)]")
     assert "[<Pid 9 shell>]\n" == done.stdout
-    assert "Traceback" not in shop.end()
+    log = shop.end()
+    assert "Traceback" not in log
+    assert f"<Pid 9 shell> of the observer is opened by user {os.geteuid()}, pid" in log
 
 
 # -- shell, at a terminal --------------------------------------------------------------------------

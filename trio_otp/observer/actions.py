@@ -83,7 +83,7 @@ async def act(hub: Hub, process: Process, action: str, typed: str, peer: str) ->
     check_confirmed(process, typed)
 
     async def carry_out() -> str:
-        _log(process, f"the observer: {action}, asked for by {peer}")
+        _log(process, action, peer)
         return await function(process)
 
     return await in_loop(hub, process, carry_out, is_given_up=action == "suspend")
@@ -105,7 +105,7 @@ async def replace_state(
     """
 
     async def carry_out() -> str:
-        _log(process, f"the observer: replace_state, asked for by {peer}")
+        _log(process, "replace_state", peer)
         await otp_sys.replace_state(process.pid, function, timeout=None)
         return "replaced"
 
@@ -149,9 +149,9 @@ def _why_not_yet(process: Process, now: float) -> str:
     return f"there is no answer yet: handler busy {seconds_text(now - process.since)}"
 
 
-def _log(process: Process, text: str) -> None:
-    report = NoticeReport(process.pid, text, logging.WARNING)
-    process.runtime.events.emit("notice", report)
+def _log(process: Process, action: str, peer: str) -> None:
+    text = f"{process.pid!r}: {action} by the observer, for {peer}"
+    process.runtime.events.emit("notice", NoticeReport(process.pid, text, logging.WARNING))
 
 
 async def _kill(process: Process) -> str:

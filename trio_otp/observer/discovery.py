@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .client import Client, Refused, Unreachable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from .unix_socket import Identity
 
-PATIENCE: Final = 2.0  # seconds for a program to say hello; its loop may be stuck meanwhile
+PATIENCE: Final = 5.0  # seconds for a program to say hello; its loop may be stuck meanwhile
 HOW: Final = """\
 no program can be looked at; start one with
   trio-otp run shop.app:Shop --observe
@@ -57,7 +58,13 @@ class Program(NamedTuple):
 
 
 def programs() -> list[Program]:
-    """List the programs, by their pids; those that do not answer as well."""
+    """List the programs, by their pids; those that do not answer as well.
+
+    Raises:
+        NotChosen: this system has no sockets for them.
+    """
+    if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
+        raise NotChosen("these commands need Unix sockets, which Python has not on this system")
     found = {
         identity: program
         for directory, owner in known_directories()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import logging
 import traceback
 from collections import deque
 from contextlib import suppress
@@ -24,6 +25,7 @@ from .._exits.reasons import ProcessExit
 from .._process.open_process import open_process
 from .._process.runtime import runtime
 from .._util.bounded import bounded
+from ..events import NoticeReport
 from .protocol import Refused
 
 if TYPE_CHECKING:
@@ -118,7 +120,10 @@ class Interpreter:
         """Run as the process; nothing may reach Trio from here, which would end the program."""
         try:
             with self._life:
-                async with open_process(label="shell"):
+                async with open_process(label="shell") as pid:
+                    text = f"{pid!r} of the observer is opened by {self._peer}"
+                    notice = NoticeReport(pid, text, logging.WARNING)
+                    runtime().events.emit("notice", notice)
                     async for source in self._sources:
                         await self._carry_out(source)
                         self.running = False

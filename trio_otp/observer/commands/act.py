@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.bounded import visible
 from ..discovery import NotChosen
 from .asking import SAID_NO, connected, shown
 
@@ -35,7 +36,8 @@ def _typed(given: argparse.Namespace, program: str) -> str:
     """Ask a person for the name of the process."""
     if not sys.stdin.isatty():
         raise NotChosen("expected --confirm NAME where nobody can be asked for the name")
-    sys.stderr.write(f"{given.word} {given.ref} in {program}; type its name to confirm: ")
+    question = visible(f"{given.word} {given.ref} in {program}; type its name to confirm: ")
+    sys.stderr.write(question)
     sys.stderr.flush()
     return sys.stdin.readline().strip()
 

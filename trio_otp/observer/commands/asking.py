@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SAID_NO: Final = 1  # exit status: the program answers with an error, or has problems
 FAILED: Final = 2  # exit status: the command could not be carried out
+INTERRUPTED: Final = 130  # exit status, as that of a program that Ctrl-C ends
 
 
 def carry_out(command: Callable[[], int]) -> int:
@@ -40,6 +41,8 @@ def carry_out(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # as with `| head`: who reads has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return status
 
 
@@ -52,7 +55,8 @@ def chosen(given: argparse.Namespace) -> Program:
     """
     program = choose(programs(), pid=given.pid, name=given.name)
     if program.silent is not None:
-        raise Unreachable(f"program {program.pid} does not answer: {program.silent}")
+        why = f"{program.silent}; it may be stopped, or code in C may hold the interpreter"
+        raise Unreachable(f"program {program.pid} does not answer: {why}")
     return program
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ENDS: Final = {"exit", "quit", "exit()", "quit()"}
 BANNER: Final = """\
-Python in {program}, pid {pid}; `await` works. pid(7) is a process, otp and trio are imported.
+Python in {}, pid {}; `await` works. pid(7) is a process, otp and trio are imported.
 Ctrl-C interrupts what runs, Ctrl-D ends."""
 
 
@@ -51,7 +51,8 @@ class _Prompt:
         if self._is_typed:
             with suppress(ImportError):
                 import_module("readline")  # `input` uses it from now on
-            write(BANNER.format_map(self._client.hello).splitlines())
+            hello = self._client.hello
+            write(BANNER.format(hello.get("program"), hello["pid"]).splitlines())
         while (source := self._read()) is not None:
             if source.strip() in ENDS:
                 break

@@ -40,6 +40,7 @@ TITLES: Final = {
     "os_pid": "os pid",
     "thread": "thread",
 }
+LISTS: Final = {"ancestors", "callers", "links", "monitors", "monitored_by", "dictionary"}
 ALWAYS: Final = {"status", "behaviour", "message_queue_len", "handled"}
 INDENT: Final = max(map(len, TITLES.values())) + 2
 
@@ -80,8 +81,8 @@ def _facts(info: dict[str, Any]) -> list[str]:
 def _value(field: str, value: Any) -> str:
     if field == "seconds":
         return f"{value:.1f} s"
-    if isinstance(value, list):
-        return ", ".join(map(_who, cast("list[Any]", value)))
+    if field in LISTS:
+        return ", ".join(map(_who, value))
     return _who(value)
 
 
