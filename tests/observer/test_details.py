@@ -434,3 +434,19 @@ async def test_what_is_gone_is_told_with_its_reason(autojump_clock: Any) -> None
         while (await client.answer(number))["result"]["gone"]:
             pass
         assert 8 <= trio.current_time() - began <= 12
+
+
+async def test_a_pid_of_the_dead_leads_nowhere() -> None:
+    """It is shown, with that it is dead."""
+    started: list[Any] = []
+
+    async def starter() -> None:
+        started.append(await otp.start(otp.child(Server)))
+
+    async with otp.open_process(), trio.open_nursery() as nursery, client_here() as client:
+        pid = await otp.start(otp.child(starter), nursery=nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        info = (await client.ask("info", ref=started[0]._number))["info"]
+        [above] = [each for each in info["ancestors"] if each["pid"] == pid._number]
+        assert above["dead"] is True
+        nursery.cancel_scope.cancel()

@@ -175,3 +175,184 @@ async def test_a_thread_reads_while_processes_come_and_go() -> None:
                     Server.note(f"s{(number + 1) % 20}", number)
                     await trio.lowlevel.checkpoint()
         stop.set()
+
+
+async def test_who_asks_may_be_cancelled() -> None:
+    """Then nothing is done either."""
+    tables, token, done = runtime(), trio.lowlevel.current_trio_token(), threading.Event()
+    called: list[str] = []
+
+    async def ask() -> None:
+        with trio.move_on_after(0.02):
+            await Hub(tables, token).in_loop(lambda: called.append("late"), 10)
+        done.set()
+
+    thread = threading.Thread(target=trio.run, args=[ask], daemon=True)
+    thread.start()
+    assert done.wait(LIMIT)
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert [] == called
+    await trio.to_thread.run_sync(thread.join, LIMIT)
+
+
+async def test_a_sample_in_the_loop_lets_others_go_on() -> None:
+    """After each hundred of processes."""
+    many = [otp.child(Server).having(id=number) for number in range(250)]
+    async with otp.open_supervisor(many), trio.open_nursery() as nursery:
+        turns: list[int] = []
+
+        async def count() -> None:
+            while True:
+                turns.append(1)
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(count)
+        await trio.lowlevel.checkpoint()
+        before = len(turns)
+        hub = Hub(runtime())
+        await hub.sample(1)
+        assert 251 == len(hub.sampler.table)
+        assert 2 <= len(turns) - before
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_row_that_cannot_be_read_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once more; one that has never been read is left out."""
+    from trio_otp.observer import sampler as module
+
+    read, fails = module._read, [1, 99]
+
+    def torn(*args: Any) -> None:
+        fails[0] -= 1
+        if fails[0] >= 0:
+            raise RuntimeError("deque mutated during iteration")
+        read(*args)
+
+    monkeypatch.setattr(module, "_read", torn)
+    async with otp.open_process():
+        hub = Hub(runtime())
+        await hub.sample(1)
+        assert 1 == len(hub.sampler.table)
+        fails[0] = 99
+        hub.sampler.forget()
+        for _ in hub.sampler.sample(0.0, 1.0):
+            pass
+        assert {} == hub.sampler.table
+
+
+async def test_what_is_remembered_has_a_limit() -> None:
+    """States, and receivers of what was dropped: the oldest is forgotten."""
+    from trio_otp.observer.records import DROPS, Records
+    from trio_otp.observer.states import KEPT as STATES
+    from trio_otp.observer.states import States
+
+    states, records = States(), Records(runtime())
+    fakes: list[Any] = [_Numbered(number) for number in range(STATES + 1)]
+    first = states.of(fakes[0])
+    assert first is states.of(fakes[0])
+    for fake in fakes:
+        states.of(fake)
+    assert first is not states.of(fakes[0])
+    for number in range(DROPS + 5):
+        records._dropped(f"name {number}", None, "nobody")
+    assert (DROPS, "'name 5'") == (len(records.drops), next(iter(records.drops)))
+
+
+class _Numbered:
+    def __init__(self, number: int) -> None:
+        self.pid = self
+        self._number = number
+
+
+async def test_where_nobody_is_nothing_is_said() -> None:
+    """Of a process that has ended while its problem was looked for."""
+    from trio_otp.observer.sight import _sight
+
+    sight = _sight(Hub(runtime()))
+    assert (None, "a message") == (sight.place(999), sight.doing(999))
+
+
+def test_a_crash_that_is_no_exception_and_a_long_one() -> None:
+    """A reason is told as it is; of a long traceback both ends are kept."""
+    from trio_otp.events import CrashReport
+    from trio_otp.observer.crashes import TRACEBACK, Crashes
+
+    crashes = Crashes()
+    crashes.add(CrashReport(None, None, "job", ("odd", "reason")))
+    crashes.add(CrashReport(None, "n", "job", ValueError("bad"), traceback="x" * 9000 + "end"))
+    odd, long = crashes.since(0)
+    assert ("('odd', 'reason')", None, None, "job") == (
+        odd.kind,
+        odd.where,
+        odd.traceback,
+        odd.name,
+    )
+    assert long.traceback is not None
+    assert long.traceback.endswith("end")
+    assert "[... 3003 characters ...]" in long.traceback
+    assert len(long.traceback) < TRACEBACK + 100
+
+
+def test_what_changes_is_read_again() -> None:
+    """A few times; then what it raised is raised."""
+    from trio_otp.observer.again import TRIES, read_again
+
+    left = [2]
+
+    def read() -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise RuntimeError("changed")
+        return "whole"
+
+    assert "whole" == read_again(read)
+    left[0] = TRIES
+    with pytest.raises(RuntimeError):
+        read_again(read)
+    assert "whole" == read_again(read)
+
+
+async def test_a_client_that_does_not_take_its_answer_is_gone() -> None:
+    """Its session ends, and raises nothing."""
+    from trio_otp.observer.session import Session
+
+    async def send(_: str) -> None:
+        await trio.lowlevel.checkpoint()
+        raise trio.BrokenResourceError
+
+    to_session, lines = trio.open_memory_channel[str](1)
+    with trio.fail_after(LIMIT):
+        await Session(Hub(runtime()), {}, send, local=True).run(lines)
+    to_session.close()
+
+
+async def test_what_a_client_has_seen_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are remembered, so that their ends can be told."""
+    from trio_otp.observer import asks
+
+    monkeypatch.setattr(asks, "KNOWN", 4)
+    many = [otp.child(Server).having(id=number) for number in range(9)]
+    async with otp.open_supervisor(many):
+        memory: dict[str, Any] = {}
+        window = {"filter": "", "sort": "pid", "descending": False, "first": 0, "count": 50}
+        await asks.rows(Hub(runtime()), memory, window, once=False)
+    assert [9, 10] == list(memory["known"])
+
+
+async def test_a_row_whose_process_changes_has_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is shown all the same."""
+    from trio_otp.observer import asks
+
+    monkeypatch.setattr(asks, "doing", lambda *_: 1 // 0)
+    async with otp.open_process(), client_here() as client:
+        [row] = (await client.ask("rows"))["rows"].values()
+    assert "" == row["doing"]
+
+
+def test_a_supervisor_in_its_init_has_no_budget() -> None:
+    from trio_otp.observer.budget import budget_of
+
+    starting: Any = object()
+    assert None is budget_of(starting, 0.0)

@@ -178,6 +178,7 @@ async def test_its_errors_are_logged_and_end_only_the_observer() -> None:
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"interval": 0}, "interval=0: expected a number of seconds > 0"),
     ({"interval": "1"}, "interval='1': expected a number of seconds > 0"),
+    ({"stream": 7}, "stream=7: expected a text stream, or None"),
 ]
 
 
@@ -186,7 +187,7 @@ async def test_wrong_options_are_named(options: dict[str, Any], text: str) -> No
     """The start fails; an option that does not exist is refused before."""
     async with otp.open_process():
         with pytest.raises(otp.StartError) as caught:
-            await otp.observer.start(stream=io.StringIO(), **options)
+            await otp.observer.start(**{"stream": io.StringIO(), **options})
         assert text in str(caught.value.__cause__)
         with pytest.raises(TypeError, match="colour"):
             await otp.observer.start(colour="red")

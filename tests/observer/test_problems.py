@@ -376,3 +376,17 @@ def test_a_supervisor_without_limit_gives_up_never() -> None:
 def test_a_killed_process_is_stuck_after_three_samples() -> None:
     assert [] == look(seen(1, killed=2))
     assert [("child_stuck", "error")] == look(seen(1, killed=3))
+
+
+def test_what_has_ended_meanwhile_is_no_problem() -> None:
+    """Whom somebody waits for, a supervisor; and what is long ago."""
+    from trio_otp.observer.budget import Budget
+    from trio_otp.observer.records import Drop
+
+    [(kind, _)] = look(seen(1, seconds=9.0, waits_for=99))
+    assert "handler_stuck" == kind
+    gone = Supervised(99, Budget(3, 3, 5), [])
+    starting = Supervised(1, None, [(1.0, "a", "bad")])
+    old = Drop("somebody", None)
+    assert [] == look(seen(1), supervisors=[gone, starting], drops=[old])
+    assert [] == look(seen(1), timed_out=[(1.0, FakePid(1))])

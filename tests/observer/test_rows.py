@@ -249,3 +249,63 @@ def test_arguments_have_their_types_or_are_refused(given: dict[str, Any]) -> Non
         kinds = {"sort": str, "first": int, "count": int, "descending": bool, "filter": str}
         assert kinds == {name: type(value) for name, value in request.arguments.items()}
     assert request.every is None or 0.25 <= request.every <= 60
+
+
+async def test_a_port_and_a_thread_say_what_they_run() -> None:
+    """The number of the program; that it is in a thread."""
+
+    def wait() -> None:
+        otp.WorkerThread.stop_event().wait()
+
+    children = [otp.child(otp.Port, ["cat"]), otp.child(otp.WorkerThread, wait)]
+    async with otp.open_supervisor(children), client_here() as client:
+        rows = (await client.ask("rows"))["rows"].values()
+        doing = {row["behaviour"]: row["doing"] for row in rows}
+        assert doing["Port"].startswith("os pid ")
+        assert "in its thread" == doing["WorkerThread"]
+
+
+async def test_a_client_has_so_many_questions_open_and_no_more() -> None:
+    """One more is refused; the others go on."""
+    async with client_here() as client:
+        numbers = [await client.say("loop", every=60) for _ in range(33)]
+        answers = [await client.next() for _ in range(33)]
+        refused = [each["id"] for each in answers if each.get("error", {}).get("kind") == "TooMany"]
+        assert numbers[-1:] == refused
+
+
+async def test_an_answer_that_fails_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the next question is answered."""
+    from trio_otp.observer.session import ANSWERERS
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setitem(ANSWERERS, "loop", broken)
+    async with client_here() as client:
+        kind, text = await client.refused("loop")
+        assert ("ZeroDivisionError", "it could not be read: ZeroDivisionError('oh')") == (
+            kind,
+            text,
+        )
+        assert 0 == (await client.ask("rows"))["total"]
+    assert "the observer could not answer loop" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("x" * 70_000, "a line of 70000 characters: expected at most 65536"),
+        ('{"id": 1, "ask": "info"}', "info needs ref"),
+        ('{"id": 1, "ask": "rows", "first": true}', "first=True: expected int"),
+        ('{"id": 1, "ask": "rows", "every": -1}', "every=-1: expected a number of seconds"),
+        ('{"id": 1, "ask": "loop", "x": 1}', "loop has no argument 'x': it takes none"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_is_wrong_with_a_line_is_said(line: str, text: str) -> None:
+    with pytest.raises(BadLine) as bad:
+        parse(line)
+    assert text == bad.value.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ import trio.testing
 from observer_kit import LIMIT, Server, client_at
 
 import trio_otp as otp
+from trio_otp.observer import server
 from trio_otp.observer.client import Client as BlockingClient
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ async def test_what_is_served_says_who_it_is() -> None:
 
 async def test_it_is_a_child_that_has_started_when_it_can_be_reached() -> None:
     """Its end ends nothing else, and a kill neither."""
-    server = otp.child(otp.observer.Server, port=None).having(name="observer")
-    async with otp.open_supervisor([*CHILDREN, server], max_restarts=0) as sup:
+    child = otp.child(otp.observer.Server, port=None).having(name="observer")
+    async with otp.open_supervisor([*CHILDREN, child], max_restarts=0) as sup:
         shop = otp.whereis("shop")
         seen = otp.process_info("observer").started
         pid = otp.whereis("observer")
@@ -257,3 +259,85 @@ def _is_serving() -> bool:
     """Check whether a thread is in the run of an observer."""
     frames = [f for top in sys._current_frames().values() for f, _ in traceback.walk_stack(top)]
     return any(f.f_code.co_name == "_in_own_run" for f in frames)
+
+
+# -- where it is -----------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A stream that may be a terminal."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_the_token_goes_to_a_terminal_alone(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Elsewhere there is the address, without what opens it."""
+    stream = Terminal(terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    caplog.set_level("INFO", "trio_otp.observer")
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(LIMIT):
+            seen = await otp.observer.serve(nursery=nursery)
+        assert seen.url is not None
+        assert seen.address is not None
+        token = seen.url.partition("#token=")[2]
+        assert len(token) > 30
+        assert token not in repr(seen)
+        with pytest.raises(otp.StartError) as caught:
+            await otp.observer.serve(nursery=nursery, port=int(seen.address.rpartition(":")[2]))
+        assert isinstance(caught.value.__cause__, OSError)
+        await otp.stop(seen.pid)
+        nursery.cancel_scope.cancel()
+    assert terminal is (f"observer: {seen.url}\n" in stream.getvalue())
+    assert token not in caplog.text
+    assert f"the observer is at {seen.address}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+        ("shop.test", "http://shop.test:80"),
+    ],
+)
+def test_an_address_can_be_opened(host: str, address: str) -> None:
+    assert address == server._address(host, 80)
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["/bin/trio-otp", "run", "--observe", "shop.app:Shop"], "shop.app:Shop"),
+        (["/lib/trio_otp/__main__.py", "demo", "--serve"], "trio-otp demo"),
+        (["/srv/shop.py", "--password=1"], "shop.py"),
+        ([""], "python"),
+    ],
+)
+def test_what_a_program_is_called(
+    command: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments may be secrets."""
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    assert name == server.program_name()
+
+
+async def test_one_that_is_stopped_before_it_has_begun_ends_at_once() -> None:
+    """Its thread finds that out by itself."""
+    early: Any = otp.observer.Server(port=None)
+    early._stop_run()
+    early._stopped = threading.Event()
+    early._stopped.set()
+    with trio.fail_after(LIMIT):
+        await early._main()

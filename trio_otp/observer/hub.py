@@ -141,8 +141,7 @@ class Hub:
 
     def _listen(self, is_watched: bool) -> None:
         """Have the ends of processes recorded, or not any more."""
-        if self._token is not None:
-            self.soon(lambda: self.records.watch(is_watched))
+        self.soon(lambda: self.records.watch(is_watched))
 
     # -- samples -----------------------------------------------------------------------------------
 
@@ -209,9 +208,12 @@ class Hub:
             self._token.run_sync_soon(question.answer)
         except trio.RunFinishedError:
             raise Refused("Ended", "the program's loop has ended") from None
-        with trio.move_on_after(seconds):
-            await question.over.wait()
-        if question.take_back():
+        try:
+            with trio.move_on_after(seconds):
+                await question.over.wait()
+        finally:  # also if who asks is cancelled
+            is_withdrawn = question.take_back()
+        if is_withdrawn:
             raise Refused("NoAnswer", f"the loop did not answer within {seconds:g} s")
         await question.over.wait()  # it has begun, and must not block
         result: T = question.result.unwrap()

@@ -148,11 +148,9 @@ async def _told(hub: Hub, memory: Fields, process: Process) -> Fields:
         try:
             memory["texts"] = await hub.in_loop(lambda: _texts(process))
             memory["mark"] = mark
-        except Refused as refused:
+        except Refused:
             memory["texts"] = _quick(process)
             memory["mark"] = None
-            if refused.kind == "Ended":
-                raise
     if not state.is_asked and not state.is_new(process):
         await _ask_state(hub, process, state)
     shown = None if state.shown is None else dict(state.shown)
@@ -162,10 +160,7 @@ async def _told(hub: Hub, memory: Fields, process: Process) -> Fields:
 
 def _mark(process: Process) -> tuple[object, ...]:
     """Return what changes when the texts do."""
-    try:
-        head = next(iter(process.mailbox.queue), None)
-    except RuntimeError:  # it has changed just now
-        head = UNSET
+    head = read_again(lambda: next(iter(process.mailbox.queue), None))
     current = None if process.current is UNSET else id(process.current)
     handled = process.messages_handled
     return process.pid, handled, len(process.mailbox), id(head), current, process.since
@@ -179,12 +174,10 @@ async def _ask_state(hub: Hub, process: Process, state: states.State) -> None:
         with suppress(trio.RunFinishedError):  # the observer has ended meanwhile
             here.run_sync_soon(answered.set)
 
-    with trio.move_on_after(hub.patience):
-        try:
-            await hub.in_loop(lambda: states.ask(process, state, told))
-        except Refused:
-            return
-        await answered.wait()
+    with suppress(Refused):
+        await hub.in_loop(lambda: states.ask(process, state, told))
+        with trio.move_on_after(hub.patience):
+            await answered.wait()
 
 
 def _why_stale(hub: Hub, process: Process) -> str | None:
@@ -216,10 +209,7 @@ def _texts(process: Process) -> Fields:
 
 def _quick(process: Process) -> Fields:
     """Return as much of that as needs no code of the user."""
-    try:
-        queue = list(islice(process.mailbox.queue, MESSAGES))
-    except RuntimeError:
-        queue = []
+    queue = read_again(lambda: list(islice(process.mailbox.queue, MESSAGES)))
     current: Any = process.current
     return {
         "message": None if current is UNSET else kind_of(current),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 
-from .._exits.call_errors import NoProcess
 from .._exits.nurseries import OwnNursery
 from .._util.bounded import bounded
 from . import asks, deeds, info, sight, tree
@@ -133,8 +132,6 @@ class Session:
     def _check(self, request: Request) -> None:
         if request.ask in LOCAL and not self._local:
             raise _NotHere(request, "NotHere", f"{request.ask} is answered at the socket only")
-        if request.ask not in ANSWERERS:
-            raise _NotHere(request, "Unknown", f"{request.ask} cannot be answered")
         if len(self._open) >= MOST:
             raise _NotHere(request, "TooMany", f"more than {MOST} questions at a time")
 
@@ -163,8 +160,6 @@ class Session:
             return result_line(request.id, result, self.hub.loop())
         except Refused as refused:
             error = refused
-        except NoProcess as gone:
-            error = Refused("NoProcess", str(gone))
         except Exception as exc:  # a bug of the observer, or what changed under its eyes
             _LOGGER.exception("the observer could not answer %s", request.ask)
             error = Refused(type(exc).__name__, f"it could not be read: {bounded(exc)}")
