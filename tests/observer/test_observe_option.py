@@ -10,8 +10,8 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from observed_kit import LIMIT, observed
-from paths import ROOT, SUPPORT
+from observed_kit import LIMIT, PACKAGE, observed
+from paths import SUPPORT
 
 from trio_otp import cli
 
@@ -51,7 +51,7 @@ def test_a_terminal_is_told_the_whole_address() -> None:
         stderr=theirs,
         stdout=subprocess.DEVNULL,
         cwd=SUPPORT,
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
+        env={**os.environ, "PYTHONPATH": PACKAGE},
     )
     os.close(theirs)
     said = b""

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from paths import ROOT, SUPPORT
+from observed_kit import PACKAGE
+from paths import SUPPORT
 
 from trio_otp.observer import client, discovery
 from trio_otp.observer.client import Client, Unreachable
 from trio_otp.observer.discovery import NotChosen, Program, choose, programs
 from trio_otp.observer.socket_directory import UnsafeDirectory, own_directory
-from trio_otp.observer.unix_socket import SUFFIX, identity_of, listen, remove
+from trio_otp.observer.unix_socket import SUFFIX, identity_of, is_welcome, listen, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def running(*before: str, arguments: tuple[str, ...] = ()) -> Iterator[Running]:
         stderr=subprocess.PIPE,
         text=True,
         cwd="/",
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
+        env={**os.environ, "PYTHONPATH": PACKAGE},
     )
     try:
         yield Running(process)
@@ -267,6 +268,15 @@ def test_sessions(places: Path) -> None:
 def failing(path: Path) -> None:
     with Client(path, os.geteuid()) as connection:
         connection.ask("fail")
+
+
+def test_who_is_welcome() -> None:
+    """The same user and root, and nobody else; where the system does not tell, modes decide."""
+    assert is_welcome((1, 1000), 1000)
+    assert is_welcome((1, 0), 1000)
+    assert not is_welcome((1, 1001), 1000)
+    assert not is_welcome((1, 1000), 0)
+    assert is_welcome(None, 1000)
 
 
 @as_root

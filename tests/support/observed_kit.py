@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from paths import ROOT, SUPPORT
+from paths import SUPPORT
 
+import trio_otp as otp
 from trio_otp.observer import socket_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PACKAGE = os.fspath(Path(otp.__file__).parent.parent)  # where programs find the library
 LIMIT = 120  # seconds for a program, most of which a busy machine takes to import Trio
 
 
@@ -78,7 +80,7 @@ def observed(*words: str, application: str = "observed_app:App") -> Iterator[Obs
         stderr=subprocess.PIPE,
         text=True,
         cwd=SUPPORT,
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
+        env={**os.environ, "PYTHONPATH": PACKAGE},
     )
     watch = threading.Timer(LIMIT, process.kill)
     watch.start()
