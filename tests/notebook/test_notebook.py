@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import decimal
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -302,6 +303,27 @@ def test_those_with_the_most_to_do_come_first(cells: Cells) -> None:
     assert "how many" in str(cells.error("%otp_top a"))
 
 
+def test_the_busiest_say_what_they_do(cells: Cells) -> None:
+    """The message in hand and since when, and whom they wait for."""
+    cells.run(
+        "class Relay(otp.GenServer):\n"
+        "    @otp.on_call\n"
+        "    async def ask(self) -> None: await otp.call('deaf', 1)"
+    )
+    cells.run("await otp.start_link(otp.child(otp.Agent, lambda: 0).having(name='deaf'))")
+    cells.run("await otp.sys.suspend('deaf')")
+    cells.run("await otp.start_link(otp.child(Relay).having(name='relay'))")
+    cells.run(
+        "async with trio.open_nursery() as nursery:\n"
+        "    nursery.start_soon(Relay.at('relay').ask)\n"
+        "    await trio.testing.wait_all_tasks_blocked()\n"
+        "    %otp_top\n"
+        "    nursery.cancel_scope.cancel()"
+    )
+    [line] = [line for line in cells.printed.splitlines() if "Relay" in line]
+    assert re.search(r"call ask\(\), for \S+ s, waits for <Pid 2 .* 'deaf'>$", line), line
+
+
 def test_a_trace_is_printed_below_the_cell(cells: Cells) -> None:
     """What a process gets and answers, until `--stop`, of one or of all."""
     cells.run("await otp.start_link(tree('a', 'b'))")
@@ -382,11 +404,11 @@ def test_a_watch_ends(cells: Cells, publisher: Publisher) -> None:
     cells.run("%otp_top --watch 5")
     assert 3 == len({name for _, name, _ in publisher.shown})
     [tree, top] = watchers()[-2:]
-    cells.run("%otp_tree --stop")
-    tree.join(10)
-    assert [top] == watchers()
-    cells.run(f"%unload_ext {EXTENSION}")
+    cells.run("%otp_top --stop")
     top.join(10)
+    assert [tree] == watchers()
+    cells.run(f"%unload_ext {EXTENSION}")
+    tree.join(10)
     assert [] == watchers()
 
 

@@ -51,6 +51,7 @@ async def check_children() -> None:
     assert_type(otp.child(Door, "1234"), otp.Child[Door])
     assert_type(await otp.start_link(otp.child(Door, "1234")), otp.Pid[Door])
     assert_type(Door.to_mermaid(), str)
+    assert_type(Door.to_svg(), str)
     otp.child(Door, 5)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
 
 

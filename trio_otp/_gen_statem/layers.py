@@ -118,7 +118,7 @@ class _Graph:
         return [*chain, bottom]
 
     def sort_rows(self) -> None:
-        """Sort each row by the middle of the neighbours in the row before, to and fro."""
+        """Sort each row by the middle of the neighbours in the row before, down and up again."""
         place = {n: at for row in self.rows for at, n in enumerate(row)}
         for sweep in range(SWEEPS):
             down = sweep % 2 == 0
