@@ -121,7 +121,7 @@ def test_a_box_says_what_its_line_says() -> None:
 
 def test_whatever_a_name_is_the_picture_is_well_formed() -> None:
     """It opens no element and closes none, and it may be as long as it likes."""
-    for text in (HOSTILE, HOSTILE * 100, "漢字" * 50, ""):
+    for text in (HOSTILE, HOSTILE * 100, "\x00\x1b\ud800", "漢字" * 50, ""):
         svg = as_svg([node(0, label=text, name=repr(text), id=text)])
         assert {"svg", "title", "g", "rect", "circle", "text", "tspan"} == {
             each.tag.removeprefix(SVG) for each in ET.fromstring(svg).iter()
