@@ -170,6 +170,32 @@ def test_the_page_makes_no_markup_of_a_text() -> None:
             assert [] == re.findall(unsafe, file.body.decode()), path
 
 
+async def test_a_client_may_want_no_more() -> None:
+    """With `Connection: close` the answer is the last one; so it is if a body does not come."""
+    for last in ("Connection: close", "Content-Length: 5"):
+        async with served() as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            status, _, body = await ask(stream, f"GET / HTTP/1.1\nHost: localhost\n{last}")
+
+            assert (200, page()["/"].body) == (status, body)
+            assert b"" == await stream.receive_some()
+
+
+async def test_a_session_hears_that_its_client_has_closed() -> None:
+    """What it sends after that is refused as what is sent to one who is gone."""
+    refused = trio.Event()
+
+    async def goes_on(link: web.Link) -> None:
+        assert [] == [line async for line in link.lines()]
+        with pytest.raises(trio.BrokenResourceError):
+            await link.send("too late")
+        refused.set()
+
+    async with served(goes_on) as port, tab(port) as opened:
+        await opened.send(ws.CloseConnection(code=1000))
+        assert 1000 == await opened.hear()
+        await refused.wait()
+
+
 async def test_head_has_no_body() -> None:
     """`HEAD` tells what `GET` would send."""
     async with served() as port:

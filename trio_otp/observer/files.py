@@ -26,9 +26,8 @@ def page() -> dict[str, File]:
     """Return {path: file}; what is not in here does not exist."""
     found: dict[str, File] = {}
     for each in files("trio_otp.observer").joinpath("page").iterdir():
-        kind = _TYPES.get(each.name[each.name.rfind(".") :])
-        if kind is not None:
-            found[f"/{each.name}"] = File(kind, each.read_bytes())
+        ending = each.name[each.name.rfind(".") :]
+        found[f"/{each.name}"] = File(_TYPES[ending], each.read_bytes())
     found["/"] = found["/index.html"]
     found["/favicon.ico"] = found["/favicon.svg"]
     return found

@@ -19,7 +19,7 @@ import trio
 import wsproto
 from wsproto import events as ws
 from wsproto.connection import ConnectionState
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from .access import SAFE, Refusal, refusal, shows_token
 from .files import page
@@ -108,7 +108,7 @@ class Connection:
         link = None
         with self._web.stranger() as scope:
             while (request := await self._request()) is not None:
-                if self._asks_for_socket(request):
+                if _path(request) == SOCKET:
                     link = await self._open(request)
                     break
                 if not await self._answer(request):
@@ -127,25 +127,19 @@ class Connection:
                 return None
             if isinstance(event, h11.Request):
                 return event
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self.receive())
-            elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+            if event is not h11.NEED_DATA:  # the client has closed
                 return None
+            self._http.receive_data(await self.receive())
 
     # -- files ------------------------------------------------------------------------------------
 
     async def _answer(self, request: h11.Request) -> bool:
         """Answer a request for a file; return whether another one may follow."""
-        refused = refusal(request.headers, self._web.hosts, upgrade=False)
-        if refused is None and request.method not in {b"GET", b"HEAD"}:
-            refused = Refusal(405, "The observer's page is only read.")
-        path = request.target.partition(b"?")[0].decode("latin-1")
-        file = page().get(path)
-        if refused is None and file is None:
-            refused = Refusal(404, "There is no such file.")
-        if refused is not None or file is None:
+        refused = refusal(request.headers, self._web.hosts, upgrade=False) or _no_file(request)
+        if refused is not None:
             await self._refuse(refused)
             return False
+        file = page()[_path(request)]
         return await self._send_file(file, file.body if request.method == b"GET" else b"")
 
     async def _send_file(self, file: File, body: bytes) -> bool:
@@ -159,9 +153,7 @@ class Connection:
         self._http.start_next_cycle()
         return True
 
-    async def _refuse(self, refused: Refusal | None) -> None:
-        if refused is None or self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-            return
+    async def _refuse(self, refused: Refusal) -> None:
         body = f"{refused.text}\n".encode()
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
         await self._respond(
@@ -174,9 +166,6 @@ class Connection:
         await self.send(b"".join(self._http.send(event) or b"" for event in whole))
 
     # -- the WebSocket ----------------------------------------------------------------------------
-
-    def _asks_for_socket(self, request: h11.Request) -> bool:
-        return request.target.partition(b"?")[0] == SOCKET.encode()
 
     async def _open(self, request: h11.Request) -> Link | None:
         """Open the WebSocket and look at its first frame; None if it is refused."""
@@ -230,6 +219,17 @@ class Connection:
                 pass
 
 
+def _path(request: h11.Request) -> str:
+    return request.target.partition(b"?")[0].decode("latin-1")
+
+
+def _no_file(request: h11.Request) -> Refusal | None:
+    """Return why a request is not answered by a file, or None."""
+    if request.method not in {b"GET", b"HEAD"}:
+        return Refusal(405, "The observer's page is only read.")
+    return None if _path(request) in page() else Refusal(404, "There is no such file.")
+
+
 class Link:
     """A client that has opened the WebSocket: lines to it and from it."""
 
@@ -249,7 +249,7 @@ class Link:
         """Send a line as one frame.
 
         Raises:
-            trio.BrokenResourceError: the client is gone, or did not read for five seconds.
+            trio.BrokenResourceError: the client has closed, or did not read for five seconds.
         """
         await self._send(ws.TextMessage(data=line))
 
@@ -260,14 +260,6 @@ class Link:
 
     async def receive(self) -> str | None:
         """Return the next line; None when the client closes or sends what it should not."""
-        try:
-            return await self._receive()
-        except RemoteProtocolError as exc:
-            await self.close(1002, "this is no WebSocket")
-            _LOGGER.debug("a client of the observer's page sent what is no frame: %s", exc)
-            return None
-
-    async def _receive(self) -> str | None:
         while True:
             for event in self._protocol.events():
                 match event:
@@ -312,4 +304,8 @@ class Link:
 
     async def _send(self, event: ws.Event) -> None:
         async with self._turn:
-            await self._connection.send(self._protocol.send(event))
+            try:
+                data = self._protocol.send(event)
+            except LocalProtocolError:
+                raise trio.BrokenResourceError("the client has closed") from None
+            await self._connection.send(data)
