@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
@@ -356,3 +357,35 @@ def test_a_supervisor_in_its_init_has_no_budget() -> None:
 
     starting: Any = object()
     assert None is budget_of(starting, 0.0)
+
+
+@pytest.mark.slow
+async def test_memory_is_steady_over_500_frames_with_restarts(
+    autojump_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever comes and goes: what is remembered of it has a limit, in number or in time."""
+    caplog.set_level("CRITICAL", "trio_otp")  # pytest keeps each record
+    children = [otp.child(Server).having(name=f"s{number}") for number in range(5)]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("rows", {}),
+        ("overview", {}),
+        ("problems", {}),
+        ("tree", {"everything": True}),
+        ("info", {"ref": "s0"}),
+    ]
+    counts: list[int] = []
+    async with (
+        otp.open_supervisor(children, max_restarts=10_000, max_seconds=1),
+        client_here() as client,
+    ):
+        numbers = [await client.say(what, every=1.0, **given) for what, given in asked]
+        for frame in range(500):
+            for number in numbers:
+                await client.answer(number)
+            for number in range(5):
+                otp.exit(f"s{number}", otp.KILL)
+            await trio.testing.wait_all_tasks_blocked()
+            if frame % 100 == 99:
+                gc.collect()
+                counts.append(len(gc.get_objects()))
+    assert max(counts[2:]) - min(counts[2:]) < 100, counts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .crashes import as_dict
+from .records import LINGER
 from .rows import Changes, selected, window
 from .stacks import Groups
 from .texts import doing
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Memory = dict[Any, Any]
     Answer = dict[str, Any]
 
-LINGER: Final = 10.0  # seconds for which a client is told of the end of what it has seen
 KNOWN: Final = 5000  # processes that it has seen
 TOP: Final = 5  # rows of a list of the overview
 TOPS: Final = ("queue", "oldest", "handled", "restarts", "doing")

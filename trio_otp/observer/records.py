@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from .._process.runtime import Runtime
 
-ENDS: Final = 2000  # of processes that are remembered
+ENDS: Final = 2000  # of processes that are remembered at most
+LINGER: Final = 10.0  # seconds for which an end is remembered
 DROPS: Final = 200  # receivers whose dropped messages are counted
 
 
@@ -83,8 +84,10 @@ class Records:
         self._is_watched = is_watched
 
     def _ended(self, pid: Pid, reason: object) -> None:
-        text = reason_text(told_reason(pid, reason))
-        self.ends.append((self._tables.now(), pid._number, text))
+        now = self._tables.now()
+        while self.ends and now - self.ends[0][0] > LINGER:
+            self.ends.popleft()
+        self.ends.append((now, pid._number, reason_text(told_reason(pid, reason))))
 
     def _dropped(self, ref: Any, _: object, why: str) -> None:
         number: int | None = ref._number if ref.__class__ is Pid else None
