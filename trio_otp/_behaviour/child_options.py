@@ -46,7 +46,7 @@ class ChildOptions(ClassOptions, total=False):
     name: Any
 
 
-def check_options(options: Mapping[str, Any], known: Collection[str]) -> None:
+def check_options(options: Mapping[str, object], known: Collection[str]) -> None:
     """Refuse what is not a known option, and a value that its option does not accept.
 
     Raises:
@@ -59,7 +59,7 @@ def check_options(options: Mapping[str, Any], known: Collection[str]) -> None:
         CHECKS[option](option, value)
 
 
-def _check_choice(choices: tuple[Any, ...]) -> Callable[[str, Any], None]:
+def _check_choice(choices: tuple[object, ...]) -> Callable[[str, Any], None]:
     def check(key: str, value: object) -> None:
         check_choice(key, value, choices, error=SpecError)
 

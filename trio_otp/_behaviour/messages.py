@@ -30,8 +30,8 @@ class Cast(SystemMessage):
     from_user = True
 
     def __init__(self, message: object) -> None:
-        self.message: Any = message
-        self.context: Any = carried() if CARRYING else None
+        self.message: object = message
+        self.context: object = carried() if CARRYING else None
 
     def __repr__(self) -> str:
         return f"Cast({bounded(self.message)})"

@@ -87,7 +87,7 @@ async def _answer(call: SystemCall, host: Host) -> None:
     if call.abandoned and not request.outlives_caller:
         return
     process.take_up(call)
-    result: outcome.Outcome[Any]
+    result: outcome.Outcome[object]
     try:
         result = outcome.Value(await request.carry_out(host))
     except Exception as exc:

@@ -85,7 +85,7 @@ class Status(Shown, Printable):
 class GetState(Request):
     """For its state."""
 
-    async def carry_out(self, host: Host) -> Any:
+    async def carry_out(self, host: Host) -> object:
         """Return it."""
         with _Failing("get_state"):
             return host.instance._sys_state()
@@ -95,9 +95,9 @@ class GetState(Request):
 class ReplaceState(Request):
     """For another state."""
 
-    function: Callable[[Any], Any]
+    function: Callable[[Any], object]
 
-    async def carry_out(self, host: Host) -> Any:
+    async def carry_out(self, host: Host) -> object:
         """Put what the function makes of the state in its place, and give that."""
         with _Failing("replace_state"):
             state = await call_back(self.function, host.instance._sys_state())
@@ -110,7 +110,7 @@ class ReplaceState(Request):
 class ChangeCode(Request):
     """For another version of its class, or of its state."""
 
-    behaviour: type[Any] | None
+    behaviour: type[object] | None
     old_version: Any
     extra: Any
 
@@ -190,9 +190,9 @@ class End(Request):
 class Switch(Request):
     """To change or to tell what watches it."""
 
-    what: Callable[[Debug], Any]
+    what: Callable[[Debug], object]
 
-    async def carry_out(self, host: Host) -> Any:
+    async def carry_out(self, host: Host) -> object:
         """Do it."""
         debug = debug_of(host.process)
         result = self.what(debug)

@@ -67,7 +67,7 @@ class Life(ABC):
 
     # -- from the init on --------------------------------------------------------------------
 
-    def run(self, make: Callable[[], Behaviour]) -> Coroutine[Any, Any, Any]:
+    def run(self, make: Callable[[], Behaviour]) -> Coroutine[object, object, Any]:
         """Run the body of the process; what it returns is to be done at the end of its task."""
         return self._live(make)
 

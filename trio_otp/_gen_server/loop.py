@@ -34,7 +34,7 @@ _GO_ON: Final = "None, NoReply() or Stop(reason)"
 class Continue:
     """The token of a `continue_`, on its way to `handle_continue`."""
 
-    token: Any
+    token: object
 
 
 class ServerLoop(MessageLoop):
@@ -83,7 +83,7 @@ class ServerLoop(MessageLoop):
         del result  # the traceback of an error that is the answer may keep this frame alive
         return None
 
-    def _done(self, message: Any, result: Any) -> None:
+    def _done(self, message: Any, result: object) -> None:
         """Report the end of a callback, and do what it returned."""
         if self._handling is not None:
             self._done_told(self._handling, message, result)
@@ -140,7 +140,7 @@ class ServerLoop(MessageLoop):
 
     # -- who listens and who watches ---------------------------------------------------------
 
-    def _told_as(self, message: Any) -> tuple[str, Any]:
+    def _told_as(self, message: Any) -> tuple[str, object]:
         """Return what hooks are told of a message: its kind and its content."""
         kind = message.__class__
         if kind is From and message._server is self.process:
@@ -169,4 +169,4 @@ class ServerLoop(MessageLoop):
 
 
 _CARRIERS: Final = ("call", "cast")  # the kinds of messages with which something travels
-_CALLBACKS: Final[dict[type[Any], str]] = {Cast: "handle_cast", Continue: "handle_continue"}
+_CALLBACKS: Final[dict[type[object], str]] = {Cast: "handle_cast", Continue: "handle_continue"}

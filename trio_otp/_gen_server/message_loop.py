@@ -52,14 +52,14 @@ class MessageLoop(Life):
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
-        self._internal: Any = None  # what is to be handled before any message
+        self._internal: object = None  # what is to be handled before any message
         self._deadline: float | None = None  # of the idle time-out
         self._idle_timer: IdleTimer | None = None
         self._budget = 0  # how many messages it may take before a checkpoint
         self._until = 0.0
 
     @abstractmethod
-    def _handle(self, message: object) -> Coroutine[Any, Any, Any] | None:
+    def _handle(self, message: object) -> Coroutine[object, object, object] | None:
         """Call the callback of a message, and do what it returned.
 
         Returns:
@@ -81,7 +81,7 @@ class MessageLoop(Life):
             raise
         handling.detach()
 
-    def go_on(self) -> Coroutine[Any, Any, Any]:
+    def go_on(self) -> Coroutine[object, object, object]:
         """Resume the body of a process that has slept."""
         self.instance = self.process.instance
         self._begin_burst()
@@ -95,7 +95,7 @@ class MessageLoop(Life):
         # further coroutine would cost some percent of a call. Ctrl-C may be raised at any line, and
         # ends the server as a crash does; what others can see is changed by protected functions.
         message: Any
-        running: Any
+        running: object
         process, now = self.process, self.process.runtime.now
         mailbox, queue = process.mailbox, process.mailbox.queue
         self._see_when_to_sleep()
@@ -152,7 +152,7 @@ class MessageLoop(Life):
             # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 
-    async def _sort(self, message: object) -> Any:
+    async def _sort(self, message: object) -> object:
         """Do what is for the loop itself; return what is for a callback, else UNSET."""
         process = self.process
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
@@ -192,7 +192,7 @@ class MessageLoop(Life):
     # -- waiting -----------------------------------------------------------------------------
 
     @enable_ki_protection
-    async def _next(self) -> Any:
+    async def _next(self) -> object:
         """Wait for the next message, or let others run and an exit signal arrive."""
         self.process.enter_scope()
         message = await self._wait()
@@ -204,7 +204,7 @@ class MessageLoop(Life):
         return message
 
     @enable_ki_protection
-    async def _wait(self) -> Any:
+    async def _wait(self) -> object:
         mailbox = self.process.mailbox
         if self._deadline is None:
             return await mailbox.receive()

@@ -94,7 +94,7 @@ async def multi_call(
     check_timeout("timeout", timeout)
     asked = _listed(refs)
     own = calling_process()
-    results: list[outcome.Outcome[Any] | None] = [None] * len(asked)
+    results: list[outcome.Outcome[object] | None] = [None] * len(asked)
     ids = RequestIds()
     for index, ref in enumerate(asked):
         if own is not None and find_living(ref) is own:
@@ -113,7 +113,7 @@ async def multi_call(
 
 
 async def _gather(
-    ids: RequestIds, results: list[outcome.Outcome[Any] | None], deadline: float | None
+    ids: RequestIds, results: list[outcome.Outcome[object] | None], deadline: float | None
 ) -> None:
     try:
         while True:

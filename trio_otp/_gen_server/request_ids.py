@@ -77,9 +77,9 @@ class RequestId(NoConstructor, Handle):
 
     def __init__(self, ref: Ref, message: object) -> None:
         self.ref: Ref = ref
-        self.message: Any = message
+        self.message: object = message
         self._from: From[Any] | None = None
-        self._answer: outcome.Outcome[Any] | None = None
+        self._answer: outcome.Outcome[object] | None = None
         self._bells: dict[trio.Event, None] = {}  # of those who wait
         # Those it is in, which hear of what becomes of it; weak, else a collection that nobody
         # keeps would have to wait for the garbage collector to give its requests up.
@@ -106,7 +106,7 @@ class RequestId(NoConstructor, Handle):
         self._from = new_request(process, self.ref, self.message, timeout)
         self._from._post(_delivery(weakref.ref(self)))
 
-    def _arrived(self, answer: outcome.Outcome[Any]) -> None:
+    def _arrived(self, answer: outcome.Outcome[object]) -> None:
         self._answer = answer
         self._from = None  # which knows the server, and with it all that has been of it
         self._place = next(_places)
@@ -123,7 +123,7 @@ class RequestId(NoConstructor, Handle):
         if self._is_over:
             raise ValueError(f"{self!r}: its answer has been taken, or it has been given up")
 
-    def _take(self) -> outcome.Outcome[Any] | None:
+    def _take(self) -> outcome.Outcome[object] | None:
         """Return the answer, if it is there, and be over."""
         answer, self._answer = self._answer, None
         if answer is not None:
@@ -142,7 +142,7 @@ class RequestId(NoConstructor, Handle):
 def _delivery(weak: weakref.ref[RequestId]) -> Callable[[outcome.Outcome[Any]], None]:
     """Return what takes an answer to its id, which the server does not keep alive."""
 
-    def deliver(answer: outcome.Outcome[Any]) -> None:
+    def deliver(answer: outcome.Outcome[object]) -> None:
         request_id = weak()
         if request_id is not None:  # pragma: no branch - its end has given the request up
             request_id._arrived(answer)

@@ -148,8 +148,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     async def _refused(self) -> T:
         await trio.lowlevel.checkpoint()
-        value: T = self._value.unwrap()
-        return value
+        result: outcome.Outcome[T] = self._value
+        return result.unwrap()
 
     def _begin(self, task: trio.lowlevel.Task | None) -> None:
         """Tell that a task calls, and capture what is to travel with the call."""
