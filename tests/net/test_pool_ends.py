@@ -341,6 +341,25 @@ async def test_an_init_that_ignores_is_a_failed_start(autojump_clock: trio.abc.C
         assert "IGNORE" in str(caught.value.__cause__)
 
 
+async def test_a_worker_that_ends_as_it_starts_is_not_lent(autojump_clock: trio.abc.Clock) -> None:
+    """It is dead before its pool hears that it has started; the next one is lent."""
+    started: list[trio.TaskStatus[None]] = []
+
+    async def brief(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        started.append(task_status)
+        task_status.started()
+        if len(started) > 1:
+            await trio.sleep_forever()
+
+    child = otp.child(otp.Pool, otp.child(brief), size=1).having(name="brief")
+    async with otp.open_supervisor([child]):
+        async with otp.pool("brief").checkout(timeout=1.0) as pid:
+            assert otp.is_alive(pid)
+        status = otp.pool("brief").status()
+        assert (2, 1, 0) == (len(started), status.idle, status.starting)
+        assert [pid] == [info.pid for info in await otp.which_children("brief")]
+
+
 async def test_a_crash_is_made_good_without_being_asked(autojump_clock: trio.abc.Clock) -> None:
     """Not more than once, and only up to the size."""
     site = Site()

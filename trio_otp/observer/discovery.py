@@ -63,7 +63,7 @@ def programs() -> list[Program]:
     Raises:
         NotChosen: this system has no sockets for them.
     """
-    if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
+    if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - on Windows alone
         raise NotChosen("these commands need Unix sockets, which Python has not on this system")
     found = {
         identity: program

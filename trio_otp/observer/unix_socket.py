@@ -65,7 +65,7 @@ def listen() -> UnixSocket:
         UnsafeDirectory: its directory is not ours alone.
         OSError: it cannot be made.
     """
-    if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
+    if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - on Windows alone
         raise OSError("this system has no Unix sockets for Python")
     directory = own_directory()
     remove_stale(directory)
