@@ -36,6 +36,8 @@ PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)  # the older ones cannot pickl
 class Server(otp.GenServer):
     """A server with typed methods."""
 
+    published = otp.published(1)
+
     @otp.on_call
     async def ask(self, number: int) -> int:
         return number + 1
@@ -151,6 +153,9 @@ class World:
         system: otp.testing.OtpSystem = await self.enter(otp.testing.open_system())
         return system.probe()
 
+    async def watch(self) -> Any:
+        return await self.enter(otp.watch("server", Server.published))
+
     async def enter(self, block: Any) -> Any:
         return await self.stack.enter_async_context(block)
 
@@ -183,6 +188,8 @@ HANDLES: dict[str, Callable[[World], Any]] = {
     "OpenApplication": lambda w: w.enter(otp.open_application(App)),
     "pg.GroupMonitor": World.group_monitor,
     "SpecialProcess": World.special,
+    "Watch": World.watch,
+    "WatchedValue": lambda w: otp.WatchedValue(1, print),
     "testing.Probe": World.probe,
     "testing.OtpSystem": lambda w: w.enter(otp.testing.open_system()),
     "testing.OtpLog": lambda w: create(otp.testing.OtpLog, "test"),
@@ -290,6 +297,7 @@ TIMEOUT = otp.GenericTimeout("name", 1.0)
 DATA: dict[str, Callable[[], Any]] = {
     "Child": lambda: otp.child(Server).having(name="c", restart="transient", debug=["log"]),
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
+    "Published": lambda: otp.Agent.value,
     "Backoff": lambda: otp.Backoff(max_delay=9.0),
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "PoolStatus": lambda: otp.PoolStatus(1, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, None),
@@ -472,6 +480,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "NoProcess": lambda: otp.NoProcess("server", "message"),
     "CheckoutTimeout": lambda: otp.CheckoutTimeout("db", 5.0, timeout=5.0, doing="; 1 lent"),
     "CallTimeout": lambda: otp.CallTimeout("server", "message", 5.0),
+    "WaitTimeout": lambda: otp.WaitTimeout("text", "name", 5.0),
     "ServerExited": lambda: otp.ServerExited("server", CRASH, "message", 1.0),
     "CallingSelf": lambda: otp.CallingSelf("server", "message"),
     "MailboxFull": lambda: otp.MailboxFull("server", "message", 10, hint="; wait"),

@@ -50,6 +50,15 @@ class Published(Generic[T]):
             raise SpecError(f"{text}; write one for each")
         self.owner, self.name = owner, name
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.owner, self.name)
+
     def __repr__(self) -> str:
         return f"{self.owner.__name__}.{self.name}"
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from trio.lowlevel import checkpoint, enable_ki_protection
 from trio_util import AsyncBool, AsyncValue
 
+from .._util.copies import Handle
 from .._util.public import public
 from .._util.unset import UNSET
 from .._util.user_code import interruptible
@@ -82,7 +83,7 @@ def _always(*_: object) -> bool:
 
 
 @public
-class WatchedValue(AsyncValue[T]):  # type: ignore[misc]  # a class without types
+class WatchedValue(Handle, AsyncValue[T]):  # type: ignore[misc]  # a class without types
     """A `trio_util.AsyncValue` that a server assigns, and others read and wait for."""
 
     _value: Any

@@ -23,7 +23,7 @@ from .._process.block import block
 from .._process.names import class_name
 from .._process.runtime import calling_process
 from .._util.bounded import bounded
-from .._util.copies import Handle, NoConstructor, create
+from .._util.copies import NoConstructor, create
 from .._util.public import public
 from .._util.unset import UNSET
 from .follower import Follower
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @final
 @public
-class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
+class Watch(NoConstructor, WatchedValue[T], Generic[T]):
     """What the block of `otp.watch` gives: a `trio_util.AsyncValue` of what a server publishes.
 
     Attributes:
@@ -50,7 +50,7 @@ class Watch(NoConstructor, Handle, WatchedValue[T], Generic[T]):
             there is none, `value` is the last one that there was.
     """
 
-    _origin: ClassVar[str] = "async with otp.watch(ref, Server.attribute) as value"
+    _origin: ClassVar[str] = "async with otp.watch(ref, Server.attribute) gives one"
 
     def __init__(self, ref: Ref, attribute: Published[T]) -> None:
         super().__init__(UNSET, self._fail)
