@@ -434,6 +434,9 @@ async def test_what_is_gone_is_told_with_its_reason(autojump_clock: Any) -> None
         while (await client.answer(number))["result"]["gone"]:
             pass
         assert 8 <= trio.current_time() - began <= 12
+        otp.exit("shop", otp.KILL)
+        await client.answer(number)
+        assert 1 == len(client.hub.records.ends)  # what is older is forgotten
 
 
 async def test_a_pid_of_the_dead_leads_nowhere() -> None:

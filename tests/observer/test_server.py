@@ -341,3 +341,37 @@ async def test_one_that_is_stopped_before_it_has_begun_ends_at_once() -> None:
     early._stopped.set()
     with trio.fail_after(LIMIT):
         await early._main()
+
+
+@pytest.mark.parametrize("port", [0, None])
+async def test_where_there_can_be_no_socket_there_is_the_page(
+    port: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a page either, the start fails by what was wrong."""
+    from trio_otp.observer import socket_server
+
+    def listen() -> Any:
+        raise PermissionError("not ours")
+
+    monkeypatch.setattr(socket_server, "listen", listen)
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(LIMIT):
+            if port is None:
+                with pytest.raises(otp.StartError) as caught:
+                    await otp.observer.serve(nursery=nursery, port=port)
+                assert isinstance(caught.value.__cause__, PermissionError)
+            else:
+                seen = await otp.observer.serve(nursery=nursery, port=port)
+                assert seen.socket is None
+                assert "the observer has no socket" in caplog.text
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_system_without_unix_sockets_has_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(trio.socket, "AF_UNIX")
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(LIMIT):
+            seen = await otp.observer.serve(nursery=nursery)
+        assert None is seen.socket
+        assert seen.address is not None
+        nursery.cancel_scope.cancel()
