@@ -131,7 +131,7 @@ def _tell(text: str, exc: Exception) -> None:
 class Events:
     """The hook slots of one run."""
 
-    __slots__ = (*EVENT_NAMES, "_on_call", "_on_handle", "_propagators")
+    __slots__ = (*EVENT_NAMES, "_carrier", "_on_call", "_on_handle", "_propagators")
 
     process_start: _Dispatch | None
     process_exit: _Dispatch | None
@@ -159,6 +159,7 @@ class Events:
         for name in EVENT_NAMES:
             setattr(self, name, None)
         self._propagators: tuple[Propagator, ...] = ()
+        self._carrier: Any = None  # the module `propagation`, once it is needed
         self._see_who_listens()
         for name, listener in defaults:
             self.attach(name, listener)
@@ -191,6 +192,9 @@ class Events:
 
     def _propagate(self, propagators: tuple[Propagator, ...]) -> None:
         """Carry more along with each message, until `_stop_propagating` with the same."""
+        from . import propagation  # noqa: PLC0415 - few programs propagate
+
+        self._carrier = propagation
         self._propagators += propagators
         self._see_who_listens()
 
@@ -208,16 +212,16 @@ class Events:
 
     def _capture(self) -> Context | None:
         """Return what is to travel with a message that this task sends; None if nothing is."""
-        from .propagation import capture  # noqa: PLC0415 - few programs propagate
-
+        if not self._propagators:
+            return None
         each_once = {id(propagator): propagator for propagator in self._propagators}
-        return capture(each_once.values(), self._remove)
+        captured: Context | None = self._carrier.capture(each_once.values(), self._remove)
+        return captured
 
     def _attached(self, context: Context) -> Attached:
         """Attach, in the task that handles a message, what has travelled with it."""
-        from .propagation import Attached  # noqa: PLC0415 - few programs propagate
-
-        return Attached(context, self._remove)
+        attached: Attached = self._carrier.Attached(context, self._remove)
+        return attached
 
     def _remove(self, propagator: Propagator, method: str, exc: Exception) -> None:
         """Remove a propagator that has raised."""
