@@ -34,6 +34,18 @@ async def _(w: World) -> None:
     w.returned.append(await otp.start(otp.child(begin).having(name="new")))
 
 
+@case("observer.problems")
+async def _(w: World) -> None:
+    w.begin()
+    await otp.observer.problems()
+
+
+@case("observer.serve")
+async def _(w: World) -> None:
+    w.begin()
+    w.returned.append((await otp.observer.serve(port=None)).pid)
+
+
 @case("observer.start")
 async def _(w: World) -> None:
     w.begin()

@@ -41,6 +41,7 @@ CANNOT_FAIL = {
     "OpenApplication.wait_over": "waits for an end",
     "OpenSupervisor.wait": "waits for an end",
     "SendEnd.aclose": "closes, in a cancelled scope too",
+    "observer.problems": "reads tables",
     "Subscription.aclose": "closes, in a cancelled scope too",
     "wait_draining": "waits for an end that may never come",
     "testing.open_system": "fails only as it is left",
@@ -192,6 +193,7 @@ simply(
 )
 simply("enter_loop", ValueError, lambda: otp.enter_loop(Slow()))
 simply("observer.start", TypeError, lambda: otp.observer.start(unknown=1))
+simply("observer.serve", otp.StartError, lambda: otp.observer.serve(port=-1))
 simply("application.start", otp.ApplicationNotStarted, lambda: otp.application.start(App))
 simply(
     "application.start: no block", otp.NoApplicationController, lambda: otp.application.start(Base)
