@@ -90,7 +90,7 @@ class Agent(GenServer, Generic[T]):
     1
     """
 
-    value = _AgentValue(UNSET)
+    value: _AgentValue = _AgentValue(UNSET)
 
     @overload
     def __init__(self, first: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> None: ...

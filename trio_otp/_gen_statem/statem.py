@@ -47,7 +47,7 @@ from .._util.unset import UNSET
 from .actions import NextState
 from .drawing import Drawing, edges_of
 from .loop import StatemLoop, check_state
-from .machine_state import MACHINE_STATE, HasState
+from .machine_state import MACHINE_STATE, HasState, MachineState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -180,7 +180,7 @@ class GenStatem(Behaviour, HasState[S]):
             raise SpecError(f"{what}: expected a dict of each state and its target states")
 
     # The state the machine is in; `otp.watch(ref, Machine.state)` follows it.
-    state = MACHINE_STATE
+    state: MachineState = MACHINE_STATE
 
     def init(self) -> Any:
         """Prepare; the starter waits until it is over.
