@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class Observed:
 
 @contextmanager
 def observed(*words: str, application: str = "observed_app:App") -> Iterator[Observed]:
-    """Run an application with `trio-otp run`, and kill it in the end."""
+    """Run an application with `trio-otp run`, and end it, if need be by a kill."""
     process = subprocess.Popen(
         [sys.executable, "-m", "trio_otp", "run", application, *words],
         stdin=subprocess.PIPE,
@@ -88,6 +88,9 @@ def observed(*words: str, application: str = "observed_app:App") -> Iterator[Obs
         program = Observed(process)
         program.wait_for("up")
         yield program
+        process.terminate()  # in order, so that what it has run is counted by coverage
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=LIMIT)
     finally:
         watch.cancel()
         process.kill()
