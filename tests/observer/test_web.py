@@ -367,6 +367,7 @@ async def whole(opened: Tab, size: int) -> str:
         (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # no UTF-8
         (b"\x82\x81\0\0\0\0a", 1003),  # bytes
         (b"\x81\xff" + (2**40).to_bytes(8, "big") + b"\0\0\0\0" + b"x" * 70_000, 1009),
+        (b"\x81\xff" + (70_000).to_bytes(8, "big") + b"\0\0\0\0" + b"x" * 70_000, 1009),
         (b"\x88\x82\0\0\0\0\x03\xe8", 1000),
     ],
 )

@@ -133,7 +133,6 @@ COMMANDS: dict[str, Callable[[], object]] = {
     "crash": lambda: Feed.at("other feed").crash("a feed is wrong"),
     "evil": lambda: otp.send(EVIL, EVIL),
     "eat": eat_twice,
-    "kill evil": lambda: otp.exit(EVIL, ValueError(EVIL)),
     "kill the observer": lambda: otp.exit(otp.whereis("observer"), otp.KILL),
 }
 
