@@ -107,6 +107,6 @@ async def check_waits(pid: otp.Pid[Boiler]) -> None:
 async def check_trio_util() -> None:
     """Its functions take what is here."""
     async with otp.watch("boiler", Boiler.celsius) as celsius:
-        with compose_values(celsius=celsius, alive=celsius.alive):  # its type has no types
+        with compose_values(celsius=celsius, alive=celsius.alive):  # pyright: ignore[reportArgumentType, reportCallIssue]  # it takes a guess of its own
             pass
         await wait_any(partial(otp.wait_down, "boiler"), partial(celsius.wait_value, 90.0))

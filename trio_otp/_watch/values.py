@@ -14,11 +14,6 @@ Follows: trio-util 0.8, `AsyncValue` and `AsyncBool`. Its own setter would let w
 raises, or the comparison of two arrays, out into the server, and leave others asleep.
 """
 
-# What it inherits has no types: pyright guesses them, and some of them wrong.
-# pyright: reportMissingTypeStubs=false, reportIncompatibleMethodOverride=false
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +21,6 @@ from operator import ne
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trio.lowlevel import checkpoint, enable_ki_protection
-from trio_util import AsyncBool, AsyncValue
 
 from .._util.copies import Handle
 from .._util.public import public
@@ -34,10 +28,36 @@ from .._util.unset import UNSET
 from .._util.user_code import interruptible
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import TypeAlias
 
 T = TypeVar("T")
+U = TypeVar("U")
 Failed: TypeAlias = "Callable[[BaseException], None]"
+
+if TYPE_CHECKING:  # the types of what is inherited, which trio-util does not have
+
+    class AsyncValue(Generic[T]):
+        """That of trio-util."""
+
+        _value: Any
+        _level_results: dict[Any, Any]
+        _edge_results: dict[Any, Any]
+        _transforms: dict[Any, Any]
+
+        def __init__(self, value: T) -> None: ...
+        async def wait_value(self, value_or_predicate: Any, *, held_for: float = 0.0) -> T: ...
+        async def wait_transition(self, value_or_predicate: Any = None) -> tuple[T, T]: ...
+        def open_transform(
+            self, function: Callable[[T], U]
+        ) -> AbstractContextManager[AsyncValue[U]]:
+            """Return a block that gives an `AsyncValue` of what a function makes of the value."""
+            ...
+
+    class AsyncBool(AsyncValue[bool]):
+        """That of trio-util."""
+else:
+    from trio_util import AsyncBool, AsyncValue
 
 
 class _Condition:
@@ -83,7 +103,7 @@ def _always(*_: object) -> bool:
 
 
 @public
-class WatchedValue(Handle, AsyncValue[T]):  # type: ignore[misc]  # a class without types
+class WatchedValue(Handle, AsyncValue[T]):
     """A `trio_util.AsyncValue` that a server assigns, and others read and wait for."""
 
     _value: Any
@@ -207,7 +227,7 @@ class WatchedValue(Handle, AsyncValue[T]):  # type: ignore[misc]  # a class with
             return True
 
 
-class WatchedBool(WatchedValue[bool], AsyncBool):  # type: ignore[misc]  # as above
+class WatchedBool(WatchedValue[bool], AsyncBool):
     """The same for a `trio_util.AsyncBool`."""
 
 
