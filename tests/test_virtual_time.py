@@ -19,6 +19,19 @@ REAL = {
     "observer/test_observer.py::test_a_terminal_that_does_not_take_it_keeps_nobody_waiting": (
         "a thread that hangs in a write tells nobody"
     ),
+    "observer/test_server.py::test_a_client_that_never_reads_keeps_nobody_waiting": (
+        "a socket that is full for ever tells nobody"
+    ),
+    "observer/test_server.py::test_it_is_a_child_that_has_started_when_it_can_be_reached": (
+        "a thread that has ended tells nobody"
+    ),
+    "observer/test_server.py::test_while_nobody_looks_it_does_nothing": (
+        "a thread that has nothing to do tells nobody"
+    ),
+    "observer/test_hub.py::test_who_asks_may_be_cancelled": "a question from another thread",
+    "observer/test_web.py::test_a_tab_that_never_reads_delays_no_end": (
+        "a socket that is full for ever tells nobody"
+    ),
     "port/test_port_owner.py::test_a_slow_owner_does_not_keep_the_end_for_long": "a program writes",
     "examples/test_bounds.py::test_all_together_have_a_bound": "sockets that stay open tell nobody",
     "examples/test_worker.py::test_fire": "a database in threads is killed and comes back",

@@ -113,7 +113,7 @@ BASES = {
     "Registry", "Supervisor", "TaskSupervisor", "WorkerThread", "pg.Scope",
     "alarm_handler.AlarmHandler", "testing.ServerMachine", "testing.StartSupervised",
     "testing.StopSupervised", "testing.VirtualTime", "ViaModule", "events.Events",
-    "reports.JsonFormatter",
+    "reports.JsonFormatter", "observer.Server", "events.Propagator", "events.StructlogPropagator",
 }  # fmt: skip
 
 
@@ -299,6 +299,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
     "Published": lambda: otp.Agent.value,
     "Backoff": lambda: otp.Backoff(max_delay=9.0),
+    "observer.Problem": lambda: otp.observer.Problem("circle", "error", "two wait", count=2),
     "ChildInfo": lambda: otp.ChildInfo("id", None, "running", "worker"),
     "PoolStatus": lambda: otp.PoolStatus(1, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, None),
     "ConnectionCounts": lambda: otp.ConnectionCounts(1, 5, 2, 1, 1),
@@ -366,6 +367,7 @@ DATA: dict[str, Callable[[], Any]] = {
 }
 IN_A_RUN: dict[str, Callable[[], Any]] = {
     "ProcessInfo": lambda: otp.process_info(otp.self()),
+    "observer.Served": lambda: otp.observer.Served(otp.self(), "http://127.0.0.1:1", None, None),
     "pg.Joined": lambda: otp.pg.Joined(None, "group", (otp.self(),)),  # type: ignore[arg-type]
     "pg.Left": lambda: otp.pg.Left(None, "group", (otp.self(),)),  # type: ignore[arg-type]
     "Cast": lambda: otp.Cast([1]),

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from .._process.crash_facts import place_of
 from .._process.doing import Named
 from .._process.mailbox import SystemMessage
+from .._process.propagating import carried
 from .._process.request import From
 from .._process.status import NOT_SHOWN, takes_status
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.unset import UNSET
-from ..events import CARRYING, NoticeReport, carried
+from ..events import CARRYING, NoticeReport
 
 if TYPE_CHECKING:
     from .._process.process import Process

@@ -1,10 +1,11 @@
-"""The propagators of a run: what a block adds to them while it is open."""
+"""The propagators of a run: what a block adds to them while it is open, and what they capture."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._exits.errors import NotInRun
 from .runtime import runtime
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
 
     from ..events import Propagator
+    from ..events.propagation import Context
 
     Propagate: TypeAlias = Iterable[ContextVar[Any] | Propagator]
 
@@ -33,3 +35,11 @@ def start_propagating(propagate: Propagate) -> Callable[[], object]:
 
 def _nothing() -> None:
     """End nothing."""
+
+
+def carried() -> Context | None:
+    """Return what is to travel with a cast that this task makes; None if nothing is."""
+    try:
+        return runtime().events._capture()
+    except NotInRun:  # it is only made, not sent
+        return None

@@ -19,7 +19,6 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from .._exits.errors import NotInRun
 from .._exits.log_text import place_of_crash
 from .._util.bounded import bounded
 from .._util.lazy import find
@@ -245,14 +244,6 @@ class Events:
 
 # The runs in which something travels with messages: who makes a cast looks at this alone.
 CARRYING: Final[set[Events]] = set()
-
-
-def carried() -> Context | None:
-    """Return what is to travel with a cast that this task makes; None if nothing is."""
-    try:
-        return of_run()._capture()
-    except NotInRun:  # it is only made, not sent
-        return None
 
 
 # Gives the slots of the current run; `runtime`, which knows the run, sets it.
