@@ -281,7 +281,7 @@ class Process(ProcessState):
         self.parent: Process | None = None
         self.supervisor: Process | None = None
         # Nor must what holds the dead (a monitor, a block) keep what it was about.
-        self.current = UNSET
+        self.current: object = UNSET
         self.body: Callable[[Process], Awaitable[object]] | None = None
         self.make: Callable[[], object] | None = None
         if not self.hosts:  # a supervisor is asked afterwards why it gave up

@@ -179,7 +179,7 @@ MAGICS: Final[dict[str, Callable[[Loaded, str], None]]] = {
 }
 
 # How a line goes on: {magic: (its options, whether it takes the name of a process)}.
-COMPLETED: Final = {
+COMPLETED: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "otp_tree": (("--stop", "--watch"), True),
     "otp_top": (("--stop", "--watch"), False),
     "otp_trace": (("--stop",), True),

@@ -67,7 +67,7 @@ class Crashes:
 
     def __init__(self) -> None:
         self._last: deque[Crash] = deque(maxlen=KEPT)
-        self.count = 0
+        self.count: int = 0
 
     def add(self, report: CrashReport) -> None:
         """Keep what a report says; a listener of the event `crash`."""

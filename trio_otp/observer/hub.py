@@ -54,11 +54,11 @@ class Hub:
         records: Records | None = None,
     ) -> None:
         self.tables = tables
-        self.sampler = Sampler(tables)
-        self.records = Records(tables) if records is None else records
-        self.states = States()
-        self.vitals = Vitals()
-        self.patience = ANSWER
+        self.sampler: Sampler = Sampler(tables)
+        self.records: Records = Records(tables) if records is None else records
+        self.states: States = States()
+        self.vitals: Vitals = Vitals()
+        self.patience: float = ANSWER
         self.actions = False  # whether clients may act
         self.url: str | None = None  # of the page, with its token
         self._token = token

@@ -18,5 +18,5 @@ class Link:
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
-        self.closing = ExitStack()  # what is to be done at its end
+        self.closing: ExitStack = ExitStack()  # what is to be done at its end
         self.shell: Shell | None = None

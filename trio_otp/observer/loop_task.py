@@ -28,7 +28,7 @@ class LoopTask:
     """
 
     def __init__(self, function: Callable[[], Awaitable[Any]]) -> None:
-        self.over = trio.Event()  # in the thread of the observer
+        self.over: trio.Event = trio.Event()  # in the thread of the observer
         self._function = function
         self._here = trio.lowlevel.current_trio_token()
         self._scope: trio.CancelScope | None = None  # in the loop of the program

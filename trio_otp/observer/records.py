@@ -38,11 +38,11 @@ class Drop:
     __slots__ = ("at", "count", "number", "who", "why")
 
     def __init__(self, who: str, number: int | None) -> None:
-        self.who = who
-        self.number = number
-        self.count = 0
-        self.at = 0.0  # when the last one was, in seconds of the clock of the run
-        self.why = ""
+        self.who: str = who
+        self.number: int | None = number
+        self.count: int = 0
+        self.at: float = 0.0  # when the last one was, in seconds of the clock of the run
+        self.why: str = ""
 
 
 class Records:
@@ -54,7 +54,7 @@ class Records:
 
     def __init__(self, tables: Runtime) -> None:
         self._tables = tables
-        self.crashes = Crashes()
+        self.crashes: Crashes = Crashes()
         self.drops: dict[object, Drop] = {}
         # (seconds of the clock of the run, number of the pid, reason as text), oldest first
         self.ends: deque[tuple[float, int, str]] = deque(maxlen=ENDS)

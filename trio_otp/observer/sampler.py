@@ -62,7 +62,7 @@ class Seen:
     )
 
     def __init__(self, pid: Pid) -> None:
-        self.pid = pid  # which leads nowhere when the process is dead, and so keeps nothing
+        self.pid: Pid = pid  # which leads nowhere when the process is dead, and so keeps nothing
         self.number: int = pid._number
         self.named: object = UNSET  # its name, to see whether that is another one
         self.name: str | None = None  # as text
@@ -98,12 +98,12 @@ class Sampler:
     def __init__(self, tables: Runtime) -> None:
         self.tables = tables
         self.table: dict[int, Seen] = {}
-        self.rounds = 0  # samples that have been taken, one soon after another
-        self.at = 0.0  # when the last one was taken, in seconds of the clock of the run
-        self.handled = 0  # messages handled by all, the dead as well
-        self.rate = 0.0  # in a second
-        self.restarts = 0  # of all children that live
-        self.queued = 0  # messages that wait in all mailboxes
+        self.rounds: int = 0  # samples that have been taken, one soon after another
+        self.at: float = 0.0  # when the last one was taken, in seconds of the clock of the run
+        self.handled: int = 0  # messages handled by all, the dead as well
+        self.rate: float = 0.0  # in a second
+        self.restarts: int = 0  # of all children that live
+        self.queued: int = 0  # messages that wait in all mailboxes
 
     def forget(self) -> None:
         """Begin anew: the last sample is too old to be compared with."""

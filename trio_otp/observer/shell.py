@@ -46,7 +46,7 @@ class Output:
     """Text on its way from the loop of the program to the thread of the observer."""
 
     def __init__(self) -> None:
-        self.news = trio.Event()  # in the thread of the observer
+        self.news: trio.Event = trio.Event()  # in the thread of the observer
         self._texts: deque[str] = deque()
         self._here = trio.lowlevel.current_trio_token()
 
@@ -84,9 +84,9 @@ class Interpreter:
     """
 
     def __init__(self, output: Output, peer: str) -> None:
-        self.running = False
-        self.over = False
-        self.failed = False  # the last input raised something
+        self.running: bool = False
+        self.over: bool = False
+        self.failed: bool = False  # the last input raised something
         self._output = output
         self._peer = peer
         self._number = 0

@@ -51,10 +51,10 @@ class Below:
     __slots__ = ("count", "queued", "restarts", "worst")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.queued = 0
-        self.restarts = 0
-        self.worst = "idle"
+        self.count: int = 0
+        self.queued: int = 0
+        self.restarts: int = 0
+        self.worst: str = "idle"
 
     def add(self, status: str, queued: int = 0, restarts: int = 0) -> None:
         """Take in one process."""

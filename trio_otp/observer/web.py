@@ -60,8 +60,8 @@ class Web:
     ) -> None:
         self.token = token
         self.session = session
-        self.hosts = frozenset(hosts)
-        self.clients = 0
+        self.hosts: frozenset[str] = frozenset(hosts)
+        self.clients: int = 0
         self._strangers: dict[trio.CancelScope, None] = {}  # the oldest first
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
