@@ -74,7 +74,7 @@ class _Condition:
             return bool(interruptible(self._wanted, *values))
         except BaseException as exc:  # noqa: ASYNC103 - `check` raises it, in the task that waits
             self.error = exc
-            return True
+            return True  # noqa: ASYNC104 - as above
 
     def check(self) -> None:
         """Raise what it has raised."""
@@ -209,7 +209,7 @@ class WatchedValue(Handle, AsyncValue[T]):
                 is_met = condition(*values)
             except BaseException as exc:  # noqa: ASYNC103 - its block raises it
                 self._failed(exc)
-                continue
+                continue  # noqa: ASYNC104 - as above
             if is_met:
                 result.value = told
                 result.event.unpark_all()
@@ -224,7 +224,7 @@ class WatchedValue(Handle, AsyncValue[T]):
             return True
         except BaseException as exc:  # noqa: ASYNC103 - its block raises it: Ctrl-C, for example
             self._failed(exc)
-            return True
+            return True  # noqa: ASYNC104 - as above
 
 
 class WatchedBool(WatchedValue[bool], AsyncBool):

@@ -154,7 +154,7 @@ def _log(process: Process, action: str, peer: str) -> None:
     process.runtime.events.emit("notice", NoticeReport(process.pid, text, logging.WARNING))
 
 
-async def _kill(process: Process) -> str:
+async def _kill(process: Process) -> str:  # noqa: ASYNC124 - other actions wait
     otp_exit(process.pid, KILL)
     return "killed"
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     Answer = dict[str, Any]
 
 
-async def url(hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool) -> Answer:
+async def url(  # noqa: ASYNC124 - other answers wait
+    hub: Hub, memory: Memory, arguments: dict[str, Any], *, once: bool
+) -> Answer:
     """Answer `url`: the address of the page, with the token that opens it."""
     if hub.url is None:
         raise Refused("NoPage", "this program serves no page, but the socket alone")

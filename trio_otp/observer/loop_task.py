@@ -61,7 +61,7 @@ class LoopTask:
         try:
             with self._scope:
                 self._result = outcome.Value(await self._function())
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if has_cancellation(exc):  # of the end of the run
                 raise
             self._result = outcome.Error(exc)

@@ -128,7 +128,7 @@ class Interpreter:
                         await self._carry_out(source)
                         self.running = False
                         self._output.wake()
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
             if has_cancellation(exc):  # of the end of the run
                 raise
             self._output.put(f"the process of this shell has ended: {bounded(exc)}\n")
@@ -149,7 +149,7 @@ class Interpreter:
                 await self._evaluate(source, name)
             except ProcessExit:  # of otp.exit: it ends this process, as it would any other
                 raise
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: ASYNC103 - a cancellation passes through
                 if has_cancellation(exc):
                     raise
                 self.failed = True
