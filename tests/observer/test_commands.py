@@ -225,8 +225,11 @@ def test_problems(say: Any, shop: Observed) -> None:
 # -- while the loop is stuck -----------------------------------------------------------------------
 
 
-def test_they_answer_while_the_loop_is_stuck(say: Any, shop: Observed) -> None:
-    """And say so first, with the line where it sits."""
+def test_they_answer_while_the_loop_is_stuck(
+    say: Any, shop: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And say so first, with the line where it sits, also where a table would not fit it in."""
+    monkeypatch.setenv("COLUMNS", "80")
     shop.tell("hold")
     shop.wait_for("holding")
     place = "observed_app.py:29 in hold"
@@ -235,7 +238,10 @@ def test_they_answer_while_the_loop_is_stuck(say: Any, shop: Observed) -> None:
         assert (1 if word == "problems" else 0) == said.status
         assert "the loop has not answered for" in said.out
         assert place in said.out
-        if word != "list":
+        if word == "list":
+            assert said.lines[0].startswith(f"{shop.pid}: the loop has not answered")
+            assert said.lines[-1].endswith("loop stuck")
+        else:
             assert said.lines[0].startswith("the loop has not answered")
             answer = json.loads(say(*word.split(), "--json").out)
             assert place in answer["loop"]["where"]

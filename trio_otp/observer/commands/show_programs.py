@@ -32,7 +32,8 @@ def command(given: argparse.Namespace) -> int:
     if given.json:
         write_json([_facts(program) for program in found])
     elif found:
-        write(table(COLUMNS, [_row(program) for program in found], width()))
+        stuck = [f"{each.pid}: {line}" for each in found for line in stuck_lines(each.loop)]
+        write([*stuck, *table(COLUMNS, [_row(program) for program in found], width())])
     else:
         complain(HOW.splitlines())
     return 0 if found or given.json else 1
@@ -52,7 +53,7 @@ def _row(program: Program) -> dict[str, Any]:
         "up": _duration(hello.get("started")),
         "actions": ("yes" if hello.get("actions") else "no") if answers else None,
         "owner": program.owner,
-        "says": program.silent or "".join(stuck_lines(program.loop)),
+        "says": program.silent or ("loop stuck" if program.loop else None),
     }
 
 
