@@ -48,13 +48,14 @@ async def obey() -> None:
     """Do what each line says: the name of a method, and of a process if it is not `holder`."""
     holder = Holder.at("holder", timeout=None)
     while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+        pid = await otp.wait_for_name("holder")  # its supervisor may be about to restart it
         if line == "hold\n":
             await holder.hold()
-        else:
-            before = otp.whereis("holder")
-            getattr(holder, line.strip())()
-            while line == "fail\n" and otp.whereis("holder") in {before, None}:
-                await trio.lowlevel.checkpoint()  # its supervisor is about to restart it
+            continue
+        getattr(holder, line.strip())()
+        if line == "fail\n":
+            await otp.wait_down(pid)
+            await otp.wait_for_name("holder")
 
 
 def say(line: str) -> None:
