@@ -19,6 +19,7 @@ from trio_otp import cli
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
 FIXED = ("CacheSupervisor", "DatabaseLock", "Keyspaces", "WorkerSupervisor", "Endpoint")
 COMMANDS = ("list", "ps", "tree", "info Endpoint", "problems", "stacks", "crashes", "url")
 
