@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio_util
@@ -71,6 +72,41 @@ def test_it_may_be_a_field_of_a_dataclass() -> None:
         celsius: otp.Published[float] = otp.published(20.0)  # noqa: RUF009  (as a field is)
 
     assert (20.0, 90.0) == (Kettle(1).celsius, Kettle(1, 90.0).celsius)
+
+
+@pytest.mark.parametrize("with_slots", [dataclass(slots=True), attrs.define])
+async def test_a_class_that_is_made_anew_keeps_it(with_slots: Any, autojump_clock: Any) -> None:
+    """A decorator that adds slots makes another class, with the same attributes."""
+
+    class Kettle(otp.GenServer):
+        litres: int = 1
+        celsius = otp.published(20.0)
+
+        def handle_cast(self, message: Any) -> None:
+            self.celsius = message
+
+    before, made = Kettle, with_slots(Kettle)
+    assert (before is not made, "litres") == (True, made.__slots__[0])
+    for kettle in (otp.child(made), otp.child(before)):
+        async with (
+            otp.open_supervisor([kettle.having(name="kettle")]),
+            otp.watch("kettle", made.celsius) as celsius,
+        ):
+            otp.cast("kettle", 90.0)
+            assert 90.0 == await celsius.wait_value(90.0)
+    assert made.celsius.owner is made
+
+
+async def test_a_slot_cannot_be_watched() -> None:
+    """A field of a class with slots has lost the attribute; it is said what to change."""
+
+    @dataclass(slots=True)
+    class Kettle(otp.GenServer):
+        celsius: otp.Published[float] = otp.published(20.0)  # noqa: RUF009  (as a field is)
+
+    with pytest.raises(TypeError, match="has made a slot of it; leave out its annotation"):
+        async with otp.watch("kettle", Kettle.celsius):
+            pass
 
 
 async def test_a_client_does_not_have_it(autojump_clock: Any) -> None:
@@ -161,6 +197,30 @@ async def test_a_value_may_have_to_be_held(autojump_clock: Any) -> None:
             nursery.start_soon(heat)
             assert 96.0 == await celsius.wait_value(lambda c: c > 90, held_for=5)
         assert 14 == trio.current_time() - began
+
+
+async def test_a_condition_that_has_to_be_held_and_raises_is_told_at_once(
+    autojump_clock: Any,
+) -> None:
+    """When it is met first, and while it is held; not when the time is over, or never."""
+    for numbers in ((0.0, 80.0), (100.0, 0.0, 80.0)):
+        async with otp.open_supervisor([BOILER]), otp.watch("boiler", Boiler.celsius) as celsius:
+            told: list[float] = []
+
+            async def hold(celsius: Any = celsius, told: list[float] = told) -> None:
+                with pytest.raises(ZeroDivisionError):
+                    await celsius.wait_value(lambda c: 1 / c <= 0.01, held_for=5)
+                told.append(trio.current_time())
+
+            began = trio.current_time()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hold)
+                for number in numbers:
+                    await trio.sleep(1)
+                    boiler.put(number)
+                await trio.sleep(20)
+                boiler.put(100.0)
+            assert [began + 1 + numbers.index(0.0)] == told
 
 
 async def test_a_watch_is_read_only(autojump_clock: Any) -> None:

@@ -209,6 +209,26 @@ async def test_a_watch_of_another_server_is_refused(autojump_clock: Any) -> None
         assert nothing_is_left()
 
 
+async def test_a_subclass_that_does_not_publish_it_is_told_apart(autojump_clock: Any) -> None:
+    """It is a Boiler, so the text says what is wrong with it."""
+
+    class Fixed(Boiler):
+        celsius = 5.0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType,reportIncompatibleVariableOverride]
+
+    async with otp.open_supervisor([otp.child(Fixed).having(name="fixed")]):
+        with pytest.raises(otp.WrongServer, match="is a Fixed, whose celsius is not published"):
+            async with otp.watch("fixed", Boiler.celsius):
+                pass
+
+
+@pytest.mark.parametrize("name", ["", "undefined"])
+async def test_a_name_that_nobody_can_have_is_refused(name: str, autojump_clock: Any) -> None:
+    """A watch of it would wait for ever."""
+    with trio.fail_after(1), pytest.raises(ValueError, match="is reserved"):
+        async with otp.watch(name, Boiler.celsius):
+            pass
+
+
 async def replace_while_watched(sup: otp.Ref) -> None:
     async with otp.watch("boiler", Boiler.celsius):
         await otp.terminate_child(sup, "boiler")

@@ -248,7 +248,18 @@ def test_what_cannot_be_published() -> None:
     """A default that all servers would share is refused, and so is one object under two names."""
     with pytest.raises(ValueError, match="every server would share this list"):
         otp.published([])
+    shared = otp.published(1)
+
+    class One(otp.GenServer):
+        first = shared
+
     with pytest.raises((RuntimeError, otp.OtpError)):  # RuntimeError before Python 3.12
+
+        class Other(otp.GenServer):
+            first = shared
+
+    assert One.first.owner is One
+    with pytest.raises((RuntimeError, otp.OtpError)):
 
         class Twice(otp.GenServer):
             one = other = otp.published(1)

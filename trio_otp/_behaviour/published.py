@@ -45,8 +45,8 @@ class Published(Generic[T]):
         self._listeners: dict[int, tuple[Any, dict[Callable[[Any], None], None]]] = {}
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
-        if self.name:
-            text = f"{owner.__name__}: {self.name} and {name} are one otp.published()"
+        if self.name and not (name == self.name and _is_made_anew(self.owner, owner)):
+            text = f"{self!r} and {owner.__name__}.{name} are one otp.published()"
             raise SpecError(f"{text}; write one for each")
         self.owner, self.name = owner, name
 
@@ -107,6 +107,8 @@ class Published(Generic[T]):
             instance: the server; None if its class is another, or has another kind of attribute.
         """
         found = getattr(type(instance), self.name, None)
+        if found is self:  # also in a class that a decorator has made anew meanwhile
+            return self
         return found if isinstance(instance, self.owner) and is_published(found) else None
 
     @enable_ki_protection
@@ -143,6 +145,11 @@ class Published(Generic[T]):
         if (told := self._listeners.get(id(instance))) is not None:
             for listener in list(told[1]):
                 listener(value)
+
+
+def _is_made_anew(before: type[Any], now: type[Any]) -> bool:
+    """Check whether a class is another one made anew, as a decorator does that adds slots."""
+    return (before.__module__, before.__name__) == (now.__module__, now.__name__)
 
 
 def is_published(value: object) -> TypeGuard[Published[Any]]:

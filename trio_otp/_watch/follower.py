@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trio.lowlevel import enable_ki_protection
 
 from .._process.name_watchers import STARTED, add_watcher, key_of, remove_watcher
-from .._process.names import find_living, is_atom, is_via, need_living, via_module
+from .._process.names import check_name, find_living, is_atom, is_via, need_living, via_module
 from .._process.runtime import runtime
 from .._util.unset import UNSET
 
@@ -62,8 +62,10 @@ class Follower:
         Raises:
             NoProcess: the pid is that of a dead process.
             TypeError: it is no reference.
+            ValueError: it is a text that can be no name.
         """
         if is_atom(self._ref) or is_via(self._ref):
+            check_name(self._ref)
             self._names = _places(self._ref)
         else:
             self._target = need_living(self._ref)

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from operator import ne
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import trio
 from trio.lowlevel import checkpoint, enable_ki_protection
 
 from .._util.copies import Handle
@@ -75,6 +76,10 @@ class _Condition:
         except BaseException as exc:  # noqa: ASYNC103 - `check` raises it, in the task that waits
             self.error = exc
             return True  # noqa: ASYNC104 - as above
+
+    def is_over(self, value: Any) -> bool:
+        """Check whether it is not met any more, or has raised."""
+        return not self(value) or self.error is not None
 
     def check(self) -> None:
         """Raise what it has raised."""
@@ -135,9 +140,19 @@ class WatchedValue(Handle, AsyncValue[T]):
         Follows: `trio_util.AsyncValue.wait_value`.
         """
         condition = _Condition(value_or_predicate)
-        value: T = await super().wait_value(condition, held_for=held_for)
-        condition.check()
-        return value
+        while True:
+            value: T = await super().wait_value(condition)
+            condition.check()
+            if held_for <= 0 or await self._is_held(condition, held_for):
+                return value
+
+    async def _is_held(self, condition: _Condition, seconds: float) -> bool:
+        """Wait until a condition has been met for so long, or is not; raise what it raises."""
+        with trio.move_on_after(seconds):
+            await super().wait_value(condition.is_over)
+            condition.check()
+            return False
+        return True
 
     def eventual_values(
         self, value_or_predicate: T | Callable[[T], object] = _always, held_for: float = 0.0

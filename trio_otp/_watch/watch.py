@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from threading import get_ident
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, overload
 
 import trio
@@ -101,7 +102,10 @@ class Watch(NoConstructor, WatchedValue[T], Generic[T]):
             self._scope.cancel(reason=f"{self!r} has ended")
 
     def _wrong_server(self, process: Process) -> WrongServer:
-        return WrongServer(f"otp.watch of {self._attribute!r}", self._ref, class_name(process))
+        actual = class_name(process)
+        if isinstance(process.instance, self._attribute.owner):  # a subclass has overridden it
+            actual += f", whose {self._attribute.name} is not published"
+        return WrongServer(f"otp.watch of {self._attribute!r}", self._ref, actual)
 
     # -- what happens ------------------------------------------------------------------------
 
@@ -185,6 +189,7 @@ async def watch(ref: Ref, attribute: Any) -> AsyncGenerator[Watch[Any]]:
         ServerExited: the process of the pid has ended.
         NoProcess: the pid is that of a dead process.
         WrongServer: what runs there is another class of server, without the attribute.
+        ValueError: `ref` is a text that can be no name.
         CallingSelf: a server waits in its own init for that to be over.
         TypeError: `attribute` is something else, or `ref` is not a reference.
 
@@ -208,6 +213,8 @@ async def watch(ref: Ref, attribute: Any) -> AsyncGenerator[Watch[Any]]:
     """
     if not is_published(attribute):
         line = "write otp.watch(ref, Server.attribute), with attribute = otp.published(default)"
+        if isinstance(attribute, MemberDescriptorType):
+            line = "its class has made a slot of it; leave out its annotation, or the slots"
         raise TypeError(f"attribute={bounded(attribute)}: expected a published attribute; {line}")
     await trio.lowlevel.checkpoint()
     watched: Watch[Any] = create(Watch, ref, attribute)
