@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
@@ -52,6 +53,21 @@ def test_a_picture_has_the_states_and_what_leads_from_one_to_another() -> None:
     assert 1 + 6 == count(svg, "polygon")  # the heads of arrows
     assert 2 == count(svg, "circle")  # start and end
     assert "Door" == ET.fromstring(svg).findtext(f"{SVG}title")
+
+
+def test_what_leads_to_a_state_need_not_be_text() -> None:
+    """It is shown as a state is: a member of an enum, or any other event."""
+
+    class Event(enum.Enum):
+        PUSH = 1
+
+    class Gate(otp.GenStatem[int]):
+        initial = 1
+        transitions: ClassVar = {1: {Event.PUSH: 2}, 2: {("pull", 3): 1, 7: None}}
+
+    assert {"PUSH", "('pull', 3)", "7"} <= texts(Gate.to_svg())
+    for text in (Gate.to_mermaid(), Gate.to_dot()):
+        assert all(part in text for part in ("PUSH", "('pull', 3)", "7"))
 
 
 def test_what_is_not_declared_is_not_drawn() -> None:

@@ -1,7 +1,7 @@
 """Draw a state machine from its declared transitions: Mermaid, SVG, Graphviz. Pure.
 
-A state is shown by its name if it is a member of an enum, by itself if it is text, by its repr
-otherwise. `None` as a target is the end of the machine.
+A state, and what leads to one, is shown by its name if it is a member of an enum, by itself if it
+is text, by its repr otherwise. `None` as a target is the end of the machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .._util.bounded import bounded, visible_lines
 from .._util.drawn import MERMAID, SVG, Drawn
 
 # What may stand after `to=`: a state, several, or {what leads there: a state or a list of states}.
-Targets: TypeAlias = "Mapping[str, Any] | Iterable[Any] | str | enum.Enum"
+Targets: TypeAlias = "Mapping[Any, Any] | Iterable[Any] | str | enum.Enum"
 Edges: TypeAlias = "list[tuple[str, Any]]"  # [(label, target)]
 
 _WORD: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -43,8 +43,8 @@ def edges_of(targets: Targets) -> Edges:
     ([('', 'open')], [('', 'open'), ('', 'broken')])
     """
     if isinstance(targets, Mapping):
-        named = cast("Mapping[str, Any]", targets)
-        return [(label, one) for label, given in named.items() for one in _several(given)]
+        named = cast("Mapping[Any, Any]", targets)
+        return [(_text(label), one) for label, given in named.items() for one in _several(given)]
     if isinstance(targets, str | enum.Enum) or not isinstance(targets, Iterable):
         return [("", targets)]
     return [("", target) for target in targets]
