@@ -47,7 +47,7 @@ PARTS: Final[dict[str, Part]] = {
     # the open calls: the end of their server answers them
     "open": Part(unset=frozenset(["requests"])),
     # the slots of those who listen
-    "hooks": Part(untested=frozenset(["hook", "handle_start", "handle_stop"])),
+    "hooks": Part(untested=frozenset(["_on_call", "_on_handle", "_handling", "_told"])),
 }
 
 
@@ -142,7 +142,12 @@ class Leaver(ast.NodeTransformer):
         return node
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
-        """Do what is done if it is not so."""
+        """Do what is done if it is not so; that it is None, among other things, is so."""
+        match node.test:
+            case ast.BoolOp(op=ast.And(), values=values):
+                rest = [value for value in values if not self._is_none(value)]
+                self.left_out = self.left_out or len(rest) < len(values)
+                node.test.values = rest or values
         if _names(node.test) & self._part.untested:
             self.left_out = True
             return [self.visit(other) for other in node.orelse]
@@ -157,6 +162,12 @@ class Leaver(ast.NodeTransformer):
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         """Do as in any function."""
         return _filled(self.generic_visit(node))
+
+    def _is_none(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Compare(left=asked, ops=[ast.Is()], comparators=[ast.Constant(value=None)]):
+                return bool(_names(asked) & self._part.untested)
+        return False
 
     def _leave_out(self) -> None:
         self.left_out = True

@@ -87,6 +87,10 @@ def test_a_part_that_is_done_in_another_way_is_missed(monkeypatch: pytest.Monkey
         ("def f(p):\n    x = p.asked\n    if x:\n        x()", "def f(p):\n    pass"),
         ("def f(p):\n    if asked:\n        g()\n    else:\n        h()", "def f(p):\n    h()"),
         ("async def f(p):\n    if p.asked:\n        g()", "async def f(p):\n    pass"),
+        (
+            "def f(p):\n    if a and p.asked is None and b:\n        g()",
+            "def f(p):\n    if a and b:\n        g()",
+        ),
         ("def f(p):\n    if g():\n        p.note = 1", "def f(p):\n    if g():\n        pass"),
     ],
 )
