@@ -149,6 +149,37 @@ async def test_a_mailbox_that_is_full_or_has_an_old_message(autojump_clock: Any)
         assert found[0]["text"].startswith("a message for 'deaf', the oldest since 6.")
 
 
+async def test_one_message_sent_again_and_again_is_not_old(autojump_clock: Any) -> None:
+    """A plain process counts nothing, and the oldest is the same object; but some are taken."""
+
+    async def plain() -> None:
+        while True:
+            await trio.sleep(1)
+            for _ in range(3):
+                await otp.receive()
+
+    async def tick() -> None:
+        await trio.sleep(0.5)  # so that the queue is seen to become shorter
+        while True:
+            for _ in range(3):
+                otp.send("plain", "tick")
+            await trio.sleep(1)
+
+    async with (
+        otp.open_supervisor([otp.child(plain).having(name="plain")]),
+        trio.open_nursery() as nursery,
+        client_here() as viewer,
+    ):
+        for _ in range(20):
+            otp.send("plain", "tick")
+        nursery.start_soon(tick)
+        number = await viewer.say("problems", every=0.3)
+        until = trio.current_time() + 20
+        while trio.current_time() < until:
+            assert [] == (await viewer.answer(number))["result"]["problems"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_mailbox_that_grows(autojump_clock: Any) -> None:
     """In three samples, and above some length."""
     event = trio.Event()

@@ -54,9 +54,9 @@ class Hub:
         records: Records | None = None,
     ) -> None:
         self.tables = tables
-        self.sampler: Sampler = Sampler(tables)
-        self.records: Records = Records(tables) if records is None else records
         self.states: States = States()
+        self.sampler: Sampler = Sampler(tables, self.states)
+        self.records: Records = Records(tables) if records is None else records
         self.vitals: Vitals = Vitals()
         self.patience: float = ANSWER
         self.actions = False  # whether clients may act

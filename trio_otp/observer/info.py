@@ -30,6 +30,7 @@ from .budget import budget_of, ends_of_children
 from .protocol import Refused
 from .references import find
 from .stacks import stack_lines
+from .states import Question
 from .texts import kind_of, who
 
 if TYPE_CHECKING:
@@ -66,10 +67,12 @@ def _find(hub: Hub, ref: str | int) -> Process:
 
 def _read(hub: Hub, process: Process) -> Fields:
     """Return what the thread reads by itself."""
-    return read_again(lambda: _facts(process, hub.tables.now()))
+    return read_again(lambda: _facts(hub, process))
 
 
-def _facts(process: Process, now: float) -> Fields:
+def _facts(hub: Hub, process: Process) -> Fields:
+    now = hub.tables.now()
+    requests = [each for each in list(process.requests or ()) if type(each) is not Question]
     slot, loop = slot_of(process), loop_of(process)
     busy = process.current is not UNSET
     kind = process.behaviour
@@ -89,9 +92,9 @@ def _facts(process: Process, now: float) -> Fields:
         "monitors": _links(monitor.what for monitor in process.monitors or ()),
         "monitored_by": _links(monitor.watcher.pid for monitor in process.monitored_by or ()),
         "trap_exit": process.trap_exit,
-        "message_queue_len": len(process.mailbox),
+        "message_queue_len": len(hub.states.queue_of(process)),
         "mailbox": None if process.mailbox.bound is None else repr(process.mailbox.bound),
-        "unanswered": len(process.requests or ()),
+        "unanswered": len(requests),
         "waiting_for_it": _waiting(process, now),
         "handled": process.messages_handled,
         "seconds": round(now - process.since, 3) if busy else 0.0,
@@ -143,41 +146,50 @@ def _link_of(what: object) -> Fields:
 async def _told(hub: Hub, memory: Fields, process: Process) -> Fields:
     """Return what the loop tells; asked only if something has changed since it did."""
     state = hub.states.of(process)
-    mark = _mark(process)
+    mark = _mark(hub, process)
     if memory.get("mark") != mark:
         try:
-            memory["texts"] = await hub.in_loop(lambda: _texts(process))
+            memory["texts"] = await hub.in_loop(lambda: _texts(hub, process))
             memory["mark"] = mark
         except Refused:
-            memory["texts"] = _quick(process)
+            memory["texts"] = _quick(hub, process)
             memory["mark"] = None
-    if not state.is_asked and not state.is_new(process):
-        await _ask_state(hub, process, state)
+    # What has just been answered is that of now, though the process is not yet at rest again.
+    is_new = state.is_new(process) or await _has_answered(hub, process, state)
     shown = None if state.shown is None else dict(state.shown)
-    stale = None if state.is_new(process) else _why_stale(hub, process)
+    stale = None if is_new else _why_stale(hub, process)
     return {**memory["texts"], "state": shown, "stale": stale}
 
 
-def _mark(process: Process) -> tuple[object, ...]:
+def _mark(hub: Hub, process: Process) -> tuple[object, ...]:
     """Return what changes when the texts do."""
-    head = read_again(lambda: next(iter(process.mailbox.queue), None))
+    queue = read_again(lambda: hub.states.queue_of(process))
+    head = read_again(lambda: next(iter(queue), None))
     current = None if process.current is UNSET else id(process.current)
     handled = process.messages_handled
-    return process.pid, handled, len(process.mailbox), id(head), current, process.since
+    return process.pid, handled, len(queue), id(head), current, process.since
 
 
-async def _ask_state(hub: Hub, process: Process, state: states.State) -> None:
-    answered = trio.Event()
+async def _has_answered(hub: Hub, process: Process, state: states.State) -> bool:
+    """Ask for the state, unless another client has; return whether the answer came in time."""
+    news = trio.Event()
     here = trio.lowlevel.current_trio_token()
 
     def told() -> None:
         with suppress(trio.RunFinishedError):  # the observer has ended meanwhile
-            here.run_sync_soon(answered.set)
+            here.run_sync_soon(news.set)
 
-    with suppress(Refused):
-        await hub.in_loop(lambda: states.ask(process, state, told))
-        with trio.move_on_after(hub.patience):
-            await answered.wait()
+    if not state.is_asked:
+        try:
+            await hub.in_loop(lambda: states.ask(process, state, news, told))
+        except Refused:
+            return False
+        state.until = trio.current_time() + hub.patience
+    if state.news is None:  # it has no state
+        return False
+    with trio.move_on_at(state.until):
+        await state.news.wait()
+    return state.news is not None and state.news.is_set()
 
 
 def _why_stale(hub: Hub, process: Process) -> str | None:
@@ -190,12 +202,12 @@ def _why_stale(hub: Hub, process: Process) -> str | None:
     return f"stale: handler busy {max(hub.tables.now() - process.since, 0.0):.0f} s"
 
 
-def _texts(process: Process) -> Fields:
+def _texts(hub: Hub, process: Process) -> Fields:
     """Render what is in the process; in its loop, between two steps."""
     now = process.runtime.now()
     hidden = takes_status(process.instance)
     loop = loop_of(process)
-    queue = list(islice(process.mailbox.queue, MESSAGES))
+    queue = list(islice(hub.states.queue_of(process), MESSAGES))
     started = process.extras.started
     return {
         "message": _shown(process.current, hidden),
@@ -207,9 +219,9 @@ def _texts(process: Process) -> Fields:
     }
 
 
-def _quick(process: Process) -> Fields:
+def _quick(hub: Hub, process: Process) -> Fields:
     """Return as much of that as needs no code of the user."""
-    queue = read_again(lambda: list(islice(process.mailbox.queue, MESSAGES)))
+    queue = read_again(lambda: list(islice(hub.states.queue_of(process), MESSAGES)))
     current: Any = process.current
     return {
         "message": None if current is UNSET else kind_of(current),

@@ -6,6 +6,7 @@ was. No process is kept alive: the table has their numbers and texts.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from .._exits.reasons import KILLED
@@ -16,11 +17,12 @@ from .._util.bounded import bounded, shown_text
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from .._process.pid import Pid
     from .._process.process import Process
     from .._process.runtime import Runtime
+    from .states import States
 
 SLICE: Final = 100  # rows between two moments at which others may have the interpreter
 NAME: Final = 80  # characters
@@ -93,10 +95,12 @@ class Sampler:
 
     Args:
         tables: those of the run.
+        states: knows whom the observer itself asks something.
     """
 
-    def __init__(self, tables: Runtime) -> None:
+    def __init__(self, tables: Runtime, states: States) -> None:
         self.tables = tables
+        self._states = states
         self.table: dict[int, Seen] = {}
         self.rounds: int = 0  # samples that have been taken, one soon after another
         self.at: float = 0.0  # when the last one was taken, in seconds of the clock of the run
@@ -147,10 +151,10 @@ class Sampler:
             seen = Seen(process.pid)
         before = seen.handled
         try:
-            _read(process, seen, now)
+            _read(process, seen, now, self._states)
         except Exception:  # what is read has changed meanwhile: once more
             try:
-                _read(process, seen, now)
+                _read(process, seen, now, self._states)
             except Exception:  # it has ended, or changes too fast
                 return
         seen.round = self.rounds
@@ -159,7 +163,7 @@ class Sampler:
             seen.rate = (seen.handled - before) / elapsed
 
 
-def _read(process: Process, seen: Seen, now: float) -> None:
+def _read(process: Process, seen: Seen, now: float, states: States) -> None:
     if process.name is not seen.named or process.label != seen.label:
         _read_names(process, seen)
     above = process.supervisor or process.parent
@@ -173,7 +177,7 @@ def _read(process: Process, seen: Seen, now: float) -> None:
     busy = process.current is not UNSET
     seen.since = process.since
     seen.seconds = max(now - process.since, 0.0) if busy else None
-    _read_queue(process, seen, now)
+    _read_queue(process, states.queue_of(process), seen, now)
     seen.handled = process.messages_handled
 
 
@@ -190,10 +194,9 @@ def _read_names(process: Process, seen: Seen) -> None:
     seen.text = f"{seen.shown} {label} {seen.behaviour} {summary}".lower()
 
 
-def _read_queue(process: Process, seen: Seen, now: float) -> None:
-    queue = process.mailbox.queue
-    length = len(queue)
-    seen.rising = seen.rising + 1 if length > seen.queue and seen.round else 0
+def _read_queue(process: Process, queue: Collection[object], seen: Seen, now: float) -> None:
+    length, before = len(queue), seen.queue
+    seen.rising = seen.rising + 1 if length > before and seen.round else 0
     seen.queue = length
     seen.full = length > 0 and not process.mailbox.has_room()
     if not length:
@@ -202,9 +205,17 @@ def _read_queue(process: Process, seen: Seen, now: float) -> None:
     head: Any = next(iter(queue))
     identity = id(head)
     same = identity == seen.head and process.messages_handled == seen.handled
+    if same and length < before and _is_repeated(queue):
+        same = False  # a process that counts nothing has taken one, of what is sent again and again
     if isinstance(head, From):
         seen.waiting_since = head._since
     elif not same:
         seen.waiting_since = now
     seen.head = identity
     seen.oldest = max(now - seen.waiting_since, 0.0)
+
+
+def _is_repeated(queue: Collection[object]) -> bool:
+    """Check whether the oldest message is there more than once, as a str or a class may be."""
+    head, *others = islice(queue, SLICE)
+    return any(each is head for each in others)

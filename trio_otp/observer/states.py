@@ -18,9 +18,10 @@ from .._util.bounded import bounded, shown_text
 from .._util.unset import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     import outcome
+    import trio
 
     from .._process.process import Process
 
@@ -30,6 +31,12 @@ ITEM: Final = 1000  # characters of one
 KEPT: Final = 200  # states that are remembered
 
 
+class Question(SystemCall):
+    """The question of the observer on its way, which is not among what it shows."""
+
+    __slots__ = ()
+
+
 class State:
     """What is known of the state of one process."""
 
@@ -37,6 +44,8 @@ class State:
         self.shown: dict[str, Any] | None = None  # the last answer
         self.handled = -1  # messages it had handled by then
         self.is_asked = False  # whether a question is open
+        self.news: trio.Event | None = None  # set when that is answered; in the observer's thread
+        self.until = 0.0  # when who looks waits for that no longer
 
     def is_new(self, process: Process) -> bool:
         """Check whether the last answer is what the process would say now."""
@@ -50,6 +59,14 @@ class States:
     def __init__(self) -> None:
         self._states: dict[int, State] = {}
 
+    def queue_of(self, process: Process) -> Collection[object]:
+        """Return the messages that wait for a process, without what the observer asks it."""
+        queue = process.mailbox.queue
+        state = self._states.get(process.pid._number)
+        if state is None or not state.is_asked:
+            return queue
+        return [each for each in list(queue) if type(each) is not Question]
+
     def of(self, process: Process) -> State:
         """Return what is known of the state of a process; the oldest is forgotten for it."""
         number = process.pid._number
@@ -58,16 +75,19 @@ class States:
         return self._states.setdefault(number, State())
 
 
-def ask(process: Process, state: State, told: Callable[[], object]) -> None:
-    """Ask a process for its state; in its loop.
+def ask(process: Process, state: State, news: trio.Event, told: Callable[[], object]) -> None:
+    """Ask a process for its state, unless a question to it is open; in its loop.
 
     Args:
         process: whom.
         state: where the answer is put.
-        told: called when that is done.
+        news: an event for those who wait for it.
+        told: called when it has come; sets the event.
     """
-    if state.is_asked or process.dead or not takes_messages(process):
-        told()
+    if process.dead or not takes_messages(process):
+        state.news = None
+        return
+    if state.is_asked:
         return
 
     def take(answer: outcome.Outcome[Any]) -> None:
@@ -77,8 +97,8 @@ def ask(process: Process, state: State, told: Callable[[], object]) -> None:
         state.handled = process.messages_handled + (loop_of(process) is not None)
         told()
 
-    state.is_asked = True
-    new_request(process, process.pid, GetStatus(), None, SystemCall)._post(take)
+    state.news, state.is_asked = news, True
+    new_request(process, process.pid, GetStatus(), None, Question)._post(take)
 
 
 def _shown(answer: outcome.Outcome[Any]) -> dict[str, Any]:
