@@ -248,6 +248,29 @@ async def test_a_token_is_kept_in_a_file(tmp_path: Path) -> None:
     assert token_of(None) != token_of(None)
 
 
+async def test_a_token_of_somebody_else_is_refused(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has made the file knows the token; and what is no file keeps nobody waiting."""
+    from trio_otp.observer.token_file import token_of
+
+    file = places / "token"
+    token = token_of(file)
+    link = places / "link"
+    link.symlink_to(file)
+    assert token == token_of(link)
+    pipe = places / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(ValueError, match=r"pipe.*: expected a plain file"):
+        token_of(pipe)
+    with pytest.raises(ValueError, match="expected a plain file"):
+        token_of(places)
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    for each in (file, link):
+        with pytest.raises(ValueError, match=r"expected a file of user \d+, got one of \d+"):
+            token_of(each)
+
+
 def _waits(pid: Any) -> bool:
     """Check whether the thread waits for the network without a deadline."""
     thread = otp.process_info(pid).thread

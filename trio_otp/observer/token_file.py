@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
 from .._util.bounded import bounded
 
 LEAST: Final = 16  # characters of a token that a user has chosen
+LONGEST: Final = 4096  # bytes of a file that holds one
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)  # to open a pipe without a wait for its writer
 
 
 def token_of(file: str | os.PathLike[str] | None) -> str:
     """Return the token in a file, which is made with a fresh one if it is not there.
 
     Args:
-        file: readable for its owner alone, else it is refused; None for a token that nobody keeps.
+        file: of this user and for nobody else, else it is refused: who has made it knows what is in
+            it. None for a token that nobody keeps.
 
     Raises:
-        ValueError: the file has no token, or others may read it.
+        ValueError: the file has no token, is no plain file, or others have to do with it.
         OSError: it cannot be read or made.
     """
     if file is None:
@@ -36,11 +40,24 @@ def token_of(file: str | os.PathLike[str] | None) -> str:
 
 
 def _read(path: Path) -> str:
-    with path.open(encoding="utf-8") as stream:
-        if os.name == "posix" and os.fstat(stream.fileno()).st_mode & 0o077:
-            raise ValueError(f"token_file={bounded(path)}: others may read it; write chmod 600")
-        token = stream.read().strip()
-    if len(token) < LEAST or not token.isprintable() or " " in token:
+    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as stream:
+        _check(path, os.fstat(stream.fileno()))
+        token = stream.read(LONGEST).decode(errors="replace").strip()
+    if len(token) < LEAST or not token.isprintable() or " " in token or "\ufffd" in token:
         accepted = f"expected a token of at least {LEAST} printable characters in it"
         raise ValueError(f"token_file={bounded(path)}: {accepted}")
     return token
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    """Refuse what is no file of this user alone."""
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"token_file={bounded(path)}: expected a plain file")
+    if os.name != "posix":
+        return
+    if found.st_uid != (uid := os.geteuid()):
+        raise ValueError(
+            f"token_file={bounded(path)}: expected a file of user {uid}, got one of {found.st_uid}"
+        )
+    if found.st_mode & 0o077:
+        raise ValueError(f"token_file={bounded(path)}: others may read it; write chmod 600")
