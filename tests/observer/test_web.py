@@ -232,6 +232,42 @@ async def test_what_is_no_request_for_a_file_is_refused(head: str, expected: int
         assert b"" == await stream.receive_some()
 
 
+@pytest.mark.parametrize(
+    ("method", "version", "line"),
+    [
+        ("GET", "1.1", b"Sec-WebSocket-Protocol: \xff"),
+        ("GET", "1.1", b"Sec-WebSocket-Extensions: \xff;=\xfe"),
+        ("GET", "1.1", b"Connection: \xff"),
+        ("GET", "1.1", b"Sec-WebSocket-Version: \xff"),
+        ("POST", "1.1", b"Content-Length: 0"),
+        ("GET", "1.0", b"X: y"),
+    ],
+)
+async def test_what_is_no_request_for_a_websocket_is_refused(
+    method: str, version: str, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever sends it, with a token or without; nothing of it is logged."""
+    head = upgrade("localhost", "http://localhost").replace("GET", method).replace("1.1", version)
+    sent = head.replace("\n", "\r\n").encode() + b"\r\n" + line + b"\r\n\r\n"
+    async with served() as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(sent)
+        status, _, _ = await answer(stream, method)
+
+        assert (405 if method == "POST" else 400) == status
+    assert [] == caplog.records
+
+
+async def test_a_body_that_is_none_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody on this machine can send one."""
+    head = "GET / HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nno chunk"
+    async with served() as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        status, _, _ = await ask(stream, head)
+
+        assert 200 == status
+        assert b"" == await stream.receive_some()
+    assert [] == caplog.records
+
+
 # -- who may ask ---------------------------------------------------------------------------------
 
 

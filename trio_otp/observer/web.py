@@ -148,7 +148,11 @@ class Connection:
         if self._http.our_state is h11.MUST_CLOSE:
             return False
         while self._http.their_state is h11.SEND_BODY:
-            if self._http.next_event() is h11.NEED_DATA:  # a body that nobody asked for
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError:
+                return False
+            if event is h11.NEED_DATA:  # a body that nobody asked for
                 return False
         self._http.start_next_cycle()
         return True
@@ -169,7 +173,7 @@ class Connection:
 
     async def _open(self, request: h11.Request) -> Link | None:
         """Open the WebSocket and look at its first frame; None if it is refused."""
-        refused = refusal(request.headers, self._web.hosts, upgrade=True)
+        refused = refusal(request.headers, self._web.hosts, upgrade=True) or _no_upgrade(request)
         if refused is not None:
             await self._refuse(refused)
             return None
@@ -178,7 +182,7 @@ class Connection:
         try:
             protocol.initiate_upgrade_connection(headers, SOCKET)
             protocol.receive_data(self._http.trailing_data[0])
-        except RemoteProtocolError:
+        except (RemoteProtocolError, UnicodeDecodeError):  # wsproto lets the second one out
             await self._refuse(Refusal(400, "This is not a WebSocket's request."))
             return None
         link = Link(self, protocol)
@@ -228,6 +232,13 @@ def _no_file(request: h11.Request) -> Refusal | None:
     if request.method not in {b"GET", b"HEAD"}:
         return Refusal(405, "The observer's page is only read.")
     return None if _path(request) in page() else Refusal(404, "There is no such file.")
+
+
+def _no_upgrade(request: h11.Request) -> Refusal | None:
+    """Return why a request opens no WebSocket, which wsproto does not look at; or None."""
+    if request.method != b"GET":
+        return Refusal(405, "A WebSocket is opened by GET.")
+    return None if request.http_version == b"1.1" else Refusal(400, "This needs HTTP/1.1.")
 
 
 class Link:
@@ -289,7 +300,8 @@ class Link:
         self._size += len(event.data)
         if self._size > FRAME:
             return None
-        self._parts.append(event.data)
+        if event.data:  # else parts without an end would be kept, though they have no length
+            self._parts.append(event.data)
         if not event.message_finished:
             return None
         line = "".join(self._parts)
