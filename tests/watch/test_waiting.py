@@ -132,6 +132,25 @@ async def test_a_wait_that_is_too_long_says_how_far_it_has_come(autojump_clock: 
         nursery.cancel_scope.cancel()
 
 
+async def test_what_is_there_needs_no_time(autojump_clock: Any) -> None:
+    """With timeout=0 it is given if it is there, and what is wrong is told."""
+    async with otp.open_supervisor([BOILER]) as sup:
+        assert otp.whereis("boiler") == await otp.wait_for_name("boiler", timeout=0)
+        assert "boiler" == (await otp.wait_for_child(sup, "boiler", timeout=0)).id
+        with pytest.raises(otp.WaitTimeout, match="no process behind 'boilr'"):
+            await otp.wait_for_name("boilr", timeout=0)
+        with pytest.raises(otp.WaitTimeout, match=r"child 'boiler' of .* is running"):
+            await otp.wait_for_child(sup, "boiler", "undefined", timeout=0)
+        with pytest.raises(otp.ChildNotFound):
+            await otp.wait_for_child(sup, "kettle", timeout=0)
+        for wait in (otp.wait_for_name("boiler"), otp.wait_for_child(sup, "boiler")):
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await wait
+            assert scope.cancelled_caught
+        assert nothing_is_left()
+
+
 async def wait_in_vain(name: Any) -> None:
     with pytest.raises(LookupError):
         await otp.wait_for_name(name)

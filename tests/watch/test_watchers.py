@@ -104,6 +104,20 @@ async def test_a_condition_that_raises_is_told_to_who_waits(
     assert 2 == got.count("told")
 
 
+async def test_an_async_condition_is_refused(autojump_clock: Any) -> None:
+    """It would be met by anything, since a coroutine is true."""
+
+    async def is_hot(value: float, *_: float) -> bool:
+        return value > 90
+
+    async with otp.open_supervisor([BOILER]), otp.watch("boiler", Boiler.celsius) as celsius:
+        with pytest.raises(TypeError, match="is_hot is async: expected a plain function"):
+            await celsius.wait_value(is_hot)
+        boiler.put(30.0)
+        with pytest.raises(TypeError, match="is async"):
+            await celsius.wait_transition(is_hot)
+
+
 async def test_a_condition_that_exits_ends_no_server(autojump_clock: Any) -> None:
     """`otp.exit` in it would be the end of the process in which it happens to run."""
 

@@ -45,7 +45,8 @@ async def wait_for_child(
         child: as of `which_child`: the id of a `Supervisor`'s child, the pid of a
             `DynamicSupervisor`'s.
         status: `running`, `restarting` or `undefined`, as of `ChildInfo`.
-        timeout: seconds; None waits for ever, or as long as the cancel scope around it allows.
+        timeout: seconds; None waits for ever, or as long as the cancel scope around it allows. With
+            0 it is given if it is in that state.
 
     Returns:
         What `which_child` gives, in that state.
@@ -79,8 +80,8 @@ async def wait_for_child(
     if process is calling_process():
         raise CallingSelf(ref)
     look = _ChildLook(process, ref, child, status)
-    with trio.move_on_after(math.inf if timeout is None else timeout):
-        return await look.wait()
+    if (found := await look.wait(math.inf if timeout is None else timeout)) is not None:
+        return found
     raise WaitTimeout(
         f"waited for {timeout:g} s: child {bounded(child)} of {bounded(ref)} is {look.last}",
         ref,
@@ -103,17 +104,18 @@ class _ChildLook:
         self.last: str = "not started"  # the state it was seen in last
 
     @enable_ki_protection
-    async def wait(self) -> ChildInfo:
-        """Wait until it is found in the state that is wanted."""
+    async def wait(self, timeout: float) -> ChildInfo | None:
+        """Wait until it is found in the state that is wanted; None if that takes too long."""
         process = self._process
         process.add_follower(self.look)
         process.add_watcher(self.ended)
         try:
             if process.current is UNSET:  # else it is told when that is done
                 self.look()
-            await trio.lowlevel.checkpoint()
-            while self.found is None:
-                await self._wait.wait()
+            await trio.lowlevel.checkpoint()  # not in the time-out: what is there needs none
+            with trio.move_on_after(timeout):
+                while self.found is None:
+                    await self._wait.wait()
         finally:
             process.remove_follower(self.look)
             process.remove_watcher(self.ended)

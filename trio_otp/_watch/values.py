@@ -17,12 +17,14 @@ raises, or the comparison of two arrays, out into the server, and leave others a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from inspect import iscoroutine
 from operator import ne
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 from trio.lowlevel import checkpoint, enable_ki_protection
 
+from .._util.bounded import label_of
 from .._util.copies import Handle
 from .._util.public import public
 from .._util.unset import UNSET
@@ -72,7 +74,8 @@ class _Condition:
 
     def __call__(self, *values: Any) -> bool:
         try:
-            return bool(interruptible(self._wanted, *values))
+            met = interruptible(self._wanted, *values)
+            return bool(met if isinstance(met, bool) else _need_answer(self._wanted, met))
         except BaseException as exc:  # noqa: ASYNC103 - `check` raises it, in the task that waits
             self.error = exc
             return True  # noqa: ASYNC104 - as above
@@ -89,6 +92,15 @@ class _Condition:
                 raise error
         finally:
             del error  # else the frame and the traceback keep each other alive
+
+
+def _need_answer(condition: object, met: object) -> object:
+    """Return what a condition has returned; refuse an async one, which would always be met."""
+    if iscoroutine(met):
+        met.close()
+        text = f"{label_of(condition)} is async: expected a plain function of the value"
+        raise TypeError(f"{text}, which is called inside of the assignment")
+    return met
 
 
 class _Equals:

@@ -46,8 +46,9 @@ class Wait:
         self._event.set()
 
     async def wait(self) -> None:
-        """Wait, once or again."""
-        await self._event.wait()
+        """Wait, once or again; it is no checkpoint if what is waited for has been told already."""
+        if not self._event.is_set():
+            await self._event.wait()
         self._event = trio.Event()
         error, self._error = self._error, None
         try:

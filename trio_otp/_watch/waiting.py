@@ -46,7 +46,8 @@ async def wait_for_name(name: Atom | Via, *, timeout: float | None = None) -> Pi
 
     Args:
         name: a name, or a via tuple, whose registry may be still to come.
-        timeout: seconds; None waits for ever, or as long as the cancel scope around it allows.
+        timeout: seconds; None waits for ever, or as long as the cancel scope around it allows. With
+            0 it is given if it is there.
 
     Returns:
         The process that has the name.
@@ -75,18 +76,19 @@ async def wait_for_name(name: Atom | Via, *, timeout: float | None = None) -> Pi
     check_timeout("timeout", timeout)
     wait, starting = Wait(), None
     follower = Follower(name, wait.over, wait.failed)
-    with trio.move_on_after(math.inf if timeout is None else timeout):
-        try:
-            follower.open()
+    try:
+        follower.open()
+        await trio.lowlevel.checkpoint()  # not in the time-out: what is there needs none
+        with trio.move_on_after(math.inf if timeout is None else timeout):
             while True:
                 await wait.wait()
                 if follower.starting is not None and follower.starting is calling_process():
                     raise CallingSelf(name)
                 if follower.process is not None and follower.process.alive:
                     return follower.process.pid
-        finally:
-            starting = follower.starting
-            follower.close()
+    finally:
+        starting = follower.starting
+        follower.close()
     raise WaitTimeout(_late(name, timeout, starting), name, timeout or 0.0)
 
 
