@@ -307,6 +307,8 @@ def _blocks() -> dict[str, Any]:
         "otp.task.async_stream(items, fn)": otp.task.async_stream([1], trio.sleep),
         "REG.subscribe(key)": otp.registry("r").subscribe(1),
         "REG.lock(key)": otp.registry("r").lock(1),
+        "otp.watch(ref, Server.attribute)": otp.watch("agent", otp.Agent.value),
+        "otp.while_alive(ref)": otp.while_alive("agent"),
     }
 
 
@@ -320,6 +322,9 @@ async def test_a_block_opened_by_other_words(line: str) -> None:
         aiter(block)
     with pytest.raises(TypeError, match=text), block:
         pytest.fail("it was entered")
+    with pytest.raises(AttributeError, match=f"there is no value yet: .*{text}"):
+        block.value  # noqa: B018
+    assert not hasattr(block, "_value")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ class AsyncBlock(Handle, AbstractAsyncContextManager[T]):
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(f"this opens a block; write {self._line}")
 
+    def __getattr__(self, name: str) -> NoReturn:
+        line = "" if name.startswith("_") else f": this opens a block; write {self._line}"
+        raise AttributeError(f"there is no {name} yet{line}", name=name, obj=self)
+
     __await__ = __aiter__ = __enter__ = __exit__ = _refuse
 
 
