@@ -135,6 +135,13 @@ async def test_a_format_that_is_unknown_is_refused() -> None:
         otp.tree(output=wrong)
 
 
+def test_mermaid_counts_restarts() -> None:
+    """One is a restart, two are restarts."""
+    for number, text in ((0, "idle"), (1, "idle, 1 restart"), (2, "idle, 2 restarts")):
+        node = TreeNode(0, None, "a", "A", None, "worker", "idle", number)
+        assert f'["a A<br>worker, {text}"]' in as_mermaid([node])
+
+
 async def test_a_tree_too_large_for_mermaid_is_folded() -> None:
     """Children that are alike are one node with their number; the other formats show all."""
     many = MERMAID_NODES + 100

@@ -397,6 +397,7 @@ def test_a_tree_is_watched(cells: Cells, publisher: Publisher) -> None:
 def test_a_watch_ends(cells: Cells, publisher: Publisher) -> None:
     """By `--stop`, by another watch, and with the extension; wrong names are errors of the cell."""
     assert isinstance(cells.error("%otp_tree --watch nobody"), otp.NoProcess)
+    assert "'nobody'" in str(cells.error("%otp_tree nobody --watch"))
     assert "expected --watch or --stop" in str(cells.error("%otp_tree --watc a"))
     assert [] == publisher.shown
     cells.run("%otp_tree --watch")

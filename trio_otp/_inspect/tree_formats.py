@@ -84,7 +84,7 @@ def _edges(nodes: list[TreeNode]) -> Iterator[tuple[int, int]]:
 def _parts(node: TreeNode) -> list[str]:
     """Return the lines of text of a node."""
     names = dict.fromkeys(part for part in (node.id, node.name, node.label) if part is not None)
-    restarts = f", {node.restarts} restarts" if node.restarts else ""
+    restarts = f", {node.restarts} restart{'s' * (node.restarts > 1)}" if node.restarts else ""
     later = "" if node.restart_in is None else f" in {node.restart_in:.3g} s"
     return [" ".join(names) or "child", f"{node.kind}, {node.status}{later}{restarts}"]
 

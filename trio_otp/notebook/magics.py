@@ -158,9 +158,12 @@ def otp_crashes(loaded: Loaded, line: str) -> None:
 
 
 def _options(magic: str, line: str, *known: str) -> tuple[set[str], str]:
-    """Return the options at the beginning of a line, and what follows them."""
+    """Return the options at the beginning or the end of a line, and what is left of it."""
     options: set[str] = set()
     text = line.strip()
+    while (words := text.rsplit(maxsplit=1))[1:] and words[1] in known:
+        text = words[0]
+        options.add(words[1])
     while text.startswith("--"):
         option, _, text = text.partition(" ")
         text = text.strip()
