@@ -40,9 +40,12 @@ def token_of(file: str | os.PathLike[str] | None) -> str:
 
 
 def _read(path: Path) -> str:
-    with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as stream:
-        _check(path, os.fstat(stream.fileno()))
-        token = stream.read(LONGEST).decode(errors="replace").strip()
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
+    try:
+        _check(path, os.fstat(descriptor))
+        token = os.read(descriptor, LONGEST).decode(errors="replace").strip()
+    finally:
+        os.close(descriptor)
     if len(token) < LEAST or not token.isprintable() or " " in token or "\ufffd" in token:
         accepted = f"expected a token of at least {LEAST} printable characters in it"
         raise ValueError(f"token_file={bounded(path)}: {accepted}")
