@@ -21,6 +21,13 @@ from trio_otp.observer.rows import SORTS, Changes, parse_filter, selected, windo
 SHOP = [otp.child(Server).having(name="shop"), otp.child(Server).having(name="till")]
 
 
+async def test_a_row_has_a_limit(autojump_clock: Any) -> None:
+    """Whatever the program calls its processes; many of them are sent at a time."""
+    async with otp.open_process(label="x" * 100_000), client_here() as client:
+        [row] = (await client.ask("rows"))["rows"].values()
+        assert len(str(row)) < 1000
+
+
 async def test_rows_say_what_each_process_does(autojump_clock: Any) -> None:
     """Its name, queue, oldest message and what it has in hand; the longest queue stands first."""
     event = trio.Event()

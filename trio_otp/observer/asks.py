@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from .._util.bounded import shown_text
 from .crashes import as_dict
 from .records import LINGER
 from .rows import Changes, selected, window
 from .stacks import Groups
-from .texts import doing
+from .texts import NAME, doing
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -77,7 +78,7 @@ def row_of(hub: Hub, seen: Seen) -> Answer:
     return {
         "pid": seen.number,
         "name": seen.shown,
-        "label": seen.label,
+        "label": shown_text(seen.label, NAME),
         "behaviour": seen.behaviour,
         "status": seen.status,
         "queue": seen.queue,
