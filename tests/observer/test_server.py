@@ -324,6 +324,24 @@ async def test_the_token_goes_to_a_terminal_alone(
     assert f"the observer is at {seen.address}" in caplog.text
 
 
+async def test_the_address_that_is_told_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if it is that of a network, without a word more in `hosts`."""
+    from trio_otp.observer import access
+
+    monkeypatch.setattr(access, "_is_loopback", lambda _: False)
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(LIMIT):
+            seen = await otp.observer.serve(nursery=nursery, host="127.0.0.1")
+        assert seen.address is not None
+        authority = seen.address.removeprefix("http://")
+        for host, status in ((authority, b"200"), ("evil.test", b"421")):
+            async with await trio.open_tcp_stream("127.0.0.1", int(authority[10:])) as stream:
+                await stream.send_all(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                with trio.fail_after(LIMIT):
+                    assert status == (await stream.receive_some())[9:12]
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [

@@ -182,8 +182,12 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
             await Session(hub, facts, link.send, local=False).run(link.lines())
 
         listeners = await trio.open_tcp_listeners(self._port, host=self._host)
-        nursery.start_soon(Web(self._token, speak, self._hosts).serve, listeners)
+        nursery.start_soon(Web(self._token, speak, self._known_hosts()).serve, listeners)
         return _address(self._host, listeners[0].socket.getsockname()[1])
+
+    def _known_hosts(self) -> tuple[str, ...]:
+        """Return names that `Host` may be: also that of the address that is told."""
+        return (*self._hosts, _shown_host(self._host))
 
     async def _serve_socket(
         self, hub: Hub, facts: dict[str, Any], nursery: trio.Nursery
@@ -249,10 +253,13 @@ def need_extra() -> None:
 
 
 def _address(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return (
-        f"http://[{shown}]:{port}" if ":" in shown and shown[0] != "[" else f"http://{shown}:{port}"
-    )
+    return f"http://{_shown_host(host)}:{port}"
+
+
+def _shown_host(host: str) -> str:
+    """Return a host as an address has it; of all of this machine, one."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{shown}]" if ":" in shown and shown[0] != "[" else shown
 
 
 def _check(host: Any, port: Any, hosts: Any) -> None:
