@@ -312,6 +312,18 @@ def _blocks() -> dict[str, Any]:
     }
 
 
+async def test_a_client_is_no_reference() -> None:
+    """What it is a client of is one, and that is said."""
+    clients: list[Any] = [otp.Agent.at("agent"), otp.Agent.at(otp.Agent, timeout=1)]
+    for client in clients:
+        with pytest.raises(TypeError, match=r"expected a Pid, a name or .*; write its ref$"):
+            otp.whereis(client)
+        assert otp.whereis(client.ref) is None
+    registry: Any = otp.registry("r")
+    with pytest.raises(TypeError, match=r"expected a Pid, a name or [^;]*$"):
+        otp.whereis(registry)
+
+
 @pytest.mark.parametrize("line", _blocks())
 async def test_a_block_opened_by_other_words(line: str) -> None:
     """Awaited, iterated or entered by a plain `with`, it names the line to write."""

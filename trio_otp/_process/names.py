@@ -32,6 +32,7 @@ from .._exits.call_errors import MailboxFull, NoProcess
 from .._exits.errors import AlreadyRegistered, WrongServer
 from .._util.bounded import bounded
 from .._util.checks import ends_of
+from .._util.copies import Handle
 from .._util.public import public
 from .._util.sent import SENT
 from .._util.unset import UNSET
@@ -146,7 +147,9 @@ def check_reference(ref: object) -> None:
     """Refuse what cannot be a reference, saying what can."""
     if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
         accepted = 'a Pid, a name or ("via", registry, key)'
-        raise TypeError(f"{bounded(ref)} is not a reference to a process; expected {accepted}")
+        line = "; write its ref" if isinstance(ref, Handle) and hasattr(ref, "ref") else ""
+        text = f"{bounded(ref)} is not a reference to a process; expected {accepted}{line}"
+        raise TypeError(text)
 
 
 def need_living(ref: object, message: object = None) -> Process:
