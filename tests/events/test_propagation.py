@@ -300,6 +300,31 @@ async def test_a_propagator_that_raises_is_removed_and_hurts_nobody(where: str) 
     assert "LookupError" in str(record.exc_text)
 
 
+@pytest.mark.parametrize("where", ["attach", "detach"])
+async def test_a_propagator_that_raises_is_removed_from_what_was_sent_before(where: str) -> None:
+    """It is told once, not for each message in a queue; in the next block it is used again."""
+    broken = Recorder()
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]  # all of a handler that is needed
+    with logging_to(handler, "trio_otp.events"):
+        async with otp.open_supervisor(CHILDREN, propagate=[broken, request_id]):
+            with request("r-1"):
+                seen: list[Any] = []
+                for _ in range(5):
+                    otp.cast("one", seen)
+                broken.raises_in = where
+                await wait_all_tasks_blocked()
+                assert [where] == [what for what, *_ in broken.done if what == where]
+                assert ["r-1"] * 5 == seen
+        assert 1 == len(records)
+        broken.raises_in = ""
+        async with otp.open_supervisor(CHILDREN, propagate=[broken]):
+            broken.done.clear()
+            await ONE.tell()
+        assert ["capture", "attach", "detach"] == [what for what, *_ in broken.done]
+
+
 # -- for how long ----------------------------------------------------------------------------------
 
 

@@ -120,6 +120,10 @@ class _Dispatch:
                 _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
 
 
+def _is_in(propagators: tuple[Propagator, ...], one: Propagator) -> bool:
+    return any(each is one for each in propagators)  # they may compare as they like
+
+
 def _tell(text: str, exc: Exception) -> None:
     if _log.isEnabledFor(logging.ERROR):
         place = place_of_crash(exc) or (__file__, 1, "emit")
@@ -130,7 +134,7 @@ def _tell(text: str, exc: Exception) -> None:
 class Events:
     """The hook slots of one run."""
 
-    __slots__ = (*EVENT_NAMES, "_carrier", "_on_call", "_on_handle", "_propagators")
+    __slots__ = (*EVENT_NAMES, "_carrier", "_on_call", "_on_handle", "_propagators", "_removed")
 
     process_start: _Dispatch | None
     process_exit: _Dispatch | None
@@ -158,6 +162,7 @@ class Events:
         for name in EVENT_NAMES:
             setattr(self, name, None)
         self._propagators: tuple[Propagator, ...] = ()
+        self._removed: tuple[Propagator, ...] = ()  # they have raised; messages may still have them
         self._carrier: Any = None  # the module `propagation`, once it is needed
         self._see_who_listens()
         for name, listener in defaults:
@@ -195,6 +200,7 @@ class Events:
 
         self._carrier = propagation
         self._propagators += propagators
+        self._removed = tuple(each for each in self._removed if not _is_in(propagators, each))
         self._see_who_listens()
 
     def _stop_propagating(self, propagators: tuple[Propagator, ...]) -> None:
@@ -219,11 +225,16 @@ class Events:
 
     def _attached(self, context: Context) -> Attached:
         """Attach, in the task that handles a message, what has travelled with it."""
+        if self._removed:  # what was sent before that
+            context = tuple(pair for pair in context if not _is_in(self._removed, pair[0]))
         attached: Attached = self._carrier.Attached(context, self._remove)
         return attached
 
     def _remove(self, propagator: Propagator, method: str, exc: Exception) -> None:
-        """Remove a propagator that has raised."""
+        """Remove a propagator that has raised; it is told once, even if several servers use it."""
+        if _is_in(self._removed, propagator):
+            return
+        self._removed += (propagator,)
         self._propagators = tuple(each for each in self._propagators if each is not propagator)
         self._see_who_listens()
         _tell(f"propagator {bounded(propagator)} raised in {method}; it is removed", exc)
