@@ -12,6 +12,7 @@ import trio.testing
 from observer_kit import LIMIT, Server, client_at, client_here
 
 import trio_otp as otp
+from trio_otp.observer import info
 from trio_otp.observer.client import Client as BlockingClient
 
 if TYPE_CHECKING:
@@ -219,6 +220,29 @@ async def test_a_state_of_each_kind_is_settled(kind: str, autojump_clock: Any) -
             assert None is answer["result"]["info"]["stale"]
             assert has_state is (answer["result"]["info"]["state"] is not None)
         assert has_state == questions()
+
+
+async def test_a_process_is_seen_where_it_waits(autojump_clock: Any) -> None:
+    """And not in the answer to the question for its state."""
+    from trio_otp.observer import states
+
+    shown = states._shown
+    async with (
+        otp.open_supervisor(SHOP),
+        client_here() as client,
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+
+            def at_once(answer: Any) -> Any:  # as the other thread may see it: not yet at rest
+                told.set()
+                return shown(answer)
+
+            told = threading.Event()
+            patch.setattr(states, "_shown", at_once)
+            patch.setattr(info, "stack_lines", lambda _: [{"told": told.is_set()}])
+            found = (await client.ask("info", ref="shop"))["info"]
+        assert [{"told": False}] == found["stack"]
+        assert told.is_set()
 
 
 async def test_what_has_just_been_answered_is_not_stale(autojump_clock: Any) -> None:

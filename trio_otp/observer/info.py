@@ -50,8 +50,9 @@ ENDS: Final = 20  # of children
 async def info(hub: Hub, memory: Fields, arguments: Fields, *, once: bool) -> Fields:
     """Answer `info`."""
     process = _find(hub, arguments["ref"])
-    told = await _told(hub, memory, process)
-    return {"info": {**_read(hub, process), **told}}
+    # First: once it is asked, it is seen in its answer, and not where it was.
+    seen = _read(hub, process)
+    return {"info": {**seen, **await _told(hub, memory, process)}}
 
 
 def _find(hub: Hub, ref: str | int) -> Process:
