@@ -226,6 +226,18 @@ async def test_restarts_and_their_limit(autojump_clock: Any) -> None:
         assert [] == await end(0)
 
 
+async def test_children_that_do_not_come_back_are_no_restart_loop(autojump_clock: Any) -> None:
+    """Each has ended once, as connections and tasks do, though they have one id."""
+    child = otp.child(Server).having(restart="temporary")
+    async with otp.open_supervisor([otp.child(otp.DynamicSupervisor).having(name="many")]):
+        for _ in range(5):
+            pid = await otp.start_child("many", child)
+            otp.exit(pid, ValueError("burnt"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert 5 == len(otp.process_info("many").history)
+        assert [] == await otp.observer.problems()
+
+
 async def test_calls_without_an_answer_and_messages_to_nobody(autojump_clock: Any) -> None:
     """For a minute after the last one."""
     event = trio.Event()

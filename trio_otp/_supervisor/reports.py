@@ -33,6 +33,9 @@ class Reports:
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept
         self.history: deque[tuple[float, object, object]] = deque(maxlen=HISTORY)
+        self.is_final: deque[bool] = deque(
+            maxlen=HISTORY
+        )  # for each: whether it is never restarted
 
     def emit(
         self,
@@ -48,6 +51,7 @@ class Reports:
             crashed = isinstance(reason, BaseException)  # what is hidden of that stays so
             kept = remembered(reason if crashed else told_reason(pid, reason))
             self.history.append((trio.current_time(), spec.id, kept))
+            self.is_final.append(spec.restart == "temporary")
         report = SupervisorReport(
             self._process.pid,
             context,
@@ -96,5 +100,6 @@ class Reports:
         """Return the last ends of children and why it gave up, to be told now; keep none of it."""
         history, crash = tuple(self.history), self.crash
         self.history.clear()
+        self.is_final.clear()
         self.crash = None
         return history, crash

@@ -37,11 +37,24 @@ def budget_of(loop: SupervisorLoop[Any], now: float) -> Budget | None:
     return Budget(used, limit, intensity.seconds)
 
 
-def ends_of_children(loop: SupervisorLoop[Any], now: float) -> list[tuple[float, str, str]]:
-    """Return `(seconds ago, child id, reason)` of the last ends, oldest first."""
+def ends_of_children(
+    loop: SupervisorLoop[Any], now: float, *, restarted: bool = False
+) -> list[tuple[float, str, str]]:
+    """Return `(seconds ago, child id, reason)` of the last ends, oldest first.
+
+    Args:
+        loop: that of the supervisor.
+        now: seconds of the clock of the run.
+        restarted: whether to leave out the children that are never started again.
+    """
+    reports = loop.reports
+    ends = zip(
+        list(reports.history), list(reports.is_final), strict=False
+    )  # one may come meanwhile
     return [
         (max(now - when, 0.0), bounded(child_id, 80), reason_text(reason))
-        for when, child_id, reason in list(loop.reports.history)
+        for (when, child_id, reason), is_final in ends
+        if not (restarted and is_final)
     ]
 
 

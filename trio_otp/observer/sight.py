@@ -65,7 +65,8 @@ def _sight(hub: Hub) -> Sight:
                 deferred.update(_put_off(process))
             loop = loop_of(process)
             if loop is not None:
-                ends = ends_of_children(loop, now) if loop.reports.history else []
+                has_ends = bool(loop.reports.history)
+                ends = ends_of_children(loop, now, restarted=True) if has_ends else []
                 number = process.pid._number
                 supervisors.append(Supervised(number, budget_of(loop, now), ends))
 
