@@ -235,7 +235,7 @@ async def test_children_that_do_not_come_back_are_no_restart_loop(autojump_clock
             otp.exit(pid, ValueError("burnt"))
             await trio.testing.wait_all_tasks_blocked()
         assert 5 == len(otp.process_info("many").history)
-        assert [] == await otp.observer.problems()
+        assert () == await otp.observer.problems()
 
 
 async def test_calls_without_an_answer_and_messages_to_nobody(autojump_clock: Any) -> None:

@@ -33,9 +33,8 @@ class Reports:
         # (time, child id, reason) of children that ended or did not start, newest last; what is
         # remembered of a crash has no traceback, else the state of each dead child would be kept
         self.history: deque[tuple[float, object, object]] = deque(maxlen=HISTORY)
-        self.is_final: deque[bool] = deque(
-            maxlen=HISTORY
-        )  # for each: whether it is never restarted
+        # For each of them: whether it is a child that is never restarted
+        self.is_final: deque[bool] = deque(maxlen=HISTORY)
 
     def emit(
         self,

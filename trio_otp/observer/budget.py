@@ -48,13 +48,12 @@ def ends_of_children(
         restarted: whether to leave out the children that are never started again.
     """
     reports = loop.reports
-    ends = zip(
-        list(reports.history), list(reports.is_final), strict=False
-    )  # one may come meanwhile
+    history, is_final = list(reports.history), list(reports.is_final)
+    ends = zip(history, is_final, strict=False)  # one may have come meanwhile
     return [
         (max(now - when, 0.0), bounded(child_id, 80), reason_text(reason))
-        for (when, child_id, reason), is_final in ends
-        if not (restarted and is_final)
+        for (when, child_id, reason), never_again in ends
+        if not (restarted and never_again)
     ]
 
 
