@@ -374,6 +374,33 @@ def test_what_a_program_is_called(
     assert name == server.program_name()
 
 
+@pytest.mark.parametrize("is_virtual", [False, True])
+@pytest.mark.parametrize("how", ["kill", "cancel"])
+def test_its_thread_is_not_left_behind(
+    how: str,
+    *,
+    is_virtual: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However it is ended, and whatever the clock: the thread ends by itself, nothing is told."""
+    monkeypatch.setattr(server, "MOMENT", LIMIT)  # a machine may be slow
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            seen = await otp.observer.serve(nursery=nursery, port=None)
+            if how == "kill":
+                otp.exit(seen.pid, otp.KILL)
+                while otp.is_alive(seen.pid):
+                    await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+    for _ in range(10):
+        clock = trio.testing.MockClock(autojump_threshold=0) if is_virtual else None
+        trio.run(main, clock=clock)
+    assert "left behind" not in caplog.text
+
+
 async def test_one_that_is_stopped_before_it_has_begun_ends_at_once() -> None:
     """Its thread finds that out by itself."""
     early: Any = otp.observer.Server(port=None)
