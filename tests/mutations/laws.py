@@ -1542,10 +1542,18 @@ MUTATIONS = [
     Mutation(
         "a supervisor tells nobody of its children",
         8,
-        "SupervisorLoop._serve",
-        "process.tell_followers()",
+        "SupervisorLoop.settled",
+        "self.process.tell_followers()",
         "pass",
         "test_waiting.py::test_a_child_is_waited_for_in_each_of_its_states",
+    ),
+    Mutation(
+        "a partition supervisor tells nobody of its keys",
+        8,
+        "PartitionLoop.settled",
+        "tell_started(self.process.runtime)",
+        "pass",
+        "test_watch_restarts.py::test_a_key_of_partitions_is_followed",
     ),
     Mutation(
         "a block outlives what has to live",

@@ -253,6 +253,28 @@ async def test_a_name_that_is_given_up_and_taken_by_another(autojump_clock: Any)
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("by_class", [True, False])
+async def test_a_key_of_partitions_is_followed(by_class: bool, autojump_clock: Any) -> None:
+    """Over a restart of its partition, and of their supervisor, and when their number changes."""
+    parts = otp.child(otp.PartitionSupervisor, BOILER.having(name=None), partitions=2)
+    handle = otp.partitions("parts")
+    key = next(key for key in range(9) if key % 2)
+    ref: Any = ("via", otp.PartitionSupervisor, ("parts", key)) if by_class else handle.via(key)
+    async with otp.open_supervisor([parts.having(name="parts")]):
+        async with otp.watch(ref, Boiler.celsius) as celsius:
+            for killed in (ref, "parts"):
+                Boiler.put(ref, 90.0)
+                await celsius.wait_value(90.0)
+                otp.exit(killed, otp.KILL)
+                with trio.fail_after(5):
+                    assert 20.0 == await celsius.wait_value(20.0)
+                    await celsius.alive.wait_value(True)
+                assert otp.whereis(ref) == celsius.pid == await otp.wait_for_name(ref, timeout=0)
+            await handle.resize(1)
+            assert otp.whereis(ref) == celsius.pid is not None
+        assert nothing_is_left()
+
+
 async def test_a_server_cannot_wait_for_its_own_init(autojump_clock: Any) -> None:
     """It would wait for ever."""
 

@@ -214,9 +214,13 @@ class SupervisorLoop(ABC, Generic[Spec]):
             else:
                 await self._handle(message)
             process.messages_handled += 1
-            if process.extras.followers is not None:
-                process.tell_followers()
+            self.settled()
             message = process.current = UNSET  # while it waits it holds nothing
+
+    def settled(self) -> None:
+        """Tell who waits for a child that nothing is under way now."""
+        if self.process.extras.followers is not None:
+            self.process.tell_followers()
 
     async def _handle(self, message: object) -> None:
         match message:

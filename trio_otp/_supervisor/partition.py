@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .._exits.call_errors import NoProcess
 from .._exits.errors import SpecError, StartError, WrongServer
+from .._process.name_watchers import tell_started
 from .._process.names import class_name, find_living, known_names, need_living
 from .._start.child import Child, as_child
 from .._start.child import child as make_child
@@ -195,6 +196,11 @@ class PartitionLoop(StaticLoop):
         super().take_spec(spec)
         self.given = spec.children
         self.size = len(spec.children)
+
+    def settled(self) -> None:
+        """Tell who waits for a child, and who watches a key, which may lead to another one now."""
+        super().settled()
+        tell_started(self.process.runtime)
 
     def route(self, key: object) -> Pid | None:
         """Return the partition of a key; None while it is down."""
