@@ -31,7 +31,7 @@ ITEM: Final = 1000  # characters of one
 KEPT: Final = 200  # states that are remembered
 
 
-class Question(SystemCall):
+class Question(SystemCall):  # type: ignore[misc]  # `From` is final for users alone
     """The question of the observer on its way, which is not among what it shows."""
 
     __slots__ = ()
