@@ -325,6 +325,22 @@ async def test_a_propagator_that_raises_is_removed_from_what_was_sent_before(whe
         assert ["capture", "attach", "detach"] == [what for what, *_ in broken.done]
 
 
+async def test_a_propagator_that_raises_in_two_servers_is_told_once() -> None:
+    """It is open in both when it fails in the first."""
+    broken = Recorder(raises_in="detach")
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]  # all of a handler that is needed
+    with logging_to(handler, "trio_otp.events"):
+        async with otp.open_supervisor(CHILDREN, propagate=[broken]):
+            broken.done.clear()
+            async with trio.open_nursery() as nursery:
+                for name in ("one", "two"):
+                    nursery.start_soon(Server.at(name).tell)
+    assert 2 == len([what for what, *_ in broken.done if what == "detach"])
+    assert 1 == len(records)
+
+
 # -- for how long ----------------------------------------------------------------------------------
 
 

@@ -212,10 +212,8 @@ async def test_a_watch_of_another_server_is_refused(autojump_clock: Any) -> None
 async def test_a_subclass_that_does_not_publish_it_is_told_apart(autojump_clock: Any) -> None:
     """It is a Boiler, so the text says what is wrong with it."""
 
-    class Fixed(Boiler):
-        celsius = 5.0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType,reportIncompatibleVariableOverride]
-
-    async with otp.open_supervisor([otp.child(Fixed).having(name="fixed")]):
+    fixed: Any = type("Fixed", (Boiler,), {"celsius": 5.0})
+    async with otp.open_supervisor([otp.child(fixed).having(name="fixed")]):
         with pytest.raises(otp.WrongServer, match="is a Fixed, whose celsius is not published"):
             async with otp.watch("fixed", Boiler.celsius):
                 pass
