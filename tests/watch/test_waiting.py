@@ -151,6 +151,31 @@ async def test_what_is_there_needs_no_time(autojump_clock: Any) -> None:
         assert nothing_is_left()
 
 
+async def test_what_a_process_cannot_wait_for_is_named(autojump_clock: Any) -> None:
+    """It has not called itself, and an undecorated method would not help."""
+
+    class Top(otp.Supervisor):
+        async def init(self) -> Any:
+            await otp.wait_for_child("top", "child")
+
+    async with otp.open_process(name="me"), trio.open_nursery() as nursery:
+        with pytest.raises(otp.CallingSelf, match="'me' waits for its own end; let another"):
+            await otp.wait_down("me")
+        with pytest.raises(otp.CallingSelf, match=r"'me' waits for its own end; return Stop"):
+            await otp.stop("me")
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(otp.child(Top).having(name="top"), nursery=nursery)
+        assert "'top' waits for its own child; let another" in str(caught.value.reason)
+
+        class Early(otp.GenServer):
+            async def init(self) -> None:
+                await otp.wait_for_name("early")
+
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(otp.child(Early).having(name="early"), nursery=nursery)
+        assert "'early' waits in its init for that to be over; do" in str(caught.value.reason)
+
+
 async def wait_in_vain(name: Any) -> None:
     with pytest.raises(LookupError):
         await otp.wait_for_name(name)

@@ -162,7 +162,7 @@ class MailboxFull(CallError, trio.WouldBlock):
 
 @public
 class CallingSelf(CallError):
-    """A process called itself, or waits for room in its own mailbox: it would wait for ever."""
+    """A process called itself, or waits for something of its own: it would wait for ever."""
 
     def __init__(
         self,
@@ -170,10 +170,9 @@ class CallingSelf(CallError):
         message: object = None,
         *,
         shown: object = None,
-        for_room: bool = False,
+        what: str = "called itself",
+        cure: str = "share the logic in an undecorated method",
     ) -> None:
-        what = "waits for room in its own full mailbox" if for_room else "called itself"
-        cure = "cast without waiting" if for_room else "share the logic in an undecorated method"
         text = f"{bounded(server)} {what}{_about(message, shown)}; {cure}"
         super().__init__(text, server, message)
 

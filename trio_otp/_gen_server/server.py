@@ -370,7 +370,8 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
         process.mailbox.put(Terminate(reason))
     else:  # what it waits for is over
         if edge is process:
-            raise CallingSelf(ref)
+            what, cure = "waits for its own end", "return Stop(reason), or otp.exit(reason)"
+            raise CallingSelf(ref, what=what, cure=cure)
         process.exit_with(reason, run_terminate=True)
         await_ends(edge, {process: None})
     try:

@@ -57,7 +57,8 @@ async def put_when_room(
         await cancel_shielded_checkpoint()
         return
     if calling_process() is process:
-        raise CallingSelf(ref, message, shown=shown_request(process), for_room=True)
+        what, cure = "waits for room in its own full mailbox", "cast without waiting"
+        raise CallingSelf(ref, message, shown=shown_request(process), what=what, cure=cure)
     request = new_request(process, ref, message, None, RoomRequest)
     request.brings, request.end = brings, end
     await request._wait()

@@ -78,7 +78,8 @@ async def wait_for_child(
     process = need_living(ref)
     check_class(ref, process, SupervisorBehaviour, "otp.wait_for_child")
     if process is calling_process():
-        raise CallingSelf(ref)
+        what = "waits for its own child"
+        raise CallingSelf(ref, what=what, cure="let another process wait")
     look = _ChildLook(process, ref, child, status)
     if (found := await look.wait(math.inf if timeout is None else timeout)) is not None:
         return found

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.bare import raise_bare
 from .._exits.call_errors import TimedOut
 from .._util.public import public
+
+# What `CallingSelf` tells of one who waits for its own init, and what to do instead.
+OWN_INIT: Final = "waits in its init for that to be over"
+AFTER_INIT: Final = "do it later, as in handle_continue"
 
 
 @public

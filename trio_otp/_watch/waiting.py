@@ -27,7 +27,7 @@ from .._util.bounded import bounded
 from .._util.checks import check_timeout
 from .._util.public import public
 from .follower import Follower
-from .wait import Wait, WaitTimeout
+from .wait import AFTER_INIT, OWN_INIT, Wait, WaitTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -83,7 +83,7 @@ async def wait_for_name(name: Atom | Via, *, timeout: float | None = None) -> Pi
             while True:
                 await wait.wait()
                 if follower.starting is not None and follower.starting is calling_process():
-                    raise CallingSelf(name)
+                    raise CallingSelf(name, what=OWN_INIT, cure=AFTER_INIT)
                 if follower.process is not None and follower.process.alive:
                     return follower.process.pid
     finally:
@@ -132,7 +132,7 @@ async def wait_down(ref: Ref) -> Any:
         await trio.lowlevel.checkpoint()
         return NOPROC
     if process is calling_process():
-        raise CallingSelf(ref)
+        raise CallingSelf(ref, what="waits for its own end", cure="let another process wait")
     await process.wait_dead()
     return process.exit_reason
 

@@ -29,6 +29,7 @@ from .._util.public import public
 from .._util.unset import UNSET
 from .follower import Follower
 from .values import WatchedBool, WatchedValue
+from .wait import AFTER_INIT, OWN_INIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -86,7 +87,7 @@ class Watch(NoConstructor, WatchedValue[T], Generic[T]):
         if process is not None and process.behaviour is None:
             raise self._wrong_server(process)
         if self._follower.starting is not None and process is calling_process():
-            raise CallingSelf(self._ref)
+            raise CallingSelf(self._ref, what=OWN_INIT, cure=AFTER_INIT)
         await self._begun.wait()
 
     @enable_ki_protection
