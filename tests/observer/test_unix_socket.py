@@ -50,10 +50,10 @@ class Running:
 
 
 @contextmanager
-def running(*before: str, arguments: tuple[str, ...] = ()) -> Iterator[Running]:
+def running(*arguments: str) -> Iterator[Running]:
     """Run the program; kill it if it does not end."""
     process = subprocess.Popen(
-        [*before, sys.executable, str(SUPPORT / "socket_program.py"), *arguments],
+        [sys.executable, str(SUPPORT / "socket_program.py"), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -68,16 +68,14 @@ def running(*before: str, arguments: tuple[str, ...] = ()) -> Iterator[Running]:
         process.communicate()
 
 
-def as_user(uid: int) -> list[str]:
-    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
-
-
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
 CONNECT = """
-import socket, sys
+import os, socket, sys
+uid = int(sys.argv[2])
+os.setgroups([]), os.setgid(uid), os.setuid(uid)
 connection = socket.socket(socket.AF_UNIX)
 try:
     connection.connect(sys.argv[1])
@@ -89,7 +87,7 @@ except OSError as exc:
 
 def connect_as(uid: int, path: Path) -> str:
     """Try the socket as another user; return what that gets."""
-    command = [*as_user(uid), sys.executable, "-c", CONNECT, os.fspath(path)]
+    command = [sys.executable, "-c", CONNECT, os.fspath(path), str(uid)]
     return subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=LIMIT, cwd="/"
     ).stdout.strip()
@@ -289,7 +287,7 @@ def test_another_user_cannot_open_it() -> None:
 @as_root
 def test_another_user_gets_nothing_where_the_modes_let_one_in() -> None:
     """Who connects is asked of the system; root and the user of the program are let in."""
-    with running(*as_user(OTHER), arguments=("open",)) as run:
+    with running(str(OTHER), "open") as run:
         # Its runtime directory is that of root, so it has taken the temporary one.
         assert f"trio-otp-{OTHER}" == run.path.parent.name
         assert "got" == connect_as(OTHER + 1, run.path)
@@ -301,7 +299,7 @@ def test_another_user_gets_nothing_where_the_modes_let_one_in() -> None:
 @as_root
 def test_root_sees_the_programs_of_all_users() -> None:
     """Also without being told where; a directory that its owner has opened is left out."""
-    with running(*as_user(OTHER)) as run:
+    with running(str(OTHER)) as run:
         assert [(run.path, OTHER)] == [(p.path, p.owner) for p in programs()]
         run.path.parent.chmod(0o755)
         assert [] == programs()
@@ -310,7 +308,7 @@ def test_root_sees_the_programs_of_all_users() -> None:
 @as_root
 def test_a_command_speaks_only_with_the_owner_of_the_directory() -> None:
     """A socket of another user may not pose as a program, or lead root to another socket."""
-    with running(*as_user(OTHER)) as run, pytest.raises(Unreachable, match="expected user 0"):
+    with running(str(OTHER)) as run, pytest.raises(Unreachable, match="expected user 0"):
         Client(run.path, 0)
 
 

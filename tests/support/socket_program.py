@@ -1,7 +1,8 @@
 """A program with nothing but the observer's Unix socket, which answers each line with itself.
 
 It prints the path of the socket, serves until it is told to end on standard input, and says `end`.
-With an argument it opens the directory and the socket for everybody, as nobody should.
+Its arguments are the number of a user that it becomes, and `open`, to open the directory
+and the socket to everybody, as nobody should.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def say(line: str) -> None:
 async def main() -> None:
     async with trio.open_nursery() as nursery:
         path: Path = await nursery.start(serve_socket, session)
-        if len(sys.argv) > 1:
+        if "open" in sys.argv:
             open_to_all(path)
         say(str(path))
         await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
@@ -54,4 +55,14 @@ async def main() -> None:
     say("end")
 
 
+def become(uid: int) -> None:
+    """Become another user; what is imported has to be by now, as that user may not read it."""
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+for word in sys.argv[1:2]:
+    if word.isdecimal():
+        become(int(word))
 trio.run(main)
