@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import trio
+import trio.testing
 from async_world import Slow, World, case, steps
 
 import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 @case("SpecialProcess.receive")
@@ -42,8 +48,23 @@ async def _(w: World) -> None:
 
 @case("observer.serve")
 async def _(w: World) -> None:
-    w.begin()
-    w.returned.append((await otp.observer.serve(port=None)).pid)
+    with clock_at_rest():
+        w.begin()
+        w.returned.append((await otp.observer.serve(port=None)).pid)
+
+
+@contextmanager
+def clock_at_rest() -> Generator[None]:
+    """Keep the virtual clock from jumping to the end of the test while a thread is waited for."""
+    clock = trio.lowlevel.current_clock()
+    if not isinstance(clock, trio.testing.MockClock):
+        yield
+        return
+    threshold, clock.autojump_threshold = clock.autojump_threshold, math.inf
+    try:
+        yield
+    finally:
+        clock.autojump_threshold = threshold
 
 
 @case("observer.start")
