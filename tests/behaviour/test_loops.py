@@ -147,5 +147,6 @@ async def test_a_restart_goes_down_once() -> None:
         finally:
             sys.setprofile(None)
         assert otp.whereis("c") not in (None, before)
-    # Down at the end of the child, and down again when the supervisor wakes as the init is over.
-    assert 3 == sum(one != other for one, other in pairwise(seen)), seen
+    # Down at the end of the child, and down again when the supervisor wakes as the init is over;
+    # then up, where it tells that nothing is under way any more.
+    assert 4 == sum(one != other for one, other in pairwise(seen)), seen

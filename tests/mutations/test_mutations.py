@@ -30,7 +30,7 @@ TESTS = HERE.parent
 ROOT = TESTS.parent
 PACKAGE = Path(trio_otp.__file__).parent
 LIMIT = 300.0  # seconds, of all tests together
-HANGS = 30.0  # seconds of one test; a change that makes it hang is noticed too
+HANGS = 20.0  # seconds of one test; a change that makes it hang is noticed too
 LAWS = range(1, 9)
 
 

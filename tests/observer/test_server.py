@@ -68,6 +68,7 @@ async def test_it_is_a_child_that_has_started_when_it_can_be_reached() -> None:
             while _is_serving():  # noqa: ASYNC110 - no event tells of the end of a thread
                 await trio.sleep(0.01)
         assert not otp.is_alive(pid)
+        await trio.testing.wait_all_tasks_blocked()  # its supervisor takes note of that
         assert shop is otp.whereis("shop")
         assert {"shop", "till"} == {
             child.id for child in await otp.which_children(sup) if child.status == "running"

@@ -106,7 +106,7 @@ class Published(Generic[T]):
         Args:
             instance: the server; None if its class is another, or has another kind of attribute.
         """
-        found = getattr(type(instance), self.name, None)
+        found: object = getattr(type(instance), self.name, None)
         if found is self:  # also in a class that a decorator has made anew meanwhile
             return self
         return found if isinstance(instance, self.owner) and is_published(found) else None

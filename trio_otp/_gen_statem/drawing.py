@@ -43,7 +43,7 @@ def edges_of(targets: Targets) -> Edges:
     ([('', 'open')], [('', 'open'), ('', 'broken')])
     """
     if isinstance(targets, Mapping):
-        named = cast("Mapping[Any, Any]", targets)
+        named = cast("Mapping[Any, Any]", targets)  # type: ignore[redundant-cast] # not for pyright
         return [(_text(label), one) for label, given in named.items() for one in _several(given)]
     if isinstance(targets, str | enum.Enum) or not isinstance(targets, Iterable):
         return [("", targets)]

@@ -186,11 +186,12 @@ async def _has_answered(hub: Hub, process: Process, state: states.State) -> bool
         except Refused:
             return False
         state.until = trio.current_time() + hub.patience
-    if state.news is None:  # it has no state
+    answered = state.news
+    if answered is None:  # it has no state
         return False
     with trio.move_on_at(state.until):
-        await state.news.wait()
-    return state.news is not None and state.news.is_set()
+        await answered.wait()
+    return answered.is_set()
 
 
 def _why_stale(hub: Hub, process: Process) -> str | None:
