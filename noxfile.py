@@ -151,8 +151,7 @@ def _emptied(session: nox.Session, name: str) -> Path:
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes, among them those that break each law of the library."""
     _install(session, "test")
-    workers = str((os.cpu_count() or 1) + 1)  # some broken copies of the library hang for long
-    session.run("python", "-m", "pytest", "-m", "slow and not timed", "-n", workers, *PATIENT)
+    session.run("python", "-m", "pytest", "-m", "slow and not timed", "-n", "auto", *PATIENT)
 
 
 @nox.session
