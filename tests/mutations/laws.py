@@ -1468,6 +1468,14 @@ MUTATIONS = [
         "test_watchers.py::test_what_hangs_on_a_watch_and_raises_ends_that_block_alone",
     ),
     Mutation(
+        "who waits in a watch whose block has been left waits on",
+        2,
+        "Watch._close",
+        "self._close_value()",
+        "pass",
+        "test_watchers.py::test_nobody_waits_for_a_watch_whose_block_has_been_left",
+    ),
+    Mutation(
         "a watch ends without a word",
         8,
         "Watch._fail",

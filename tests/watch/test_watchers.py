@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -12,6 +12,9 @@ from trio.testing import wait_all_tasks_blocked
 from watch_kit import BOILER, Boiler, boiler, collect, nothing_is_left
 
 import trio_otp as otp
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 class Incomparable:
@@ -59,6 +62,40 @@ async def test_values_that_cannot_be_compared_are_changes(kind: Any, autojump_cl
         nursery.cancel_scope.cancel()
     expected = [20.0, *values, 3.0, values[0]]
     assert list(map(id, expected[1:])) == list(map(id, seen[1:]))
+
+
+WAITS: dict[str, Callable[[otp.Watch[float]], Awaitable[object]]] = {
+    "wait_value": lambda watch: watch.wait_value(77.0),
+    "held_for": lambda watch: watch.wait_value(77.0, held_for=5),
+    "wait_transition": lambda watch: watch.wait_transition(),
+    "eventual_values": lambda watch: collect(watch.eventual_values(), []),
+    "transitions": lambda watch: collect(watch.transitions(), []),
+    "alive": lambda watch: watch.alive.wait_value(False),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+async def test_nobody_waits_for_a_watch_whose_block_has_been_left(
+    wait: Callable[[otp.Watch[float]], Awaitable[object]], autojump_clock: Any
+) -> None:
+    """There will be no other value, so a task elsewhere gets an error, now and later."""
+    told: list[float] = []
+
+    async def waits(watch: otp.Watch[float]) -> None:
+        with pytest.raises(trio.ClosedResourceError, match="has been left"), trio.fail_after(60):
+            await wait(watch)
+        told.append(trio.current_time())
+
+    async with otp.open_supervisor([BOILER]), trio.open_nursery() as nursery:
+        async with otp.watch("boiler", Boiler.celsius) as celsius:
+            nursery.start_soon(waits, celsius)
+            await trio.sleep(1)
+            left = trio.current_time()
+        await wait_all_tasks_blocked()
+        assert [left] == told
+        await waits(celsius)
+        assert [left, left] == told
+        assert 20.0 == celsius.value
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])

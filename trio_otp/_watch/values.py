@@ -66,14 +66,16 @@ else:
 class _Condition:
     """What a task waits for; its error is kept for that task."""
 
-    __slots__ = ("_wanted", "error")
+    __slots__ = ("_wanted", "_watched", "error")
 
-    def __init__(self, wanted: Any) -> None:
+    def __init__(self, watched: WatchedValue[Any], wanted: Any) -> None:
+        self._watched = watched
         self._wanted: Callable[..., object] = wanted if callable(wanted) else _Equals(wanted)
         self.error: BaseException | None = None
 
     def __call__(self, *values: Any) -> bool:
         try:
+            self._watched._check_open()
             met = interruptible(self._wanted, *values)
             return bool(met if isinstance(met, bool) else _need_answer(self._wanted, met))
         except BaseException as exc:  # noqa: ASYNC103 - `check` raises it, in the task that waits
@@ -128,6 +130,7 @@ class WatchedValue(Handle, AsyncValue[T]):
     def __init__(self, value: Any, failed: Failed) -> None:
         super().__init__(value)
         self._failed = failed
+        self._is_open: bool = True  # until the block of the watch has been left
 
     @property
     def value(self) -> T:
@@ -149,9 +152,12 @@ class WatchedValue(Handle, AsyncValue[T]):
         Returns:
             The value that met it; there may be another one by now.
 
+        Raises:
+            trio.ClosedResourceError: the block of the watch has been left.
+
         Follows: `trio_util.AsyncValue.wait_value`.
         """
-        condition = _Condition(value_or_predicate)
+        condition = _Condition(self, value_or_predicate)
         while True:
             value: T = await super().wait_value(condition)
             condition.check()
@@ -194,9 +200,15 @@ class WatchedValue(Handle, AsyncValue[T]):
         Returns:
             The new and the old value.
 
+        Raises:
+            trio.ClosedResourceError: the block of the watch has been left.
+
         Follows: `trio_util.AsyncValue.wait_transition`.
         """
-        condition = _Condition(value_or_predicate)
+        condition = _Condition(self, value_or_predicate)
+        if not self._is_open:
+            await checkpoint()
+            self._check_open()
         both: tuple[T, T] = await super().wait_transition(condition)
         condition.check()
         return both
@@ -213,7 +225,18 @@ class WatchedValue(Handle, AsyncValue[T]):
         """
         return _Transitions(self, value_or_predicate)
 
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise trio.ClosedResourceError("the block of the watch has been left")
+
     # -- for what assigns it -----------------------------------------------------------------
+
+    @enable_ki_protection
+    def _close_value(self) -> None:
+        """Wake who waits, as there will be no other value: they get `ClosedResourceError`."""
+        self._is_open = False
+        self._wake(self._level_results, (self._value,), self._value)
+        self._wake(self._edge_results, (self._value, self._value), (self._value, self._value))
 
     @enable_ki_protection
     def _take(self, new: T) -> None:

@@ -94,6 +94,8 @@ class Watch(NoConstructor, WatchedValue[T], Generic[T]):
     def _close(self) -> None:
         self._follower.close()
         self._ignore()
+        self._close_value()
+        self.alive._close_value()
 
     @enable_ki_protection
     def _fail(self, error: BaseException) -> None:
