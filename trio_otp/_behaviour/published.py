@@ -1,7 +1,7 @@
 """Published attributes: what a server holds, and others can watch.
 
 For the server it is an ordinary attribute. Its value is in the `__dict__` of the instance, under
-its name; who watches it is noted here, by instance, so that nothing is added to the instance that
+its name; its watchers are kept here, by instance, so that nothing is added to the instance that
 a report, a copy or `vars` would show. While nobody watches, an assignment costs one test more.
 
 An instance belongs to one process, and so to one run. What is noted of it is gone when the block
@@ -113,7 +113,7 @@ class Published(Generic[T]):
 
     @enable_ki_protection
     def _add_listener(self, instance: object, listener: Callable[[Any], None]) -> None:
-        """Tell a function, which must not raise, of each assignment, in whatever thread that is.
+        """Call a function, which must not raise, on each assignment, in the thread that assigns.
 
         Args:
             instance: the server.
@@ -123,7 +123,7 @@ class Published(Generic[T]):
 
     @enable_ki_protection
     def _remove_listener(self, instance: object, listener: Callable[[Any], None]) -> None:
-        """Tell it no more.
+        """Stop calling it.
 
         Args:
             instance: the server.
@@ -136,7 +136,7 @@ class Published(Generic[T]):
 
     @enable_ki_protection
     def _tell(self, instance: object, value: Any) -> None:
-        """Tell who listens that an instance has another value.
+        """Notify the listeners of an instance of its new value.
 
         Args:
             instance: the server.
@@ -161,7 +161,7 @@ def is_published(value: object) -> TypeGuard[Published[Any]]:
 def published(default: T) -> Published[T]:
     """Make an attribute of a server that others can watch; for the server it is an ordinary one.
 
-    Values that are changed in place look the same to who watches: assign another one.
+    A value that is changed in place looks the same to its watchers: assign another one.
 
     Args:
         default: the value of a server that has assigned none.

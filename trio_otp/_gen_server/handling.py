@@ -37,12 +37,12 @@ class Handling:
         events.emit("handle_start", process.pid, kind, content)
 
     def stop(self) -> None:
-        """Tell that the handler has returned."""
+        """Emit `handle_stop`."""
         self._is_open = False
         self._emit("handle_stop")
 
     def fail(self, exc: BaseException) -> None:
-        """Tell that the handler has raised, or was cancelled, unless it has returned before."""
+        """Emit `handle_error`: the handler has raised, or was cancelled, before it returned."""
         if self._is_open:
             self._is_open = False
             reason = reason_of(exc)

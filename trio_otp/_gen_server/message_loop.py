@@ -71,7 +71,7 @@ class MessageLoop(Life):
         """Do what the callback of a message returned."""
 
     def _done_told(self, handling: Handling, message: object, result: object) -> None:
-        """Do as `_done`, and tell who listens; what has travelled stays while a crash is told."""
+        """Do as `_done`, and notify the listeners; a crash report still has the context."""
         handling.stop()
         self._handling = None
         try:

@@ -174,7 +174,7 @@ class StatemLoop(MessageLoop):
         return None
 
     def _begin_handling(self, message: Any, happening: Happening) -> None:
-        """Tell of an event and attach what has travelled with it, also when it comes back."""
+        """Emit `handle_start` and attach the context of an event, also of a postponed one."""
         if happening is not message and happening.kind is not Event.INFO:
             happening.context = message.context
         elif happening.kind is Event.ENTER and self.engine.event is not None:

@@ -17,7 +17,7 @@ class HasState(Generic[S]):
 
 
 class MachineState(Published[Any]):
-    """The attribute `state` of every machine; its loop tells who watches, after each event."""
+    """The attribute `state` of every machine; its loop notifies the watchers after each event."""
 
     __slots__ = ()
 

@@ -42,7 +42,7 @@ class ProcessInfo(Shown, Printable):
         callers: on whose behalf it runs, the nearest first.
         links: whom it is linked to.
         monitors: whom it watches, as pids or names.
-        monitored_by: who watches it.
+        monitored_by: the processes that monitor it.
         trap_exit: whether exit signals arrive as messages.
         message_queue_len: messages that wait.
         unanswered: calls that it has not answered, waiting, in hand or deferred.

@@ -2,7 +2,7 @@
 
 These are `take_name`, `unregister` and the tables of a `Registry`. A death is not told here: who
 follows a process hears of its end from the process. What a module of a user gives a name in is
-not known, so who watches such a name is told whenever the init of any process is over.
+not known, so watchers of such a name are notified whenever the init of any process is over.
 
 What is told looks again. It is called in the task that gives the name, so it must not raise.
 """
@@ -30,7 +30,7 @@ def key_of(key: object) -> Hashable:
 
 @enable_ki_protection
 def add_watcher(runtime: Runtime, name: Hashable, look: Callable[[], object]) -> None:
-    """Tell a function when a name is given or freed.
+    """Call a function when a name is given or freed.
 
     Args:
         runtime: the tables of the run.
@@ -42,7 +42,7 @@ def add_watcher(runtime: Runtime, name: Hashable, look: Callable[[], object]) ->
 
 @enable_ki_protection
 def remove_watcher(runtime: Runtime, name: Hashable, look: Callable[[], object]) -> None:
-    """Tell it no more."""
+    """Stop calling it."""
     watchers = runtime.name_watchers[name]
     del watchers[look]
     if not watchers:
@@ -51,19 +51,19 @@ def remove_watcher(runtime: Runtime, name: Hashable, look: Callable[[], object])
 
 @enable_ki_protection
 def tell_name(runtime: Runtime, name: Any) -> None:
-    """Tell who watches an atom."""
+    """Notify the watchers of an atom."""
     for look in list(runtime.name_watchers.get(name, ())):
         look()
 
 
 @enable_ki_protection
 def tell_key(runtime: Runtime, key: object) -> None:
-    """Tell who watches a key, of whatever registry."""
+    """Notify the watchers of a key, of any registry."""
     with suppress(TypeError):  # a key of a user's module that is not hashable: nobody watches it
         tell_name(runtime, key_of(key))
 
 
 @enable_ki_protection
 def tell_started(runtime: Runtime) -> None:
-    """Tell who watches a name that is given in no place of ours."""
+    """Notify the watchers of names that a module of a user gives."""
     tell_name(runtime, STARTED)

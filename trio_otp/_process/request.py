@@ -4,6 +4,9 @@ A request is answered exactly once: by a reply, by the death of its server, by i
 given up because its caller was cancelled. Whatever comes second finds `done` set and is counted as
 dropped. The server lists its open requests in `Process.requests`, so its death can answer every
 one, wherever it is: queued, in hand or deferred.
+
+It is long because each way to end a request has to keep that rule, and because the path of a call
+is written out where a function more would be felt.
 """
 
 from __future__ import annotations
@@ -152,7 +155,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         return result.unwrap()
 
     def _begin(self, task: trio.lowlevel.Task | None) -> None:
-        """Tell that a task calls, and capture what is to travel with the call."""
+        """Emit `call_start`, and capture what propagates with the call."""
         if not self._is_call:
             return
         events = self._server.runtime.events
@@ -164,7 +167,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         self._task = None
 
     def _tell_end(self, error: BaseException | None) -> None:
-        """Tell that a call is over, if it was told that it began."""
+        """Emit `call_stop`, if `call_start` was emitted."""
         if self._told:
             self._server.runtime.events.emit("call_stop", self, error)
 

@@ -2,6 +2,8 @@
 
 Others ask the predicates and call the methods here rather than write the attributes; only the loop
 of a server writes what it is doing, and reads `pending_exit`, for each message.
+
+It is long because it is all of these methods: each is short, and none is needed without the others.
 """
 
 from __future__ import annotations
@@ -325,7 +327,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def add_follower(self, follower: Callable[[], object]) -> None:
-        """Tell a function, which must not raise, when others can see another state of it."""
+        """Call a function, which must not raise, when the visible state of the process changes."""
         extras = self.own_extras()
         if extras.followers is None:
             extras.followers = {}
@@ -341,7 +343,7 @@ class ProcessState(Handle):
 
     @enable_ki_protection
     def tell_followers(self) -> None:
-        """Tell who follows it that there may be something new to see."""
+        """Notify the followers that the visible state may have changed."""
         for follower in list(self.extras.followers or ()):
             follower()
 

@@ -18,6 +18,8 @@ entries are lost in silence when the registry is restarted.
 **When not to use it.** For one well-known process a plain name is enough. For sets of processes
 that others put together, and follow, there is `otp.pg`.
 
+The file is long by the docstrings of what is both the behaviour and its functions.
+
 Follows: Elixir's `Registry`.
 """
 
@@ -111,7 +113,7 @@ class _Valued:
         return repr(self.key)
 
     def _without_value(self) -> Any:
-        """Return what who watches a name knows it by."""
+        """Return the key under which watchers of the name are kept."""
         return self.key
 
 
@@ -146,7 +148,7 @@ class Registry(GenServer):
 
     child_type: ClassVar[str] = "supervisor"  # as in OTP, so that it gets the time to end
     frees_names: ClassVar[bool] = True  # it notices the deaths of its holders itself
-    _tells_names: ClassVar[bool] = True  # who watches a name is told when it is given or freed
+    _tells_names: ClassVar[bool] = True  # watchers are notified when a name is given or freed
 
     def __init__(
         self,

@@ -218,7 +218,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             message = process.current = UNSET  # while it waits it holds nothing
 
     def settled(self) -> None:
-        """Tell who waits for a child that nothing is under way now."""
+        """Notify those that wait for a child: a message has been handled."""
         if self.process.extras.followers is not None:
             self.process.tell_followers()
 

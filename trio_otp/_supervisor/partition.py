@@ -198,7 +198,7 @@ class PartitionLoop(StaticLoop):
         self.size = len(spec.children)
 
     def settled(self) -> None:
-        """Tell who waits for a child, and who watches a key, which may lead to another one now."""
+        """Notify those that wait for a child, and those that watch a key, which may have moved."""
         super().settled()
         tell_started(self.process.runtime)
 

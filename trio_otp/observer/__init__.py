@@ -75,7 +75,7 @@ async def serve(
         hosts: names under which a proxy or tunnel makes the page known, besides those of this
             machine.
         token_file: a file with the token, so that an address stays good; made if it is not there.
-        actions: whether who looks may also act: kill, restart, suspend, resume.
+        actions: whether clients may also act: kill, restart, suspend, resume.
 
     Returns:
         Where it is: `pid`, `address`, `url` and `socket`.

@@ -21,7 +21,7 @@ def observing(*, actions: bool) -> AbstractContextManager[None]:
     """Have the runs of `otp.run` in a block observed.
 
     Args:
-        actions: whether who looks may also act.
+        actions: whether clients may also act.
 
     Raises:
         ModuleNotFoundError: the extra is not installed; nothing is run then.

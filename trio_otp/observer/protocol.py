@@ -1,4 +1,4 @@
-"""The protocol between a program and who looks at it: lines of JSON. Pure: text goes in and out.
+"""The protocol between a program and its clients: lines of JSON. Pure: text goes in and out.
 
 Over a Unix socket a message is a line, over the web a text frame of a WebSocket, where the first
 one of the client is `{"token": "..."}`. Then the program says who it is:

@@ -79,7 +79,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         hosts: names under which a proxy or tunnel makes the page known, besides those of this
             machine.
         token_file: a file with the token, so that an address stays good; made if it is not there.
-        actions: whether who looks may also act: kill, restart, suspend, resume.
+        actions: whether clients may also act: kill, restart, suspend, resume.
 
     Raises:
         ModuleNotFoundError: the page needs the extra `observer`, which is not installed.

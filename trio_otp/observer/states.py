@@ -45,7 +45,7 @@ class State:
         self.handled = -1  # messages it had handled by then
         self.is_asked = False  # whether a question is open
         self.news: trio.Event | None = None  # set when that is answered; in the observer's thread
-        self.until: float = 0.0  # when who looks waits for that no longer
+        self.until: float = 0.0  # when the client stops waiting for it
 
     def is_new(self, process: Process) -> bool:
         """Check whether the last answer is what the process would say now."""
