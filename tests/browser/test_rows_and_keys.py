@@ -62,21 +62,26 @@ def test_each_click_chooses_the_row_under_the_pointer(
     assert len(orders) > 1
 
 
+SELECT = "cell => { getSelection().selectAllChildren(cell); return String(getSelection()) }"
+
+
 def test_a_selection_survives_frames(shop: Program, open_page: Callable[..., Page]) -> None:
     """Text that is selected stays what it is, and where it is, until it is let go."""
+    from playwright.sync_api import expect
+
     page = open_page(shop, "processes?every=0.25&sort=handled")
     box = page.locator(".table-box")
     row = page.locator("tr[data-pid]").nth(3)
     row.wait_for()
     pid = row.get_attribute("data-pid")
-    cells = page.locator(f'tr[data-pid="{pid}"] td')
-    cells.nth(6).evaluate("cell => getSelection().selectAllChildren(cell)")  # handled/s
-    text = page.evaluate("String(getSelection())")
+    cell = page.locator(f'tr[data-pid="{pid}"] td').nth(6)  # handled/s
+    expect(cell).not_to_be_empty()  # a rate is of two samples
+    text = cell.evaluate(SELECT)
     assert text
     next_frame(box, 3)
 
     assert text == page.evaluate("String(getSelection())")
-    assert text == cells.nth(6).inner_text()
+    assert text == cell.inner_text()
     page.evaluate("getSelection().removeAllRanges()")
     next_frame(box)
 

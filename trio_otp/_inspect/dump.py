@@ -59,7 +59,8 @@ def dump(tables: Runtime | None, frame: FrameType | None, why: str) -> str:
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
     parts = [_part(partial(_now, tables, frame)), *map(_part, _of_run(tables)), _part(_threads)]
     head = f"{why}: what program {os.getpid()} is doing at {now}"
-    return "\n".join([head, *(line for part in parts for line in part)])
+    body = (line for part in parts for line in part)
+    return "\n".join([head, *body, f"{why}: end of the report"])
 
 
 def _part(make: Callable[[], list[str]]) -> list[str]:
