@@ -23,6 +23,7 @@ from ._exits.call_errors import CallingSelf as CallingSelf
 from ._exits.call_errors import CallTimeout as CallTimeout
 from ._exits.call_errors import DeadlockError as DeadlockError
 from ._exits.call_errors import MailboxFull as MailboxFull
+from ._exits.call_errors import NoConnection as NoConnection
 from ._exits.call_errors import NoProcess as NoProcess
 from ._exits.call_errors import ServerExited as ServerExited
 from ._exits.call_errors import TimedOut as TimedOut
@@ -49,6 +50,7 @@ from ._exits.errors import WrongServer as WrongServer
 from ._exits.history_errors import SupervisorExited as SupervisorExited
 from ._exits.reasons import KILL as KILL
 from ._exits.reasons import KILLED as KILLED
+from ._exits.reasons import NOCONNECTION as NOCONNECTION
 from ._exits.reasons import NOPROC as NOPROC
 from ._exits.reasons import NORMAL as NORMAL
 from ._exits.reasons import SHUTDOWN as SHUTDOWN

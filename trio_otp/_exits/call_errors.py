@@ -1,4 +1,4 @@
-"""The errors of calls: nobody there, no answer in time, an end before the answer, a circle."""
+"""The errors of calls: nobody there, no answer in time, an end or a lost node, a circle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._util.bounded import bounded
 from .._util.checks import nearest
 from .._util.public import public
 from .errors import SAME, OtpError, WithReason
-from .reasons import NOPROC, TIMEOUT, reason_text
+from .reasons import NOCONNECTION, NOPROC, TIMEOUT, reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,6 +134,33 @@ class ServerExited(CallError, WithReason):
         why = reason if why is SAME else why
         text = f"{bounded(server)} exited: {reason_text(why)}{_about(message, shown)}"
         super().__init__(text, server, message, elapsed, reason=reason)
+
+
+@public
+class NoConnection(CallError):
+    """The connection to the node of the server was lost, or there was none.
+
+    `sent` is False if nothing of the request can have arrived, so that it is safe to send it again;
+    True means that nobody knows. `node` is the name of the node.
+    """
+
+    def __init__(
+        self,
+        server: object,
+        message: object = None,
+        elapsed: float = 0.0,
+        *,
+        node: str = "",
+        sent: bool = False,
+        why: str = "",
+    ) -> None:
+        told = "it is not known whether the request has arrived" if sent else "nothing was sent"
+        cause = f": {why}" if why else ""
+        text = f"no connection to the node of {bounded(server)}{_about(message)}{cause}; {told}"
+        super().__init__(text, server, message, elapsed)
+        self.reason = NOCONNECTION
+        self.node: str = node
+        self.sent: bool = sent
 
 
 @public

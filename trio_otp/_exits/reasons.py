@@ -1,8 +1,9 @@
 """Exit reasons: how a process ended, as data.
 
 An exit reason is plain data: `NORMAL`, `SHUTDOWN`, `Shutdown(detail)`, `KILL`, `KILLED`, `NOPROC`,
-`TIMEOUT`, the exception instance of a crash, or any object given to `otp.exit`. Reasons can be
-matched; write the constants with a dot, since a bare name in a pattern would match anything:
+`TIMEOUT`, `NOCONNECTION`, the exception instance of a crash, or any object given to `otp.exit`.
+Reasons can be matched; write the constants with a dot, since a bare name in a pattern would match
+anything:
 
 Follows: Erlang reference manual, "Processes", section "Termination".
 """
@@ -41,6 +42,7 @@ class Reason(enum.Enum):
     KILLED = "killed"
     NOPROC = "noproc"
     TIMEOUT = "timeout"
+    NOCONNECTION = "noconnection"
 
     def __repr__(self) -> str:
         """Return the name of the constant."""
@@ -58,6 +60,7 @@ KILL: Final = Reason.KILL
 KILLED: Final = Reason.KILLED
 NOPROC: Final = Reason.NOPROC
 TIMEOUT: Final = Reason.TIMEOUT
+NOCONNECTION: Final = Reason.NOCONNECTION
 _TEXT: Final = 1000  # characters of what an exception says
 
 

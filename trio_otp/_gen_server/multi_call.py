@@ -20,6 +20,7 @@ from .._process.names import (
     HasPid,
     find_living,
     is_atom,
+    is_remote_name,
     is_via,
     refuse_method,
     send_to_all,
@@ -165,7 +166,7 @@ def abcast(refs: Ref | Iterable[Ref], message: object) -> None:
 
 def _listed(refs: Any) -> list[Any]:
     """Return a list of references; a single one is one, also if it could be iterated over."""
-    if isinstance(refs, Pid | HasPid) or is_atom(refs) or is_via(refs):
+    if isinstance(refs, Pid | HasPid) or is_atom(refs) or is_via(refs) or is_remote_name(refs):
         return [refs]
     try:
         return list(refs)

@@ -35,7 +35,7 @@ from .._behaviour.behaviour import Behaviour
 from .._behaviour.info_methods import enter_info_methods
 from .._behaviour.messages import Cast, Terminate, log_unexpected
 from .._behaviour.results import as_outcome
-from .._exits.call_errors import CallingSelf, CallTimeout, ServerExited
+from .._exits.call_errors import CallingSelf, CallTimeout
 from .._exits.errors import BadReturn, NoCallback, SpecError
 from .._exits.reasons import NORMAL
 from .._process.checkpoints import checkpointed, refusal
@@ -363,7 +363,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     Follows: `GenServer.stop/3`.
     """
     check_timeout("timeout", timeout)
-    process = need_living(ref)
+    process = need_living(ref).to_be_stopped()
     edge = calling_process()
     if takes_messages(process):
         edge = enter_wait(process, ref, None)
@@ -382,7 +382,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     if not process.dead:
         raise CallTimeout(ref, None, timeout or 0.0, doing=doing_text(process))
     if process.exit_reason != reason:
-        raise ServerExited(ref, process.exit_reason)
+        raise process.error_of_end(ref)
 
 
 @public

@@ -145,7 +145,7 @@ def _info(process: Process) -> ProcessInfo:
 def need_even_exiting(ref: object) -> Process:
     """Return the process behind a reference, also if it is exiting, or raise `NoProcess`."""
     process = find_even_exiting(ref)
-    if process is None:
+    if process is None or process.is_remote:
         raise no_process(ref)
     return process
 

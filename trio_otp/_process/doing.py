@@ -60,6 +60,8 @@ def state_text(process: Process, call: object = None, *, quick: bool = False) ->
         call: as there.
         quick: whether no code of a user may run, as in another thread.
     """
+    if process.is_remote:
+        return "on another node"
     try:
         doing = _rest(process, call)
         if doing is None:

@@ -48,7 +48,7 @@ def link(pid: Pid) -> None:
     if other is process:
         return
     if other is not None:
-        process.add_link(other)
+        other.add_link(process)
     elif process.trap_exit:
         process.mailbox.put(Exit(pid, NOPROC))
     else:
@@ -72,15 +72,14 @@ def unlink(pid: Pid) -> None:
     process = need_process("otp.unlink")
     other = _pid_of(pid)._process
     if other is not None:
-        process.remove_link(other)
+        other.remove_link(process)
 
 
 def _pid_of(what: object) -> Pid:
     """Return a pid, also of a handle that has one; a name may belong to another process by now."""
     pid: Any = what.pid if has_pid(what) else what
-    if pid.__class__ is Pid:
-        found: Pid = pid
-        return found
+    if isinstance(pid, Pid):
+        return pid
     hint = f"; write otp.unlink(otp.whereis({bounded(what)}))" if is_atom(what) else ""
     raise TypeError(f"pid={bounded(what)}: expected a Pid{hint}")
 

@@ -1,7 +1,8 @@
 """Names: atoms, the via protocol, and how a reference becomes a process.
 
-A reference is a `Pid`, an atom (a str, an enum member or a class), or a via tuple `("via",
-registry, key)`. Names resolve anew at every use and are gone before anyone learns of a death.
+A reference is a `Pid`, an atom (a str, an enum member or a class), a via tuple `("via", registry,
+key)`, or the name of a process of another node, `("counter", "py@host")`. Names resolve anew at
+every use and are gone before anyone learns of a death.
 
 It is long because looking up, registering and sending share one idea of what a reference may be.
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .process import Process
+    from .runtime import Runtime
 
 T = TypeVar("T")
 MORE_NAMES: Final = "more_names"  # in the extras of a run: what lists names that are no processes'
@@ -53,7 +55,8 @@ METHODS: Final[set[object]] = {FunctionType, CoroutineType}
 RESERVED = frozenset({"", "nil", "undefined", "true", "false"})
 Atom: TypeAlias = "str | enum.Enum | type[Any]"
 Via: TypeAlias = tuple[str, Any, Any]
-Ref: TypeAlias = "Pid | Atom | Via | HasPid"
+RemoteName: TypeAlias = tuple[str, str]  # of a process, and of its node
+Ref: TypeAlias = "Pid | Atom | Via | RemoteName | HasPid"
 
 
 @runtime_checkable
@@ -118,6 +121,17 @@ def is_via(value: Any) -> bool:
     return value.__class__ is tuple and len(value) == 3 and bool(value[0] == "via")
 
 
+def is_remote_name(value: Any) -> bool:
+    """Check whether a value is the name of a process of a node, as `("counter", "py@host")`."""
+    return (
+        value.__class__ is tuple
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], str)
+        and "@" in value[1]
+    )
+
+
 def find_living(ref: object) -> Process | None:
     """Return the process behind a reference; None if it is dead or exiting, or nobody is there."""
     if type(ref) is Pid:  # by far the most
@@ -137,15 +151,23 @@ def find_even_exiting(ref: object) -> Process | None:
         return here.names.get(ref)
     pid: Any = ref.pid if has_pid(ref) else ref
     if not isinstance(pid, Pid):
+        if is_remote_name(ref):
+            return _find_remote(here, ref)
         check_reference(ref)
         return None
     process: Process | None = pid._process
+    if process is None and pid.__class__ is not Pid:
+        return _find_remote(here, pid)
     return process if process is not None and process.runtime is here else None
+
+
+def _find_remote(here: Runtime, ref: object) -> Process | None:
+    return None if here.node is None else here.node.process_of(ref)
 
 
 def check_reference(ref: object) -> None:
     """Refuse what cannot be a reference, saying what can."""
-    if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref)):
+    if not (isinstance(ref, Pid | HasPid) or is_via(ref) or is_atom(ref) or is_remote_name(ref)):
         accepted = 'a Pid, a name or ("via", registry, key)'
         line = "; write its ref" if isinstance(ref, Handle) and hasattr(ref, "ref") else ""
         text = f"{bounded(ref)} is not a reference to a process; expected {accepted}{line}"
@@ -181,6 +203,10 @@ def no_process(ref: object, message: object = None) -> NoProcess:
         may_mean = getattr(module, "_may_mean", None)  # a user's own module has none
         meant, known = (None, ()) if may_mean is None else may_mean(via[2])
         return NoProcess(ref, message, meant=meant, known=known)
+    if is_remote_name(ref) and runtime().node is None:
+        line = "async with otp.cluster.open_node(name, cookie_file=path): ..."
+        text = f"no process behind {bounded(ref)}: this run is no node of a cluster; write {line}"
+        return NoProcess(ref, message, text=text)
     return NoProcess(ref, message, known=known_names() if is_atom(ref) else ())
 
 
@@ -236,12 +262,14 @@ def check_class(ref: object, process: Process, base: type[T], what: str) -> type
 def takes_messages(process: Process) -> bool:
     """Check whether a process answers `otp.sys` and obeys an order to end: a plain one does not."""
     if process.behaviour is None:
-        return process.instance is not None
+        return process.instance is not None or process.is_remote
     return bool(getattr(process.behaviour, "takes_messages", True))
 
 
 def class_name(process: Process) -> str:
     """Name the class of a server in an error."""
+    if process.is_remote:
+        return "process of another node"
     return "plain process" if process.behaviour is None else process.behaviour.__name__
 
 

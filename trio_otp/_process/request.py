@@ -100,6 +100,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     @property
     def caller(self) -> Pid | None:
         """The process that called; None for plain Trio code, and for a request id."""
+        if self._deliver is not None:  # a call of another node says whose it is
+            return getattr(self._deliver, "caller", None)
         process = None if self._task is None else self._task.context.get(current_process)
         return None if process is None else process.pid
 

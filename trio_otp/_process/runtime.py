@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from contextvars import ContextVar
 from threading import current_thread, get_ident, main_thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 from trio.lowlevel import current_clock
@@ -34,6 +34,14 @@ _OF_LOOP: Final[object] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RU
 TIMED_OUT: Final = 200  # time-outs of calls that are remembered
 
 
+class NodeLike(Protocol):
+    """What makes a run a node of a cluster, seen from here."""
+
+    def process_of(self, ref: Any) -> Process | None:
+        """Return what stands for a process of another node; None if that is dead for good."""
+        ...
+
+
 class Runtime:
     """The tables of one run."""
 
@@ -46,6 +54,7 @@ class Runtime:
         "loop",
         "name_watchers",
         "names",
+        "node",
         "now",
         "nurseries",
         "plain_tasks",
@@ -75,6 +84,7 @@ class Runtime:
         self.extras: dict[object, Any] = {}  # {module: what it keeps per run}
         # {class of a server: messages that those handled that have ended}; of plain processes: None
         self.handled: dict[type[Any] | None, int] = {}
+        self.node: NodeLike | None = None  # while the run is a node of a cluster
         self.dropped: int = 0  # replies and messages that reached nobody
         # (seconds of the clock, pid of the server) of the last time-outs of calls, oldest first
         self.timed_out: deque[tuple[float, Pid]] = deque(maxlen=TIMED_OUT)

@@ -8,10 +8,11 @@ It is long because it is all of these methods: each is short, and none is needed
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 from trio.lowlevel import enable_ki_protection
 
+from .._exits.call_errors import ServerExited
 from .._util.copies import Handle, create
 from .._util.unset import UNSET
 from .mailbox import Mailbox
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from .._exits.call_errors import CallError
     from .debug import Debug
     from .nursery import OrderedNursery
     from .process import Process
@@ -129,6 +131,8 @@ class ProcessState(Handle):
         "waits_for",
         "watchers",
     )
+
+    is_remote: ClassVar[bool] = False  # whether it stands for a process of another node
 
     def __init__(
         self,
@@ -246,6 +250,15 @@ class ProcessState(Handle):
     def exit_reason(self) -> object:
         """The reason of its end; `UNSET` before that."""
         return self.pending_exit if self.dead else UNSET
+
+    def to_be_stopped(self) -> Process:
+        """Return what the end of is that of the process which a stop reaches now: itself."""
+        this: Any = self
+        return this
+
+    def error_of_end(self, ref: object) -> CallError:
+        """Return the error of who stopped it and finds that it has ended with another reason."""
+        return ServerExited(ref, self.exit_reason)
 
     # -- what it runs ----------------------------------------------------------------------------
 
