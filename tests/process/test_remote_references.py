@@ -9,9 +9,7 @@ THERE = ("counter", "py@host")
 
 
 async def test_a_call_in_a_run_that_is_no_node_says_what_to_write(autojump_clock):
-    with pytest.raises(
-        otp.NoProcess, match=r"is no node of a cluster; write async with .*open_node"
-    ):
+    with pytest.raises(otp.NoProcess, match=r"no node of a cluster; write .*open_node"):
         await otp.call(THERE, "hello")
 
 

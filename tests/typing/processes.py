@@ -45,7 +45,7 @@ async def check_receive() -> None:
 def check_references(pid: otp.Pid[Server]) -> None:
     """A reference is a pid, an atom or a via tuple."""
     ref: otp.Ref
-    for ref in (pid, "name", Role.LEADER, Server, ("via", "names", 7)):
+    for ref in (pid, "name", Role.LEADER, Server, ("via", "names", 7), ("counter", "py@host")):
         assert_type(otp.whereis(ref), otp.Pid[Any] | None)
         assert_type(otp.is_alive(ref), bool)
         assert_type(otp.send(ref, "message"), None)
@@ -54,7 +54,7 @@ def check_references(pid: otp.Pid[Server]) -> None:
     otp.register("name", pid)
     otp.register(7, pid)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     otp.whereis(b"name")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    otp.send(("via", "names"), 1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    otp.send(("via", 7), 1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def check_pids(pid: otp.Pid[Server]) -> None:

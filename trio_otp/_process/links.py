@@ -78,8 +78,9 @@ def unlink(pid: Pid) -> None:
 def _pid_of(what: object) -> Pid:
     """Return a pid, also of a handle that has one; a name may belong to another process by now."""
     pid: Any = what.pid if has_pid(what) else what
-    if isinstance(pid, Pid):
-        return pid
+    if pid.__class__ is Pid or getattr(pid, "_is_remote", False):
+        found: Pid = pid
+        return found
     hint = f"; write otp.unlink(otp.whereis({bounded(what)}))" if is_atom(what) else ""
     raise TypeError(f"pid={bounded(what)}: expected a Pid{hint}")
 

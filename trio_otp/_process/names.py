@@ -150,19 +150,24 @@ def find_even_exiting(ref: object) -> Process | None:
     if is_atom(ref):
         return here.names.get(ref)
     pid: Any = ref.pid if has_pid(ref) else ref
-    if not isinstance(pid, Pid):
+    if not _is_pid(pid):
         if is_remote_name(ref):
             return _find_remote(here, ref)
         check_reference(ref)
         return None
     process: Process | None = pid._process
-    if process is None and pid.__class__ is not Pid:
+    if process is None and pid._is_remote:
         return _find_remote(here, pid)
     return process if process is not None and process.runtime is here else None
 
 
 def _find_remote(here: Runtime, ref: object) -> Process | None:
     return None if here.node is None else here.node.process_of(ref)
+
+
+def _is_pid(value: object) -> bool:
+    """Check whether a value is a pid; the checkers know no more about it than before."""
+    return isinstance(value, Pid)
 
 
 def check_reference(ref: object) -> None:

@@ -38,6 +38,8 @@ class Pid(NoConstructor, Handle, Generic[S_co]):
 
     _origin: ClassVar[str] = "otp.start_link(child) returns one"
 
+    _is_remote: ClassVar[bool] = False  # whether the process is, or was, on another node
+
     __slots__ = ("__weakref__", "_label", "_name", "_number", "_process", "_told")
 
     _told: tuple[object, object]  # its exit reason, and what is shown of it, if that differs

@@ -254,7 +254,8 @@ class ProcessState(Handle):
     def to_be_stopped(self) -> Process:
         """Return what the end of is that of the process which a stop reaches now: itself."""
         this: Any = self
-        return this
+        found: Process = this
+        return found
 
     def error_of_end(self, ref: object) -> CallError:
         """Return the error of who stopped it and finds that it has ended with another reason."""
