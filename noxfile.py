@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-CHECKED = ["trio_otp", "_trio_otp_pytest.py", "examples", "tests", "noxfile.py"]
+CHECKED = ["trio_otp", "_trio_otp_pytest.py", "docs", "examples", "tests", "noxfile.py"]
 # What the tests read and run beside the package, the sources of which are left behind.
 BESIDE = ["tests", "examples", "docs", "*.toml", "noxfile.py", "*.md", "LICENSE", ".pre-commit-*"]
 # What stands in every file that a rule of flake8-async could be about.
@@ -193,6 +193,17 @@ def notebook(session: nox.Session) -> None:
     _install(session, "test", "browser", "lab")
     command = ["python", "-m", "pytest", "-q", "-m", "browser", "tests/notebook", *PATIENT]
     session.run(*command, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into `site`: of this tree, or `-- --all` of every tag and `main`."""
+    groups = nox.project.dependency_groups(PROJECT, "docs")
+    # Not the library itself: each version is imported from its own tree. So nothing is built here,
+    # and once these are installed no network is needed.
+    session.install("-q", *groups, *PROJECT["project"]["dependencies"])
+    inventories = session.cache_dir.absolute() / session.name / "inventories"
+    session.run("python", "docs/build.py", "--inventories", str(inventories), *session.posargs)
 
 
 @nox.session

@@ -28,9 +28,10 @@ import trio_otp as otp
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
-OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_notebook_kernel
+SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page not in TUTORIALS]
+PAGES = [README, *SITE, ROOT / "examples" / "README.md"]
+OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 FENCE = re.compile(
     r"(?P<marker><!-- pytest(?P<fails>: fails)? -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
     re.MULTILINE | re.DOTALL,

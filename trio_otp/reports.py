@@ -1,14 +1,14 @@
 """What goes to the standard `logging`: crashes, supervisor reports, progress, notices.
 
-| logger | level | record |
-|---|---|---|
-| `trio_otp.crash` | error | a process ended badly: reason with traceback, last message, state |
-| `trio_otp.supervisor` | error | a child ended, did not start or stop; a supervisor gave up |
-| `trio_otp.progress` | debug | a supervisor started a child |
-| `trio_otp.application` | info, error | an application started, stopped, or ended by itself |
-| `trio_otp.notice` | its own | what a person should know: a stuck child, an unknown message |
-| `trio_otp.dropped` | debug | a message reached nobody, and why |
-| `trio_otp.reports` | warning, error | what became of the log itself: a storm, a broken handler |
+By logger and level:
+
+* `trio_otp.crash`, error: a process ended badly: reason with traceback, last message, state
+* `trio_otp.supervisor`, error: a child ended, did not start or stop; a supervisor gave up
+* `trio_otp.progress`, debug: a supervisor started a child
+* `trio_otp.application`, info or error: an application started, stopped, or ended by itself
+* `trio_otp.notice`, its own: what a person should know: a stuck child, an unknown message
+* `trio_otp.dropped`, debug: a message reached nobody, and why
+* `trio_otp.reports`, warning or error: what became of the log itself: a storm, a broken handler
 
 >>> import trio, trio_otp as otp
 >>> async def fail():

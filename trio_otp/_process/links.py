@@ -38,7 +38,7 @@ def link(pid: Pid) -> None:
 
     Raises:
         NoProcess: the other is dead and this process does not trap exits; one that does gets
-        `Exit(pid, NOPROC)`.
+            `Exit(pid, NOPROC)`.
         NotAProcess: in plain Trio code.
 
     Follows: `Process.link/1`.

@@ -44,7 +44,7 @@ def spawn(
         fn: the async function.
         *args: what it is called with.
         nursery: where it lives; needed in plain Trio code. Without it, it lives where its starter
-        does.
+            does.
         label: what its pid is shown as; the function's name if not given.
 
     Returns:

@@ -120,7 +120,7 @@ class DynamicSupervisor(SupervisorBehaviour):
         Args:
             max_children: how many children it may have; None for any number.
             max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
-            which hides from those above what no restart cures.
+                which hides from those above what no restart cures.
             max_seconds: that window, a whole number.
             extra_arguments: positional arguments put before those of every child.
             template: what every child is, but for the arguments that `start_child` adds.

@@ -121,7 +121,7 @@ class Supervisor(SupervisorBehaviour):
             children: what to start, in this order.
             strategy: `one_for_one`, `one_for_all` or `rest_for_one`.
             max_restarts: how many restarts there may be within `max_seconds`; None never gives up,
-            which hides from those above what no restart cures.
+                which hides from those above what no restart cures.
             max_seconds: that window, a whole number.
             auto_shutdown: `never`, `any_significant` or `all_significant`.
             backoff: `otp.Backoff(...)` delays the restarts of all children that have none.
