@@ -111,7 +111,7 @@ def wheel(session: nox.Session) -> None:
         where = "import sys, trio_otp; sys.exit(not trio_otp.__file__.startswith(sys.prefix))"
         session.run("python", "-c", where)
         # Those of what is built, too.
-        chosen = ["-m", "not slow and not soak and not kernel and not browser"]
+        chosen = ["-m", "not slow and not soak and not kernel and not browser and not command"]
         session.run("python", "-m", "pytest", "-q", "-n", "auto", *chosen, *session.posargs)
 
 
@@ -204,6 +204,14 @@ def docs(session: nox.Session) -> None:
     session.install("-q", *groups, *PROJECT["project"]["dependencies"])
     inventories = session.cache_dir.absolute() / session.name / "inventories"
     session.run("python", "docs/build.py", "--inventories", str(inventories), *session.posargs)
+
+
+@nox.session
+def command(session: nox.Session) -> None:
+    """Complete `trio-otp` in real shells, and try a new project in a fresh environment."""
+    _install(session, "test", "typing")
+    command = ["python", "-m", "pytest", "-q", "-m", "command", "tests/new", *PATIENT]
+    session.run(*command, *session.posargs)
 
 
 @nox.session

@@ -213,7 +213,7 @@ def test_demo_without_the_repository(tmp_path: Path) -> None:
     """An installed package has no demonstration, and does not offer one."""
     done = run_without_repository(tmp_path, "demo")
     assert (2, "") == (done.returncode, done.stdout)
-    assert "invalid choice: 'demo'" in done.stderr
+    assert "there is no command 'demo'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

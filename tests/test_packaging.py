@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_the_tests_have_what_is_optional() -> None:
     """What an extra of the library brings is there when its tests run."""
     extras = PROJECT["project"]["optional-dependencies"]
 
-    assert {*extras["observer"], *extras["notebook"]} <= set(extras["test"])
+    optional = ("observer", "notebook", "completion")
+    assert {*chain.from_iterable(extras[name] for name in optional)} <= set(extras["test"])
 
 
 def test_links_of_the_readme_work_on_pypi() -> None:
@@ -129,3 +131,12 @@ def test_an_installed_command_offers_no_demonstration(tmp_path: Path) -> None:
 
     assert "run" in done.stdout
     assert "demo" not in done.stdout
+
+
+@pytest.mark.built
+def test_a_built_package_holds_the_template_of_a_project() -> None:
+    """What `trio-otp new` fills in is installed with it, also the file with a dot."""
+    folder = "trio_otp/_new/template/"
+    held = {name.removeprefix(folder) for name in map(str, INSTALLED.files or []) if folder in name}
+
+    assert {".gitignore.in", "pyproject.toml.in", "{{package}}/app.py.in"} <= held

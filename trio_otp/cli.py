@@ -1,11 +1,13 @@
-"""The command `trio-otp`: run an application, look into a running one, or see the demonstration.
+"""The command `trio-otp`: begin a project, run an application, look into a running one.
 
+    trio-otp new shop
     trio-otp run shop.app:Shop --config app.toml --set port=8080 --set debug=true
     trio-otp run shop.app:Shop --config app.toml --env-prefix SHOP_ --log-format json
     trio-otp run shop.app:Shop --config app.toml --check-config
     trio-otp run shop.app:Shop --observe         (others may look: on a page, by these commands)
     trio-otp list
     trio-otp ps | tree [NAME] | info REF | problems | stacks | crashes | url | shell
+    trio-otp completion bash
     trio-otp demo --serve          (where the examples are: in a clone of the repository)
 
 Exit status: that of the program (see `otp.run`, which says as well what signals do); 2 for a wrong
@@ -30,8 +32,10 @@ from ._application.config import check_config
 from ._application.graph import all_of
 from ._application.variables import Given, check_prefix, from_texts, from_variables, nothing_given
 from ._exits.errors import SpecError
+from ._new.completion import SHELLS, script
 from ._program.logs import FORMATS, LEVELS
 from ._util.bounded import visible
+from ._util.checks import nearest
 from ._util.version import __version__
 from .observer.commands import add_commands
 
@@ -51,6 +55,7 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line and give the exit status; without `argv` that of this process."""
     parser = _parser()
+    _refuse_unknown_command(parser, sys.argv[1:] if argv is None else argv)
     given, rest = parser.parse_known_args(argv)
     if rest and given.command is not _demo:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -63,12 +68,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _refuse_unknown_command(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Suggest a command in place of one that there is not; argparse would only list them."""
+    [commands] = (list(action.choices or ()) for action in parser._actions if action.required)
+    if argv and not argv[0].startswith("-") and argv[0] not in commands:
+        near = nearest(argv[0], commands)
+        meant = "" if near is None else f"; did you mean {near!r}?"
+        parser.error(
+            f"there is no command {visible(repr(argv[0]))}{meant}\n"
+            f"the commands are: {', '.join(commands)}"
+        )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "trio-otp", description="Run applications of trio_otp, and look into running ones."
     )
     parser.add_argument("--version", action="version", version=f"trio-otp {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    new = commands.add_parser("new", help="write a project to begin with, and its tests")
+    new.add_argument("name", metavar="NAME", help="what it is called, and the folder that it gets")
+    new.set_defaults(command=_new)
     run = commands.add_parser("run", help="run an application until it ends or a signal stops it")
     run.add_argument("application", metavar="module:App", help="where its class is")
     run.add_argument(
@@ -92,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     add_commands(commands)
+    what = "print a script by which the shell completes these commands and their options"
+    completion = commands.add_parser("completion", help=what)
+    completion.add_argument("shell", choices=SHELLS, metavar="|".join(SHELLS))
+    completion.set_defaults(command=_completion)
     if _repository() is not None:
         # The demonstration has options of its own, and a --help that knows them.
         what = "run the demonstration, about ten seconds"
@@ -236,6 +260,33 @@ def _variables(application: type[Application], prefix: str | None) -> Given:
         return from_variables(application, check_prefix(prefix), os.environ)
     except SpecError as exc:
         return Given({}, [f"--env-prefix: {exc}"], [], [])
+
+
+# -- new and completion --------------------------------------------------------------------------
+
+
+def _new(given: argparse.Namespace, _rest: list[str]) -> int:
+    from ._new.project import COMMANDS, create  # noqa: PLC0415 - only `new` needs it
+
+    try:
+        names = create(given.name, Path.cwd())
+    except FileExistsError:
+        where = Path.cwd() / given.name
+        raise UsageError(f"{where} is there already, and stays as it is") from None
+    except (ValueError, OSError) as exc:
+        raise UsageError(str(exc)) from None
+    print(f"{names.project} is written; to go on:\n\n    cd {names.project}")
+    for command in COMMANDS:
+        print(f"    {names.fill(command)}")
+    return 0
+
+
+def _completion(given: argparse.Namespace, _rest: list[str]) -> int:
+    try:
+        print(script(_parser(), given.shell))
+    except ModuleNotFoundError as exc:
+        raise UsageError(str(exc)) from None
+    return 0
 
 
 # -- demo ----------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""`trio-otp new`: a project to begin with."""
