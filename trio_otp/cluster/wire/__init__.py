@@ -1,0 +1,51 @@
+"""The protocol of Erlang's distribution, without a socket: bytes in, events out. No Trio in here.
+
+How the shell uses it, one connection after another:
+
+    # before: epmd, over a connection of its own
+    await epmd.send_all(alive_request("py", 4711))          # epmd.py: whole requests, with lengths
+    creation = read_alive(await epmd.receive_some())        # None while the answer is incomplete
+    port = read_port(...)                                   # `Port(number, versions)`, see there
+
+    # handshake.py: one object for one connection, for either role
+    local = Local("py@host", creation, cookie)              # flags are those of a hidden node
+    shake = Initiator(local, "ex@host", width=2)            # 4 over TLS
+    shake = Acceptor(local, width=2)
+    for event in shake.begin() or shake.feed(received):     # `feed` takes any pieces of bytes
+        match event:
+            case Send(data): await stream.send_all(data)
+            case PeerNamed(peer):                           # acceptor: decide about simultaneous
+                events = shake.answer("ok")                 # connections: ok, ok_simultaneous, nok,
+            case Connected(peer, rest): ...                 # alive, not_allowed
+    # Raises HandshakeError(kind, text): "cookie", "nok", "alive", "not_allowed", "flags", "name",
+    # "garbage"; `simultaneous(local, peer)` is the rule of who keeps whose connection.
+
+    # frames.py: from then on frames of 4-byte lengths, b"" is a tick
+    frames = FrameReader(4, limit=max_frame)
+    frames.feed(rest)
+    while (payload := frames.next()) is not None: ...       # raises DecodeError if too long
+
+    # control.py: one frame is a control message, with what it carries; frozen dataclasses
+    link = Codec(load_pid=..., load_reference=..., dumps={Pid: ..., RemotePid: ...}, limits=Limits())
+    message = link.decode(payload)                          # Send, RegSend, Link, Exit, ... or Tick
+    data = link.encode(RegSend(me, "counter", term))        # a whole frame; TypeError names what has
+                                                            # no form, in the sender
+    # A payload of more than `LARGE` bytes is decoded in a thread, in the order of frames:
+    message = await trio.to_thread.run_sync(link.decode, payload)
+
+Rules:
+
+* `load_pid(WirePid) -> object` and `load_reference(Reference) -> object` turn what comes in into
+  objects of the caller; they are called in a thread for a large frame, so they lock. `dumps` says
+  by exact class what goes out in the place of an object: a `WirePid`, a `Reference`, any term.
+  `WirePid.make(node, number, serial, creation)` and `Reference.make(node, creation, numbers)` make
+  them; both are equal and hashable by their bytes.
+* Encoding and decoding share nothing that changes, so the loop may encode while a thread decodes.
+  One connection has one `Codec`, and decodes one frame after the other.
+* Reasons in control messages are those of this library already: `Reason`, `Shutdown`, `RemoteError`
+  for crashes. `reasons.error_in(term)` is the `RemoteError` in a reply `{:error, exception}`.
+* Exceptions go out anywhere in a term as `%RuntimeError{message: "ValueError: boom"}`.
+* Each error of the decoder is a `DecodeError`. It ends the connection that the bytes came from.
+
+Follows: Erlang's `erl_dist_protocol` and `erl_ext_dist`.
+"""
