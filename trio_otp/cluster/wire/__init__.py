@@ -38,8 +38,8 @@ Rules:
 * `load_pid(WirePid) -> object` and `load_reference(Reference) -> object` turn what comes in into
   objects of the caller; they are called in a thread for a large frame, so they lock. `dumps` says
   by exact class what goes out in the place of an object: a `WirePid`, a `Reference`, any term.
-  `WirePid.make(node, number, serial, creation)` and `Reference.make(node, creation, numbers)` make
-  them; both are equal and hashable by their bytes.
+  `make_pid(node, number, serial, creation)` and `make_reference(node, creation, numbers)` in
+  `opaque` make them; both are equal and hashable by their bytes, which are their `data`.
 * Encoding and decoding share nothing that changes, so the loop may encode while a thread decodes.
   One connection has one `Codec`, and decodes one frame after the other.
 * Reasons in control messages are those of this library already: `Reason`, `Shutdown`, `RemoteError`

@@ -1,0 +1,217 @@
+"""Terms into bytes.
+
+A `str` is a bit string with 8 bits in its last byte: Erlang reads a binary, Python a `str` again,
+and `bytes` stay bytes. What has no form on the wire is a TypeError that names it, where it is sent.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from ..._exits.reasons import Reason
+from ..._util.bounded import article, bounded
+from . import structs
+from .opaque import Opaque
+from .terms import Atom, BitString, ImproperList, Map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+DEPTH: Final = 256  # levels of nesting, on both ways
+BIG: Final = 524_287  # bytes of an integer: what the BEAM takes at most
+_CACHED: Final = 4096  # atoms whose bytes are kept
+
+_SMALL: Final = [b"a%c" % number for number in range(256)]
+_I32: Final = struct.Struct(">bi").pack
+_F64: Final = struct.Struct(">bd").pack
+_U32: Final = struct.Struct(">bI").pack
+_BITS: Final = struct.Struct(">bIB").pack
+_PLAIN: Final = frozenset([int, float, str, bytes, Atom])  # keys of which no two are one in Erlang
+
+class Encoder:
+    """Encodes terms; it has no state but a cache, so calls do not disturb each other.
+
+    Args:
+        dumps: {class: function that returns a term in the place of an object of exactly it}.
+        exception: returns the map that an exception travels as.
+    """
+
+    def __init__(
+        self,
+        dumps: Mapping[type[Any], Callable[[Any], object]],
+        exception: Callable[[BaseException], object],
+    ) -> None:
+        self._dumps = dumps
+        self._exception = exception
+
+    def put(self, out: bytearray, term: object) -> None:
+        """Append a term, without the version byte.
+
+        Raises:
+            TypeError: the term, or what is in it, has no form on the wire.
+        """
+        try:
+            self._put_all(out, (term,), DEPTH)
+        except RecursionError:
+            raise _too_deep(term) from None
+
+    def _put_all(self, out: bytearray, terms: Iterable[Any], depth: int) -> None:
+        # One loop for what is frequent, since a call of a function costs more than it does.
+        for term in terms:
+            kind = type(term)
+            if kind is Atom:
+                out += _atoms.get(term) or _atom(term)
+            elif kind is int:
+                out += _SMALL[term] if 0 <= term < 256 else _integer(term)  # noqa: PLR2004
+            elif kind is str:
+                out += _string(term)
+            elif kind is tuple:
+                self._put_tuple(out, term, depth)
+            elif kind is bytes:
+                out += _U32(109, len(term))
+                out += term
+            elif kind is list:
+                self._put_list(out, term, depth)
+            elif kind is dict:
+                self._put_dict(out, term, depth)
+            elif kind is float:
+                out += _float(term)
+            elif (found := _CONSTANTS.get(kind)) is not None:
+                out += found[term]
+            elif (dump := self._dumps.get(kind)) is not None:
+                self._put_all(out, (dump(term),), depth)
+            elif isinstance(term, Opaque):
+                out += term.data
+            else:
+                self._put_other(out, term, depth)
+
+    def _put_tuple(self, out: bytearray, term: tuple[Any, ...], depth: int) -> None:
+        if not depth:
+            raise _too_deep(term)
+        length = len(term)
+        out += b"h%c" % length if length < 256 else _U32(105, length)  # noqa: PLR2004
+        self._put_all(out, term, depth - 1)
+
+    def _put_list(self, out: bytearray, term: list[Any], depth: int) -> None:
+        if term:
+            self._put_items(out, term, depth)
+        out += b"j"
+
+    def _put_items(self, out: bytearray, items: list[Any] | tuple[Any, ...], depth: int) -> None:
+        if not depth:
+            raise _too_deep(items)
+        out += _U32(108, len(items))
+        self._put_all(out, items, depth - 1)
+
+    def _put_dict(self, out: bytearray, term: Mapping[Any, Any], depth: int) -> None:
+        if not _PLAIN.issuperset(map(type, term)):
+            self._check_keys(term)
+        self._put_pairs(out, term.items(), depth)
+
+    def _put_pairs(self, out: bytearray, pairs: Any, depth: int) -> None:
+        if not depth:
+            raise _too_deep(dict(pairs))
+        out += _U32(116, len(pairs))
+        for pair in pairs:
+            self._put_all(out, pair, depth - 1)
+
+    def _check_keys(self, term: Mapping[Any, Any]) -> None:
+        """Refuse what are two keys here and one in Erlang, such as None and `Atom("nil")`."""
+        seen: dict[bytes, object] = {}
+        for key in term:
+            data = bytearray()
+            self.put(data, key)
+            other = seen.setdefault(bytes(data), key)
+            if other is not key:
+                text = f"the keys {bounded(other)} and {bounded(key)} are one key there"
+                raise TypeError(f"{bounded(term)} has no form on another node: {text}")
+
+    def _put_other(self, out: bytearray, term: Any, depth: int) -> None:
+        """Append what is rare: terms of Erlang's own, structs, exceptions, subclasses."""
+        match term:
+            case Map(pairs=pairs):
+                self._put_pairs(out, pairs, depth)
+            case ImproperList(items=items, tail=tail):
+                self._put_items(out, items, depth)
+                self._put_all(out, (tail,), depth - 1)
+            case BitString(data=data, bits=bits):
+                out += _BITS(77, len(data), bits) + data
+            case BaseException():
+                self._put_all(out, (self._exception(term),), depth)
+            case _ if (fields := structs.dumped(term)) is not None:
+                self._put_pairs(out, fields.items(), depth)
+            case _:
+                self._put_all(out, (_as_base(term),), depth)
+
+
+def _as_base(term: Any) -> object:
+    """Return an object of a subclass as one of the class that travels."""
+    if isinstance(term, enum.Enum) and not isinstance(term, int | str):
+        raise _no_form(term)
+    for base in (int, float, bytes, tuple, list, dict):
+        if isinstance(term, base):
+            return base(term)
+    if isinstance(term, str):
+        return str.__str__(term)  # not that of the class
+    raise _no_form(term)
+
+
+def _no_form(term: object) -> TypeError:
+    name = type(term).__name__
+    text = f"{bounded(term)} is {article(name)} {name}, which has no form on another node; "
+    if hasattr(type(term), "__dataclass_fields__"):
+        return TypeError(f'{text}otp.cluster.struct("Elixir.{name}", {name}) registers it')
+    expected = "None, bool, int, float, str, bytes, Atom, tuple, list, dict, a pid or a reference"
+    return TypeError(f"{text}expected {expected}")
+
+
+def _too_deep(term: object) -> TypeError:
+    text = f"nested at most {DEPTH} deep, and in no circle"
+    return TypeError(f"{bounded(term)} has no form on another node: expected what is {text}")
+
+
+def _integer(number: int) -> bytes:
+    if -(1 << 31) <= number < 1 << 31:
+        return _I32(98, number)
+    length = (number.bit_length() + 7) // 8
+    if length > BIG:
+        raise TypeError(f"an integer of {length} bytes has no form on another node, {BIG} has")
+    head = b"n%c" % length if length < 256 else _U32(111, length)  # noqa: PLR2004
+    return head + (b"\1" if number < 0 else b"\0") + abs(number).to_bytes(length, "little")
+
+
+def _float(number: float) -> bytes:
+    if not math.isfinite(number):
+        raise TypeError(f"{number} has no form on another node: expected a finite float")
+    return _F64(70, number)
+
+
+def _string(text: str) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        why = "UTF-8 cannot write all its characters"
+        raise TypeError(f"{bounded(text)} has no form on another node: {why}") from None
+    return _BITS(77, len(data), 8) + data
+
+
+def _atom(name: str) -> bytes:
+    data = name.encode()
+    size = len(data)
+    data = (b"w%c" % size if size < 256 else struct.pack(">bH", 118, size)) + data  # noqa: PLR2004
+    if len(_atoms) < _CACHED:
+        _atoms[name] = data
+    return data
+
+
+_atoms: Final[dict[str, bytes]] = {}
+
+
+_CONSTANTS: Final[dict[type[Any], Mapping[Any, bytes]]] = {
+    bool: {True: b"w\4true", False: b"w\5false"},
+    type(None): {None: b"w\3nil"},
+    Reason: {reason: _atom(Atom(reason.value)) for reason in Reason},
+}
