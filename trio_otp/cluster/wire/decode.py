@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from . import structs, tags
 from .encode import BIG, DEPTH
 from .opaque import Export, Fun, Port, Reference, WirePid, atom_bytes, opaque
 from .terms import Atom, BitString, DecodeError, ImproperList, Map, exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LARGE: Final = 64 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
@@ -65,7 +67,9 @@ class Decoder:
         self._limits = limits
         self._atoms: dict[bytes, Any] = dict(_CONSTANTS)
         self._data = b""
-        self._size = self._at = self._left = 0
+        self._size: int = 0
+        self._at: int = 0
+        self._left: int = 0
 
     def terms(self, data: bytes, at: int = 0, *, most: int = 1) -> list[Any]:
         """Return the terms, each with a version byte in front, that data consists of.
@@ -85,7 +89,9 @@ class Decoder:
         except _BROKEN as exc:
             raise DecodeError(f"the term is cut off or broken: {exc}") from None
         except RecursionError:
-            raise DecodeError("the term is nested too deeply for what is left of the stack") from None
+            raise DecodeError(
+                "the term is nested too deeply for what is left of the stack"
+            ) from None
         finally:
             self._data = b""
 
@@ -108,7 +114,8 @@ class Decoder:
         self._left -= count
         if self._left < 0 or count > self._size - self._at:
             raise DecodeError(f"{count} more terms, or bytes of them, are more than there can be")
-        data, atoms, at, size = self._data, self._atoms, self._at, self._size
+        data, atoms, size = self._data, self._atoms, self._size
+        at: int = self._at
         found: list[Any] = []
         add = found.append
         for _ in repeat(None, count):
@@ -157,7 +164,7 @@ class Decoder:
             raise DecodeError("an atom is cut off")
         latin = raw[0] in (tags.ATOM, tags.SMALL_ATOM)
         text = name.decode("latin-1" if latin else "utf-8")
-        if len(text) > 255:  # noqa: PLR2004 - as everywhere
+        if len(text) > 255:
             raise DecodeError("an atom has more than 255 characters")
         atom = _WORDS[text] if text in _WORDS else str.__new__(Atom, text)
         if len(raw) <= _SHORT and len(self._atoms) < self._limits.atoms:
@@ -172,7 +179,7 @@ class Decoder:
         taken, self._at = self._data[self._at : end], end
         return taken
 
-    # -- what is less frequent; each is called with its tag in front ---------------------------------
+    # -- what is less frequent; each is called with its tag in front ------------------------------
 
     def _atom(self, _: int) -> Any:
         at, data = self._at, self._data
@@ -253,7 +260,7 @@ class Decoder:
     def _reference(self, _: int) -> object:
         old = self._data[self._at] == tags.NEW_REFERENCE
         count = _U16(self._data, self._at + 1)[0]
-        if not 0 < count <= 5:  # noqa: PLR2004 - as in Erlang
+        if not 0 < count <= 5:
             raise DecodeError(f"a reference has {count} numbers, not 1 to 5")
         node = self._node(3)
         creation = self._ids(0, old=old)
@@ -271,7 +278,7 @@ class Decoder:
         self._at += skipped
         start, short = self._at, self._data[self._at] == tags.SMALL_ATOM_UTF8
         (name,) = self._some(1, 1)
-        if type(name) is not Atom or len(name.encode()) > 255:  # noqa: PLR2004 - of a short atom
+        if type(name) is not Atom or len(name.encode()) > 255:
             raise DecodeError("the name of a node is not an atom of at most 255 bytes")
         return self._data[start : self._at] if short else atom_bytes(name)
 
@@ -299,16 +306,16 @@ class Decoder:
 
 
 def _unknown(decoder: Decoder, _: int) -> object:
-    tag = decoder._data[decoder._at]  # noqa: SLF001 - as a method of it
+    tag = decoder._data[decoder._at]
     what = "compressed, which is refused" if tag == tags.COMPRESSED else "unknown"
     raise DecodeError(f"a term of tag {tag} is {what}")
 
 
 def _bits(data: bytes, bits: int) -> str | BitString:
     """Return a bit string; one with all 8 bits of the last byte is a `str` of this library."""
-    if bits == 8:  # noqa: PLR2004 - of a byte
+    if bits == 8:
         return data.decode()
-    if not data or not 0 < bits < 8:  # noqa: PLR2004 - of a byte
+    if not data or not 0 < bits < 8:
         raise DecodeError(f"a bit string has {len(data)} bytes and {bits} bits in the last one")
     return BitString(data, bits)
 

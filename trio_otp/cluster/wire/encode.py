@@ -18,7 +18,7 @@ from .opaque import Opaque
 from .terms import Atom, BitString, ImproperList, Map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 DEPTH: Final = 256  # levels of nesting, on both ways
 BIG: Final = 524_287  # bytes of an integer: what the BEAM takes at most
@@ -30,6 +30,10 @@ _F64: Final = struct.Struct(">bd").pack
 _U32: Final = struct.Struct(">bI").pack
 _BITS: Final = struct.Struct(">bIB").pack
 _PLAIN: Final = frozenset([int, float, str, bytes, Atom])  # keys of which no two are one in Erlang
+
+
+_type: Final[Callable[[object], Any]] = type
+
 
 class Encoder:
     """Encodes terms; it has no state but a cache, so calls do not disturb each other.
@@ -44,7 +48,7 @@ class Encoder:
         dumps: Mapping[type[Any], Callable[[Any], object]],
         exception: Callable[[BaseException], object],
     ) -> None:
-        self._dumps = dumps
+        self._dumps: Mapping[Any, Callable[[Any], object]] = dumps
         self._exception = exception
 
     def put(self, out: bytearray, term: object) -> None:
@@ -58,21 +62,22 @@ class Encoder:
         except RecursionError:
             raise _too_deep(term) from None
 
-    def _put_all(self, out: bytearray, terms: Iterable[Any], depth: int) -> None:
+    def _put_all(  # noqa: PLR0912 - see below
+        self, out: bytearray, terms: Sequence[Any], depth: int
+    ) -> None:
         # One loop for what is frequent, since a call of a function costs more than it does.
-        for term in terms:
-            kind = type(term)
+        for term, kind in zip(terms, map(_type, terms), strict=False):
             if kind is Atom:
                 out += _atoms.get(term) or _atom(term)
             elif kind is int:
-                out += _SMALL[term] if 0 <= term < 256 else _integer(term)  # noqa: PLR2004
+                out += _SMALL[term] if 0 <= term < 256 else _integer(term)
             elif kind is str:
                 out += _string(term)
             elif kind is tuple:
                 self._put_tuple(out, term, depth)
             elif kind is bytes:
                 out += _U32(109, len(term))
-                out += term
+                out.extend(term)
             elif kind is list:
                 self._put_list(out, term, depth)
             elif kind is dict:
@@ -80,11 +85,11 @@ class Encoder:
             elif kind is float:
                 out += _float(term)
             elif (found := _CONSTANTS.get(kind)) is not None:
-                out += found[term]
+                out.extend(found[term])
             elif (dump := self._dumps.get(kind)) is not None:
                 self._put_all(out, (dump(term),), depth)
             elif isinstance(term, Opaque):
-                out += term.data
+                out.extend(term.data)
             else:
                 self._put_other(out, term, depth)
 
@@ -92,7 +97,7 @@ class Encoder:
         if not depth:
             raise _too_deep(term)
         length = len(term)
-        out += b"h%c" % length if length < 256 else _U32(105, length)  # noqa: PLR2004
+        out += b"h%c" % length if length < 256 else _U32(105, length)
         self._put_all(out, term, depth - 1)
 
     def _put_list(self, out: bytearray, term: list[Any], depth: int) -> None:
@@ -151,12 +156,15 @@ def _as_base(term: Any) -> object:
     """Return an object of a subclass as one of the class that travels."""
     if isinstance(term, enum.Enum) and not isinstance(term, int | str):
         raise _no_form(term)
-    for base in (int, float, bytes, tuple, list, dict):
-        if isinstance(term, base):
-            return base(term)
     if isinstance(term, str):
         return str.__str__(term)  # not that of the class
+    for base in _BASES:
+        if isinstance(term, base):
+            return base(term)
     raise _no_form(term)
+
+
+_BASES: Final[tuple[type[Any], ...]] = (int, float, bytes, tuple, list, dict)
 
 
 def _no_form(term: object) -> TypeError:
@@ -179,7 +187,7 @@ def _integer(number: int) -> bytes:
     length = (number.bit_length() + 7) // 8
     if length > BIG:
         raise TypeError(f"an integer of {length} bytes has no form on another node, {BIG} has")
-    head = b"n%c" % length if length < 256 else _U32(111, length)  # noqa: PLR2004
+    head = b"n%c" % length if length < 256 else _U32(111, length)
     return head + (b"\1" if number < 0 else b"\0") + abs(number).to_bytes(length, "little")
 
 
@@ -201,7 +209,7 @@ def _string(text: str) -> bytes:
 def _atom(name: str) -> bytes:
     data = name.encode()
     size = len(data)
-    data = (b"w%c" % size if size < 256 else struct.pack(">bH", 118, size)) + data  # noqa: PLR2004
+    data = (b"w%c" % size if size < 256 else struct.pack(">bH", 118, size)) + data
     if len(_atoms) < _CACHED:
         _atoms[name] = data
     return data
@@ -210,7 +218,7 @@ def _atom(name: str) -> bytes:
 _atoms: Final[dict[str, bytes]] = {}
 
 
-_CONSTANTS: Final[dict[type[Any], Mapping[Any, bytes]]] = {
+_CONSTANTS: Final[dict[object, Mapping[Any, bytes]]] = {
     bool: {True: b"w\4true", False: b"w\5false"},
     type(None): {None: b"w\3nil"},
     Reason: {reason: _atom(Atom(reason.value)) for reason in Reason},

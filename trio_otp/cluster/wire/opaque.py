@@ -13,7 +13,7 @@ from ..._util.public import public_in
 from .terms import Frozen
 
 if TYPE_CHECKING:
-    O = TypeVar("O", bound="Opaque")
+    T = TypeVar("T", bound="Opaque")
 
 _IDS: Final = struct.Struct(">III")  # number, serial, creation
 _U16: Final = struct.Struct(">H")
@@ -33,7 +33,7 @@ class Opaque(NoConstructor, Frozen):
         return self._data
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._data == other._data  # type: ignore[attr-defined]
+        return isinstance(other, Opaque) and (type(self), self._data) == (type(other), other._data)
 
     def __hash__(self) -> int:
         return hash(self._data)
@@ -45,9 +45,9 @@ class Opaque(NoConstructor, Frozen):
         return _restored, (type(self), self._data)
 
 
-def opaque(kind: type[O], data: bytes) -> O:
+def opaque(kind: type[T], data: bytes) -> T:
     """Make one of bytes that have been checked."""
-    made: O = object.__new__(kind)
+    made: T = object.__new__(kind)
     _put(made, data)
     return made
 
@@ -55,7 +55,7 @@ def opaque(kind: type[O], data: bytes) -> O:
 _put: Final[Any] = vars(Opaque)["_data"].__set__  # the slot itself, which nothing else can set
 
 
-def _restored(kind: type[O], data: bytes) -> O:
+def _restored(kind: type[T], data: bytes) -> T:
     return opaque(kind, data)
 
 

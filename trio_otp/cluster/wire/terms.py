@@ -50,6 +50,7 @@ class Atom(str):
     __slots__ = ()
 
     def __new__(cls, name: str) -> Self:
+        """Check the name."""
         if not isinstance(name, str):
             raise TypeError(f"name: expected a str, got {bounded(name)}")
         if len(name) > ATOM_LENGTH or any("\ud800" <= each <= "\udfff" for each in name):
@@ -209,7 +210,7 @@ class ImproperList(Frozen):
 @final
 @public_in("cluster")
 class BitString(Frozen):
-    """A bit string whose length is no multiple of 8, such as `<<5::3>>`.
+    r"""A bit string whose length is no multiple of 8, such as `<<5::3>>`.
 
     Args:
         data: the bytes; what the last one has beside its bits is taken as zero.
@@ -220,7 +221,7 @@ class BitString(Frozen):
 
     >>> import trio_otp as otp
     >>> otp.cluster.BitString(bytes([0b101_11111]), 3)
-    BitString(b'\\xa0', 3)
+    BitString(b'\xa0', 3)
 
     Follows: `erl_ext_dist`, "BIT_BINARY_EXT".
     """
@@ -231,7 +232,7 @@ class BitString(Frozen):
     bits: int
 
     def __init__(self, data: bytes, bits: int) -> None:
-        if not data or not 0 < bits < 8:  # noqa: PLR2004 - of a byte
+        if not data or not 0 < bits < 8:
             raise ValueError(f"expected bytes and 1 to 7 bits, got {bounded(data)}, {bits!r}")
         _set(self, "data", data[:-1] + bytes([data[-1] & (0xFF00 >> bits)]))
         _set(self, "bits", bits)
@@ -257,21 +258,30 @@ def exact(term: object) -> object:
 
     Python holds 1, 1.0 and True, or an atom and a `str`, for equal, and cannot hash a list.
     """
+    of, kind = _any(term), _any(type(term))
     match term:
         case tuple() | list():
-            return type(term), tuple(map(exact, term))
+            return kind, tuple(map(exact, of))
         case dict():
-            return Map, frozenset((exact(key), exact(value)) for key, value in term.items())
-        case Map(_pairs=pairs):
-            return Map, frozenset((exact(key), exact(value)) for key, value in pairs)
+            return Map, _exact_pairs(of.items())
+        case Map(pairs=pairs):
+            return Map, _exact_pairs(pairs)
         case ImproperList(items=items, tail=tail):
             return ImproperList, exact(items), exact(tail)
         case float():
             return float, term.hex()  # 0.0 and -0.0 are two
-        case _ if type(term).__hash__ is None:  # of a struct, whose class is not frozen
-            return type(term), exact(_fields(term))
+        case _ if dataclasses.is_dataclass(term):  # of a struct: its fields may have no hash
+            return kind, exact(_fields(of))
         case _:
-            return type(term), term
+            return kind, term
+
+
+def _exact_pairs(pairs: Iterable[tuple[object, object]]) -> frozenset[object]:
+    return frozenset((exact(key), exact(value)) for key, value in pairs)
+
+
+def _any(term: object) -> Any:
+    return term
 
 
 def _fields(term: Any) -> list[object]:
