@@ -38,6 +38,7 @@ PUBLIC = {
 MODULES_OF_FUNCTIONS = (
     otp.alarm_handler,
     otp.application,
+    otp.cluster,
     otp.gen_event,
     otp.observer,
     otp.pg,

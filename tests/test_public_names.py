@@ -133,9 +133,10 @@ def test_a_traceback_shows_the_public_name() -> None:
 
 
 MADE = [
-    "From", "GroupMonitor", "Monitor", "OpenApplication", "OpenSupervisor", "OtpLog", "OtpSystem",
-    "Partitions", "Pending", "Pid", "PoolHandle", "Probe", "RegistryHandle", "RequestId", "SendEnd",
-    "Storm", "Subscription", "Task", "TaskStream", "Timer", "VirtualTime", "Watch",
+    "Export", "From", "Fun", "GroupMonitor", "Monitor", "OpenApplication", "OpenSupervisor",
+    "OtpLog", "OtpSystem", "Partitions", "Pending", "Pid", "PoolHandle", "Port", "Probe",
+    "Reference", "RegistryHandle", "RequestId", "SendEnd", "Storm", "Subscription", "Task",
+    "TaskStream", "Timer", "VirtualTime", "Watch",
 ]  # fmt: skip
 
 

@@ -12,13 +12,17 @@ import trio_otp
 
 FOLDER = Path(trio_otp.__file__).parent
 
-# The package itself is replaced by an empty one, since its `__init__` offers all that there is.
+# The package itself is replaced by an empty one, since its `__init__` offers all that there is;
+# that of `cluster`, too.
 WITHOUT_TRIO = """
 import sys, types
 sys.modules["trio"] = None  # to import it is an ImportError
 package = types.ModuleType("trio_otp")
 package.__path__ = [{folder!r}]
 sys.modules["trio_otp"] = package
+cluster = types.ModuleType("trio_otp.cluster")
+cluster.__path__ = [{folder!r} + "/cluster"]
+sys.modules["trio_otp.cluster"] = cluster
 {program}
 """
 
@@ -58,6 +62,16 @@ limits.acquire("1.1.1.1")
 print(limits.may_serve("1.1.1.1"), limits.may_serve("2.2.2.2"))
 """
 
+WIRE = """
+from trio_otp.cluster.wire import control, epmd, handshake, opaque
+from trio_otp.cluster.wire.codec import Codec
+codec = Codec()
+me = opaque.make_pid("a@h", 1, 0, 7)
+frame = codec.encode(control.RegSend(me, "counter", ("add", 1)))
+print(codec.decode(frame[4:]) == control.RegSend(me, "counter", ("add", 1)))
+print(len(epmd.port_request("a")), handshake.keeps_own("b@h", "a@h"))
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "printed"),
@@ -66,8 +80,9 @@ print(limits.may_serve("1.1.1.1"), limits.may_serve("2.2.2.2"))
         (ENGINE, "['Consumed', 'Arm']\n"),
         (POOL, "[Start(worker=1)] [Lend(worker=1, waiter='client')]\n"),
         (LIMITS, "False True\n"),
+        (WIRE, "True\n4 True\n"),
     ],
-    ids=["policy", "engine", "pool", "limits"],
+    ids=["policy", "engine", "pool", "limits", "wire"],
 )
 def test_a_core_works_without_trio(program: str, printed: str) -> None:
     """What it decides can be asked where no Trio is installed."""

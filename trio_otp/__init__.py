@@ -119,6 +119,7 @@ from ._timers.send_after import send_after as send_after
 if TYPE_CHECKING:  # imported at their first use: lazy.py says from where
     from . import alarm_handler as alarm_handler
     from . import application as application
+    from . import cluster as cluster
     from . import gen_event as gen_event
     from . import observer as observer
     from . import pg as pg

@@ -28,6 +28,7 @@ NAMESPACES: Final = (
     "trio_otp",
     "trio_otp.alarm_handler",
     "trio_otp.application",
+    "trio_otp.cluster",
     "trio_otp.events",
     "trio_otp.gen_event",
     "trio_otp.notebook",

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 # Public modules that are imported late.
 LATE_MODULES: Final = frozenset(
-    ["alarm_handler", "application", "gen_event", "observer", "pg", "sys", "task", "testing"]
+    [
+        "alarm_handler",
+        "application",
+        "cluster",
+        "gen_event",
+        "observer",
+        "pg",
+        "sys",
+        "task",
+        "testing",
+    ]
 )
 
 _NAMES: Final = {

@@ -24,7 +24,7 @@ DEPTH: Final = 256  # levels of nesting, on both ways
 BIG: Final = 524_287  # bytes of an integer: what the BEAM takes at most
 _CACHED: Final = 4096  # atoms whose bytes are kept
 
-_SMALL: Final = [b"a%c" % number for number in range(256)]
+_SMALL: Final = {number: b"a%c" % number for number in range(256)}
 _I32: Final = struct.Struct(">bi").pack
 _F64: Final = struct.Struct(">bd").pack
 _U32: Final = struct.Struct(">bI").pack
@@ -66,30 +66,31 @@ class Encoder:
         self, out: bytearray, terms: Sequence[Any], depth: int
     ) -> None:
         # One loop for what is frequent, since a call of a function costs more than it does.
+        put: Callable[[bytes], None] = out.extend
         for term, kind in zip(terms, map(_type, terms), strict=False):
             if kind is Atom:
-                out += _atoms.get(term) or _atom(term)
+                put(_atoms.get(term) or _atom(term))
             elif kind is int:
-                out += _SMALL[term] if 0 <= term < 256 else _integer(term)
+                put(_SMALL.get(term) or _integer(term))
             elif kind is str:
-                out += _string(term)
+                put(_string(term))
             elif kind is tuple:
                 self._put_tuple(out, term, depth)
             elif kind is bytes:
-                out += _U32(109, len(term))
-                out.extend(term)
+                put(_U32(109, len(term)))
+                put(term)
             elif kind is list:
                 self._put_list(out, term, depth)
             elif kind is dict:
                 self._put_dict(out, term, depth)
             elif kind is float:
-                out += _float(term)
+                put(_float(term))
             elif (found := _CONSTANTS.get(kind)) is not None:
-                out.extend(found[term])
+                put(found[term])
             elif (dump := self._dumps.get(kind)) is not None:
                 self._put_all(out, (dump(term),), depth)
             elif isinstance(term, Opaque):
-                out.extend(term.data)
+                put(term.data)
             else:
                 self._put_other(out, term, depth)
 

@@ -22,7 +22,7 @@ _U16: Final = struct.Struct(">H")
 class Opaque(NoConstructor, Frozen):
     """The base: equal and hashable by the bytes of the term, without the version in front."""
 
-    _origin = "another node sends one"
+    _origin = 'otp.call(("name", "ex@host"), request) may return one'
     __slots__ = ("_data",)
 
     _data: bytes

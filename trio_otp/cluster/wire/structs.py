@@ -28,7 +28,7 @@ _texts: Final[dict[type[Any], frozenset[str]]] = {}  # the fields that are text,
 
 
 @public_in("cluster")
-def struct(name: str, cls: type[T]) -> type[T]:
+def struct(name: str, kind: type[T]) -> type[T]:
     """Let the structs of a name arrive as objects of a dataclass, and its objects go out as such.
 
     It holds for the whole program; write it below the class. What a struct has in a field that is
@@ -37,7 +37,7 @@ def struct(name: str, cls: type[T]) -> type[T]:
 
     Args:
         name: the full name of the module, such as "Elixir.Shop.Order".
-        cls: a dataclass with fields of the same names.
+        kind: a dataclass with fields of the same names.
 
     Returns:
         The class.
@@ -57,18 +57,18 @@ def struct(name: str, cls: type[T]) -> type[T]:
 
     Follows: `Kernel.defstruct/1` of Elixir.
     """
-    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
-        raise TypeError(f"cls: expected a dataclass, got {bounded(cls)}")
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
+        raise TypeError(f"kind: expected a dataclass, got {bounded(kind)}")
     if not isinstance(name, str):
         raise TypeError(f"name: expected a str, got {bounded(name)}")
-    other = _classes.get(name, cls)
-    if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise ValueError(f"name: {name} is {bounded(other)} already, not {bounded(cls)}")
-    if _names.setdefault(cls, name) != name:
-        raise ValueError(f"cls: {bounded(cls)} is {_names[cls]} already, not {name}")
-    _classes[Atom(name)] = cls
-    _texts[cls] = _text_fields(cls)
-    return cls
+    other = _classes.get(name, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise ValueError(f"name: {name} is {bounded(other)} already, not {bounded(kind)}")
+    if _names.setdefault(kind, name) != name:
+        raise ValueError(f"kind: {bounded(kind)} is {_names[kind]} already, not {name}")
+    _classes[Atom(name)] = kind
+    _texts[kind] = _text_fields(kind)
+    return kind
 
 
 def _text_fields(cls: Any) -> frozenset[str]:
