@@ -118,3 +118,51 @@ def test_nothing_lies_on_anything_else(edges: list[Edge], start: int | None) -> 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     beside = one[0] + one[2] <= other[0] or other[0] + other[2] <= one[0]
     return not beside and one[1] < other[1] + other[3] and other[1] < one[1] + one[3]
+
+
+def machine(edges: dict[str, dict[str, str | None]]) -> type[otp.GenStatem[str]]:
+    class Many(otp.GenStatem[str]):
+        initial = "s0"
+        transitions: ClassVar = edges
+
+    return Many
+
+
+def test_a_machine_of_very_many_transitions_is_drawn_at_once() -> None:
+    """Each state leads to each: a line for each pair, in a circle where no box lies on another."""
+    states = [f"s{n}" * (1 + n % 5) for n in range(60)]
+    svg = machine(
+        {one: {f"to {n}": states[n] for n in range(60)} | {"stop": None} for one in states}
+    ).to_svg()
+    root = ET.fromstring(svg)
+    rects = [
+        tuple(float(each.attrib[key]) for key in ("x", "y", "width", "height"))
+        for each in root.iter(f"{SVG}rect")
+    ]
+    assert not any(overlap(*pair) for pair in combinations(rects, 2))
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert all(0 <= x and 0 <= y and x + w <= width and y + h <= height for x, y, w, h in rects)
+    pairs = 60 * 59 // 2
+    loops, first = 60, 1
+    assert pairs + 60 + loops + first == count(svg, "path")
+    assert 2 * pairs + 60 == count(svg, "polygon")
+    assert len(svg) < 1_000_000  # laid out in layers it was 12 MB, after a minute and a half
+    titles = {each.text for each in root.iter(f"{SVG}title")}
+    assert f"{states[0]} → {states[1]}: to 1; {states[1]} → {states[0]}: to 0" in titles
+    assert {f"{states[0]} → the end: stop", f"{states[2]} → {states[2]}: to 2"} <= titles
+
+
+def test_many_ways_to_the_same_state_are_one_arrow() -> None:
+    """Of more than 300 transitions; their labels stand together, and what is long is cut."""
+    edges: dict[str, dict[str, str | None]]
+    edges = {"s0": {f"event {n}": "on" for n in range(400)}, "on": {"": "s0"}}
+    svg = machine(edges).to_svg()
+    assert 1 + 2 == count(svg, "polygon")
+    assert any(text.startswith("event 0, event 1, event 2") for text in texts(svg))
+
+
+def test_a_circle_without_an_end() -> None:
+    """Nothing is drawn that the machine has not."""
+    states = [f"s{n}" for n in range(20)]
+    svg = machine({one: {f"to {other}": other for other in states} for one in states}).to_svg()
+    assert (1, 20) == (count(svg, "circle"), count(svg, "rect"))

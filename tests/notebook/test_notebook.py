@@ -659,7 +659,9 @@ def test_a_failed_start_and_the_end_of_a_supervisor_are_lines_too(cells: Cells) 
 
 def test_reports_that_are_not_there(cells: Cells) -> None:
     """What is asked for and is not there is told, with what is."""
-    assert "nothing has crashed" in str(cells.error("%otp_crashes"))
+    cells.run("%otp_crashes")
+    assert "no crash yet\n" == cells.printed
+    assert "there is no crash yet" in str(cells.error("%otp_crashes 1"))
     cells.run("class E(otp.GenServer):\n  def handle_cast(self, message): 1 / message")
     cells.run(
         "for _ in range(101):\n"

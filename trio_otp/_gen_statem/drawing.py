@@ -18,6 +18,7 @@ from .._util.drawn import MERMAID, SVG, Drawn
 Targets: TypeAlias = "Mapping[Any, Any] | Iterable[Any] | str | enum.Enum"
 Edges: TypeAlias = "list[tuple[str, Any]]"  # [(label, target)]
 
+ARROWS: Final = 300  # in a picture; with more, parallel ones are folded, then all goes in a circle
 _WORD: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _RESERVED: Final = {"as", "class", "classdef", "default", "direction", "end", "note", "state"}
 # `%%{` is a directive wherever it stands, and `\\n` a line break.
@@ -100,7 +101,7 @@ class Drawing:
 
     def svg(self) -> str:
         """Return a picture in SVG."""
-        from . import statem_svg  # noqa: PLC0415 - few programs need it
+        from . import statem_circle, statem_svg  # noqa: PLC0415 - few programs need it
 
         def number_of(state: object) -> int:
             return len(self.states) if state is None else self.states.index(state)
@@ -112,7 +113,10 @@ class Drawing:
         ]
         start = next(map(number_of, self.initial), None)
         names = list(map(_text, self.states))
-        svg = statem_svg.as_svg(self.title, names, edges, start, len(self.states))
+        if len(edges) > ARROWS:
+            edges = statem_svg.folded(edges)
+        draw = statem_svg.as_svg if len(edges) <= ARROWS else statem_circle.as_circle
+        svg = draw(self.title, names, edges, start, len(self.states))
         return Drawn(svg, SVG, lambda: svg, self.mermaid())
 
     def dot(self) -> str:

@@ -54,6 +54,18 @@ def as_svg(title: str, names: list[str], edges: list[Edge], start: int | None, e
     return _Picture(title, names, edges, start, end).drawn()
 
 
+def folded(edges: list[Edge]) -> list[Edge]:
+    """Return transitions with one for all that lead from one state to the same other one.
+
+    >>> folded([Edge(0, 1, "push"), Edge(1, 0, ""), Edge(0, 1, "pull")])
+    [Edge(source=0, target=1, label='push, pull'), Edge(source=1, target=0, label='')]
+    """
+    labels: dict[tuple[int, int], list[str]] = {}
+    for source, target, label in edges:
+        labels.setdefault((source, target), []).append(label)
+    return [Edge(*pair, ", ".join(filter(None, all_))) for pair, all_ in labels.items()]
+
+
 class _Picture:
     def __init__(
         self, title: str, names: list[str], edges: list[Edge], start: int | None, end: int
@@ -80,7 +92,7 @@ class _Picture:
         self._layout: Layout = laid_out(extents, arrows)
 
     def _extent(self, number: int) -> Extent:
-        half = (text_width(self._names[number], NAME, bold=True) + 28) / 2
+        half = state_width(self._names[number]) / 2
         more = 0.0
         if number in self._loops:
             more = LOOP + _pill(clipped(self._loops[number], LONGEST)).right * 2
@@ -166,6 +178,11 @@ class _Picture:
                 yield route[1][0], edge
             if self._edges[edge].target == number and (route[-2][1] - y) * side > 0:
                 yield route[-2][0], edge
+
+
+def state_width(name: str) -> float:
+    """Return the width of the box of a state."""
+    return text_width(name, NAME, bold=True) + 28
 
 
 def _pill(label: str) -> Extent:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FILE: Final = re.compile(r"<ipython-input-[^>]+>|[^\s\"]+\.py")  # as one of a cell may look
 KEPT: Final = 100  # reports, as text
+NONE: Final = "no crash yet"
 _logger: Final = logging.getLogger("trio_otp")
 
 
@@ -134,7 +135,8 @@ class CrashLines(logging.Handler):
             ValueError: there is no such report.
         """
         if number not in self._reports:
-            self._need_any()
+            if not self._reports:
+                raise ValueError(f"%otp_crashes {number}: there is {NONE}")
             oldest = next(iter(self._reports))
             raise ValueError(
                 f"%otp_crashes {number}: expected a number from {oldest} to {self._number}"
@@ -142,19 +144,12 @@ class CrashLines(logging.Handler):
         return self._reports[number].whole
 
     def overview(self) -> str:
-        """Return a line for each report, and the last one whole.
-
-        Raises:
-            ValueError: there is none.
-        """
-        self._need_any()
+        """Return a line for each report, and the last one whole; or that there is none."""
+        if not self._reports:
+            return NONE
         width = len(str(self._number))
         lines = [f"{number:>{width}}  {report.line}" for number, report in self._reports.items()]
         return "\n".join([*lines, "", self._reports[self._number].whole])
-
-    def _need_any(self) -> None:
-        if not self._reports:
-            raise ValueError("no report yet: nothing has crashed")
 
 
 def _is_on_screen(handler: logging.Handler) -> bool:
