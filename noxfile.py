@@ -170,11 +170,16 @@ def timed(session: nox.Session) -> None:
 
 @nox.session
 def tutorial(session: nox.Session) -> None:
-    """Run the notebook of the tutorial, and what else needs Jupyter's kernel."""
+    """Run the notebooks of the tutorial, and what else needs Jupyter's kernel.
+
+    `-- --write` renews what the notebooks show, `-- --write 3` that of the third.
+    """
     groups = nox.project.dependency_groups(PROJECT, "tutorial")
     session.install("-q", "--no-compile", "-e", ".", *groups)  # most of it is never imported
     tests = "tests/notebook/test_notebook_kernel.py"
     command = ["python", "-m", "pytest", "-q", "-m", "kernel", tests, *session.posargs]
+    if session.posargs[:1] == ["--write"]:
+        command = ["python", "tests/support/tutorial_kit.py", *session.posargs[1:]]
     # Each kernel would compile what it imports, where nothing is to be written.
     session.run(*command, env={"PYTHONDONTWRITEBYTECODE": ""})
 

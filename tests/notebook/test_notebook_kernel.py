@@ -5,20 +5,17 @@ The session `nox -s tutorial` runs them; it installs jupytext, nbclient and ipyk
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from paths import ROOT
+from tutorial_kit import PAGES, exercises, read, run, shown, solved
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 
-TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
-SHOWN = re.compile(r"```text\n(.*?)```", re.DOTALL)
 SERVER = """
 import signal, os, sys
 from pathlib import Path
@@ -62,20 +59,7 @@ class Ran(NamedTuple):
     folder: Path
 
 
-def run(notebook: Any, folder: Path, *, allow_errors: bool = False) -> None:
-    """Run a notebook from top to bottom, in a kernel of its own and in a folder."""
-    from nbclient import NotebookClient
-
-    NotebookClient(
-        notebook,
-        timeout=60,
-        kernel_name="python3",
-        allow_errors=allow_errors,
-        resources={"metadata": {"path": str(folder)}},
-    ).execute()
-
-
-def shown(cell: Any) -> str:
+def text_of(cell: Any) -> str:
     """Return what a cell prints, its value and its error, without what was logged."""
     parts = []
     for output in cell.outputs:
@@ -97,24 +81,33 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for source in CELLS])
     run(notebook, folder, allow_errors=True)
     data = [cell.outputs[-1].get("data", {}) if cell.outputs else {} for cell in notebook.cells]
-    return Ran([shown(cell) for cell in notebook.cells], data, folder)
+    return Ran([text_of(cell) for cell in notebook.cells], data, folder)
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_a_tutorial_runs_and_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
-    """Every cell of a tutorial succeeds, and prints the text below it where there is one."""
-    import jupytext
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
-    notebook = jupytext.read(page)
-    run(notebook, tmp_path)
-    compared = [
-        (found[1], shown(cell))
-        for cell, below in pairwise(notebook.cells)
-        if cell.cell_type == "code" and (found := SHOWN.match(below.source))
-    ]
 
-    assert 8 < len(compared)
-    assert [expected for expected, _ in compared] == [actual for _, actual in compared]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_notebook_shows_what_is_stored_and_its_exercises_can_be_solved(
+    page: Path, tmp_path: Path
+) -> None:
+    """Run twice: as it stands, where exercises are not solved; and with their solutions."""
+    stored = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    first, second = read(page), solved(read(page))
+    for each in (first, second):
+        run(each, tmp_path)
+    expected = [shown(cell) for cell in code(stored)]
+    assert expected == [shown(cell) for cell in code(first)]
+    begin = next(
+        n for n, cell in enumerate(code(first)) if "exercise" in cell.metadata.get("tags", ())
+    )
+    assert expected[:begin] == [shown(cell) for cell in code(second)][:begin]
+
+    for _, check, _ in exercises(first):
+        assert check.outputs[-1].output_type == "error", "it passes without the solution"
+    for _, check, _ in exercises(second):
+        assert text_of(check).endswith("right\n")
 
 
 def test_what_a_server_prints_stands_below_the_current_cell(ran: Ran) -> None:
