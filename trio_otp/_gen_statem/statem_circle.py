@@ -50,7 +50,7 @@ class _Circle:
         return found
 
     def _placed(self) -> tuple[float, list[tuple[float, float]]]:
-        """Give each box its part of the circle, the first one at the top: its width and a gap."""
+        """Return the radius, and where the boxes stand: the first one at the top, with equal gaps."""
         parts = [width + GAP for width, _ in self._sizes]
         whole = sum(parts)
         radius = whole / math.tau
