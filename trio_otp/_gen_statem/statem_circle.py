@@ -50,7 +50,7 @@ class _Circle:
         return found
 
     def _placed(self) -> tuple[float, list[tuple[float, float]]]:
-        """Return the radius, and where the boxes stand: the first one at the top, with equal gaps."""
+        """Return the radius and the middles of the boxes: the first one at the top, with gaps."""
         parts = [width + GAP for width, _ in self._sizes]
         whole = sum(parts)
         radius = whole / math.tau
