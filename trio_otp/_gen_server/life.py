@@ -31,12 +31,13 @@ from .._behaviour.messages import (
 from .._behaviour.results import IGNORE, Stop, as_outcome
 from .._behaviour.stopping import Stopping
 from .._exits.bare import raise_bare, reason_of
+from .._exits.nurseries import WholeScope
 from .._exits.reasons import ProcessExit, is_quiet, passes_through
 from .._process.hibernation import fall_asleep
 from .._process.status import formatted, told
 from .._util.bounded import bounded
 from .._util.unset import UNSET
-from .._util.user_code import call_back, wait_for
+from .._util.user_code import interruptible, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -121,9 +122,8 @@ class Life(ABC):
     # -- the end -----------------------------------------------------------------------------
 
     async def _stop(self, stopping: Stopping) -> None:
-        self.process.enter_scope()
         if not self.process.may_terminate:
-            await trio.lowlevel.checkpoint()  # killed before it took the order: no terminate
+            await self._give_way()  # killed before it took the order: no terminate
         try:
             try:
                 self._report(stopping.reason)
@@ -138,7 +138,6 @@ class Life(ABC):
     async def _end(self, exc: BaseException) -> None:
         """End by what came out of the loop: an exit signal, Ctrl-C, or a crash."""
         process, reason = self.process, reason_of(exc)
-        process.enter_scope()
         if process.alive and not passes_through(exc):
             try:
                 self._report(reason)
@@ -162,21 +161,41 @@ class Life(ABC):
 
     async def _terminate(self, reason: object, limit: float | None = None) -> None:
         """Run the user's `terminate`, once, where only a kill or another exit signal ends it."""
-        if self.process.debug is not None:
-            self.process.debug.event("terminate", reason)
+        process = self.process
+        if process.debug is not None:
+            process.debug.event("terminate", reason)
         deadline = math.inf if limit is None else trio.current_time() + limit
-        with trio.CancelScope(shield=True, deadline=deadline) as self.process.terminate_scope:
-            try:
-                await call_back(self.instance.terminate, reason)
-            except BaseException as exc:
-                if passes_through(exc):
-                    raise
-                crash = reason_of(exc)
-                self._report(crash)
-                if self.process.runs_terminate:  # it did not end as it was asked to
-                    self.process.pending_exit = crash
-                raise ProcessExit(crash) from exc  # noqa: ASYNC104 - a crash ends it by ProcessExit
-        await trio.lowlevel.checkpoint_if_cancelled()
+        process.terminate_scope = trio.CancelScope(shield=True, deadline=deadline)
+        try:
+            result = interruptible(self.instance.terminate, reason)
+            if result.__class__ is CoroutineType:  # a `def` needs neither of the two scopes
+                await self._finish_terminate(result)
+        except BaseException as exc:
+            if passes_through(exc):
+                raise
+            crash = reason_of(exc)
+            self._report(crash)
+            if process.runs_terminate:  # it did not end as it was asked to
+                process.pending_exit = crash
+            raise ProcessExit(crash) from exc  # noqa: ASYNC104 - a crash ends it by ProcessExit
+        await self._give_way()
+
+    async def _finish_terminate(self, running: Coroutine[object, object, object]) -> None:
+        scope = self.process.terminate_scope
+        assert scope is not None
+        self.process.enter_scope()
+        try:
+            with WholeScope(scope):
+                await wait_for(running)
+        finally:
+            running.close()  # if Ctrl-C came before it began; else it has ended
+
+    async def _give_way(self) -> None:
+        """Let an exit signal end it that is pending, as a checkpoint in its scope does."""
+        if self.process.scope is not None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        elif self.process.is_exiting:
+            raise ProcessExit(self.process.pending_exit)
 
     def _report(self, reason: object) -> None:
         if is_quiet(reason):

@@ -152,9 +152,11 @@ class MessageLoop(Life):
             # This frame lives as long as the server: it must not keep the last message alive.
             message = running = process.current = UNSET
 
-    async def _sort(self, message: object) -> object:
+    async def _sort(self, message: Any) -> object:
         """Do what is for the loop itself; return what is for a callback, else UNSET."""
         process = self.process
+        if message.__class__ is Terminate:
+            raise Stopping(message.reason)
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
             process.enter_scope()
             await self._system(message)
@@ -238,8 +240,6 @@ class MessageLoop(Life):
         if isinstance(message, SystemCall):
             await handle_system(message, self)
             self._see_when_to_sleep()
-        elif isinstance(message, Terminate):
-            raise Stopping(message.reason)
         else:  # pragma: no cover - a server gets no other ones
             log_unexpected(self.process, message)
 

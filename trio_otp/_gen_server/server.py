@@ -25,10 +25,8 @@ Follows: Elixir's `GenServer`, Erlang's `gen_server`.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 
-import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import Behaviour
@@ -375,8 +373,7 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
         process.exit_with(reason, run_terminate=True)
         await_ends(edge, {process: None})
     try:
-        with trio.move_on_after(math.inf if timeout is None else timeout):
-            await process.wait_dead()
+        await process.wait_dead(timeout)
     finally:
         leave_wait(edge)
     if not process.dead:

@@ -67,8 +67,6 @@ def tell(process: Process, reason: object) -> None:
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
     for watcher in list(process.watchers or ()):
         watcher(process)
-    if process.extras.ended is not None:
-        process.extras.ended.set()
 
 
 def drop_what_is_left(process: Process) -> None:

@@ -55,6 +55,8 @@ class OrderedNursery:
     @enable_ki_protection
     async def close(self) -> None:
         """Stop what is left, newest first. Shielded: it ends when everything here is dead."""
+        if not self.processes:
+            return
         with trio.CancelScope(shield=True):
             while self.processes:
                 # A copy: looking for the last key again after each removal would be quadratic.

@@ -33,6 +33,7 @@ from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
+from .end_wait import EndWait
 from .nursery import OrderedNursery
 from .runtime import current_process
 from .signals import Exit
@@ -309,15 +310,12 @@ class Process(ProcessState):
         self.remove_link(self.parent)
 
     @enable_ki_protection
-    async def wait_dead(self) -> None:
-        """Wait until the process is dead."""
+    async def wait_dead(self, limit: float | None = None) -> None:
+        """Wait until the process is dead, or until so many seconds are over."""
         if self.dead:
             await trio.lowlevel.checkpoint()
-            return
-        extras = self.own_extras()
-        if extras.ended is None:
-            extras.ended = trio.Event()
-        await extras.ended.wait()
+        else:
+            await trio.lowlevel.wait_task_rescheduled(EndWait(self, limit).abort)
 
 
 def _cancel_reason(reason: object) -> str:

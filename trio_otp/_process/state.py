@@ -54,7 +54,6 @@ class Extras:
     """What few processes have; the others share one of these, which is never written."""
 
     __slots__ = (
-        "ended",
         "first_label",
         "followers",
         "metadata",
@@ -71,7 +70,6 @@ class Extras:
         self.first_label: str | None = None  # if it has another label by now
         self.started: object = None  # what it told its starter
         self.thread: int | None = None  # the worker thread that runs its function, if one does
-        self.ended: trio.Event | None = None  # who waits for its death
         # Told when its init is over, when it runs another instance, and of events of a supervisor
         self.followers: dict[Callable[[], object], None] | None = None
         self.retired: bool = False  # it stops what lives in it, and then dies

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.reasons import KILLED, SHUTDOWN, is_quiet
@@ -47,8 +45,7 @@ async def stop(
     await_ends(waiter, {process: None})
     try:
         if limit is None or limit > 0:
-            with trio.move_on_after(math.inf if limit is None else limit):
-                await process.wait_dead()
+            await process.wait_dead(limit)
         if not process.dead:
             await kill(process)
     finally:

@@ -5,7 +5,6 @@ Follows: Elixir's `Task.shutdown/2` and `Task.ignore/1`.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import trio
@@ -90,8 +89,7 @@ async def _end(
         if timeout != "brutal_kill":
             process.signal(task.owner, SHUTDOWN)
             await_ends(waiter, {process: None})
-            with trio.move_on_after(math.inf if timeout is None else timeout):
-                await process.wait_dead()
+            await process.wait_dead(timeout)
     finally:  # also when the caller is cancelled: then it does not wait
         leave_wait(waiter)
         if not process.dead:
