@@ -69,6 +69,8 @@ def _is_of_nursery(exc: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExcep
 
 def reason_of(exc: BaseException) -> object:
     """Turn what ended a process body, or a callback, into its exit reason."""
+    if not isinstance(exc, BaseExceptionGroup | ProcessExit) and _stands_alone(exc):
+        return exc  # as a rule
     error, leaving = part(exc)
     if error is None:
         assert leaving is not None
@@ -269,7 +271,7 @@ def chain_of(exc: BaseException) -> list[BaseException]:
 
 def publish(error: BaseException) -> BaseException:
     """Take what is private off the chains of an error that is about to be told."""
-    if error.__cause__ is None and error.__context__ is None and as_group(error) is None:
+    if as_group(error) is None and _stands_alone(error):
         return error  # as a rule
     for each in chain_of(error):
         suppress = each.__suppress_context__
@@ -279,6 +281,10 @@ def publish(error: BaseException) -> BaseException:
             each.__context__ = _public(each.__context__)
         each.__suppress_context__ = suppress
     return error
+
+
+def _stands_alone(error: BaseException) -> bool:
+    return error.__cause__ is None and error.__context__ is None
 
 
 def _public(link: BaseException) -> BaseException | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from contextlib import suppress
+from functools import cache
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, cast
 
@@ -75,7 +76,7 @@ def _portrait(exc: BaseException, depth: int) -> BaseException:
 
 def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     """Make one of a class, past its own `__new__` and `__init__`, which may want anything."""
-    builtins = [each for each in kind.__mro__ if each.__module__ == "builtins"]
+    builtins = tuple(each for each in kind.__mro__ if each.__module__ == "builtins")
     base: Any = builtins[0]
     if issubclass(kind, BaseExceptionGroup):
         members = [_nested(member, depth) for member in exc.exceptions[:MOST]]
@@ -90,9 +91,7 @@ def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     if HIDDEN in attributes:
         vars(portrait)[HIDDEN] = _slim(attributes[HIDDEN], depth)
         return cast("BaseException", portrait)
-    own = [n for each in builtins for n, d in vars(each).items() if isinstance(d, _DESCRIPTORS)]
-    names: list[str] = [name for name in own if name[0] != "_" and name != "args"]
-    for name in [*names, *attributes]:
+    for name in (*_own_names(builtins), *attributes):
         with suppress(AttributeError, TypeError):  # one that is not set, or read only
             value = _slim(getattr(exc, name), depth)
             if value.__class__ is not Note:
@@ -100,6 +99,13 @@ def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     if exc.__cause__ is not None:
         portrait.__cause__ = _nested(exc.__cause__, depth)
     return cast("BaseException", portrait)
+
+
+@cache
+def _own_names(builtins: tuple[type[object], ...]) -> tuple[str, ...]:
+    """Return the attributes that classes of Python itself give an exception, but for `args`."""
+    own = (n for each in builtins for n, d in vars(each).items() if isinstance(d, _DESCRIPTORS))
+    return tuple(name for name in own if name[0] != "_" and name != "args")
 
 
 def _nested(exc: BaseException, depth: int) -> BaseException:

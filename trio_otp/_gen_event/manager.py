@@ -38,7 +38,7 @@ from .._exits.reasons import NOPROC, NORMAL, SHUTDOWN, passes_through
 from .._gen_server.server import GenServer
 from .._process.runtime import need_process
 from .._process.signals import Exit
-from .._process.status import formatted, told
+from .._process.status import formatted, takes_status, told
 from .._util.bounded import bounded
 from .._util.public import public
 from .._util.sent import SENT
@@ -350,6 +350,9 @@ class EventManager(GenServer):
 
     def _report(self, entry: HandlerEntry, reason: object) -> None:
         process = self._process
+        heard = process.runtime.events.is_heard("crash")
+        if not (heard or takes_status(entry.handler)):
+            return
         message = process.current
         status = formatted(
             entry.handler,
@@ -361,6 +364,8 @@ class EventManager(GenServer):
             },
         )
         details = told(process, reason, status["reason"])
+        if not heard:
+            return
         report = process.crash_report(
             status["reason"],
             last_message=shown_message_of(message, status["message"]),

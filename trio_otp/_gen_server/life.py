@@ -34,7 +34,7 @@ from .._exits.bare import raise_bare, reason_of
 from .._exits.nurseries import WholeScope
 from .._exits.reasons import ProcessExit, is_quiet, passes_through
 from .._process.hibernation import fall_asleep
-from .._process.status import formatted, told
+from .._process.status import formatted, takes_status, told
 from .._util.bounded import bounded
 from .._util.unset import UNSET
 from .._util.user_code import interruptible, wait_for
@@ -198,9 +198,10 @@ class Life(ABC):
             raise ProcessExit(self.process.pending_exit)
 
     def _report(self, reason: object) -> None:
-        if is_quiet(reason):
-            return
         process = self.process
+        heard = process.runtime.events.is_heard("crash")
+        if is_quiet(reason) or not (heard or takes_status(self.instance)):
+            return
         message = process.current
         status = formatted(
             self.instance,
@@ -213,6 +214,8 @@ class Life(ABC):
             self.state_key,
         )
         details = told(process, reason, status["reason"])
+        if not heard:
+            return
         report = process.crash_report(
             status["reason"],
             last_message=shown_message_of(message, status["message"]),

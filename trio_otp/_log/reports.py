@@ -151,10 +151,6 @@ def log_progress(report: ProgressReport) -> None:
     _log(_progress, logging.DEBUG, lambda: _progress_text(report), report, fields)
 
 
-# `Events.is_heard` asks for it; checkers do not know that functions take attributes.
-log_progress.is_deaf = lambda: not _progress.isEnabledFor(logging.DEBUG)  # type: ignore[attr-defined]
-
-
 def _progress_text(report: ProgressReport) -> str:
     who = bounded(report.supervisor)
     return f"{who}: child {bounded(report.child_id)} started: {report.pid!r}"
@@ -302,4 +298,8 @@ LISTENERS: Final[tuple[tuple[str, Listener], ...]] = (
     ("notice", log_notice),
     ("dropped", log_dropped),
 )
+# `Events.is_heard` asks for it; checkers do not know that functions take attributes.
+log_crash.is_deaf = lambda: not _crash.isEnabledFor(logging.ERROR)  # type: ignore[attr-defined]
+log_supervisor.is_deaf = lambda: not _supervisor.isEnabledFor(logging.ERROR)  # type: ignore[attr-defined]
+log_progress.is_deaf = lambda: not _progress.isEnabledFor(logging.DEBUG)  # type: ignore[attr-defined]
 events.defaults.extend(LISTENERS)

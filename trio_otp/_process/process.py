@@ -160,7 +160,7 @@ class Process(ProcessState):
         # A behaviour reports its own crashes, with its last message and state, and then ends by
         # ProcessExit.
         quiet = passes_through(exc) or part(exc)[0] is None
-        if not quiet and self.starting is None:
+        if not quiet and self.starting is None and self.runtime.events.is_heard("crash"):
             self.runtime.events.emit("crash", self.crash_report(reason))
 
     def crash_report(self, reason: object, **details: object) -> CrashReport:

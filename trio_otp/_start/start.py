@@ -246,13 +246,14 @@ async def _await_free_name(start: Start) -> None:
     """Refuse a name that is taken; wait for the end of a holder that is about to die."""
     spec, label = start.spec, start.runs.label
     check_name(spec.name)
+    holder = _exiting_holder(spec.name, label)
+    if holder is None:
+        return
     limit = math.inf if spec.timeout is None else spec.timeout
     with trio.move_on_after(limit) as start.waiting:
-        while (process := _holder(spec.name, label)) is not None:
-            orphaned = process.supervisor is not None and process.supervisor.dead
-            if process.alive and not orphaned:
-                raise AlreadyStarted(process.pid, label, name=spec.name)
-            await _wait_for_end(process, start)
+        while holder is not None:
+            await _wait_for_end(holder, start)
+            holder = _exiting_holder(spec.name, label)
     if start.waiting.cancelled_caught:
         late = trio.current_time() >= start.waiting.deadline
         raise StartError(TIMEOUT if late else SHUTDOWN, label)
@@ -280,11 +281,17 @@ def _check_what_changed(start: Start) -> None:
         raise StartError(NOPROC, start.runs.label)
 
 
-def _holder(name: object, label: str) -> Process | None:
+def _exiting_holder(name: object, label: str) -> Process | None:
+    """Return who has a name and is about to die; raise `AlreadyStarted` for anybody else."""
     try:
-        return find_even_exiting(name)
+        process = find_even_exiting(name)
     except Exception as exc:  # of a via registry
         raise StartError(exc, label) from exc
+    if process is None or process.is_exiting:
+        return process
+    if process.supervisor is not None and process.supervisor.dead:  # it will be stopped
+        return process
+    raise AlreadyStarted(process.pid, label, name=name)
 
 
 async def _take_name(start: Start) -> None:

@@ -51,6 +51,9 @@ class Reports:
             kept = remembered(reason if crashed else told_reason(pid, reason))
             self.history.append((trio.current_time(), spec.id, kept))
             self.is_final.append(spec.restart == "temporary")
+        events = self._process.runtime.events
+        if not events.is_heard("supervisor"):
+            return
         report = SupervisorReport(
             self._process.pid,
             context,
@@ -63,7 +66,7 @@ class Reports:
             slot.child,
             restart_in,
         )
-        self._process.runtime.events.emit("supervisor", report)
+        events.emit("supervisor", report)
 
     def emit_progress(self, slot: Slot) -> None:
         """Report that a child was started."""

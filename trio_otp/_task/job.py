@@ -84,8 +84,9 @@ class Job:
         """Report a crash with what the process was started for; then its reason is the crash."""
         if passes_through(exc) or part(exc)[0] is None:
             return
-        reason = reason_of(exc)
-        client = repr(process.callers[0]) if process.callers else None
-        report = process.crash_report(reason, last_message=repr(self), client=client)
-        process.runtime.events.emit("crash", report)
+        reason, events = reason_of(exc), process.runtime.events
+        if events.is_heard("crash"):
+            client = repr(process.callers[0]) if process.callers else None
+            report = process.crash_report(reason, last_message=repr(self), client=client)
+            events.emit("crash", report)
         raise ProcessExit(reason) from exc
