@@ -80,6 +80,7 @@ class Master:
         self.name: str = application.name
         self.kind = kind
         self.top: Process | None = None
+        self._loop: Any = None  # of the top process, if that is a supervisor
         self.running: bool = False
         self.failure: object = UNSET  # the reason why it did not start
         self.unplanned: bool = False
@@ -131,7 +132,7 @@ class Master:
     def error(self) -> ApplicationExited:
         """Return the error of an application that ended by itself, with what came before."""
         assert self.top is not None
-        loop = _supervisor_loop(self.top)
+        loop = self._loop
         history, crash = ((), None) if loop is None else (loop.reports.history, loop.reports.crash)
         return ApplicationExited(self.name, self.top.exit_reason, list(history), crash)
 
@@ -200,6 +201,8 @@ class Master:
         if top is None:
             what = f"{type(self.application).__name__}.start: init of {wanted!r}"
             raise BadReturn(what, "IGNORE", "the top process of an application, not IGNORE")
+        if isinstance(top.instance, SupervisorBehaviour):
+            self._loop = top.instance.loop  # the process lets go of it at its end
         try:
             await self._run_phases()
         except BaseException:
@@ -257,7 +260,7 @@ class Master:
         """
         if self.host.main is not type(self.application):
             return top.exit_reason is NORMAL
-        loop = _supervisor_loop(top)
+        loop = self._loop
         return is_quiet(top.exit_reason) and not (loop is not None and loop.reports.gave_up)
 
     # -- callbacks and reports -------------------------------------------------------------------
@@ -286,8 +289,3 @@ def _as_top(application: Application, result: object) -> Child[Any]:
     except SpecError:
         accepted = "otp.child(otp.Supervisor, ...), a Supervisor class or otp.Supervisor.spec(...)"
         raise BadReturn(f"{type(application).__name__}.start", result, accepted) from None
-
-
-def _supervisor_loop(top: Process) -> Any:
-    instance = top.instance
-    return instance.loop if isinstance(instance, SupervisorBehaviour) else None

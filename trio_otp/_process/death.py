@@ -70,7 +70,12 @@ def tell(process: Process, reason: object) -> None:
 
 
 def drop_what_is_left(process: Process) -> None:
-    """Close the mailbox, and count what its user sent in vain; calls have been answered."""
+    """Close the mailbox, and count what its user sent in vain; calls have been answered.
+
+    What was told of the end is let go of: it may hold the process, which then would outlive all
+    that refer to it.
+    """
+    process.watchers = process.cleanups = process.timers = None
     for message in process.mailbox.drain():
         ours = isinstance(message, SystemMessage) and not message.from_user
         if not ours and not isinstance(message, From | Exit | Down):

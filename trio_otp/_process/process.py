@@ -90,6 +90,7 @@ class Process(ProcessState):
         finally:
             if not self.hosts and fall_asleep is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
+                self.task = None  # its context holds this process
 
     def _leave(self, fall_asleep: Callable[[Process], None] | None) -> None:
         """Finish the task: die normally, or fall asleep if that is given."""
@@ -119,6 +120,7 @@ class Process(ProcessState):
             raise_bare(reason if isinstance(reason, BaseException) else exc)
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
+            self.task = self.children = None  # which hold this process
 
     def _begin(self) -> Awaitable[Any]:
         """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
@@ -285,8 +287,7 @@ class Process(ProcessState):
         self.current: object = UNSET
         self.body: Callable[[Process], Awaitable[object]] | None = None
         self.make: Callable[[], object] | None = None
-        if not self.hosts:  # a supervisor is asked afterwards why it gave up
-            self.instance: Any = None
+        self.instance: Any = None
 
     @enable_ki_protection
     def retire(self, reason: object) -> None:

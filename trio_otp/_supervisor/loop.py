@@ -154,6 +154,9 @@ class SupervisorLoop(ABC, Generic[Spec]):
                 with trio.CancelScope(shield=True) as process.terminate_scope:
                     await self.stop_children(interrupt=True)
             raise
+        finally:
+            if self.instance is not None:
+                self.instance.loop = None  # else they keep each other alive
 
     async def _live(self, make: Callable[[], Behaviour]) -> None:
         try:

@@ -23,7 +23,6 @@ from .._start.child import child
 from .._start.start import Start, start_and_wait
 from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
-from .loop import SupervisorBehaviour
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from .._process.process import Process
     from .._process.propagating import Propagate
     from .flags import AutoShutdown, Strategy
+    from .reports import Reports
 
 
 @final
@@ -45,6 +45,7 @@ class OpenSupervisor(NoConstructor, Handle):
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._reports: Reports = process.instance.loop.reports  # the process lets go of its loop
         self._body = trio.CancelScope()
         self._leaving = False
         self._failure: SupervisorExited | None = None  # that ended the body
@@ -72,12 +73,8 @@ class OpenSupervisor(NoConstructor, Handle):
             self._body.cancel(reason="its supervisor has ended")
 
     def _failed(self) -> bool:
-        process = self._process
-        instance = process.instance
-        gave_up = isinstance(instance, SupervisorBehaviour) and bool(
-            instance.loop is not None and instance.loop.reports.gave_up
-        )
-        return not self._leaving and (gave_up or not is_quiet(process.exit_reason))
+        ended_badly = self._reports.gave_up or not is_quiet(self._process.exit_reason)
+        return not self._leaving and ended_badly
 
     def _leave(self) -> None:
         """Record that the body has ended, and whether that is because the supervisor has."""
@@ -87,8 +84,7 @@ class OpenSupervisor(NoConstructor, Handle):
 
     def _failure_beside(self) -> SupervisorExited | None:
         """Return why the supervisor gave up, perhaps only just after the body had raised."""
-        loop = self._process.instance.loop
-        late = loop is not None and loop.reports.gave_up
+        late = self._reports.gave_up
         return self._error() if self._failure is None and late else self._take_failure()
 
     def _raise_failure(self) -> None:
@@ -105,8 +101,7 @@ class OpenSupervisor(NoConstructor, Handle):
         return failure
 
     def _error(self) -> SupervisorExited:
-        reason, loop = self._process.exit_reason, self._process.instance.loop
-        return SupervisorExited(reason, *(() if loop is None else loop.reports.take_history()))
+        return SupervisorExited(self._process.exit_reason, *self._reports.take_history())
 
 
 @public
