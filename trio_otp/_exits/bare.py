@@ -69,7 +69,7 @@ def _is_of_nursery(exc: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExcep
 
 def reason_of(exc: BaseException) -> object:
     """Turn what ended a process body, or a callback, into its exit reason."""
-    if not isinstance(exc, BaseExceptionGroup | ProcessExit) and _stands_alone(exc):
+    if as_group(exc) is None and not isinstance(exc, ProcessExit) and _stands_alone(exc):
         return exc  # as a rule
     error, leaving = part(exc)
     if error is None:
