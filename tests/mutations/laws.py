@@ -438,8 +438,8 @@ MUTATIONS = [
         "limits are not kept",
         4,
         "stop",
-        "math.inf if limit is None else limit",
-        "math.inf",
+        "process.wait_dead(limit)",
+        "process.wait_dead()",
         "test_shutdown_order.py::test_a_child_that_takes_too_long_is_killed_at_its_limit",
     ),
     Mutation(
