@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import trio_otp
+from tests.mutations import watched
 from tests.mutations.laws import MUTATIONS, Mutation
 from tests.mutations.places import Source
 
@@ -30,7 +29,7 @@ TESTS = HERE.parent
 ROOT = TESTS.parent
 PACKAGE = Path(trio_otp.__file__).parent
 LIMIT = 300.0  # seconds, of all tests together
-HANGS = 20.0  # seconds of one test; a change that makes it hang is noticed too
+HANGS = 20.0  # seconds of one test that is busy; a change that makes it hang is noticed too
 LAWS = range(1, 9)
 
 
@@ -40,39 +39,26 @@ all_mutations = pytest.mark.parametrize(
 
 
 def copy_package(to: Path) -> Path:
-    """Copy the package, and give the copy."""
+    """Copy the package, with what is compiled of it, and give the copy."""
     copy = to / "trio_otp"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, copy)
     shutil.copy(PACKAGE.parent / "_trio_otp_pytest.py", to)  # which tests/conftest.py asks for
     return copy
 
 
-def python(
-    copied_to: Path, *arguments: str, limit: float = LIMIT
-) -> subprocess.CompletedProcess[str]:
-    """Run Python with the copy in place of the package."""
-    environment = {**os.environ, "PYTHONPATH": str(copied_to), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("COVERAGE_PROCESS_START", None)
-    environment.pop("COVERAGE_PROCESS_CONFIG", None)
-    return subprocess.run(
-        [sys.executable, "-P", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=limit,
-        check=False,
-    )
+def environment(copied_to: Path) -> dict[str, str]:
+    """Return an environment with the copy in place of the package."""
+    variables = {**os.environ, "PYTHONPATH": str(copied_to), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables.pop("COVERAGE_PROCESS_START", None)
+    variables.pop("COVERAGE_PROCESS_CONFIG", None)
+    return variables
 
 
 def run_tests(copied_to: Path, tests: Sequence[str], limit: float = LIMIT) -> tuple[int, str]:
     """Run some tests against a copy; give pytest's exit status, 1 if they hang, and its output."""
     options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", ""]  # all cases
-    try:
-        done = python(copied_to, *options, *map(path_of, tests), limit=limit)
-    except subprocess.TimeoutExpired:
-        return 1, "it hangs"
-    return done.returncode, done.stdout + done.stderr
+    done = watched.run([*options, *map(path_of, tests)], ROOT, environment(copied_to), limit)
+    return (1, "it hangs") if done is None else done
 
 
 def test_every_law_has_its_mutations() -> None:
@@ -122,8 +108,9 @@ def path_of(test: str) -> str:
 def test_the_tests_pass_without_a_change(tmp_path: Path) -> None:
     """They run against the copy, and all is well with it."""
     copy = copy_package(tmp_path)
-    where = python(tmp_path, "-c", "import trio_otp; print(trio_otp.__file__)").stdout
-    assert str(copy / "__init__.py") == where.strip()
+    where = ["-c", "import trio_otp; print(trio_otp.__file__)"]
+    done = watched.run(where, ROOT, environment(tmp_path), LIMIT)
+    assert (0, f"{copy / '__init__.py'}\n") == done
     status, output = run_tests(tmp_path, sorted({mutation.test for mutation in MUTATIONS}))
     assert 0 == status, output
 
@@ -135,5 +122,7 @@ def test_the_change_is_noticed(mutation: Mutation, tmp_path: Path) -> None:
     source = Source(copy_package(tmp_path))
     file, changed = source.change(mutation.where, mutation.old, mutation.new)
     file.write_text(changed)
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        compiled.unlink()  # it is told apart by size and second alone
     status, output = run_tests(tmp_path, [mutation.test], HANGS)
     assert 1 == status, output

@@ -23,7 +23,7 @@ import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from inside import Runtime
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 LIBRARY = str(Path(otp.__file__).parent)
 # What the library calls that is Python too: an interrupt there comes out in the library.
 HELPERS = (str(Path(trio.__file__).parent), contextlib.__file__)
+NOBODYS, HELPERS_OWN, OURS = range(3)  # whose code a frame may run
 PATIENCE = 10_000.0  # virtual seconds; no scenario takes as long
-STEPS = 2_000_000  # lines of one run
+STEPS = 1_000_000  # lines of one run at which Ctrl-C can get in
 REAL_PATIENCE = 20.0  # seconds; a run takes some 20 ms
 
 
@@ -57,21 +58,29 @@ class Interrupt(trio.abc.Instrument):
         self.count = 0
         self.places: list[str] = []
         self.active = False
-        self._lines = 0
+        self._ours: dict[CodeType, int] = {}  # whose code is: most calls are of nobody's
 
-    def trace(self, frame: FrameType, event: str, _: object) -> Any:
-        """Trace the run, as `sys.settrace` calls it."""
-        if not self._is_ours(frame):
+    def trace(self, frame: FrameType, _event: str, _: object) -> Any:
+        """Begin with a frame, or go on with one that waited, as `sys.settrace` calls it.
+
+        Whether it is protected is settled by what called or resumed it, so it is asked once.
+        """
+        ours = self._ours.get(frame.f_code)
+        if ours is None:
+            ours = self._ours[frame.f_code] = self._owner(frame.f_code.co_filename)
+        if ours == NOBODYS or (ours == HELPERS_OWN and not _is_traced(frame.f_back)):
             return None
-        if self.active and event == "line":
-            self._lines += 1
-            if self._lines > STEPS:
+        frame.f_trace_lines = not ki_protection_enabled(frame)
+        return self._line
+
+    def _line(self, frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and self.active:
+            self.count += 1
+            if self.count > STEPS:
                 raise Hang("it runs in a circle")
-            if not ki_protection_enabled(frame):
-                self.count += 1
-                if self.count in (self.number, self.number + self.second):
-                    self._press(frame)
-        return self.trace
+            if self.count in (self.number, self.number + self.second):
+                self._press(frame)
+        return self._line
 
     def before_task_step(self, _: trio.lowlevel.Task) -> None:
         """Go on counting: Python traces no more after a trace function has raised."""
@@ -83,12 +92,14 @@ class Interrupt(trio.abc.Instrument):
         self.places.append(f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}")
         signal.raise_signal(signal.SIGINT)
 
-    def _is_ours(self, frame: FrameType) -> bool:
-        name = frame.f_code.co_filename
-        if name.startswith(self.ours):
-            return True
-        back = frame.f_back
-        return name.startswith(HELPERS) and back is not None and back.f_trace is not None
+    def _owner(self, file: str) -> int:
+        if file.startswith(self.ours):
+            return OURS
+        return HELPERS_OWN if file.startswith(HELPERS) else NOBODYS
+
+
+def _is_traced(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_trace is not None
 
 
 class Ended:
