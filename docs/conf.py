@@ -61,6 +61,18 @@ html_theme = "furo"
 html_title = f"trio_otp {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# The switcher of versions is there where all are built, see `build.py`.
+html_context = {"site_version": os.environ.get("SITE_VERSION", "")}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_show_sphinx = False
 html_copy_source = False
 html_last_updated_fmt = None

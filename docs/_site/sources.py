@@ -1,19 +1,22 @@
 """What is done to the text of a page before it is parsed.
 
 The pages are read in the repository, too, so they link to files beside `docs` by relative paths;
-here these lead into the repository. `{api}` is a list of public names, which autodoc explains, and
-`{root}` shows a file of the repository as a page.
+here these lead into the repository. `{api}` is a list of public names, which autodoc explains,
+`{cli}` is the command line, and `{root}` shows a file of the repository as a page.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 from pkgutil import resolve_name
 from posixpath import dirname, normpath, relpath
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
+
+from . import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,7 @@ PAGES = {
 FENCE = re.compile(r"^(```|:::).*?^\1 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 API = re.compile(r"^:::\{api\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+CLI = ":::{cli}\n:::\n"
 SHOWN = re.compile(r"^:::\{root\} (\S+)\n:::$", re.MULTILINE)
 BLOCKS = {"AsyncGenerator": "async-with", "Generator": "with", "Iterator": "with"}
 
@@ -43,24 +47,28 @@ def setup(app: Sphinx) -> None:
 def read(app: Sphinx, docname: str, source: list[str]) -> None:
     """Change the text of a page."""
     path = Path(app.env.doc2path(docname))
-    if path.suffix != ".md":
-        return
-    place = path.relative_to(ROOT).as_posix()
-    shown = SHOWN.search(source[0])
-    text, origin = (
-        (source[0], place) if shown is None else ((ROOT / shown[1]).read_text(), shown[1])
-    )
+    change = notebook if path.suffix == ".ipynb" else page
+    source[0] = change(source[0], path.relative_to(ROOT).as_posix())
+
+
+def page(text: str, place: str) -> str:
+    """Return what a page of Markdown becomes on the site."""
+    shown = SHOWN.search(text)
     if shown is not None:
-        app.env.note_dependency(str(ROOT / shown[1]))
-    if docname == "index":
-        text = "".join(filter(_matches, text.splitlines(keepends=True)))
-    source[0] = API.sub(lambda found: api(found[1].split()), linked(text, origin, place))
+        return linked((ROOT / shown[1]).read_text(encoding="utf-8"), shown[1], place)
+    if CLI in text:
+        text = text.replace(CLI, commands.page())
+    return API.sub(lambda found: api(found[1].split()), linked(text, place, place))
 
 
-def _matches(line: str) -> bool:
-    """Check whether a line of a toctree is no pattern that matches no page."""
-    pattern = line.strip()
-    return not re.fullmatch(r"[\w/]+\*", pattern) or any((ROOT / "docs").glob(pattern))
+def notebook(text: str, place: str) -> str:
+    """Return what a notebook becomes: its own file can be had from its page."""
+    content = json.loads(text)
+    texts = [cell for cell in content["cells"] if cell["cell_type"] == "markdown"]
+    for cell in texts:
+        cell["source"] = linked("".join(cell["source"]), place, place)
+    texts[0]["source"] += f"\n\n{{download}}`Download this notebook <{Path(place).name}>`\n"
+    return json.dumps(content)
 
 
 def linked(text: str, origin: str, place: str) -> str:
