@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import trio
+from inside import parser
 
 import trio_otp as otp
 
@@ -37,6 +38,10 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 ERROR = re.compile(r"(?:^E .*\n)+", re.MULTILINE)  # what pytest says below the line that failed
+KINDS = {
+    *("python", "text", "sh", "mermaid", "ini", "dockerfile", "ipython"),
+    *("elixir", "erlang"),  # the programs that others come from
+}
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -146,7 +151,21 @@ def test_there_are_snippets() -> None:
     kinds = [block.kind for page in PAGES for block in snippets(page)]
 
     assert kinds.count("python") > 20
-    assert set(kinds) <= {"python", "text", "sh", "mermaid", "ini", "dockerfile", "ipython"}
+    assert set(kinds) <= KINDS
+
+
+def test_commands_that_are_shown_exist() -> None:
+    """What a page tells to type is a command of `trio-otp`, with options that it has."""
+    [commands] = (action.choices for action in parser()._actions if action.required)
+    known = {name: {*each._option_string_actions} for name, each in commands.items()}
+    kinds = {"sh", "ini"}
+    for page in PAGES:
+        shown = "".join(block.text for block in snippets(page) if block.kind in kinds)
+        for command, rest in re.findall(r"(?<!install )trio-otp +([\w-]+)(.*)", shown):
+            options = re.findall(r"(?<= )--[\w-]+", rest.partition("#")[0])
+            assert command in known, f"{page.name}: trio-otp {command}"
+            own = command == "demo"  # its options are not of this parser
+            assert own or known[command].issuperset(options), f"{page.name}: {command}{rest}"
 
 
 def test_casts_are_shown_as_plain_functions() -> None:
