@@ -1,0 +1,19 @@
+"""Fixtures of the tests of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from other_node import Net, fast_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Net]:
+    """Where the nodes of the test find each other."""
+    with fast_threads():
+        yield Net(tmp_path)

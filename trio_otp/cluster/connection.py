@@ -1,0 +1,180 @@
+"""One connection to another node, once the handshake is over: a reader, a writer and a clock.
+
+Every received byte is a sign of life, also in the middle of a long frame, and so is a frame that is
+still being decoded. A node that has given none for four ticks is lost.
+
+Follows: Erlang's `net_kernel`, "net_ticktime"; `dist_util`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from trio.lowlevel import (
+    Abort,
+    current_task,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
+
+from .._exits.nurseries import OwnNursery
+from .._util.bounded import bounded
+from .wire.decode import LARGE
+from .wire.frames import TICK, FrameReader
+from .wire.terms import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .remote_node import RemoteNode
+    from .wire.codec import Codec
+
+SILENT: Final = 4  # ticks without a sign of life
+RECEIVE: Final = 64 * 1024  # bytes at once
+BURST: Final = 256  # frames that are carried out without a checkpoint
+
+
+class ConnectionLost(Exception):
+    """Ends the tasks of a connection; the text says why."""
+
+
+class Connection:
+    """One connection.
+
+    Args:
+        node: the node at the other end.
+        stream: to it.
+        codec: decodes what comes in.
+        take: carries out a control message.
+        tick: seconds between two signs of life.
+        max_frame: bytes that a frame may have.
+    """
+
+    def __init__(
+        self,
+        node: RemoteNode,
+        stream: trio.abc.Stream,
+        codec: Codec,
+        take: Callable[[Any], object],
+        *,
+        tick: float,
+        max_frame: int,
+    ) -> None:
+        self._node = node
+        self._stream = stream
+        self._codec = codec
+        self._take = take
+        self._tick = tick
+        self._frames = FrameReader(4, limit=max_frame)
+        self._received = 0  # how often there has been something
+        self._written = 0
+        self._decoding = False
+        self._writer: trio.lowlevel.Task | None = None  # while it waits
+        self._scope = trio.CancelScope()
+        self._why = ""
+        self.over = trio.Event()  # when everybody has been told
+
+    def close(self, why: str) -> None:
+        """End the connection."""
+        if not self._why:
+            self._why = why
+        self._scope.cancel(reason=why)
+
+    async def run(self, rest: bytes) -> str:
+        """Serve the connection until it is lost; return why.
+
+        Args:
+            rest: what has been received behind the handshake.
+        """
+        try:
+            with self._scope:
+                async with OwnNursery() as nursery:
+                    nursery.start_soon(self._run, self._write)
+                    nursery.start_soon(self._run, self._watch)
+                    await self._run(self._read, rest)
+        finally:
+            self._node.wake = None
+            await trio.aclose_forcefully(self._stream)
+        return self._why
+
+    async def _run(self, task: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run a task; what goes wrong in it ends this connection and nothing else."""
+        try:
+            await task(*args)
+        except ConnectionLost as exc:
+            self.close(str(exc))
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            self.close(f"the connection broke: {bounded(exc)}")
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def _read(self, data: bytes) -> None:
+        """Carry out what comes in, in order."""
+        while True:
+            self._frames.feed(data)
+            try:
+                await self._take_frames()
+            except DecodeError as exc:
+                raise ConnectionLost(f"it sent what is no message: {exc}") from None
+            data = bytes(await self._stream.receive_some(RECEIVE))
+            if not data:
+                raise ConnectionLost("it has closed the connection")
+            self._received += 1
+
+    async def _take_frames(self) -> None:
+        done = 0
+        while (payload := self._frames.next()) is not None:
+            if len(payload) > LARGE:
+                self._decoding = True
+                message = await trio.to_thread.run_sync(self._codec.decode, payload)
+                self._decoding = False
+            else:
+                message = self._codec.decode(payload)
+            self._take(message)
+            done += 1
+            if done % BURST == 0:
+                await trio.lowlevel.checkpoint()
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    async def _write(self) -> None:
+        """Write what waits to be sent, oldest first."""
+        node = self._node
+        node.wake = self._wake
+        while True:
+            while node.frames:
+                data = node.take()
+                await self._stream.send_all(data)
+                self._written += 1
+                node.sent(len(data))
+            self._writer = current_task()
+            await wait_task_rescheduled(self._unpark)
+
+    def _wake(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            reschedule(writer)
+
+    def _unpark(self, _: object) -> Abort:
+        self._writer = None
+        return Abort.SUCCEEDED
+
+    # -- signs of life ---------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Send a sign of life in each tick without another frame, and miss those of the peer."""
+        received = written = silent = 0
+        while True:
+            await trio.sleep(self._tick)
+            if self._received != received or self._decoding:
+                received, silent = self._received, 0
+            else:
+                silent += 1
+            if silent >= SILENT:
+                raise ConnectionLost(f"no sign of life in {SILENT} ticks of {self._tick:g} s")
+            if self._written == written and not self._node.queued:
+                self._node.add(TICK)
+            written = self._written

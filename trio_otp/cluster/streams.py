@@ -1,0 +1,123 @@
+"""Listening for other nodes and reaching them: sockets, TLS, and what is allowed in the open."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._net.sockets import socket_of
+
+if TYPE_CHECKING:
+    from .options import Listen, Options
+
+_SECURE = "expected TLS with certificates on both sides, or insecure=True"
+
+
+class Refused(Exception):
+    """A connection that is not made, or not taken; the text says why."""
+
+
+async def open_listeners(options: Options) -> list[trio.SocketListener]:
+    """Listen where the options say, or at the host in the name of the node.
+
+    Raises:
+        OSError: that cannot be listened to.
+        Refused: others could reach it, and nothing would keep them out.
+    """
+    listen = options.listen if options.listen is not None else (options.host, 0)
+    if not isinstance(listen, tuple):
+        return [await _open_unix(os.fspath(listen))]
+    host, port = listen
+    found = await trio.open_tcp_listeners(port, host=host)
+    reached = [each for each in found if not is_loopback(each)]
+    if reached and not (options.is_trusted or options.insecure):
+        where = _shown(reached[0])
+        close_all(found, None)
+        raise Refused(f"it would listen at {where}, which others can reach; {_SECURE}")
+    if port == 0:  # one port for all of them, as epmd tells only one
+        close_all(found[1:], None)
+        found = found[:1]
+    return found
+
+
+async def _open_unix(path: str) -> trio.SocketListener:
+    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        await sock.bind(path)
+        await trio.Path(path).chmod(0o600)
+        sock.listen()
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketListener(sock)
+
+
+def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> None:
+    """Close listeners, some of which may be closed; the file of a unix socket goes with it."""
+    for listener in listeners:
+        listener.socket.close()
+    if listeners and listen is not None and not isinstance(listen, tuple):
+        with suppress(OSError):
+            Path(listen).unlink()
+
+
+def is_loopback(stream: Any) -> bool:
+    """Check whether a listener can only be reached from this host; or the peer of a stream."""
+    sock = socket_of(stream)
+    if sock is None:
+        return True
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return True
+    name = sock.getpeername() if isinstance(stream, trio.abc.Stream) else sock.getsockname()
+    return ipaddress.ip_address(name[0].partition("%")[0]).is_loopback
+
+
+def _shown(listener: trio.SocketListener) -> str:
+    host, port, *_ = listener.socket.getsockname()
+    return f"{host}:{port}"
+
+
+async def open_stream(address: Listen, options: Options, host: str) -> trio.abc.Stream:
+    """Connect to a node.
+
+    Args:
+        address: where it listens.
+        options: of this node.
+        host: the host in its name, which its certificate is for.
+
+    Raises:
+        OSError, trio.BrokenResourceError: it cannot be reached.
+        Refused: others could read what is said.
+    """
+    stream: trio.abc.Stream
+    if isinstance(address, tuple):
+        stream = await trio.open_tcp_stream(*address)
+    else:
+        stream = await trio.open_unix_socket(os.fspath(address))
+    try:
+        if not (options.insecure or options.is_trusted or is_loopback(stream)):
+            raise Refused(f"{host} is not this host; {_SECURE}")
+        if options.tls is not None:
+            stream = trio.SSLStream(
+                stream, options.tls[1], server_hostname=host, https_compatible=True
+            )
+            await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
+
+
+async def accept_stream(stream: trio.abc.Stream, options: Options) -> trio.abc.Stream:
+    """Take the connection of who has come, over TLS if that is asked for."""
+    if options.tls is None:
+        return stream
+    secured = trio.SSLStream(stream, options.tls[0], server_side=True, https_compatible=True)
+    await secured.do_handshake()
+    return secured

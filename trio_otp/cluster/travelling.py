@@ -1,0 +1,137 @@
+"""What messages are on the wire, and calls of decorated methods among them.
+
+A typed call is a tuple whose first item is the name of the method, as Elixir writes it: `{:get,
+key}`, or `:get` alone if there are no arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+
+from .._behaviour.messages import Handled
+from .._gen_server.method_messages import Message
+from .._gen_server.methods import CallMethod, CastMethod, DeferredMethod
+from .._util.bounded import bounded
+from .wire.terms import Atom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GEN_CALL: Final = Atom("$gen_call")
+GEN_CAST: Final = Atom("$gen_cast")
+SYSTEM: Final = Atom("system")
+OK: Final = Atom("ok")
+ERROR: Final = Atom("error")
+
+
+def as_term(content: Any) -> object:
+    """Return what a request or message of a user is on the wire.
+
+    Raises:
+        TypeError: it is a request that only a process of the same run understands, or a call with
+            an argument that has no position.
+    """
+    if isinstance(content, Message):
+        return _as_tuple(content)
+    if isinstance(content, Handled):
+        raise TypeError(f"{content!r} has no form on another node")
+    return content
+
+
+def _as_tuple(message: Message) -> object:
+    args: tuple[object, ...] = message.args
+    if message.kwargs:
+        args = _positional(message)
+    name = Atom(message.method.name)
+    return (name, *args) if args else name
+
+
+def _positional(message: Message) -> tuple[object, ...]:
+    """Return the arguments by position; what is left out in between is as the method has it."""
+    method: Any = message.method
+    given = (None, None) if isinstance(method, DeferredMethod) else (None,)
+    bound = _signature(method.function).bind(*given, *message.args, **message.kwargs)
+    last = max(list(bound.signature.parameters).index(name) for name in bound.arguments)
+    bound.apply_defaults()
+    if bound.kwargs:
+        names = ", ".join(bound.kwargs)
+        text = f"{message!r}: {names} has no position, and arguments travel by position"
+        raise TypeError(text)
+    return bound.args[len(given) : last + 1]
+
+
+@lru_cache(maxsize=1024)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+# -- what comes in -----------------------------------------------------------------------------
+
+
+def typed_call(behaviour: type[Any] | None, request: object) -> object:
+    """Return the message of a decorated method if a request names one, else the request.
+
+    Raises:
+        TypeError: the method does not take these arguments.
+        ValueError: bytes for a parameter annotated `str` are no text.
+    """
+    return _typed(behaviour, request, CallMethod)
+
+
+def typed_cast(behaviour: type[Any] | None, request: object) -> object:
+    """Do as `typed_call` for a cast."""
+    return _typed(behaviour, request, CastMethod)
+
+
+def _typed(behaviour: type[Any] | None, request: Any, kind: type[Any]) -> object:
+    named = request[0] if request.__class__ is tuple and request else request
+    if behaviour is None or named.__class__ is not Atom:
+        return request
+    method: Any = getattr(behaviour, named, None)
+    if not isinstance(method, kind):
+        return request
+    found: Any = method
+    args = request[1:] if request.__class__ is tuple else ()
+    skipped = 2 if isinstance(found, DeferredMethod) else 1  # the server, and the `From`
+    args = _with_text(found.function, skipped, args)
+    found.check(args, {})
+    message: Callable[..., object] = getattr(found, "message", Message)
+    return message(found, args, {})
+
+
+def _with_text(
+    function: Callable[..., Any], skipped: int, args: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Decode the arguments for parameters that are annotated `str`."""
+    if not any(arg.__class__ is bytes for arg in args):
+        return args
+    texts = _text_parameters(function, skipped)
+    return tuple(
+        _text(arg) if arg.__class__ is bytes and index in texts else arg
+        for index, arg in enumerate(args)
+    )
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{bounded(data)} is no text; the parameter is annotated str") from None
+
+
+@lru_cache(maxsize=1024)
+def _text_parameters(function: Callable[..., Any], skipped: int) -> frozenset[int]:
+    """Return the positions, without those of the first ones, of what is annotated `str`."""
+    try:
+        hints = get_type_hints(function)
+    except Exception:  # what an annotation names may not be there
+        return frozenset()
+    names = list(_signature(function).parameters)[skipped:]
+    return frozenset(
+        index
+        for index, name in enumerate(names)
+        if str in {hints.get(name), *get_args(hints.get(name))}
+        and bytes not in get_args(hints.get(name))
+    )
