@@ -24,8 +24,8 @@
 
 **References.** A process of another node is `(name, node)`, or a pid that has come from there. With
 these `otp.call`, `cast`, `send`, `monitor`, `link`, `exit`, `stop` and typed clients work as ever.
-A first use connects. `NoConnection` is what a lost node is, with `sent`: whether the request may have
-arrived.
+A first use connects. `NoConnection` is what a lost node is, with `sent`: whether the request may
+have arrived.
 
 **Terms.** What Python has goes to another node as itself and comes back equal: `int`, `float`,
 `tuple`, `list`, `dict`, `bool`, `None`, `bytes`, `str`, pids and references. Atoms are written:

@@ -178,7 +178,7 @@ class Arrivals:
 
     def exit2(self, message: c.Exit2) -> None:
         """Take an exit signal that somebody has sent."""
-        sender = message.sender if isinstance(message.sender, Pid) else None
+        sender: Pid | None = message.sender  # the codec has checked that it is one
         if type(message.to) is Pid:
             process = message.to._process
             if process is not None and (process.alive or message.reason is KILL):

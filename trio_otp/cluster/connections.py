@@ -311,15 +311,15 @@ async def _shake(
                     events += shake.answer(status)
                     if status in {"nok", "not_allowed"}:
                         await _send_all(stream, events)
-                        raise HandshakeError(status, f"{peer.name} was told {status}")
+                        raise Refused(f"{peer.name} was told {status}")
                 case Connected() as connected:
                     return connected
                 case _:  # pragma: no cover - there are no others
                     pass
-        data = await stream.receive_some(_RECEIVE)
+        data = bytes(await stream.receive_some(_RECEIVE))
         if not data:
             raise Refused("it has closed the connection in the handshake")
-        events = shake.feed(bytes(data))
+        events = shake.feed(data)
 
 
 async def _send_all(stream: trio.abc.Stream, events: list[Any]) -> None:

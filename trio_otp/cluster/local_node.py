@@ -56,7 +56,7 @@ class LocalNode:
         """Take the incarnation that epmd gives, before anything is sent."""
         self.creation: int = creation
         self.pids = PidTable(self.runtime, self.name, creation)
-        self.encode: Callable[[Control], bytes] = self.new_codec().encode
+        self._codec = self.new_codec()
 
     def new_codec(self) -> Codec:
         """Return what decodes for one connection."""
@@ -65,6 +65,14 @@ class LocalNode:
             dumps={Pid: self.pids.dump, RemotePid: _dump_remote},
             pids=(Pid,),
         )
+
+    def encode(self, message: Control) -> bytes:
+        """Return a frame, with its length.
+
+        Raises:
+            TypeError: something in the message has no form there.
+        """
+        return self._codec.encode(message)
 
     # -- references ------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ def _check_tls(tls: object) -> None:
     )
     if not contexts:
         expected = "(context of the server, context of the client), two ssl.SSLContext, or None"
-        raise TypeError(f"tls={bounded(tls)}: expected {expected}")
+        raise TypeError(f"tls={bounded(pair)}: expected {expected}")
 
 
 def _check_lists(resolve: object, allow: object) -> None:
@@ -139,27 +139,30 @@ def _check_lists(resolve: object, allow: object) -> None:
 
 def _checked_address(what: str, address: Any) -> Listen | None:
     """Return where to listen; a path is that of a unix socket."""
-    if address is None or isinstance(address, str | os.PathLike):
-        return address
-    is_pair = isinstance(address, tuple) and len(address) == 2
-    if is_pair and isinstance(address[0], str) and type(address[1]) is int:
-        return address
-    expected = '(host, port), as ("127.0.0.1", 0), or the path of a unix socket'
-    raise TypeError(f"{what}={bounded(address)}: expected {expected}")
+    found: Listen | None = address
+    match address:
+        case None | str() | os.PathLike() | (str(), int()):
+            return found
+        case _:
+            expected = '(host, port), as ("127.0.0.1", 0), or the path of a unix socket'
+            raise TypeError(f"{what}={bounded(found)}: expected {expected}")
 
 
 def _epmd(epmd: Any) -> tuple[str, int] | None:
     """Return where epmd is asked; None if it is not."""
-    if epmd is False:
-        return None
-    if epmd is None or epmd is True:
-        return "127.0.0.1", int(os.environ.get(_EPMD_PORT, "4369"))
-    if type(epmd) is int:
-        return "127.0.0.1", epmd
-    address: Any = _checked_address("epmd", epmd)
-    if not isinstance(address, tuple):
-        raise TypeError(f"epmd={bounded(epmd)}: expected (host, port), a port, False or None")
-    return address
+    match epmd:
+        case False:
+            return None
+        case None | True:
+            return "127.0.0.1", int(os.environ.get(_EPMD_PORT, "4369"))
+        case int(port):
+            return "127.0.0.1", port
+        case (str(host), int(port)):
+            return host, port
+        case _:
+            shown: object = epmd
+            expected = "(host, port), a port, False or None"
+            raise TypeError(f"epmd={bounded(shown)}: expected {expected}")
 
 
 def _cookie(path: str | os.PathLike[str] | None) -> bytes:
@@ -175,6 +178,6 @@ def _cookie(path: str | os.PathLike[str] | None) -> bytes:
         raise StartError(error, "node")
     cookie = data.split(b"\n", 1)[0].strip()
     if not cookie:
-        error = ValueError(f"cookie_file={os.fspath(file)!r} has no first line")
-        raise StartError(error, "node")
+        empty = ValueError(f"cookie_file={os.fspath(file)!r} has no first line")
+        raise StartError(empty, "node")
     return cookie

@@ -61,7 +61,7 @@ class RemoteMailbox(Mailbox):
         kind = message.__class__
         if kind is Cast:
             self._send((GEN_CAST, as_term(message.message)))
-        elif isinstance(message, From):
+        elif issubclass(kind, From):
             self._request(message)
         elif kind is Terminate:
             self._stop(message.reason)

@@ -39,10 +39,9 @@ class RemotePid(Pid[Any]):  # type: ignore[misc]  # `Pid` is final for users alo
     __slots__ = ("address", "node")
 
     def __init__(self, address: Address) -> None:
-        is_pid = isinstance(address, WirePid)
-        super().__init__(address.number if is_pid else 0, "remote", None)
+        super().__init__(0, "remote", None)
         self.address: Address = address
-        self.node: str = address.node if is_pid else address[1]
+        self.node: str = address.node if isinstance(address, WirePid) else address[1]
 
     def __repr__(self) -> str:
         address = self.address

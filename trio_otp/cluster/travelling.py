@@ -89,12 +89,11 @@ def _typed(behaviour: type[Any] | None, request: Any, kind: type[Any]) -> object
     named = request[0] if request.__class__ is tuple and request else request
     if behaviour is None or named.__class__ is not Atom:
         return request
-    method: Any = getattr(behaviour, named, None)
-    if not isinstance(method, kind):
+    found: Any = getattr(behaviour, named, None)
+    if not issubclass(type(found), kind):
         return request
-    found: Any = method
     args = request[1:] if request.__class__ is tuple else ()
-    skipped = 2 if isinstance(found, DeferredMethod) else 1  # the server, and the `From`
+    skipped = 2 if issubclass(type(found), DeferredMethod) else 1  # the server, and the `From`
     args = _with_text(found.function, skipped, args)
     found.check(args, {})
     message: Callable[..., object] = getattr(found, "message", Message)
