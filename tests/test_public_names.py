@@ -135,8 +135,8 @@ def test_a_traceback_shows_the_public_name() -> None:
 MADE = [
     "Export", "From", "Fun", "GroupMonitor", "Monitor", "OpenApplication", "OpenSupervisor",
     "OtpLog", "OtpSystem", "Partitions", "Pending", "Pid", "PoolHandle", "Port", "Probe",
-    "Reference", "RegistryHandle", "RequestId", "SendEnd", "Storm", "Subscription", "Task",
-    "TaskStream", "Timer", "VirtualTime", "Watch",
+    "Reference", "RegistryHandle", "RemotePid", "RequestId", "SendEnd", "Storm", "Subscription",
+    "Task", "TaskStream", "Timer", "VirtualTime", "Watch",
 ]  # fmt: skip
 
 

@@ -167,7 +167,7 @@ class LocalNode:
 
     @enable_ki_protection
     def close(self) -> None:
-        """Be no node any more: everybody is told that the others are lost."""
+        """Stop being a node: everybody is told that the others are lost."""
         for peer in list(self.peers.values()):
             self.went_down(peer, "this node has ended")
         for process in list(self._watchers):

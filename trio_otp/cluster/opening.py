@@ -80,7 +80,7 @@ class Opening:
 
     @enable_ki_protection
     def close(self) -> None:
-        """Be no node any more; its tasks have ended by now."""
+        """Stop being a node; its tasks have ended by now."""
         if self.node.runtime.node is self.node:
             self.node.close()
         close_all(self._listeners, self.options.listen)

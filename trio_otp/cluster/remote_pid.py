@@ -30,11 +30,11 @@ class RemotePid(Pid[Any]):  # type: ignore[misc]  # `Pid` is final for users alo
 
     It is a reference as any other pid. Those of a node that has been started anew are dead; when
     only the connection was lost, they work again. `otp.whereis(("counter", "py@host"))` gives one
-    that stands for the name, whoever has it.
+    that stands for the name, and not for its present holder.
     """
 
     _is_remote: ClassVar[bool] = True
-    _origin: ClassVar[str] = "another node sends one"
+    _origin: ClassVar[str] = "otp.whereis((name, node)) returns one"
 
     __slots__ = ("address", "node")
 

@@ -1,6 +1,6 @@
 """The proxy of a process of another node: a process whose mailbox writes to the connection.
 
-Its death is the ordinary end of a process, so whoever waits, monitors or is linked is told by the
+Its death is the ordinary end of a process, so who waits, monitors or is linked is told by the
 code that tells of any other end. It dies when the connection is lost; the next use makes another.
 
 Follows: `erl_dist_protocol`, "Protocol between Connected Nodes".
@@ -91,7 +91,7 @@ class RemoteProcess(Process):
 
     @property
     def has_pid(self) -> bool:
-        """Whether it stands for one incarnation, and not for whoever has a name."""
+        """Whether it stands for one incarnation, and not for the holder of a name."""
         return isinstance(self.to, WirePid)
 
     def _need_pid(self, what: str) -> None:
