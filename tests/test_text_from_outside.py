@@ -18,7 +18,7 @@ from inside import bounded, explain, runtime, shown_text, traceback_text, visibl
 from log_kit import logging_to
 
 import trio_otp as otp
-from trio_otp.observer import pictures, snapshot
+from trio_otp.observer.screen import pictures, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

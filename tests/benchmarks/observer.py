@@ -33,7 +33,7 @@ FLOORS: Final = {"served": (0.97, 0.97), "page": (0.95, 0.92)}  # of each size
 PAGE: Final = """
 import os, sys, threading
 from pathlib import Path
-from trio_otp.observer.client import Client
+from trio_otp.observer.socket.client import Client
 
 def look(what, arguments):
     with Client(Path(sys.argv[1]), os.geteuid(), 60) as client:

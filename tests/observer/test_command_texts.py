@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from paths import ROOT
 
-from trio_otp.observer.client import Answer, Unreachable
 from trio_otp.observer.commands import asking, show_stacks, show_tree
 from trio_otp.observer.commands.table import Column, table
+from trio_otp.observer.socket.client import Answer, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import trio.testing
 from observer_kit import LIMIT, Server, client_at, client_here
 
 import trio_otp as otp
-from trio_otp.observer import info
-from trio_otp.observer.client import Client as BlockingClient
+from trio_otp.observer.reading import info
+from trio_otp.observer.socket.client import Client as BlockingClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,7 +224,7 @@ async def test_a_state_of_each_kind_is_settled(kind: str, autojump_clock: Any) -
 
 async def test_a_process_is_seen_where_it_waits(autojump_clock: Any) -> None:
     """And not in the answer to the question for its state."""
-    from trio_otp.observer import states
+    from trio_otp.observer.reading import states
 
     shown = states._shown
     async with (
@@ -247,7 +247,7 @@ async def test_a_process_is_seen_where_it_waits(autojump_clock: Any) -> None:
 
 async def test_what_has_just_been_answered_is_not_stale(autojump_clock: Any) -> None:
     """Not for a supervisor, which counts the question later, nor for who asks at the same time."""
-    from trio_otp.observer import states
+    from trio_otp.observer.reading import states
 
     def at_rest(*_: object) -> bool:  # as the other thread may see it
         return False
@@ -269,7 +269,7 @@ async def test_what_has_just_been_answered_is_not_stale(autojump_clock: Any) -> 
 
 def _count_questions() -> Any:
     """Count what is posted to processes."""
-    from trio_otp.observer import states
+    from trio_otp.observer.reading import states
 
     before = states.new_request
     count = [0]

@@ -15,8 +15,8 @@ from observer_kit import LIMIT, Server, client_here
 import trio_otp as otp
 from trio_otp.observer import hub as hub_module
 from trio_otp.observer.hub import Hub
-from trio_otp.observer.protocol import Refused
-from trio_otp.observer.vitals import KEPT, Beats, Vitals
+from trio_otp.observer.reading.vitals import KEPT, Beats, Vitals
+from trio_otp.observer.session.protocol import Refused
 
 
 async def test_what_the_loop_does_not_come_to_in_time_is_not_done() -> None:
@@ -84,7 +84,7 @@ def test_only_a_loop_at_work_is_asked_how_late_it_is() -> None:
 
 async def test_points_are_kept_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A point a second; a client gets those that it does not have."""
-    monkeypatch.setattr("trio_otp.observer.vitals.APART", 0.0)
+    monkeypatch.setattr("trio_otp.observer.reading.vitals.APART", 0.0)
     vitals, sampler = Vitals(), Hub(runtime()).sampler
     sampler.rounds = 2
     for number in range(KEPT + 5):
@@ -144,7 +144,9 @@ async def test_a_sample_is_shared_by_those_who_ask_at_once(autojump_clock: Any) 
 
 async def test_a_thread_reads_while_processes_come_and_go() -> None:
     """A sample, a tree, the problems and all stacks: nothing raises, whatever changes meanwhile."""
-    from trio_otp.observer import asks, info, sight, tree
+    from trio_otp.observer.diagnosis import sight
+    from trio_otp.observer.reading import info, tree
+    from trio_otp.observer.session import asks
 
     tables, token, stop = runtime(), trio.lowlevel.current_trio_token(), threading.Event()
     counts: list[int] = []
@@ -219,7 +221,7 @@ async def test_a_sample_in_the_loop_lets_others_go_on() -> None:
 
 async def test_a_row_that_cannot_be_read_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read once more; one that has never been read is left out."""
-    from trio_otp.observer import sampler as module
+    from trio_otp.observer.reading import sampler as module
 
     read, fails = module._read, [1, 99]
 
@@ -243,9 +245,9 @@ async def test_a_row_that_cannot_be_read_stays_as_it_was(monkeypatch: pytest.Mon
 
 async def test_what_is_remembered_has_a_limit() -> None:
     """States, and receivers of what was dropped: the oldest is forgotten."""
-    from trio_otp.observer.records import DROPS, Records
-    from trio_otp.observer.states import KEPT as STATES
-    from trio_otp.observer.states import States
+    from trio_otp.observer.reading.records import DROPS, Records
+    from trio_otp.observer.reading.states import KEPT as STATES
+    from trio_otp.observer.reading.states import States
 
     states, records = States(), Records(runtime())
     fakes: list[Any] = [_Numbered(number) for number in range(STATES + 1)]
@@ -267,7 +269,7 @@ class _Numbered:
 
 async def test_where_nobody_is_nothing_is_said() -> None:
     """Of a process that has ended while its problem was looked for."""
-    from trio_otp.observer.sight import _sight
+    from trio_otp.observer.diagnosis.sight import _sight
 
     sight = _sight(Hub(runtime()))
     assert (None, "a message") == (sight.place(999), sight.doing(999))
@@ -276,7 +278,7 @@ async def test_where_nobody_is_nothing_is_said() -> None:
 def test_a_crash_that_is_no_exception_and_a_long_one() -> None:
     """A reason is told as it is; of a long traceback both ends are kept."""
     from trio_otp.events import CrashReport
-    from trio_otp.observer.crashes import TRACEBACK, Crashes
+    from trio_otp.observer.reading.crashes import TRACEBACK, Crashes
 
     crashes = Crashes()
     crashes.add(CrashReport(None, None, "job", ("odd", "reason")))
@@ -296,7 +298,7 @@ def test_a_crash_that_is_no_exception_and_a_long_one() -> None:
 
 def test_what_changes_is_read_again() -> None:
     """A few times; then what it raised is raised."""
-    from trio_otp.observer.again import TRIES, read_again
+    from trio_otp.observer.reading.again import TRIES, read_again
 
     left = [2]
 
@@ -315,7 +317,7 @@ def test_what_changes_is_read_again() -> None:
 
 async def test_a_client_that_does_not_take_its_answer_is_gone() -> None:
     """Its session ends, and raises nothing."""
-    from trio_otp.observer.session import Session
+    from trio_otp.observer.session.session import Session
 
     async def send(_: str) -> None:
         await trio.lowlevel.checkpoint()
@@ -329,7 +331,7 @@ async def test_a_client_that_does_not_take_its_answer_is_gone() -> None:
 
 async def test_what_a_client_has_seen_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest are remembered, so that their ends can be told."""
-    from trio_otp.observer import asks
+    from trio_otp.observer.session import asks
 
     monkeypatch.setattr(asks, "KNOWN", 4)
     many = [otp.child(Server).having(id=number) for number in range(9)]
@@ -344,7 +346,7 @@ async def test_a_row_whose_process_changes_has_nothing_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is shown all the same."""
-    from trio_otp.observer import asks
+    from trio_otp.observer.session import asks
 
     monkeypatch.setattr(asks, "doing", lambda *_: 1 // 0)
     async with otp.open_process(), client_here() as client:
@@ -353,7 +355,7 @@ async def test_a_row_whose_process_changes_has_nothing_to_do(
 
 
 def test_a_supervisor_in_its_init_has_no_budget() -> None:
-    from trio_otp.observer.budget import budget_of
+    from trio_otp.observer.reading.budget import budget_of
 
     starting: Any = object()
     assert None is budget_of(starting, 0.0)

@@ -27,9 +27,9 @@ from inside import loop_now, process_of, runtime
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
-from trio_otp.observer.pictures import plain
-from trio_otp.observer.snapshot import Row, Snapshot, take
-from trio_otp.observer.watchdog import Watchdog
+from trio_otp.observer.reading.watchdog import Watchdog
+from trio_otp.observer.screen.pictures import plain
+from trio_otp.observer.screen.snapshot import Row, Snapshot, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -390,7 +390,7 @@ def test_a_loop_that_goes_on_while_it_is_looked_at_is_not_stuck(
         other = None if seen == "nothing" else now._replace(step=(0, 0))
         watchdog.look(1.0)
         assert watchdog.stuck(2.0) is not None
-        monkeypatch.setattr("trio_otp.observer.watchdog.loop_now", lambda _: other)
+        monkeypatch.setattr("trio_otp.observer.reading.watchdog.loop_now", lambda _: other)
         assert watchdog.stuck(3.0) is None
 
     trio.run(main)
@@ -435,8 +435,8 @@ async def test_what_changes_too_fast_is_left_out(monkeypatch: pytest.MonkeyPatch
     def changes(*_: Any) -> Any:
         raise RuntimeError("dictionary changed size during iteration")
 
-    monkeypatch.setattr("trio_otp.observer.snapshot.drawn", changes)
-    monkeypatch.setattr("trio_otp.observer.snapshot._read", changes)
+    monkeypatch.setattr("trio_otp.observer.screen.snapshot.drawn", changes)
+    monkeypatch.setattr("trio_otp.observer.screen.snapshot._read", changes)
     async with otp.open_process():
         seen = take(runtime(), 0.0, None)
     assert () == seen.rows

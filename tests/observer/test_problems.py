@@ -13,9 +13,9 @@ from observer_kit import LIMIT, Server, client_here
 from supervision_kit import Reports
 
 import trio_otp as otp
-from trio_otp.observer.client import Client as BlockingClient
-from trio_otp.observer.rules import Sight, Supervised, problems_in
-from trio_otp.observer.sampler import Seen
+from trio_otp.observer.diagnosis.rules import Sight, Supervised, problems_in
+from trio_otp.observer.reading.sampler import Seen
+from trio_otp.observer.socket.client import Client as BlockingClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -406,7 +406,7 @@ def test_growing_needs_samples_and_some_length() -> None:
 
 
 def test_a_supervisor_without_limit_gives_up_never() -> None:
-    from trio_otp.observer.budget import Budget
+    from trio_otp.observer.reading.budget import Budget
 
     def limits(used: int, limit: int | None) -> list[tuple[str, str]]:
         return look(seen(1), supervisors=[Supervised(1, Budget(used, limit, 5), [])])
@@ -423,8 +423,8 @@ def test_a_killed_process_is_stuck_after_three_samples() -> None:
 
 def test_what_has_ended_meanwhile_is_no_problem() -> None:
     """Whom somebody waits for, a supervisor; and what is long ago."""
-    from trio_otp.observer.budget import Budget
-    from trio_otp.observer.records import Drop
+    from trio_otp.observer.reading.budget import Budget
+    from trio_otp.observer.reading.records import Drop
 
     [(kind, _)] = look(seen(1, seconds=9.0, waits_for=99))
     assert "handler_stuck" == kind

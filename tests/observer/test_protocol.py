@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from observer_messages import FILE, messages
 
-from trio_otp.observer.protocol import ARGUMENTS, parse
+from trio_otp.observer.session.protocol import ARGUMENTS, parse
 
 KEPT = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
 

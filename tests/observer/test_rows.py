@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from observer_kit import Server, client_here
 
 import trio_otp as otp
-from trio_otp.observer.protocol import BadLine, Refused, parse
-from trio_otp.observer.rows import SORTS, Changes, parse_filter, selected, window
+from trio_otp.observer.reading.rows import SORTS, Changes, parse_filter, selected, window
+from trio_otp.observer.session.protocol import BadLine, Refused, parse
 
 SHOP = [otp.child(Server).having(name="shop"), otp.child(Server).having(name="till")]
 
@@ -285,7 +285,7 @@ async def test_an_answer_that_fails_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged, and the next question is answered."""
-    from trio_otp.observer.session import ANSWERERS
+    from trio_otp.observer.session.session import ANSWERERS
 
     async def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("oh")

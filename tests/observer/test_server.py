@@ -17,7 +17,7 @@ from observer_kit import LIMIT, Server, client_at
 
 import trio_otp as otp
 from trio_otp.observer import server
-from trio_otp.observer.client import Client as BlockingClient
+from trio_otp.observer.socket.client import Client as BlockingClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,7 +232,7 @@ async def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPa
 
 async def test_a_token_is_kept_in_a_file(tmp_path: Path) -> None:
     """It is made for its owner alone, and used again; one that others may read is refused."""
-    from trio_otp.observer.token_file import token_of
+    from trio_otp.observer.web.token_file import token_of
 
     file = tmp_path / "token"
     token = token_of(file)
@@ -253,7 +253,7 @@ async def test_a_token_of_somebody_else_is_refused(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever has made the file knows the token; and what is no file keeps nobody waiting."""
-    from trio_otp.observer.token_file import token_of
+    from trio_otp.observer.web.token_file import token_of
 
     file = places / "token"
     token = token_of(file)
@@ -327,7 +327,7 @@ async def test_the_token_goes_to_a_terminal_alone(
 
 async def test_the_address_that_is_told_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if it is that of a network, without a word more in `hosts`."""
-    from trio_otp.observer import access
+    from trio_otp.observer.web import access
 
     monkeypatch.setattr(access, "_is_loopback", lambda _: False)
     async with trio.open_nursery() as nursery:
@@ -417,7 +417,7 @@ async def test_where_there_can_be_no_socket_there_is_the_page(
     port: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a page either, the start fails by what was wrong."""
-    from trio_otp.observer import socket_server
+    from trio_otp.observer.socket import server as socket_server
 
     def listen() -> Any:
         raise PermissionError("not ours")

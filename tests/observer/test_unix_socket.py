@@ -16,11 +16,11 @@ import pytest
 from observed_kit import PACKAGE
 from paths import SUPPORT
 
-from trio_otp.observer import client, discovery
-from trio_otp.observer.client import Client, Unreachable
-from trio_otp.observer.discovery import NotChosen, Program, choose, programs
-from trio_otp.observer.socket_directory import UnsafeDirectory, own_directory
-from trio_otp.observer.unix_socket import SUFFIX, identity_of, is_welcome, listen, remove
+from trio_otp.observer.socket import client, discovery
+from trio_otp.observer.socket.client import Client, Unreachable
+from trio_otp.observer.socket.directory import UnsafeDirectory, own_directory
+from trio_otp.observer.socket.discovery import NotChosen, Program, choose, programs
+from trio_otp.observer.socket.unix_socket import SUFFIX, identity_of, is_welcome, listen, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

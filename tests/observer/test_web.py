@@ -16,9 +16,9 @@ import wsproto
 from wsproto import events as ws
 from wsproto.utilities import LocalProtocolError
 
-from trio_otp.observer import web
-from trio_otp.observer.access import CSP, is_host, refusal, shows_token
-from trio_otp.observer.files import page
+from trio_otp.observer.web import server as web
+from trio_otp.observer.web.access import CSP, is_host, refusal, shows_token
+from trio_otp.observer.web.files import page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -15,7 +15,7 @@ import pytest
 from paths import SUPPORT
 
 import trio_otp as otp
-from trio_otp.observer import socket_directory
+from trio_otp.observer.socket import directory as socket_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

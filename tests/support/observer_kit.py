@@ -10,8 +10,8 @@ import trio
 
 import trio_otp as otp
 from trio_otp.observer.hub import Hub
-from trio_otp.observer.lines import Lines
-from trio_otp.observer.session import Session
+from trio_otp.observer.session.lines import Lines
+from trio_otp.observer.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_otp.observer.socket_server import serve_socket
+from trio_otp.observer.socket.server import serve_socket
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._start.child import Child
-    from .rules import Problem as Problem
-    from .screen import Observer
+    from .diagnosis.rules import Problem as Problem
+    from .screen.screen import Observer
     from .server import Served as Served
     from .server import Server as Server
 
@@ -119,9 +119,9 @@ async def problems() -> tuple[Problem, ...]:
     >>> trio.run(main)
     """
     from .._process.runtime import runtime  # noqa: PLC0415 - nothing is imported until it is used
+    from .diagnosis.sight import look  # noqa: PLC0415 - the same
     from .hub import Hub  # noqa: PLC0415 - the same
-    from .records import Records  # noqa: PLC0415 - the same
-    from .sight import look  # noqa: PLC0415 - the same
+    from .reading.records import Records  # noqa: PLC0415 - the same
 
     tables = runtime()
     return tuple(await look(Hub(tables, None, tables.extras.get(Records)), 3))
@@ -138,7 +138,7 @@ def child(**options: Any) -> Child[Observer]:
         TypeError: an option is unknown.
     """
     from .._start.child import child as child_of  # noqa: PLC0415 - nothing is imported until it is used
-    from .screen import Observer  # noqa: PLC0415 - the same
+    from .screen.screen import Observer  # noqa: PLC0415 - the same
 
     return child_of(Observer, **options)
 
@@ -171,7 +171,7 @@ async def start(*, nursery: trio.Nursery | None = None, **options: Any) -> Pid[O
     return pid
 
 
-_LATE: Final = {"Problem": "rules", "Served": "server", "Server": "server"}
+_LATE: Final = {"Problem": "diagnosis.rules", "Served": "server", "Server": "server"}
 
 if not TYPE_CHECKING:
 

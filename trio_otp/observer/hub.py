@@ -15,13 +15,13 @@ import trio
 
 from .._process.doing import place_line, work_text
 from .._util.bounded import shown_text
-from .protocol import Refused
-from .records import Records
-from .sampler import Sampler
-from .states import States
-from .texts import who
-from .vitals import Beats, Vitals
-from .watchdog import Watchdog
+from .reading.records import Records
+from .reading.sampler import Sampler
+from .reading.states import States
+from .reading.texts import who
+from .reading.vitals import Beats, Vitals
+from .reading.watchdog import Watchdog
+from .session.protocol import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

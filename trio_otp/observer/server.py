@@ -30,10 +30,10 @@ from .._util.checks import check_flag, is_whole
 from .._util.public import public_in
 from .._util.version import __version__
 from .hub import Hub
-from .lines import Lines
-from .records import Records
-from .session import Session
-from .token_file import token_of
+from .reading.records import Records
+from .session.lines import Lines
+from .session.session import Session
+from .web.token_file import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -188,7 +188,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         if self._port is None:
             await trio.lowlevel.checkpoint()
             return None
-        from .web import Web  # noqa: PLC0415 - it needs the extra
+        from .web.server import Web  # noqa: PLC0415 - it needs the extra
 
         async def speak(link: Any) -> None:
             await Session(hub, facts, link.send, local=False).run(link.lines())
@@ -206,7 +206,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
     ) -> Path | None:
         if not hasattr(trio.socket, "AF_UNIX"):
             return None
-        from .socket_server import serve_socket  # noqa: PLC0415 - with the rest of the thread
+        from .socket.server import serve_socket  # noqa: PLC0415 - with the rest of the thread
 
         async def speak(stream: trio.abc.Stream, peer: str) -> None:
             async def send(line: str) -> None:

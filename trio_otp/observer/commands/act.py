@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.bounded import visible
-from ..discovery import NotChosen
+from ..socket.discovery import NotChosen
 from .asking import SAID_NO, connected, shown
 
 if TYPE_CHECKING:

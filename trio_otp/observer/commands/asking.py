@@ -8,16 +8,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.bounded import bounded
-from ..client import Client, Refused, Unreachable
-from ..discovery import NotChosen, choose, programs
+from ..socket.client import Client, Refused, Unreachable
+from ..socket.discovery import NotChosen, choose, programs
 from .terminal import complain, write, write_json
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from ..client import Answer
-    from ..discovery import Program
+    from ..socket.client import Answer
+    from ..socket.discovery import Program
 
 SAID_NO: Final = 1  # exit status: the program answers with an error, or has problems
 FAILED: Final = 2  # exit status: the command could not be carried out

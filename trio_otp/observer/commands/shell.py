@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.bounded import visible_lines
-from ..client import Refused
+from ..socket.client import Refused
 from .asking import SAID_NO, connected, stuck_lines
 from .terminal import complain, write
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-    from ..client import Answer, Client
+    from ..socket.client import Answer, Client
 
 ENDS: Final = {"exit", "quit", "exit()", "quit()"}
 BANNER: Final = """\

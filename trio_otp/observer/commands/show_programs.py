@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from ..discovery import HOW, programs
+from ..socket.discovery import HOW, programs
 from .asking import stuck_lines
 from .table import Column, table
 from .terminal import complain, width, write, write_json
@@ -13,7 +13,7 @@ from .terminal import complain, width, write, write_json
 if TYPE_CHECKING:
     import argparse
 
-    from ..discovery import Program
+    from ..socket.discovery import Program
 
 COLUMNS: Final = (
     Column("PID", "pid", whole=True, right=True),

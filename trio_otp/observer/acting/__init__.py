@@ -1,0 +1,1 @@
+"""What a client may do in the program, in its loop: actions and the shell."""

@@ -1,0 +1,1 @@
+"""The Unix socket by which commands in another terminal reach a program, from both ends."""
