@@ -161,7 +161,7 @@ def test_commands_that_are_shown_exist() -> None:
     kinds = {"sh", "ini"}
     for page in PAGES:
         shown = "".join(block.text for block in snippets(page) if block.kind in kinds)
-        for command, rest in re.findall(r"(?<!install )trio-otp +([\w-]+)(.*)", shown):
+        for command, rest in re.findall(r"(?<!install )trio-otp +([a-z][\w-]*)(.*)", shown):
             options = re.findall(r"(?<= )--[\w-]+", rest.partition("#")[0])
             assert command in known, f"{page.name}: trio-otp {command}"
             own = command == "demo"  # its options are not of this parser
