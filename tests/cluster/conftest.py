@@ -8,12 +8,12 @@ import pytest
 from other_node import Net, fast_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Iterator[Net]:
+def net(tmp_path: Path) -> Generator[Net]:
     """Where the nodes of the test find each other."""
     with fast_threads():
         yield Net(tmp_path)

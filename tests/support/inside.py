@@ -114,3 +114,27 @@ def carrying() -> set[Any]:
 def process_of(pid: otp.Pid[Any]) -> Any:
     """Return the process behind a pid, None if it is of another run or was made from text."""
     return pid._process
+
+
+async def accept_node(stream: trio.abc.Stream) -> None:
+    """Have the node of this run serve somebody who has connected by a stream."""
+    node: Any = runtime().node
+    await node.connect.__self__.accept(stream)
+
+
+def peer_tables(name: str) -> Any:
+    """Return what the node of this run knows of another one."""
+    node: Any = runtime().node
+    return node.peer(name)
+
+
+def load_pid(wire: Any) -> Any:
+    """Return the pid of the run that has come in as this one."""
+    node: Any = runtime().node
+    return node.pids.load(wire)
+
+
+def dump_pid(pid: Any) -> Any:
+    """Return what a pid of the run goes out as."""
+    node: Any = runtime().node
+    return node.pids.dump(pid)

@@ -16,7 +16,7 @@ import trio
 import trio_otp as otp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
 
 HERE = "here@127.0.0.1"
@@ -43,11 +43,13 @@ class Net:
         return common | more
 
     @asynccontextmanager
-    async def here(self, name: str = HERE, **more: Any) -> AsyncIterator[str]:
+    async def here(
+        self, name: str = HERE, *, limit: float = LIMIT, **more: Any
+    ) -> AsyncGenerator[str]:
         """Make the run of the test a node."""
         async with otp.cluster.open_node(name, **self.options(**more)):
             self.note_address(name)
-            with trio.fail_after(LIMIT):
+            with trio.fail_after(limit):
                 yield name
 
     def note_address(self, name: str) -> None:
@@ -59,7 +61,7 @@ class Net:
     @contextmanager
     def there(
         self, *children: Any, name: str = THERE, start: bool = True, **more: Any
-    ) -> Iterator[OtherNode]:
+    ) -> Generator[OtherNode]:
         """Run another node with a supervisor of these children."""
         other = OtherNode(self, name, children, more)
         if start:
@@ -137,7 +139,7 @@ class OtherNode:
 
 
 @contextmanager
-def fast_threads() -> Iterator[None]:
+def fast_threads() -> Generator[None]:
     """Switch between threads often: each waits for the other one."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
