@@ -5,6 +5,7 @@ They talk over real sockets of the loopback interface, without epmd.
 
 from __future__ import annotations
 
+import ssl
 import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,8 @@ import trio_otp as otp
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
+
+    import trustme
 
 HERE = "here@127.0.0.1"
 THERE = "there@127.0.0.1"
@@ -147,3 +150,15 @@ def fast_threads() -> Generator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def contexts(ca: trustme.CA, *, mutual: bool = True) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a node whose certificate is from this authority."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    client = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    certificate = ca.issue_cert("127.0.0.1", "localhost")
+    for context in (server, client):
+        certificate.configure_cert(context)
+        ca.configure_trust(context)
+    server.verify_mode = ssl.CERT_REQUIRED if mutual else ssl.CERT_NONE
+    return server, client
