@@ -22,6 +22,10 @@ PLACE = """number => {
     const box = rows[number].getBoundingClientRect();
     return [rows.map((row) => row.dataset.pid).join(), box.x + 150, box.y + box.height / 2];
 }"""
+HIDDEN = """hidden => {
+    Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 UNDER = "([x, y]) => document.elementFromPoint(x, y).closest('tr').dataset.pid"
 
 
@@ -171,13 +175,56 @@ def test_a_tab_that_is_hidden_asks_for_nothing(
 ) -> None:
     """And goes on when it is seen again; so does one that was paused."""
     page = open_page(shop, "processes?every=0.25")
+    other = open_page(shop, "processes?every=0.25").locator(".table-box")
     box = page.locator(".table-box")
+    for rest, go_on in (("pause", "pause"), ("hide", "show")):
+        next_frame(box)
+        change(page, rest)
+        stopped = frames(box)
+        next_frame(other, 4)
+        assert frames(box) <= stopped + 1  # one may have been on its way
+        change(page, go_on)
     next_frame(box)
-    page.keyboard.press("p")
-    page.locator("body.paused").wait_for()
-    stopped = frames(box)
-    other = open_page(shop, "processes?every=0.25")
-    next_frame(other.locator(".table-box"), 4)
-    assert frames(box) <= stopped + 1  # one may have been on its way
-    page.keyboard.press("p")
-    next_frame(box)
+
+
+def change(page: Page, to: str) -> None:
+    """Pause the page or let it go on, or hide or show its tab, as the browser tells it."""
+    if to == "pause":
+        page.keyboard.press("p")
+    else:
+        page.evaluate(HIDDEN, to == "hide")
+
+
+def test_a_server_is_suspended_resumed_and_restarted(
+    shop: Program, open_page: Callable[..., Page]
+) -> None:
+    """By buttons and by keys, each confirmed by its name; the page shows what has become of it."""
+    from playwright.sync_api import expect
+
+    page = open_page(shop, "processes?filter=name:other")
+    row = page.locator("tr[data-pid]:not(.gone)")
+    before = row.get_attribute("data-pid") or ""
+    row.click()
+    inspector = page.locator(".inspector")
+    inspector.get_by_role("button", name="Suspend…").click()
+    confirm(page, "other feed")
+    expect(row).to_contain_text("suspended")
+    expect(inspector).to_contain_text("suspended")
+    page.keyboard.press("z")
+    confirm(page, "other feed")
+    expect(row).to_contain_text("idle")
+    inspector.get_by_role("button", name="Restart…").click()
+    confirm(page, "other feed")
+    expect(inspector).to_have_class(re.compile("gone"))
+    expect(row).not_to_have_attribute("data-pid", before)
+    expect(row).to_contain_text("other feed")
+
+
+def confirm(page: Page, name: str) -> None:
+    """Type the name of the process that something is to be done to."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("dialog input")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog")).to_have_count(0)
