@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tutorial_kit import PAGES, exercises, read, run, shown, solved
+from tutorial_kit import PAGES, exercises, read, run, shown, solved, tags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,14 +95,15 @@ def test_a_notebook_shows_what_is_stored_and_its_exercises_can_be_solved(
     """Run twice: as it stands, where exercises are not solved; and with their solutions."""
     stored = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))
     first, second = read(page), solved(read(page))
-    for each in (first, second):
-        run(each, tmp_path)
+    for name, each in (("first", first), ("second", second)):
+        (folder := tmp_path / name).mkdir()
+        run(each, folder)
     expected = [shown(cell) for cell in code(stored)]
-    assert expected == [shown(cell) for cell in code(first)]
-    begin = next(
-        n for n, cell in enumerate(code(first)) if "exercise" in cell.metadata.get("tags", ())
-    )
-    assert expected[:begin] == [shown(cell) for cell in code(second)][:begin]
+    for before, cell in zip(expected, code(first), strict=True):
+        assert before == shown(cell), cell.source
+    begin = next(n for n, cell in enumerate(code(first)) if "exercise" in tags(cell))
+    for before, cell in zip(expected[:begin], code(second)[:begin], strict=True):
+        assert before == shown(cell), cell.source
 
     for _, check, _ in exercises(first):
         assert check.outputs[-1].output_type == "error", "it passes without the solution"
