@@ -144,7 +144,7 @@ def _is_frame(term: object) -> bool:
 def _text_of(error: Any) -> str:
     """Return the class and message of an exception of Elixir, or the error of Erlang."""
     if not _is_exception(error):
-        return bounded(error, _TEXT)
+        return str(error) if isinstance(error, Atom) else bounded(error, _TEXT)
     name = safe_str(error[NAME]).removeprefix(_PREFIX)
     message: object = error.get(_MESSAGE)
     if isinstance(message, bytes):
