@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
+from ..._util.bounded import visible
 from ..._util.copies import NoConstructor
 from ..._util.public import public_in
 from .terms import Frozen
@@ -39,7 +40,7 @@ class Opaque(NoConstructor, Frozen):
         return hash(self._data)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._data[1:].hex()}>"
+        return f"<{type(self).__name__} {self._data[1:41].hex()}>"
 
     def __reduce__(self) -> Any:
         return _restored, (type(self), self._data)
@@ -98,6 +99,10 @@ class WirePid(Opaque):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        numbers = f"{self.number}.{self.serial}"
+        return f"<Pid {numbers} of {visible(self.node)}, incarnation {self.creation}>"
+
     @property
     def node(self) -> str:
         """The name of the node."""
@@ -106,17 +111,21 @@ class WirePid(Opaque):
     @property
     def number(self) -> int:
         """The number of the process; two of one number differ in the serial."""
-        return int(_IDS.unpack_from(self._data, len(self._data) - 12)[0])
+        return self._numbers[0]
 
     @property
     def serial(self) -> int:
         """The serial of the process."""
-        return int(_IDS.unpack_from(self._data, len(self._data) - 12)[1])
+        return self._numbers[1]
 
     @property
     def creation(self) -> int:
         """The incarnation of the node."""
-        return int(_IDS.unpack_from(self._data, len(self._data) - 12)[2])
+        return self._numbers[2]
+
+    @property
+    def _numbers(self) -> tuple[int, int, int]:
+        return _IDS.unpack_from(self._data, len(self._data) - _IDS.size)
 
 
 @final
@@ -129,10 +138,27 @@ class Reference(Opaque):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"<Reference {'.'.join(map(str, self.numbers))} of {visible(self.node)}>"
+
     @property
     def node(self) -> str:
         """The name of the node that has made it."""
         return self._data[5 : 5 + self._data[4]].decode()
+
+    @property
+    def creation(self) -> int:
+        """The incarnation of the node."""
+        return self._words[0]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What tells the references of one incarnation apart."""
+        return self._words[1:]
+
+    @property
+    def _words(self) -> tuple[int, ...]:
+        return struct.unpack_from(f">{self._data[2] + 1}I", self._data, 5 + self._data[4])
 
 
 def make_pid(node: str, number: int, serial: int, creation: int) -> WirePid:
