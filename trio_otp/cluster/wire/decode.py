@@ -222,7 +222,7 @@ class Decoder:
         length = _U16(self._data, self._at + 1)[0]
         self._left -= length
         if self._left < 0:
-            raise DecodeError("a list has more items than there may be terms")
+            raise DecodeError("a list has more items than there may be")
         return list(self._take(3 + length)[3:])
 
     def _list(self, depth: int) -> Any:
