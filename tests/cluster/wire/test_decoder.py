@@ -145,13 +145,14 @@ def test_every_form_is_refused_when_it_is_cut_off() -> None:
 
 def test_limits() -> None:
     """Of terms and of nesting; one more than is allowed is refused."""
-    codec = Codec(limits=Limits(terms=10, depth=3))
+    codec = Codec(limits=Limits(terms=13, depth=3))
 
     assert [1] * 9 == codec.decode_term(CODEC.encode_term([1] * 9))
     assert list(range(9)) == codec.decode_term(b"\x83k\0\x09" + bytes(range(9)))
     assert ((((),),),) == CODEC.decode_term(CODEC.encode_term(((((),),),)))
     assert (((),),) == codec.decode_term(CODEC.encode_term((((),),)))
-    for many in (CODEC.encode_term([1] * 10), b"\x83k\0\x0a" + bytes(range(10))):
+    many_lists = CODEC.encode_term(([],) * 3)
+    for many in (CODEC.encode_term([1] * 10), many_lists, b"\x83k\0\x0d" + bytes(13)):
         with pytest.raises(DecodeError, match=r"than there (can|may) be"):
             codec.decode_term(many)
     with pytest.raises(DecodeError, match="nested at most 3 deep"):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LARGE: Final = 64 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
+_CONTAINER: Final = 3  # terms that a container counts as, beside itself
 _SHORT: Final = 64  # bytes of an atom that is kept
 
 _U16: Final = struct.Struct(">H").unpack_from
@@ -37,7 +38,8 @@ class Limits:
     """What one connection may make this side hold.
 
     Args:
-        terms: terms in one frame.
+        terms: terms in one frame, of which a list, tuple or map counts as four: the garbage
+            collector looks at each of them, in one go and with every thread waiting for it.
         depth: levels of nesting.
         atoms: atoms that are kept, so that each arrives as the same object.
     """
@@ -101,6 +103,7 @@ class Decoder:
             if self._data[self._at] != tags.VERSION:
                 raise DecodeError(f"expected a term of version 131, got {self._data[self._at]}")
             self._at += 1
+            self._left += _CONTAINER  # this one is no container
             found += self._some(1, self._limits.depth + 1)
         if self._at != self._size or not found:
             raise DecodeError(f"expected 1 to {most} terms in {self._size} bytes, got other bytes")
@@ -111,7 +114,7 @@ class Decoder:
         # that is cut off is found by the end, which is behind that of the data then.
         if not depth:
             raise DecodeError(f"expected terms nested at most {self._limits.depth} deep")
-        self._left -= count
+        self._left -= count + _CONTAINER
         if self._left < 0 or count > self._size - self._at:
             raise DecodeError(f"{count} more terms, or bytes of them, are more than there can be")
         data, atoms, size = self._data, self._atoms, self._size
@@ -146,6 +149,9 @@ class Decoder:
             elif tag == 106:  # NIL
                 add([])
                 at += 1
+                self._left -= _CONTAINER
+                if self._left < 0:
+                    raise DecodeError("a frame has more lists than there may be")
             else:
                 self._at = at
                 add(_OTHERS.get(tag, _unknown)(self, depth - 1))

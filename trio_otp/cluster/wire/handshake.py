@@ -168,7 +168,8 @@ class _Handshake:
     def _check_peer(self, name: bytes, creation: int, flags: int) -> Peer:
         """Return what a peer says of itself, if it is somebody to talk to."""
         text = name.decode(errors="backslashreplace")
-        if flags & of.NAME_ME or not is_node_name(text) or text == self._local.name:
+        wrong = text.encode() != name or not is_node_name(text) or text == self._local.name
+        if wrong or flags & of.NAME_ME:
             raise HandshakeError("name", f"{bounded(text)} is no name of another node")
         if not of.is_enough(flags):
             shown = f"its flags are {flags:#x}"
