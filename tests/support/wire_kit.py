@@ -12,6 +12,7 @@ from trio_otp.cluster.wire.opaque import make_pid, make_reference
 from trio_otp.cluster.wire.terms import exact
 
 PID: Final = make_pid("py@host", 17, 3, 0x6789_ABCD)
+OTHER: Final = make_pid("ex@host", 4, 5, 6)
 REF: Final = make_reference("ex@host", 0x1234_5678, (5, 0, 0xFFFF_FFFF))
 CODEC: Final = Codec()
 
@@ -21,7 +22,7 @@ LEAVES: Final[st.SearchStrategy[Any]] = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.integers(-(1 << 3000), 1 << 3000),
+    st.integers(60, 3000).map(lambda power: 7 << power),
     st.integers(0, 300),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(exclude_categories=["Cs"])),

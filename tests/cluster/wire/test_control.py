@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_kit import ATOMS, CODEC, PID, REF, TERMS
+from wire_kit import ATOMS, CODEC, OTHER, PID, REF, TERMS
 
 import trio_otp as otp
 from trio_otp.cluster import Atom
 from trio_otp.cluster.wire import control as c
 from trio_otp.cluster.wire.codec import Codec
-from trio_otp.cluster.wire.opaque import make_pid, make_reference
+from trio_otp.cluster.wire.opaque import make_reference
 from trio_otp.cluster.wire.terms import DecodeError, exact
 
-OTHER = make_pid("ex@host", 4, 5, 6)
 PIDS = st.sampled_from([PID, OTHER])
 REFS = st.sampled_from([REF, make_reference("a@b", 1, (2,))])
 NAMES = st.one_of(PIDS, ATOMS)

@@ -25,7 +25,7 @@ def test_every_term_comes_back_equal(term: Any) -> None:
     assert exact(term) == exact(there_and_back(term))
 
 
-@pytest.mark.parametrize("length", [0, 1, 255, 256, 65_535, 65_536, 300_000])
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 65_535, 65_536])
 def test_no_length_is_special(length: int) -> None:
     """Of what has a length in front."""
     for term in ["x" * length, b"x" * length, (None,) * length, [1.5] * length]:
