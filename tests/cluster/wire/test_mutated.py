@@ -34,7 +34,7 @@ FRAMES = [CODEC.encode(message)[4:] for message in OURS] + [
     bytes.fromhex(frame)
     for part in ("terms", "signals", "crash", "alias")
     for frame in RECORDED[part]
-    if len(frame) < 800
+    if len(frame) < 400  # short ones are decoded fast
 ]
 LENGTHS = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\1", b"\0\1\0\0", b"\x7f\xff\xff\xff"]
 
@@ -94,9 +94,9 @@ def test_mutated_frames_are_refused_or_messages() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(10))
 def test_a_million_mutated_frames(part: int) -> None:
-    """The same, a million of them in four parts."""
-    refused, passed = decode_mutated(250_000, seed=100 + part)
+    """The same, a million of them in ten parts."""
+    refused, passed = decode_mutated(100_000, seed=100 + part)
 
-    assert refused + passed == 250_000
+    assert refused + passed == 100_000
