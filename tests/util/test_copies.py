@@ -25,6 +25,8 @@ from log_kit import logging_to
 from public_api import exported
 
 import trio_otp as otp
+from trio_otp.cluster.wire.codec import Codec
+from trio_otp.cluster.wire.opaque import make_pid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -114,6 +116,7 @@ BASES = {
     "alarm_handler.AlarmHandler", "testing.ServerMachine", "testing.StartSupervised",
     "testing.StopSupervised", "testing.VirtualTime", "ViaModule", "events.Events",
     "reports.JsonFormatter", "observer.Server", "events.Propagator", "events.StructlogPropagator",
+    "cluster.Node",
 }  # fmt: skip
 
 
@@ -294,6 +297,15 @@ def test_a_pid_elsewhere_is_that_of_a_dead_process() -> None:
 # -- clients, children and other data --------------------------------------------------------------
 
 TIMEOUT = otp.GenericTimeout("name", 1.0)
+PID_BYTES = b"Xw\3a@b\0\0\0\1\0\0\0\2\0\0\0\3"
+FUN = b"p\0\0\0\x38\2" + bytes(20) + b"\0\0\0\1w\1ma\0a\0" + PID_BYTES + b"a\7"
+
+
+def decoded(data: bytes) -> Any:
+    """Return a term that only another node makes."""
+    return Codec().decode_term(b"\x83" + data)
+
+
 DATA: dict[str, Callable[[], Any]] = {
     "Child": lambda: otp.child(Server).having(name="c", restart="transient", debug=["log"]),
     "ChildSpec": lambda: otp.child(Server).having(name="c").spec,
@@ -354,6 +366,16 @@ DATA: dict[str, Callable[[], Any]] = {
     ),
     "testing.Fault": lambda: otp.testing.Fault(1.0, "crash", 3),
     "testing.Hit": lambda: otp.testing.Hit(otp.testing.Fault(1.0, "crash", 3), None),
+    "cluster.Atom": lambda: otp.cluster.Atom("a"),
+    "cluster.Map": lambda: otp.cluster.Map([([1], 2)]),
+    "cluster.ImproperList": lambda: otp.cluster.ImproperList([1], 2),
+    "cluster.BitString": lambda: otp.cluster.BitString(b"a", 3),
+    "cluster.Reference": lambda: decoded(b"Z\0\1w\3a@b\0\0\0\1\0\0\0\2"),
+    "cluster.Port": lambda: decoded(b"xw\3a@b" + bytes(12)),
+    "cluster.Export": lambda: decoded(b"qw\1mw\1fa\2"),
+    "cluster.Fun": lambda: decoded(FUN),
+    "cluster.Nodeup": lambda: otp.cluster.Nodeup("a@b"),
+    "cluster.Nodedown": lambda: otp.cluster.Nodedown("a@b", "why"),
     "RequestIds": otp.RequestIds,
     "Event": lambda: otp.Event.CAST,
     # Those that no name is exported for.
@@ -371,6 +393,7 @@ IN_A_RUN: dict[str, Callable[[], Any]] = {
     "pg.Joined": lambda: otp.pg.Joined(None, "group", (otp.self(),)),  # type: ignore[arg-type]
     "pg.Left": lambda: otp.pg.Left(None, "group", (otp.self(),)),  # type: ignore[arg-type]
     "Cast": lambda: otp.Cast([1]),
+    "cluster.RemotePid": lambda: create(otp.cluster.RemotePid, make_pid("a@b", 1, 2, 3)),
 }
 
 WITH_A_HANDLE: dict[str, Callable[[Any], Any]] = {
@@ -470,6 +493,8 @@ CRASH = KeyError("k")
 HISTORY = [(1.0, "child", CRASH)]
 ERRORS: dict[str, Callable[[], Any]] = {
     "OtpError": lambda: otp.OtpError("text"),
+    "cluster.RemoteError": lambda: otp.cluster.RemoteError(("badmatch", 1), [(1, 2)]),
+    "NoConnection": lambda: otp.NoConnection("server", "x", node="a@b", sent=True, why="y"),
     "NotInRun": lambda: otp.NotInRun("text"),
     "NotAProcess": lambda: otp.NotAProcess("text"),
     "BadReturn": lambda: otp.BadReturn("init", [1], "None"),
