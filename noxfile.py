@@ -220,6 +220,14 @@ def command(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Build the site, and look at it in a real browser as `observer` does."""
+    _install(session, "test", "browser", "docs")
+    command = ["python", "-m", "pytest", "-q", "-m", "browser", "tests/site", *PATIENT]
+    session.run(*command, *session.posargs)
+
+
+@nox.session
 def differential(session: nox.Session) -> None:
     """Run made-up scenarios on real OTP, where `elixir` is there, and here: `-- COUNT`."""
     _install(session, "test")

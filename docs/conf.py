@@ -59,6 +59,7 @@ intersphinx_timeout = 1
 # -- the look ------------------------------------------------------------------------------------
 html_theme = "furo"
 html_title = f"trio_otp {release}"
+html_favicon = "../trio_otp/observer/page/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 # The switcher of versions is there where all are built, see `build.py`.

@@ -19,6 +19,8 @@ from sphinx.transforms import SphinxTransform
 
 import trio_otp as otp
 
+from .inventories import ADDRESSES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -146,7 +148,9 @@ def may_be_missing(app: Sphinx, _domain: Any, node: addnodes.pending_xref) -> bo
     if target.startswith("otp."):
         return node.get("unsure") or None
     if node["reftype"] == "exc":
-        return target.partition(".")[0] not in app.config.intersphinx_mapping or None
+        project = target.partition(".")[0]
+        unknown = project in ADDRESSES and project not in app.config.intersphinx_mapping
+        return unknown or None
     return ANNOTATION.fullmatch(target) is not None or None
 
 

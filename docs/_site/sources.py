@@ -124,7 +124,9 @@ def directive(full: str) -> Iterator[str]:
 def fixture(full: str, function: Any) -> Iterator[str]:
     """Yield what explains a fixture of pytest; a test names it, and calls nothing."""
     given = re.sub(r"^AsyncIterator.(.*).$", r"\1", function.__annotations__["return"])
-    yield f".. py:data:: {full}"
+    namespace, _, name = full.rpartition(".")
+    yield f".. py:data:: {name}"
+    yield f"   :module: {namespace}"
     yield f"   :type: {given}"
     yield ""
     yield from (f"   {line}" for line in inspect.getdoc(function).splitlines())

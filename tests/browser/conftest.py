@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser_kit import LIMIT, Seen, chromium
 from paths import SUPPORT
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
-
-LIMIT = 30_000  # milliseconds for what has to come, on a busy machine
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Program:
@@ -98,38 +96,9 @@ def shop(start: Callable[..., Program]) -> Program:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Give a browser that asks nobody else for anything."""
-    from playwright.sync_api import expect, sync_playwright
-
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found is not None, f"none of {BROWSERS} is on PATH; install Debian's `chromium`"
-    expect.set_options(timeout=LIMIT)
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=quiet)
-        yield opened
-        opened.close()
-
-
-class Seen:
-    """What the pages of a test have asked for and complained of."""
-
-    def __init__(self) -> None:
-        self.hosts: set[str] = set()
-        self.errors: list[str] = []
-
-    def watch(self, page: Page) -> Page:
-        """Note what a page does."""
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or ""))
-        page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).hostname or ""))
-        page.on("console", lambda message: message.type == "error" and self.note(message.text))
-        page.on("pageerror", lambda error: self.note(str(error)))
-        return page
-
-    def note(self, text: str) -> None:
-        """Note an error, but that a program is gone, which a test ends."""
-        if "ERR_CONNECTION_REFUSED" not in text:
-            self.errors.append(text)
+    """Give the browser of the system."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
-from jupyterlab_kit import Notebook, chromium, jupyterlab
+from browser_kit import chromium
+from jupyterlab_kit import Notebook, jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

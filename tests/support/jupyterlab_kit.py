@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIMIT = 60_000  # milliseconds for what has to come, on a machine that has much else to do
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
 # Nothing is asked of the network; all cells stay in the page, also those out of sight.
@@ -65,21 +63,6 @@ def jupyterlab(folder: Path, *, dark: bool) -> Iterator[str]:
             server.terminate()
             if rest.ident is not None:
                 rest.join()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the browser of the system."""
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found is not None, f"none of {BROWSERS} is on PATH; install Debian's `chromium`"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Notebook:
