@@ -15,16 +15,19 @@ import re
 import subprocess
 import sys
 import types
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import public_api
 import pytest
 import trio
 from inside import parser
 
+import _trio_otp_pytest
 import trio_otp as otp
 
 ROOT = Path(__file__).parents[1]
@@ -213,6 +216,26 @@ def test_every_public_name_is_in_the_docs() -> None:
 
     names = [*filter(is_public, dir(otp)), *filter(is_of_the_kit, dir(otp.testing))]
     assert [] == sorted(name for name in names if name not in words)
+
+
+def test_every_public_name_has_one_place_in_the_reference() -> None:
+    """It is in a list of names on one page there, from which the site explains it."""
+    lists = re.compile(r"^:::\{api\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+    pages = (page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md"))
+    listed = Counter(
+        name for page in pages for part in lists.findall(page) for name in part.split()
+    )
+    names = {
+        f"{value.__module__}.{value.__qualname__}"
+        if isinstance(value, type | types.FunctionType)
+        else f"{namespace}.{name}"
+        for namespace, name, value in public_api.exported()
+    }
+    fixtures = {f"trio_otp.pytest_plugin.{name}" for name in _trio_otp_pytest.FIXTURES}
+    modules = {*public_api.NAMESPACES, "trio_otp.pytest_plugin"} - {"trio_otp"}
+
+    expected = {name.removeprefix("trio_otp.") for name in names | fixtures | modules}
+    assert dict.fromkeys(sorted(expected), 1) == dict(sorted(listed.items()))
 
 
 def is_public(name: str) -> bool:

@@ -10,6 +10,7 @@ import collections.abc
 import re
 import typing
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -23,16 +24,12 @@ from .inventories import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from docutils.parsers.rst.states import Inliner
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-NAMESPACES = (
-    "trio_otp", "trio_otp.alarm_handler", "trio_otp.application", "trio_otp.events",
-    "trio_otp.gen_event", "trio_otp.notebook", "trio_otp.observer", "trio_otp.pg",
-    "trio_otp.reports", "trio_otp.sys", "trio_otp.task", "trio_otp.testing",
-)  # fmt: skip
 NAME = re.compile(r"[A-Za-z_][\w.]*")
 ANNOTATION = re.compile(r"[\w.]+(\[.*)?")  # the last part: pieces of what cannot be evaluated
 OTP = re.compile(r"otp\.([A-Za-z_][\w.]*)")
@@ -85,15 +82,23 @@ class LinkedCode(SphinxTransform):
                 code.replace_self(reference(code.astext(), found[0].rstrip("."), sure=sure))
 
 
+def _namespaces() -> Iterator[ModuleType]:
+    """Yield the library, then the modules of it that users name."""
+    yield otp
+    for found in iter_modules(otp.__path__, "trio_otp."):
+        if "._" not in found.name and hasattr(module := import_module(found.name), "__all__"):
+            yield module
+
+
 def _short_names() -> dict[str, str]:
     """Return the full name of each public name, by its last part; `otp` itself comes first."""
     found: dict[str, str] = {}
-    for namespace in NAMESPACES:
-        module = import_module(namespace)
+    for module in _namespaces():
         for name in module.__all__:
             value = getattr(module, name)
-            full = f"{getattr(value, '__module__', namespace)}.{name}"
-            found.setdefault(name, full if full.startswith("trio_otp.") else f"{namespace}.{name}")
+            full = f"{getattr(value, '__module__', '')}.{name}"
+            own = full.startswith("trio_otp.") and "._" not in full
+            found.setdefault(name, full if own else f"{module.__name__}.{name}")
     return found
 
 

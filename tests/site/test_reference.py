@@ -88,7 +88,7 @@ def explained(folder: Path) -> dict[str, tuple[set[str], set[str]]]:
 
     found: dict[str, tuple[set[str], set[str]]] = {}
     for page in (folder / "reference").glob("*.html"):
-        only = SoupStrainer("dl", class_="py")
+        only = SoupStrainer("dl", attrs={"class": re.compile("^py ")})
         soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser", parse_only=only)
         for head in soup.select("dl.py > dt[id]"):
             body = head.find_next_sibling("dd")

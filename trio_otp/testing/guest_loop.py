@@ -226,7 +226,8 @@ class GuestLoop(Handle):
         """Cancel what runs, and end the run; once more does nothing.
 
         Raises:
-            TooSlowError: processes had not ended an hour of virtual time later, and were killed.
+            trio.TooSlowError: processes had not ended an hour of virtual time later, and were
+                killed.
         """
         if self._end is None:
             assert self._nursery is not None
