@@ -37,7 +37,7 @@ def _texts(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
     for item in sorted(folder.iterdir(), key=lambda each: each.name):
         if item.is_dir():
             yield from _texts(item, f"{above}{item.name}/")
-        elif item.name.endswith(".in"):
+        else:
             yield f"{above}{item.name}", item.read_text(encoding="utf-8")
 
 
