@@ -106,7 +106,8 @@ class Beam:
             stdout=subprocess.PIPE,
             env={**os.environ, **(epmd.variables if epmd else {}), **(env or {})},
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         self.rest = b""  # what it has said of a line that is not complete yet
 
