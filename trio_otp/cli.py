@@ -5,6 +5,7 @@
     trio-otp run shop.app:Shop --config app.toml --env-prefix SHOP_ --log-format json
     trio-otp run shop.app:Shop --config app.toml --check-config
     trio-otp run shop.app:Shop --observe         (others may look: on a page, by these commands)
+    trio-otp run shop.app:Shop --name shop@10.0.0.5 --cookie-file FILE     (a node of a cluster)
     trio-otp list
     trio-otp ps | tree [NAME] | info REF | problems | stacks | crashes | url | shell
     trio-otp completion bash
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--observe", nargs="?", const=LOOK, type=_observation, metavar="actions", help=what
     )
+    _add_node(run)
     run.set_defaults(command=_run)
     add_commands(commands)
     what = "print a script by which the shell completes these commands and their options"
@@ -122,6 +124,20 @@ def _parser() -> argparse.ArgumentParser:
         demo = commands.add_parser("demo", help=what, add_help=False)
         demo.set_defaults(command=_demo)
     return parser
+
+
+def _add_node(run: argparse.ArgumentParser) -> None:
+    """Add what makes a program a node of a cluster."""
+    group = run.add_argument_group("node", "what makes the program a node of an Erlang cluster")
+    group.add_argument("--name", metavar="NAME@HOST", help="the name of the node")
+    what = (
+        "the file of the cluster's cookie, which nobody else may read; ~/.erlang.cookie as Erlang"
+    )
+    group.add_argument("--cookie-file", metavar="FILE", help=what)
+    group.add_argument("--tls-cert", metavar="FILE", help="the certificate of the node, as PEM")
+    group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
+    what = "the certificates of who may sign those of other nodes, as PEM"
+    group.add_argument("--tls-ca", metavar="FILE", help=what)
 
 
 # -- run -----------------------------------------------------------------------------------------
@@ -138,7 +154,7 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
             print(f"trio-otp: warning: {visible(note)}", file=sys.stderr)
         print(f"trio-otp: the settings of application {application.name!r} are right")
         return 0
-    with _observed(given.observe):
+    with _as_node(given), _observed(given.observe):
         return run(
             application,
             environment=arguments.settings,
@@ -148,6 +164,23 @@ def _run(given: argparse.Namespace, _rest: list[str]) -> int:
             log_format=given.log_format,
             long_schedule=given.long_schedule or None,
         )
+
+
+def _as_node(given: argparse.Namespace) -> AbstractContextManager[object]:
+    """Have what `run` runs be a node of a cluster."""
+    files = {name: getattr(given, name) for name in ("tls_cert", "tls_key", "tls_ca")}
+    if given.name is None:
+        options = {"cookie_file": given.cookie_file, **files}
+        needless = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+        if needless:
+            raise UsageError(f"{needless[0]}: needs --name=NAME@HOST, which makes it a node")
+        return nullcontext()
+    from .cluster.beside import as_node  # noqa: PLC0415 - only `--name` needs it
+
+    try:
+        return as_node(given.name, cookie_file=given.cookie_file, **files)
+    except (OSError, ValueError) as exc:
+        raise UsageError(str(exc)) from None
 
 
 def _observed(what: str | None) -> AbstractContextManager[object]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 5  # ends of children
 
 
-def explain(error: ApplicationStartError | ApplicationExited) -> str:
+def explain(error: StartError | ApplicationExited) -> str:
     """Return the text for an error that ended a program.
 
     >>> from trio_otp._exits.errors import FailedToStartChild
@@ -34,7 +34,10 @@ def explain(error: ApplicationStartError | ApplicationExited) -> str:
     return "\n".join(_lines(error))
 
 
-def _lines(error: ApplicationStartError | ApplicationExited) -> Iterator[str]:
+def _lines(error: StartError | ApplicationExited) -> Iterator[str]:
+    if not isinstance(error, ApplicationStartError | ApplicationExited):
+        yield str(error)  # of what runs beside the applications
+        return
     if isinstance(error, ApplicationStartError):
         yield f"application {error.name!r} did not start: {_reason(error.reason)}"
         yield from _where(error.reason)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -25,13 +25,13 @@ from .._application.base import check_application
 from .._application.config import read_config
 from .._application.controller import controller
 from .._application.environment import check_arguments
-from .._application.errors import ApplicationExited, ApplicationStartError
+from .._application.errors import ApplicationExited
 from .._application.explain import explain
 from .._application.graph import all_of
 from .._application.open_application import open_application
 from .._application.starts import check_mode
 from .._application.variables import check_prefix, from_variables, nothing_given
-from .._exits.errors import OtpError, SpecError
+from .._exits.errors import SpecError, StartError
 from .._exits.nurseries import OwnNursery
 from .._inspect.dump import dump, failure
 from .._inspect.system_monitor import check_schedule, system_monitor
@@ -47,7 +47,7 @@ from .stderr import flush_errors, write_last, write_now
 from .systemd import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from types import FrameType
 
     from .._application.base import Application
@@ -61,11 +61,10 @@ if TYPE_CHECKING:
     from .logs import LogFormat, LogLevel
 
 
-# Starts what runs beside the applications, in a nursery of its own: as `trio-otp run --observe` has
-# it. No folder up to here knows what that is.
-companion: Final[ContextVar[Callable[[trio.Nursery], Awaitable[object]] | None]] = ContextVar(
-    "trio_otp_companion", default=None
-)
+Companion: TypeAlias = "Callable[[trio.Nursery], Awaitable[object]]"
+# Start what runs beside the applications, in a nursery of its own: as `trio-otp run` has it with
+# `--observe` and `--name`. No folder up to here knows what that is.
+companions: Final[ContextVar[tuple[Companion, ...]]] = ContextVar("trio_otp_companions", default=())
 
 
 @public
@@ -187,19 +186,31 @@ def _from_variables(application: type[Application], prefix: str | None) -> Given
     return given
 
 
+@contextmanager
+def beside(start: Companion) -> Generator[None]:
+    """Have the programs of `otp.run` in a block start something beside their applications.
+
+    Args:
+        start: starts it in the nursery it gets; what it raises ends the program.
+    """
+    before = companions.set((*companions.get(), start))
+    try:
+        yield
+    finally:
+        companions.reset(before)
+
+
 @asynccontextmanager
 @enable_ki_protection
-async def _companion() -> AsyncGenerator[None]:
+async def _companions() -> AsyncGenerator[None]:
     """Have beside the applications, from before their start to after their end, what is set so."""
-    start = companion.get()
-    if start is None:
+    starts = companions.get()
+    if not starts:
         yield
         return
     async with OwnNursery() as nursery:
-        try:
+        for start in starts:
             await start(nursery)
-        except OtpError as exc:
-            log.error("%s", exc)  # the applications do not need it
         yield
         nursery.cancel_scope.cancel(reason="the applications have ended")
 
@@ -303,9 +314,9 @@ class _Program:
             self._act(count + 1)
         try:
             with self.scope:
-                async with _companion(), open_application(self.application, **self.options) as app:
+                async with _companions(), open_application(self.application, **self.options) as app:
                     await self._serve(app)
-        except (ApplicationStartError, ApplicationExited) as exc:
+        except (StartError, ApplicationExited) as exc:
             text = explain(exc)
             self.notifier.failed(text)
             write_last(self._line(text, "ERROR"))

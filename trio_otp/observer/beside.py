@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .._program.program import companion
+from .._exits.errors import OtpError
+from .._program.logs import log
+from .._program.program import beside
 from . import serve
 from .server import need_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
     import trio
@@ -27,17 +27,11 @@ def observing(*, actions: bool) -> AbstractContextManager[None]:
         ModuleNotFoundError: the extra is not installed; nothing is run then.
     """
     need_extra()
-    return _observing(actions)
-
-
-@contextmanager
-def _observing(actions: bool) -> Generator[None]:
-    before = companion.set(partial(_start, actions))
-    try:
-        yield
-    finally:
-        companion.reset(before)
+    return beside(partial(_start, actions))
 
 
 async def _start(actions: bool, nursery: trio.Nursery) -> None:
-    await serve(nursery=nursery, actions=actions)
+    try:
+        await serve(nursery=nursery, actions=actions)
+    except OtpError as exc:
+        log.error("%s", exc)  # the applications do not need it
