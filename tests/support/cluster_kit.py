@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trustme
 from desk import Desk
 from paths import SUPPORT
 
@@ -38,6 +40,44 @@ async def open_desks(
             otp.open_supervisor([desk, trapper], max_restarts=10_000),
         ):
             yield
+
+
+class Tls:
+    """The certificate of a node on this machine, for both sides, by an authority of its own.
+
+    Args:
+        folder: where the files are written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert(HOST)
+        self.cert, self.key, self.ca = (
+            str(folder / f"{what}.pem") for what in ("cert", "key", "ca")
+        )
+        issued.cert_chain_pems[0].write_to_path(self.cert)
+        issued.private_key_pem.write_to_path(self.key)
+        authority.cert_pem.write_to_path(self.ca)
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca)
+        client = ssl.create_default_context(cafile=self.ca)
+        server.verify_mode = ssl.CERT_REQUIRED
+        for context in (server, client):
+            context.load_cert_chain(self.cert, self.key)
+        self.contexts = (server, client)
+        files = (
+            f'{{certfile, "{self.cert}"}}, {{keyfile, "{self.key}"}}, {{cacertfile, "{self.ca}"}}'
+        )
+        strict = "{verify, verify_peer}, {fail_if_no_peer_cert, true}"
+        options = folder / "ssl.config"
+        options.write_text(
+            f"[{{server, [{files}, {strict}]}}, {{client, [{files}, {{verify, verify_peer}}]}}]."
+        )
+        self.erl = f"-proto_dist inet_tls -ssl_dist_optfile {options}"
+
+    @property
+    def files(self) -> list[str]:
+        """What a program is given."""
+        return [self.cert, self.key, self.ca]
 
 
 class DeskNode:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from beam_kit import COOKIE, Beam, Epmd
-from cluster_kit import open_desks
+from cluster_kit import Tls, open_desks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,8 +49,27 @@ def name() -> str:
     return f"py{next(_numbers)}@127.0.0.1"
 
 
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """What nodes of one cluster show each other."""
+    return Tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def tls_beam(epmd: Epmd, tls: Tls) -> Iterator[Beam]:
+    """A node of Elixir that speaks TLS."""
+    node = Beam(epmd, "tls", erl=tls.erl).wait_up()
+    yield node
+    node.close()
+
+
 @pytest.fixture
-async def ex(beam: Beam, name: str, cookie_file: Path, epmd: Epmd) -> AsyncIterator[Orders]:
-    """Orders to Elixir, from a node with desks that it calls `PY`."""
-    async with open_desks(name, cookie_file, epmd), beam.open(PY=name) as orders:
+async def ex(
+    request: pytest.FixtureRequest, name: str, cookie_file: Path, epmd: Epmd
+) -> AsyncIterator[Orders]:
+    """Orders to Elixir, from a node with desks that it calls `PY`; with the parameter, over TLS."""
+    is_tls = getattr(request, "param", "") == "tls"
+    node: Beam = request.getfixturevalue("tls_beam" if is_tls else "beam")
+    options = {"tls": request.getfixturevalue("tls").contexts} if is_tls else {}
+    async with open_desks(name, cookie_file, epmd, **options), node.open(PY=name) as orders:
         yield orders

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
+BOTH = pytest.mark.parametrize("ex", ["tcp", "tls"], indirect=True)  # 37: some over TLS, too
+
 # Each term that the external format has a form for.
 TERMS = """[
     0, 1, -1, 255, 256, 2147483647, -2147483648, 2147483648, -2147483649, 12345678901234567890,
@@ -39,6 +41,7 @@ async def test_01_ping_and_hidden(ex: Orders) -> None:
     assert await ex.run(code) == "{:pong, true, false}"
 
 
+@BOTH
 async def test_02_call(ex: Orders) -> None:
     """A call reaches the method of that name, by name and by pid."""
     assert await ex.run("GenServer.call({:desk, PY}, {:add, 1, 2})") == "3"
@@ -137,6 +140,7 @@ async def test_09_a_binary_for_a_text(ex: Orders) -> None:
     assert await ex.run('GenServer.call({:desk, PY}, {:greet, "Ünï"})') == '"hello, Ünï"'
 
 
+@BOTH
 async def test_10_down_by_name(ex: Orders) -> None:
     """A monitor of a name tells the name and the node, and the reason."""
     code = """
@@ -183,6 +187,7 @@ async def test_12_demonitor(ex: Orders) -> None:
     assert await ex.run(code) == "{:messages, []}"
 
 
+@BOTH
 async def test_13_link_their_end_is_heard_there(ex: Orders) -> None:
     """A link brings the reason of our process to theirs."""
     code = """
@@ -195,6 +200,7 @@ async def test_13_link_their_end_is_heard_there(ex: Orders) -> None:
     assert await ex.run(code) == ":bye"
 
 
+@BOTH
 async def test_13_link_their_end_is_heard_here(ex: Orders) -> None:
     """A link brings the reason of their process to ours, which ends of it or is told."""
     code = """

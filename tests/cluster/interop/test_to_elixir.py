@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from beam_kit import Beam
-from cluster_kit import HOST, LIMIT, DeskNode
+from cluster_kit import HOST, LIMIT, DeskNode, Tls
 
 import trio_otp as otp
 
@@ -45,7 +45,7 @@ class Partner:
 
     def crashed(self) -> str:
         """Return the text of the error of a crash."""
-        return "boom" if self.kind == "elixir" else "RuntimeError: boom"
+        return "RuntimeError: boom" if self.kind == "python" else "boom"
 
 
 # They are restarted, as those of our program are.
@@ -59,7 +59,7 @@ wait.(wait, :desk); wait.(wait, :trapper); Process.sleep(0); :ok
 """
 
 
-def start_elixir(epmd: Epmd, name: str, cookie_file: Path, erl: str = "") -> Any:
+def start_elixir(epmd: Epmd, name: str, _cookie_file: Path, erl: str = "") -> Any:
     node = Beam(epmd, name.partition("@")[0], erl=erl).wait_up()
 
     async def begin() -> None:
@@ -82,24 +82,28 @@ def lasting(
     cookie = tmp_path_factory.mktemp("cookies") / "cookie"
     cookie.touch(0o600)
     cookie.write_text("crumbs")
-    start = start_elixir if request.param == "elixir" else start_python
-    node = start(epmd, f"lasting_{request.param}@{HOST}", cookie)
+    name = f"lasting_{request.param}@{HOST}"
+    if request.param == "python":
+        node = start_python(epmd, name, cookie)
+    elif request.param == "tls":
+        node = start_elixir(epmd, name, cookie, request.getfixturevalue("tls").erl)
+    else:
+        node = start_elixir(epmd, name, cookie)
     yield Partner(request.param, node)
     node.close()
 
 
 @pytest.fixture
-async def here(name: str, cookie_file: Path, epmd: Epmd) -> AsyncIterator[None]:
-    """The node of this test."""
-    with trio.fail_after(2 * LIMIT):
-        async with otp.cluster.open_node(name, cookie_file=cookie_file, epmd=(HOST, epmd.port)):
-            yield
-
-
-@pytest.fixture
-async def other(lasting: Partner, here: None) -> Partner:
+async def other(
+    lasting: Partner, name: str, cookie_file: Path, epmd: Epmd, tls: Tls
+) -> AsyncIterator[Partner]:
     """The other node, which the one of this test can reach."""
-    return lasting
+    options: dict[str, Any] = {"cookie_file": cookie_file, "epmd": (HOST, epmd.port)}
+    if lasting.kind == "tls":
+        options["tls"] = tls.contexts
+    with trio.fail_after(2 * LIMIT):
+        async with otp.cluster.open_node(name, **options):
+            yield lasting
 
 
 class Counter(otp.GenServer):
@@ -125,6 +129,7 @@ async def replaced(other: Partner, before: object) -> None:
             pass
 
 
+@pytest.mark.parametrize("lasting", ["elixir", "python", "tls"], indirect=True)
 async def test_24_call(other: Partner) -> None:
     """A call by name and by pid; the pid that comes twice is one object."""
     assert await otp.call(other.desk, (atom("add"), 1, 2)) == 3
@@ -336,17 +341,20 @@ async def test_31_our_end_is_heard_there(other: Partner) -> None:
 
 @pytest.fixture(params=["elixir", "python"])
 def mortal(
-    request: pytest.FixtureRequest, epmd: Epmd, name: str, cookie_file: Path
+    request: pytest.FixtureRequest, epmd: Epmd, name: str, cookie_file: Path, tls: Tls
 ) -> Iterator[Callable[[], Partner]]:
     """What starts another node, which the test may end, with a tick of one second."""
     started = []
 
     def start() -> Partner:
         theirs = name.replace("py", "other")
-        if request.param == "elixir":
-            node = start_elixir(epmd, theirs, cookie_file, "-kernel net_ticktime 4")
-        else:
+        ticks = "-kernel net_ticktime 4"
+        if request.param == "python":
             node = start_python(epmd, theirs, cookie_file, 1.0)
+        elif request.param == "tls":
+            node = start_elixir(epmd, theirs, cookie_file, f"{ticks} {tls.erl}")
+        else:
+            node = start_elixir(epmd, theirs, cookie_file, ticks)
         started.append(node)
         return Partner(request.param, node)
 
@@ -356,13 +364,16 @@ def mortal(
         node.close()
 
 
+@pytest.mark.parametrize("mortal", ["elixir", "python", "tls"], indirect=True)
 async def test_32_kill(
-    mortal: Callable[[], Partner], epmd: Epmd, name: str, cookie_file: Path
+    mortal: Callable[[], Partner], epmd: Epmd, name: str, cookie_file: Path, tls: Tls
 ) -> None:
     """All that is open with a node that is killed is told at once, each thing once."""
     other = await trio.to_thread.run_sync(mortal)
+    contexts = tls.contexts if other.kind == "tls" else None
+    options: dict[str, Any] = {"cookie_file": cookie_file, "epmd": (HOST, epmd.port)}
     async with (
-        otp.cluster.open_node(name, cookie_file=cookie_file, epmd=(HOST, epmd.port)),
+        otp.cluster.open_node(name, tls=contexts, **options),
         otp.open_process() as me,
     ):
         otp.trap_exit()

@@ -1,0 +1,1 @@
+"""Nodes of an Erlang cluster: a model server that Elixir calls, and one that uses all cores."""

@@ -1,0 +1,172 @@
+"""Peer: a node as a program of the operating system, started and supervised by this one.
+
+**Why.** A Python process has one interpreter lock, so it computes on one core. A peer has a Python
+of its own. What it serves is called as any server of another node is, and a crash of it, as a
+segmentation fault in a library, ends nothing here. In tests it is the other node.
+
+**What it runs** is an `async def main()` of a module, in plain Trio code, inside of a node. If
+`main` takes `task_status` the peer has started when that is called, and at once otherwise. When it
+returns the peer ends, with the reason `NORMAL`.
+
+**How it is reached**: over Unix sockets in a directory of this node that nobody else may open; so
+it needs no epmd and no TLS. It knows this node and its other peers, under the cookie of this node.
+
+**Client side** there is `node`, which returns the name of the node; servers in it are
+`("counter", node)`.
+
+**Its end** is that of an `otp.Port`: SIGTERM cancels `main`, and SIGKILL follows after `shutdown`.
+It does not outlive this program, however that ends.
+
+**Supervise** it as a server: `otp.child(otp.cluster.Peer, "my.module:main").having(name="w1")`
+starts the node `w1@host`, with the host of this one.
+
+**When not to use it.** For one computation, `trio.to_thread.run_sync` if the library lets go of the
+interpreter lock, or a process pool. What is sent to a peer is copied, over a socket.
+
+Follows: Erlang's `peer`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._behaviour.results import Stop
+from .._exits.call_errors import CallError
+from .._gen_server.decorators import on_call
+from .._gen_server.server import call
+from .._port.port import Port
+from .._process.receive import receive
+from .._process.runtime import need_process
+from .._util.bounded import bounded
+from .._util.public import public_in
+from .functions import monitor_nodes
+from .messages import Nodeup
+from .peer_boot import GATE, Boot, own_path, split_main
+from .peer_sockets import peer_sockets
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from .._port.os_process import Stderr, Stdout
+    from .._process.names import Ref
+
+_GONE = object()
+
+
+@public_in("cluster")
+class Peer(Port):
+    """A node as a program of the operating system.
+
+    Args:
+        main: the async function that it runs, as `"my.module:main"`.
+        node: the name of its node, with or without a host; the `name=` of the child if left out.
+        stdout: where its output goes, as of `otp.Port`.
+        stderr: the same.
+        owner: who gets the lines, as of `otp.Port`.
+        cwd: the directory it runs in; ours if left out.
+        env: its environment; ours if left out.
+
+    Raises:
+        StartError: this run is no node, or the peer has ended before it could be reached; its
+            `reason` is then its `otp.ExitStatus`, with the last lines of its output.
+    """
+
+    def __init__(
+        self,
+        main: str,
+        *,
+        node: str | None = None,
+        stdout: Stdout = "log",
+        stderr: Stderr = "log",
+        owner: Ref | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        split_main(main)
+        command = [sys.executable, "-m", "trio_otp.cluster.peer_program"]
+        super().__init__(command, stdout=stdout, stderr=stderr, owner=owner, cwd=cwd, env=env)
+        self._main = main
+        self._node = _node_name(node)
+
+    @on_call
+    def node(self) -> str:
+        """Return the name of its node.
+
+        Raises:
+            ServerExited, NoProcess, CallTimeout: as `otp.call`.
+        """
+        return self._node
+
+    @enable_ki_protection
+    async def init(self) -> Any:
+        """Start the program, and wait until what it runs has started."""
+        sockets = await peer_sockets()
+        boot = Boot(self._main, self._node, own_path(), **sockets.boot)
+        monitor_nodes()
+        await super().init()
+        self._tasks.start_soon(self._tell_gone)
+        assert self._os is not None
+        try:
+            await self._os.stdin.send_all(boot.to_line())
+            await self._connected()
+            await call((GATE, self._node), "started", timeout=None)
+        except (trio.BrokenResourceError, CallError):  # it has ended
+            await receive(_is_gone)
+            return Stop(self._end())
+        finally:
+            monitor_nodes(False)
+        return None
+
+    async def _connected(self) -> None:
+        """Wait until its node has connected to ours, or it has ended."""
+
+        def is_news(message: Any) -> bool:
+            return _is_gone(message) or (
+                message.__class__ is Nodeup and message.node == self._node
+            )
+
+        if _is_gone(await receive(is_news)):
+            self._process.mailbox.put(_GONE)
+            raise trio.BrokenResourceError
+
+    async def _tell_gone(self) -> None:
+        await self._gone.wait()
+        self._process.mailbox.put(_GONE)
+
+    def _end(self) -> object:
+        """Return why it has ended before it had started."""
+        assert self._os is not None
+        assert self._os.returncode is not None
+        return ExitStatus(self._os.returncode, tuple(self._last))
+
+    def handle_info(self, message: Any) -> Any:
+        """End with the processes it is linked to.
+
+        Args:
+            message: an `Exit`, or what nobody expects, which is logged.
+
+        Returns:
+            None or `Stop(reason)`.
+        """
+        if message is _GONE or message.__class__ in {Nodeup, Nodedown}:  # of the start
+            return None
+        return super().handle_info(message)
+
+
+def _is_gone(message: object) -> bool:
+    return message is _GONE
+
+
+def _node_name(given: str | None) -> str:
+    """Return the whole name of a node, from what was given or the name of the process."""
+    name = need_process("Peer").name if given is None else given
+    if not isinstance(name, str):
+        line = 'otp.child(otp.cluster.Peer, "my.module:main").having(name="w1")'
+        raise TypeError(f"node={bounded(name)}: expected the name of a node; write {line}")
+    host = need_node().name.partition("@")[2]
+    return check_node_name(name if "@" in name else f"{name}@{host}")

@@ -1,0 +1,107 @@
+"""What a peer is told when it starts: one line of JSON on its stdin, as nobody else can read that.
+
+Nodes of one machine find each other in a directory of their parent, which belongs to its user
+alone: each listens at a Unix socket there, named after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from hashlib import blake2s
+from typing import TYPE_CHECKING, Any
+
+from .._util.async_functions import gives_awaitable
+from .._util.bounded import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+GATE = "trio_otp.peer"  # the name of the server that says whether a peer has started
+COOKIE = "cookie"  # the file in the directory
+
+
+def socket_path(directory: str, node: str) -> str:
+    """Return where a node listens: a short name, since the path of a socket may not be long."""
+    return os.path.join(directory, blake2s(node.encode(), digest_size=8).hexdigest())  # noqa: PTH118 - as below
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What a peer is told.
+
+    Args:
+        main: the function that it runs, as `module:function`.
+        node: its name.
+        parent: the name of the node that it belongs to.
+        directory: where both listen.
+        tick: seconds between two signs of life.
+        max_frame: bytes of a frame.
+        path: where its modules are looked for.
+    """
+
+    main: str
+    node: str
+    parent: str
+    directory: str
+    tick: float
+    max_frame: int
+    path: list[str]
+
+    def to_line(self) -> bytes:
+        """Return the line that says it."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Boot:
+        """Read the line."""
+        return cls(**json.loads(line))
+
+    @property
+    def cookie_file(self) -> str:
+        """Where the cookie of the parent is."""
+        return os.path.join(self.directory, COOKIE)  # noqa: PTH118 - pathlib is slow to import
+
+    def resolve(self, node: str) -> str | None:
+        """Return where a node of this machine listens; None for any other."""
+        path = socket_path(self.directory, node)
+        return path if os.path.exists(path) else None  # noqa: PTH110 - pathlib is slow to import
+
+
+def split_main(main: object) -> tuple[str, str]:
+    """Return the module and the function of `module:function`.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    module, colon, path = main.partition(":") if isinstance(main, str) else ("", "", "")
+    words = [*module.split("."), *path.split(".")]
+    if not colon or not all(word.isidentifier() for word in words):
+        expected = 'expected "module:function", for example "my.module:main"'
+        raise ValueError(f"main={bounded(main)}: {expected}")
+    return module, path
+
+
+def find_main(main: str) -> Callable[..., Awaitable[object]]:
+    """Import the function that a peer runs.
+
+    Raises:
+        ImportError: there is no such module.
+        AttributeError: it has no such function.
+        TypeError: that is no async function.
+    """
+    module, path = split_main(main)
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    if not gives_awaitable(found):
+        raise TypeError(f"main={bounded(main)}: expected an async function, got {bounded(found)}")
+    return found  # type: ignore[no-any-return]  # it has just been looked at
+
+
+def own_path() -> list[str]:
+    """Return where our modules are looked for, as another program has to write it."""
+    return [os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - pathlib is slow to import

@@ -1,0 +1,115 @@
+"""The program of a peer: `python -m trio_otp.cluster.peer_program`, which `Peer` runs.
+
+It reads what it is told, opens its node, connects to its parent, and runs the `main` of a module
+until that returns, SIGTERM or SIGINT come, or the parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._gen_server.decorators import on_call_deferred, on_cast
+from .._gen_server.server import GenServer, cast, reply
+from .._start.arguments import takes_task_status
+from .._start.child import child
+from .._supervisor.open_supervisor import open_supervisor
+from .functions import connect
+from .node import open_node
+from .peer_boot import GATE, Boot, find_main, socket_path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .._process.request import From
+
+
+class Gate(GenServer):
+    """Tells the parent when `main` has started."""
+
+    def __init__(self) -> None:
+        self._asking: list[From[None]] = []
+        self._open = False
+
+    @on_call_deferred
+    def started(self, from_: From[None]) -> None:
+        """Answer as soon as it has."""
+        self._asking.append(from_)
+        self._answer()
+
+    @on_cast
+    def open(self) -> None:
+        """Note that it has."""
+        self._open = True
+        self._answer()
+
+    def _answer(self) -> None:
+        while self._open and self._asking:
+            reply(self._asking.pop(), None)
+
+
+def run(line: bytes) -> None:
+    """Run a peer that is told so."""
+    boot = Boot.from_line(line)
+    sys.path[:] = boot.path
+    trio.run(run_peer, boot, find_main(boot.main))
+
+
+async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
+    """Be the node, and run `main` in it."""
+    options: dict[str, Any] = {"tick": boot.tick, "max_frame": boot.max_frame}
+    listen = socket_path(boot.directory, boot.node)
+    async with (
+        open_node(
+            boot.node,
+            cookie_file=boot.cookie_file,
+            listen=listen,
+            resolve=boot.resolve,
+            **options,
+        ),
+        open_supervisor([child(Gate).having(name=GATE)]),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(_end_on_signals, nursery.cancel_scope)
+        nursery.start_soon(_end_with_parent, nursery.cancel_scope)
+        await connect(boot.parent)
+        await _run_main(main)
+        nursery.cancel_scope.cancel()
+
+
+async def _run_main(main: Callable[..., Awaitable[object]]) -> None:
+    """Run it, and open the gate when it has started."""
+    if not takes_task_status(main):
+        cast(GATE, "open")
+        await main()
+        return
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(main))
+        cast(GATE, "open")
+
+
+async def _end_on_signals(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            scope.cancel(reason=signal.Signals(number).name)
+
+
+async def _end_with_parent(scope: trio.CancelScope) -> None:
+    """End when the parent is gone, which has the other end of our stdin."""
+    await trio.to_thread.run_sync(_read_on, abandon_on_cancel=True)
+    scope.cancel(reason="the parent is gone")
+
+
+def _read_on() -> None:
+    """Read stdin to its end; not through `sys.stdin`, whose lock a thread would keep at the end."""
+    while os.read(0, 4096):
+        pass
+
+
+if __name__ == "__main__":
+    run(sys.stdin.buffer.readline())
