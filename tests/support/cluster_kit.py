@@ -67,10 +67,11 @@ class Tls:
         files = (
             f'{{certfile, "{self.cert}"}}, {{keyfile, "{self.key}"}}, {{cacertfile, "{self.ca}"}}'
         )
+        sni = "{server_name_indication, disable}"  # it takes an address for a name
         strict = "{verify, verify_peer}, {fail_if_no_peer_cert, true}"
         options = folder / "ssl.config"
         options.write_text(
-            f"[{{server, [{files}, {strict}]}}, {{client, [{files}, {{verify, verify_peer}}]}}]."
+            f"[{{server, [{files}, {strict}]}}, {{client, [{files}, {{verify, verify_peer}}, {sni}]}}]."
         )
         self.erl = f"-proto_dist inet_tls -ssl_dist_optfile {options}"
 
