@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
 import ssl
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
-import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from desk import Desk
 from paths import SUPPORT
 
@@ -18,7 +23,6 @@ import trio_otp as otp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
-    from pathlib import Path
 
     from beam_kit import Epmd
 
@@ -45,40 +49,66 @@ async def open_desks(
 class Tls:
     """The certificate of a node on this machine, for both sides, by an authority of its own.
 
+    It is not one of trustme, which limits what a key is for in a way that Erlang does not read.
+
     Args:
         folder: where the files are written.
     """
 
     def __init__(self, folder: Path) -> None:
-        authority = trustme.CA()
-        issued = authority.issue_cert(HOST)
+        ca_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+        ca = _certificate("ca", ca_key, "ca", ca_key, None)
+        cert = _certificate(HOST, key, "ca", ca_key, ca)
         self.cert, self.key, self.ca = (
-            str(folder / f"{what}.pem") for what in ("cert", "key", "ca")
+            str(folder / f"{word}.pem") for word in ("cert", "key", "ca")
         )
-        issued.cert_chain_pems[0].write_to_path(self.cert)
-        issued.private_key_pem.write_to_path(self.key)
-        authority.cert_pem.write_to_path(self.ca)
+        form = serialization.Encoding.PEM
+        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        Path(self.key).write_bytes(key.private_bytes(form, *plain))
+        Path(self.cert).write_bytes(cert.public_bytes(form))
+        Path(self.ca).write_bytes(ca.public_bytes(form))
         server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca)
         client = ssl.create_default_context(cafile=self.ca)
         server.verify_mode = ssl.CERT_REQUIRED
         for context in (server, client):
             context.load_cert_chain(self.cert, self.key)
         self.contexts = (server, client)
-        files = (
-            f'{{certfile, "{self.cert}"}}, {{keyfile, "{self.key}"}}, {{cacertfile, "{self.ca}"}}'
-        )
-        sni = "{server_name_indication, disable}"  # it takes an address for a name
-        strict = "{verify, verify_peer}, {fail_if_no_peer_cert, true}"
-        options = folder / "ssl.config"
-        options.write_text(
-            f"[{{server, [{files}, {strict}]}}, {{client, [{files}, {{verify, verify_peer}}, {sni}]}}]."
-        )
-        self.erl = f"-proto_dist inet_tls -ssl_dist_optfile {options}"
+        self.erl = f"-proto_dist inet_tls -ssl_dist_optfile {self._erlang(folder)}"
 
-    @property
-    def files(self) -> list[str]:
-        """What a program is given."""
-        return [self.cert, self.key, self.ca]
+    def _erlang(self, folder: Path) -> Path:
+        """Write what Erlang reads."""
+        paths = {"certfile": self.cert, "keyfile": self.key, "cacertfile": self.ca}
+        files = ", ".join(f'{{{word}, "{path}"}}' for word, path in paths.items())
+        server = f"{{server, [{files}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}]}}"
+        client = f"{{client, [{files}, {{verify, verify_peer}}]}}"
+        path = folder / "ssl.config"
+        path.write_text(f"[{server},\n {client}].\n")
+        return path
+
+
+def _certificate(
+    name: str, key: Any, issuer: str, issuer_key: Any, authority: x509.Certificate | None
+) -> x509.Certificate:
+    """Return a certificate for a name of this machine; of an authority if there is none above."""
+    named, by = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in (name, issuer)
+    )
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named)
+        .issuer_name(by)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(authority is None, None), critical=True)
+    )
+    if authority is not None:
+        # Erlang takes an address for a name of the DNS.
+        names = [x509.IPAddress(ipaddress.ip_address(name)), x509.DNSName(name)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 class DeskNode:

@@ -80,13 +80,13 @@ class Desk(otp.GenServer):
         return count
 
     @otp.on_call_deferred
-    async def hand_over(self, from_: otp.From[Any], term: Any) -> None:
+    def hand_over(self, from_: otp.From[Any], term: Any) -> None:
         """Have another process answer."""
 
         async def other() -> None:
             otp.reply(from_, term)
 
-        await otp.spawn(other)
+        otp.spawn(other)
 
     @otp.on_call_deferred
     def watch_me(self, from_: otp.From[Any], value: Any) -> None:
@@ -137,13 +137,13 @@ class Switch(otp.GenStatem[str]):
 
     initial = "off"
 
-    def handle_event(self, kind: Any, content: Any) -> Any:
+    def handle_event(self, kind: Any, content: Any, state: str) -> Any:
+        new = "off" if state == "on" else "on"
         match kind, content:
             case otp.From(), "flip":
-                new = "off" if self.state == "on" else "on"
                 return otp.NextState(new, otp.Reply(otp.cluster.Atom(new)))
             case otp.Event.CAST, "flip":
-                return otp.NextState("off" if self.state == "on" else "on")
+                return otp.NextState(new)
             case _:
                 return None
 

@@ -280,7 +280,7 @@ async def test_15_kill_and_normal(ex: Orders) -> None:
     refs = for pid <- [desk, trapper], do: Process.monitor(pid)
     Process.exit(desk, :kill)
     Process.exit(trapper, :kill)
-    for ref <- refs, do: receive do {:DOWN, ^ref, _, _, reason} -> reason end
+    for ref <- refs, do: (receive do {:DOWN, ^ref, _, _, reason} -> reason end)
     """
     assert await ex.run(code) == "[:killed, :killed]"
 
@@ -321,7 +321,7 @@ async def test_19_genserver_stop(ex: Orders) -> None:
     ref = Process.monitor({:desk, PY})
     stopped = GenServer.stop({:desk, PY}, :shutdown)
     reason = receive do {:DOWN, ^ref, _, _, reason} -> reason end
-    nobody = try do GenServer.stop({:nobody, PY}) catch :exit, why -> why end
+    nobody = try do GenServer.stop({:nobody, PY}) catch :exit, {why, _} -> why end
     {stopped, reason, nobody}
     """
     assert await ex.run(code) == "{:ok, :shutdown, :noproc}"
