@@ -126,9 +126,7 @@ class Peer(Port):
         """Wait until its node has connected to ours, or it has ended."""
 
         def is_news(message: Any) -> bool:
-            return _is_gone(message) or (
-                message.__class__ is Nodeup and message.node == self._node
-            )
+            return _is_gone(message) or (message.__class__ is Nodeup and message.node == self._node)
 
         if _is_gone(await receive(is_news)):
             self._process.mailbox.put(_GONE)

@@ -88,6 +88,7 @@ defmodule Desk do
     {:noreply, log}
   end
 
+  def handle_cast({:note, term}, log), do: {:noreply, [term | log]}
   def handle_cast(term, log), do: {:noreply, [term | log]}
 
   @impl true

@@ -9,6 +9,7 @@ import pytest
 import trio
 from beam_kit import Beam
 from cluster_kit import LIMIT, open_desks
+from desk import Desk
 
 import trio_otp as otp
 
@@ -81,7 +82,7 @@ async def test_36_wrong_cookie(epmd: Epmd, cookie_file: Path, name: str) -> None
                 await otp.call(("desk", stranger.name), 1)
             assert not caught.value.sent
             assert "crumbs" not in str(caught.value)
-            assert await otp.call("desk", ("add", 1, 2)) == 3
+            assert await Desk.at("desk").add(1, 2) == 3
             assert otp.cluster.nodes() == []
     finally:
         stranger.close()
@@ -106,7 +107,7 @@ async def test_38_reconnect_storm(ex: Orders, beam: Beam) -> None:
             answered += await otp.call(there, (otp.cluster.Atom("add"), number, 0)) == number
     assert answered > 0
     assert int(await order.result()) > 0
-    notes = await otp.call("desk", ("log",))
+    notes = await Desk.at("desk").log()
     theirs = await otp.call(there, otp.cluster.Atom("log"))
     for received in (notes, theirs):
         assert received == sorted(set(received))  # in order, and none twice

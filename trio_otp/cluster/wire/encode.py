@@ -11,7 +11,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._exits.reasons import Reason
+from ..._exits.reasons import SHUTDOWN, Reason, Shutdown
 from ..._util.bounded import article, bounded
 from . import structs
 from .opaque import Opaque
@@ -145,6 +145,8 @@ class Encoder:
                 self._put_all(out, (tail,), depth - 1)
             case BitString(data=data, bits=bits):
                 out += _BITS(77, len(data), bits) + data
+            case Shutdown(detail=detail):
+                self._put_tuple(out, (SHUTDOWN, detail), depth)
             case BaseException():
                 self._put_all(out, (self._exception(term),), depth)
             case _ if (fields := structs.dumped(term)) is not None:
