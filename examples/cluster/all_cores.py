@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from functools import partial
 
 import trio
 
@@ -63,24 +62,30 @@ async def ask_all() -> dict[int, int]:
 
 async def main(cores: int | None = None) -> None:
     cores = cores or os.cpu_count() or 1
-    peers = otp.child(otp.PartitionSupervisor, peer, partitions=cores)
+    peers = otp.child(otp.PartitionSupervisor, peer, partitions=cores).having(name="peers")
     async with (
-        otp.cluster.open_node("parent@127.0.0.1", epmd=None),
-        otp.open_supervisor([peers.having(name="peers")]),
+        otp.cluster.open_node("parent@127.0.0.1", epmd=False),
+        otp.open_supervisor([peers]),
     ):
         began = time.perf_counter()
         answers = await ask_all()
         took = time.perf_counter() - began
-        expected = await Primes().count(JOBS[0]) if False else answers[JOBS[0]]
-        print(f"{len(answers)} answers, {expected} primes below {JOBS[0]}")
-        print(f"{cores} nodes took {took:.2f} s")
+        print(f"{answers[JOBS[0]]} primes below {JOBS[0]}; {len(answers)} answers", flush=True)
+        print(f"{cores} nodes took {took:.2f} s", flush=True)
 
-        # One that is killed comes back under its name.
-        pid = otp.process_info(PEERS.via(0)).os_pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        print("again:", await otp.wait_for_name and None)
+        # One that is killed comes back under its name, and its keys with it.
+        killed = await otp.wait_for_name(PEERS.via(0))
+        number = otp.process_info(killed).os_pid
+        assert number is not None
+        os.kill(number, signal.SIGKILL)
+        try:
+            print("not reached:", await Primes.at(("primes", "core0@127.0.0.1")).count(10))
+        except otp.NoConnection as exc:
+            print(f"lost; may it have been done? {exc.sent}", flush=True)
+        await otp.wait_down(killed)
+        await otp.wait_for_name(PEERS.via(0), timeout=30)
+        print("again:", await Primes.at(("primes", "core0@127.0.0.1")).count(10), flush=True)
 
 
 if __name__ == "__main__":
-    trio.run(partial(main))
+    trio.run(main)

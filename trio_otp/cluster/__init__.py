@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .node_child import Node as Node
     from .node_events import Nodedown as Nodedown
     from .node_events import Nodeup as Nodeup
+    from .peer import Peer as Peer
     from .remote_pid import RemotePid as RemotePid
     from .wire.opaque import Export as Export
     from .wire.opaque import Fun as Fun
@@ -75,6 +76,7 @@ else:
             "node_block": "open_node",
             "node_child": "Node",
             "node_events": "Nodedown Nodeup",
+            "peer": "Peer",
             "remote_pid": "RemotePid",
             "wire.opaque": "Export Fun Port Reference",
             "wire.reasons": "RemoteError",

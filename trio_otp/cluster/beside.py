@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from .._program.program import beside
-from .node import open_node
+from .node_block import open_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -87,10 +87,6 @@ class Connections:
         node = self._node
         return Local(node.name, node.creation, node.options.cookie)
 
-    @property
-    def _width(self) -> Any:
-        return 2 if self._node.options.tls is None else 4
-
     def start(self, task: Callable[..., Any], *args: object) -> None:
         """Run a task in a blank context: it belongs to no process."""
         start_soon: Callable[..., None] = self._nursery.start_soon
@@ -161,7 +157,7 @@ class Connections:
         address = await self._find(peer.name)
         stream = await open_stream(address, options, peer.name.partition("@")[2])
         try:
-            shake = Initiator(self._local, peer.name, width=self._width)
+            shake = Initiator(self._local, peer.name, width=_width(stream))
             return stream, await _shake(shake, stream, shake.begin())
         except BaseException:
             await trio.aclose_forcefully(stream)
@@ -170,7 +166,7 @@ class Connections:
     async def _find(self, name: str) -> Listen:
         """Return where a node listens: as `resolve` says, else as epmd on its host does."""
         options = self._node.options
-        address = options.address_of(name)
+        address = self._node.address_of(name)
         if address is not None:
             return address
         if options.epmd is None:
@@ -212,7 +208,7 @@ class Connections:
 
     async def _take(self, stream: trio.abc.Stream) -> tuple[trio.abc.Stream, Connected]:
         stream = await accept_stream(stream, self._node.options)
-        shake = Acceptor(self._local, width=self._width)
+        shake = Acceptor(self._local, width=_width(stream))
         coming = trio.Event()
         names: list[str] = []
 
@@ -236,7 +232,7 @@ class Connections:
 
     def _status(self, name: str) -> Answer:
         """Decide about a node that wants to connect."""
-        if not self._node.options.allows(name):
+        if not self._node.allows(name):
             return "not_allowed"
         peer = self._node.peers.get(name)  # one that is known, as anybody can say any name
         if peer in self._open:
@@ -281,6 +277,11 @@ class Connections:
             del self._open[peer]
             node.went_down(peer, why)
             connection.over.set()
+
+
+def _width(stream: trio.abc.Stream) -> Any:
+    """Return how many bytes the length of a frame has in the handshake."""
+    return 4 if isinstance(stream, trio.SSLStream) else 2
 
 
 def _text_of(exc: BaseException) -> str:

@@ -24,9 +24,12 @@ from .wire.terms import Atom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import trio
+
     from .._process.process import Process
     from .._process.runtime import Runtime
-    from .options import Options
+    from .neighbours import Neighbours
+    from .options import Listen, Options
     from .wire.control import Control
 
 _OLDEST: Final = 4  # below are creations of nodes before OTP 23
@@ -48,6 +51,8 @@ class LocalNode:
         self.addresses: list[Any] = []  # where it listens
         self.connect: Callable[[RemoteNode], object]
         self.hang_up: Callable[[RemoteNode, str], bool]
+        self.serve: Callable[[trio.SocketListener], object]
+        self.neighbours: Neighbours | None = None  # once a peer has been started
         self.peers: dict[str, RemoteNode] = {}
         self._watchers: dict[Process, None] = {}  # who hears of nodes that come and go
         self.take_creation(secrets.randbelow(2**32 - _OLDEST) + _OLDEST)
@@ -121,6 +126,16 @@ class LocalNode:
 
         return Arrivals(self.runtime, peer, proxy)
 
+    def allows(self, name: str) -> bool:
+        """Check whether a node may be a peer: those that were started here may."""
+        started = self.neighbours is not None and name in self.neighbours.names
+        return started or self.options.allows(name)
+
+    def address_of(self, name: str) -> Listen | None:
+        """Return where a node listens, if that is known without epmd."""
+        found = None if self.neighbours is None else self.neighbours.address_of(name)
+        return found or self.options.address_of(name)
+
     # -- connections -----------------------------------------------------------------------------
 
     def connect_soon(self, peer: RemoteNode) -> None:
@@ -172,6 +187,8 @@ class LocalNode:
             self.went_down(peer, "this node has ended")
         for process in list(self._watchers):
             self.watch(process, False)
+        if self.neighbours is not None:
+            self.neighbours.remove()
         if self.runtime.node is self:
             self.runtime.node = None
 

@@ -44,7 +44,8 @@ async def open_node(
     Args:
         name: the full name of the node: something, an @ and the host at which others reach it.
         cookie_file: a file with the secret of the cluster in its first line, which nobody else can
-            read; `~/.erlang.cookie` if left out.
+            read. If left out it is `~/.erlang.cookie`; or a secret that nobody knows but the peers
+            that are started here, with `epmd=False` and no `resolve`.
         tls: the contexts of a server and of a client; all nodes of a cluster use TLS, or none.
         listen: `(host, port)`, or the path of a unix socket; if left out, any port of the host in
             the name.

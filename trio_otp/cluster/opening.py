@@ -51,6 +51,12 @@ class Opening:
         here.node = node  # nobody else may become one meanwhile
         connections = Connections(node, nursery)
         node.connect, node.hang_up = connections.dial, connections.hang_up
+
+        def serve(*listeners: trio.SocketListener) -> None:
+            self._listeners += listeners
+            connections.start(trio.serve_listeners, connections.accept, listeners)
+
+        node.serve = serve
         try:
             self._listeners = await open_listeners(self.options)
             node.addresses = [each.socket.getsockname() for each in self._listeners]

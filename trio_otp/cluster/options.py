@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import ssl
 import stat
 from collections.abc import Callable, Collection, Mapping
@@ -100,9 +101,10 @@ def checked(
         raise ValueError(f"max_frame={bounded(max_frame)}: expected a number of bytes >= 1024")
     _check_tls(tls)
     _check_lists(resolve, allow)
+    is_alone = cookie_file is None and epmd is False and resolve is None
     return Options(
         name=name,
-        cookie=_cookie(cookie_file),
+        cookie=_cookie_of_peers() if is_alone else _cookie(cookie_file),
         tls=tls,
         listen=_checked_address("listen", listen),
         epmd=_epmd(epmd),
@@ -163,6 +165,11 @@ def _epmd(epmd: Any) -> tuple[str, int] | None:
             shown: object = epmd
             expected = "(host, port), a port, False or None"
             raise TypeError(f"epmd={bounded(shown)}: expected {expected}")
+
+
+def _cookie_of_peers() -> bytes:
+    """Return a cookie that nobody knows but those who are started here."""
+    return secrets.token_hex(16).encode()
 
 
 def _cookie(path: str | os.PathLike[str] | None) -> bytes:

@@ -38,15 +38,19 @@ from .._behaviour.results import Stop
 from .._exits.call_errors import CallError
 from .._gen_server.decorators import on_call
 from .._gen_server.server import call
+from .._port.os_process import ExitStatus
 from .._port.port import Port
 from .._process.receive import receive
 from .._process.runtime import need_process
 from .._util.bounded import bounded
 from .._util.public import public_in
 from .functions import monitor_nodes
-from .messages import Nodeup
+from .neighbours import neighbours_of
+from .node_events import Nodedown, Nodeup
+from .opening import node_of_run
 from .peer_boot import GATE, Boot, own_path, split_main
-from .peer_sockets import peer_sockets
+from .wire.handshake import is_node_name
+from .wire.terms import Atom
 
 if TYPE_CHECKING:
     import os
@@ -105,16 +109,15 @@ class Peer(Port):
     @enable_ki_protection
     async def init(self) -> Any:
         """Start the program, and wait until what it runs has started."""
-        sockets = await peer_sockets()
-        boot = Boot(self._main, self._node, own_path(), **sockets.boot)
         monitor_nodes()
-        await super().init()
+        boot = self._boot()
         self._tasks.start_soon(self._tell_gone)
+        await super().init()
         assert self._os is not None
         try:
             await self._os.stdin.send_all(boot.to_line())
             await self._connected()
-            await call((GATE, self._node), "started", timeout=None)
+            await call((GATE, self._node), Atom("started"), timeout=None)
         except (trio.BrokenResourceError, CallError):  # it has ended
             await receive(_is_gone)
             return Stop(self._end())
@@ -132,9 +135,30 @@ class Peer(Port):
             self._process.mailbox.put(_GONE)
             raise trio.BrokenResourceError
 
+    def _boot(self) -> Boot:
+        """Take the name of the node; return what it is told."""
+        own = node_of_run()
+        neighbours = neighbours_of(own)
+        neighbours.take_name(self._node)
+        self._neighbours = neighbours
+        return Boot(
+            main=self._main,
+            node=self._node,
+            parent=own.name,
+            directory=str(neighbours.directory),
+            tick=own.options.tick,
+            max_frame=own.options.max_frame,
+            path=own_path(),
+        )
+
     async def _tell_gone(self) -> None:
-        await self._gone.wait()
-        self._process.mailbox.put(_GONE)
+        """Tell its own init of the end of the program; hold the name until the very end."""
+        try:
+            await self._gone.wait()
+            self._process.mailbox.put(_GONE)
+            await trio.sleep_forever()
+        finally:
+            self._neighbours.names.discard(self._node)
 
     def _end(self) -> object:
         """Return why it has ended before it had started."""
@@ -166,5 +190,7 @@ def _node_name(given: str | None) -> str:
     if not isinstance(name, str):
         line = 'otp.child(otp.cluster.Peer, "my.module:main").having(name="w1")'
         raise TypeError(f"node={bounded(name)}: expected the name of a node; write {line}")
-    host = need_node().name.partition("@")[2]
-    return check_node_name(name if "@" in name else f"{name}@{host}")
+    whole = name if "@" in name else f"{name}@{node_of_run().options.host}"
+    if not is_node_name(whole):
+        raise ValueError(f"node={bounded(name)}: expected the name of a node, as w1 or w1@host")
+    return whole

@@ -1,8 +1,4 @@
-"""What a peer is told when it starts: one line of JSON on its stdin, as nobody else can read that.
-
-Nodes of one machine find each other in a directory of their parent, which belongs to its user
-alone: each listens at a Unix socket there, named after it.
-"""
+"""What a peer is told when it starts: one line of JSON on its stdin, which nobody else can read."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from hashlib import blake2s
 from typing import TYPE_CHECKING, Any
 
 from .._util.async_functions import gives_awaitable
@@ -21,12 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 GATE = "trio_otp.peer"  # the name of the server that says whether a peer has started
-COOKIE = "cookie"  # the file in the directory
-
-
-def socket_path(directory: str, node: str) -> str:
-    """Return where a node listens: a short name, since the path of a socket may not be long."""
-    return os.path.join(directory, blake2s(node.encode(), digest_size=8).hexdigest())  # noqa: PTH118 - as below
 
 
 @dataclass(frozen=True)
@@ -37,7 +26,7 @@ class Boot:
         main: the function that it runs, as `module:function`.
         node: its name.
         parent: the name of the node that it belongs to.
-        directory: where both listen.
+        directory: that of the neighbours.
         tick: seconds between two signs of life.
         max_frame: bytes of a frame.
         path: where its modules are looked for.
@@ -59,16 +48,6 @@ class Boot:
     def from_line(cls, line: bytes) -> Boot:
         """Read the line."""
         return cls(**json.loads(line))
-
-    @property
-    def cookie_file(self) -> str:
-        """Where the cookie of the parent is."""
-        return os.path.join(self.directory, COOKIE)  # noqa: PTH118 - pathlib is slow to import
-
-    def resolve(self, node: str) -> str | None:
-        """Return where a node of this machine listens; None for any other."""
-        path = socket_path(self.directory, node)
-        return path if os.path.exists(path) else None  # noqa: PTH110 - pathlib is slow to import
 
 
 def split_main(main: object) -> tuple[str, str]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from .._gen_server.decorators import on_call_deferred, on_cast
-from .._gen_server.server import GenServer, cast, reply
+from .._gen_server.server import GenServer, reply
 from .._start.arguments import takes_task_status
 from .._start.child import child
 from .._supervisor.open_supervisor import open_supervisor
 from .functions import connect
-from .node import open_node
-from .peer_boot import GATE, Boot, find_main, socket_path
+from .neighbours import Neighbours
+from .node_block import open_node
+from .peer_boot import GATE, Boot, find_main
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,15 +63,16 @@ def run(line: bytes) -> None:
 
 async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
     """Be the node, and run `main` in it."""
-    options: dict[str, Any] = {"tick": boot.tick, "max_frame": boot.max_frame}
-    listen = socket_path(boot.directory, boot.node)
+    neighbours = Neighbours(Path(boot.directory))
     async with (
         open_node(
             boot.node,
-            cookie_file=boot.cookie_file,
-            listen=listen,
-            resolve=boot.resolve,
-            **options,
+            cookie_file=neighbours.cookie_file,
+            listen=neighbours.path_of(boot.node),
+            epmd=False,
+            resolve=neighbours.address_of,
+            tick=boot.tick,
+            max_frame=boot.max_frame,
         ),
         open_supervisor([child(Gate).having(name=GATE)]),
         trio.open_nursery() as nursery,
@@ -85,12 +87,12 @@ async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
 async def _run_main(main: Callable[..., Awaitable[object]]) -> None:
     """Run it, and open the gate when it has started."""
     if not takes_task_status(main):
-        cast(GATE, "open")
+        Gate.at(GATE).open()
         await main()
         return
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(main))
-        cast(GATE, "open")
+        await nursery.start(main)
+        Gate.at(GATE).open()
 
 
 async def _end_on_signals(scope: trio.CancelScope) -> None:

@@ -103,7 +103,7 @@ async def open_stream(address: Listen, options: Options, host: str) -> trio.abc.
     try:
         if not (options.insecure or options.is_trusted or is_loopback(stream)):
             raise Refused(f"{host} is not this host; {_SECURE}")
-        if options.tls is not None:
+        if options.tls is not None and isinstance(address, tuple):
             stream = trio.SSLStream(
                 stream, options.tls[1], server_hostname=host, https_compatible=True
             )
@@ -115,8 +115,13 @@ async def open_stream(address: Listen, options: Options, host: str) -> trio.abc.
 
 
 async def accept_stream(stream: trio.abc.Stream, options: Options) -> trio.abc.Stream:
-    """Take the connection of who has come, over TLS if that is asked for."""
-    if options.tls is None:
+    """Take the connection of who has come, over TLS if that is asked for.
+
+    Who can come by a Unix socket is known by the rights of the file.
+    """
+    sock = socket_of(stream)
+    is_unix = sock is not None and sock.family not in (socket.AF_INET, socket.AF_INET6)
+    if options.tls is None or is_unix:
         return stream
     secured = trio.SSLStream(stream, options.tls[0], server_side=True, https_compatible=True)
     await secured.do_handshake()
