@@ -88,7 +88,12 @@ def coverage(session: nox.Session) -> None:
     """Run the short tests with branch coverage of the library, and hold it to its limit."""
     _install(session, "test")
     session.env["COVERAGE_FILE"] = str(_emptied(session, "data") / "coverage")
-    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
+    # With the tests of nodes, some of which are programs beside the tests.
+    chosen = [
+        "-m",
+        "not slow and not soak and not kernel and not built and not browser and not command",
+    ]
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *chosen, *session.posargs)
     session.run("coverage", "combine", "-q")
     if not session.posargs:  # a selection of the tests covers what it covers
         session.run("coverage", "report")
@@ -111,7 +116,10 @@ def wheel(session: nox.Session) -> None:
         where = "import sys, trio_otp; sys.exit(not trio_otp.__file__.startswith(sys.prefix))"
         session.run("python", "-c", where)
         # Those of what is built, too.
-        chosen = ["-m", "not slow and not soak and not kernel and not browser and not command"]
+        chosen = [
+            "-m",
+            "not slow and not soak and not kernel and not browser and not command and not interop",
+        ]
         session.run("python", "-m", "pytest", "-q", "-n", "auto", *chosen, *session.posargs)
 
 
@@ -233,6 +241,14 @@ def differential(session: nox.Session) -> None:
     _install(session, "test")
     folder = Path(session.create_tmp()) / "found"
     command = ["python", "-m", "tests.conformance.differential", "--save", str(folder)]
+    session.run(*command, *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Talk to real Elixir, and to other nodes of ours: programs beside the tests."""
+    _install(session, "test")
+    command = ["python", "-m", "pytest", "-q", "-m", "interop", "tests/cluster", "tests/program"]
     session.run(*command, *session.posargs)
 
 

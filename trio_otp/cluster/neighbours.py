@@ -11,14 +11,9 @@ import socket
 import tempfile
 from hashlib import blake2s
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import trio
+from typing import Final
 
 from .._exits.errors import StartError
-
-if TYPE_CHECKING:
-    from .local_node import LocalNode
 
 _COOKIE: Final = "cookie"
 
@@ -59,39 +54,34 @@ class Neighbours:
         self.names.add(node)
         Path(self.path_of(node)).unlink(missing_ok=True)
 
+    @classmethod
+    def make(cls, node: str, cookie: bytes) -> tuple[Neighbours, socket.socket]:
+        """Make their directory; return also what listens there for the first of them.
+
+        Args:
+            node: its name.
+            cookie: that of all of them.
+
+        Raises:
+            OSError: that cannot be done; nothing is left.
+            AttributeError: there are no Unix sockets here.
+        """
+        made = cls(Path(tempfile.mkdtemp(prefix="trio_otp-")))  # for its owner alone
+        try:
+            made.cookie_file.touch(0o600)
+            made.cookie_file.write_bytes(cookie)
+            listener = socket.socket(socket.AF_UNIX)
+            try:
+                listener.bind(made.path_of(node))
+                listener.listen()
+            except BaseException:
+                listener.close()
+                raise
+        except BaseException:
+            made.remove()
+            raise
+        return made, listener
+
     def remove(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def neighbours_of(node: LocalNode) -> Neighbours:
-    """Return the neighbours of the node of this run, which listens to them from now on.
-
-    Raises:
-        StartError: there are no Unix sockets, or the directory cannot be made.
-    """
-    if node.neighbours is None:
-        try:
-            node.neighbours = _open(node)
-        except (OSError, AttributeError) as exc:  # the latter of Windows
-            raise StartError(exc, "the directory of peers") from exc
-    return node.neighbours
-
-
-def _open(node: LocalNode) -> Neighbours:
-    made = Neighbours(Path(tempfile.mkdtemp(prefix="trio_otp-")))
-    try:
-        made.cookie_file.touch(0o600)
-        made.cookie_file.write_bytes(node.options.cookie)
-        listener = socket.socket(socket.AF_UNIX)
-        try:
-            listener.bind(made.path_of(node.name))
-            listener.listen()
-        except BaseException:
-            listener.close()
-            raise
-        node.serve(trio.SocketListener(trio.socket.from_stdlib_socket(listener)))
-    except BaseException:
-        made.remove()
-        raise
-    return made

@@ -36,6 +36,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.results import Stop
 from .._exits.call_errors import CallError
+from .._exits.errors import StartError
 from .._gen_server.decorators import on_call
 from .._gen_server.server import call
 from .._port.os_process import ExitStatus
@@ -45,7 +46,7 @@ from .._process.runtime import need_process
 from .._util.bounded import bounded
 from .._util.public import public_in
 from .functions import monitor_nodes
-from .neighbours import neighbours_of
+from .neighbours import Neighbours
 from .node_events import Nodedown, Nodeup
 from .opening import node_of_run
 from .peer_boot import GATE, Boot, own_path, split_main
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
     from .._port.os_process import Stderr, Stdout
     from .._process.names import Ref
+    from .local_node import LocalNode
 
 _GONE = object()
 
@@ -138,7 +140,7 @@ class Peer(Port):
     def _boot(self) -> Boot:
         """Take the name of the node; return what it is told."""
         own = node_of_run()
-        neighbours = neighbours_of(own)
+        neighbours = _neighbours_of(own)
         neighbours.take_name(self._node)
         self._neighbours = neighbours
         return Boot(
@@ -194,3 +196,19 @@ def _node_name(given: str | None) -> str:
     if not is_node_name(whole):
         raise ValueError(f"node={bounded(name)}: expected the name of a node, as w1 or w1@host")
     return whole
+
+
+def _neighbours_of(node: LocalNode) -> Neighbours:
+    """Return the neighbours of the node of this run, which listens to them from now on.
+
+    Raises:
+        StartError: there are no Unix sockets, or the directory cannot be made.
+    """
+    if node.neighbours is None:
+        try:
+            made, listener = Neighbours.make(node.name, node.options.cookie)
+        except (OSError, AttributeError) as exc:  # the latter of Windows
+            raise StartError(exc, "the directory of peers") from exc
+        node.neighbours = made  # from now on it goes with the node
+        node.serve(trio.SocketListener(trio.socket.from_stdlib_socket(listener)))
+    return node.neighbours

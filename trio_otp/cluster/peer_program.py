@@ -45,7 +45,7 @@ class Gate(GenServer):
 
     @on_cast
     def open(self) -> None:
-        """Note that it has."""
+        """Answer all that ask, as it has."""
         self._open = True
         self._answer()
 
@@ -62,7 +62,7 @@ def run(line: bytes) -> None:
 
 
 async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
-    """Be the node, and run `main` in it."""
+    """Open the node, and run `main` in it."""
     neighbours = Neighbours(Path(boot.directory))
     async with (
         open_node(

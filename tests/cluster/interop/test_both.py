@@ -74,7 +74,7 @@ async def test_35_simultaneous_connect_of_ours(epmd: Epmd, cookie_file: Path, na
 
 async def test_36_wrong_cookie(epmd: Epmd, cookie_file: Path, name: str) -> None:
     """A node with another cookie is refused, either way, and nothing else is hurt."""
-    stranger = Beam(epmd, name.partition("@")[0].replace("py", "stranger"), cookie="other").wait_up()
+    stranger = Beam(epmd, f"stranger_to_{name.partition('@')[0]}", cookie="other").wait_up()
     try:
         async with open_desks(name, cookie_file, epmd), stranger.open(PY=name) as ex:
             assert await ex.run("Node.ping(PY)") == ":pang"
