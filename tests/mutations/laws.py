@@ -1436,14 +1436,6 @@ MUTATIONS = [
         "test_propagation.py::test_an_event_that_comes_back_brings_its_own_request",
     ),
     Mutation(
-        "a table of another run is read",
-        7,
-        "find_in",
-        "process is not None and process.runtime is tables",
-        "process is not None",
-        "test_introspect.py::test_a_thread_with_a_run_of_its_own_reads_the_tables_of_this_one",
-    ),
-    Mutation(
         "a condition that raises crashes the server",
         3,
         "_Condition.__call__",

@@ -41,7 +41,7 @@ from trio_otp._gen_statem.statem_svg import as_svg as statem_as_svg
 from trio_otp._inspect import clocks, monitor
 from trio_otp._inspect.dump import dump
 from trio_otp._inspect.held import Held, LongQueues, Notices
-from trio_otp._inspect.introspect import Status, info_in, loop_of
+from trio_otp._inspect.introspect import Status, info_of, loop_of
 from trio_otp._inspect.shown_stack import NAMERS, folded_stack
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._inspect.tree_svg import BOXES, DEEPEST, as_svg

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._behaviour.messages import content_of, shown_message_of
-from .._exits.call_errors import NoProcess
 from .._port.port import Port
 from .._process.names import find_even_exiting, no_process
-from .._process.pid import Pid
 from .._process.runtime import runtime
 from .._process.stack import stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
-from .._util.checks import ends_of
 from .._util.public import public
 from .._util.unset import UNSET
 from .info import ProcessInfo, Status
@@ -30,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from .._process.names import Atom, Ref
+    from .._process.names import Ref
+    from .._process.pid import Pid
     from .._process.process import Process
-    from .._process.runtime import Runtime
     from .._supervisor.data import Slot
     from .._supervisor.loop import SupervisorLoop
 
@@ -70,43 +67,20 @@ def process_info(ref: Ref) -> ProcessInfo:
 
     Follows: `Process.info/1`.
     """
-    return _info(need_even_exiting(ref))
+    process = need_even_exiting(ref)
+    return info_of(process, _shown(process.current, process.instance))
 
 
-def info_in(tables: Runtime, ref: Pid | Atom | int) -> ProcessInfo:
-    """Return what `process_info` does of a process in a run with these tables; any thread may ask.
+def info_of(process: Process, message: str | None) -> ProcessInfo:
+    """Return what is known of a process.
 
-    No table is walked while it may change. Of the user it runs the reprs in the message in hand.
+    Any thread may ask: no table is walked while it may change, and no code of a user runs.
 
     Args:
-        tables: of the run.
-        ref: the pid of a process, or its number, or a name.
-
-    Raises:
-        NoProcess: nobody in that run is behind the reference.
+        process: also one that is exiting.
+        message: what is shown of the message in hand, since to render it is code of its class.
     """
-    return _info(find_in(tables, ref))
-
-
-def find_in(tables: Runtime, ref: Pid | Atom | int) -> Process:
-    """Return the process behind a reference in a run with these tables, also if it is exiting.
-
-    Raises:
-        NoProcess: there is none.
-    """
-    if isinstance(ref, Pid):
-        process: Process | None = ref._process
-        found = process if process is not None and process.runtime is tables else None
-    else:
-        found = tables.processes.get(ref) if type(ref) is int else tables.names.get(ref)
-    if found is None:
-        raise NoProcess(ref, known=() if type(ref) in (Pid, int) else ends_of(tables.names))
-    return found
-
-
-def _info(process: Process) -> ProcessInfo:
     # A thread may ask while all of this changes: each attribute is read once, each table copied.
-    current = process.current
     loop = loop_of(process)
     slot = slot_of(process)
     instance = process.instance
@@ -130,8 +104,8 @@ def _info(process: Process) -> ProcessInfo:
         message_queue_len=len(process.mailbox),
         unanswered=len(process.requests or ()),
         handled=process.messages_handled,
-        message=_shown(current, instance),
-        seconds=0.0 if current is UNSET else process.runtime.now() - process.since,
+        message=message,
+        seconds=0.0 if process.current is UNSET else process.runtime.now() - process.since,
         waits_for=_pid(awaited(process)),
         dictionary=tuple(process.dictionary or ()),
         stack=tuple(_stack(process)),

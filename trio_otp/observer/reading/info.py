@@ -15,13 +15,11 @@ import trio
 
 from ..._behaviour.messages import content_of, shown_client, shown_message_of
 from ..._behaviour.system_messages import SystemCall
-from ..._inspect.introspect import loop_of, slot_of, status_of
-from ..._port.port import Port
+from ..._inspect.introspect import info_of, loop_of, slot_of
 from ..._process.names import takes_messages
 from ..._process.pid import Pid
 from ..._process.request import From
 from ..._process.status import NOT_SHOWN, takes_status
-from ..._process.wait_edges import awaited
 from ..._util.bounded import bounded, shown_text
 from ..._util.unset import UNSET
 from ..session.protocol import Refused
@@ -75,36 +73,36 @@ def _facts(hub: Hub, process: Process) -> Fields:
     now = hub.tables.now()
     requests = [each for each in list(process.requests or ()) if type(each) is not Question]
     slot, loop = slot_of(process), loop_of(process)
-    busy = process.current is not UNSET
-    kind = process.behaviour
+    known = info_of(process, None)
+    kind = known.behaviour
     return {
         **who(process),
-        "label": shown_text(process.label),
+        "label": shown_text(known.label),
         "behaviour": None if kind is None else f"{kind.__module__}.{kind.__qualname__}",
-        "status": status_of(process),
-        "parent": _link(process.parent),
-        "supervisor": _link(process.supervisor),
-        "child_id": None if slot is None or slot.spec.id is None else bounded(slot.spec.id),
-        "restarts": 0 if slot is None else slot.restarts,
+        "status": known.status,
+        "parent": _link(known.parent),
+        "supervisor": _link(known.supervisor),
+        "child_id": None if known.child_id is None else bounded(known.child_id),
+        "restarts": known.restarts,
         "restart": None if slot is None else slot.spec.restart,
-        "ancestors": _links(process.ancestors),
-        "callers": _links(process.callers),
-        "links": _links(peer.pid for peer in process.links or ()),
-        "monitors": _links(monitor.what for monitor in process.monitors or ()),
-        "monitored_by": _links(monitor.watcher.pid for monitor in process.monitored_by or ()),
-        "trap_exit": process.trap_exit,
+        "ancestors": _links(known.ancestors),
+        "callers": _links(known.callers),
+        "links": _links(known.links),
+        "monitors": _links(known.monitors),
+        "monitored_by": _links(known.monitored_by),
+        "trap_exit": known.trap_exit,
         "message_queue_len": len(hub.states.queue_of(process)),
         "mailbox": None if process.mailbox.bound is None else repr(process.mailbox.bound),
         "unanswered": len(requests),
         "waiting_for_it": _waiting(process, now),
-        "handled": process.messages_handled,
-        "seconds": round(now - process.since, 3) if busy else 0.0,
-        "waits_for": _link(awaited(process)),
+        "handled": known.handled,
+        "seconds": round(known.seconds, 3),
+        "waits_for": _link(known.waits_for),
         "stack": stack_lines(process),
-        "summary": None if loop is None else loop.summary,
+        "summary": known.summary,
         "budget": None if loop is None or (b := budget_of(loop, now)) is None else b._asdict(),
-        "os_pid": process.instance.os_pid if isinstance(process.instance, Port) else None,
-        "thread": process.extras.thread,
+        "os_pid": known.os_pid,
+        "thread": known.thread,
     }
 
 
@@ -123,8 +121,8 @@ def _waiting(process: Process, now: float) -> list[Fields]:
     return found
 
 
-def _link(process: Process | None) -> Fields | None:
-    return None if process is None else _link_of(process.pid)
+def _link(pid: Pid | None) -> Fields | None:
+    return None if pid is None else _link_of(pid)
 
 
 def _links(pids: Iterable[object]) -> list[Fields]:
