@@ -537,7 +537,9 @@ async def main():
         await shop.stop()
         print("continued", flush=True)
         await shop.hold()
-        print([report.place.split()[-1] for report in told if not report.over], flush=True)
+        places = [report.place.split()[-1] for report in told if not report.over]
+    # A busy machine may hold the start for long, which is told rightly.
+    print([place for place in places if place in ("stop", "hold")], flush=True)
 
 trio.run(main)
 """
