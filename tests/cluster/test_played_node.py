@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import math
 import weakref
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import inside
@@ -13,77 +11,24 @@ import pytest
 import trio
 import trio.testing
 from other_node import HERE
-from scripted_peer import ScriptedPeer
+from scripted_peer import (
+    PLAYED,
+    TICK,
+    ScriptedPeer,
+    Server,
+    answer_to,
+    played,
+    server,
+    system_request,
+)
 
 import trio_otp as otp
 from trio_otp.cluster.wire import control as c
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from other_node import Net
 
 A = otp.cluster.Atom
-PLAYED = "played@127.0.0.1"
-TICK = 10.0
-
-
-class Server(otp.GenServer):
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-
-    @otp.on_call
-    def get(self) -> list[Any]:
-        return self.seen
-
-    @otp.on_cast
-    def put(self, text: str) -> None:
-        self.seen.append(text)
-
-    @otp.on_call
-    def greet(self, name: str | None) -> str:
-        return f"hello, {name}"
-
-    def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
-        self.seen.append(request)
-        return otp.Reply(request) if request != "later" else otp.NoReply()
-
-    def handle_cast(self, message: Any) -> None:
-        self.seen.append(message)
-
-
-def server(**options: Any) -> otp.Child[Server]:
-    return otp.child(Server).having(name="server", **options)
-
-
-async def answer_to(peer: ScriptedPeer, request: object, name: str = "server") -> Any:
-    """Call a server as the played node; return the answer, without its tag."""
-    tag = peer.ref()
-    me = peer.pid()
-    await peer.send(c.RegSend(me, A(name), (A("$gen_call"), (me, tag), request)))
-    reply = await peer.receive()
-    assert isinstance(reply, c.Send)
-    assert (reply.to, reply.message[0]) == (me, tag)
-    return reply.message[1]
-
-
-@asynccontextmanager
-async def played(net: Net, *children: Any, **options: Any) -> AsyncGenerator[ScriptedPeer]:
-    """Open a node with these children, connected to one that the test plays."""
-    async with (
-        net.here(limit=math.inf, tick=TICK, **options),
-        trio.open_nursery() as nursery,
-        otp.open_supervisor(children),
-        otp.open_process(trap_exit=True),
-    ):
-        otp.cluster.monitor_nodes()
-        peer = ScriptedPeer(nursery)
-        await peer.connect(HERE)
-        assert await otp.receive() == otp.cluster.Nodeup(PLAYED)
-        yield peer
-        nursery.cancel_scope.cancel()
 
 
 # -- signs of life -----------------------------------------------------------------------------
@@ -232,26 +177,18 @@ async def test_a_reason_without_a_form_is_told_as_text(
 # -- system requests ----------------------------------------------------------------------------
 
 
-async def system(peer: ScriptedPeer, request: object, name: str = "server") -> Any:
-    tag = peer.ref()
-    await peer.send(c.RegSend(peer.pid(), A(name), (A("system"), (peer.pid(), tag), request)))
-    reply = await peer.receive()
-    assert reply.message[0] == tag
-    return reply.message[1]
-
-
 async def test_system_requests_of_another_node(net: Net, autojump_clock: trio.abc.Clock) -> None:
     async with played(net, server(restart="temporary")) as peer:
-        assert await system(peer, A("suspend")) == "ok"
-        status = await system(peer, A("get_status"))
+        assert await system_request(peer, A("suspend")) == "ok"
+        status = await system_request(peer, A("get_status"))
         assert status[0] == "status"
         assert status[3][1] == "suspended"
-        assert await system(peer, A("resume")) == "ok"
-        assert "Server object" in (await system(peer, A("get_state")))[1]
-        assert (await system(peer, (A("replace_state"), 1)))[0] == "error"
+        assert await system_request(peer, A("resume")) == "ok"
+        assert "Server object" in (await system_request(peer, A("get_state")))[1]
+        assert (await system_request(peer, (A("replace_state"), 1)))[0] == "error"
         ref = peer.ref()
         await peer.send(c.Monitor(peer.pid(), A("server"), ref))
-        assert await system(peer, (A("terminate"), A("normal"))) == "ok"
+        assert await system_request(peer, (A("terminate"), A("normal"))) == "ok"
         assert await peer.receive() == c.MonitorExit(A("server"), peer.pid(), ref, otp.NORMAL)
 
 
@@ -263,7 +200,7 @@ async def test_a_plain_process_is_stopped_and_answers_nothing_else(
         await peer.send(
             c.RegSend(peer.pid(), A("plain"), (A("system"), (peer.pid(), peer.ref()), A("suspend")))
         )
-        assert await system(peer, (A("terminate"), A("normal")), "plain") == "ok"
+        assert await system_request(peer, (A("terminate"), A("normal")), "plain") == "ok"
         await otp.wait_down("plain")
 
 
@@ -408,6 +345,7 @@ async def test_calls_wait_for_room_within_their_time_out(
             sent.append(name)
 
         nursery.start_soon(note, "cast", otp.cast_wait(there, "cast"))
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(note, "sent", otp.send_end(there).send("sent"))
         await trio.testing.wait_all_tasks_blocked()
         assert sent == []

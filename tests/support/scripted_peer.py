@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import inside
 import trio
 import trio.testing
+from other_node import HERE
 
+import trio_otp as otp
+from trio_otp.cluster.wire import control as c
 from trio_otp.cluster.wire.codec import Codec
 from trio_otp.cluster.wire.control import Tick
 from trio_otp.cluster.wire.frames import FrameReader
@@ -15,9 +20,16 @@ from trio_otp.cluster.wire.handshake import Connected, Initiator, Local, Send
 from trio_otp.cluster.wire.opaque import make_pid, make_reference
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from other_node import Net
+
     from trio_otp.cluster.wire.control import Control
 
+A = otp.cluster.Atom
 COOKIE = b"secret of the test"
+PLAYED = "played@127.0.0.1"
+TICK = 10.0
 
 
 class ScriptedPeer:
@@ -62,8 +74,19 @@ class ScriptedPeer:
 
     async def connect(self, node: str, cookie: bytes = COOKIE) -> None:
         """Go through the handshake."""
-        shake = Initiator(Local(self.name, self.creation, cookie), node)
-        events = shake.begin()
+        await self.begin(node, cookie)
+        await self.finish()
+
+    async def begin(self, node: str, cookie: bytes = COOKIE) -> None:
+        """Begin the handshake: say who this is."""
+        self._shake = Initiator(Local(self.name, self.creation, cookie), node)
+        [hello] = self._shake.begin()
+        assert isinstance(hello, Send)
+        await self.stream.send_all(hello.data)
+
+    async def finish(self) -> None:
+        """Go through the rest of the handshake."""
+        events: list[Any] = []
         while True:
             for event in events:
                 if isinstance(event, Send):
@@ -74,7 +97,7 @@ class ScriptedPeer:
             data = bytes(await self.stream.receive_some())
             if not data:
                 raise trio.BrokenResourceError("refused")
-            events = shake.feed(data)
+            events = self._shake.feed(data)
 
     async def send(self, *messages: Control) -> None:
         """Send control messages."""
@@ -91,3 +114,75 @@ class ScriptedPeer:
             if not data:
                 raise trio.EndOfChannel
             self._frames.feed(data)
+
+
+class Server(otp.GenServer):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    @otp.on_call
+    def get(self) -> list[Any]:
+        return self.seen
+
+    @otp.on_cast
+    def put(self, text: str) -> None:
+        self.seen.append(text)
+
+    @otp.on_call
+    def greet(self, name: str | None) -> str:
+        return f"hello, {name}"
+
+    def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+        self.seen.append(request)
+        if request == "keep":
+            self.kept = from_
+        if request == "answer":
+            otp.reply(self.kept, "late")
+            return otp.Reply("kept")
+        return otp.Reply(request) if request not in ("later", "keep") else otp.NoReply()
+
+    def handle_cast(self, message: Any) -> None:
+        self.seen.append(message)
+
+
+def server(**options: Any) -> otp.Child[Server]:
+    return otp.child(Server).having(name="server", **options)
+
+
+async def answer_to(peer: ScriptedPeer, request: object, name: str = "server") -> Any:
+    """Call a server as the played node; return the answer, without its tag."""
+    tag = peer.ref()
+    me = peer.pid()
+    await peer.send(c.RegSend(me, A(name), (A("$gen_call"), (me, tag), request)))
+    reply = await peer.receive()
+    assert isinstance(reply, c.Send)
+    assert (reply.to, reply.message[0]) == (me, tag)
+    return reply.message[1]
+
+
+@asynccontextmanager
+async def played(net: Net, *children: Any, **options: Any) -> AsyncGenerator[ScriptedPeer]:
+    """Open a node with these children, connected to one that the test plays."""
+    async with (
+        net.here(limit=math.inf, tick=TICK, **options),
+        trio.open_nursery() as nursery,
+        otp.open_supervisor(children),
+        otp.open_process(trap_exit=True),
+    ):
+        otp.cluster.monitor_nodes()
+        peer = ScriptedPeer(nursery)
+        await peer.connect(HERE)
+        assert await otp.receive() == otp.cluster.Nodeup(PLAYED)
+        yield peer
+        nursery.cancel_scope.cancel()
+
+
+async def system_request(peer: ScriptedPeer, request: object, name: str = "server") -> Any:
+    """Send a system request as the played node; return the answer, without its tag."""
+    tag = peer.ref()
+    await peer.send(c.RegSend(peer.pid(), A(name), (A("system"), (peer.pid(), tag), request)))
+    reply = await peer.receive()
+    assert reply.message[0] == tag
+    return reply.message[1]

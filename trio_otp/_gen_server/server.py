@@ -365,7 +365,11 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     edge = calling_process()
     if takes_messages(process):
         edge = enter_wait(process, ref, None)
-        process.mailbox.put(Terminate(reason))
+        try:
+            process.mailbox.put(Terminate(reason))
+        except TypeError:  # on another node, where the reason has no form
+            leave_wait(edge)
+            raise
     else:  # what it waits for is over
         if edge is process:
             what, cure = "waits for its own end", "return Stop(reason), or otp.exit(reason)"

@@ -118,7 +118,7 @@ class Arrivals:
             return
         process = self._found(what)
         if process is None:
-            node.tell_end(c.MonitorExit, what, watcher, ref, NOPROC)
+            node.send(c.MonitorExit(what, watcher, ref, NOPROC))
             return
         monitor = create(LocalMonitor, self._proxy(watcher), process.pid)
         node.watching[ref] = monitor
@@ -149,7 +149,7 @@ class Arrivals:
             return
         process = self._living(own)
         if process is None:
-            self._node.tell_end(c.Exit, own, theirs, NOPROC)
+            self._node.send(c.Exit(own, theirs, NOPROC))
         else:
             self._node.unlinks.pop((own, theirs), None)
             self._proxy(theirs).link_from_there(process)

@@ -132,7 +132,9 @@ class Connections:
                 del self._dials[peer]
                 if made is None:
                     self._node.went_down(peer, dial.why or why)
-            elif made is not None:  # a connection of the other side was faster
+            elif (
+                made is not None
+            ):  # pragma: no cover - both are done in one step
                 await trio.aclose_forcefully(made[0])
                 made = None
             dial.over.set()

@@ -5,6 +5,7 @@ Follows: `erl_dist_protocol`, "EPMD Protocol"; `erl_epmd`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -86,12 +87,9 @@ async def keep_registered(
 ) -> None:
     """Hold the registration, and register again when epmd has been started anew."""
     while True:
-        try:
+        with suppress(OSError, trio.BrokenResourceError):
             async with stream:
-                while await stream.receive_some(_SOME):
-                    pass
-        except (OSError, trio.BrokenResourceError):
-            pass
+                await stream.receive_some(_SOME)  # it says nothing, until it is gone
         stream = await _register_again(epmd, name, port)
 
 

@@ -12,7 +12,6 @@ import outcome
 from .._behaviour.messages import Cast
 from .._behaviour.system_messages import SystemCall
 from .._behaviour.system_requests import End, GetState, GetStatus, Resume, Suspend
-from .._exits.call_errors import MailboxFull
 from .._process.names import send_to_all, takes_messages
 from .._process.request import new_request
 from .._util.bounded import bounded
@@ -99,7 +98,7 @@ def deliver(node: RemoteNode, process: Process, ref: object, message: Any) -> No
             case (Atom("system"), (RemotePid() as caller, tag), request):
                 _system(process, ref, request, Answer(node, process, caller, tag))
                 return
-            case _:
+            case _:  # a message of a user
                 pass
     send_to_all([process], message)
 
@@ -110,10 +109,7 @@ def _call(process: Process, ref: object, request: object, answer: Answer) -> Non
     except (TypeError, ValueError) as exc:
         answer.send(error_reply(exc))
         return
-    try:
-        new_request(process, ref, request, None)._post(answer)
-    except MailboxFull as exc:
-        answer.send(error_reply(exc))
+    new_request(process, ref, request, None)._post(answer)  # what is full says so by the answer
 
 
 def _cast(process: Process, request: object) -> None:
@@ -174,22 +170,13 @@ class _Translated:
             self._answer(result)
             return
         value: Any = result
-        term = self._translate(value.value)
         try:
-            self._answer._send(term)
+            self._answer._send(self._translate(value.value))
         except TypeError:  # the state of a server is an object, as a rule
-            self._answer.send(self._translate(_Text(bounded(value.value, _KEPT))))
-
-
-class _Text(str):
-    """A text in the place of a value that has no form on the wire."""
-
-    __slots__ = ()
+            self._answer._send((OK, bounded(value.value, _KEPT)))
 
 
 def _status(status: Any) -> object:
-    if isinstance(status, _Text):
-        return status
     dictionary = [(bounded(key), bounded(value)) for key, value in status.dictionary.items()]
     misc = [dictionary, Atom(status.sys), status.parent, [], bounded(status.state, _KEPT)]
     return Atom("status"), status.pid, (Atom("module"), Atom(status.module)), misc

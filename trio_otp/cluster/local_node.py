@@ -189,8 +189,7 @@ class LocalNode:
             self.watch(process, False)
         if self.neighbours is not None:
             self.neighbours.remove()
-        if self.runtime.node is self:
-            self.runtime.node = None
+        self.runtime.node = None
 
 
 def _dump_remote(pid: RemotePid) -> object:

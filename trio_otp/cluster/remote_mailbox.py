@@ -147,7 +147,7 @@ class RemoteMailbox(Mailbox):
         node = self.process.node
         ref, what = node.watches.pop(down.ref)
         node.watching.pop(ref, None)
-        node.tell_end(MonitorExit, what, self.process.pid, ref, down.reason)
+        node.send(MonitorExit(what, self.process.pid, ref, down.reason))
 
     # -- who waits for room ----------------------------------------------------------------------
 

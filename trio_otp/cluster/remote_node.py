@@ -11,7 +11,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-from .._util.bounded import bounded
 from .wire.control import Demonitor
 from .wire.opaque import Reference, make_reference
 
@@ -102,12 +101,10 @@ class RemoteNode:
         self._last_unlink += 1
         return self._last_unlink
 
-    def end_wait(self, ref: Reference, sender: object, to: object) -> bool:
-        """Await a process no more under a reference; return whether it was awaited."""
-        if self.awaited.pop(ref, None) is None:
-            return False
+    def end_wait(self, ref: Reference, sender: object, to: object) -> None:
+        """Await a process no more under a reference."""
+        del self.awaited[ref]
         self.send(Demonitor(sender, to, ref))
-        return True
 
     # -- what goes out ---------------------------------------------------------------------------
 
@@ -118,14 +115,6 @@ class RemoteNode:
             TypeError: something in it has no form on the wire; nothing is sent.
         """
         return self.add(self.own.encode(message))
-
-    def tell_end(self, kind: Any, *fields: Any) -> None:
-        """Tell of an end, whatever its reason is: one that has no form there is told as text."""
-        try:
-            self.send(kind(*fields))
-        except TypeError:
-            *others, reason = fields
-            self.send(kind(*others, bounded(reason)))
 
     def add(self, frame: bytes) -> int:
         """Send a frame; return its number."""

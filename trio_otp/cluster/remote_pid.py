@@ -97,8 +97,6 @@ class PidTable:
 
     def remember(self, pid: RemotePid) -> RemotePid:
         """Return the one object of the pid of another node: this one, unless there is another."""
-        address = pid.address
-        if not isinstance(address, WirePid):
-            return pid
+        address: Any = pid.address
         with self._lock:
             return self._remote.setdefault(address, pid)

@@ -180,10 +180,8 @@ class RemoteProcess(Process):
     @enable_ki_protection
     def signal(self, sender: Pid | None, reason: object, *, linked: bool = False) -> None:
         """Send an exit signal: of `otp.exit`, or of a link that broke."""
-        if self.dead:
-            return
         if linked and sender is not None:
-            self.node.tell_end(Exit, sender, self.pid, reason)
+            self.node.send(Exit(sender, self.pid, reason))
         else:
             self._need_pid("otp.exit")
             self.node.send(Exit2(sender or self.node.own.pid, self.pid, reason))

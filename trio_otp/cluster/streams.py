@@ -69,9 +69,7 @@ def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> No
 
 def is_loopback(stream: Any) -> bool:
     """Check whether a listener can only be reached from this host; or the peer of a stream."""
-    sock = socket_of(stream)
-    if sock is None:
-        return True
+    sock: Any = socket_of(stream)
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return True
     name = sock.getpeername() if isinstance(stream, trio.abc.Stream) else sock.getsockname()

@@ -10,7 +10,6 @@ import inspect
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
-from .._behaviour.messages import Handled
 from .._gen_server.method_messages import Message
 from .._gen_server.methods import CallMethod, CastMethod, DeferredMethod
 from .._util.bounded import bounded
@@ -30,14 +29,9 @@ def as_term(content: Any) -> object:
     """Return what a request or message of a user is on the wire.
 
     Raises:
-        TypeError: it is a request that only a process of the same run understands, or a call with
-            an argument that has no position.
+        TypeError: it is a call with an argument that has no position.
     """
-    if isinstance(content, Message):
-        return _as_tuple(content)
-    if isinstance(content, Handled):
-        raise TypeError(f"{content!r} has no form on another node")
-    return content
+    return _as_tuple(content) if isinstance(content, Message) else content
 
 
 def _as_tuple(message: Message) -> object:
