@@ -115,7 +115,7 @@ async def test_large_and_small_messages_stay_in_order(net: Net) -> None:
             ref = ("collector", THERE)
             sent: list[Any] = []
             for number in range(3):
-                sent += [number, [number] * 100_000, bytes(200_000)]
+                sent += [number, [number] * 30_000, bytes(100_000)]
             for message in sent:
                 otp.cast(ref, message)
             assert await otp.call(ref, "take", timeout=LIMIT) == sent

@@ -114,7 +114,7 @@ async def test_a_name_that_is_taken_here_is_a_start_error(net: Net, mode: str) -
 @pytest.fixture
 def patient_clock() -> trio.testing.MockClock:
     """Jump only when nothing has come over a socket for a while."""
-    return trio.testing.MockClock(autojump_threshold=0.05)
+    return trio.testing.MockClock(autojump_threshold=0.01)
 
 
 async def test_epmd_finds_nodes(net: Net) -> None:

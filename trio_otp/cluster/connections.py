@@ -132,9 +132,7 @@ class Connections:
                 del self._dials[peer]
                 if made is None:
                     self._node.went_down(peer, dial.why or why)
-            elif (
-                made is not None
-            ):  # pragma: no cover - both are done in one step
+            elif made is not None:  # pragma: no cover - both are done in one step
                 await trio.aclose_forcefully(made[0])
                 made = None
             dial.over.set()
