@@ -171,6 +171,38 @@ async def test_a_condition_that_exits_ends_no_server(autojump_clock: Any) -> Non
         assert otp.whereis("boiler") == pid
 
 
+EXITS: dict[str, Callable[[], object]] = {
+    "of oneself": lambda: otp.exit("gone"),
+    "of the server": lambda: otp.exit("boiler", "gone"),
+}
+
+
+@pytest.mark.parametrize("name", EXITS)
+async def test_an_exit_in_a_condition_of_plain_code_is_its_error(
+    name: str, autojump_clock: Any
+) -> None:
+    """Plain code is no process that could end; a server ends if it is named."""
+
+    def hot(value: float) -> bool:
+        return value > 90 and not EXITS[name]()
+
+    async def wait(celsius: otp.Watch[float]) -> None:
+        with pytest.raises(otp.NotAProcess, match=r"otp\.exit was called in a condition"):
+            await celsius.wait_value(hot)
+
+    async with (
+        otp.open_supervisor([BOILER]),
+        otp.watch("boiler", Boiler.celsius) as celsius,
+        trio.open_nursery() as nursery,
+    ):
+        pid = otp.whereis("boiler")
+        nursery.start_soon(wait, celsius)
+        await wait_all_tasks_blocked()
+        boiler.put(95.0)
+        await wait_all_tasks_blocked()
+        assert (name == "of oneself") == (otp.whereis("boiler") == pid)
+
+
 async def test_what_hangs_on_a_watch_and_raises_ends_that_block_alone(autojump_clock: Any) -> None:
     """A transform has no task of its own that could be told."""
 

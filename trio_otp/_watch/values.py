@@ -24,6 +24,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import trio
 from trio.lowlevel import checkpoint, enable_ki_protection
 
+from .._exits.errors import NotAProcess
+from .._exits.reasons import ProcessExit
+from .._process.runtime import own_process
 from .._util.bounded import label_of
 from .._util.copies import Handle
 from .._util.public import public
@@ -87,9 +90,14 @@ class _Condition:
         return not self(value) or self.error is not None
 
     def check(self) -> None:
-        """Raise what it has raised."""
+        """Raise what it has raised; an exit is that of the process that waits, if it is one."""
         error, self.error = self.error, None
         try:
+            if isinstance(error, ProcessExit) and own_process() is None:
+                raise NotAProcess(
+                    "otp.exit was called in a condition that plain Trio code waits for: "
+                    "expected a function that returns True or False"
+                )
             if error is not None:
                 raise error
         finally:
