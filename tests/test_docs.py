@@ -4,7 +4,8 @@ The snippets of a file are one program, run from top to bottom. One with `await`
 function runs inside a Trio run of its own. A fence marked `text` right below a snippet is what the
 snippet prints. One under the marker `<!-- pytest -->` is a test file and is given to pytest; with
 `<!-- pytest: fails -->` its test fails, and the text below is in the report. Such files may import
-what the first snippet of the page defines from `shop`.
+what the first snippet of the page defines from `shop`. One under `<!-- file: name.py -->` is a
+module that those below it can import.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page not in TU
 PAGES = [README, *SITE, ROOT / "examples" / "README.md"]
 OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 FENCE = re.compile(
-    r"(?P<marker><!-- pytest(?P<fails>: fails)? -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
+    r"(?P<marker><!-- (?:file: (?P<file>[\w.]+)|pytest(?P<fails>: fails)?) -->\n+)?"
+    r"^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
     re.MULTILINE | re.DOTALL,
 )
 ERROR = re.compile(r"(?:^E .*\n)+", re.MULTILINE)  # what pytest says below the line that failed
@@ -59,6 +61,7 @@ class Snippet:
     start: int
     is_test: bool
     fails: bool = False
+    file: str | None = None
 
     def run(self, page: Path, namespace: dict[str, Any]) -> None:
         """Run it; tracebacks point to the line of the page."""
@@ -84,8 +87,9 @@ def snippets(page: Path) -> list[Snippet]:
             text.count("\n", 0, found.start("text")) + 1,
             found.end(),
             found.start(),
-            found["marker"] is not None,
+            found["marker"] is not None and found["file"] is None,
             found["fails"] is not None,
+            found["file"],
         )
         for found in FENCE.finditer(text)
     ]
@@ -97,15 +101,22 @@ def page_id(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_snippets_run_and_print_what_is_shown(
-    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """The snippets of a page, run from top to bottom, print what the page says."""
+    monkeypatch.syspath_prepend(tmp_path)
     text = page.read_text(encoding="utf-8")
     module = types.ModuleType("snippets")
     monkeypatch.setitem(sys.modules, "snippets", module)  # where dataclasses look for their types
     blocks = snippets(page)
     for block, following in zip_longest(blocks, blocks[1:]):
         if block.kind != "python" or block.is_test:
+            continue
+        if block.file is not None:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
             continue
         block.run(page, vars(module))
         printed = capsys.readouterr().out
