@@ -172,6 +172,15 @@ def test_atoms_that_are_kept() -> None:
     assert [True, True, False, False, False, False] == same
 
 
+def test_pids_of_more_nodes_than_are_recognized() -> None:
+    """They are decoded all the same."""
+    pids = [make_pid(f"n{number}@host", 1, 0, number) for number in range(300)]
+    codec = Codec()
+
+    assert pids == codec.decode_term(CODEC.encode_term(pids))
+    assert pids == codec.decode_term(CODEC.encode_term(pids))
+
+
 def test_compressed_terms_are_not_unpacked() -> None:
     """A few bytes would be gigabytes."""
     bomb = zlib.compress(bytes(10_000_000))

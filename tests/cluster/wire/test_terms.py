@@ -14,6 +14,7 @@ from wire_kit import CODEC, PID, REF, TERMS, there_and_back
 
 import trio_otp as otp
 from trio_otp.cluster import Atom, BitString, ImproperList, Map, Reference
+from trio_otp.cluster.wire import encode
 from trio_otp.cluster.wire.codec import Codec
 from trio_otp.cluster.wire.opaque import make_pid, make_reference
 from trio_otp.cluster.wire.terms import DecodeError, exact
@@ -111,7 +112,10 @@ def test_what_is_nested_too_deeply_has_no_form() -> None:
     table[1] = (table,)
 
     assert deep == there_and_back(deep)
-    for term in ([deep], (deep,), {1: deep}, ring, table):
+    tuples: tuple[Any, ...] = ()
+    for _ in range(257):
+        tuples = (tuples,)
+    for term in ([deep], (deep,), {1: deep}, tuples, ring, table):
         with pytest.raises(TypeError, match="nested at most 256 deep, and in no circle"):
             CODEC.encode_term(term)
 
@@ -166,6 +170,14 @@ def test_a_dict_is_what_a_map_is_if_it_can_be() -> None:
     assert isinstance(there_and_back(Map([((1, [2]), "a")])), Map)
 
 
+def test_atoms_whose_bytes_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that makes more and more of them does not grow by it here."""
+    monkeypatch.setattr(encode, "_CACHED", 0)
+
+    assert [Atom("never seen before")] == there_and_back([Atom("never seen before")])
+    assert "never seen before" not in encode._atoms
+
+
 def test_atoms() -> None:
     """They are texts of their own kind."""
     assert (repr(Atom("a")), str(Atom("a")), Atom("a") == "a") == ("Atom('a')", "a", True)
@@ -184,6 +196,7 @@ IMMUTABLE = [
     (BitString(b"\xa0", 3), "BitString(b'\\xa0', 3)"),
     (PID, "<Pid 17.3 of py@host, incarnation 1737075661>"),
     (REF, "<Reference 5.0.4294967295 of ex@host>"),
+    (CODEC.decode_term(b"\x83qw\1mw\1fa\2"), "<Export 77016d7701666102>"),
 ]
 
 
@@ -241,3 +254,8 @@ def test_pids_and_references_become_what_the_caller_wants() -> None:
 
     assert arrived == (mine, [monitor], {1: other})
     assert CODEC.decode_term(codec.encode_term([mine])) == [PID]
+    assert [("a", 1)] == there_and_back_by(Codec(dumps={Handle: lambda _: ("a", 1)}), [mine])
+
+
+def there_and_back_by(codec: Codec, term: object) -> object:
+    return codec.decode_term(codec.encode_term(term))

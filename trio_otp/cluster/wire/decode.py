@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LARGE: Final = 64 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
 _CONTAINER: Final = 3  # terms that a container counts as, beside itself
+_NODES: Final = 256  # nodes that pids are recognized of at once
+_NEW: Final = (tags.NEW_PID, tags.NEWER_REFERENCE)
 _SHORT: Final = 64  # bytes of an atom that is kept
 
 _U16: Final = struct.Struct(">H").unpack_from
@@ -68,6 +70,7 @@ class Decoder:
         self._load_reference = load_reference
         self._limits = limits
         self._atoms: dict[bytes, Any] = dict(_CONSTANTS)
+        self._nodes: set[bytes] = set()  # their names, as they travel
         self._data = b""
         self._size: int = 0
         self._at: int = 0
@@ -259,6 +262,8 @@ class Decoder:
         return structs.loaded(found) if structs.NAME in found else found
 
     def _pid(self, _: int) -> object:
+        if length := self._known_node(1):
+            return self._load_pid(opaque(WirePid, self._take(1 + length + 12)))
         old = self._data[self._at] == tags.PID
         node = self._node(1)
         return self._load_pid(opaque(WirePid, b"X" + node + self._ids(8, old=old)))
@@ -268,6 +273,9 @@ class Decoder:
         count = _U16(self._data, self._at + 1)[0]
         if not 0 < count <= 5:
             raise DecodeError(f"a reference has {count} numbers, not 1 to 5")
+        if length := self._known_node(3):
+            data = self._take(3 + length + 4 + 4 * count)
+            return self._load_reference(opaque(Reference, data))
         node = self._node(3)
         creation = self._ids(0, old=old)
         data = b"Z%c%c" % (0, count) + node + creation + self._take(4 * count)
@@ -279,6 +287,16 @@ class Decoder:
         self._take({tags.V4_PORT: 12, tags.NEW_PORT: 8, tags.PORT: 5}[tag])
         return opaque(Port, self._data[start : self._at])
 
+    def _known_node(self, skipped: int) -> int:
+        """Return the length of the name of a node, if it is that of one that is known; or 0.
+
+        Most pids and references begin so, and are what they are here already.
+        """
+        data, start = self._data, self._at + skipped
+        length = 2 + data[start + 1]
+        known = data[start : start + length] in self._nodes
+        return length if known and data[self._at] in _NEW else 0
+
     def _node(self, skipped: int) -> bytes:
         """Return the bytes of the atom that is the name of a node."""
         self._at += skipped
@@ -286,7 +304,10 @@ class Decoder:
         (name,) = self._some(1, 1)
         if type(name) is not Atom or len(name.encode()) > 255:
             raise DecodeError("the name of a node is not an atom of at most 255 bytes")
-        return self._data[start : self._at] if short else atom_bytes(name)
+        node = self._data[start : self._at] if short else atom_bytes(name)
+        if len(self._nodes) < _NODES:
+            self._nodes.add(node)
+        return node
 
     def _ids(self, length: int, *, old: bool) -> bytes:
         """Return numbers and the creation behind them, which had one byte before OTP 23."""

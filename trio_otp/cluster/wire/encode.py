@@ -75,7 +75,10 @@ class Encoder:
             elif kind is str:
                 put(_string(term))
             elif kind is tuple:
-                self._put_tuple(out, term, depth)
+                if not depth:
+                    raise _too_deep(term)
+                put(_tuple_head(len(term)))
+                self._put_all(out, term, depth - 1)
             elif kind is bytes:
                 put(_U32(109, len(term)))
                 put(term)
@@ -85,21 +88,21 @@ class Encoder:
                 self._put_dict(out, term, depth)
             elif kind is float:
                 put(_float(term))
-            elif (found := _CONSTANTS.get(kind)) is not None:
-                put(found[term])
             elif (dump := self._dumps.get(kind)) is not None:
-                self._put_all(out, (dump(term),), depth)
+                found = dump(term)
+                if isinstance(found, Opaque):
+                    put(found.data)
+                else:
+                    self._put_all(out, (found,), depth)
+            elif (constants := _CONSTANTS.get(kind)) is not None:
+                put(constants[term])
             elif isinstance(term, Opaque):
                 put(term.data)
+            elif kind is ImproperList:
+                self._put_items(out, term.items, depth)
+                self._put_all(out, (term.tail,), depth - 1)
             else:
                 self._put_other(out, term, depth)
-
-    def _put_tuple(self, out: bytearray, term: tuple[Any, ...], depth: int) -> None:
-        if not depth:
-            raise _too_deep(term)
-        length = len(term)
-        out += b"h%c" % length if length < 256 else _U32(105, length)
-        self._put_all(out, term, depth - 1)
 
     def _put_list(self, out: bytearray, term: list[Any], depth: int) -> None:
         if term:
@@ -140,9 +143,6 @@ class Encoder:
         match term:
             case Map(pairs=pairs):
                 self._put_pairs(out, pairs, depth)
-            case ImproperList(items=items, tail=tail):
-                self._put_items(out, items, depth)
-                self._put_all(out, (tail,), depth - 1)
             case BitString(data=data, bits=bits):
                 out += _BITS(77, len(data), bits) + data
             case Shutdown(detail=detail):
@@ -182,6 +182,10 @@ def _no_form(term: object) -> TypeError:
 def _too_deep(term: object) -> TypeError:
     text = f"nested at most {DEPTH} deep, and in no circle"
     return TypeError(f"{bounded(term)} has no form on another node: expected what is {text}")
+
+
+def _tuple_head(length: int) -> bytes:
+    return b"h%c" % length if length < 256 else _U32(105, length)
 
 
 def _integer(number: int) -> bytes:
