@@ -62,6 +62,7 @@ class Point(NamedTuple):
         (OrderedDict(a=1), {"a": 1}),
         (defaultdict(list, a=[1]), {"a": [1]}),
         (otp.NORMAL, Atom("normal")),
+        (otp.Shutdown([1]), (Atom("shutdown"), [1])),
         (Atom("nil"), None),
         (Atom("true"), True),
     ],

@@ -146,7 +146,7 @@ class Encoder:
             case BitString(data=data, bits=bits):
                 out += _BITS(77, len(data), bits) + data
             case Shutdown(detail=detail):
-                self._put_tuple(out, (SHUTDOWN, detail), depth)
+                self._put_all(out, ((SHUTDOWN, detail),), depth)
             case BaseException():
                 self._put_all(out, (self._exception(term),), depth)
             case _ if (fields := structs.dumped(term)) is not None:
