@@ -38,7 +38,7 @@ from .._behaviour.results import Stop
 from .._exits.call_errors import CallError
 from .._exits.errors import StartError
 from .._gen_server.decorators import on_call
-from .._gen_server.server import call
+from .._gen_server.server import call, cast
 from .._port.os_process import ExitStatus
 from .._port.port import Port
 from .._process.receive import receive
@@ -119,7 +119,8 @@ class Peer(Port):
         try:
             await self._os.stdin.send_all(boot.to_line())
             await self._connected()
-            await call((GATE, self._node), Atom("started"), timeout=None)
+            await call((GATE, self._node), Atom("wait_started"), timeout=None)
+            cast((GATE, self._node), Atom("go"))
         except (trio.BrokenResourceError, CallError):  # it has ended
             await receive(_is_gone)
             return Stop(self._end())

@@ -68,17 +68,26 @@ def find_main(main: str) -> Callable[..., Awaitable[object]]:
     """Import the function that a peer runs.
 
     Raises:
-        ImportError: there is no such module.
-        AttributeError: it has no such function.
-        TypeError: that is no async function.
+        LookupError: there is no such module or function, or that is not async.
     """
     module, path = split_main(main)
-    found: Any = importlib.import_module(module)
+    found: Any = _import(module)
     for name in path.split("."):
+        if not hasattr(found, name):
+            raise LookupError(f"main={bounded(main)}: {bounded(found)} has no {name!r}")
         found = getattr(found, name)
     if not gives_awaitable(found):
-        raise TypeError(f"main={bounded(main)}: expected an async function, got {bounded(found)}")
+        raise LookupError(f"main={bounded(main)}: expected an async function, got {bounded(found)}")
     return found  # type: ignore[no-any-return]  # it has just been looked at
+
+
+def _import(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
+            raise  # a module that this one needs
+        raise LookupError(f"there is no module {exc.name!r} on the import path") from None
 
 
 def own_path() -> list[str]:

@@ -31,26 +31,36 @@ if TYPE_CHECKING:
 
 
 class Gate(GenServer):
-    """Tells the parent when `main` has started."""
+    """Tells the parent when `main` has started, and hears that it knows.
 
-    def __init__(self) -> None:
+    Args:
+        go: set when the parent knows.
+    """
+
+    def __init__(self, go: trio.Event) -> None:
+        self._go = go
         self._asking: list[From[None]] = []
-        self._open = False
+        self._has_started = False
 
     @on_call_deferred
-    def started(self, from_: From[None]) -> None:
-        """Answer as soon as it has."""
+    def wait_started(self, from_: From[None]) -> None:
+        """Answer as soon as it has started."""
         self._asking.append(from_)
         self._answer()
 
     @on_cast
-    def open(self) -> None:
-        """Answer all that ask, as it has."""
-        self._open = True
+    def started(self) -> None:
+        """Answer all that ask, from now on."""
+        self._has_started = True
         self._answer()
 
+    @on_cast
+    def go(self) -> None:
+        """Let `main` begin that says nothing of its start."""
+        self._go.set()
+
     def _answer(self) -> None:
-        while self._open and self._asking:
+        while self._has_started and self._asking:
             reply(self._asking.pop(), None)
 
 
@@ -58,12 +68,16 @@ def run(line: bytes) -> None:
     """Run a peer that is told so."""
     boot = Boot.from_line(line)
     sys.path[:] = boot.path
-    trio.run(run_peer, boot, find_main(boot.main))
+    try:
+        main = find_main(boot.main)
+    except LookupError as exc:
+        sys.exit(str(exc))
+    trio.run(run_peer, boot, main)
 
 
 async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
     """Open the node, and run `main` in it."""
-    neighbours = Neighbours(Path(boot.directory))
+    neighbours, go = Neighbours(Path(boot.directory)), trio.Event()
     async with (
         open_node(
             boot.node,
@@ -74,25 +88,27 @@ async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
             tick=boot.tick,
             max_frame=boot.max_frame,
         ),
-        open_supervisor([child(Gate).having(name=GATE)]),
+        open_supervisor([child(Gate, go).having(name=GATE)]),
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(_end_on_signals, nursery.cancel_scope)
         nursery.start_soon(_end_with_parent, nursery.cancel_scope)
         await connect(boot.parent)
-        await _run_main(main)
+        await _run_main(main, go)
         nursery.cancel_scope.cancel()
 
 
-async def _run_main(main: Callable[..., Awaitable[object]]) -> None:
-    """Run it, and open the gate when it has started."""
+async def _run_main(main: Callable[..., Awaitable[object]], go: trio.Event) -> None:
+    """Run it, and tell when it has started."""
+    gate = Gate.at(GATE)
     if not takes_task_status(main):
-        Gate.at(GATE).open()
+        gate.started()
+        await go.wait()  # or the end of a short one could be faster than the news of its start
         await main()
         return
     async with trio.open_nursery() as nursery:
         await nursery.start(main)
-        Gate.at(GATE).open()
+        gate.started()
 
 
 async def _end_on_signals(scope: trio.CancelScope) -> None:
