@@ -248,7 +248,7 @@ def differential(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Talk to real Elixir, and to other nodes of ours: programs beside the tests."""
     _install(session, "test")
-    command = ["python", "-m", "pytest", "-q", "-m", "interop", "tests/cluster", "tests/program"]
+    command = ["python", "-m", "pytest", "-q", "-m", "interop", "-n", "auto", "tests"]
     session.run(*command, *session.posargs)
 
 

@@ -56,6 +56,13 @@ FAILURES: Final = (
 )
 
 
+class GivenWay(Exception):
+    """A connection gives way to one that this node makes at the same time."""
+
+
+_ENDS: Final[dict[str, type[Exception]]] = {"nok": GivenWay, "not_allowed": Refused}
+
+
 class Dial:
     """One attempt to connect to a node."""
 
@@ -191,16 +198,18 @@ class Connections:
             with trio.move_on_after(HANDSHAKE):
                 try:
                     made = await self._take(stream)
+                except GivenWay:
+                    why = ""
                 except FAILURES as exc:
                     why = _text_of(exc)
         finally:
             self._half_open -= 1
             if made is None:
                 await trio.aclose_forcefully(stream)
-        if made is None:
-            self._refuse(whom, why)
-        else:
+        if made is not None:
             await self._serve(self._node.peer(made[1].peer.name), *made)
+        elif why:
+            self._refuse(whom, why)
 
     def _refuse(self, whom: str, why: str) -> None:
         text = f"node {self._node.name} has refused {whom}: {why}"
@@ -312,7 +321,7 @@ async def _shake(
                     events += shake.answer(status)
                     if status in {"nok", "not_allowed"}:
                         await _send_all(stream, events)
-                        raise Refused(f"{peer.name} was told {status}")
+                        raise _ENDS[status](f"{peer.name} was told {status}")
                 case Connected() as connected:
                     return connected
                 case _:  # pragma: no cover - there are no others

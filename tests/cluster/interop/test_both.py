@@ -22,7 +22,7 @@ pytestmark = pytest.mark.interop
 
 
 async def test_35_simultaneous_connect(
-    beam: Beam, epmd: Epmd, cookie_file: Path, name: str
+    beam: Beam, epmd: Epmd, cookie_file: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two nodes that connect to each other at one moment, a hundred times: no call is lost."""
     async with beam.open(PY=name) as ex:
@@ -35,6 +35,7 @@ async def test_35_simultaneous_connect(
                 assert await order.result() == "3"
                 assert otp.cluster.nodes() == [beam.name]
         await ex.run("GenServer.stop(:simultaneous)")
+    assert "refused" not in caplog.text  # who gives way is no stranger
 
 
 async def test_35_simultaneous_connect_of_ours(epmd: Epmd, cookie_file: Path, name: str) -> None:

@@ -315,3 +315,39 @@ trio.run(main)
         finally:
             os.close(descriptor)
     await process.stdout.aclose()
+
+
+async def test_39_four_peers_under_load(parent: str) -> None:
+    """Each of four is killed under load and comes back; every call has an answer or an error."""
+    names = [f"w{number}" for number in range(4)]
+    ends = {"answer": 0, "error": 0}
+    is_over = False
+
+    async def load(name: str) -> None:
+        while not is_over:
+            pid = await otp.wait_for_name(name, timeout=LIMIT)
+            try:
+                await otp.call(server(name), (otp.cluster.Atom("burn"), 0.001), timeout=LIMIT)
+                ends["answer"] += 1
+            except otp.CallError:
+                ends["error"] += 1
+                await otp.wait_down(pid)
+
+    children = [peer("serve", name) for name in names]
+    async with (
+        otp.open_supervisor(children, max_restarts=100),
+        trio.open_nursery() as nursery,
+    ):
+        before = {name: await ask(server(name), OS_PID) for name in names}
+        for name in names * 4:
+            nursery.start_soon(load, name)
+        for name in names:
+            old = otp.whereis(name)
+            assert old is not None
+            os.kill(before[name], signal.SIGKILL)
+            await otp.wait_down(old)
+        for name in names:
+            await otp.wait_for_name(name, timeout=LIMIT)
+            assert await ask(server(name), OS_PID) not in before.values()
+        is_over = True
+    assert min(ends.values()) > 0
