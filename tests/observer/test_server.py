@@ -249,6 +249,47 @@ async def test_a_token_is_kept_in_a_file(tmp_path: Path) -> None:
     assert token_of(None) != token_of(None)
 
 
+def test_programs_that_make_a_token_at_one_time_agree(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second finds it whole, however late it notices; nothing else is left."""
+    from trio_otp.observer.web import token_file
+
+    folder = places / "tokens"
+    folder.mkdir()
+    file = folder / "token"
+    link, first = os.link, []
+
+    def late(source: str, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        first.append(token_file.token_of(target))
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert [token_file.token_of(file)] == first
+    assert [file] == list(folder.iterdir())
+
+
+async def test_one_port_is_opened_where_any_would_do(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may have two addresses; each with a port of its own, one would not be told."""
+    opened: list[trio.SocketListener] = []
+    really = trio.open_tcp_listeners
+
+    async def two(port: int, *, host: str) -> list[trio.SocketListener]:
+        opened.extend([*await really(port, host=host), *await really(port, host=host)])
+        return list(opened)
+
+    monkeypatch.setattr(trio, "open_tcp_listeners", two)
+    async with trio.open_nursery() as nursery:
+        seen = await otp.observer.serve(nursery=nursery)
+        told, other = opened
+        assert f":{told.socket.getsockname()[1]}/" in f"{seen.address}/"
+        assert -1 == other.socket.fileno()
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_token_of_somebody_else_is_refused(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,7 +193,7 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         async def speak(link: Any) -> None:
             await Session(hub, facts, link.send, local=False).run(link.lines())
 
-        listeners = await trio.open_tcp_listeners(self._port, host=self._host)
+        listeners = await _listeners(self._host, self._port)
         nursery.start_soon(Web(self._token, speak, self._known_hosts()).serve, listeners)
         return _address(self._host, listeners[0].socket.getsockname()[1])
 
@@ -262,6 +262,16 @@ def need_extra() -> None:
             "pip install trio-otp[observer]; port=None serves the socket of the commands alone",
             name=missing[0],
         )
+
+
+async def _listeners(host: str, port: int) -> list[trio.SocketListener]:
+    """Listen at each address of a host, on one port: with port 0 each would get its own."""
+    listeners = await trio.open_tcp_listeners(port, host=host)
+    if port == 0:
+        for other in listeners[1:]:
+            other.socket.close()
+        del listeners[1:]
+    return listeners
 
 
 def _address(host: str, port: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,14 +31,22 @@ def token_of(file: str | os.PathLike[str] | None) -> str:
     if file is None:
         return secrets.token_urlsafe(32)
     path = Path(file)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    with suppress(FileNotFoundError):
         return _read(path)
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as made:
-        made.write(f"{token}\n")
-    return token
+    return _make(path)
+
+
+def _make(path: Path) -> str:
+    """Make the file with all that is in it at once, as another program may look for it now."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as made:
+            made.write(f"{secrets.token_urlsafe(32)}\n")
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()
+    return _read(path)
 
 
 def _read(path: Path) -> str:
