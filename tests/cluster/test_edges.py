@@ -211,6 +211,45 @@ async def test_a_stop_that_ends_otherwise_says_so(net: Net) -> None:
                 await otp.stop(("server", THERE))
 
 
+async def test_the_end_of_a_process_there_can_be_waited_for(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    async with played(net) as peer, trio.open_nursery() as nursery:
+        pid = inside.load_pid(peer.pid())
+        ends: list[Any] = []
+
+        async def wait() -> None:
+            ends.append(await otp.wait_down(pid))
+
+        async def live() -> None:
+            async with otp.while_alive(pid) as scope:
+                await trio.sleep_forever()
+            ends.append(scope.cancelled_caught)
+
+        for waits, end in [(wait, "gone"), (live, True)]:
+            nursery.start_soon(waits)
+            monitor = await peer.receive()
+            await peer.send(c.MonitorExit(peer.pid(), monitor.sender, monitor.ref, "gone"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert ends.pop() == end
+
+
+async def test_who_waits_no_more_takes_the_monitor_back(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    async with played(net) as peer:
+        with trio.move_on_after(1):
+            await otp.wait_down(NAMED)
+        with pytest.raises(otp.CallTimeout):
+            await otp.stop(NAMED, timeout=1)
+        async with otp.while_alive(NAMED):
+            pass
+        kinds = [type(await peer.receive()).__name__ for _ in range(7)]
+        waited, stopped = ["Monitor", "Demonitor"], ["Monitor", "RegSend", "Demonitor"]
+        assert kinds == [*waited, *stopped, *waited]
+        assert not inside.peer_tables(PLAYED).awaited
+
+
 # -- what comes in -------------------------------------------------------------------------------
 
 

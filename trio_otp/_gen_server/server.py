@@ -361,25 +361,22 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
     Follows: `GenServer.stop/3`.
     """
     check_timeout("timeout", timeout)
-    process = need_living(ref).to_be_stopped()
+    process = need_living(ref).incarnation()
     edge = calling_process()
-    if takes_messages(process):
-        edge = enter_wait(process, ref, None)
-        try:
-            process.mailbox.put(Terminate(reason))
-        except TypeError:  # on another node, where the reason has no form
-            leave_wait(edge)
-            raise
-    else:  # what it waits for is over
-        if edge is process:
-            what, cure = "waits for its own end", "return Stop(reason), or otp.exit(reason)"
-            raise CallingSelf(ref, what=what, cure=cure)
-        process.exit_with(reason, run_terminate=True)
-        await_ends(edge, {process: None})
     try:
+        if takes_messages(process):
+            edge = enter_wait(process, ref, None)
+            process.mailbox.put(Terminate(reason))
+        else:  # what it waits for is over
+            if edge is process:
+                what, cure = "waits for its own end", "return Stop(reason), or otp.exit(reason)"
+                raise CallingSelf(ref, what=what, cure=cure)
+            process.exit_with(reason, run_terminate=True)
+            await_ends(edge, {process: None})
         await process.wait_dead(timeout)
     finally:
         leave_wait(edge)
+        process.release()
     if not process.dead:
         raise CallTimeout(ref, None, timeout or 0.0, doing=doing_text(process))
     if process.exit_reason != reason:

@@ -249,11 +249,17 @@ class ProcessState(Handle):
         """The reason of its end; `UNSET` before that."""
         return self.pending_exit if self.dead else UNSET
 
-    def to_be_stopped(self) -> Process:
-        """Return what the end of is that of the process which a stop reaches now: itself."""
+    def incarnation(self) -> Process:
+        """Return what dies when this process does, for who waits for that: itself.
+
+        It is to be released when nobody waits for it any more.
+        """
         this: Any = self
         found: Process = this
         return found
+
+    def release(self) -> None:
+        """Take note that who has asked for its incarnation waits no more."""
 
     def error_of_end(self, ref: object) -> CallError:
         """Return the error of who stopped it and finds that it has ended with another reason."""

@@ -133,7 +133,11 @@ async def wait_down(ref: Ref) -> Any:
         return NOPROC
     if process is calling_process():
         raise CallingSelf(ref, what="waits for its own end", cure="let another process wait")
-    await process.wait_dead()
+    process = process.incarnation()
+    try:
+        await process.wait_dead()
+    finally:
+        process.release()
     return process.exit_reason
 
 
@@ -171,6 +175,7 @@ async def while_alive(ref: Ref) -> AsyncGenerator[trio.CancelScope]:
     if process is None and not isinstance(ref, Pid):
         raise no_process(ref)
     await trio.lowlevel.checkpoint()
+    process = None if process is None else process.incarnation()
     scope = trio.CancelScope()
 
     @enable_ki_protection
@@ -187,4 +192,5 @@ async def while_alive(ref: Ref) -> AsyncGenerator[trio.CancelScope]:
     finally:
         if process is not None:
             process.remove_watcher(end)
+            process.release()
         await cancel_shielded_checkpoint()

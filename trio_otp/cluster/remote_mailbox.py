@@ -18,9 +18,9 @@ from .._exits.call_errors import CallError
 from .._process.mailbox import NO_QUEUE, Mailbox
 from .._process.request import From
 from .._process.room import RoomRequest, put_when_room
-from .._process.runtime import own_process
 from .._process.signals import Down
 from ..events import NoticeReport
+from .remote_process import sender_of
 from .travelling import GEN_CALL, GEN_CAST, SYSTEM, as_term
 from .wire.control import Monitor, MonitorExit, RegSend, Send
 from .wire.opaque import WirePid
@@ -99,12 +99,12 @@ class RemoteMailbox(Mailbox):
         own, to = process.node.own, process.to
         if isinstance(to, WirePid):
             return own.encode(Send(to, message))
-        return own.encode(RegSend(_sender(process), to, message))
+        return own.encode(RegSend(sender_of(process.node), to, message))
 
     def _request(self, request: From[Any]) -> None:
         """Send a request, at once or when there is room for it; its caller waits for the answer."""
         process = self.process
-        send = partial(self._post, request, _sender(process))
+        send = partial(self._post, request, sender_of(process.node))
         waits = request._deliver is None or request._timeout is not None
         if waits and process.node.is_busy:
             process.node.line[request] = send
@@ -135,12 +135,11 @@ class RemoteMailbox(Mailbox):
         node.add(frame)
 
     def _stop(self, reason: object) -> None:
+        """Ask the process to end; that it says `ok` before it does so is not waited for."""
         process = self.process
-        node, sender, ref = process.node, _sender(process), process.node.new_ref()
-        frame = self._encoded((SYSTEM, (sender, ref), (_TERMINATE, reason)))
-        node.send(Monitor(sender, process.to, ref))
-        node.awaited[ref] = process
-        node.add(frame)
+        assert process.watch is not None  # it is what `incarnation` gives
+        ref, sender = process.watch
+        process.node.add(self._encoded((SYSTEM, (sender, ref), (_TERMINATE, reason))))
 
     def _tell_down(self, down: Down) -> None:
         """Tell a process there of the end of one here that it monitors."""
@@ -174,9 +173,3 @@ class RemoteMailbox(Mailbox):
         line: dict[Any, Callable[[], object]] = self.process.node.line
         for waiter in [each for each in line if isinstance(each, RoomRequest) and each.end is end]:
             waiter._fail(trio.ClosedResourceError("this send end was closed"))
-
-
-def _sender(process: RemoteProcess) -> Pid:
-    """Return the process that this code belongs to; what stands for plain code if it is none."""
-    own = own_process()
-    return process.node.own.pid if own is None else own.pid

@@ -16,12 +16,16 @@ from .._exits.call_errors import NoConnection, NoProcess, ServerExited
 from .._exits.reasons import NOCONNECTION, NOPROC
 from .._process.death import tell
 from .._process.process import Process
+from .._process.runtime import own_process
 from .._process.signals import Down
 from .._process.state import ProcessState
 from .._util.bounded import bounded
+from .._util.copies import create
+from .remote_pid import RemotePid
 from .wire.control import Exit, Exit2, Link, Unlink
 from .wire.control import Monitor as StartMonitor
 from .wire.opaque import Reference, WirePid
+from .wire.terms import Atom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from .._process.runtime import Runtime
     from .._process.signals import Monitor
     from .remote_node import RemoteNode
-    from .remote_pid import RemotePid
+    from .remote_pid import Address
 
 
 class OpenCalls(dict[Any, Any]):
@@ -68,7 +72,7 @@ class RemoteProcess(Process):
         mailbox: makes what writes to the connection.
     """
 
-    __slots__ = ("__weakref__", "node", "refs", "to")
+    __slots__ = ("__weakref__", "address", "node", "refs", "to", "watch")
 
     is_remote: ClassVar[bool] = True
 
@@ -83,8 +87,11 @@ class RemoteProcess(Process):
         super().__init__(runtime, nowhere, None, "remote")
         self.node = node
         self.pid: Pid = pid
-        address = pid.address
-        self.to: object = address if isinstance(address, WirePid) else address[0]
+        self.address: Address = pid.address
+        self.to: object = pid.address  # as control messages name it
+        if not isinstance(pid.address, WirePid):
+            self.to = Atom(pid.address[0])
+        self.watch: tuple[Reference, Pid] | None = None  # of what `incarnation` gives
         self.mailbox: Mailbox = mailbox(self)
         self.requests: dict[From[Any], None] | None = OpenCalls(self)
         self.refs: dict[Monitor, Reference] = {}  # of monitors that processes here have set on it
@@ -96,9 +103,8 @@ class RemoteProcess(Process):
 
     def _need_pid(self, what: str) -> None:
         if not self.has_pid:
-            name, node = self.to, self.node.name
             raise TypeError(
-                f"{what} needs the pid of a process; {bounded((name, node))} is a name there"
+                f"{what} needs the pid of a process; {bounded(self.address)} is a name there"
             )
 
     # -- calls -----------------------------------------------------------------------------------
@@ -189,14 +195,30 @@ class RemoteProcess(Process):
     # -- its end ---------------------------------------------------------------------------------
 
     @enable_ki_protection
-    def to_be_stopped(self) -> Process:
+    def incarnation(self) -> Process:
         """Return what stands for the process that is behind the reference now, until it ends."""
-        fresh = create_proxy(self.runtime, self.node, self.pid, type(self.mailbox))
+        mailbox: Any = type(self.mailbox)
+        fresh = RemoteProcess(self.runtime, self.node, create(RemotePid, self.address), mailbox)
         self.node.proxies[id(fresh)] = fresh
+        fresh.begin_watch(sender_of(self.node))
         return fresh
 
+    def begin_watch(self, sender: Pid) -> None:
+        """Die when the process there ends."""
+        ref = self.node.new_ref()
+        self.watch = ref, sender
+        self.node.awaited[ref] = self
+        self.node.send(StartMonitor(sender, self.to, ref))
+
+    @enable_ki_protection
+    def release(self) -> None:
+        """Take its monitor back, if it still waits."""
+        if self.watch is not None and not self.dead:
+            self.node.end_wait(*self.watch, self.to)
+        self.watch = None
+
     def ended(self, reason: object) -> None:
-        """Take note of the end of the process that a stop is meant for."""
+        """Take note of the end of the process that somebody waits for."""
         self.die(reason)
 
     def error_of_end(self, ref: object) -> CallError:
@@ -243,6 +265,7 @@ class _Watch:
             monitor.watcher.mailbox.put(Down(monitor, monitor.what, reason))
 
 
-def create_proxy(runtime: Runtime, node: RemoteNode, pid: Any, mailbox: Any) -> RemoteProcess:
-    """Make a proxy that no reference leads to."""
-    return RemoteProcess(runtime, node, pid, mailbox)
+def sender_of(node: RemoteNode) -> Pid:
+    """Return the process that this code belongs to; what stands for plain code if it is none."""
+    own = own_process()
+    return node.own.pid if own is None else own.pid
