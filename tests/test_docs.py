@@ -160,6 +160,29 @@ def test_snippets_that_are_tests_do_what_is_shown(page: Path, tmp_path: Path) ->
             assert following.text in plain
 
 
+RUN_BY = {
+    "elixir": "elixir program",
+    "erlang": "cp program account.erl && erlc account.erl"
+    " && erl -noshell -eval 'account:main(), halt().'",
+}
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("kind", RUN_BY)
+def test_programs_of_others_print_what_is_shown(kind: str, tmp_path: Path) -> None:
+    """The program before, in Elixir or Erlang, runs as well; its log is among what it prints."""
+    program, shown = snippets(ROOT / "docs" / "coming_from" / f"{kind}.md")[:2]
+    (tmp_path / "program").write_text(program.text, encoding="utf-8")
+    shell = ["bash", "-c", RUN_BY[kind]]
+    ran = subprocess.run(
+        shell, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    lines = shown.text.splitlines()
+
+    assert (kind, "text") == (program.kind, shown.kind)
+    assert lines == [line for line in ran.stdout.splitlines() if line in lines], ran.stderr
+
+
 def test_there_are_snippets() -> None:
     """The pages hold snippets at all, so the tests above are not empty."""
     kinds = [block.kind for page in PAGES for block in snippets(page)]
