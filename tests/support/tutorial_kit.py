@@ -17,6 +17,8 @@ from typing import Any, Final
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "tutorial"
 PAGES: Final = sorted(FOLDER.glob("[0-9]*.md"))
+# What the kernel says of itself, without the version of Python.
+LANGUAGE: Final = {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"}
 SOLUTION: Final = re.compile(r"<details>.*?```python\n(.*?)```", re.DOTALL)
 COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 # What may differ from run to run, and what stands for it. Last: frames of the library.
@@ -125,7 +127,7 @@ def write(page: Path) -> None:
     notebook, target = read(page), page.with_suffix(".ipynb")
     with TemporaryDirectory() as folder:
         run(notebook, Path(folder))
-    notebook.metadata.pop("language_info", None)  # the version of Python
+    notebook.metadata.language_info = LANGUAGE
     for output in (each for cell in notebook.cells for each in cell.get("outputs", ())):
         if output.output_type == "stream":
             output.text = INSTALLED.sub("", output.text)
