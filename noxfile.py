@@ -223,7 +223,8 @@ def docs(session: nox.Session) -> None:
 def command(session: nox.Session) -> None:
     """Complete `trio-otp` in real shells, and try a new project in a fresh environment."""
     _install(session, "test", "typing")
-    command = ["python", "-m", "pytest", "-q", "-m", "command", "tests/new", *PATIENT]
+    parts = ["-n", "auto", "--dist", "loadfile"]
+    command = ["python", "-m", "pytest", "-q", "-m", "command", "tests/new", *parts, *PATIENT]
     session.run(*command, *session.posargs)
 
 
