@@ -24,7 +24,6 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinxcontrib_trio",
     "sphinx_copybutton",
-    "sphinx_design",
     "myst_nb",
     "_site",
 ]
@@ -34,6 +33,7 @@ exclude_patterns = [
     "_site",
     "**/.ipynb_checkpoints",
 ]
+smartquotes = False  # `--set` is an option, not a dash
 templates_path = ["_templates"]
 toc_object_entries_show_parents = "hide"
 

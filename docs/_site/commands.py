@@ -10,6 +10,7 @@ from trio_otp.cli import _parser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WIDTH = 78  # of what fits beside the navigation
 ONLY_IN_A_CLONE = "demo"
 
 
@@ -20,9 +21,7 @@ def page() -> str:
 
 def _command(parser: argparse.ArgumentParser, name: str, level: int) -> Iterator[str]:
     """Yield the lines about a parser, then those about its commands."""
-    yield "```sh"
-    yield _usage(parser, name)
-    yield "```\n"
+    yield f"```text\n{_usage(parser, name)}\n```\n"
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from _commands(action, name, level)
@@ -31,8 +30,9 @@ def _command(parser: argparse.ArgumentParser, name: str, level: int) -> Iterator
 
 
 def _usage(parser: argparse.ArgumentParser, name: str) -> str:
-    usage = parser.format_usage().removeprefix("usage: ").split()
-    return " ".join([name, *usage[len(name.split()) :]])
+    formatter = argparse.HelpFormatter(name, width=WIDTH)
+    formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups, "")
+    return formatter.format_help().strip()
 
 
 def _commands(

@@ -160,13 +160,14 @@ def may_be_missing(app: Sphinx, _domain: Any, node: addnodes.pending_xref) -> bo
 
 
 def public_bases(_app: Sphinx, _name: str, cls: type[Any], _options: Any, bases: list[Any]) -> None:
-    """Show the bases that users know; of one that they do not know, its own."""
-    bases[:] = dict.fromkeys(_known(cls)) or [object]
+    """Show the bases that users know."""
+    bases[:] = dict.fromkeys(known_bases(cls))
 
 
-def _known(cls: type[Any]) -> Iterator[type[Any]]:
+def known_bases(cls: type[Any]) -> Iterator[type[Any]]:
+    """Yield the bases of a class that users know; of one that they do not know, its own."""
     for base in cls.__bases__:
         if base.__module__.startswith("trio_otp._") or base.__name__.startswith("_"):
-            yield from _known(base)
+            yield from known_bases(base)
         elif base is not object and base is not typing.Generic:
             yield base

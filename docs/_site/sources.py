@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import commands
+from .names import known_bases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ def directive(full: str) -> Iterator[str]:
         yield from (f"   :{option}:" for option in block(value))
     elif isinstance(value, type):
         yield f".. autoclass:: {full}"
-        yield "   :show-inheritance:"
+        yield from ["   :show-inheritance:"] * any(known_bases(value))
         yield f"   :members: {', '.join(members(value))}"
     else:
         yield f".. autodata:: {full}"

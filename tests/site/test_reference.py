@@ -125,7 +125,7 @@ def test_every_argument_and_error_is_on_the_page(folder: Path) -> None:
 def section(docstring: str, title: str) -> set[str]:
     """Return the names that a section of a docstring explains."""
     body = re.search(rf"^{title}:\n((?:    .*\n|\n)+)", inspect.cleandoc(docstring) + "\n", re.M)
-    entries = re.findall(r"^    \**([\w., ]+): ", body[1] if body else "", re.MULTILINE)
+    entries = re.findall(r"^    \**(\w[\w., ]*): ", body[1] if body else "", re.MULTILINE)
     # The page has the last part of an error of another library.
     return {name.rpartition(".")[2] for entry in entries for name in entry.split(", ")}
 
