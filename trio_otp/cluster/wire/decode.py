@@ -21,9 +21,9 @@ from .terms import Atom, BitString, DecodeError, ImproperList, Map, exact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LARGE: Final = 64 * 1024  # bytes of a frame that is better decoded in a thread
+LARGE: Final = 32 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
-_CONTAINER: Final = 3  # terms that a container counts as, beside itself
+_CONTAINER: Final = 15  # terms that a container counts as, beside itself
 _NODES: Final = 256  # nodes that pids are recognized of at once
 _NEW: Final = (tags.NEW_PID, tags.NEWER_REFERENCE)
 _SHORT: Final = 64  # bytes of an atom that is kept
@@ -40,13 +40,13 @@ class Limits:
     """What one connection may make this side hold.
 
     Args:
-        terms: terms in one frame, of which a list, tuple or map counts as four: the garbage
+        terms: terms in one frame, of which a list, tuple or map counts as sixteen: the garbage
             collector looks at each of them, in one go and with every thread waiting for it.
         depth: levels of nesting.
         atoms: atoms that are kept, so that each arrives as the same object.
     """
 
-    terms: int = 2_000_000
+    terms: int = 8_000_000
     depth: int = DEPTH
     atoms: int = 65_536
 
