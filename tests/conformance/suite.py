@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio_otp as otp
+from tests.support.inside import MessageLoop
 
 from .compare import deviations, first_difference
 from .runner import Broken, Unsupported, run_scenario
@@ -113,6 +114,16 @@ def sleeping() -> Generator[None]:
         yield
     finally:
         server.hibernate_after = before
+
+
+@contextmanager
+def in_own_turns() -> Generator[None]:
+    """Let no server handle a call in the turn of its caller: no trace may tell."""
+    MessageLoop.serves_callers, before = False, MessageLoop.serves_callers
+    try:
+        yield
+    finally:
+        MessageLoop.serves_callers = before
 
 
 def run_all(cases: Iterable[Case]) -> list[Outcome]:

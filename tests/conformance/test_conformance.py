@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.compare import HERE
 from tests.conformance.runner import missing
-from tests.conformance.suite import Case, load, run_case, sleeping
+from tests.conformance.suite import Case, in_own_turns, load, run_case, sleeping
 from tests.support.inside import life
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ def test_scenario_leaves_the_trace_of_otp(case: Case) -> None:
 def test_servers_that_sleep_leave_the_same_trace(case: Case) -> None:
     """With every server asleep whenever it is idle, a scenario leaves the trace it leaves else."""
     with sleeping():
+        outcome = run_case(case)
+    assert ("passed", "") == (outcome.result, outcome.reason)
+
+
+@pytest.mark.sampled(76)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_servers_in_their_own_turns_leave_the_same_trace(case: Case) -> None:
+    """With no call handled in its caller's turn, a scenario leaves the trace it leaves else."""
+    with in_own_turns():
         outcome = run_case(case)
     assert ("passed", "") == (outcome.result, outcome.reason)
 

@@ -95,7 +95,7 @@ class Racing:
 def test_a_step_that_is_over_before_it_was_seen_whole_is_not_told() -> None:
     """It is tried a few times, then the answer is None."""
     racing = Racing()
-    tables: Any = SimpleNamespace(loop={"task": racing}, thread=threading.get_ident())
+    tables: Any = SimpleNamespace(loop={"task": racing}, thread=threading.get_ident(), turn=None)
     assert None is loop_now(tables)
     assert 6 == racing.made
 

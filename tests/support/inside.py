@@ -20,7 +20,7 @@ from trio_otp._behaviour.results import Ignore
 from trio_otp._exits.bare import NURSERY_TEXT, essence
 from trio_otp._exits.log_text import LIBRARIES, traceback_text
 from trio_otp._exits.remembered import remembered
-from trio_otp._gen_server import life
+from trio_otp._gen_server import life, message_loop
 from trio_otp._gen_server.loop import ServerLoop
 from trio_otp._gen_server.message_loop import MessageLoop
 from trio_otp._gen_server.methods import CallMessage, Message
@@ -63,6 +63,7 @@ from trio_otp._process.names import need_living
 from trio_otp._process.nursery import OrderedNursery
 from trio_otp._process.process import Process
 from trio_otp._process.runtime import Runtime, need_process, runtime
+from trio_otp._process.stack import stack_of
 from trio_otp._process.tables import packed, with_key, without_key
 from trio_otp._process.timers import Timer
 from trio_otp._process.wait_edges import AnyOf, is_stuck

@@ -33,6 +33,7 @@ from .._behaviour.stopping import Stopping
 from .._exits.bare import raise_bare, reason_of
 from .._exits.nurseries import WholeScope
 from .._exits.reasons import ProcessExit, is_quiet, passes_through
+from .._process.callers_turn import leave_turn
 from .._process.hibernation import fall_asleep
 from .._process.status import formatted, takes_status, told
 from .._util.bounded import bounded
@@ -123,11 +124,13 @@ class Life(ABC):
 
     async def _stop(self, stopping: Stopping) -> None:
         if not self.process.may_terminate:
+            await leave_turn(self.process)
             await self._give_way()  # killed before it took the order: no terminate
         try:
             try:
                 self._report(stopping.reason)
             finally:
+                await leave_turn(self.process)
                 await self._terminate(stopping.reason)
         finally:
             killed = self.process.is_exiting  # then the callers learn of that
@@ -142,8 +145,10 @@ class Life(ABC):
             try:
                 self._report(reason)
             finally:  # also if Ctrl-C breaks off a `format_status`
+                await leave_turn(process)
                 await self._terminate(reason)
             raise ProcessExit(reason)
+        await leave_turn(process)
         try:
             if process.alive:
                 await self._terminate(reason, process.shutdown)

@@ -19,15 +19,22 @@ Follows: Erlang's `gen_server`, its `loop/7` and `decode_msg/9`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import trio
-from trio.lowlevel import disable_ki_protection, enable_ki_protection, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    disable_ki_protection,
+    enable_ki_protection,
+    wait_task_rescheduled,
+)
 
 from .._behaviour.messages import Cast, Handled, Terminate, Timeout, log_unexpected
 from .._behaviour.stopping import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
+from .._process.callers_turn import TURN, end_turn, leave_turn
 from .._process.hibernation import IdleTimer
 from .._process.mailbox import SystemMessage, stay
 from .._process.request import GIVEN_UP, From
@@ -48,7 +55,16 @@ BURST_SECONDS: Final = 0.001
 class MessageLoop(Life):
     """Takes messages; subclasses say what handles one, and what its result means."""
 
-    __slots__ = ("_budget", "_deadline", "_idle_timer", "_internal", "_until")
+    __slots__ = (
+        "_budget",
+        "_deadline",
+        "_idle_timer",
+        "_internal",
+        "_own_turns",
+        "_patience",
+        "_until",
+    )
+    serves_callers: ClassVar[bool] = True  # in their turn; tests compare that with the other way
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
@@ -57,6 +73,8 @@ class MessageLoop(Life):
         self._idle_timer: IdleTimer | None = None
         self._budget = 0  # how many messages it may take before a checkpoint
         self._until = 0.0
+        self._own_turns = 0  # how many turns are left to its task, before a caller's is tried
+        self._patience = 1  # how many were left the last time; more, while trying is in vain
 
     @abstractmethod
     def _handle(self, message: object) -> Coroutine[object, object, object] | None:
@@ -97,6 +115,7 @@ class MessageLoop(Life):
         message: Any
         running: object
         process, now = self.process, self.process.runtime.now
+        runtime = process.runtime
         mailbox, queue = process.mailbox, process.mailbox.queue
         self._see_when_to_sleep()
         while True:
@@ -106,28 +125,58 @@ class MessageLoop(Life):
             else:
                 if not queue and self._deadline is None and process.pending_exit is UNSET:
                     if self._idle_timer is not None and self._idle_timer.is_over():
-                        return
+                        if runtime.turn is None:
+                            return
+                        await self._leave_turn()
+                        continue
+                    if runtime.turn is not None and not process.serves:  # it was cancelled
+                        await self._leave_turn()
+                        continue
                     try:
-                        mailbox.park()
-                        await wait_task_rescheduled(
-                            stay if process.scope is None else mailbox.unpark
-                        )
+                        if runtime.turn is None:
+                            mailbox.park()
+                            process.serves = (
+                                self.serves_callers and self._own_turns == 0 < self._budget
+                            )
+                            turn = await wait_task_rescheduled(
+                                stay if process.scope is None else self._unpark
+                            )
+                        else:  # of a caller, and over; Trio sees none of this
+                            mailbox._waiter, process.serves = process.task, self._budget > 0
+                            self._patience = 1
+                            turn = await end_turn()
+                            if turn is not TURN:
+                                turn.unwrap()
                     except BaseException:  # Ctrl-C, before it waited
-                        mailbox.unpark()
+                        self._unpark()
                         raise
-                    if process.pending_exit is not UNSET and process.scope is None:
-                        raise ProcessExit(process.pending_exit)  # a scope would end it here
-                    process.since = since = now()
-                    self._budget = BURST
-                    self._until = since + BURST_SECONDS
+                    if turn is TURN:
+                        assert runtime.turn is not None
+                        process.since = since = runtime.turn._since
+                        if since >= self._until:
+                            self._budget = 1
+                    else:
+                        process.serves = False
+                        if process.pending_exit is not UNSET and process.scope is None:
+                            raise ProcessExit(process.pending_exit)  # a scope would end it here
+                        process.since = since = now()
+                        self._budget = BURST
+                        self._until = since + BURST_SECONDS
+                        if self._own_turns:
+                            self._own_turns -= 1
                     if not queue:  # woken without a message: exit pending, or idle timer fired
                         continue
+                    timed = True
+                else:
+                    timed = False
+                    if runtime.turn is not None:
+                        await self._leave_turn()
                 # The budget counts here what is taken without a checkpoint; `_next`, which makes
-                # one, begins a new burst. The first message after a wait was timed just above.
+                # one, begins a new burst.
                 if queue and self._budget > 0 and process.pending_exit is UNSET:
                     self._budget -= 1
                     message = queue.popleft()
-                    if self._budget < BURST - 1:
+                    if not timed:
                         process.since = since = now()
                         if since >= self._until:
                             self._budget = 0
@@ -146,6 +195,8 @@ class MessageLoop(Life):
             process.current = message
             running = self._handle(message)
             if running is not None:
+                if runtime.turn is not None:
+                    await self._leave_turn()
                 if process.scope is None:  # what a callback waits for has to end when it is killed
                     process.enter_scope()
                 self._done(message, await running)
@@ -155,6 +206,8 @@ class MessageLoop(Life):
     async def _sort(self, message: Any) -> object:
         """Do what is for the loop itself; return what is for a callback, else UNSET."""
         process = self.process
+        if process.runtime.turn is not None:
+            await self._leave_turn()
         if message.__class__ is Terminate:
             raise Stopping(message.reason)
         if isinstance(message, SystemMessage) and message.__class__ is not Cast:
@@ -218,10 +271,26 @@ class MessageLoop(Life):
         except trio.WouldBlock:
             return Timeout()
 
+    @enable_ki_protection
+    def _unpark(self, _raise_cancel: RaiseCancelT | None = None) -> Abort:
+        """Forget that it waits: it was cancelled, which in a caller's turn has to wait."""
+        self.process.serves = False
+        return self.process.mailbox.unpark()
+
+    async def _leave_turn(self) -> None:
+        """Go on in its own task, with a new burst; the next messages are likely to need it too."""
+        await leave_turn(self.process)
+        self._own_turns = self._patience = min(2 * self._patience, 16 * BURST)
+        self._budget = BURST
+        self._until = self.process.runtime.now() + BURST_SECONDS
+
     async def _pause(self) -> None:
         """Make a checkpoint if the burst is over or an exit signal is pending, as elsewhere."""
-        process, now = self.process, self.process.runtime.now()
+        process = self.process
+        if process.runtime.turn is not None:
+            await self._leave_turn()
         process.enter_scope()
+        now = process.runtime.now()
         if process.pending_exit is not UNSET or self._budget <= 0 or now >= self._until:
             await trio.lowlevel.checkpoint()
             self._begin_burst()

@@ -124,10 +124,16 @@ class DeferredMessage(Message):
 
     __slots__ = ()
 
-    async def run(self, server: Any, from_: From[Any] | None = None) -> Any:
+    def run(self, server: Any, from_: From[Any] | None = None) -> Any:
         """Run the method, which gets the `From`."""
         value = self.method.function_of(server)(server, from_, *self.args, **self.kwargs)
-        if value.__class__ is CoroutineType:
-            value = await value
-        done = value is None or value.__class__ in (bool, Pid, Sent)  # of reply, reply_from_task
-        return NoReply() if done else value
+        return _awaited(value) if value.__class__ is CoroutineType else _deferred(value)
+
+
+async def _awaited(running: Coroutine[Any, Any, Any]) -> Any:
+    return _deferred(await running)
+
+
+def _deferred(value: Any) -> Any:
+    done = value is None or value.__class__ in (bool, Pid, Sent)  # of reply, reply_from_task
+    return NoReply() if done else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from inspect import iscoroutinefunction
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -176,6 +177,7 @@ class CallMethod(_Method, Generic[P, R]):
         self.skip_abandoned: bool = skip_abandoned
         self.raises: tuple[type[Exception], ...] = check_raises(raises)
         self.message: type[Message] = RaisingMessage if raises else CallMessage
+        self.at_once: bool = not iscoroutinefunction(function)  # it needs no task of its own
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> CallMethod[P, R]: ...
@@ -228,7 +230,7 @@ class CallMethod(_Method, Generic[P, R]):
             process = need_living(ref, message)
             if process.behaviour is not self.owner:
                 self.check_server(ref, process)
-            waiting = new_request(process, ref, message, timeout)._wait()
+            waiting = new_request(process, ref, message, timeout)._wait(None, self.at_once)
         except Exception:
             await refusal()
             raise

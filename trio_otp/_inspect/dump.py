@@ -25,8 +25,8 @@ from .._behaviour.messages import Cast, content_of
 from .._gen_server.method_messages import Message
 from .._process.loop_now import loop_now
 from .._process.request import From
-from .._process.runtime import current_process
-from .._process.stack import stack_of
+from .._process.runtime import current_process, running_task
+from .._process.stack import frames_of, stack_of
 from .._process.wait_edges import awaited
 from .._util.bounded import shown_text
 from .._util.unset import UNSET
@@ -79,20 +79,12 @@ def failure(exc: Exception) -> str:
 
 def _of_run(tables: Runtime | None) -> Iterator[Callable[[], list[str]]]:
     if tables is not None:
-        running = _running()
         yield lambda: _table(list(tables.processes.values()))
-        yield lambda: _stacks("stacks of processes", _of_processes(tables, running))
-        yield lambda: _stacks("stacks of other tasks", _of_tasks(tables, running))
+        yield lambda: _stacks("stacks of processes", _of_processes(tables, running_task(tables)))
+        yield lambda: _stacks("stacks of other tasks", _of_tasks(tables, running_task(tables)))
 
 
 # -- what runs -----------------------------------------------------------------------------------
-
-
-def _running() -> trio.lowlevel.Task | None:
-    try:
-        return trio.lowlevel.current_task()
-    except RuntimeError:  # no run, or the loop is between two tasks
-        return None
 
 
 def _now(tables: Runtime | None, frame: FrameType | None) -> list[str]:
@@ -177,7 +169,7 @@ def _of_tasks(tables: Runtime, running: trio.lowlevel.Task | None) -> Iterator[t
         if task not in known and task is not running:
             process = task.context.get(current_process)
             of = "" if process is None else f" of {process.pid!r}"
-            yield f"{shown_text(task.name)}{of}", _read(task.iter_await_frames)
+            yield f"{shown_text(task.name)}{of}", _read(partial(frames_of, task, tables))
 
 
 def _read(frames: Callable[[], Iterable[tuple[FrameType, int]]]) -> Frames:

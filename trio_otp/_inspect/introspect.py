@@ -9,13 +9,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import trio
-
 from .._behaviour.messages import content_of, shown_message_of
 from .._port.port import Port
 from .._process.names import find_even_exiting, no_process
-from .._process.runtime import runtime
-from .._process.stack import stack_of
+from .._process.runtime import running_task, runtime
+from .._process.stack import running_frames, stack_of
 from .._process.status import NOT_SHOWN, takes_status
 from .._process.wait_edges import awaited
 from .._supervisor.loop import SupervisorBehaviour
@@ -157,26 +155,15 @@ def _pid(process: Process | None) -> Pid | None:
 
 
 def _stack(process: Process) -> Iterator[str]:
-    frames = _own_frames(process) if _runs_this(process) else stack_of(process)
+    frames = (
+        _own_frames(process) if process.task is running_task(process.runtime) else stack_of(process)
+    )
     for frame, line in frames:
         yield f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
-
-
-def _runs_this(process: Process) -> bool:
-    try:
-        return process.task is trio.lowlevel.current_task()
-    except RuntimeError:  # the host of a guest run asks, between two turns of the loop
-        return False
 
 
 def _own_frames(process: Process) -> list[tuple[FrameType, int]]:
     """List the frames of the task that runs this: Trio can list those of waiting tasks only."""
     assert process.task is not None
-    frames: list[tuple[FrameType, int]] = []
-    outermost = process.task.coro.cr_frame
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename != __file__:
-            frames.append((frame, frame.f_lineno))
-        frame = None if frame is outermost else frame.f_back
-    return frames[::-1]
+    frames = running_frames(process.task, sys._getframe(), process.runtime.turn)
+    return [each for each in frames if each[0].f_code.co_filename != __file__][::-1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from .._exits.log_text import nearness
 from .._util.public import is_ours
 from ..events.data import Neighbour
+from .runtime import current_process, running_task
+from .stack import frames_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import trio
 
     from .._exits.log_text import Place
     from .process import Process
@@ -30,18 +32,16 @@ def place_of(task: trio.lowlevel.Task | None) -> str | None:
 
 def waiting_place(task: trio.lowlevel.Task | None) -> Place | None:
     """Return that place as file, line and function."""
-    if task is None or task is _current_task() or getattr(task.coro, "cr_frame", None) is None:
+    if task is None or getattr(task.coro, "cr_frame", None) is None:
         return None
-    frames = [(frame.f_code, line) for frame, line in task.iter_await_frames()]
-    places = [(code.co_filename, line, code.co_name) for code, line in reversed(frames)]
+    process = task.context.get(current_process)
+    tables = None if process is None else process.runtime
+    if task is running_task(tables):
+        return None
+    frames = list(task.iter_await_frames()) if tables is None else frames_of(task, tables)
+    codes = [(frame.f_code, line) for frame, line in frames]
+    places = [(code.co_filename, line, code.co_name) for code, line in reversed(codes)]
     return max(places, key=nearness, default=None)
-
-
-def _current_task() -> trio.lowlevel.Task | None:
-    try:
-        return trio.lowlevel.current_task()
-    except RuntimeError:  # pragma: no cover - between two tasks, as in a signal handler
-        return None
 
 
 def initial_call(process: Process) -> str:

@@ -77,8 +77,10 @@ def loop_now(tables: Runtime, frame: FrameType | None = None) -> LoopNow | None:
         step = None if task is None else _step(task)
         if task is None or step is None:
             return None
+        if (turn := tables.turn) is not None:  # it is the task of a caller, in whose turn this runs
+            task = turn._server.task or task
         stack = _stack(task, sys._current_frames().get(tables.thread) if frame is None else frame)
-        if stack and step_of(tables) == step:  # else these are the frames of another one
+        if stack and step_of(tables) == step and tables.turn is turn:  # else of another one
             process = task.context.get(current_process)
             own = process is not None and process.task is task
             place = max(reversed(stack), key=nearness)

@@ -215,9 +215,9 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
 
     @enable_ki_protection
     def unpark(self, _raise_cancel: RaiseCancelT | None = None) -> Abort:
-        """Forget who waits: it was cancelled."""
-        self._waiter = None
-        return Abort.SUCCEEDED
+        """Forget who waits: it was cancelled, though not if it runs in the turn of a caller."""
+        waits, self._waiter = self._waiter is not None, None
+        return Abort.SUCCEEDED if waits else Abort.FAILED
 
     @enable_ki_protection
     def sleep(self, wake_process: Callable[[], object]) -> None:

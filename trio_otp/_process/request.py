@@ -32,6 +32,7 @@ from .._exits.call_errors import CallError, CallTimeout, ServerExited
 from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 from .caller import Caller
+from .callers_turn import TURN, is_free
 from .doing import doing_text
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
@@ -69,6 +70,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         "_done",
         "_fifo",
         "_ref",
+        "_result",
         "_server",
         "_since",
         "_task",
@@ -92,6 +94,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     _deliver: Callable[[outcome.Outcome[T]], object] | None  # gets the answer if no task waits
     _fifo: Fifo | None  # of its time-out, while it stands in there
     _value: Any  # the answer; if no task waited for it, its outcome
+    _result: outcome.Error | None  # an answer that came in the caller's turn, and is an error
     _done: bool
     _told: bool  # whether its end is to be told, as its start was
     abandoned: bool
@@ -110,7 +113,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         return f"<From {who!r} {'done' if self._done else 'waiting'}>"
 
     def _wait(
-        self, abort: Callable[[RaiseCancelT], Abort] | None = None
+        self,
+        abort: Callable[[RaiseCancelT], Abort] | None = None,
+        at_once: bool = True,
     ) -> Coroutine[object, None, T]:
         """Put the request into the server's mailbox; return the wait for the answer.
 
@@ -119,6 +124,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
         Args:
             abort: what a cancellation calls in place of `_abort`.
+            at_once: whether it could be handled in the turn of this task.
         """
         timeout = self._timeout
         if timeout == 0:
@@ -139,10 +145,14 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
                 self._tell_end(exc)
                 raise
             self._caller = caller
+        mailbox = server.mailbox
+        may = server.serves and at_once and mailbox._waiter is not None
+        if may and self.__class__ is From and is_free(task, server):
+            return self._in_turn(server, task, abort)
         if server.requests is None:  # as `add_request`, to save a call
             server.requests = {}
         server.requests[self] = None
-        server.mailbox.offer(self)
+        mailbox.offer(self)
         self._task = task  # not before: an answer inside `put` must not wake a task that runs
         if self._done:  # a server answers later; what is no server may have refused it by now
             return self._refused()
@@ -150,6 +160,47 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._fifo = runtime.timers.limit(self, timeout, since)
         abort = self._abort if abort is None else abort
         return wait_task_rescheduled(abort)  # noqa: ASYNC105 - the caller of this awaits it
+
+    @enable_ki_protection
+    async def _in_turn(
+        self,
+        server: Process,
+        task: trio.lowlevel.Task,
+        abort: Callable[[RaiseCancelT], Abort] | None,
+    ) -> T:
+        """Have a server that waits handle the request at once, see `callers_turn`; wait for it."""
+        runtime, mailbox = server.runtime, server.mailbox
+        try:
+            await checkpoint_if_cancelled()
+        except BaseException as exc:  # nothing has run
+            self.abandoned = True
+            self._leave(exc)
+            mailbox.give_up(self)
+            raise
+        own: Any = server.task
+        self._task, self._result, runtime.turn, mailbox._waiter = task, None, self, None
+        try:
+            mailbox.offer(self)
+            own.context.run(own.coro.send, TURN)
+        finally:
+            runtime.turn = None
+        goes_on = mailbox._waiter is None  # in its task, which is to be before this one
+        if self._done:
+            await checkpoint_if_cancelled()  # by the callback
+            await cancel_shielded_checkpoint()
+            if goes_on:
+                await cancel_shielded_checkpoint()
+            try:
+                if self._result is not None:
+                    self._result.unwrap()
+                return self.unwrap()
+            finally:
+                self._result = None  # else the frame and the traceback keep each other alive
+        server.add_request(self)
+        if self._timeout is not None and self._timeout != math.inf:
+            self._fifo = runtime.timers.limit(self, self._timeout, self._since)
+        answer: T = await wait_task_rescheduled(self._abort if abort is None else abort)
+        return answer
 
     async def _refused(self) -> T:
         await trio.lowlevel.checkpoint()
@@ -225,7 +276,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             self._is_over()
             return False
         self._leave()
-        if self._task is not None:
+        if self._server.runtime.turn is self:
+            self._value = value
+        elif self._task is not None:
             self._value = value
             reschedule(self._task, self)  # type: ignore[arg-type]  # Trio calls its `unwrap`, no more
         else:
@@ -247,7 +300,9 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             return False
         result = outcome.Error(raisable(error))
         self._leave(result.error)
-        if self._task is not None:
+        if self._server.runtime.turn is self:
+            self._result = result
+        elif self._task is not None:
             reschedule(self._task, result)
         else:
             self._keep(result)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .nursery import OrderedNursery
     from .pid import Pid
     from .process import Process
+    from .request import From
 
 # Thread-local attributes of Trio's loop, which are private; another Trio may not have them.
 _OF_LOOP: Final[object] = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
@@ -62,6 +63,7 @@ class Runtime:
         "thread",
         "timed_out",
         "timers",
+        "turn",
     )
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class Runtime:
         self.dropped: int = 0  # replies and messages that reached nobody
         # (seconds of the clock, pid of the server) of the last time-outs of calls, oldest first
         self.timed_out: deque[tuple[float, Pid]] = deque(maxlen=TIMED_OUT)
+        self.turn: From[Any] | None = None  # the call that is handled in the turn of its caller
         self._next_id = 0
 
     def next_id(self) -> int:
@@ -162,9 +165,32 @@ def calling_process() -> Process | None:
     if process is None or process.dead:
         return None
     try:
-        return process if process.task is trio.lowlevel.current_task() else None
+        return process if runs_here(process) else None
     except RuntimeError:  # pragma: no cover - a callback in the context of a task, but in no task
         return None
+
+
+def running_task(tables: Runtime | None) -> trio.lowlevel.Task | None:
+    """Return the task whose step is made, or in a caller's turn that of the server; None if none.
+
+    Args:
+        tables: those of the run; None if the task can only be one of plain Trio code.
+    """
+    turn = None if tables is None else tables.turn
+    if turn is not None:
+        return turn._server.task
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:  # in another thread, or between two steps, as in a signal handler
+        return None
+
+
+def runs_here(process: Process) -> bool:
+    """Check whether a process's own task runs this, or what stands for it in a caller's turn."""
+    turn = process.runtime.turn
+    if turn is not None:
+        return turn._server is process
+    return process.task is trio.lowlevel.current_task()
 
 
 def need_process(what: str) -> Process:
@@ -181,7 +207,8 @@ def need_process(what: str) -> Process:
 def need_own_task(what: str) -> Process:
     """As `need_process`, and refuse helper tasks: only a process's own task may do this."""
     process = need_process(what)
-    if process.task is not need_task():
+    need_task()
+    if not runs_here(process):
         raise NotAProcess(
             f"{what} can only be used in {process.pid!r}'s own task; "
             "a helper task can otp.send to it instead"

@@ -117,6 +117,7 @@ class ProcessState(Handle):
         "runs_terminate",
         "runtime",
         "scope",
+        "serves",
         "shutdown",
         "since",
         "starting",
@@ -177,6 +178,7 @@ class ProcessState(Handle):
         self.stop_message: Exit | None = None  # what asked it to end, as it traps exits
         self.dead: bool = False  # then `pending_exit` is the reason of its end
         # What it is doing.
+        self.serves: bool = False  # whether it waits, and may handle a call in its caller's turn
         self.current: object = UNSET  # message in hand
         self.since: float = 0.0  # and since when
         self.messages_handled: int = 0

@@ -14,7 +14,7 @@ from ..._exits.log_text import nearness
 from ..._process.doing import place_line
 from ..._process.loop_now import loop_now
 from ..._process.runtime import current_process
-from ..._process.stack import stack_of
+from ..._process.stack import frames_of, stack_of
 from ..._util.bounded import shown_text
 from .texts import name_of, who
 
@@ -88,7 +88,7 @@ class Groups:
         process = task.context.get(current_process)
         name = shown_text(task.name)
         owner = None if process is None or process.dead else process.pid._number
-        frames = list(task.iter_await_frames())
+        frames = frames_of(task, self._tables)
         self._add(_places(frames), {"pid": owner, "name": name, "task": True}, name)
 
     def _add(self, places: tuple[Place, ...], one: dict[str, Any], name: str) -> None:

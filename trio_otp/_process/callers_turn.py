@@ -1,0 +1,104 @@
+"""A call that is handled in the turn of its caller: no task is woken, there nor back.
+
+A server that waits would do nothing else next than take the message that comes. So its coroutine,
+which stands in the loop that takes messages, is resumed where the caller calls, in the context of
+the server: the same frames do the same as if Trio had resumed them. It is given back when it has
+handled that one call and waits again. Trio has not noticed: to it the task has waited all along.
+
+What may need the task itself, as whatever awaits does, is left to it, see `leave_turn`: Trio lets
+a coroutine come back to its task by `reattach_detached_coroutine_object`.
+
+Rules this file keeps:
+
+* A server takes part only while it waits in its loop, as `Process.serves` tells, and for as many
+  calls as a burst has; then its own task has to run. So callers delay others no more than ever.
+* One call is one turn: what the callback has sent to its own server is left to the task.
+* Nothing of the caller shows in the server: not an exception that it handles, nor its depth in the
+  stack, which would be missing to the callback. Such a caller waits for the task of the server, and
+  so does one whose context is the server's own, since none is entered twice.
+* A cancellation that reaches the server's task meanwhile is not taken by its wait, which is not
+  one then. `MessageLoop._unpark` refuses, and the task is woken to meet it.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from trio.lowlevel import enable_ki_protection, reattach_detached_coroutine_object
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import trio
+
+    from .process import Process
+
+DEEP: Final = 200  # frames of a caller, which its server would have less
+
+
+class Turn:
+    """What a server is resumed with in the turn of a caller: an outcome, as Trio has them."""
+
+    __slots__ = ()
+
+    def unwrap(self) -> Turn:
+        """Return itself, which tells that it is no turn of its own."""
+        return self
+
+
+TURN: Any = Turn()
+
+if sys.version_info >= (3, 12):
+
+    def is_free(task: trio.lowlevel.Task, server: Process) -> bool:
+        """Check whether nothing of what surrounds a caller would show in a server.
+
+        Args:
+            task: that of the caller, which runs this.
+            server: whom it calls.
+        """
+        own: Any = server.task
+        if sys.exception() is not None or task.context is own.context:
+            return False
+        return sys._getframemodulename(DEEP) is None
+
+else:
+    _depths = [0]  # of the last caller; the next ones are mostly as deep
+
+    def is_free(task: trio.lowlevel.Task, server: Process) -> bool:
+        """Check whether nothing of what surrounds a caller would show in a server.
+
+        Args:
+            task: that of the caller, which runs this.
+            server: whom it calls.
+        """
+        own: Any = server.task
+        if sys.exception() is not None or task.context is own.context:
+            return False
+        try:
+            if sys._getframe(_depths[0]).f_back is None:
+                return True
+        except ValueError:  # not as deep
+            pass
+        frame, depth = sys._getframe(), 0
+        while depth < DEEP and frame.f_back is not None:
+            frame, depth = frame.f_back, depth + 1
+        _depths[0] = depth
+        return depth < DEEP
+
+
+@coroutine
+def end_turn() -> Generator[None, Any, Any]:
+    """End the turn of a caller; return the outcome with which the server goes on."""
+    return (yield)
+
+
+@enable_ki_protection
+async def leave_turn(server: Process) -> None:
+    """Go on in the task of the server, which Trio resumes next, if this is a caller's turn."""
+    if server.runtime.turn is not None:
+        assert server.task is not None
+        await reattach_detached_coroutine_object(server.task, None)
+        server.serves = False
