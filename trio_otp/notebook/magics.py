@@ -66,8 +66,10 @@ def otp_tree(loaded: Loaded, line: str) -> None:
         loaded.unwatch("%otp_tree")
         return
 
+    ref = reference(loaded.shell, text) if text else None  # once: what a watch is of stays the same
+
     def draw() -> str:
-        return tree(reference(loaded.shell, text) if text else None)
+        return tree(ref)
 
     if "--watch" in options:
         draw()  # a wrong reference is an error of this cell
