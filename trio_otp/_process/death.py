@@ -33,11 +33,11 @@ def let_go(process: Process) -> None:
         del runtime.names[process.name]
         if (hook := runtime.events.name_freed) is not None:
             hook(process.name, process.pid)
-    for clean_up in list(process.cleanups or ()):
+    for clean_up in tuple(process.cleanups or ()):
         _clean_up(process, clean_up)
-    for timer in list(process.timers or ()):
+    for timer in tuple(process.timers or ()):
         runtime.timers.cancel(timer)
-    for monitor in list(process.monitors or ()):
+    for monitor in tuple(process.monitors or ()):
         monitor._detach()
     process.nursery.remove(process)
 

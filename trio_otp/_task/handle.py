@@ -10,18 +10,24 @@ With `deliver=True` the owner also gets OTP's two messages, `TaskReply(task, val
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    current_task,
+    enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from .._exits.reasons import KILLED
 from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
-from .._process.mailbox import Notification
+from .._process.mailbox import WOKEN, Notification
 from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
 from .._util.bounded import bounded, shown_text
@@ -103,7 +109,7 @@ class Task(NoConstructor, Handle, Generic[T]):
         self._delivered = False  # what came of it is also a message to the owner
         self._open = True
         self._result: Outcome[T] | None = None
-        self._waiters: dict[trio.Event, None] = {}
+        self._waiters: dict[News, None] | None = None
 
     def __repr__(self) -> str:
         runs = "completed" if self.pid is None else repr(self.pid)
@@ -246,8 +252,8 @@ class Task(NoConstructor, Handle, Generic[T]):
             self.pid._process.exit_with(KILLED)  # pragma: no cover - it had begun in that very turn
 
     def _wake(self) -> None:
-        for event in self._waiters:
-            event.set()
+        for news in self._waiters or ():
+            news.come()
 
 
 @public
@@ -259,27 +265,62 @@ class TaskReply(Notification, Generic[T]):
     value: T
 
 
+class News:
+    """What a task waits for that wants what comes of others: an end, a result, or a time-out."""
+
+    __slots__ = ("_tasks", "_waiter", "is_late")
+
+    def __init__(self, tasks: Sequence[Task[Any]]) -> None:
+        self._tasks = tasks
+        self._waiter: trio.lowlevel.Task | None = None
+        self.is_late = False  # the time is up
+        for task in tasks:
+            if task._waiters is None:
+                task._waiters = {}
+            task._waiters[self] = None
+
+    def leave(self) -> None:
+        """Wait for these tasks no more."""
+        for task in self._tasks:
+            if task._waiters is not None:
+                task._waiters.pop(self, None)
+                task._waiters = task._waiters or None
+
+    def come(self) -> None:
+        """Wake who waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            reschedule(waiter, WOKEN)
+
+    def expire(self) -> None:
+        """The time is up; a result that has come by now wins all the same."""
+        self.is_late = True
+        self.come()
+
+    async def wait(self) -> None:
+        """Wait for the next news."""
+        self._waiter = current_task()
+        await wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
+        self._waiter = None
+        return Abort.SUCCEEDED
+
+
 @enable_ki_protection
 async def wait_for(
     tasks: Sequence[Task[Any]], enough: Callable[[], bool], timeout: float | None
 ) -> None:
     """Wait until what came of some tasks is enough, or the time is up."""
     await trio.lowlevel.checkpoint()
-    if timeout == 0:
+    if timeout == 0 or enough():
         return
-    with trio.move_on_after(math.inf if timeout is None else timeout):
-        while not enough():
-            await _wait_for_news(tasks)
-        return
-    await trio.lowlevel.cancel_shielded_checkpoint()  # a reply wins over its time-out
-
-
-async def _wait_for_news(tasks: Sequence[Task[Any]]) -> None:
-    event = trio.Event()
-    for task in tasks:
-        task._waiters[event] = None
+    news = News(tasks)
+    fifo = None if timeout is None else runtime().timers.limit(news, timeout)
     try:
-        await event.wait()
+        while not (news.is_late or enough()):
+            await news.wait()
     finally:
-        for task in tasks:
-            task._waiters.pop(event, None)
+        news.leave()
+        if fifo is not None:
+            fifo.pop(news, None)

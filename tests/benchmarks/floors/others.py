@@ -48,6 +48,40 @@ async def run_again(n: int) -> Sample:
         return watch.sample(ends)
 
 
+async def crash_and_start(n: int) -> Sample:
+    """A task that crashes when it gets a message; a keeper starts another, which says that it runs."""
+    outbox, inbox = trio.open_memory_channel[int](math.inf)
+    starts = 0
+
+    async def body(keeper: trio.lowlevel.Task) -> None:
+        nonlocal starts
+        starts += 1
+        reschedule(keeper, outcome.Value(True))
+        try:
+            raise ValueError(await inbox.receive())
+        except ValueError as exc:
+            reschedule(keeper, outcome.Value(exc))
+
+    async def keep(nursery: trio.Nursery) -> None:
+        while True:
+            nursery.start_soon(body, current_task())
+            await wait_task_rescheduled(_abort)  # it runs
+            await wait_task_rescheduled(_abort)  # it has crashed
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep, nursery)
+        await wait_all_tasks_blocked()
+        before = starts
+        watch = Watch()
+        for i in range(n):
+            outbox.send_nowait(i)
+            while starts <= before + i:
+                await checkpoint()
+        sample = watch.sample(starts - before)
+        nursery.cancel_scope.cancel()
+    return sample
+
+
 async def _answer() -> int:
     return 1
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import outcome
 import trio
+from trio.lowlevel import Abort, current_task, reschedule, wait_task_rescheduled
 from trio.testing import wait_all_tasks_blocked
 
 from ..measure import Sample, Watch
+
+
+def _abort(_: object) -> Abort:
+    return Abort.SUCCEEDED
 
 
 async def _park(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -56,6 +62,25 @@ async def nursery_start_empty(n: int) -> Sample:
             await start(_empty)
             ended += 1
         return watch.sample(ended)
+
+
+async def hand_made_start(n: int) -> Sample:
+    """What people write: `start_soon`; the task says that it runs, and is kept."""
+    tasks: list[trio.lowlevel.Task] = []
+
+    async def park(starter: trio.lowlevel.Task) -> None:
+        reschedule(starter, outcome.Value(current_task()))
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        start = nursery.start_soon
+        watch = Watch()
+        for _ in range(n):
+            start(park, current_task())
+            tasks.append(await wait_task_rescheduled(_abort))
+        sample = watch.sample(len(tasks))
+        nursery.cancel_scope.cancel()
+    return sample
 
 
 async def start_and_end(n: int) -> Sample:

@@ -19,6 +19,7 @@ RESTART = Race(
     sizes=Sizes(full=300, quick=50),
     lanes=(
         floor("loop", "a loop that runs it again", floors.run_again),
+        floor("crash+start", "a new task, handshake", floors.crash_and_start),
         ours("one", "one_for_one", supervision.restart),
     ),
 )

@@ -17,6 +17,7 @@ START = Race(
     sizes=Sizes(full=1000, quick=200),
     lanes=(
         floor("F11", "start_soon", floors.start_soon),
+        floor("hand-made", "start_soon, handshake, kept", floors.hand_made_start),
         floor("nursery.start", "of a waiting task", floors.nursery_start),
         floor("nursery.start/empty", "of an empty task", floors.nursery_start_empty),
         ours("nursery", "otp.start", starts.in_nursery),
