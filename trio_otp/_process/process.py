@@ -90,7 +90,6 @@ class Process(ProcessState):
         finally:
             if not self.hosts and fall_asleep is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
-                self.task = None  # its context holds this process
 
     def _leave(self, fall_asleep: Callable[[Process], None] | None) -> None:
         """Finish the task: die normally, or fall asleep if that is given."""
@@ -120,7 +119,7 @@ class Process(ProcessState):
             raise_bare(reason if isinstance(reason, BaseException) else exc)
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
-            self.task = self.children = None  # which hold this process
+            self.children = None  # its nursery holds this process
 
     def _begin(self) -> Awaitable[Any]:
         """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
@@ -287,6 +286,7 @@ class Process(ProcessState):
         self.current: object = UNSET
         self.body: Callable[[Process], Awaitable[object]] | None = None
         self.make: Callable[[], object] | None = None
+        self.task = None  # its context holds this process
         self.instance: Any = None
 
     @enable_ki_protection

@@ -11,7 +11,14 @@ import dis
 import functools
 import inspect
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any, Final
 
 from .bounded import bounded, label_of
@@ -114,7 +121,7 @@ def refuse_plain(function: object, argument: str, expected: str | None = None) -
 
 def expect_awaitable(function: object, result: object) -> Awaitable[Any]:
     """Return what an async function returned; refuse the result of any other, with its name."""
-    if inspect.isawaitable(result):
+    if isinstance(result, CoroutineType) or inspect.isawaitable(result):
         return result
     made: Any = result.__class__
     text = _expected(function)
