@@ -17,6 +17,7 @@ from trio.lowlevel import (
     reschedule,
 )
 
+from .._util.unset import UNSET
 from .mailbox import WOKEN
 
 if TYPE_CHECKING:
@@ -27,18 +28,20 @@ if TYPE_CHECKING:
 class EndWait:
     """The wait of the running task for the end of a process, or for its time to be up."""
 
-    __slots__ = ("_fifo", "_process", "_task")
+    __slots__ = ("_fifo", "_process", "_task", "reason")
 
     def __init__(self, process: Process, limit: float | None) -> None:
         self._process = process
         self._task: Task | None = current_task()
         self._fifo: Fifo | None = None
+        self.reason: object = UNSET  # of the end
         if limit is not None:
             self._fifo = process.runtime.timers.limit(self, limit)
         process.add_watcher(self)
 
-    def __call__(self, _: Process) -> None:
+    def __call__(self, process: Process) -> None:
         """Wake the task: the process is dead."""
+        self.reason = process.exit_reason
         self.expire()
 
     @enable_ki_protection

@@ -29,6 +29,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from .._exits.bare import part, raise_bare, reason_of
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Reason, passes_through
+from .._exits.remembered import remembered
 from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
@@ -90,6 +91,7 @@ class Process(ProcessState):
         finally:
             if not self.hosts and fall_asleep is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
+                self._let_go_of_reason()
 
     def _leave(self, fall_asleep: Callable[[Process], None] | None) -> None:
         """Finish the task: die normally, or fall asleep if that is given."""
@@ -120,6 +122,7 @@ class Process(ProcessState):
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
             self.children = None  # its nursery holds this process
+            self._let_go_of_reason()
 
     def _begin(self) -> Awaitable[Any]:
         """Begin what the process runs, into which Ctrl-C may break; or go on, if it has slept.
@@ -310,13 +313,24 @@ class Process(ProcessState):
         """Remove the link to its starter."""
         self.remove_link(self.parent)
 
+    def _let_go_of_reason(self) -> None:
+        """Keep of a crash what it says: its traceback has the frames that hold this process."""
+        if isinstance(self.pending_exit, BaseException):
+            self.pending_exit = remembered(self.pending_exit)
+
     @enable_ki_protection
-    async def wait_dead(self, limit: float | None = None) -> None:
-        """Wait until the process is dead, or until so many seconds are over."""
+    async def wait_dead(self, limit: float | None = None) -> object:
+        """Wait until the process is dead, or until so many seconds are over.
+
+        Returns:
+            The reason of its end, of a crash the very exception; `UNSET` if it is not dead.
+        """
         if self.dead:
             await trio.lowlevel.checkpoint()
-        else:
-            await trio.lowlevel.wait_task_rescheduled(EndWait(self, limit).abort)
+            return self.pending_exit
+        wait = EndWait(self, limit)
+        await trio.lowlevel.wait_task_rescheduled(wait.abort)
+        return wait.reason
 
 
 def _cancel_reason(reason: object) -> str:
