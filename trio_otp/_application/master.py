@@ -81,6 +81,7 @@ class Master:
         self.kind = kind
         self.top: Process | None = None
         self._loop: Any = None  # of the top process, if that is a supervisor
+        self._reason: object = UNSET  # of the end of the top process
         self.running: bool = False
         self.failure: object = UNSET  # the reason why it did not start
         self.unplanned: bool = False
@@ -131,10 +132,9 @@ class Master:
 
     def error(self) -> ApplicationExited:
         """Return the error of an application that ended by itself, with what came before."""
-        assert self.top is not None
         loop = self._loop
         history, crash = ((), None) if loop is None else (loop.reports.history, loop.reports.crash)
-        return ApplicationExited(self.name, self.top.exit_reason, list(history), crash)
+        return ApplicationExited(self.name, self._reason, list(history), crash)
 
     def calls_from(self, task: trio.lowlevel.Task) -> bool:
         """Check whether a task runs its callbacks, or was opened by one; its processes do not."""
@@ -180,7 +180,7 @@ class Master:
         finally:
             if self.top is not None:
                 await self._call_back(self.application.stop)
-                self._report_end(self.top.exit_reason)
+                self._report_end(self._reason)
             elif self.failure is not UNSET:
                 self._report_end(self.failure)
 
@@ -244,6 +244,7 @@ class Master:
 
     @enable_ki_protection
     def _top_ended(self, top: Process) -> None:
+        self._reason = top.exit_reason
         if self.over.is_set():
             return
         self.running = False

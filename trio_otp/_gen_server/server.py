@@ -373,14 +373,14 @@ async def stop(ref: Ref, reason: object = NORMAL, *, timeout: float | None = Non
                 raise CallingSelf(ref, what=what, cure=cure)
             process.exit_with(reason, run_terminate=True)
             await_ends(edge, {process: None})
-        await process.wait_dead(timeout)
+        end = await process.wait_dead(timeout)
     finally:
         leave_wait(edge)
         process.release()
     if not process.dead:
         raise CallTimeout(ref, None, timeout or 0.0, doing=doing_text(process))
-    if process.exit_reason != reason:
-        raise process.error_of_end(ref)
+    if end != reason:
+        raise process.error_of_end(ref, end)
 
 
 @public

@@ -157,7 +157,7 @@ class PoolLoop(DynamicLoop):
             await stop(worker, SHUTDOWN, limit, interrupt=True)
         if worker.pid in self._ending:  # else the process of the pool sees to its end
             self._ending.remove(worker.pid)
-            self.reports.emit_stop(self.slots.pop(worker.pid), worker)
+            self.reports.emit_stop(self.slots.pop(worker.pid), worker.pid, worker.exit_reason)
 
     async def terminate_child(self, child: Any) -> None:
         """Stop a worker and forget it, also one that a helper has begun to end."""

@@ -81,17 +81,24 @@ class Process(ProcessState):
         except BaseException as exc:
             if self.hosts and passes_through(exc):
                 raise  # it ends with its nursery, so that its starter hears of it only after that
-            reason = reason_of(exc)
-            self._report(exc, reason)
-            self.die(reason)
-            if passes_through(exc):
-                raise_bare(reason if isinstance(reason, BaseException) else exc)
+            self._crash(exc)
         else:
             self._leave(fall_asleep)
         finally:
             if not self.hosts and fall_asleep is None:
                 self.die(SHUTDOWN)  # in case none of the ways out above has
                 self._let_go_of_reason()
+
+    def _crash(self, exc: BaseException) -> None:
+        """Die of what came out of the body; raise what is not ours."""
+        reason = reason_of(exc)
+        try:
+            self._report(exc, reason)
+            self.die(reason)
+            if passes_through(exc):
+                raise_bare(reason if isinstance(reason, BaseException) else exc)
+        finally:
+            del exc, reason  # else the frame and the traceback keep each other alive
 
     def _leave(self, fall_asleep: Callable[[Process], None] | None) -> None:
         """Finish the task: die normally, or fall asleep if that is given."""
@@ -121,7 +128,7 @@ class Process(ProcessState):
             raise_bare(reason if isinstance(reason, BaseException) else exc)
         finally:
             self.die(SHUTDOWN)  # in case none of the ways out above has
-            self.children = None  # its nursery holds this process
+            self.children = self.instance = None  # its nursery and its loop hold this process
             self._let_go_of_reason()
 
     def _begin(self) -> Awaitable[Any]:
@@ -290,7 +297,8 @@ class Process(ProcessState):
         self.body: Callable[[Process], Awaitable[object]] | None = None
         self.make: Callable[[], object] | None = None
         self.task = None  # its context holds this process
-        self.instance: Any = None
+        if not self.hosts:  # what has started a supervisor in this very turn has yet to see it
+            self.instance: Any = None
 
     @enable_ki_protection
     def retire(self, reason: object) -> None:

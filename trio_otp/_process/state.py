@@ -263,9 +263,9 @@ class ProcessState(Handle):
     def release(self) -> None:
         """Take note that who has asked for its incarnation waits no more."""
 
-    def error_of_end(self, ref: object) -> CallError:
-        """Return the error of who stopped it and finds that it has ended with another reason."""
-        return ServerExited(ref, self.exit_reason)
+    def error_of_end(self, ref: object, reason: object) -> CallError:
+        """Return the error of who stopped it and finds that it has ended with this reason."""
+        return ServerExited(ref, reason)
 
     # -- what it runs ----------------------------------------------------------------------------
 

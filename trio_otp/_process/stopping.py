@@ -27,8 +27,8 @@ async def stop(
     *,
     interrupt: bool = False,
     waiter: Process | None = None,
-) -> None:
-    """Ask a process to end, and kill it when its time is over.
+) -> object:
+    """Ask a process to end, and kill it when its time is over; return the reason of its end.
 
     Args:
         process: whom to stop.
@@ -45,20 +45,21 @@ async def stop(
     await_ends(waiter, {process: None})
     try:
         if limit is None or limit > 0:
-            await process.wait_dead(limit)
-        if not process.dead:
-            await kill(process)
+            ended = await process.wait_dead(limit)
+            if process.dead:
+                return ended
+        return await kill(process)
     finally:
         leave_wait(waiter)
 
 
 @enable_ki_protection
-async def kill(process: Process, *, waiter: Process | None = None) -> None:
-    """Kill a process and wait for its end; `waiter` is as of `stop`."""
+async def kill(process: Process, *, waiter: Process | None = None) -> object:
+    """Kill a process and wait for its end; `waiter` and what it returns are as of `stop`."""
     process.exit_with(KILLED)
     await_ends(waiter, {process: None})
     try:
-        await process.wait_dead()
+        return await process.wait_dead()
     finally:
         leave_wait(waiter)
 

@@ -64,15 +64,17 @@ class Children:
         process, limit = slot.process, slot.spec.shutdown
         assert process is not None
         if limit == "brutal_kill":
-            await kill(process, waiter=self._process)
+            reason = await kill(process, waiter=self._process)
         else:
-            await stop(process, SHUTDOWN, limit, interrupt=interrupt, waiter=self._process)
-        self.stopped(slot)
+            reason = await stop(
+                process, SHUTDOWN, limit, interrupt=interrupt, waiter=self._process
+            )
+        self.stopped(slot, reason)
 
-    def stopped(self, slot: Slot) -> None:
-        """Record that a child is dead that was to be stopped."""
+    def stopped(self, slot: Slot, reason: object) -> None:
+        """Record that a child is dead that was to be stopped, and of what."""
         assert slot.process is not None
-        self._reports.emit_stop(slot, slot.process)
+        self._reports.emit_stop(slot, slot.process.pid, reason)
         slot.process = None
 
     def is_void(self) -> bool:

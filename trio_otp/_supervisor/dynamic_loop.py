@@ -153,9 +153,8 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
     async def _bury(self, slot: Slot) -> None:
         process = slot.process
         assert process is not None
-        if not process.dead:
-            await kill(process)
-        self.children.stopped(slot)
+        reason = process.exit_reason if process.dead else await kill(process)
+        self.children.stopped(slot, reason)
 
     async def child_exited(self, pid: Pid, reason: object) -> None:
         """Restart a child, or forget it."""

@@ -155,8 +155,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
                     await self.stop_children(interrupt=True)
             raise
         finally:
-            if self.instance is not None:
-                self.instance.loop = None  # else they keep each other alive
+            self.instance = None  # else they keep each other alive
 
     async def _live(self, make: Callable[[], Behaviour]) -> None:
         try:

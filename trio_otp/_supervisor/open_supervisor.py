@@ -23,6 +23,7 @@ from .._start.child import child
 from .._start.start import Start, start_and_wait
 from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public
+from .._util.unset import UNSET
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ class OpenSupervisor(NoConstructor, Handle):
         self._reports: Reports = process.instance.loop.reports  # the process lets go of its loop
         self._body = trio.CancelScope()
         self._leaving = False
+        self._reason: object = UNSET  # of the end of the supervisor
         self._failure: SupervisorExited | None = None  # that ended the body
         process.add_watcher(self._ended)
+        if process.dead:  # it has given up in the very turn in which it had started
+            self._ended(process)
 
     @property
     def pid(self) -> Pid:
@@ -68,12 +72,13 @@ class OpenSupervisor(NoConstructor, Handle):
         await self._process.wait_dead()
         await trio.lowlevel.checkpoint()  # the block may just have been cancelled
 
-    def _ended(self, _: Process) -> None:
+    def _ended(self, process: Process) -> None:
+        self._reason = process.exit_reason
         if self._failed():
             self._body.cancel(reason="its supervisor has ended")
 
     def _failed(self) -> bool:
-        ended_badly = self._reports.gave_up or not is_quiet(self._process.exit_reason)
+        ended_badly = self._reports.gave_up or not is_quiet(self._reason)
         return not self._leaving and ended_badly
 
     def _leave(self) -> None:
@@ -101,7 +106,7 @@ class OpenSupervisor(NoConstructor, Handle):
         return failure
 
     def _error(self) -> SupervisorExited:
-        return SupervisorExited(self._process.exit_reason, *self._reports.take_history())
+        return SupervisorExited(self._reason, *self._reports.take_history())
 
 
 @public

@@ -75,13 +75,12 @@ class Reports:
             report = ProgressReport(self._process.pid, slot.spec.id, slot.pid, slot.child)
             events.emit("progress", report)
 
-    def emit_stop(self, slot: Slot, process: Process) -> None:
+    def emit_stop(self, slot: Slot, pid: Pid, reason: object) -> None:
         """Report a child that did not end as it was asked to."""
-        reason = process.exit_reason
         asked = KILLED if slot.spec.shutdown == "brutal_kill" else SHUTDOWN
         quiet = reason is NORMAL or reason is SHUTDOWN or isinstance(reason, Shutdown)
         if reason is not asked and not (quiet and slot.spec.restart != "permanent"):
-            self.emit("shutdown_error", slot, reason, process.pid)
+            self.emit("shutdown_error", slot, reason, pid)
 
     def give_up(self, slot: Slot, reason: object) -> Ending:
         """Report that the restarts are too many; the caller raises what this returns."""

@@ -61,11 +61,12 @@ async def shutdown(
     task._unlink()
     if process is None:
         await trio.lowlevel.cancel_shielded_checkpoint()
+        reason: object = NOPROC
     else:
-        await _end(process, task, timeout)
+        reason = await _end(process, task, timeout)
     outcome = task._take()
     if outcome is None:  # it was let go, or its owner's server has handled what came of it
-        outcome = Exited(NOPROC if process is None else process.exit_reason)
+        outcome = Exited(reason)
     return None if isinstance(outcome, Exited) and outcome.reason is asked else outcome
 
 
@@ -83,23 +84,24 @@ def _process_of(task: Task[Any], function: str) -> Process | None:
 
 async def _end(
     process: Process, task: Task[Any], timeout: float | Literal["brutal_kill"] | None
-) -> None:
+) -> object:
     waiter = calling_process()
     try:
         if timeout != "brutal_kill":
             process.signal(task.owner, SHUTDOWN)
             await_ends(waiter, {process: None})
-            await process.wait_dead(timeout)
+            ended = await process.wait_dead(timeout)
+            if process.dead:
+                return ended
     finally:  # also when the caller is cancelled: then it does not wait
         leave_wait(waiter)
         if not process.dead:
             process.signal(task.owner, KILL)
-    if not process.dead:
-        await_ends(waiter, {process: None})
-        try:
-            await process.wait_dead()
-        finally:
-            leave_wait(waiter)
+    await_ends(waiter, {process: None})
+    try:
+        return await process.wait_dead()
+    finally:
+        leave_wait(waiter)
 
 
 @public_in("task")

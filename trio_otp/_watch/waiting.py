@@ -135,10 +135,9 @@ async def wait_down(ref: Ref) -> Any:
         raise CallingSelf(ref, what="waits for its own end", cure="let another process wait")
     process = process.incarnation()
     try:
-        await process.wait_dead()
+        return await process.wait_dead()
     finally:
         process.release()
-    return process.exit_reason
 
 
 @public

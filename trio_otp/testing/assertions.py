@@ -92,10 +92,8 @@ async def _end_of(ref: Any, reason: Any, within: float) -> tuple[object, object]
             raise UnknownServer("assert_down", ref)
         return pid, ends[pid]
     with trio.move_on_after(within):
-        await process.wait_dead()
-    if not process.dead:
-        raise _alive(process.pid, reason, within)
-    return process.pid, process.exit_reason
+        return process.pid, await process.wait_dead()
+    raise _alive(process.pid, reason, within)
 
 
 def _alive(who: object, reason: Any, within: float) -> AssertionError:
