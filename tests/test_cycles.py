@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +27,8 @@ class Server(otp.GenServer):
     """Answers; crashes on a cast."""
 
     def handle_call(self, request: Any, from_: Any) -> Any:
+        if request == "crash":
+            raise ValueError(from_)
         return otp.Reply(request)
 
     def handle_cast(self, message: Any) -> Any:
@@ -54,6 +57,10 @@ class Handler(otp.GenEvent):
 
 async def _answer(*_: object) -> int:
     return 1
+
+
+async def _crash() -> None:
+    raise ValueError
 
 
 async def _serve(*, task_status: trio.TaskStatus[None]) -> None:
@@ -87,6 +94,35 @@ async def told_to_exit(nursery: trio.Nursery) -> None:
     pid = await otp.start(Server, nursery=nursery)
     otp.exit(pid, "enough")
     await _settle(pid)
+
+
+async def crashed(nursery: trio.Nursery) -> None:
+    pid = await otp.start(Server, nursery=nursery)
+    otp.cast(pid, 1)
+    await _settle(pid)
+
+
+async def crashed_in_a_call(nursery: trio.Nursery) -> None:
+    pid = await otp.start(Server, nursery=nursery)
+    with suppress(otp.ServerExited):
+        await otp.call(pid, "crash")
+    await _settle(pid)
+
+
+async def plain_crashed(nursery: trio.Nursery) -> None:
+    await _settle(otp.spawn(_crash, nursery=nursery))
+
+
+async def task_crashed(nursery: trio.Nursery) -> None:
+    with suppress(otp.task.TaskExited):
+        await otp.task.start_async(_crash, nursery=nursery)
+
+
+async def child_restarted(_: trio.Nursery) -> None:
+    async with otp.open_supervisor([otp.child(Server).having(name="server")]):
+        otp.cast("server", 1)
+        await wait_all_tasks_blocked()
+        assert 1 == await otp.call("server", 1)
 
 
 async def machine(nursery: trio.Nursery) -> None:
@@ -153,6 +189,11 @@ KINDS = (
     stopped_with_patience,
     killed,
     told_to_exit,
+    crashed,
+    crashed_in_a_call,
+    plain_crashed,
+    task_crashed,
+    child_restarted,
     machine,
     event_manager,
     function,

@@ -66,9 +66,7 @@ class Children:
         if limit == "brutal_kill":
             reason = await kill(process, waiter=self._process)
         else:
-            reason = await stop(
-                process, SHUTDOWN, limit, interrupt=interrupt, waiter=self._process
-            )
+            reason = await stop(process, SHUTDOWN, limit, interrupt=interrupt, waiter=self._process)
         self.stopped(slot, reason)
 
     def stopped(self, slot: Slot, reason: object) -> None:

@@ -221,9 +221,8 @@ class RemoteProcess(Process):
         """Take note of the end of the process that somebody waits for."""
         self.die(reason)
 
-    def error_of_end(self, ref: object) -> CallError:
-        """Return the error of who stopped it and finds that it has ended with another reason."""
-        reason = self.exit_reason
+    def error_of_end(self, ref: object, reason: object) -> CallError:
+        """Return the error of who stopped it and finds that it has ended with this reason."""
         if reason is NOPROC:
             return NoProcess(ref)
         if reason is NOCONNECTION:
