@@ -27,8 +27,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from trio.lowlevel import enable_ki_protection
-
 from .._exits.errors import SpecError
 from .._process.mailbox_data import check_bound
 from .._process.names import check_class, find_even_exiting, no_process
@@ -222,11 +220,9 @@ class ConnectionSupervisor(SupervisorBehaviour):
 class ServiceLoop(StaticLoop):
     """The shell of a `ConnectionSupervisor`: it owns the listeners."""
 
-    @enable_ki_protection
-    async def run(self, make: Callable[[], Behaviour]) -> None:
-        """Run the body of the process."""
+    async def _run(self, make: Callable[[], Behaviour]) -> None:
         try:
-            await super().run(make)
+            await super()._run(make)
         finally:
             await self._close()
 

@@ -143,6 +143,12 @@ class SupervisorLoop(ABC, Generic[Spec]):
     @enable_ki_protection
     async def run(self, make: Callable[[], Behaviour]) -> None:
         """Run the body of the process."""
+        try:
+            await self._run(make)
+        finally:
+            self.instance = None  # else they keep each other alive
+
+    async def _run(self, make: Callable[[], Behaviour]) -> None:
         process = self.process
         process.trap_exit = True
         try:
@@ -154,8 +160,6 @@ class SupervisorLoop(ABC, Generic[Spec]):
                 with trio.CancelScope(shield=True) as process.terminate_scope:
                     await self.stop_children(interrupt=True)
             raise
-        finally:
-            self.instance = None  # else they keep each other alive
 
     async def _live(self, make: Callable[[], Behaviour]) -> None:
         try:

@@ -121,7 +121,7 @@ def refuse_plain(function: object, argument: str, expected: str | None = None) -
 
 def expect_awaitable(function: object, result: object) -> Awaitable[Any]:
     """Return what an async function returned; refuse the result of any other, with its name."""
-    if isinstance(result, CoroutineType) or inspect.isawaitable(result):
+    if result.__class__ is CoroutineType or inspect.isawaitable(result):
         return result
     made: Any = result.__class__
     text = _expected(function)

@@ -49,7 +49,7 @@ async def run_again(n: int) -> Sample:
 
 
 async def crash_and_start(n: int) -> Sample:
-    """A task that crashes when it gets a message; a keeper starts another, which says that it runs."""
+    """A task crashes when it gets a message; a keeper starts another, which says that it runs."""
     outbox, inbox = trio.open_memory_channel[int](math.inf)
     starts = 0
 
