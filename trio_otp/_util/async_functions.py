@@ -121,9 +121,11 @@ def refuse_plain(function: object, argument: str, expected: str | None = None) -
 
 def expect_awaitable(function: object, result: object) -> Awaitable[Any]:
     """Return what an async function returned; refuse the result of any other, with its name."""
-    if result.__class__ is CoroutineType or inspect.isawaitable(result):
-        return result
-    made: Any = result.__class__
+    made: Any = result
+    if made.__class__ is CoroutineType or inspect.isawaitable(made):
+        running: Awaitable[Any] = made
+        return running
+    made = made.__class__
     text = _expected(function)
     if hasattr(made, "run_process"):  # a behaviour: what it is as a child had to be known before
         text = f"write otp.child({made.__name__}, *args), or annotate it with -> {made.__name__}"
