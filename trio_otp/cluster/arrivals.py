@@ -151,7 +151,6 @@ class Arrivals:
         if process is None:
             self._node.send(c.Exit(own, theirs, NOPROC))
         else:
-            self._node.unlinks.pop((own, theirs), None)
             self._proxy(theirs).link_from_there(process)
 
     def unlink(self, message: c.Unlink) -> None:
@@ -160,12 +159,6 @@ class Arrivals:
         if self._is_theirs(theirs) and type(own) is Pid:
             self._proxy(theirs).unlink_from_there(own._process)
             self._node.send(c.UnlinkAck(message.id, own, theirs))
-
-    def unlink_ack(self, message: c.UnlinkAck) -> None:
-        """Forget a link that was taken off here."""
-        key = (message.to, message.sender)
-        if all(isinstance(each, Pid) for each in key) and self._node.unlinks.get(key) == message.id:
-            del self._node.unlinks[key]
 
     def exit(self, message: c.Exit) -> None:
         """Take the end of a linked process; what comes over a link that is gone is nothing."""
@@ -228,7 +221,6 @@ _HANDLERS: Final[dict[type[Any], Callable[[Arrivals, Any], None]]] = {
     c.MonitorExit: Arrivals.monitor_exit,
     c.Link: Arrivals.link,
     c.Unlink: Arrivals.unlink,
-    c.UnlinkAck: Arrivals.unlink_ack,
     c.Exit: Arrivals.exit,
     c.Exit2: Arrivals.exit2,
 }

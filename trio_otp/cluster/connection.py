@@ -99,6 +99,7 @@ class Connection:
             await trio.aclose_forcefully(self._stream)
         return self._why
 
+    @enable_ki_protection
     async def _run(self, task: Callable[..., Awaitable[None]], *args: object) -> None:
         """Run a task; what goes wrong in it ends this connection and nothing else."""
         try:
@@ -139,7 +140,6 @@ class Connection:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    @enable_ki_protection
     async def _write(self) -> None:
         """Write what waits to be sent, oldest first."""
         node = self._node

@@ -123,6 +123,7 @@ class Connections:
             dial.scope.cancel(reason=why)
         return connection is not None or dial is not None
 
+    @enable_ki_protection
     async def _dial(self, peer: RemoteNode, dial: Dial) -> None:
         """Connect to a node, and serve the connection; or tell who waits that there is none."""
         made: tuple[trio.abc.Stream, Connected] | None = None
@@ -184,6 +185,12 @@ class Connections:
 
     # -- from others -----------------------------------------------------------------------------
 
+    @enable_ki_protection
+    async def listen(self, listeners: list[trio.SocketListener]) -> None:
+        """Serve who connects to these listeners."""
+        await trio.serve_listeners(self.accept, listeners)
+
+    @enable_ki_protection
     async def accept(self, stream: trio.abc.Stream) -> None:
         """Serve who has come, if it proves to be a peer. Nothing that it does is an error here."""
         whom, _ = peer_of(stream)

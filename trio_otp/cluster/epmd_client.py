@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .wire.epmd import alive_request, port_request, read_alive, read_port
 
@@ -82,6 +83,7 @@ async def _ask(
     return answer
 
 
+@enable_ki_protection
 async def keep_registered(
     stream: trio.SocketStream, epmd: tuple[str, int], name: str, port: int
 ) -> None:

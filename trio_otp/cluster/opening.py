@@ -54,7 +54,7 @@ class Opening:
 
         def serve(*listeners: trio.SocketListener) -> None:
             self._listeners += listeners
-            connections.start(trio.serve_listeners, connections.accept, listeners)
+            connections.start(connections.listen, list(listeners))
 
         node.serve = serve
         try:
@@ -65,7 +65,7 @@ class Opening:
             raise StartError(exc, f"node {node.name}") from exc
         pid = await start(child(NetKernel).having(name="net_kernel"), nursery=nursery)
         node.pid = need_living(pid).pid
-        connections.start(trio.serve_listeners, connections.accept, self._listeners)
+        connections.start(connections.listen, self._listeners)
 
     async def _register(self, connections: Connections) -> None:
         """Register at epmd; without it `resolve` has to say where the others are."""

@@ -77,7 +77,6 @@ class RemoteNode:
         # Monitors that its processes have set on ours, by their references; and the other way.
         self.watching: dict[Reference, Monitor] = {}
         self.watches: dict[Monitor, tuple[Reference, object]] = {}
-        self.unlinks: dict[tuple[Pid, Pid], int] = {}  # (ours, theirs) of links that go
         self.frames: deque[bytes] = deque()
         self.queued = 0  # bytes in `frames`, and on their way into the socket
         self.added = 0  # frames that have ever been added, and of these taken out to be sent
@@ -177,4 +176,3 @@ class RemoteNode:
         self.awaited.clear()
         self.watching.clear()
         self.watches.clear()
-        self.unlinks.clear()

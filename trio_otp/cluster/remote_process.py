@@ -158,7 +158,6 @@ class RemoteProcess(Process):
         self._need_pid("otp.link")
         if other not in (self.links or ()):
             super().add_link(other)
-            self.node.unlinks.pop((other.pid, self.pid), None)
             self.node.send(Link(other.pid, self.pid))
 
     @enable_ki_protection
@@ -166,9 +165,7 @@ class RemoteProcess(Process):
         """Remove the link with a process here; what still comes of it is left out."""
         if other is not None and other in (self.links or ()):
             super().remove_link(other)
-            number = self.node.next_unlink()
-            self.node.unlinks[other.pid, self.pid] = number
-            self.node.send(Unlink(number, other.pid, self.pid))
+            self.node.send(Unlink(self.node.next_unlink(), other.pid, self.pid))
 
     def link_from_there(self, other: Process) -> None:
         """Take note of a link that the process there has made."""
