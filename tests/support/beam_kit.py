@@ -35,11 +35,20 @@ class Failed(Exception):
 
 
 class Epmd:
-    """A port mapper daemon on a port that nobody else uses."""
+    """A port mapper daemon on a port that nobody else uses.
 
-    def __init__(self, port: int | None = None) -> None:
+    Args:
+        port: another port.
+        prefix: a command that runs it, as in another network namespace.
+        address: where it listens; None for everywhere.
+    """
+
+    def __init__(
+        self, port: int | None = None, *, prefix: tuple[str, ...] = (), address: str | None = HOST
+    ) -> None:
         self.port = free_port() if port is None else port
-        command = ["epmd", "-d", "-address", HOST, "-port", str(self.port)]
+        where = [] if address is None else ["-address", address]
+        command = [*prefix, "epmd", "-d", *where, "-port", str(self.port)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         assert self.process.stderr is not None
         said = self.process.stderr
@@ -52,7 +61,7 @@ class Epmd:
     @property
     def variables(self) -> dict[str, str]:
         """What tells a program of Erlang where it is."""
-        return {"ERL_EPMD_PORT": str(self.port), "ERL_EPMD_ADDRESS": HOST}
+        return {"ERL_EPMD_PORT": str(self.port)}
 
     def close(self) -> None:
         self.process.kill()

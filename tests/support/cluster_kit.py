@@ -114,9 +114,16 @@ def _certificate(
 class DeskNode:
     """A program of ours that is a node with desks."""
 
-    def __init__(self, name: str, cookie_file: Path, epmd: Epmd, *more: object) -> None:
+    def __init__(
+        self,
+        name: str,
+        cookie_file: Path,
+        epmd: Epmd,
+        *more: object,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
-        command = [sys.executable, str(SUPPORT / "desk.py"), name, str(cookie_file)]
+        command = [*prefix, sys.executable, str(SUPPORT / "desk.py"), name, str(cookie_file)]
         words = [*command, str(epmd.port), *map(str, more)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

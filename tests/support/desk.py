@@ -2,7 +2,9 @@
 
 It answers as the `Desk` of `beam.exs` does, so one test can be about either.
 
-    python desk.py NAME COOKIE_FILE EPMD_PORT [TICK]       says `up`, then runs until its stdin ends
+    python desk.py NAME COOKIE_FILE EPMD_PORT [TICK [insecure]]
+
+It says `up`, then runs until its stdin ends.
 """
 
 from __future__ import annotations
@@ -150,11 +152,12 @@ class Switch(otp.GenStatem[str]):
 
 def node_options(arguments: list[str]) -> dict[str, Any]:
     """Return what a command line says of a node."""
-    cookie_file, port, *tick = arguments
+    cookie_file, port, *more = arguments
     return {
         "cookie_file": cookie_file,
         "epmd": ("127.0.0.1", int(port)),
-        **({"tick": float(tick[0])} if tick else {}),
+        "tick": float(more[0]) if more else 15.0,
+        "insecure": "insecure" in more,
     }
 
 

@@ -25,6 +25,7 @@ class Relay:
         self.target = target
         self.port = 0
         self.connections = 0  # all that there were
+        self.drip = 0.0  # seconds from one piece to the next
         self._nursery = nursery
         self._flows = {"to": Gate(), "back": Gate()}  # by direction
         self._open: set[trio.SocketStream] = set()
@@ -72,6 +73,7 @@ class Relay:
         try:
             while chunk := await source.receive_some():
                 await self._flows[direction].pass_through()
+                await trio.sleep(self.drip)
                 await sink.send_all(chunk)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
