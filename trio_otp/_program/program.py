@@ -202,15 +202,20 @@ def beside(start: Companion) -> Generator[None]:
 
 @asynccontextmanager
 @enable_ki_protection
-async def _companions() -> AsyncGenerator[None]:
-    """Have beside the applications, from before their start to after their end, what is set so."""
+async def _companions(starting: trio.CancelScope) -> AsyncGenerator[None]:
+    """Have beside the applications, from before their start to after their end, what is set so.
+
+    Args:
+        starting: around the starts alone.
+    """
     starts = companions.get()
     if not starts:
         yield
         return
     async with OwnNursery() as nursery:
-        for start in starts:
-            await start(nursery)
+        with starting:
+            for start in starts:
+                await start(nursery)
         yield
         nursery.cancel_scope.cancel(reason="the applications have ended")
 
@@ -236,7 +241,7 @@ class _Program:
         self.options = options
         self.long_schedule = long_schedule
         self.is_json = is_json  # what it writes to stderr
-        self.scope = trio.CancelScope()
+        self.starting, self.scope = trio.CancelScope(), trio.CancelScope()
         self.token: trio.lowlevel.TrioToken | None = None  # set while signals can reach the run
         self.tables: Runtime | None = None  # those of the run, once it has begun
         self.received: list[int] = []  # the signals that ask it to end
@@ -291,7 +296,8 @@ class _Program:
         if count == 1:
             log.info("%s: stopping", name_of(self.received[0]))
             self.notifier.stopping()
-            self.scope.cancel(reason=name_of(self.received[0]))
+            for scope in (self.starting, self.scope):
+                scope.cancel(reason=name_of(self.received[0]))
         elif not self.cut and cut_draining():
             self.cut = True
             log.warning("%s: cutting draining short", name_of(self.received[1]))
@@ -313,9 +319,10 @@ class _Program:
         for count in range(len(self.received)):  # those that came before there was a token
             self._act(count + 1)
         try:
-            with self.scope:
-                async with _companions(), open_application(self.application, **self.options) as app:
-                    await self._serve(app)
+            async with _companions(self.starting):
+                with self.scope:
+                    async with open_application(self.application, **self.options) as app:
+                        await self._serve(app)
         except (StartError, ApplicationExited) as exc:
             text = explain(exc)
             self.notifier.failed(text)
