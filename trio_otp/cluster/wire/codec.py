@@ -149,7 +149,7 @@ class Codec:
 
 
 def _name(name: object) -> object:
-    return Atom(name) if isinstance(name, str) else name
+    return Atom(name) if isinstance(name, str) and type(name) is not Atom else name
 
 
 def _send(_: Any, to: Any, message: Any) -> c.Control:

@@ -106,11 +106,19 @@ class Decoder:
             if self._data[self._at] != tags.VERSION:
                 raise DecodeError(f"expected a term of version 131, got {self._data[self._at]}")
             self._at += 1
-            self._left += _CONTAINER  # this one is no container
-            found += self._some(1, self._limits.depth + 1)
+            found.append(self._one(self._limits.depth))
         if self._at != self._size or not found:
             raise DecodeError(f"expected 1 to {most} terms in {self._size} bytes, got other bytes")
         return found
+
+    def _one(self, depth: int) -> Any:
+        """Return one term; most are small tuples, which need a step less."""
+        if self._data[self._at] == tags.SMALL_TUPLE:
+            self._left -= 1
+            self._at += 2
+            return tuple(self._some(self._data[self._at - 1], depth))
+        self._left += _CONTAINER  # this one is in no container
+        return self._some(1, depth + 1)[0]
 
     def _some(self, count: int, depth: int) -> list[Any]:
         # One loop for what is frequent, since a call of a function costs more than it does. A slice

@@ -51,14 +51,18 @@ class Encoder:
         self._dumps: Mapping[Any, Callable[[Any], object]] = dumps
         self._exception = exception
 
-    def put(self, out: bytearray, term: object) -> None:
+    def put(self, out: bytearray, term: Any) -> None:
         """Append a term, without the version byte.
 
         Raises:
             TypeError: the term, or what is in it, has no form on the wire.
         """
         try:
-            self._put_all(out, (term,), DEPTH)
+            if _type(term) is tuple:  # as most are: a step less
+                out += _tuple_head(len(term))
+                self._put_all(out, term, DEPTH - 1)
+            else:
+                self._put_all(out, (term,), DEPTH)
         except RecursionError:
             raise _too_deep(term) from None
 
@@ -91,13 +95,13 @@ class Encoder:
             elif (dump := self._dumps.get(kind)) is not None:
                 found = dump(term)
                 if isinstance(found, Opaque):
-                    put(found.data)
+                    put(found._data)
                 else:
                     self._put_all(out, (found,), depth)
             elif (constants := _CONSTANTS.get(kind)) is not None:
                 put(constants[term])
             elif isinstance(term, Opaque):
-                put(term.data)
+                put(term._data)
             elif kind is ImproperList:
                 self._put_items(out, term.items, depth)
                 self._put_all(out, (term.tail,), depth - 1)

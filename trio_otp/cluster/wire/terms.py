@@ -53,7 +53,7 @@ class Atom(str):
         """Check the name."""
         if not isinstance(name, str):
             raise TypeError(f"name: expected a str, got {bounded(name)}")
-        if len(name) > ATOM_LENGTH or any("\ud800" <= each <= "\udfff" for each in name):
+        if len(name) > ATOM_LENGTH or not (name.isascii() or _can_be_written(name)):
             expected = f"at most {ATOM_LENGTH} characters that UTF-8 can write"
             raise ValueError(f"name: expected {expected}, got {bounded(name)}")
         return str.__new__(cls, name)
@@ -61,6 +61,10 @@ class Atom(str):
     def __repr__(self) -> str:
         """Return the call that makes it."""
         return f"Atom({str.__repr__(self)})"
+
+
+def _can_be_written(name: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 class Frozen:
