@@ -164,8 +164,11 @@ def long(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run the tests of a million steps, before a release."""
+    """Run the tests of a million steps, before a release; `-- --minutes 30`: soak a tree."""
     _install(session, "test")
+    if session.posargs:
+        session.run("python", "-m", "tests.soak", *session.posargs)
+        return
     session.run("python", "-m", "pytest", "-m", "soak", "-n", "auto", *ENDLESS)
 
 
