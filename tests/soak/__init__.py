@@ -1,1 +1,1 @@
-"""Longer than a benchmark: a tree of all behaviours under load, with kills, crashes and restarts."""
+"""Longer than a benchmark: all behaviours in one tree, under load, with kills and crashes."""
