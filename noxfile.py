@@ -272,6 +272,8 @@ PEERS = {
     "pykka": "pykka",
     "otpylib": "otpylib",
     "fauxtp": "fauxtp",
+    "lapinbeam": "lapinbeam",
+    "casty": "casty",
     "transitions": "transitions",
 }
 

@@ -6,13 +6,13 @@ import pytest
 
 from tests.soak.run import Figures, soak
 
-ROUNDS = 1200  # after which all is full that is bounded: the ends and time-outs that are remembered
+ROUNDS = 1500  # after which all is full that is bounded: the ends and time-outs that are remembered
 
 
 @pytest.mark.slow
 async def test_a_soaked_tree_grows_by_nothing() -> None:
-    """After half as many rounds again there is no more of anything."""
-    whole = ROUNDS * 3 // 2
+    """After a third as many rounds again there is no more of anything."""
+    whole = ROUNDS * 4 // 3
     before, after = await soak(lambda run: run.rounds >= ROUNDS, lambda run: run.rounds >= whole)
     assert (ROUNDS, whole) == (before.rounds, after.rounds)
     assert [] == after.grown_since(before, 0.05)

@@ -52,21 +52,28 @@ async def crash_and_start(n: int) -> Sample:
     """A task crashes when it gets a message; a keeper starts another, which says that it runs."""
     outbox, inbox = trio.open_memory_channel[int](math.inf)
     starts = 0
+    crashes: list[Exception] = []
+    parked: list[trio.lowlevel.Task] = []  # the keeper, while it waits for a crash
 
     async def body(keeper: trio.lowlevel.Task) -> None:
         nonlocal starts
         starts += 1
-        reschedule(keeper, outcome.Value(True))
+        reschedule(keeper)
         try:
             raise ValueError(await inbox.receive())
         except ValueError as exc:
-            reschedule(keeper, outcome.Value(exc))
+            crashes.append(exc)
+            if parked:
+                reschedule(parked.pop())
 
     async def keep(nursery: trio.Nursery) -> None:
         while True:
             nursery.start_soon(body, current_task())
-            await wait_task_rescheduled(_abort)  # it runs
-            await wait_task_rescheduled(_abort)  # it has crashed
+            await wait_task_rescheduled(_abort)
+            if not crashes:
+                parked.append(current_task())
+                await wait_task_rescheduled(_abort)
+            crashes.clear()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep, nursery)

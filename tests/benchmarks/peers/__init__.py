@@ -23,6 +23,8 @@ PEERS: Final = (
     Peer("pykka", "pykka", "on_pykka"),
     Peer("otpylib", "otpylib", "on_otpylib"),
     Peer("fauxtp", "fauxtp", "on_fauxtp"),
+    Peer("lapinbeam", "lapinbeam", "on_lapinbeam"),
+    Peer("casty", "casty", "on_casty"),
     Peer("transitions", "transitions", "on_transitions"),
     Peer("transitions.async", "transitions", "on_transitions_async"),
 )
