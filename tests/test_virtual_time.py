@@ -10,7 +10,14 @@ from paths import SUPPORT, TESTS
 
 WAITS = {"trio.sleep", "trio.sleep_until", "trio.move_on_after", "trio.move_on_at"}
 # What gives a test a clock that jumps: fixtures, decorators, and what a plain test writes.
-FIXTURES = {"autojump_clock", "mock_clock", "virtual_time", "clock_beside_threads", "loop"}
+FIXTURES = {
+    "autojump_clock",
+    "mock_clock",
+    "virtual_time",
+    "clock_beside_threads",
+    "loop",
+    "patient_clock",
+}
 DECORATORS = {"as_process", "races"}
 FUNCTIONS = {"explore"}  # and those of the file, or of a kit that it uses, that give a `clock=`
 

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trustme
 from other_node import HERE, LIMIT, THERE, contexts
+from relay import Relay
 
 import trio_otp as otp
 
@@ -28,7 +29,7 @@ class Collector(otp.GenServer):
         if request == "take":
             seen, self.seen = self.seen, []
             return otp.Reply(seen)
-        return otp.Reply(request)
+        return otp.Reply(otp.self() if request == "self" else request)
 
 
 def collector() -> otp.Child[Collector]:
@@ -130,6 +131,33 @@ async def test_a_frame_that_is_too_long_closes_the_connection(net: Net) -> None:
             assert isinstance(await otp.receive(), otp.cluster.Nodeup)
             assert isinstance(await otp.receive(), otp.cluster.Nodedown)
             assert await otp.call(("collector", THERE), "take") == []
+
+
+# -- a cable ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow  # its ticks take their time
+async def test_both_sides_of_a_split_are_told_and_pids_work_when_it_heals(net: Net) -> None:
+    tick = 0.3
+    with net.there(collector(), tick=tick) as other:
+        relay = Relay(net.addresses[THERE])
+        async with net.here(tick=tick), trio.open_nursery() as nursery, otp.open_process():
+            await nursery.start(relay.run)
+            net.addresses[THERE] = relay.address
+            pid = await otp.call(("collector", THERE), "self")
+            monitor = otp.monitor(("collector", THERE))
+            request = otp.send_request(("collector", THERE), "before")
+            assert await otp.receive_response(request) == "before"
+            relay.hold()
+            start = trio.current_time()
+            down = await otp.receive(otp.Down)
+            assert down == otp.Down(monitor, ("collector", THERE), otp.NOCONNECTION)
+            assert trio.current_time() - start >= 3 * tick
+            while await other.ask(otp.cluster.nodes):
+                await trio.lowlevel.checkpoint()
+            relay.let_go()
+            assert await otp.call(pid, "self", timeout=LIMIT) is pid
+            nursery.cancel_scope.cancel()
 
 
 # -- TLS ----------------------------------------------------------------------------------------
