@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .workloads import bookkeeping, calls, casts, others, starts, whole
+from .workloads import bookkeeping, calls, casts, others, service, starts, whole
 
 if TYPE_CHECKING:
     from .lanes import Race
@@ -14,6 +14,7 @@ RACES: Final[tuple[Race, ...]] = (
     *casts.RACES,
     *starts.RACES,
     *others.RACES,
+    *service.RACES,
     *whole.RACES,
     *bookkeeping.RACES,  # last: the copies of the library stay in the process
 )

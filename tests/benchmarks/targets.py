@@ -84,6 +84,16 @@ def to_floor(race: str, lane: str, name: str) -> Value:
     return value
 
 
+def to_another(race: str, lane: str, name: str) -> Value:
+    """Return the ratio of a way to use trio_otp to another way in the same race."""
+
+    def value(results: Mapping[str, Result]) -> float | None:
+        mine, other = _ours(results, race, lane), _ours(results, race, name)
+        return mine.ratio(other).median if mine and other else None
+
+    return value
+
+
 def to_peers(race: str, lane: str, *names: str) -> Value:
     """Return the ratio to the best of these peers, or of all that run in one Python process."""
 
@@ -169,11 +179,21 @@ def _delay(results: Mapping[str, Result]) -> float | None:
 
 TARGETS: Final = (
     Target("call, plain, to F2", to_floor("call", "plain", "F2"), least=0.95),
-    Target("call, plain, to F1", to_floor("call", "plain", "F1"), least=0.78),
+    Target("call, plain, to F1", to_floor("call", "plain", "F1"), least=1.35),
+    Target("call, plain, to F0", to_floor("call", "plain", "F0"), least=0.58),
+    Target("call, typed, to F1", to_floor("call", "typed", "F1"), least=1.1),
     Target("call, typed, to F2", to_floor("call", "typed", "F2"), least=0.82),
     Target("call, plain, to the best Python peer", to_peers("call", "plain"), least=1.0),
     Target("call, plain, to triotp", to_peers("call", "plain", "triotp"), least=3.0),
-    Target("100 callers, to F7", to_floor("concurrent", "plain", "F7"), least=0.85),
+    Target("100 callers, to F7", to_floor("concurrent", "plain", "F7"), least=1.5),
+    Target(
+        "GET of the cache service, to a checkpoint for each call",
+        to_floor("get", "service", "checkpoint"),
+        least=0.9,
+    ),
+    Target(
+        "GenStatem call, to GenServer call", to_another("statem", "calls", "server"), least=0.55
+    ),
     Target("cast burst, plain, to F8", to_floor("cast", "plain", "F8"), least=4.0),
     Target("cast burst, typed async, to F8", to_floor("cast", "typed_async", "F8"), least=2.0),
     Target("cast burst, plain, to the best Python peer", to_peers("cast", "plain"), least=1.0),

@@ -7,7 +7,8 @@ import functools
 from ..floors import others as floors
 from ..lanes import Race, Sizes, floor, growing, ours
 from ..measure import Measure
-from ..ours import supervision, work
+from ..ours import calls, supervision, work
+from ..ours.servers import Plain
 
 AT_A_TIME = 8
 
@@ -66,6 +67,7 @@ STATEM = Race(
     lanes=(
         floor("match", "match statement", floors.match_statement),
         ours("calls", "GenStatem, calls", work.statem_calls),
+        ours("server", "GenServer, calls", calls.plain, Plain),
         ours("casts", "GenStatem, casts", work.statem_casts),
         ours("engine", "its engine alone", work.statem_engine),
     ),
