@@ -50,7 +50,7 @@ class Turn:
 
 TURN: Any = Turn()
 
-if sys.version_info >= (3, 12):
+if sys.version_info >= (3, 12):  # pragma: no cover - of another Python
 
     def is_free(task: trio.lowlevel.Task, server: Process) -> bool:
         """Check whether nothing of what surrounds a caller would show in a server.
@@ -64,7 +64,7 @@ if sys.version_info >= (3, 12):
             return False
         return sys._getframemodulename(DEEP) is None
 
-else:
+else:  # pragma: no cover - of another Python
     _depths = [0]  # of the last caller; the next ones are mostly as deep
 
     def is_free(task: trio.lowlevel.Task, server: Process) -> bool:
