@@ -124,11 +124,10 @@ class MessageLoop(Life):
                 await self._pause()
             else:
                 if not queue and self._deadline is None and process.pending_exit is UNSET:
+                    # In a caller's turn it is idle since now: only a server that sleeps at once,
+                    # and so has no such turns, could be so for long enough.
                     if self._idle_timer is not None and self._idle_timer.is_over():
-                        if runtime.turn is None:
-                            return
-                        await self._leave_turn()
-                        continue
+                        return
                     if runtime.turn is not None and not process.serves:  # it was cancelled
                         await self._leave_turn()
                         continue
