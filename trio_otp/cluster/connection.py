@@ -74,7 +74,7 @@ class Connection:
         self._writer: trio.lowlevel.Task | None = None  # while it waits
         self._scope = trio.CancelScope()
         self._why = ""
-        self.over = trio.Event()  # when everybody has been told
+        self.over: trio.Event = trio.Event()  # when everybody has been told
 
     def close(self, why: str) -> None:
         """End the connection."""

@@ -67,10 +67,10 @@ class Dial:
     """One attempt to connect to a node."""
 
     def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.attempt = trio.CancelScope()  # the connection that is being made
-        self.over = trio.Event()
-        self.why = ""
+        self.scope: trio.CancelScope = trio.CancelScope()
+        self.attempt: trio.CancelScope = trio.CancelScope()  # the connection that is being made
+        self.over: trio.Event = trio.Event()
+        self.why: str = ""
 
 
 class Connections:

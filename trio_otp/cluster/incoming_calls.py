@@ -48,7 +48,7 @@ class Answer:
     def __init__(self, node: RemoteNode, process: Process, caller: RemotePid, tag: object) -> None:
         self._node = node
         self._process = process
-        self.caller = caller
+        self.caller: RemotePid = caller
         self._tag = tag
 
     def __call__(self, result: outcome.Outcome[Any]) -> None:
@@ -163,7 +163,7 @@ class _Translated:
     def __init__(self, answer: Answer, translate: Callable[[Any], object]) -> None:
         self._answer = answer
         self._translate = translate
-        self.caller = answer.caller
+        self.caller: RemotePid = answer.caller
 
     def __call__(self, result: outcome.Outcome[Any]) -> None:
         if isinstance(result, outcome.Error):

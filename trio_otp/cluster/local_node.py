@@ -44,8 +44,8 @@ class LocalNode:
     """
 
     def __init__(self, runtime: Runtime, options: Options) -> None:
-        self.runtime = runtime
-        self.options = options
+        self.runtime: Runtime = runtime
+        self.options: Options = options
         self.name: str = options.name
         self.pid: Pid  # of what stands for all that is no process
         self.addresses: list[Any] = []  # where it listens
@@ -60,7 +60,7 @@ class LocalNode:
     def take_creation(self, creation: int) -> None:
         """Take the incarnation that epmd gives, before anything is sent."""
         self.creation: int = creation
-        self.pids = PidTable(self.runtime, self.name, creation)
+        self.pids: PidTable = PidTable(self.runtime, self.name, creation)
         self._codec = self.new_codec()
 
     def new_codec(self) -> Codec:

@@ -33,8 +33,8 @@ class Opening:
     """
 
     def __init__(self, options: Options) -> None:
-        self.options = options
-        self.node = LocalNode(runtime(), options)
+        self.options: Options = options
+        self.node: LocalNode = LocalNode(runtime(), options)
         self._listeners: list[trio.SocketListener] = []
 
     @enable_ki_protection

@@ -46,7 +46,7 @@ class RemoteMailbox(Mailbox):
 
     def __init__(self, process: RemoteProcess) -> None:
         super().__init__()
-        self.process = process
+        self.process: RemoteProcess = process
 
     @enable_ki_protection
     def put(self, message: Any) -> bool | None:

@@ -68,22 +68,22 @@ class RemoteNode:
     """
 
     def __init__(self, name: str, own: OwnNode) -> None:
-        self.name = name
-        self.own = own
+        self.name: str = name
+        self.own: OwnNode = own
         self.creation: int | None = None  # its incarnation, as of the last connection
-        self.is_up = False
+        self.is_up: bool = False
         self.proxies: WeakValueDictionary[object, Any] = WeakValueDictionary()
         self.awaited: dict[Reference, From[Any] | Awaited] = {}
         # Monitors that its processes have set on ours, by their references; and the other way.
         self.watching: dict[Reference, Monitor] = {}
         self.watches: dict[Monitor, tuple[Reference, object]] = {}
         self.frames: deque[bytes] = deque()
-        self.queued = 0  # bytes in `frames`, and on their way into the socket
-        self.added = 0  # frames that have ever been added, and of these taken out to be sent
-        self.taken = 0
+        self.queued: int = 0  # bytes in `frames`, and on their way into the socket
+        self.added: int = 0  # frames that have ever been added, and of these taken out to be sent
+        self.taken: int = 0
         self.line: dict[From[Any], Callable[[], object]] = {}  # who waits for room: what sends it
         self.wake: Callable[[], object] | None = None  # the writer of the connection, if it waits
-        self.why_lost = ""  # the last connection, or the attempt to get one
+        self.why_lost: str = ""  # the last connection, or the attempt to get one
         self._last_ref = self._last_unlink = 0
 
     # -- references ------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class OpenCalls(dict[Any, Any]):
 
     def __init__(self, process: RemoteProcess) -> None:
         super().__init__()
-        self.process = process
+        self.process: RemoteProcess = process
 
     def pop(self, request: Any, default: Any = None) -> Any:
         """Forget a call, and whatever of it is not sent or still awaited."""
@@ -85,7 +85,7 @@ class RemoteProcess(Process):
     ) -> None:
         nowhere: Any = None  # it lives in no nursery of this run
         super().__init__(runtime, nowhere, None, "remote")
-        self.node = node
+        self.node: RemoteNode = node
         self.pid: Pid = pid
         self.address: Address = pid.address
         self.to: object = pid.address  # as control messages name it
