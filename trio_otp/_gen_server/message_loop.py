@@ -133,7 +133,7 @@ class MessageLoop(Life):
                         continue
                     try:
                         if runtime.turn is None:
-                            mailbox.park()
+                            mailbox.park(process.task)
                             process.serves = (
                                 self.serves_callers and self._own_turns == 0 < self._budget
                             )

@@ -188,15 +188,18 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
         await wait_task_rescheduled(self.unpark)
 
     @enable_ki_protection
-    def park(self) -> None:
+    def park(self, task: trio.lowlevel.Task | None = None) -> None:
         """Have the next message wake this task, which waits right after this.
+
+        Args:
+            task: this task, if it is known.
 
         Raises:
             trio.BusyResourceError: another task waits.
         """
         if self._waiter is not None:
             raise trio.BusyResourceError("another task waits for the messages of this process")
-        self._waiter = current_task()
+        self._waiter = current_task() if task is None else task
 
     @enable_ki_protection
     def wake(self) -> None:
