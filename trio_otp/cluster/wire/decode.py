@@ -3,6 +3,8 @@
 What a peer can make this side do is bounded by the length of the frame: a list cannot be longer
 than the bytes that are left, no term is built before its bytes are there, and keys of a map that
 Python's hash throws together are refused, since they would cost the square of their number.
+
+The file is long because each form of a term is read at one place in the frame, which they share.
 """
 
 from __future__ import annotations
