@@ -25,6 +25,7 @@ NEWEST = "main"
 VERSIONS = "versions.js"
 START = f"""<!doctype html>
 <meta charset="utf-8">
+<link rel="icon" href="{NEWEST}/_static/favicon.svg">
 <meta http-equiv="refresh" content="0; url={NEWEST}/index.html">
 <title>trio_otp</title>
 """
