@@ -32,6 +32,8 @@ NO_RULES = (102, 109, 114, 120, 122, 128, 300, 900, 910, 911, 912, 913)
 # 124: in an example what has nothing to wait for stands in for what has.
 ASYNC_OFF = {"trio_otp": NO_RULES, "examples": (*NO_RULES, 124)}
 
+# Each kernel and each program would compile what it imports, where nothing is to be written.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 # Some tests take longer than the time after which a hanging short one shows its stacks.
 PATIENT = ["-o", "faulthandler_timeout=400"]
 ENDLESS = ["-o", "faulthandler_timeout=1700"]
@@ -73,7 +75,9 @@ PYTHONS = [version for version in nox.project.python_versions(PROJECT) if _insta
 
 
 def _install(session: nox.Session, *groups: str) -> None:
-    session.install("-q", "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+    """Install the library and groups; what is imported is compiled then, and most never is."""
+    requirements = nox.project.dependency_groups(PROJECT, *groups)
+    session.install("-q", "--no-compile", "-e", ".", *requirements)
 
 
 @nox.session(python=PYTHONS)
@@ -180,19 +184,26 @@ def timed(session: nox.Session) -> None:
 
 
 @nox.session
+def outside(session: nox.Session) -> None:
+    """Run what `tutorial`, `command`, `interop`, `observer`, `notebook` and `site` run, at once."""
+    _install(session, "test", "typing", "browser", "lab", "docs", "tutorial")
+    chosen = "kernel or command or interop or browser"
+    command = ["python", "-m", "pytest", "-q", "-m", chosen, *PATIENT, *session.posargs]
+    session.run(*command, env=COMPILED)
+
+
+@nox.session
 def tutorial(session: nox.Session) -> None:
     """Run the notebooks of the tutorial, and what else needs Jupyter's kernel.
 
     `-- --write` renews what the notebooks show, `-- --write 3` that of the third.
     """
-    groups = nox.project.dependency_groups(PROJECT, "tutorial")
-    session.install("-q", "--no-compile", "-e", ".", *groups)  # most of it is never imported
+    _install(session, "tutorial")
     tests = "tests/notebook/test_notebook_kernel.py"
     command = ["python", "-m", "pytest", "-q", "-m", "kernel", tests, *session.posargs]
     if session.posargs[:1] == ["--write"]:
         command = ["python", "tests/support/tutorial_kit.py", *session.posargs[1:]]
-    # Each kernel would compile what it imports, where nothing is to be written.
-    session.run(*command, env={"PYTHONDONTWRITEBYTECODE": ""})
+    session.run(*command, env=COMPILED)
 
 
 @nox.session
