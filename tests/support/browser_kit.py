@@ -5,15 +5,17 @@ Nothing is imported that other tests lack.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 LIMIT = 30_000  # milliseconds for what has to come, on a busy machine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -23,17 +25,24 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start a browser that asks nobody for anything by itself."""
-    from playwright.sync_api import expect, sync_playwright
-
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert found is not None, f"none of {BROWSERS} is on PATH; install Debian's `chromium`"
+    browser = _playwright().chromium.launch(executable_path=found, args=QUIET)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@cache
+def _playwright() -> Playwright:
+    """Start what drives browsers: once, since it takes the thread to itself."""
+    from playwright.sync_api import expect, sync_playwright
+
     expect.set_options(timeout=LIMIT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    started = sync_playwright().start()
+    atexit.register(started.stop)
+    return started
 
 
 class Seen:
