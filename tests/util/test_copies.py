@@ -116,7 +116,7 @@ BASES = {
     "alarm_handler.AlarmHandler", "testing.ServerMachine", "testing.StartSupervised",
     "testing.StopSupervised", "testing.VirtualTime", "ViaModule", "events.Events",
     "reports.JsonFormatter", "observer.Server", "events.Propagator", "events.StructlogPropagator",
-    "cluster.Node",
+    "cluster.Node", "cluster.Peer",
 }  # fmt: skip
 
 
