@@ -60,6 +60,14 @@ class Handler(otp.GenEvent):
         raise ValueError(event)
 
 
+class DiscreetHandler(Handler):
+    """Decides what is shown of its reason."""
+
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        shown.append("format_status")
+        return {**status, "reason": "hidden"}
+
+
 async def _crash(_: object) -> None:
     raise ValueError
 
@@ -93,6 +101,14 @@ async def discreet_server() -> None:
         shown.remove("format_status")
 
 
+async def discreet_handler() -> None:
+    async with _supervised(otp.EventManager) as pid:
+        await otp.gen_event.add_handler(pid, DiscreetHandler())
+        otp.gen_event.notify(pid, Told("event"))
+        await wait_all_tasks_blocked()
+    shown.remove("format_status")
+
+
 async def linked_task() -> None:
     async with otp.open_process():
         otp.trap_exit(True)
@@ -108,7 +124,7 @@ async def _supervised(child: Any) -> AsyncGenerator[otp.Pid]:
         yield info.pid
 
 
-CRASHES = (server, discreet_server, supervised_task, handler, linked_task)
+CRASHES = (server, discreet_server, supervised_task, handler, discreet_handler, linked_task)
 
 
 @pytest.fixture

@@ -282,9 +282,8 @@ class News:
     def leave(self) -> None:
         """Wait for these tasks no more."""
         for task in self._tasks:
-            if task._waiters is not None:
-                task._waiters.pop(self, None)
-                task._waiters = task._waiters or None
+            others = (news for news in task._waiters or () if news is not self)
+            task._waiters = dict.fromkeys(others) or None
 
     def come(self) -> None:
         """Wake who waits."""
