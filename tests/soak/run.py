@@ -49,8 +49,8 @@ class Figures:
         """Name what has grown by more than this part; latencies vary by themselves."""
         return [
             f"{name}: {old:,} -> {new:,}"
-            for name in ("objects", "blocks", "processes")
-            if (new := getattr(self, name)) > (old := getattr(before, name)) * (1 + part) + 20
+            for name, chance in (("objects", 1000), ("blocks", 1000), ("processes", 5))
+            if (new := getattr(self, name)) > (old := getattr(before, name)) * (1 + part) + chance
         ]
 
 

@@ -11,8 +11,8 @@ ROUNDS = 1500  # after which all is full that is bounded: the ends and time-outs
 
 @pytest.mark.slow
 async def test_a_soaked_tree_grows_by_nothing() -> None:
-    """After a third as many rounds again there is no more of anything."""
-    whole = ROUNDS * 4 // 3
+    """After three times as many rounds there is no more of anything."""
+    whole = ROUNDS * 3
     before, after = await soak(lambda run: run.rounds >= ROUNDS, lambda run: run.rounds >= whole)
     assert (ROUNDS, whole) == (before.rounds, after.rounds)
     assert [] == after.grown_since(before, 0.05)
@@ -21,5 +21,5 @@ async def test_a_soaked_tree_grows_by_nothing() -> None:
 def test_what_has_grown_is_named() -> None:
     """What is there by chance is not; a latency never is."""
     before = Figures(60, 10, 1000, 10_000, 20_000, 12, 0.1, 0.2)
-    after = Figures(600, 100, 9000, 10_400, 22_000, 12, 9.0, 9.0)
-    assert ["blocks: 20,000 -> 22,000"] == after.grown_since(before, 0.05)
+    after = Figures(600, 100, 9000, 10_400, 23_000, 12, 9.0, 9.0)
+    assert ["blocks: 20,000 -> 23,000"] == after.grown_since(before, 0.05)
