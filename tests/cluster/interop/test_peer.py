@@ -351,3 +351,22 @@ async def test_39_four_peers_under_load(parent: str) -> None:
             assert await ask(server(name), OS_PID) not in before.values()
         is_over = True
     assert min(ends.values()) > 0
+
+
+async def test_a_module_that_is_not_there(parent: str) -> None:
+    """The error names it."""
+    child = otp.child(otp.cluster.Peer, "no_such_module:main").having(name="w1")
+    with pytest.raises(otp.StartError) as caught:
+        async with otp.open_supervisor([child]):
+            pass
+    assert "there is no module 'no_such_module'" in repr(innermost(caught.value))
+
+
+async def test_a_directory_that_cannot_be_made(
+    parent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a place for its socket no peer starts."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(otp.StartError, match="the directory of peers"):
+        async with otp.open_supervisor([peer("serve")]):
+            pass
