@@ -65,6 +65,7 @@ def page(text: str, place: str) -> str:
 def notebook(text: str, place: str) -> str:
     """Return what a notebook becomes: its own file can be had from its page."""
     content = json.loads(text)
+    content["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     texts = [cell for cell in content["cells"] if cell["cell_type"] == "markdown"]
     for cell in texts:
         cell["source"] = linked("".join(cell["source"]), place, place)
