@@ -135,6 +135,9 @@ class Connections:
                     made = await self._reach(peer, dial)
                 except FAILURES as exc:
                     why = _text_of(exc)
+                except Exception as exc:  # of `resolve`, or of an address that cannot be one
+                    why = bounded(exc)
+                    self._note(f"cannot connect to {peer.name}: {why}")
         finally:
             if self._dials.get(peer) is dial:
                 del self._dials[peer]
@@ -195,7 +198,7 @@ class Connections:
         """Serve who has come, if it proves to be a peer. Nothing that it does is an error here."""
         whom, _ = peer_of(stream)
         if self._half_open >= HALF_OPEN:
-            self._refuse(whom, f"there are {HALF_OPEN} unfinished handshakes")
+            self._note(f"has refused {whom}: there are {HALF_OPEN} unfinished handshakes")
             await trio.aclose_forcefully(stream)
             return
         made: tuple[trio.abc.Stream, Connected] | None = None
@@ -209,6 +212,8 @@ class Connections:
                     why = ""
                 except FAILURES as exc:
                     why = _text_of(exc)
+                except Exception as exc:  # of `allow`
+                    why = bounded(exc)
         finally:
             self._half_open -= 1
             if made is None:
@@ -216,10 +221,10 @@ class Connections:
         if made is not None:
             await self._serve(self._node.peer(made[1].peer.name), *made)
         elif why:
-            self._refuse(whom, why)
+            self._note(f"has refused {whom}: {why}")
 
-    def _refuse(self, whom: str, why: str) -> None:
-        text = f"node {self._node.name} has refused {whom}: {why}"
+    def _note(self, what: str) -> None:
+        text = f"node {self._node.name} {what}"
         self._node.runtime.events.emit("notice", NoticeReport(self._node.pid, text))
 
     async def _take(self, stream: trio.abc.Stream) -> tuple[trio.abc.Stream, Connected]:
@@ -266,8 +271,7 @@ class Connections:
         dial = self._dials.pop(peer, None)
         if dial is not None:
             dial.scope.cancel(reason="the other side has connected")
-        old = self._open.get(peer)
-        if old is not None:
+        while (old := self._open.get(peer)) is not None:  # another one may have come meanwhile
             old.close("the node has connected anew")
             await old.over.wait()
 

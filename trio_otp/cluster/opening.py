@@ -24,6 +24,15 @@ from .streams import Refused, close_all, open_listeners
 if TYPE_CHECKING:
     from .options import Options
 
+_FAILURES = (  # a ValueError is of a name or path that no host or file can have
+    OSError,
+    ValueError,
+    Refused,
+    NameTaken,
+    trio.TooSlowError,
+    trio.BrokenResourceError,
+)
+
 
 class Opening:
     """A node while it is open.
@@ -61,7 +70,7 @@ class Opening:
             self._listeners = await open_listeners(self.options)
             node.addresses = [each.socket.getsockname() for each in self._listeners]
             await self._register(connections)
-        except (OSError, Refused, NameTaken, trio.TooSlowError, trio.BrokenResourceError) as exc:
+        except _FAILURES as exc:
             raise StartError(exc, f"node {node.name}") from exc
         pid = await start(child(NetKernel).having(name="net_kernel"), nursery=nursery)
         node.pid = need_living(pid).pid

@@ -71,7 +71,8 @@ class Options:
         """Return where `resolve` says that a node listens."""
         if self.resolve is None:
             return None
-        return self.resolve(name) if callable(self.resolve) else self.resolve.get(name)
+        found = self.resolve(name) if callable(self.resolve) else self.resolve.get(name)
+        return _checked_address(f"resolve of {name}", found)
 
 
 def checked(
@@ -143,8 +144,10 @@ def _checked_address(what: str, address: Any) -> Listen | None:
     """Return where to listen; a path is that of a unix socket."""
     found: Listen | None = address
     match address:
-        case None | str() | os.PathLike() | (str(), int()):
+        case None | str() | os.PathLike():
             return found
+        case (str() as host, int() as port):
+            return host, port
         case _:
             expected = '(host, port), as ("127.0.0.1", 0), or the path of a unix socket'
             raise TypeError(f"{what}={bounded(found)}: expected {expected}")
@@ -156,7 +159,7 @@ def _epmd(epmd: Any) -> tuple[str, int] | None:
         case False:
             return None
         case None | True:
-            return "127.0.0.1", int(os.environ.get(_EPMD_PORT, "4369"))
+            return "127.0.0.1", _usual_port()
         case int(port):
             return "127.0.0.1", port
         case (str(host), int(port)):
@@ -165,6 +168,13 @@ def _epmd(epmd: Any) -> tuple[str, int] | None:
             shown: object = epmd
             expected = "(host, port), a port, False or None"
             raise TypeError(f"epmd={bounded(shown)}: expected {expected}")
+
+
+def _usual_port() -> int:
+    port = os.environ.get(_EPMD_PORT, "4369")
+    if not port.isdecimal():
+        raise ValueError(f"{_EPMD_PORT}={bounded(port)} of the environment: expected a port")
+    return int(port)
 
 
 def _cookie_of_peers() -> bytes:

@@ -1,0 +1,113 @@
+"""What goes wrong in one connection, or in the attempt to get one, ends no node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import inside
+import pytest
+import trio
+import trio.testing
+from other_node import HERE
+from scripted_peer import ScriptedPeer, played
+
+import trio_otp as otp
+from trio_otp.cluster.wire import control as c
+from trio_otp.cluster.wire.opaque import make_pid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from other_node import Net
+
+IMPOSSIBLE = make_pid("ex@" + "a" * 70, 1, 0, 1)  # of a host that no name server takes
+
+
+async def test_a_function_that_fails_ends_one_connection_and_not_the_node(
+    net: Net, autojump_clock: trio.abc.Clock, caplog: Any
+) -> None:
+    """A name that `allow` or `resolve` did not expect, or an address that is none, ends no node."""
+
+    def fail(name: str) -> Any:
+        raise KeyError(name)
+
+    async with net.here(allow=fail, resolve=fail, limit=1000), trio.open_nursery() as nursery:
+        with pytest.raises(trio.BrokenResourceError):
+            await ScriptedPeer(nursery).connect(HERE)
+        with pytest.raises(otp.NoConnection, match=r"KeyError\('ex@h'\)") as caught:
+            await otp.call(("server", "ex@h"), 1, timeout=100)
+        assert not caught.value.sent
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    told = sorted(each.getMessage() for each in caplog.records if "KeyError" in each.getMessage())
+    assert [text.split(": KeyError")[0] for text in told] == [
+        f"node {HERE} cannot connect to ex@h",
+        f"node {HERE} has refused StapledStream",
+    ]
+
+
+@pytest.mark.parametrize("address", [5, ("127.0.0.1",), ("127.0.0.1", "http"), ("a" * 70, 5)])
+async def test_an_address_that_is_none_ends_no_node(net: Net, address: Any) -> None:
+    net.addresses["ex@h"] = address
+    async with net.here():
+        with pytest.raises(otp.NoConnection, match=r"resolve of ex@h|label"):
+            await otp.cluster.connect("ex@h")
+        assert otp.cluster.nodes() == []
+
+
+async def test_a_pid_of_a_host_that_cannot_be_ends_no_node(
+    net: Net, tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    """A peer may send pids of any node; who answers to one is told that there is no connection."""
+    async with played(net, epmd=4369, listen=tmp_path / "socket") as peer:
+        await peer.send(c.SendSender(peer.pid(), inside.dump_pid(otp.self()), IMPOSSIBLE))
+        pid = await otp.receive()
+        otp.send(pid, "hello")
+        assert await otp.wait_down(pid) == otp.NOCONNECTION
+        assert otp.cluster.nodes() == [peer.name]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "py@" + "a" * 70},
+        {"listen": ("a" * 70, 0)},
+        {"epmd": ("a" * 70, 4369)},
+    ],
+)
+async def test_a_host_that_cannot_be_is_no_start(net: Net, options: dict[str, Any]) -> None:
+    with pytest.raises(otp.StartError, match="label"):
+        async with otp.cluster.open_node(**{"name": HERE, **net.options(**options)}):
+            pass
+
+
+async def test_an_address_may_be_a_list(net: Net) -> None:
+    async with net.here(listen=["127.0.0.1", 0]):
+        assert net.addresses[HERE][1] > 0
+
+
+async def test_a_port_of_the_environment_that_is_none(net: Net, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ERL_EPMD_PORT", "http")
+    with pytest.raises(ValueError, match="ERL_EPMD_PORT='http' of the environment"):
+        async with otp.cluster.open_node(HERE, **net.options(epmd=None)):
+            pass
+
+
+async def test_three_connections_of_one_node_at_once(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    """Each takes the place of the one before, also of one that came while it waited for its end."""
+    async with net.here(limit=1000), trio.open_nursery() as nursery:
+        first, second, third = (ScriptedPeer(nursery) for _ in range(3))
+        await first.connect(HERE)
+        for each in (second, third):
+            await each.begin(HERE)
+        async with trio.open_nursery() as both:
+            both.start_soon(second.finish)
+            both.start_soon(third.finish)
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.cluster.nodes() == [first.name]
+        assert otp.cluster.disconnect(first.name)
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.cluster.nodes() == []
+        nursery.cancel_scope.cancel()
