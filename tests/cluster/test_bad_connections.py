@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import inside
 import pytest
 import trio
 import trio.testing
-from other_node import HERE
+from other_node import HERE, THERE
 from scripted_peer import ScriptedPeer, played
 
 import trio_otp as otp
@@ -111,3 +112,21 @@ async def test_three_connections_of_one_node_at_once(
         await trio.testing.wait_all_tasks_blocked()
         assert otp.cluster.nodes() == []
         nursery.cancel_scope.cancel()
+
+
+class Big(otp.GenServer):
+    """Answers with more than is decoded at once."""
+
+    @otp.on_call
+    def big(self) -> bytes:
+        return bytes(200_000)
+
+
+async def test_answers_are_decoded_while_all_threads_wait_for_one(net: Net) -> None:
+    """Threads that call another node hold all tokens of the program; the decoder has its own."""
+    with net.there(otp.child(Big).having(name="big")):
+        async with net.here():
+            trio.to_thread.current_default_thread_limiter().total_tokens = 1
+            call = partial(otp.call, ("big", THERE), otp.cluster.Atom("big"))
+            answer = await trio.to_thread.run_sync(trio.from_thread.run, call)
+    assert len(answer) == 200_000

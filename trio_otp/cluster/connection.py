@@ -71,6 +71,8 @@ class Connection:
         self._received = 0  # how often there has been something
         self._written = 0
         self._decoding = False
+        # A token of its own: those of the program may all be held by threads that wait for this.
+        self._limiter = trio.CapacityLimiter(1)
         self._writer: trio.lowlevel.Task | None = None  # while it waits
         self._scope = trio.CancelScope()
         self._why = ""
@@ -129,7 +131,8 @@ class Connection:
         while (payload := self._frames.next()) is not None:
             if len(payload) > LARGE:
                 self._decoding = True
-                message = await trio.to_thread.run_sync(self._codec.decode, payload)
+                decode = self._codec.decode
+                message = await trio.to_thread.run_sync(decode, payload, limiter=self._limiter)
                 self._decoding = False
             else:
                 message = self._codec.decode(payload)

@@ -19,9 +19,11 @@ from .connections import Connections
 from .epmd_client import NameTaken, keep_registered, register
 from .local_node import LocalNode
 from .net_kernel import NetKernel
+from .peer_boot import imported_by_peer
 from .streams import Refused, close_all, open_listeners
 
 if TYPE_CHECKING:
+    from .._process.runtime import Runtime
     from .options import Options
 
 _FAILURES = (  # a ValueError is of a name or path that no host or file can have
@@ -54,8 +56,8 @@ class Opening:
             StartError: the run is a node already, or it cannot listen or register.
         """
         node, here = self.node, self.node.runtime
-        if here.node is not None:
-            error = RuntimeError(f"this run is the node {getattr(here.node, 'name', '?')} already")
+        error = _refusal(here)
+        if error is not None:
             raise StartError(error, f"node {node.name}")
         here.node = node  # nobody else may become one meanwhile
         connections = Connections(node, nursery)
@@ -99,6 +101,17 @@ class Opening:
         if self.node.runtime.node is self.node:
             self.node.close()
         close_all(self._listeners, self.options.listen)
+
+
+def _refusal(here: Runtime) -> RuntimeError | None:
+    """Return why a run may not become a node; None if it may."""
+    if here.node is not None:
+        return RuntimeError(f"this run is the node {getattr(here.node, 'name', '?')} already")
+    module = imported_by_peer()
+    if module is not None:  # each peer would start peers, without end
+        guard = 'if __name__ == "__main__":'
+        return RuntimeError(f"importing {module}, which a peer does, opens a node; write `{guard}`")
+    return None
 
 
 def node_of_run() -> LocalNode:

@@ -15,6 +15,7 @@ from .._util.bounded import bounded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+_importing: list[str] = []  # the module of this peer, while it is imported
 GATE = "trio_otp.peer"  # the name of the server that says whether a peer has started
 
 
@@ -61,6 +62,8 @@ def split_main(main: object) -> tuple[str, str]:
     if not colon or not all(word.isidentifier() for word in words):
         expected = 'expected "module:function", for example "my.module:main"'
         raise ValueError(f"main={bounded(main)}: {expected}")
+    if module == "__main__":  # which there is the program of the peer
+        raise ValueError(f"main={bounded(main)}: write the name of the file in place of __main__")
     return module, path
 
 
@@ -81,13 +84,21 @@ def find_main(main: str) -> Callable[..., Awaitable[object]]:
     return found  # type: ignore[no-any-return]  # it has just been looked at
 
 
+def imported_by_peer() -> str | None:
+    """Return the module that this program, a peer, imports at this moment."""
+    return _importing[-1] if _importing else None
+
+
 def _import(name: str) -> object:
+    _importing.append(name)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
             raise  # a module that this one needs
         raise LookupError(f"there is no module {exc.name!r} on the import path") from None
+    finally:
+        _importing.remove(name)
 
 
 def own_path() -> list[str]:
