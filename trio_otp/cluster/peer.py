@@ -28,7 +28,6 @@ Follows: Erlang's `peer`.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -49,7 +48,7 @@ from .functions import monitor_nodes
 from .neighbours import Neighbours
 from .node_events import Nodedown, Nodeup
 from .opening import node_of_run
-from .peer_boot import GATE, Boot, own_path, split_main
+from .peer_boot import COMMAND, GATE, Boot, own_path, split_main
 from .wire.handshake import is_node_name
 from .wire.terms import Atom
 
@@ -94,8 +93,7 @@ class Peer(Port):
         env: Mapping[str, str] | None = None,
     ) -> None:
         split_main(main)
-        command = [sys.executable, "-m", "trio_otp.cluster.peer_program"]
-        super().__init__(command, stdout=stdout, stderr=stderr, owner=owner, cwd=cwd, env=env)
+        super().__init__(COMMAND, stdout=stdout, stderr=stderr, owner=owner, cwd=cwd, env=env)
         self._main = main
         self._node = _node_name(node)
 

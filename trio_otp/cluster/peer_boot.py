@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _importing: list[str] = []  # the module of this peer, while it is imported
+# A peer has our import path from its first import on, and not the directory that it runs in before
+# all others, where anybody may have put a module.
+_START = """
+import json, sys
+line = sys.stdin.buffer.readline()
+sys.path[:] = json.loads(line)["path"]
+from trio_otp.cluster.peer_program import run
+run(line)
+"""
+COMMAND = (sys.executable, "-P", "-c", _START)
 GATE = "trio_otp.peer"  # the name of the server that says whether a peer has started
 
 

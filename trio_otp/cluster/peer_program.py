@@ -1,4 +1,4 @@
-"""The program of a peer: `python -m trio_otp.cluster.peer_program`, which `Peer` runs.
+"""The program of a peer, which `Peer` starts by `peer_boot.COMMAND`.
 
 It reads what it is told, opens its node, connects to its parent, and runs the `main` of a module
 until that returns, SIGTERM or SIGINT come, or the parent is gone.
@@ -67,7 +67,6 @@ class Gate(GenServer):
 def run(line: bytes) -> None:
     """Run a peer that is told so."""
     boot = Boot.from_line(line)
-    sys.path[:] = boot.path
     try:
         main = find_main(boot.main)
     except LookupError as exc:
@@ -127,7 +126,3 @@ def _read_on() -> None:
     """Read stdin to its end; not through `sys.stdin`, whose lock a thread would keep at the end."""
     while os.read(0, 4096):
         pass
-
-
-if __name__ == "__main__":
-    run(sys.stdin.buffer.readline())

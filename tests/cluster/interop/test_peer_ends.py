@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 from cluster_kit import LIMIT
-from paths import ROOT
 
 import trio_otp as otp
-from trio_otp.cluster import peer_program
 from trio_otp.cluster.neighbours import Neighbours
 from trio_otp.cluster.opening import node_of_run
-from trio_otp.cluster.peer_boot import Boot, own_path
+from trio_otp.cluster.peer_boot import COMMAND, Boot, own_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,6 +132,7 @@ async def test_news_of_nodes_change_nothing(parent: str) -> None:
         before = otp.whereis("w1")
         otp.send("w1", otp.cluster.Nodeup("other@127.0.0.1"))
         otp.send("w1", otp.cluster.Nodedown("other@127.0.0.1", "why"))
+        otp.send("w1", "what nobody expects")  # as any message, this is logged
         assert await otp.cluster.Peer.at("w1").node() == "w1@127.0.0.1"
         assert otp.whereis("w1") is before
 
@@ -156,8 +154,7 @@ async def test_its_end_with_its_parent_needs_nobody_else(parent: str) -> None:
             max_frame=2**20,
             path=own_path(),
         )
-        command = [sys.executable, "-m", peer_program.__name__]
-        program = await trio.lowlevel.open_process(command, stdin=-1, stdout=-1, cwd=ROOT)
+        program = await trio.lowlevel.open_process(COMMAND, stdin=-1)
         assert program.stdin is not None
         try:
             await program.stdin.send_all(boot.to_line())
@@ -165,7 +162,8 @@ async def test_its_end_with_its_parent_needs_nobody_else(parent: str) -> None:
             await otp.call(("trio_otp.peer", boot.node), A("wait_started"), timeout=LIMIT)
             await program.stdin.send_all(b"what nobody reads")
             await program.stdin.aclose()
-            assert await program.wait() == 0
+            with trio.fail_after(LIMIT):
+                assert await program.wait() == 0
         finally:
             program.kill()
             await program.wait()
@@ -187,3 +185,25 @@ async def test_a_module_that_cannot_be_run(parent: str, module: str, text: str) 
             pass
     reason: Any = caught.value.reason
     assert text in repr(reason.detail.reason)
+
+
+async def test_a_directory_without_room_for_a_socket(
+    parent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the path of a socket is too long no peer starts, and nothing is left."""
+    deep = tmp_path / ("a" * 120)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(otp.StartError, match="the directory of peers"):
+        async with otp.open_supervisor([peer("ends_module:serve")]):
+            pass
+    assert list(deep.iterdir()) == []
+
+
+async def test_modules_come_from_where_ours_do(parent: str, tmp_path: Path) -> None:
+    """The directory that it runs in is no place for modules, and its environment may be empty."""
+    for name in ("trio", "json", "trio_otp"):
+        (tmp_path / "cwd" / name).mkdir(parents=True)
+        (tmp_path / "cwd" / name / "__init__.py").write_text("raise SystemExit('not this one')\n")
+    async with otp.open_supervisor([peer("ends_module:serve", cwd=tmp_path / "cwd", env={})]):
+        assert otp.cluster.nodes() == ["w1@127.0.0.1"]
