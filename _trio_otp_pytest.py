@@ -108,8 +108,9 @@ def _trouble(name: str, request: pytest.FixtureRequest) -> str | None:
         return f"{test} is a plain function, and servers run in Trio; write: {line}"
     if request.node.get_closest_marker("trio") is None:
         return (
-            f"{test} is async, but nothing says that it runs in Trio; put trio_mode = true into "
-            "the configuration of pytest, or @pytest.mark.trio before the test"
+            f"{test} is async, but nothing says that it runs in Trio; put trio_mode = true below "
+            "[pytest] in pytest.ini, or below [tool.pytest.ini_options] in pyproject.toml; or "
+            "@pytest.mark.trio before the test"
         )
     if name == "virtual_time" and name not in inspect.signature(function).parameters:
         return (

@@ -190,6 +190,63 @@ class Shelf(otp.GenServer):
         pass
 
 
+async def test_a_timeout_is_no_argument_of_a_call() -> None:
+    """It is the client's; the text has the line. A cast has none."""
+    shelf: Any = Shelf.at("shelf")
+    by_class: Any = Shelf.get
+    lines = (
+        r"; it is Shelf\.get\(.*; for a time-out write Shelf\.at\(ref, timeout=2\)\.get\(\.\.\.\)$"
+    )
+    async with otp.open_supervisor([otp.child(Shelf).having(name="shelf")]):
+        with pytest.raises(TypeError, match=lines):
+            await shelf.get("k", timeout=2)
+        with pytest.raises(TypeError, match=lines):
+            await by_class("shelf", "k", timeout=2)
+        with pytest.raises(TypeError, match=r"put\(.*; nobody waits for the answer of a cast"):
+            shelf.put("k", timeout=2)
+        assert "k" == await Shelf.at("shelf", timeout=2).get("k")
+
+
+async def test_the_state_is_not_set_on_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be lost without a word; a method may be replaced, as a test does."""
+    shelf: Any = Shelf.at("shelf")
+    with pytest.raises(AttributeError, match=r"^a client of Shelf takes no 'books': it sends"):
+        shelf.books = {}
+    with pytest.raises(AttributeError, match="takes no 'ref'"):
+        shelf.ref = "other"
+    assert "shelf" == shelf.ref
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf, "put", print)
+        assert shelf.put is print
+    with pytest.raises(otp.NoProcess):
+        await shelf.get("k")
+
+
+def test_what_is_no_application_is_run_in_another_way() -> None:
+    """The text has the line for an async function, and for an instance."""
+
+    class Shop(otp.Application):
+        name = "shop"
+
+    async def main() -> None: ...
+
+    run: Any = otp.run
+    with pytest.raises(TypeError, match=r"; an async function is run by trio\.run\(main\)$"):
+        run(main)
+    with pytest.raises(TypeError, match=r"; write Shop, the class itself$"):
+        run(Shop())
+    with pytest.raises(TypeError, match=r"otp\.Application$"):
+        run(5)
+
+
+async def test_a_child_as_elixir_writes_it() -> None:
+    """A tuple of a class and its arguments: the text has the child."""
+    pair: Any = (Shelf, 5)
+    with pytest.raises(otp.SpecError, match=r"write otp\.child\(Shelf, 5\)$"):
+        async with otp.open_supervisor([pair]):
+            pass
+
+
 async def test_a_reference_that_was_left_out() -> None:
     """On the class the server comes first; the text has the corrected line."""
     get: Any = Shelf.get

@@ -192,8 +192,8 @@ async def test_unknown(otp_system):
     ) == section(text, "ERROR at setup of test_sync")
     assert (
         "fixture 'start_supervised': test_unmarked is async, but nothing says that it runs in "
-        "Trio; put trio_mode = true into the configuration of pytest, or @pytest.mark.trio before "
-        "the test"
+        "Trio; put trio_mode = true below [pytest] in pytest.ini, or below "
+        "[tool.pytest.ini_options] in pyproject.toml; or @pytest.mark.trio before the test"
     ) == section(text, "ERROR at setup of test_unmarked")
     assert (
         "fixture 'virtual_time': a clock belongs to the whole run, so the test itself has to take "

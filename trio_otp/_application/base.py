@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 from .._behaviour.class_checks import check_members, new_members, refuse_options
 from .._exits.errors import SpecError
 from .._supervisor.supervisor import Supervisor
-from .._util.bounded import bounded
+from .._util.async_functions import gives_awaitable
+from .._util.bounded import bounded, label_of
 from .._util.private import enter_private
 from .._util.public import public
 
@@ -211,6 +212,11 @@ def check_application(value: object) -> type[Application]:
     """Refuse what is not an application class, saying what is accepted."""
     if is_application(value):
         return value
+    hint = ""
+    if gives_awaitable(value):
+        hint = f"; an async function is run by trio.run({label_of(value)})"
+    elif isinstance(value, Application):
+        hint = f"; write {type(value).__name__}, the class itself"
     raise TypeError(
-        f"{bounded(value)} is not an application; expected a subclass of otp.Application"
+        f"{bounded(value)} is not an application; expected a subclass of otp.Application{hint}"
     )

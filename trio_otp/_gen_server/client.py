@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 
 OWN: Final[Any] = UNSET  # as a time-out: that of each method
+_keep: Final = object.__setattr__  # what a client has of its own
 
 
 class Client(Handle):
     """What `GenServer.at` gives. It has the decorated methods of the class and nothing else."""
 
     __slots__ = ("__dict__", "_class", "_timeout", "ref")
+    _class: type[Any]
+    _timeout: object
+    ref: Ref
 
     def __init__(self, server_class: type[Any], ref: Ref, timeout: object) -> None:
         check_reference(ref)
         if timeout is not OWN:
             check_timeout("timeout", timeout)
-        self._class = server_class
-        self._timeout = timeout  # of each call, in the place of that of the method
-        self.ref = ref
+        _keep(self, "_class", server_class)
+        _keep(self, "_timeout", timeout)  # of each call, in the place of that of the method
+        _keep(self, "ref", ref)
 
     def __getattr__(self, name: str) -> Any:
         method: Any = getattr(self._class, name, None)
@@ -38,6 +42,19 @@ class Client(Handle):
             bound = self.__dict__[name] = method.bind(self.ref, timeout=self._timeout)
             return bound
         raise no_method(self._class, name, is_sent)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse what would look like a change of the server's state; a test may replace a method.
+
+        Raises:
+            AttributeError: it is not the name of a method that the client sends.
+        """
+        if not is_sent(getattr(self._class, name, None)):
+            raise AttributeError(
+                f"a client of {self._class.__name__} takes no {name!r}: it sends messages, and the "
+                "state is the server's; change it in a method with @otp.on_call or @otp.on_cast"
+            )
+        super().__setattr__(name, value)
 
     def __reduce_ex__(self, _: object) -> Any:
         # It is as good elsewhere as its reference is.

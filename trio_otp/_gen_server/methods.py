@@ -111,7 +111,19 @@ class _Method(Handle):
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError, in the caller, for arguments that the function does not take."""
-        self.outside.check(f"{self.owner.__name__}.{self.name}", args, kwargs)
+        try:
+            self.outside.check(f"{self.owner.__name__}.{self.name}", args, kwargs)
+        except TypeError as exc:
+            raise TypeError(f"{exc}{self._hint_for_limit(kwargs)}") from None
+
+    def _hint_for_limit(self, kwargs: dict[str, Any]) -> str:
+        """Tell where the time-out of a call is written, if it is among its arguments."""
+        if "timeout" not in kwargs or "timeout" in self.outside.__signature__.parameters:
+            return ""
+        if not isinstance(self, CallMethod):
+            return "; nobody waits for the answer of a cast, so it has no timeout"
+        client = f"{self.owner.__name__}.at(ref, timeout={bounded(kwargs['timeout'], 60)})"
+        return f"; for a time-out write {client}.{self.name}(...)"
 
     def check_sent(self, ref: Ref, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Check the arguments of one that is sent on the class; perhaps the server is left out."""

@@ -67,7 +67,7 @@ class LentClient(Client):
     def end(self) -> None:
         """Refuse every use from now on: the worker may belong to another client."""
         self.__dict__.clear()
-        self._class = None
+        object.__setattr__(self, "_class", None)
 
     def __repr__(self) -> str:
         return (

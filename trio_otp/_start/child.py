@@ -20,6 +20,7 @@ from typing import (
     TypeVar,
     TypeVarTuple,
     Unpack,
+    cast,
     overload,
 )
 
@@ -217,10 +218,16 @@ def as_child(what: Any) -> Child[Any]:
     if callable(what) and not isinstance(what, type):
         return child(target)
     accepted = "otp.child(target, *args), a behaviour class or an async function"
-    hint = ""
+    raise SpecError(f"{bounded(what)} is not a child; expected {accepted}{_line_for(what)}")
+
+
+def _line_for(what: object) -> str:
+    """Return the child that was meant by an instance, or by a tuple as in Elixir."""
     if isinstance(what, Behaviour):
-        hint = f"; write otp.child({type(what).__name__}, *args)"
-    raise SpecError(f"{bounded(what)} is not a child; expected {accepted}{hint}")
+        return f"; write otp.child({type(what).__name__}, *args)"
+    cls, *args = cast("tuple[object, ...]", what) if isinstance(what, tuple) and what else (None,)
+    shown = ", ".join([label_of(cls), *(bounded(each, 60) for each in args)])
+    return f"; write otp.child({shown})" if is_behaviour(cls) else ""
 
 
 @lru_cache(maxsize=512)
