@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,41 @@ async def test_answers_are_decoded_while_all_threads_wait_for_one(net: Net) -> N
             call = partial(otp.call, ("big", THERE), otp.cluster.Atom("big"))
             answer = await trio.to_thread.run_sync(trio.from_thread.run, call)
     assert len(answer) == 200_000
+
+
+@pytest.mark.parametrize("times", [[1, 2], [0, 1]], ids=["it comes first", "we come first"])
+async def test_a_stranger_who_says_a_name_does_not_keep_us_from_its_node(
+    net: Net, tmp_path: Path, autojump_clock: trio.abc.Clock, times: list[int]
+) -> None:
+    """Who has no cookie can claim to be the node; our attempt gives way to that once, for 1 s."""
+    net.addresses[THERE] = str(tmp_path / "there")
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(net.addresses[THERE])  # Trio would do this in a thread, and the clock would jump
+    sock.listen()
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+    reached = []
+    is_reached = trio.Event()
+
+    async def serve(stream: trio.SocketStream) -> None:
+        reached.append(trio.current_time())
+        is_reached.set()
+        await trio.sleep_forever()
+
+    async with net.here(limit=1000), trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        begun = trio.current_time()
+        if times[0]:
+            await ScriptedPeer(nursery, name=THERE).begin(HERE)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(connect_to_nobody)
+        await is_reached.wait()
+        for _ in range(10):
+            await ScriptedPeer(nursery, name=THERE).begin(HERE)
+            await trio.sleep(0.3)
+        assert [time - begun for time in reached] == times
+        nursery.cancel_scope.cancel()
+
+
+async def connect_to_nobody() -> None:
+    with pytest.raises(otp.NoConnection):
+        await otp.cluster.connect(THERE)

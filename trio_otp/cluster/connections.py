@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .wire.handshake import Answer
 
 HANDSHAKE: Final = 7.0  # seconds from the first byte to the last
+POLITE: Final = 1.0  # seconds for which the handshake of who only says to be a node goes first
 HALF_OPEN: Final = 100  # handshakes of others at one time
 _RECEIVE: Final = 4096
 FAILURES: Final = (
@@ -69,6 +70,7 @@ class Dial:
     def __init__(self) -> None:
         self.scope: trio.CancelScope = trio.CancelScope()
         self.attempt: trio.CancelScope = trio.CancelScope()  # the connection that is being made
+        self.has_given_way: bool = False  # to who says to be that node; once, as anybody can
         self.over: trio.Event = trio.Event()
         self.why: str = ""
 
@@ -152,8 +154,9 @@ class Connections:
 
     async def _reach(self, peer: RemoteNode, dial: Dial) -> tuple[trio.abc.Stream, Connected]:
         while True:
-            while peer.name in self._coming:
-                await self._coming[peer.name][-1].wait()
+            with trio.move_on_after(POLITE):
+                while peer.name in self._coming:
+                    await self._coming[peer.name][-1].wait()
             dial.attempt = trio.CancelScope()
             with dial.attempt:
                 try:
@@ -263,7 +266,9 @@ class Connections:
             return "ok"
         if keeps_own(self._node.name, name):
             return "nok"
-        dial.attempt.cancel(reason="the other side connects as well, and goes first")
+        if not dial.has_given_way:
+            dial.has_given_way = True
+            dial.attempt.cancel(reason="the other side connects as well, and goes first")
         return "ok_simultaneous"
 
     async def _give_way(self, peer: RemoteNode) -> None:
@@ -331,7 +336,8 @@ async def _shake(
                     status = answer(peer.name)
                     events += shake.answer(status)
                     if status in {"nok", "not_allowed"}:
-                        await _send_all(stream, events)
+                        for event in events:
+                            await stream.send_all(event.data)
                         raise _ENDS[status](f"{peer.name} was told {status}")
                 case Connected() as connected:
                     return connected
@@ -341,8 +347,3 @@ async def _shake(
         if not data:
             raise Refused("it has closed the connection in the handshake")
         events = shake.feed(data)
-
-
-async def _send_all(stream: trio.abc.Stream, events: list[Any]) -> None:
-    for event in events:
-        await stream.send_all(event.data)
