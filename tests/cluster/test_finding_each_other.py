@@ -206,6 +206,22 @@ async def test_an_attempt_to_connect_can_be_given_up(net: Net) -> None:
     await listeners[0].aclose()
 
 
+async def test_an_attempt_ends_with_the_node(net: Net) -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    net.addresses[THERE] = listeners[0].socket.getsockname()
+    async with trio.open_nursery() as nursery:
+
+        async def connect() -> None:
+            with pytest.raises(otp.NoConnection, match="this node has ended"):
+                await otp.cluster.connect(THERE)
+
+        async with net.here():
+            nursery.start_soon(connect)
+            stream = await listeners[0].accept()
+        await stream.aclose()
+    await listeners[0].aclose()
+
+
 async def test_nodes_that_come_and_go_are_told_of_until_one_wants_no_more(net: Net) -> None:
     with net.there():
         async with net.here(), otp.open_process():

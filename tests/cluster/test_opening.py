@@ -216,7 +216,7 @@ async def test_an_open_node_that_is_cancelled_leaves_nothing(net: Net) -> None:
     """At each of its checkpoints."""
     async with SmallEpmd().running() as epmd:
         for number in range(1, 100):
-            if await opened_before(number, net, epmd.address):
+            if await opened_before(number, net, epmd=epmd.address):
                 break
             assert otp.cluster.node() is None
             assert otp.whereis("net_kernel") is None
@@ -224,6 +224,19 @@ async def test_an_open_node_that_is_cancelled_leaves_nothing(net: Net) -> None:
                 while epmd.ports:
                     await trio.lowlevel.checkpoint()
         assert number > 3
+
+
+async def test_one_at_a_unix_socket_that_is_cancelled_leaves_no_file(
+    net: Net, tmp_path: Path
+) -> None:
+    """At each of its checkpoints; else the next one would find the address in use."""
+    path = tmp_path / "socket"
+    for number in range(1, 100):
+        is_open = await opened_before(number, net, listen=path)
+        assert not path.exists()  # noqa: ASYNC240 - of this test alone
+        if is_open:
+            break
+    assert number > 3
 
 
 class _AtStep(trio.abc.Instrument):
@@ -237,14 +250,14 @@ class _AtStep(trio.abc.Instrument):
                 self._scope.cancel()
 
 
-async def opened_before(number: int, net: Net, epmd: Any) -> bool:
+async def opened_before(number: int, net: Net, **options: Any) -> bool:
     """Open a node, and cancel that at a checkpoint; return whether it was open by then."""
     is_open = False
     with trio.CancelScope() as scope:
         instrument = _AtStep(trio.lowlevel.current_task(), number, scope)
         trio.lowlevel.add_instrument(instrument)
         try:
-            async with otp.cluster.open_node(HERE, **net.options(epmd=epmd)):
+            async with otp.cluster.open_node(HERE, **net.options(**options)):
                 is_open = True
         finally:
             trio.lowlevel.remove_instrument(instrument)

@@ -2004,4 +2004,20 @@ MUTATIONS = [
         "trio.to_thread.run_sync(decode, payload)",
         "test_bad_connections.py::test_answers_are_decoded_while_all_threads_wait_for_one",
     ),
+    Mutation(
+        "a stranger goes first again and again",
+        3,
+        "Connections._status",
+        "not dial.has_given_way",
+        "True",
+        "test_bad_connections.py::test_a_stranger_who_says_a_name_does_not_keep_us_from_its_node",
+    ),
+    Mutation(
+        "the socket of a cancelled node stays",
+        1,
+        "_open_unix",
+        "_unlink(path)",
+        "pass",
+        "test_opening.py::test_one_at_a_unix_socket_that_is_cancelled_leaves_no_file",
+    ),
 ]

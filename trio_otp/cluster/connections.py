@@ -129,7 +129,7 @@ class Connections:
     async def _dial(self, peer: RemoteNode, dial: Dial) -> None:
         """Connect to a node, and serve the connection; or tell who waits that there is none."""
         made: tuple[trio.abc.Stream, Connected] | None = None
-        why = f"no connection within {HANDSHAKE:g} s"
+        why = "this node has ended"
         try:
             with dial.scope:
                 dial.scope.deadline = trio.current_time() + HANDSHAKE
@@ -140,6 +140,7 @@ class Connections:
                 except Exception as exc:  # of `resolve`, or of an address that cannot be one
                     why = bounded(exc)
                     self._note(f"cannot connect to {peer.name}: {why}")
+            why = f"no connection within {HANDSHAKE:g} s" if dial.scope.cancelled_caught else why
         finally:
             if self._dials.get(peer) is dial:
                 del self._dials[peer]

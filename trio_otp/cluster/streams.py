@@ -47,15 +47,21 @@ async def open_listeners(options: Options) -> list[trio.SocketListener]:
 
 
 async def _open_unix(path: str) -> trio.SocketListener:
+    listener: trio.SocketListener | None = None
     sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        await sock.bind(path)
-        await trio.Path(path).chmod(0o600)
-        sock.listen()
-    except BaseException:
-        sock.close()
-        raise
-    return trio.SocketListener(sock)
+        await sock.bind(path)  # a file that is there already is another's
+        try:
+            await trio.Path(path).chmod(0o600)
+            sock.listen()
+            listener = trio.SocketListener(sock)
+        finally:
+            if listener is None:
+                _unlink(path)
+    finally:
+        if listener is None:
+            sock.close()
+    return listener
 
 
 def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> None:
@@ -63,8 +69,12 @@ def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> No
     for listener in listeners:
         listener.socket.close()
     if listeners and listen is not None and not isinstance(listen, tuple):
-        with suppress(OSError):
-            Path(listen).unlink()
+        _unlink(os.fspath(listen))
+
+
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        Path(path).unlink()
 
 
 def is_loopback(stream: Any) -> bool:

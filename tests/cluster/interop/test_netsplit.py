@@ -14,6 +14,8 @@ import trio
 from beam_kit import Beam, Epmd, free_port
 from cluster_kit import HOST, LIMIT, DeskNode
 from netns_kit import Network, can_split
+from other_node import HERE, THERE
+from relay import Relay
 from relay_kit import open_relay
 
 import trio_otp as otp
@@ -21,6 +23,8 @@ import trio_otp as otp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from other_node import Net
 
 pytestmark = pytest.mark.interop
 
@@ -68,15 +72,19 @@ async def lose(break_it: Any, desk: Any, node: str) -> None:
         await otp.receive(timeout=0)
 
 
-async def heal(desk: Any, pid: Any, node: str) -> None:
-    """When the network is back the next use connects, and the pid of before is the same."""
+async def call_when_healed(pid: Any, request: Any) -> Any:
+    """Call until there is an answer; return it."""
     with trio.fail_after(LIMIT):
         while True:
             try:
-                assert await otp.call(pid, (atom("add"), 1, 2), timeout=MOST) == 3
-                break
+                return await otp.call(pid, request, timeout=MOST)
             except (otp.NoConnection, otp.CallTimeout):
                 pass  # the other side has still to see that the old connection is lost
+
+
+async def heal(desk: Any, pid: Any, node: str) -> None:
+    """When the network is back the next use connects, and the pid of before is the same."""
+    assert await call_when_healed(pid, (atom("add"), 1, 2)) == 3
     assert await otp.call(desk, atom("pid"), timeout=LIMIT) is pid
     assert node in otp.cluster.nodes()
 
@@ -156,6 +164,56 @@ async def test_a_long_frame_is_a_sign_of_life(epmd: Epmd, name: str, cookie_file
             assert relay.connections == 1
     finally:
         node.close()
+
+
+THIRD = "third@127.0.0.1"
+
+
+class Desk(otp.GenServer):
+    """Says who it is."""
+
+    @otp.on_call
+    def pid(self) -> otp.Pid[Any]:
+        return otp.self()
+
+
+async def test_one_of_three_is_cut_off(net: Net) -> None:
+    """Both others lose it, and it loses both; these two stay connected, and then all are again."""
+    desk = otp.child(Desk).having(name="desk")
+    with (
+        net.there(desk, tick=TICK) as there,
+        net.there(desk, tick=TICK, name=THIRD) as third,
+    ):
+        async with net.here(tick=TICK, limit=3 * LIMIT), trio.open_nursery() as nursery:
+            relay = Relay(net.addresses[THERE])
+            await nursery.start(relay.run)
+            net.addresses[THERE] = relay.address  # for both others
+            await third.do(otp.cluster.connect, THERE)
+            async with otp.open_process():
+                pids = [await otp.call(("desk", each), atom("pid")) for each in (THERE, THIRD)]
+                monitors = [otp.monitor(pid) for pid in pids]
+                relay.hold()
+                down = await otp.receive(timeout=MOST + LIMIT)
+                assert down == otp.Down(monitors[0], pids[0], otp.NOCONNECTION)
+                await until(lambda: there.ask(otp.cluster.nodes), [])
+                await until(lambda: third.ask(otp.cluster.nodes), [HERE])
+                assert otp.cluster.nodes() == [THIRD]
+                assert await otp.call(pids[1], atom("pid")) is pids[1]
+                relay.let_go()
+                assert await call_when_healed(pids[0], atom("pid")) is pids[0]
+                await third.do(otp.cluster.connect, THERE)
+                await until(lambda: there.ask(otp.cluster.nodes), [HERE, THIRD])
+                assert otp.is_alive(pids[1])
+                with pytest.raises(otp.ReceiveTimeout):
+                    await otp.receive(timeout=0)
+            nursery.cancel_scope.cancel()
+
+
+async def until(ask: Any, nodes: list[str]) -> None:
+    """Wait until somebody is connected to these nodes alone."""
+    with trio.fail_after(LIMIT):
+        while sorted(await ask()) != nodes:
+            pass
 
 
 @contextmanager
