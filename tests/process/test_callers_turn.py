@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -548,6 +548,65 @@ def _self() -> Any:
     return otp.self()
 
 
+class Raised(BaseException):
+    """What `except Exception` lets pass."""
+
+
+@pytest.mark.parametrize("event", ["call_stop", "handle_start", "handle_stop", "handle_error"])
+@pytest.mark.parametrize("kills", [True, False])
+async def test_a_listener_that_ends_the_server(
+    way: str, event: Any, kills: bool, autojump_clock: Any
+) -> None:
+    """It raises what is no error, or kills it: the caller learns of it, and the task ends."""
+
+    def end(*_: object) -> None:
+        otp.events.detach(event, end)
+        if kills:
+            otp.exit(otp.self(), otp.KILL)
+        raise Raised
+
+    def handle(_server: Any, _from: Any) -> Any:
+        if event == "handle_error":
+            raise ValueError("boom")
+        return "answer"
+
+    found: Any = None
+    try:
+        async with otp.open_process(trap_exit=True):
+            pid = await waiting()
+            otp.events.attach(event, end)
+            with trio.fail_after(1):
+                try:
+                    found = await otp.call(pid, handle)
+                except otp.ServerExited as exc:
+                    found = exc.reason
+            await trio.sleep(1)
+            assert kills, "Raised has to pass through"
+            assert not otp.is_alive(pid)
+    except Raised:
+        assert not kills
+    if event == "call_stop":
+        assert "answer" == found
+    else:
+        assert found is otp.KILLED or isinstance(found, Raised)
+
+
+async def test_a_listener_that_cancels_the_caller(way: str, autojump_clock: Any) -> None:
+    """Told of the answer, or of the cancellation, it hurts neither the server nor the run."""
+    async with otp.open_process(trap_exit=True):
+        pid = await waiting()
+        with trio.CancelScope() as outer, trio.CancelScope() as inner:
+            otp.events.attach("call_stop", lambda *_: outer.cancel())
+            await otp.call(pid, lambda _server, _from: None)
+        assert outer.cancel_called
+        with trio.CancelScope() as outer, trio.CancelScope() as inner:
+            await otp.call(pid, lambda _server, _from: inner.cancel())
+        assert inner.cancel_called
+        with trio.CancelScope() as outer, trio.CancelScope() as inner:
+            await otp.call(pid, lambda _server, _from: (inner.cancel(), otp.NoReply())[1])
+        assert 3 == await otp.call(pid, lambda _server, _from: 3)
+
+
 async def test_what_travels_with_a_call_is_attached_and_taken_back(
     way: str, autojump_clock: Any
 ) -> None:
@@ -745,6 +804,73 @@ async def test_an_exit_signal_that_its_callback_causes(way: str, autojump_clock:
             await ask(pid, way, lambda _server, _from: process_of(pid).exit_with("because"))
         assert "because" == caught.value.reason
         assert not otp.is_alive(other)
+
+
+@contextmanager
+def at_line(number: int, act: Callable[[], object], of_server: Any) -> Iterator[list[str]]:
+    """Do something at one line of the way of a call, as a `__del__` may; give the line, if any."""
+    lines, found = 0, []
+
+    def each(frame: Any, event: str, _arg: object) -> Any:
+        nonlocal lines
+        if event == "line" and not found and Path(frame.f_code.co_filename).name in WAY:
+            lines += 1
+            if lines == number:
+                sys.settrace(None)
+                found.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+                with suppress(BaseException):  # as what a `__del__` raises
+                    act()
+        return each
+
+    before, coroutine = sys.gettrace(), of_server.coro
+    while hasattr(coroutine, "cr_frame"):
+        coroutine.cr_frame.f_trace = each
+        coroutine = coroutine.cr_await
+    sys.settrace(each)
+    try:
+        yield found
+    finally:
+        sys.settrace(before)
+
+
+WAY = ("callers_turn.py", "message_loop.py", "request.py")
+
+
+@pytest.mark.parametrize("kind", ["callers", "servers"])
+@pytest.mark.parametrize("act", ["cast", "exit", "cancel"])
+def test_whatever_a_del_does_at_any_line(
+    kind: str, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cast is handled, an exit ends the server, a cancelled caller goes on; nobody hangs."""
+    monkeypatch.setattr(MessageLoop, "serves_callers", kind == "callers")
+    number, seen = 0, [""]
+
+    async def main() -> None:
+        async with otp.open_process(trap_exit=True):
+            pid = await waiting()
+            await trio.testing.wait_all_tasks_blocked()
+            log, task = process_of(pid).instance.log, process_of(pid).task
+            with trio.CancelScope() as scope:
+                acts: Any = {
+                    "cast": lambda: otp.cast(pid, "cast"),
+                    "exit": lambda: otp.exit(pid, "left"),
+                    "cancel": scope.cancel,
+                }
+                with at_line(number, acts[act], task) as found, suppress(otp.ServerExited):
+                    await otp.call(pid, lambda _server, _from: "answer")
+            await trio.testing.wait_all_tasks_blocked()
+            seen[:] = found
+            assert otp.is_alive(pid) == (act != "exit" or not found)
+            assert log == (["cast"] if act == "cast" and found else [])
+
+    async def limited() -> None:
+        with trio.fail_after(1):  # else it would hang
+            await main()
+
+    while seen:
+        number += 1
+        trio.run(limited, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert number > 40
 
 
 @contextmanager

@@ -109,9 +109,11 @@ class Life(ABC):
             if self._handling is not None:
                 self._handling.fail(exc)
             await self._end(exc)
-        finally:  # what travelled with the last message is there while its crash is reported
+        finally:
+            # What travelled with the last message is there while its crash is reported.
             if self._handling is not None:
                 self._handling.detach()
+            await leave_turn(process)  # also if a listener has raised: Trio is to see it end
 
     @disable_ki_protection
     def _make(self, make: Callable[[], Behaviour]) -> Any:

@@ -137,12 +137,16 @@ class MessageLoop(Life):
                             process.serves = (
                                 self.serves_callers and self._own_turns == 0 < self._budget
                             )
+                            if (queue or process.pending_exit is not UNSET) and self._is_awake():
+                                continue
                             turn = await wait_task_rescheduled(
                                 stay if process.scope is None else self._unpark
                             )
                         else:  # of a caller, and over; Trio sees none of this
                             mailbox._waiter, process.serves = process.task, self._budget > 0
                             self._patience = 1
+                            if (queue or process.pending_exit is not UNSET) and self._is_awake():
+                                continue
                             turn = await end_turn()
                             if turn is not TURN:
                                 turn.unwrap()
@@ -180,6 +184,8 @@ class MessageLoop(Life):
                         if since >= self._until:
                             self._budget = 0
                 else:
+                    if runtime.turn is not None:
+                        await self._leave_turn()
                     message = await self._next()
                 kind = message.__class__
                 if kind is not Cast or process.debug is not None:
@@ -275,6 +281,10 @@ class MessageLoop(Life):
         """Forget that it waits: it was cancelled, which in a caller's turn has to wait."""
         self.process.serves = False
         return self.process.mailbox.unpark()
+
+    def _is_awake(self) -> bool:
+        """Stay awake, if nobody has woken it: a `__del__` came before it was there to be woken."""
+        return self._unpark() is Abort.SUCCEEDED
 
     async def _leave_turn(self) -> None:
         """Go on in its own task, with a new burst; the next messages are likely to need it too."""

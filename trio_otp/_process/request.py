@@ -174,14 +174,17 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             await checkpoint_if_cancelled()
         except BaseException as exc:  # nothing has run
             self.abandoned = True
-            self._leave(exc)
+            self._leave()
             mailbox.give_up(self)
+            self._tell_end(exc)
             raise
-        own: Any = server.task
-        self._task, self._result, runtime.turn, mailbox._waiter = task, None, self, None
+        own: Any
+        self._task, self._result, runtime.turn = task, None, self
+        own, mailbox._waiter = mailbox._waiter, None
         try:
             mailbox.offer(self)
-            own.context.run(own.coro.send, TURN)
+            if own is not None:  # else a `__del__` has woken it since
+                own.context.run(own.coro.send, TURN)
         finally:
             runtime.turn = None
         goes_on = mailbox._waiter is None  # in its task, which is to be before this one
@@ -266,13 +269,15 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         """Abandon the answer, for an error perhaps; the server handles the request all the same."""
         if not self._done:
             self._is_given_up()
-            self._leave(error)
+            self._leave()
             self._server.mailbox.give_up(self)
+            self._tell_end(error)
 
     @enable_ki_protection
     def _answer(self, value: T) -> bool:
         """Answer the waiting caller with a value that is no outcome; False if it waits no more."""
-        if self._done:
+        is_done, self._done = self._done, True  # in one step: a `__del__` may cancel the caller
+        if is_done:
             self._is_over()
             return False
         self._leave()
@@ -283,6 +288,8 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             reschedule(self._task, self)  # type: ignore[arg-type]  # Trio calls its `unwrap`, no more
         else:
             self._keep(outcome.Value(value))
+        if self._told:
+            self._tell_end(None)
         return True
 
     def _answer_with(self, result: outcome.Outcome[Any]) -> bool:
@@ -295,17 +302,19 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
     @enable_ki_protection
     def _fail(self, error: BaseException) -> bool:
         """Raise an error in the waiting caller; False if it waits no more."""
-        if self._done:
+        is_done, self._done = self._done, True  # in one step: a `__del__` may cancel the caller
+        if is_done:
             self._is_over()
             return False
         result = outcome.Error(raisable(error))
-        self._leave(result.error)
+        self._leave()
         if self._server.runtime.turn is self:
             self._result = result
         elif self._task is not None:
             reschedule(self._task, result)
         else:
             self._keep(result)
+        self._tell_end(result.error)
         return True
 
     def _enter(self) -> object:
@@ -369,11 +378,16 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
 
     def _abort(self, raise_cancel: RaiseCancelT) -> Abort:
         """Release the caller, which was cancelled."""
+        is_done, self._done = self._done, True
+        if is_done:  # by a listener, who is told that it is
+            return Abort.FAILED
         self._is_given_up()
-        self._leave(outcome.capture(raise_cancel).error if self._told else None)
+        self._leave()
         if self._is_at_its_call():
             self._server.mailbox.take_back(self)
         self._server.mailbox.give_up(self)
+        if self._told:
+            self._tell_end(outcome.capture(raise_cancel).error)
         return Abort.SUCCEEDED
 
     def _is_at_its_call(self) -> bool:
@@ -386,8 +400,12 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         except RuntimeError:  # a deadline of the caller has passed
             return False
 
-    def _leave(self, error: BaseException | None = None) -> None:
-        """Take the call out of all tables; `error` is what its caller gets instead of an answer."""
+    def _leave(self) -> None:
+        """Take the call out of all tables.
+
+        Its end is told after that, when the caller has its answer: a listener may cancel the
+        caller, or end the server.
+        """
         self._done = True
         server = self._server
         if self._fifo is not None:
@@ -398,8 +416,6 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if self._caller is not None:
             self._caller.waits_for = None
             self._caller = None
-        if self._told:
-            self._tell_end(error)
         if server.extras.watch_idle is not None:
             server.extras.watch_idle()
 
