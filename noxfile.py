@@ -188,8 +188,8 @@ def outside(session: nox.Session) -> None:
     """Run what `tutorial`, `command`, `interop`, `observer`, `notebook` and `site` run, at once."""
     _install(session, "test", "typing", "browser", "lab", "docs", "tutorial")
     chosen = "kernel or command or interop or browser"
-    command = ["python", "-m", "pytest", "-q", "-m", chosen, *PATIENT, *session.posargs]
-    session.run(*command, env=COMPILED)
+    command = ["python", "-m", "pytest", "-q", "-m", chosen, "-n", "2", "--dist", "loadgroup"]
+    session.run(*command, *PATIENT, *session.posargs, env=COMPILED)
 
 
 @nox.session

@@ -24,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A limit per example in real time would make slow machines fail.
     settings.register_profile("trio_otp", deadline=None, max_examples=depth.few(100))
     settings.load_profile("trio_otp")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(Outside())
 
 
 @pytest.hookimpl(tryfirst=True)  # before those are left out that are slow
@@ -43,6 +45,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = random.Random(name.rpartition("::")[2]).sample(cases, min(count, len(cases)))
         for case in set(cases).difference(chosen):
             case.add_marker("slow")
+
+
+class Outside:
+    """Keep the tests of a folder that need other programs in one worker, with what they share.
+
+    A plugin of its own, since the mark that says so is that of pytest-xdist.
+    """
+
+    MARKS = ("browser", "command", "interop", "kernel")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Group them by folder, for `--dist loadgroup`."""
+        for item in items:
+            if any(item.get_closest_marker(mark) for mark in self.MARKS):
+                item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
 
 
 @pytest.hookimpl(wrapper=True)
