@@ -11,7 +11,7 @@ import trio.lowlevel
 import trio.testing
 import trustme
 from other_node import HERE, THERE, contexts
-from scripted_peer import ScriptedPeer
+from scripted_peer import PLAYED, ScriptedPeer
 from small_epmd import SmallEpmd
 
 import trio_otp as otp
@@ -312,6 +312,23 @@ async def test_a_handshake_has_seven_seconds_and_its_bytes(
     told = [each.getMessage() for each in caplog.records if "has refused" in each.getMessage()]
     assert "its handshake took longer than 7 s" in told[0]
     assert len(told) == 2
+
+
+async def test_who_gives_way_to_another_connection_is_no_stranger(net: Net, caplog: Any) -> None:
+    """Of two nodes that connect to each other at once, one ends its attempt."""
+    async with net.here(), trio.open_nursery() as nursery:
+        await ScriptedPeer(nursery).connect(HERE)
+        again = ScriptedPeer(nursery)
+        await again.begin(HERE)
+        await again.stream.send_stream.aclose()
+        stranger = ScriptedPeer(nursery, name="stranger@127.0.0.1")
+        await stranger.begin(HERE)
+        await stranger.stream.send_stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.cluster.nodes() == [PLAYED]
+        nursery.cancel_scope.cancel()
+    [told] = [each.getMessage() for each in caplog.records if "has refused" in each.getMessage()]
+    assert "it has closed the connection in the handshake" in told
 
 
 async def test_there_are_so_many_unfinished_handshakes_at_most(

@@ -58,7 +58,7 @@ FAILURES: Final = (
 
 
 class GivenWay(Exception):
-    """A connection gives way to one that this node makes at the same time."""
+    """A connection gives way to another one between the same nodes."""
 
 
 _ENDS: Final[dict[str, type[Exception]]] = {"nok": GivenWay, "not_allowed": Refused}
@@ -247,6 +247,12 @@ class Connections:
         try:
             connected = await _shake(shake, stream, [], answer)
             await self._give_way(self._node.peer(connected.peer.name))
+        except (OSError, trio.BrokenResourceError, Refused) as exc:
+            # Of two nodes that connect at once, the other has ended this attempt, and logs nothing.
+            known = map(self._node.peers.get, names)
+            if any(peer in self._open or peer in self._dials for peer in known):
+                raise GivenWay from exc
+            raise
         finally:
             for name in names:
                 self._coming[name].remove(coming)
