@@ -260,7 +260,8 @@ else:
     from ._util.lazy import find as _find
 
     del TYPE_CHECKING
-    __all__ = [name for name in sorted({*globals(), *_LATE_NAMES}) if not name.startswith("_")]
+    # Not `_private`, nor the `@py_builtins` that pytest adds where it rewrites assertions.
+    __all__ = [name for name in sorted({*globals(), *_LATE_NAMES}) if name[0].isalpha()]
 
     def __getattr__(name: str) -> object:
         return _find(__name__, _LATE_NAMES, name)

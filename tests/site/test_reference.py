@@ -97,10 +97,13 @@ def explained(folder: Path) -> dict[str, tuple[set[str], set[str]]]:
 
 
 def listed(body: Any, title: str) -> set[str]:
-    """Return what stands in a list of fields of a description, and of no other within it."""
+    """Return what stands in a list of fields of a description, and of no other within it.
+
+    A name of another project is whole where its site is not known, and so cannot be led to.
+    """
     fields = body.select(":scope > dl.field-list > dt") if body is not None else []
     return {
-        each.get_text().lstrip("*")
+        each.get_text().lstrip("*").rpartition(".")[2]
         for field in fields
         if field.get_text().strip(":") == title
         for each in field.find_next_sibling("dd").find_all("strong")
