@@ -40,6 +40,53 @@ async def test_a_value_of_a_deferred_call_is_not_lost(autojump_clock: object) ->
         assert isinstance(caught.value.reason, otp.BadReturn)
 
 
+class Careless(otp.GenServer):
+    """Returns values where there is nobody to take them."""
+
+    @otp.on_cast
+    def add(self, number: int) -> int:
+        return number
+
+    @otp.on_call_deferred
+    async def later(self, from_: otp.From[int], number: int) -> int:
+        return number
+
+    def handle_cast(self, message: object) -> Any:
+        return message
+
+
+@pytest.mark.parametrize(
+    ("send", "text"),
+    [
+        (
+            lambda: Careless.add("careless", 5),
+            r"^add returned 5; expected None, NoReply\(\) or Stop",
+        ),
+        (lambda: otp.cast("careless", 5), r"^handle_cast returned 5; expected None, NoReply\(\)"),
+    ],
+)
+async def test_a_wrong_value_is_told_with_the_name_that_was_written(send: Any, text: str) -> None:
+    """A decorated method is not called handle_cast by who has written it."""
+    careless = otp.child(Careless).having(name="careless", restart="temporary")
+    async with otp.open_supervisor([careless]), otp.open_process():
+        monitor = otp.monitor("careless")
+        send()
+        down = await otp.receive(otp.Down, timeout=5)
+        assert monitor == down.ref
+        assert isinstance(down.reason, otp.BadReturn)
+        assert re.search(text, str(down.reason))
+
+
+async def test_a_deferred_call_that_returns_its_answer() -> None:
+    """The text says how it is sent, and what to take in order to return it."""
+    careless = otp.child(Careless).having(name="careless", restart="temporary")
+    async with otp.open_supervisor([careless]):
+        with pytest.raises(otp.ServerExited) as caught:
+            await Careless.later("careless", 5)
+    text = r"^later returned 5; expected None: .* otp\.reply\(from_, value\); .* @otp\.on_call$"
+    assert re.search(text, str(caught.value.reason))
+
+
 async def test_trap_exit_takes_a_bool() -> None:
     """Anything else would silently mean True."""
     flag: Any = "no"

@@ -21,6 +21,7 @@ from .._util.sent import SENT
 from .._util.unset import UNSET
 from .handling import Handling
 from .message_loop import MessageLoop
+from .method_messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -112,9 +113,7 @@ class ServerLoop(MessageLoop):
         elif isinstance(result, Stop):
             raise Stopping(result.reason, from_, result.reply)
         else:
-            hint = "; to answer None write Reply(None)" if result is None else ""
-            accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
-            raise BadReturn("handle_call", result, accepted)
+            raise _bad_answer(from_, result)
         if value.__class__ in OUTCOMES:
             from_._answer_with(as_outcome(value))
         else:
@@ -129,7 +128,7 @@ class ServerLoop(MessageLoop):
         elif isinstance(result, Stop):
             raise Stopping(result.reason)
         elif result is not SENT:
-            raise BadReturn(callback, result, accepted)
+            raise BadReturn(_written(callback, self.process.current), result, accepted)
 
     def _go_on(self, result: Reply[Any] | NoReply) -> None:
         if result.continue_ is not None:
@@ -166,6 +165,23 @@ class ServerLoop(MessageLoop):
             debug.event("out", result, client=message)
         elif kind != "continue" and not isinstance(result, Stop):
             debug.event("noreply")
+
+
+def _written(callback: str, message: Any) -> str:
+    """Return the name of the callback that was written: a decorated method has one of its own."""
+    content = message.message if message.__class__ in (Cast, From) else None
+    return content.method.name if isinstance(content, Message) else callback
+
+
+def _bad_answer(from_: From[Any], result: object) -> BadReturn:
+    if isinstance(from_.message, Message):  # a deferred one: of any other each value is an answer
+        accepted = (
+            "None: the answer is sent by otp.reply(from_, value); to return it take @otp.on_call"
+        )
+    else:
+        hint = "; to answer None write Reply(None)" if result is None else ""
+        accepted = f"Reply(value), NoReply() or Stop(reason, reply=){hint}"
+    return BadReturn(_written("handle_call", from_), result, accepted)
 
 
 _CARRIERS: Final = ("call", "cast")  # the kinds of messages with which something travels
