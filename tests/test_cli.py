@@ -91,13 +91,17 @@ def test_a_program_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> No
     [
         (["cli_shop"], "expected module:App"),
         (["cli_shop:"], "expected module:App"),
+        (["cli_shop.py"], "shop.app:Shop; for this file write cli_shop:App"),
         (["cli_nowhere:Shop"], "no module 'cli_nowhere'"),
         (["cli_shop.deeper:Shop"], "no module 'cli_shop.deeper'"),
         ([".cli_shop:Shop"], "is not the name of a module"),
         (["cli_shop.py:Shop"], "write cli_shop:App for a file"),
         (["cli_shop:Shp"], "has no 'Shp'; it has Shop"),
         (["cli_shop:Shop.Inner"], "has no 'Inner'"),
-        (["cli_shop:not_an_application"], "5 is not a subclass of trio_otp.Application"),
+        (
+            ["cli_shop:not_an_application"],
+            "5 is not a subclass of trio_otp.Application; it has Shop",
+        ),
         (["cli_shop:Nested"], "is not a subclass of trio_otp.Application"),
         (["cli_shop:Shop", "--set", "port"], "expected key=value"),
         (["cli_shop:Shop", "--set", "prot=1"], "did you mean 'port'?"),

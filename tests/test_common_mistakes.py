@@ -237,6 +237,15 @@ class Shelf(otp.GenServer):
         pass
 
 
+async def test_a_request_in_the_place_of_a_method() -> None:
+    """As Elixir's client functions send it; the text has the methods there are."""
+    shelf = otp.child(Shelf).having(name="shelf", restart="temporary")
+    lines = r"has no handle_call; its methods are get: write Shelf\.at\(ref\)\.get\(\.\.\.\)"
+    async with otp.open_supervisor([shelf]):
+        with pytest.raises(otp.ServerExited, match=lines):
+            await otp.call("shelf", ("get", "k"))
+
+
 async def test_a_timeout_is_no_argument_of_a_call() -> None:
     """It is the client's; the text has the line. A cast has none."""
     shelf: Any = Shelf.at("shelf")

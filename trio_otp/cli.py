@@ -229,14 +229,18 @@ def find_application(where: str) -> type[Application]:
     """
     module_name, colon, path = where.partition(":")
     if not (module_name and colon and path):
-        raise UsageError(f"{where!r}: expected module:App, for example shop.app:Shop")
-    found: Any = _import(module_name)
+        stem = where.removesuffix(".py")
+        hint = f"; for this file write {stem}:App" if where != stem and stem.isidentifier() else ""
+        raise UsageError(f"{where!r}: expected module:App, for example shop.app:Shop{hint}")
+    module: Any = _import(module_name)
+    found = module
     for name in path.split("."):
         if not hasattr(found, name):
             raise UsageError(f"{where!r}: {found!r} has no {name!r}{_applications_in(found)}")
         found = getattr(found, name)
     if not (isinstance(found, type) and issubclass(found, Application)):
-        raise UsageError(f"{where!r}: {found!r} is not a subclass of trio_otp.Application")
+        has = _applications_in(module)
+        raise UsageError(f"{where!r}: {found!r} is not a subclass of trio_otp.Application{has}")
     return found
 
 

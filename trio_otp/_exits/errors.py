@@ -65,9 +65,23 @@ class NoCallback(OtpError):
     """A server got a message and has no callback for it; it crashes the server, as in OTP."""
 
     def __init__(self, callback: str, server: object, message: object) -> None:
-        super().__init__(f"{type(server).__name__} got {bounded(message)} and has no {callback}")
+        text = f"{type(server).__name__} got {bounded(message)} and has no {callback}"
+        super().__init__(text + _methods_instead(type(server), callback))
         self.callback = callback
         self.message = message
+
+
+_DECORATORS: Final = {"handle_call": ("on_call", "on_call_deferred"), "handle_cast": ("on_cast",)}
+
+
+def _methods_instead(cls: type[Any], callback: str) -> str:
+    """Return which decorated methods a class has: they are no plain requests."""
+    wanted = _DECORATORS.get(callback, ())
+    names = [
+        name for name in dir(cls) if getattr(getattr(cls, name, None), "decorator", None) in wanted
+    ]
+    line = f"{cls.__name__}.at(ref).{names[0]}(...)" if names else ""
+    return f"; its methods are {', '.join(names)}: write {line}" if names else ""
 
 
 @public
