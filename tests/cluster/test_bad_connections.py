@@ -115,6 +115,23 @@ async def test_three_connections_of_one_node_at_once(
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("node", ["nowhere", "a@b@c", "two words@h", "@h", "x@", "x@h\nforged"])
+async def test_a_pid_of_a_node_that_cannot_be_is_one_of_the_dead(
+    net: Net, autojump_clock: trio.abc.Clock, node: str
+) -> None:
+    """A peer may send it, and hurts nobody who answers to it."""
+    async with played(net) as peer:
+        wire = make_pid(node, 1, 0, 1)
+        await peer.send(c.SendSender(peer.pid(), inside.dump_pid(otp.self()), wire))
+        pid = await otp.receive()
+        assert not otp.is_alive(pid)
+        otp.send(pid, "hello")
+        assert await otp.wait_down(pid) is otp.NOPROC
+        with pytest.raises(otp.NoProcess):
+            await otp.call(pid, 1)
+        assert "\n" not in repr(pid)
+
+
 class Big(otp.GenServer):
     """Answers with more than is decoded at once."""
 

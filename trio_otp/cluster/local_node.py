@@ -89,6 +89,8 @@ class LocalNode:
             if node == self.name:
                 return self.runtime.names.get(name)
             return self._proxy(self.peer(node), str(name), None)
+        if ref.node not in self.peers and not is_node_name(ref.node):
+            return None  # a peer can send such a pid, but nobody can be behind it
         peer = self.peer(ref.node)
         if peer.creation is not None and peer.creation != address.creation:
             return None

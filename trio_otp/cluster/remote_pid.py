@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .._process.pid import Pid
-from .._util.bounded import bounded
+from .._util.bounded import bounded, shown_text
 from .._util.copies import create
 from .._util.public import public_in
 from .wire.opaque import WirePid, make_pid
@@ -44,11 +44,11 @@ class RemotePid(Pid[Any]):  # type: ignore[misc]  # `Pid` is final for users alo
         self.node: str = address.node if isinstance(address, WirePid) else address[1]
 
     def __repr__(self) -> str:
-        address = self.address
+        address, node = self.address, shown_text(self.node)
         if not isinstance(address, WirePid):
-            return f"<RemotePid {bounded(address[0])} of {self.node}>"
+            return f"<RemotePid {bounded(address[0])} of {node}>"
         number = f"{address.number}.{address.serial}"
-        return f"<RemotePid {number} of {self.node}, incarnation {address.creation}>"
+        return f"<RemotePid {number} of {node}, incarnation {address.creation}>"
 
 
 class PidTable:
