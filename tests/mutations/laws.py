@@ -2020,4 +2020,20 @@ MUTATIONS = [
         "pass",
         "test_opening.py::test_one_at_a_unix_socket_that_is_cancelled_leaves_no_file",
     ),
+    Mutation(
+        "a peer outlives the node that it belongs to",
+        1,
+        "Peer.handle_info",
+        "return Stop(NOCONNECTION)",
+        "return None",
+        "test_peer_ends.py::test_it_ends_with_the_node_it_belongs_to",
+    ),
+    Mutation(
+        "a pid of a node that cannot be is an error",
+        3,
+        "LocalNode.process_of",
+        "not is_node_name(ref.node)",
+        "False",
+        "test_bad_connections.py::test_a_pid_of_a_node_that_cannot_be_is_one_of_the_dead",
+    ),
 ]

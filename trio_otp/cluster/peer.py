@@ -15,7 +15,8 @@ it needs no epmd and no TLS. It knows this node and its other peers, under the c
 `("counter", node)`.
 
 **Its end** is that of an `otp.Port`: SIGTERM cancels `main`, and SIGKILL follows after `shutdown`.
-It does not outlive this program, however that ends.
+It does not outlive this program, however that ends, nor the node that it belongs to: when that is
+closed or started anew the reason is `NOCONNECTION`.
 
 **Supervise** it as a server: `otp.child(otp.cluster.Peer, "my.module:main").having(name="w1")`
 starts the node `w1@host`, with the host of this one.
@@ -36,12 +37,15 @@ from trio.lowlevel import enable_ki_protection
 from .._behaviour.results import Stop
 from .._exits.call_errors import CallError
 from .._exits.errors import StartError
+from .._exits.reasons import NOCONNECTION
 from .._gen_server.decorators import on_call
 from .._gen_server.server import call, cast
 from .._port.os_process import ExitStatus
 from .._port.port import Port
+from .._process.links import monitor
 from .._process.receive import receive
 from .._process.runtime import need_process
+from .._process.signals import Down
 from .._util.bounded import bounded
 from .._util.public import public_in
 from .functions import monitor_nodes
@@ -110,6 +114,7 @@ class Peer(Port):
     async def init(self) -> Any:
         """Start the program, and wait until what it runs has started."""
         monitor_nodes()
+        self._kernel = monitor(node_of_run().pid)
         boot = self._boot()
         self._tasks.start_soon(self._tell_gone)
         await super().init()
@@ -120,8 +125,7 @@ class Peer(Port):
             await call((GATE, self._node), Atom("wait_started"), timeout=None)
             cast((GATE, self._node), Atom("go"))
         except (trio.BrokenResourceError, CallError):  # it has ended
-            await receive(_is_gone)
-            return Stop(self._end())
+            return Stop(self._end(await receive(self._is_gone)))
         finally:
             monitor_nodes(False)
         return None
@@ -130,11 +134,17 @@ class Peer(Port):
         """Wait until its node has connected to ours, or it has ended."""
 
         def is_news(message: Any) -> bool:
-            return _is_gone(message) or (message.__class__ is Nodeup and message.node == self._node)
+            is_up = message.__class__ is Nodeup and message.node == self._node
+            return is_up or self._is_gone(message)
 
-        if _is_gone(await receive(is_news)):
-            self._process.mailbox.put(_GONE)
+        news = await receive(is_news)
+        if self._is_gone(news):
+            self._process.mailbox.put(news)
             raise trio.BrokenResourceError
+
+    def _is_gone(self, message: Any) -> bool:
+        """Check whether it says that the program has ended, or the node that it belongs to."""
+        return message is _GONE or (message.__class__ is Down and message.ref is self._kernel)
 
     def _boot(self) -> Boot:
         """Take the name of the node; return what it is told."""
@@ -161,8 +171,10 @@ class Peer(Port):
         finally:
             self._neighbours.names.discard(self._node)
 
-    def _end(self) -> object:
+    def _end(self, news: object) -> object:
         """Return why it has ended before it had started."""
+        if news is not _GONE:
+            return NOCONNECTION
         assert self._os is not None
         assert self._os.returncode is not None
         return ExitStatus(self._os.returncode, tuple(self._last))
@@ -178,11 +190,9 @@ class Peer(Port):
         """
         if message is _GONE or message.__class__ in {Nodeup, Nodedown}:  # of the start
             return None
+        if self._is_gone(message):
+            return Stop(NOCONNECTION)
         return super().handle_info(message)
-
-
-def _is_gone(message: object) -> bool:
-    return message is _GONE
 
 
 def _node_name(given: str | None) -> str:

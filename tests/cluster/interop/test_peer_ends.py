@@ -207,3 +207,53 @@ async def test_modules_come_from_where_ours_do(parent: str, tmp_path: Path) -> N
         (tmp_path / "cwd" / name / "__init__.py").write_text("raise SystemExit('not this one')\n")
     async with otp.open_supervisor([peer("ends_module:serve", cwd=tmp_path / "cwd", env={})]):
         assert otp.cluster.nodes() == ["w1@127.0.0.1"]
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What peers run, where there is no node yet."""
+    (tmp_path / "ends_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("modules")
+async def test_it_ends_with_the_node_it_belongs_to() -> None:
+    """When that is started anew so is the peer; the old one could never be reached again."""
+    node = otp.child(otp.cluster.Node, "parent@127.0.0.1", epmd=False).having(name="node")
+    with trio.fail_after(3 * LIMIT):
+        async with otp.open_supervisor([node, peer("ends_module:serve")], max_restarts=10):
+            old = otp.whereis("w1")
+            assert old is not None
+            otp.exit(otp.whereis("node"), "crash")  # type: ignore[arg-type]  # it is there
+            assert await otp.wait_down(old) is otp.NOCONNECTION
+            await otp.wait_for_name("w1", timeout=LIMIT)
+            assert await otp.call(SERVER, A("command_line"), timeout=LIMIT)
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+@pytest.mark.usefixtures("modules")
+async def test_a_start_ends_with_the_node_it_belongs_to(tmp_path: Path, is_connected: bool) -> None:
+    """Whether it has connected by then or not."""
+    (tmp_path / "late.py").write_text(
+        f"import time, trio\nif not {is_connected}: time.sleep(3600)\n"
+        "async def serve(task_status): await trio.sleep_forever()\n"
+    )
+
+    async def begin() -> None:
+        with pytest.raises(otp.StartError) as caught:
+            await otp.start(peer("late:serve"), nursery=nursery)
+        assert caught.value.reason is otp.NOCONNECTION
+
+    with trio.fail_after(2 * LIMIT):
+        async with (
+            trio.open_nursery() as nursery,
+            otp.cluster.open_node("parent@127.0.0.1", epmd=False),
+        ):
+            nursery.start_soon(begin)
+            while not (otp.cluster.nodes() if is_connected else runs("w1")):
+                await trio.lowlevel.checkpoint()
+
+
+def runs(name: str) -> bool:
+    """Check whether the program of a port runs."""
+    return otp.whereis(name) is not None and otp.process_info(name).os_pid is not None
