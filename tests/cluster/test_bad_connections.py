@@ -11,10 +11,11 @@ import pytest
 import trio
 import trio.testing
 from other_node import HERE, THERE
-from scripted_peer import ScriptedPeer, played
+from scripted_peer import COOKIE, PLAYED, ScriptedPeer, played
 
 import trio_otp as otp
 from trio_otp.cluster.wire import control as c
+from trio_otp.cluster.wire.handshake import Acceptor, Local, Send
 from trio_otp.cluster.wire.opaque import make_pid
 
 if TYPE_CHECKING:
@@ -186,3 +187,31 @@ async def test_a_stranger_who_says_a_name_does_not_keep_us_from_its_node(
 async def connect_to_nobody() -> None:
     with pytest.raises(otp.NoConnection):
         await otp.cluster.connect(THERE)
+
+
+async def test_who_is_told_to_wait_for_the_other_side_takes_its_connection(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    """Of two nodes that connect at once, this one gives way when the other says so."""
+    async with net.here(limit=1000), trio.open_nursery() as nursery:
+
+        async def say_nok(stream: trio.SocketStream) -> None:
+            shake = Acceptor(Local(PLAYED, 7, COOKIE))
+            events: list[Any] = []
+            while not events:
+                events = list(shake.feed(bytes(await stream.receive_some())))
+            [answer] = [each for each in shake.answer("nok") if isinstance(each, Send)]
+            await stream.send_all(answer.data)
+            is_told.set()
+
+        is_told = trio.Event()
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        net.addresses[PLAYED] = listeners[0].socket.getsockname()
+        nursery.start_soon(trio.serve_listeners, say_nok, listeners)
+        nursery.start_soon(otp.cluster.connect, PLAYED)
+        await is_told.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        await ScriptedPeer(nursery).connect(HERE)
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.cluster.nodes() == [PLAYED]
+        nursery.cancel_scope.cancel()
