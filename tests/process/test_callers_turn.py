@@ -20,7 +20,7 @@ import outcome
 import pytest
 import trio
 import trio.testing
-from inside import MessageLoop, loop_now, message_loop, process_of, runtime, stack_of
+from inside import MessageLoop, loop_now, message_loop, process_of, request, runtime, stack_of
 
 import trio_otp as otp
 from trio_otp.testing import explore
@@ -833,7 +833,7 @@ def at_line(number: int, act: Callable[[], object], of_server: Any) -> Iterator[
         sys.settrace(before)
 
 
-WAY = ("callers_turn.py", "message_loop.py", "request.py")
+WAY = ("callers_turn.py", "message_loop.py", "request.py", "end_wait.py", "handle.py")
 
 
 @pytest.mark.parametrize("kind", ["callers", "servers"])
@@ -871,6 +871,127 @@ def test_whatever_a_del_does_at_any_line(
         number += 1
         trio.run(limited, clock=trio.testing.MockClock(autojump_threshold=0))
     assert number > 40
+
+
+@pytest.mark.parametrize("place", ["is_free", "offer", "park", "is_over"])
+@pytest.mark.parametrize("exits", [True, False])
+async def test_a_del_beside_a_turn(
+    place: str, exits: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
+) -> None:
+    """The same at four of these lines: before a turn, in it, before a wait, and after a turn."""
+
+    class Sleepy(Server):
+        hibernate_after: float | None = 1000.0
+
+    async with otp.open_process(trap_exit=True):
+        pid = await waiting(Sleepy)
+        mailbox = type(process_of(pid).mailbox)
+        log = process_of(pid).instance.log
+        owners: Any = {"is_free": request, "is_over": message_loop.IdleTimer}
+        owner = owners.get(place, mailbox)
+        real = getattr(owner, place)
+
+        def act(*args: Any) -> Any:
+            monkeypatch.setattr(owner, place, real)
+            with suppress(BaseException):  # as what a `__del__` raises
+                if exits:
+                    otp.exit(pid, "left")
+                else:
+                    otp.cast(pid, "cast")
+            return real(*args)
+
+        monkeypatch.setattr(owner, place, act)
+        if place == "park":  # as it does after its own turn
+            otp.cast(pid, "first")
+        else:
+            with suppress(otp.ServerExited):
+                await otp.call(pid, lambda _server, _from: "answer")
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.is_alive(pid) == (not exits)
+        assert log.count("cast") == (not exits)
+
+
+async def test_a_caller_that_is_cancelled_as_it_is_answered(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
+) -> None:
+    """The answer comes first, and the server lives."""
+    async with otp.open_process(trap_exit=True):
+        real = request.From._leave
+
+        def act(from_: Any) -> None:
+            scope.cancel()
+            real(from_)
+
+        def later(server: Any, from_: Any) -> Any:
+            server.kept.append(from_)
+            otp.send_after(otp.self(), "later", 1.0)
+            return otp.NoReply()
+
+        class Later(Server):
+            def handle_info(self, message: Any) -> None:
+                monkeypatch.setattr(request.From, "_leave", act)
+                otp.reply(self.kept.pop(), message)
+                monkeypatch.setattr(request.From, "_leave", real)
+
+        pid = await waiting(Later)
+        with trio.CancelScope() as scope:
+            assert "later" == await otp.call(pid, later)
+        assert otp.is_alive(pid)
+
+
+async def test_a_wait_for_an_end_that_is_cancelled_as_it_ends(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
+) -> None:
+    """The end comes first."""
+    async with otp.open_process(trap_exit=True):
+        pid = await waiting()
+        kind = type(process_of(pid))
+        real = kind.remove_watcher
+
+        def act(*args: Any) -> None:
+            scope.cancel()
+            real(*args)
+
+        with trio.CancelScope() as scope:
+            monkeypatch.setattr(kind, "remove_watcher", act)
+            await otp.stop(pid)
+        assert not otp.is_alive(pid)
+
+
+@pytest.mark.parametrize("what", ["end", "limit", "task"])
+def test_a_wait_that_a_del_cancels_at_any_line(what: str) -> None:
+    """Who waits for an end, for a limit or for a task is woken once."""
+    number, seen = 0, [""]
+
+    crashes: list[Any] = []
+
+    async def main() -> None:
+        otp.events.attach("crash", crashes.append)
+        async with otp.open_process(trap_exit=True):
+            pid = await waiting()
+            task = otp.task.start_async(trio.sleep, 1)
+            ways: Any = {
+                "end": lambda: otp.stop(pid),
+                "limit": lambda: process_of(pid).wait_dead(0.5),
+                "task": lambda: otp.task.await_one(task),
+            }
+            with (
+                trio.CancelScope() as scope,
+                at_line(number, scope.cancel, process_of(pid).task) as found,
+            ):
+                await ways[what]()
+            await trio.testing.wait_all_tasks_blocked()
+            seen[:] = found
+            assert [] == crashes
+
+    async def limited() -> None:
+        with trio.fail_after(2):
+            await main()
+
+    while seen:
+        number += 1
+        trio.run(limited, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert number > 10
 
 
 @contextmanager

@@ -54,6 +54,7 @@ from trio_otp._net.pool_core import State as PoolState
 from trio_otp._port import os_group
 from trio_otp._port import output as port_output
 from trio_otp._port.output import MOST_WAITING, Lines
+from trio_otp._process import request
 from trio_otp._process.crash_facts import MOST
 from trio_otp._process.doing import doing_text
 from trio_otp._process.draining import Draining, cut_draining

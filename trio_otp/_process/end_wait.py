@@ -47,16 +47,21 @@ class EndWait:
     @enable_ki_protection
     def expire(self) -> None:
         """Wake the task: the process is dead, or the time is up."""
-        task = self._task
+        task, self._task = self._task, None
         if task is not None:  # else another who heard of the end has cancelled it meanwhile
-            self.abort()
+            self._leave()
             reschedule(task, WOKEN)
 
     @enable_ki_protection
     def abort(self, _raise_cancel: RaiseCancelT | None = None) -> Abort:
         """End the wait: the task was cancelled."""
-        self._task = None
+        task, self._task = self._task, None
+        if task is None:  # it is being woken
+            return Abort.FAILED
+        self._leave()
+        return Abort.SUCCEEDED
+
+    def _leave(self) -> None:
         self._process.remove_watcher(self)
         if self._fifo is not None:
             self._fifo.pop(self, None)
-        return Abort.SUCCEEDED

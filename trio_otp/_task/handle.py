@@ -302,8 +302,8 @@ class News:
         await wait_task_rescheduled(self._abort)
 
     def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
-        self._waiter = None
-        return Abort.SUCCEEDED
+        waits, self._waiter = self._waiter is not None, None
+        return Abort.SUCCEEDED if waits else Abort.FAILED  # if it is being woken
 
 
 @enable_ki_protection
