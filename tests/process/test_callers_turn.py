@@ -809,7 +809,8 @@ async def test_an_exit_signal_that_its_callback_causes(way: str, autojump_clock:
 @contextmanager
 def at_line(number: int, act: Callable[[], object], of_server: Any) -> Iterator[list[str]]:
     """Do something at one line of the way of a call, as a `__del__` may; give the line, if any."""
-    lines, found = 0, []
+    lines = 0
+    found: list[str] = []
 
     def each(frame: Any, event: str, _arg: object) -> Any:
         nonlocal lines
