@@ -235,9 +235,11 @@ class Connections:
         stream = await accept_stream(stream, self._node.options)
         shake = Acceptor(self._local, width=_width(stream))
         coming = trio.Event()
+        said: list[str] = []
         names: list[str] = []
 
         def answer(name: str) -> Answer:
+            said.append(name)
             status = self._status(name)
             if status not in {"nok", "not_allowed"}:
                 names.append(name)
@@ -248,8 +250,10 @@ class Connections:
             connected = await _shake(shake, stream, [], answer)
             await self._give_way(self._node.peer(connected.peer.name))
         except (OSError, trio.BrokenResourceError, Refused) as exc:
-            # Of two nodes that connect at once, the other has ended this attempt, and logs nothing.
-            known = map(self._node.peers.get, names)
+            # Of two nodes that connect at once, the other has ended this attempt, and logs nothing;
+            # maybe before it said its name.
+            peers = self._node.peers
+            known = map(peers.get, names) if said else peers.values()
             if any(peer in self._open or peer in self._dials for peer in known):
                 raise GivenWay from exc
             raise
