@@ -2,7 +2,8 @@
 
 What waits to be sent belongs to the other node, so an attempt that gives way to another loses
 nothing. Of two nodes that connect to each other at one time, the connection of the one whose name
-comes later is kept; the other one waits for it.
+comes later is kept; the other one waits for it. The file is long, since both directions read and
+change the same three tables.
 
 Follows: Erlang's `net_kernel`, `dist_util`, "accept_pending".
 """
