@@ -58,6 +58,12 @@ async def forever() -> None:
     await otp.receive(lambda _: False)
 
 
+# pytester takes back what is imported meanwhile, and would leave two classes of one name.
+for _namespace in (otp, otp.testing):
+    for _name in dir(_namespace):
+        getattr(_namespace, _name)
+
+
 def run(
     pytester: pytest.Pytester, source: str, *args: str, mode: str = "trio_mode = true"
 ) -> tuple[Any, str]:
