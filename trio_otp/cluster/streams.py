@@ -47,21 +47,19 @@ async def open_listeners(options: Options) -> list[trio.SocketListener]:
 
 
 async def _open_unix(path: str) -> trio.SocketListener:
-    listener: trio.SocketListener | None = None
     sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         await sock.bind(path)  # a file that is there already is another's
         try:
             await trio.Path(path).chmod(0o600)
             sock.listen()
-            listener = trio.SocketListener(sock)
-        finally:
-            if listener is None:
-                _unlink(path)
-    finally:
-        if listener is None:
-            sock.close()
-    return listener
+            return trio.SocketListener(sock)
+        except BaseException:
+            _unlink(path)
+            raise
+    except BaseException:
+        sock.close()
+        raise
 
 
 def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> None:
