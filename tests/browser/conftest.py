@@ -11,6 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,6 @@ from paths import SUPPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -73,10 +74,15 @@ class Program:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+def directory() -> Iterator[Path]:
+    """Give a directory for sockets, with a short name: the path of a socket has a limit."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Callable[..., Program]]:
     """Give a function that starts a program with options; all are ended after the test."""
-    directory = tmp_path / "run"
-    directory.mkdir(mode=0o700)
     programs: list[Program] = []
 
     def started(*options: str) -> Program:

@@ -169,11 +169,9 @@ def test_a_page_of_another_port_gets_nothing(shop: Program, context: BrowserCont
 
 
 def test_the_demonstration_shows_rows_at_once(
-    tmp_path: Path, context: BrowserContext, seen: Seen
+    directory: Path, context: BrowserContext, seen: Seen
 ) -> None:
     """`trio-otp demo --serve --observe`: rows within 2 s of the page; it asks no other host."""
-    directory = tmp_path / "run"
-    directory.mkdir(mode=0o700, exist_ok=True)
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(directory)}
     command = [sys.executable, "-m", "trio_otp"]
     with subprocess.Popen(

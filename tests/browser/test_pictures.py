@@ -48,7 +48,11 @@ MASK = """names => {
 
 
 def test_pictures(
-    start: Callable[..., Program], browser: Browser, tmp_path: Path, seen: object
+    start: Callable[..., Program],
+    browser: Browser,
+    directory: Path,
+    tmp_path: Path,
+    seen: object,
 ) -> None:
     """Each screen, in light or dark, wide or narrow; those in the docs are of these sizes."""
     shop = start("actions", "pictures")
@@ -67,7 +71,7 @@ def test_pictures(
         page.goto(f"{shop.address}/#/{screen}")
         page.locator(awaited).first.wait_for()
         prepare(page, name)
-        page.evaluate(MASK, [[str(tmp_path / "run"), "/srv/shop"], [str(ROOT), "/srv/lib"]])
+        page.evaluate(MASK, [[str(directory), "/srv/shop"], [str(ROOT), "/srv/lib"]])
         target = (IMAGES if RENEW else tmp_path) / f"observer-{name}.png"
         page.screenshot(path=target)
         assert (width, height) == size(target)

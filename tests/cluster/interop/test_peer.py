@@ -61,6 +61,7 @@ async def serve(task_status=trio.TASK_STATUS_IGNORED):
 async def waits():
     with trio.CancelScope() as scope:
         try:
+            print("waiting", flush=True)
             await trio.sleep_forever()
         finally:
             print("cancelled", flush=True)
@@ -200,6 +201,7 @@ async def test_a_stop_cancels_main(parent: str) -> None:
     async with otp.open_process() as me:
         child = peer("waits", None, node="w1", owner=me, stdout="send")
         pid = await otp.start_link(child)
+        assert (await otp.receive(otp.PortLine, timeout=LIMIT)).text == "waiting"
         await otp.stop(pid)
         assert (await otp.receive(otp.PortLine, timeout=LIMIT)).text == "cancelled"
 
