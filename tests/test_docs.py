@@ -37,6 +37,7 @@ TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # run by test_not
 SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page not in TUTORIALS]
 PAGES = [README, *SITE, ROOT / "examples" / "README.md"]
 OTHERS = [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+LIMIT = 60  # seconds for a snippet: some start other programs, on a machine that may be busy
 FENCE = re.compile(
     r"(?P<marker><!-- (?:file: (?P<file>[\w.]+)|pytest(?P<fails>: fails)?) -->\n+)?"
     r"^```(?P<kind>\w*)\n(?P<text>.*?)^```\n",
@@ -78,7 +79,7 @@ class Snippet:
         if inspect.iscoroutine(result):
 
             async def main() -> None:
-                with trio.fail_after(10):
+                with trio.fail_after(LIMIT):
                     await result
 
             trio.run(main)
