@@ -91,7 +91,9 @@ class CheckoutRequest:
         self.fail(self._queue.timeout_error(self))
 
     def _abort(self, _raise_cancel: Callable[[], Any]) -> Abort:
-        self._task = None
+        task, self._task = self._task, None
+        if task is None:  # it is being woken
+            return Abort.FAILED
         self._end_wait()
         self._queue.leave(self)
         return Abort.SUCCEEDED

@@ -103,7 +103,9 @@ class Locks:
 
     async def _wait(self, line: Line, task: trio.lowlevel.Task) -> None:
         def abort(_raise_cancel: RaiseCancelT) -> Abort:
-            line.waiting.pop(task, None)
+            if task not in line.waiting:  # it is being woken
+                return Abort.FAILED
+            del line.waiting[task]
             return Abort.SUCCEEDED
 
         line.waiting[task] = None
@@ -112,9 +114,9 @@ class Locks:
     def close(self, ref: object, reason: object) -> None:
         """End the waits of those in line, as the registry has ended; leave behind what is held."""
         for strict, line in list(self._lines.items()):
-            for task in line.waiting:
+            while line.waiting:
+                task, _ = line.waiting.popitem()
                 reschedule(task, outcome.Error(ServerExited(ref, reason)))
-            line.waiting.clear()
             line.move(_left_behind(), [(ref, strict) for ref in self._refs])
 
     def __len__(self) -> int:

@@ -168,6 +168,8 @@ class Start:
 
     def abort(self, _raise_cancel: RaiseCancelT) -> Abort:
         """End the wait of the starter."""
+        if self.done:  # it is being woken
+            return Abort.FAILED
         self.done = True
         return Abort.SUCCEEDED
 

@@ -162,8 +162,8 @@ class Connection:
             reschedule(writer)
 
     def _unpark(self, _: object) -> Abort:
-        self._writer = None
-        return Abort.SUCCEEDED
+        waits, self._writer = self._writer is not None, None
+        return Abort.SUCCEEDED if waits else Abort.FAILED  # if it is being woken
 
     # -- signs of life ---------------------------------------------------------------------------
 
