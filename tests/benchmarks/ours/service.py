@@ -59,12 +59,12 @@ async def _measured(n: int, depth: int) -> Sample:
     with TemporaryDirectory() as folder:
         settings = {"port": 0, "path": str(Path(folder, "cache.db"))}
         async with otp.open_application(CacheService, environment=settings):
-            streams = [await _connected() for _ in range(max(1, min(n // depth, CLIENTS)))]
+            streams = [await _connected() for _ in range(min(n // depth, CLIENTS))]
             if connection.execute.__module__ != __name__:
                 await _ask(streams[0], SET, b"+OK\r\n")
             for stream in streams:
                 await _ask(stream, GET, REPLY)
-            times = max(1, n // depth // len(streams))
+            times = n // depth // len(streams)
             watch = Watch()
             async with trio.open_nursery() as nursery:
                 for stream in streams:
