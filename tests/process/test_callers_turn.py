@@ -763,19 +763,19 @@ async def test_a_bounded_mailbox_counts_as_ever(way: str, autojump_clock: Any) -
     class Bounded(Server, mailbox=otp.BoundedMailbox(1)):
         pass
 
+    def count(pid: otp.Pid[Any]) -> int:
+        return otp.send_end(pid).statistics().current_buffer_used
+
+    def look(_server: Any, _from: Any) -> Any:
+        before = count(otp.self())
+        otp.cast(otp.self(), 1)
+        return before, count(otp.self())
+
     async with otp.open_process():
-        pid = await waiting(Bounded)
-
-        def look(_server: Any, _from: Any) -> Any:
-            before = otp.send_end(pid).statistics().current_buffer_used
-            otp.cast(pid, 1)
-            return before, otp.send_end(pid).statistics().current_buffer_used
-
-        for _ in range(20):  # whose turn is first is up to the scheduler
+        for _ in range(20):  # whose turn is next is up to the scheduler
+            pid = await waiting(Bounded)
             assert (0, 1) == await ask(pid, way, look)
-            assert 0 == await otp.call(
-                pid, lambda _server, _from: otp.send_end(pid).statistics().current_buffer_used
-            )
+            assert 0 == await otp.call(pid, lambda _server, _from: count(otp.self()))
 
 
 async def test_a_server_falls_asleep_after_a_call(way: str, autojump_clock: Any) -> None:
