@@ -136,6 +136,22 @@ MUTATIONS = [
         "test_callers_turn.py::test_the_stack_of_the_server_and_of_the_caller",
     ),
     Mutation(
+        "a turn begins within another one",
+        3,
+        "From._wait",
+        "runtime.turn is not None",
+        "False",
+        "test_callers_turn.py::test_a_call_that_is_resumed_by_hand_is_refused",
+    ),
+    Mutation(
+        "a server that waits in a greenlet does so in the turn of its caller",
+        3,
+        "MessageLoop._serve",
+        "not is_in_greenlet()",
+        "True",
+        "test_callers_turn.py::test_a_callback_that_waits_in_a_greenlet",
+    ),
+    Mutation(
         "a Ctrl-C is lost in the end of a server that was to end anyway",
         5,
         "Life._end",

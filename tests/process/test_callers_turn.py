@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import greenback
 import outcome
 import pytest
 import trio
@@ -54,6 +55,22 @@ class Server(otp.GenServer):
 
     def handle_continue(self, token: Any) -> None:
         self.log.append((token, own()))
+
+
+class Typed(Server):
+    """Has methods, too, and counts what they are asked."""
+
+    asked = 0
+
+    @otp.on_call
+    def get(self) -> int:
+        self.asked += 1
+        return self.asked
+
+    @otp.on_call
+    async def get_async(self) -> int:
+        self.asked += 1
+        return self.asked
 
 
 def own() -> bool:
@@ -728,6 +745,76 @@ async def test_a_helper_of_a_server_may_call_it(way: str, autojump_clock: Any) -
         await ask(pid, way, lambda _server, _from: nursery.start_soon(help_))
         await trio.testing.wait_all_tasks_blocked()
         assert [pid] == answers
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pytest.param(lambda ref: otp.call(ref, None), id="call"),
+        pytest.param(lambda ref: otp.call(ref, None, timeout=0), id="no time"),
+        pytest.param(lambda ref: Typed.at(ref).get(), id="typed"),
+        pytest.param(lambda ref: Typed.at(ref).get_async(), id="typed, async"),
+    ],
+)
+async def test_a_call_that_is_resumed_by_hand_is_refused(
+    begin: Callable[[Any], Any], autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turns do not nest: the callback gets the error, and nobody else has any harm."""
+    monkeypatch.setattr(message_loop, "BURST_SECONDS", 1e6)
+    async with otp.open_process():
+        first, second = await waiting(), await waiting(Typed)
+
+        def by_hand(_server: Any, _from: Any) -> Any:
+            call = begin(second)
+            try:
+                call.send(None)
+            except RuntimeError as exc:
+                return str(exc), own()
+            finally:
+                call.close()
+
+        text, in_own_task = await ask(first, "callers", by_hand)
+        assert not in_own_task
+        for part in (repr(first), "by hand", "`async def`", "otp.send_request"):
+            assert part in text
+        assert 1 == await Typed.at(second).get()
+        assert await ask(first, "callers", lambda _server, _from: "as ever") == "as ever"
+
+
+# -- in a greenlet -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_everywhere", [True, False])
+def test_a_callback_that_waits_in_a_greenlet(
+    is_everywhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that greenback lets wait in a `def` does so in its own task, whoever calls it."""
+    monkeypatch.setattr(message_loop, "BURST_SECONDS", 1e6)
+
+    async def open_portal() -> otp.Reply[None]:
+        await greenback.ensure_portal()
+        return otp.Reply(None)
+
+    def wait_and_ask(other: otp.Pid[Any]) -> Any:
+        greenback.await_(trio.sleep(1))  # noqa: ASYNC105 - greenback awaits it
+        return greenback.await_(otp.call(other, lambda _server, _from: otp.self())), own()
+
+    async def main() -> None:
+        async with otp.open_process():
+            pid, other = await waiting(), await waiting()
+            if not is_everywhere:
+                await otp.call(pid, lambda _server, _from: open_portal())
+            for _ in range(3):
+                call = otp.call(pid, lambda _server, _from: wait_and_ask(other))
+                assert (other, True) == await call
+                await trio.testing.wait_all_tasks_blocked()
+            assert is_everywhere == await otp.call(other, lambda _server, _from: own())
+
+    async def everywhere() -> None:
+        await greenback.with_portal_run_tree(main)
+
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    trio.run(everywhere if is_everywhere else main, clock=clock)
 
 
 # -- what else a server may be -------------------------------------------------------------------

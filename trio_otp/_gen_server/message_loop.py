@@ -34,7 +34,7 @@ from .._behaviour.messages import Cast, Handled, Terminate, Timeout, log_unexpec
 from .._behaviour.stopping import Stopping
 from .._behaviour.system_messages import SystemCall, handle_system
 from .._exits.reasons import ProcessExit
-from .._process.callers_turn import TURN, end_turn, leave_turn
+from .._process.callers_turn import TURN, end_turn, is_in_greenlet, leave_turn
 from .._process.hibernation import IdleTimer
 from .._process.mailbox import SystemMessage, stay
 from .._process.request import GIVEN_UP, From
@@ -132,24 +132,25 @@ class MessageLoop(Life):
                         await self._leave_turn()
                         continue
                     try:
-                        if runtime.turn is None:
+                        own_turn = runtime.turn is None
+                        if own_turn:
                             mailbox.park(process.task)
                             process.serves = (
-                                self.serves_callers and self._own_turns == 0 < self._budget
+                                self.serves_callers
+                                and self._own_turns == 0 < self._budget
+                                and not is_in_greenlet()
                             )
-                            if (queue or process.pending_exit is not UNSET) and self._is_awake():
-                                continue
+                        else:  # a caller's, and over; Trio sees none of this
+                            mailbox._waiter, process.serves = process.task, self._budget > 0
+                            self._patience = 1
+                        if (queue or process.pending_exit is not UNSET) and self._is_awake():
+                            continue
+                        if own_turn:
                             turn = await wait_task_rescheduled(
                                 stay if process.scope is None else self._unpark
                             )
-                        else:  # of a caller, and over; Trio sees none of this
-                            mailbox._waiter, process.serves = process.task, self._budget > 0
-                            self._patience = 1
-                            if (queue or process.pending_exit is not UNSET) and self._is_awake():
-                                continue
+                        else:
                             turn = await end_turn()
-                            if turn is not TURN:
-                                turn.unwrap()
                     except BaseException:  # Ctrl-C, before it waited
                         self._unpark()
                         raise

@@ -18,13 +18,16 @@ Rules this file keeps:
   so does one whose context is the server's own, since none is entered twice.
 * A cancellation that reaches the server's task meanwhile is not taken by its wait, which is not
   one then. `MessageLoop._unpark` refuses, and the task is woken to meet it.
+* Turns do not nest, as a `def` callback cannot wait. What makes one wait all the same is kept out:
+  a server in a greenlet, which could be left in the middle, has no such turns, and a call whose
+  coroutine is resumed by hand is refused.
 """
 
 from __future__ import annotations
 
 import sys
 from types import coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from trio.lowlevel import enable_ki_protection, reattach_detached_coroutine_object
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     import trio
 
     from .process import Process
+    from .request import From
 
 DEEP: Final = 200  # frames of a caller, which its server would have less
 
@@ -89,10 +93,31 @@ else:  # pragma: no cover - of another Python
         return depth < DEEP
 
 
+def is_in_greenlet() -> bool:
+    """Check whether what runs here may be left in the middle, as `greenback.await_` does."""
+    greenlet: Any = sys.modules.get("greenlet")
+    return greenlet is not None and greenlet.getcurrent().parent is not None
+
+
+async def refuse_nested(turn: From[Any]) -> NoReturn:
+    """Refuse a call out of the turn of a caller, where nothing waits: so without a checkpoint.
+
+    Args:
+        turn: the call whose callback makes another one.
+    """
+    raise RuntimeError(
+        f"a call in a `def` callback of {turn._server.pid!r}, which cannot wait for the answer: "
+        "somebody has resumed its coroutine by hand, as by `otp.call(ref, request).send(None)`. "
+        "Make the callback an `async def` and write `await otp.call(ref, request)`, "
+        "or ask by `otp.send_request(ref, request)`, which does not wait"
+    )
+
+
 @coroutine
 def end_turn() -> Generator[None, Any, Any]:
-    """End the turn of a caller; return the outcome with which the server goes on."""
-    return (yield)
+    """End the turn of a caller; return what the server goes on with: `TURN`, or None in its own."""
+    resumed = yield
+    return resumed if resumed is TURN else resumed.unwrap()
 
 
 @enable_ki_protection

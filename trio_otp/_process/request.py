@@ -32,7 +32,7 @@ from .._exits.call_errors import CallError, CallTimeout, ServerExited
 from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 from .caller import Caller
-from .callers_turn import TURN, is_free
+from .callers_turn import TURN, is_free, refuse_nested
 from .doing import doing_text
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
@@ -127,11 +127,13 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             at_once: whether it could be handled in the turn of this task.
         """
         timeout = self._timeout
+        server = self._server
+        runtime = server.runtime
+        if runtime.turn is not None:
+            return refuse_nested(runtime.turn)
         if timeout == 0:
             return self._give_up_at_once()
         task = current_task()
-        server = self._server
-        runtime = server.runtime
         self._since = since = runtime.now()
         if runtime.events._on_call:
             self._begin(task)
