@@ -922,7 +922,7 @@ def at_line(number: int, act: Callable[[], object], of_server: Any) -> Iterator[
         sys.settrace(before)
 
 
-WAY = ("callers_turn.py", "message_loop.py", "request.py", "end_wait.py", "handle.py")
+WAY = ("callers_turn.py", "message_loop.py", "request.py", "news.py", "handle.py")
 
 
 @pytest.mark.parametrize("kind", ["callers", "servers"])

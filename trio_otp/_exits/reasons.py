@@ -101,13 +101,15 @@ class ProcessExit(Internal, BaseException):
         return f"ProcessExit({bounded(self.reason)})"  # Trio shows what ends a nursery
 
 
+_OURS: Final = (Exception, ProcessExit)
+
+
 def passes_through(exc: BaseException) -> bool:
     """Check whether an exception is not ours: Ctrl-C, SystemExit, a foreign `Cancelled`."""
-    match exc:
-        case BaseExceptionGroup(exceptions=inner):
-            return any(map(passes_through, inner))
-        case _:
-            return not isinstance(exc, Exception | ProcessExit)
+    group: Any = exc
+    if isinstance(exc, BaseExceptionGroup):
+        return any(map(passes_through, group.exceptions))
+    return not isinstance(exc, _OURS)
 
 
 @public_in("reports")

@@ -16,6 +16,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._exits.errors import NotAProcess
 from .._util.bounded import bounded
+from .news import News
 from .runtime import own_process, runtime
 from .stopping import part_from, stop_leftover
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 class OrderedNursery:
     """The processes of one nursery."""
 
-    __slots__ = ("_empty", "guarded", "processes", "runtime", "trio_nursery")
+    __slots__ = ("_emptied", "guarded", "processes", "runtime", "trio_nursery")
 
     def __init__(self, runtime: Runtime, trio_nursery: trio.Nursery) -> None:
         self.runtime: Runtime = runtime
         self.trio_nursery: trio.Nursery = trio_nursery
         self.processes: dict[Process, None] = {}  # oldest first
         self.guarded: bool = False  # a user's nursery: the guard leaves when it is empty
-        self._empty: trio.Event | None = None  # of the guard, if there is one
+        self._emptied: News | None = None  # for the guard, if there is one
 
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
@@ -49,8 +50,8 @@ class OrderedNursery:
     def remove(self, process: Process) -> None:
         """Forget a process that died."""
         self.processes.pop(process, None)
-        if self._empty is not None and not self.processes:
-            self._empty.set()
+        if self._emptied is not None and not self.processes:
+            self._emptied.come()
 
     @enable_ki_protection
     async def close(self) -> None:
@@ -78,11 +79,16 @@ class OrderedNursery:
 
     @enable_ki_protection
     async def guard(self) -> None:
-        """Live in a user's nursery while processes do; stop them in order when it is cancelled."""
+        """Live in a user's nursery while processes do; stop them in order when it is cancelled.
+
+        When the last one has ended it stays for a turn: who has waited for that may start another.
+        """
+        self._emptied = News()
         try:
             while self.processes:
-                self._empty = trio.Event()
-                await self._empty.wait()
+                await self._emptied.wait()
+                if not self.processes:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
         finally:
             self.runtime.nurseries.pop(self.trio_nursery, None)
             await self.close()

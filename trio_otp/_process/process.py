@@ -26,15 +26,23 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from .._exits.bare import part, raise_bare, reason_of
+from .._exits.bare import as_reason, part, raise_bare, reason_of
 from .._exits.nurseries import OwnNursery
-from .._exits.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Reason, passes_through
+from .._exits.reasons import (
+    KILL,
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    ProcessExit,
+    Reason,
+    passes_through,
+)
 from .._exits.remembered import remembered
 from .._util.unset import UNSET
 from ..events import CrashReport
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
-from .end_wait import EndWait
+from .news import News
 from .nursery import OrderedNursery
 from .runtime import current_process
 from .signals import Exit
@@ -78,6 +86,8 @@ class Process(ProcessState):
                     self.scope.__exit__(None, None, None)
         except trio.Cancelled:  # by a Ctrl-C in a child, which is the reason; see run_hosting
             raise
+        except ProcessExit as exc:
+            self.die(as_reason(exc.reason))  # as `_crash` does, with nothing to report
         except BaseException as exc:
             if self.hosts and passes_through(exc):
                 raise  # it ends with its nursery, so that its starter hears of it only after that
@@ -336,9 +346,16 @@ class Process(ProcessState):
         if self.dead:
             await trio.lowlevel.checkpoint()
             return self.pending_exit
-        wait = EndWait(self, limit)
-        await trio.lowlevel.wait_task_rescheduled(wait.abort)
-        return wait.reason
+        news = News()
+        fifo = None if limit is None else self.runtime.timers.limit(news, limit)
+        self.add_watcher(news)
+        try:
+            await news.wait()
+        finally:
+            self.remove_watcher(news)
+            if fifo is not None:
+                fifo.pop(news, None)
+        return news.reason
 
 
 def _cancel_reason(reason: object) -> str:

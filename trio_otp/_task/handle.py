@@ -15,21 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
 
 import trio
-from trio.lowlevel import (
-    Abort,
-    RaiseCancelT,
-    current_task,
-    enable_ki_protection,
-    reschedule,
-    wait_task_rescheduled,
-)
+from trio.lowlevel import enable_ki_protection
 
 from .._exits.reasons import KILLED
 from .._process.checkpoints import checkpointed
 from .._process.links import demonitor
-from .._process.mailbox import WOKEN, Notification
+from .._process.mailbox import Notification
+from .._process.news import News
 from .._process.runtime import own_process, runtime
 from .._process.signals import Down, Exit, Monitor
+from .._process.tables import with_key, without_key
 from .._util.bounded import bounded, shown_text
 from .._util.checks import check_flag, check_timeout
 from .._util.copies import Handle, NoConstructor, create
@@ -41,6 +36,7 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._process.process import Process
+    from .._process.tables import Keys
     from .result import Outcome
 
 if TYPE_CHECKING:
@@ -109,7 +105,7 @@ class Task(NoConstructor, Handle, Generic[T]):
         self._delivered = False  # what came of it is also a message to the owner
         self._open = True
         self._result: Outcome[T] | None = None
-        self._waiters: dict[News, None] | None = None
+        self._waiters: Keys[News] = None
 
     def __repr__(self) -> str:
         runs = "completed" if self.pid is None else repr(self.pid)
@@ -252,7 +248,7 @@ class Task(NoConstructor, Handle, Generic[T]):
             self.pid._process.exit_with(KILLED)  # pragma: no cover - it had begun in that very turn
 
     def _wake(self) -> None:
-        for news in self._waiters or ():
+        for news in tuple(self._waiters or ()):
             news.come()
 
 
@@ -265,47 +261,6 @@ class TaskReply(Notification, Generic[T]):
     value: T
 
 
-class News:
-    """What a task waits for that wants what comes of others: an end, a result, or a time-out."""
-
-    __slots__ = ("_tasks", "_waiter", "is_late")
-
-    def __init__(self, tasks: Sequence[Task[Any]]) -> None:
-        self._tasks = tasks
-        self._waiter: trio.lowlevel.Task | None = None
-        self.is_late = False  # the time is up
-        for task in tasks:
-            if task._waiters is None:
-                task._waiters = {}
-            task._waiters[self] = None
-
-    def leave(self) -> None:
-        """Wait for these tasks no more."""
-        for task in self._tasks:
-            others = (news for news in task._waiters or () if news is not self)
-            task._waiters = dict.fromkeys(others) or None
-
-    def come(self) -> None:
-        """Wake who waits."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            reschedule(waiter, WOKEN)
-
-    def expire(self) -> None:
-        """The time is up; a result that has come by now wins all the same."""
-        self.is_late = True
-        self.come()
-
-    async def wait(self) -> None:
-        """Wait for the next news."""
-        self._waiter = current_task()
-        await wait_task_rescheduled(self._abort)
-
-    def _abort(self, _raise_cancel: RaiseCancelT) -> Abort:
-        waits, self._waiter = self._waiter is not None, None
-        return Abort.SUCCEEDED if waits else Abort.FAILED  # if it is being woken
-
-
 @enable_ki_protection
 async def wait_for(
     tasks: Sequence[Task[Any]], enough: Callable[[], bool], timeout: float | None
@@ -314,12 +269,15 @@ async def wait_for(
     await trio.lowlevel.checkpoint()
     if timeout == 0 or enough():
         return
-    news = News(tasks)
+    news = News()
+    for task in tasks:
+        task._waiters = with_key(task._waiters, news)
     fifo = None if timeout is None else runtime().timers.limit(news, timeout)
     try:
         while not (news.is_late or enough()):
             await news.wait()
     finally:
-        news.leave()
+        for task in tasks:
+            task._waiters = without_key(task._waiters, news) or None
         if fifo is not None:
             fifo.pop(news, None)
