@@ -615,7 +615,7 @@ MUTATIONS = [
         "Ctrl-C is a crash like any other",
         5,
         "passes_through",
-        "not isinstance(exc, Exception | ProcessExit)",
+        "not isinstance(exc, _OURS)",
         "isinstance(exc, SystemExit)",
         "test_peer_faults_supervision.py::test_fault_27_what_is_not_ours_is_never_restarted",
     ),
