@@ -6,9 +6,11 @@ import ast
 import builtins
 import difflib
 import doctest
+import enum
 import functools
 import importlib
 import inspect
+import logging
 import pkgutil
 import re
 import textwrap
@@ -17,6 +19,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import public_api
+from inside import NoConstructor
 
 import trio_otp as otp
 
@@ -26,25 +29,14 @@ if TYPE_CHECKING:
 PACKAGE = Path(otp.__file__).parent
 MODULES = ["trio_otp", *(m.name for m in pkgutil.walk_packages(otp.__path__, "trio_otp."))]
 # Type aliases, type variables and instances of a documented class have no docstring of their own.
-PUBLIC = {
-    name: value
-    for name, value in inspect.getmembers(otp)
-    if not name.startswith("_") and isinstance(value, type | FunctionType)
-} | {
-    f"testing.{name}": value
-    for name, value in inspect.getmembers(otp.testing)
-    if not name.startswith("_") and isinstance(value, type | FunctionType)
+DOCUMENTED_NAMES = {
+    name.removeprefix("trio_otp."): value for name, value in public_api.documented()
 }
-MODULES_OF_FUNCTIONS = (
-    otp.alarm_handler,
-    otp.application,
-    otp.cluster,
-    otp.gen_event,
-    otp.observer,
-    otp.pg,
-    otp.sys,
-    otp.task,
-)
+CALLABLES: dict[str, FunctionType] = {
+    name: inspect.unwrap(value)
+    for name, value in DOCUMENTED_NAMES.items()
+    if isinstance(value, FunctionType)
+}
 # A summary that starts so says itself what is returned.
 RETURNS = ("Return", "Check whether", "List", "Count", "Make", "Whether", "As `")
 # Words that stand in no docstring and no text of an error: there is a plainer one for each.
@@ -53,40 +45,11 @@ BANNED_OPENINGS = ("Give", "Tell whether", "Say", "Be", "Note that")
 BANNED = re.compile(r"\b(accepted (?:is|are)|whoever|lest)\b", re.IGNORECASE)
 
 
-def callables() -> Iterator[tuple[str, FunctionType]]:
-    """Return the public functions, and the public methods of public classes, by name."""
-    for module in MODULES_OF_FUNCTIONS:
-        short = module.__name__.removeprefix("trio_otp.")
-        for name, value in vars(module).items():
-            own = name in getattr(module, "__all__", [name]) and (
-                getattr(value, "__module__", "").startswith(module.__name__)
-            )
-            if own and isinstance(value, FunctionType) and not name.startswith("_"):
-                yield f"{short}.{name}", inspect.unwrap(value)
-    for name, value in PUBLIC.items():
-        if isinstance(value, FunctionType):
-            yield name, inspect.unwrap(value)
-            continue
-        for attribute, member in own_members(value):
-            function = getattr(member, "__func__", member)
-            if isinstance(function, FunctionType) and not attribute.startswith("_"):
-                yield f"{name}.{attribute}", inspect.unwrap(function)
-
-
-def own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
-    """Return what a class defines, itself or in a base that has no public name."""
-    for base in cls.__mro__:
-        ours = base.__module__.startswith("trio_otp")
-        if base is cls or (ours and base not in PUBLIC.values()):
-            yield from vars(base).items()
-
-
-CALLABLES = dict(callables())
 # The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
 # library, and the four functions of OTP's via protocol.
 INSIDE = re.compile(
-    r"(EventManager|From|Registry|ViaModule)\.|"
-    r"application\.check_|.*\.(run_process|children_info|\w+_name)$"
+    r"(EventManager|From|Registry|ViaModule|alarm_handler\.AlarmHandler|pg\.Scope|cluster\.Peer)\.|"
+    r"application\.check_|.*\.(run_process|children_info|item_ended|\w+_name)$"
 )
 API = [name for name in CALLABLES if INSIDE.match(name) is None]
 
@@ -146,7 +109,7 @@ def test_help_shows_the_examples() -> None:
 
 def test_every_module_and_public_name_says_what_it_is() -> None:
     """Modules, public classes, functions and methods have docstrings that open with one line."""
-    things = {name: importlib.import_module(name) for name in MODULES} | PUBLIC | CALLABLES
+    things = {name: importlib.import_module(name) for name in MODULES} | DOCUMENTED_NAMES
 
     assert [] == [name for name, thing in things.items() if not has_summary(thing)]
 
@@ -171,6 +134,42 @@ def parameters(name: str) -> list[str]:
 def explained(name: str) -> list[str]:
     """Return the parameters of which the docstring of a public function tells."""
     return re.findall(r"^\s+\**(\w+):", section(name, "Args"), re.MULTILINE)
+
+
+def test_every_argument_of_a_constructor_is_explained() -> None:
+    """A class that users make, or take apart by `match`, says what each of its arguments is."""
+    made = {name: cls for name, cls in DOCUMENTED_NAMES.items() if is_made_by_users(cls)}
+
+    assert len(made) > 80
+    assert [] == [
+        f"{name}: {argument}"
+        for name, cls in made.items()
+        for argument in inspect.signature(cls).parameters
+        if argument not in explained_of(cls)
+    ]
+
+
+NOT_MADE = BaseException | enum.Enum | NoConstructor | logging.Formatter | dict
+
+
+def is_made_by_users(value: Any) -> bool:
+    """Check whether a class has a constructor of ours: no error, handle, enum or protocol."""
+    return (
+        isinstance(value, type)
+        and not issubclass(value, NOT_MADE)
+        and not getattr(value, "_is_protocol", False)
+        and value is not otp.WatchedValue  # `otp.watch` makes it
+    )
+
+
+def explained_of(cls: type[Any]) -> set[str]:
+    """Return the arguments that the docstrings of a class and of its constructor explain."""
+    texts = [inspect.getdoc(cls) or "", inspect.getdoc(cls.__init__) or ""]
+    parts = "".join(
+        body_of(text, title) + "\n" for text in texts for title in ("Args", "Attributes")
+    )
+    found = re.findall(r"^\s+(\**\w[\w*, ]*):", "".join(parts), re.MULTILINE)
+    return {name.lstrip("*") for names in found for name in names.split(", ")}
 
 
 def test_every_result_is_explained() -> None:
@@ -235,8 +234,12 @@ def oddities(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def section(name: str, title: str) -> str:
+    """Return the body of a section of the docstring of a public function, or nothing."""
+    return body_of(inspect.getdoc(CALLABLES[name]) or "", title)
+
+
+def body_of(text: str, title: str) -> str:
     """Return the body of a section of a docstring in Google's form, or nothing."""
-    text = inspect.getdoc(CALLABLES[name]) or ""
     found = re.search(rf"^{title}:\n((?:[ ]+.*\n?|\n(?=[ ]))*)", text, re.MULTILINE)
     if found is None:
         return ""

@@ -72,7 +72,12 @@ NAME: Final = "alarm_handler"
 @public_in("alarm_handler")
 @dataclass(frozen=True, slots=True, repr=False)
 class SetAlarm(Printable):
-    """The event of an alarm that is set."""
+    """The event of an alarm that is set.
+
+    Args:
+        alarm_id: what names the alarm.
+        description: what there is to say about it.
+    """
 
     alarm_id: Any
     description: Any
@@ -81,7 +86,11 @@ class SetAlarm(Printable):
 @public_in("alarm_handler")
 @dataclass(frozen=True, slots=True, repr=False)
 class ClearAlarm(Printable):
-    """The event of an alarm that is cleared."""
+    """The event of an alarm that is cleared.
+
+    Args:
+        alarm_id: what names the alarm.
+    """
 
     alarm_id: Any
 

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 @public
 class Cast(SystemMessage):
-    """A message of `otp.cast` on its way; `context` is what propagators have captured, if any."""
+    """A message of `otp.cast` on its way; `context` is what propagators have captured, if any.
+
+    Args:
+        message: what was cast.
+    """
 
     __slots__ = ("context", "message")
     from_user = True

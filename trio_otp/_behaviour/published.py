@@ -33,6 +33,9 @@ class Published(Generic[T]):
     """An attribute of a server that `otp.watch` can watch; `otp.published` makes one.
 
     Of a class it is this object, of an instance the value.
+
+    Args:
+        default: the value of an instance that has not assigned one.
     """
 
     __slots__ = ("_listeners", "default", "name", "owner")

@@ -57,7 +57,12 @@ class Reply(Printable, Generic[T]):
 @public
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NoReply(Printable):
-    """Carry on; a call is answered later by `otp.reply`. Arguments as of `Reply`."""
+    """Carry on; a call is answered later by `otp.reply`.
+
+    Args:
+        timeout: seconds without a message after which `handle_info` gets `Timeout()`.
+        continue_: a token for `handle_continue`, which runs next.
+    """
 
     timeout: float | None = None
     continue_: Any = None

@@ -67,7 +67,11 @@ _TEXT: Final = 1000  # characters of what an exception says
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Shutdown(Printable):
-    """A quiet exit reason that carries a detail, like `{:shutdown, term}`."""
+    """A quiet exit reason that carries a detail, like `{:shutdown, term}`.
+
+    Args:
+        detail: any object.
+    """
 
     detail: object = None
 
@@ -114,7 +118,7 @@ def passes_through(exc: BaseException) -> bool:
 
 @public_in("reports")
 def reason_text(reason: object, limit: int = 300) -> str:
-    """Render an exit reason as the end of an error text: an exception by class and text.
+    """Return an exit reason as the end of an error text: an exception by class and text.
 
     An error of this library whose reason is another error already ends with that one, so nothing
     stands in the text twice, and nothing in quotes that are escaped again and again. If it is too

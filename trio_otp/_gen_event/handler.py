@@ -202,7 +202,12 @@ class HandlerExit(Notification):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Swapped(Printable):
-    """The reason of a `HandlerExit` after a swap: which handler came, and who owns that."""
+    """The reason of a `HandlerExit` after a swap: which handler came, and who owns that.
+
+    Args:
+        handler: the class of the new handler, or a tuple of class and id.
+        owner: the process that owns the new handler; None if nobody does.
+    """
 
     handler: HandlerKey
     owner: Pid | None
@@ -211,7 +216,11 @@ class Swapped(Printable):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class OwnerExited(Printable):
-    """What `terminate` of a supervised handler gets when its owner has ended, and why that did."""
+    """What `terminate` of a supervised handler gets when its owner has ended, and why that did.
+
+    Args:
+        reason: the exit reason of the owner.
+    """
 
     reason: object
 

@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
 @public
 class MultiReply(NamedTuple):
-    """What `multi_call` gives, in the order of the references.
+    """What `multi_call` returns, in the order of the references.
 
-    `replies` has a tuple of reference and answer for each server that answered, `bad` one of
-    reference and error for each that did not.
+    Args:
+        replies: a tuple of reference and answer for each server that answered.
+        bad: a tuple of reference and error for each that did not.
     """
 
     replies: list[tuple[Any, Any]]

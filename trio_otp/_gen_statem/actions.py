@@ -82,7 +82,11 @@ class NextEvent(Shown):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class ChangeCallbacks(Shown):
-    """Hand what comes to the methods of another class; the instance keeps its attributes."""
+    """Hand what comes to the methods of another class; the instance keeps its attributes.
+
+    Args:
+        callbacks: that class, a `GenStatem`.
+    """
 
     callbacks: type[Any]
 
@@ -93,7 +97,11 @@ class ChangeCallbacks(Shown):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class PushCallbacks(Shown):
-    """As `ChangeCallbacks`, and remember the class for `PopCallbacks`."""
+    """As `ChangeCallbacks`, and remember the class for `PopCallbacks`.
+
+    Args:
+        callbacks: the class that takes over, a `GenStatem`.
+    """
 
     callbacks: type[Any]
 

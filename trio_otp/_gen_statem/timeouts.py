@@ -44,7 +44,11 @@ class Event(enum.Enum):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class TimeoutOf(Printable):
-    """The kind of the event of a `GenericTimeout`."""
+    """The kind of the event of a `GenericTimeout`.
+
+    Args:
+        name: the name of that time-out.
+    """
 
     name: Any
 
@@ -77,7 +81,11 @@ def fields_of(instance: Any) -> dict[str, Any]:
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class CancelTimeout(Shown):
-    """Stop a time-out; one that does not run is no error."""
+    """Stop a time-out; one that does not run is no error.
+
+    Args:
+        which: `Event.STATE_TIMEOUT`, `Event.EVENT_TIMEOUT`, or `TimeoutOf(name)`.
+    """
 
     which: Which
 
@@ -85,7 +93,12 @@ class CancelTimeout(Shown):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class UpdateTimeout(Shown):
-    """Change what a running time-out delivers; one that does not run fires at once."""
+    """Change what a running time-out delivers; one that does not run fires at once.
+
+    Args:
+        which: as of `CancelTimeout`.
+        content: what the callback gets instead.
+    """
 
     which: Which
     content: Any

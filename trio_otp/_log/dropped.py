@@ -25,7 +25,13 @@ _dropped: Final = logging.getLogger("trio_otp.dropped")
 
 @public_in("reports")
 def log_dropped(ref: object, message: object, why: str) -> None:
-    """Log that a message reached nobody, and why."""
+    """Log that a message reached nobody, and why.
+
+    Args:
+        ref: the reference that it was sent to.
+        message: the message.
+        why: the reason, as a text.
+    """
     if not _dropped.isEnabledFor(logging.DEBUG):
         return
     text = f"{_shown(ref, message)} to {bounded(ref)} dropped: {why}"

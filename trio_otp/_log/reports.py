@@ -89,7 +89,11 @@ def _limit() -> Limit:
 
 @public_in("reports")
 def log_crash(report: CrashReport) -> None:
-    """Log that a process ended badly, with what it was doing."""
+    """Log that a process ended badly, with what it was doing.
+
+    Args:
+        report: what the event carries.
+    """
     fields = {
         "pid": report.pid,
         "name": report.name,
@@ -116,7 +120,11 @@ def _crash_text(report: CrashReport) -> str:
 
 @public_in("reports")
 def log_supervisor(report: SupervisorReport) -> None:
-    """Log what a supervisor has to tell of a child, or that it gives up."""
+    """Log what a supervisor has to tell of a child, or that it gives up.
+
+    Args:
+        report: what the event carries.
+    """
     history = tuple((when, name, told_reason(None, why)) for when, name, why in report.history)
     report = replace(report, reason=told_reason(report.pid, report.reason), history=history)
     fields = {
@@ -142,7 +150,11 @@ def _supervisor_text(report: SupervisorReport) -> str:
 
 @public_in("reports")
 def log_progress(report: ProgressReport) -> None:
-    """Log that a supervisor has started a child."""
+    """Log that a supervisor has started a child.
+
+    Args:
+        report: what the event carries.
+    """
     fields = {
         "supervisor": report.supervisor,
         "child_id": report.child_id,
@@ -158,7 +170,11 @@ def _progress_text(report: ProgressReport) -> str:
 
 @public_in("reports")
 def log_application(report: ApplicationReport) -> None:
-    """Log that an application has started, was stopped, or has ended by itself."""
+    """Log that an application has started, was stopped, or has ended by itself.
+
+    Args:
+        report: what the event carries.
+    """
     report = replace(report, reason=told_reason(None, report.reason))
     bad = report.phase == "exited" and not is_quiet(report.reason)
     level = logging.ERROR if bad else logging.INFO
@@ -174,7 +190,11 @@ def log_application(report: ApplicationReport) -> None:
 
 @public_in("reports")
 def log_notice(report: NoticeReport) -> None:
-    """Log a notice at its own level."""
+    """Log a notice at its own level.
+
+    Args:
+        report: what the event carries.
+    """
     _log(_notice, report.level, lambda: report.text, report, {"pid": report.pid})
 
 

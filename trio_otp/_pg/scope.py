@@ -52,7 +52,13 @@ class GroupMonitor(NoConstructor, Handle):
 @public_in("pg")
 @dataclass(frozen=True, slots=True, repr=False)
 class Joined(Notification):
-    """What a monitor sends when processes have joined a group."""
+    """What a monitor sends when processes have joined a group.
+
+    Args:
+        ref: the handle of the monitor.
+        group: the group.
+        pids: the processes, one several times if it has joined so often.
+    """
 
     ref: GroupMonitor
     group: Any
@@ -62,7 +68,13 @@ class Joined(Notification):
 @public_in("pg")
 @dataclass(frozen=True, slots=True, repr=False)
 class Left(Notification):
-    """What a monitor sends when processes have left a group, by themselves or by their end."""
+    """What a monitor sends when processes have left a group, by themselves or by their end.
+
+    Args:
+        ref: the handle of the monitor.
+        group: the group.
+        pids: the processes, one several times if it was a member so often.
+    """
 
     ref: GroupMonitor
     group: Any

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Exit(Notification):
     """What a process that traps exits gets in place of an exit signal.
 
-    `pid` is None if plain Trio code sent it.
+    Args:
+        pid: the process that has ended or sent it; None if plain Trio code sent it.
+        reason: the exit reason.
     """
 
     pid: Pid | None
@@ -30,7 +32,13 @@ class Exit(Notification):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Down(Notification):
-    """What a monitor sends when its process is dead; `pid` is the reference it was given."""
+    """What a monitor sends when its process is dead.
+
+    Args:
+        ref: the handle that `otp.monitor` returned.
+        pid: the reference that it was given: a pid, a name or a via tuple.
+        reason: the exit reason; `NOPROC` if there was no such process.
+    """
 
     ref: Monitor
     pid: Ref

@@ -73,7 +73,14 @@ KEYS: Final[tuple[Any, ...]] = (
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Registered(Notification):
-    """What a listener of a registry gets when a process has registered a key."""
+    """What a listener of a registry gets when a process has registered a key.
+
+    Args:
+        registry: the name of the registry.
+        key: the key.
+        pid: the process.
+        value: what it registered under the key.
+    """
 
     registry: object
     key: Any
@@ -84,7 +91,13 @@ class Registered(Notification):
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Unregistered(Notification):
-    """What a listener of a registry gets when a process has given a key up, other than by death."""
+    """What a listener of a registry gets when a process has given a key up, other than by death.
+
+    Args:
+        registry: the name of the registry.
+        key: the key.
+        pid: the process.
+    """
 
     registry: object
     key: Any

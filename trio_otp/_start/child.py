@@ -61,7 +61,14 @@ class _Specified:
 @public
 @dataclass(frozen=True, slots=True, repr=False)
 class Child(_Specified, Generic[S_co]):
-    """What can be started: a target with its arguments, and options. `otp.child` makes one."""
+    """What can be started: a target with its arguments, and options. `otp.child` makes one.
+
+    Args:
+        target: a behaviour class, or an async function.
+        args: its positional arguments.
+        kwargs: its arguments by name.
+        options: those of `having`, by name.
+    """
 
     target: Callable[..., Any]
     args: tuple[Any, ...] = ()

@@ -77,7 +77,14 @@ class Children(Shown, list[ChildInfo]):
 @public
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many specifications and living children, and of which type: of `count_children`."""
+    """How many specifications and living children, and of which type: of `count_children`.
+
+    Args:
+        specs: child specifications, also of children that do not run.
+        active: children that run.
+        supervisors: children that are supervisors, whether they run or not.
+        workers: all other children, whether they run or not.
+    """
 
     specs: int
     active: int

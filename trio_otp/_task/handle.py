@@ -255,7 +255,12 @@ class Task(NoConstructor, Handle, Generic[T]):
 @public
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TaskReply(Notification, Generic[T]):
-    """The message with the result of a task that was started with `deliver=True`."""
+    """The message with the result of a task that was started with `deliver=True`.
+
+    Args:
+        task: the task.
+        value: its result.
+    """
 
     task: Task[T]
     value: T

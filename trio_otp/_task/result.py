@@ -23,6 +23,9 @@ T_co = TypeVar("T_co", covariant=True)
 class Ok(Printable, Generic[T_co]):
     """A task has a result.
 
+    Args:
+        value: the result.
+
     >>> from trio_otp import task
     >>> def show(outcome):
     ...     match outcome:
@@ -43,9 +46,11 @@ class Ok(Printable, Generic[T_co]):
 @public_in("task")
 @dataclass(frozen=True, slots=True, repr=False)
 class Exited(Printable):
-    """A task ended without a result; a crash's `reason` is its exception.
+    """A task ended without a result.
 
-    `input` is the item of a stream that was opened with `zip_input_on_exit`, else None.
+    Args:
+        reason: the exit reason; after a crash the exception.
+        input: the item of a stream that was opened with `zip_input_on_exit`, else None.
     """
 
     reason: object

@@ -14,7 +14,11 @@ from .._util.public import public_in
 @public_in("cluster")
 @dataclass(frozen=True, slots=True, repr=False)
 class Nodeup(Notification):
-    """A node is connected; a message of `monitor_nodes`."""
+    """A node is connected; a message of `monitor_nodes`.
+
+    Args:
+        node: the name of the node.
+    """
 
     node: str
 
@@ -22,7 +26,12 @@ class Nodeup(Notification):
 @public_in("cluster")
 @dataclass(frozen=True, slots=True, repr=False)
 class Nodedown(Notification):
-    """The connection to a node is lost; `why` is a text. A message of `monitor_nodes`."""
+    """The connection to a node is lost; a message of `monitor_nodes`.
+
+    Args:
+        node: the name of the node.
+        why: what has happened, as a text.
+    """
 
     node: str
     why: str

@@ -169,7 +169,15 @@ class Events:
             self.attach(name, listener)
 
     def attach(self, event: str, listener: Listener) -> None:
-        """Add a listener; adding it twice is one listener."""
+        """Add a listener; adding it twice is one listener.
+
+        Args:
+            event: the name of the slot.
+            listener: a function that takes what the slot carries.
+
+        Raises:
+            TypeError: it is no function.
+        """
         if not callable(listener):
             raise TypeError(f"listener={bounded(listener)}: expected a function")
         rest = self._listeners(event)
@@ -178,19 +186,33 @@ class Events:
             self._see_who_listens()
 
     def detach(self, event: str, listener: Listener) -> None:
-        """Remove a listener; an unknown one is ignored."""
+        """Remove a listener; an unknown one is ignored.
+
+        Args:
+            event: the name of the slot.
+            listener: the function that was attached.
+        """
         rest = tuple(known for known in self._listeners(event) if known != listener)
         setattr(self, event, _Dispatch(self, event, rest) if rest else None)
         self._see_who_listens()
 
     def emit(self, event: str, *args: object) -> None:
-        """Call the listeners of a slot that is off the hot path."""
+        """Call the listeners of a slot that is off the hot path.
+
+        Args:
+            event: the name of the slot.
+            *args: what the listeners get.
+        """
         slot = getattr(self, event)
         if slot is not None:
             slot(*args)
 
     def is_heard(self, event: str) -> bool:
-        """Check whether a listener would do anything now."""
+        """Check whether a listener would do anything now.
+
+        Args:
+            event: the name of the slot.
+        """
         slot = getattr(self, event)
         return slot is not None and not slot.is_deaf()
 

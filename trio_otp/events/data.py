@@ -200,7 +200,14 @@ class SupervisorReport(PortableReport):
 @public_in("events")
 @dataclass(frozen=True, slots=True, repr=False)
 class ProgressReport(PortableReport):
-    """A supervisor has started a child."""
+    """A supervisor has started a child.
+
+    Args:
+        supervisor: the pid of the supervisor.
+        child_id: the id of the child.
+        pid: its process.
+        child: its specification.
+    """
 
     supervisor: object
     child_id: object
@@ -223,7 +230,13 @@ class ProgressReport(PortableReport):
 @public_in("events")
 @dataclass(frozen=True, slots=True, repr=False)
 class ApplicationReport(PortableReport):
-    """An application has started or ended; `phase` says which."""
+    """An application has started or ended; `phase` says which.
+
+    Args:
+        application: its name.
+        phase: whether it has started, was stopped, or has ended by itself.
+        reason: the exit reason; None if it has started.
+    """
 
     application: str
     phase: Literal["started", "stopped", "exited"]
@@ -245,7 +258,14 @@ class ApplicationReport(PortableReport):
 @public_in("events")
 @dataclass(frozen=True, slots=True, repr=False)
 class NoticeReport(PortableReport):
-    """What a person should know and is no crash: an unknown message, a stuck child."""
+    """What a person should know and is no crash: an unknown message, a stuck child.
+
+    Args:
+        pid: the process that it is about.
+        text: what has happened.
+        level: that of the record in the log, as of `logging`.
+        detail: more about it, by name.
+    """
 
     pid: Any
     text: str

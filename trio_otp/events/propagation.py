@@ -37,7 +37,11 @@ class Propagator(Protocol):
         ...
 
     def attach(self, captured: Any) -> AbstractContextManager[object]:
-        """Return a block that is open in the task of the server while it handles the message."""
+        """Return a block that is open in the task of the server while it handles the message.
+
+        Args:
+            captured: what `capture` returned in the task of the sender.
+        """
         ...
 
 
@@ -119,7 +123,11 @@ class StructlogPropagator:
 
     @contextmanager
     def attach(self, captured: dict[str, Any]) -> Generator[None]:
-        """Bind it while a message is handled; what the server has bound itself comes back."""
+        """Return a block that binds it while a message is handled; what was bound before comes back.
+
+        Args:
+            captured: what `capture` returned in the task of the sender.
+        """
         tokens = self._structlog.bind_contextvars(**captured)
         try:
             yield

@@ -43,7 +43,12 @@ class ChaosCrash(InjectedCrash):
 
 @public_in("testing")
 class Hit(NamedTuple):
-    """A fault of a storm, and whom it has hit; None if there was nobody."""
+    """A fault of a storm, and the process that it has hit.
+
+    Args:
+        fault: what happened.
+        pid: the process that it has hit; None if there was none.
+    """
 
     fault: Fault
     pid: Pid | None
