@@ -62,6 +62,7 @@ html_title = f"trio_otp {release}"
 html_favicon = "../trio_otp/observer/page/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["sidebar.js"]
 # The switcher of versions is there where all are built, see `build.py`.
 html_context = {"site_version": os.environ.get("SITE_VERSION", "")}
 html_sidebars = {

@@ -69,7 +69,9 @@ def notebook(text: str, place: str) -> str:
     texts = [cell for cell in content["cells"] if cell["cell_type"] == "markdown"]
     for cell in texts:
         cell["source"] = linked("".join(cell["source"]), place, place)
-    texts[0]["source"] += f"\n\n{{download}}`Download this notebook <{Path(place).name}>`\n"
+    heading, _, rest = texts[0]["source"].partition("\n")
+    link = f"{{download}}`Download this notebook <{Path(place).name}>`"
+    texts[0]["source"] = f"{heading}\n\n{link}\n{rest}"
     return json.dumps(content)
 
 

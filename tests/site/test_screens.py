@@ -59,6 +59,18 @@ def test_no_page_is_wider_than_a_telephone(
     assert {} == wide
 
 
+@pytest.mark.parametrize(
+    "name", ["index", "concepts/processes", "reference/watching", "project/faq"]
+)
+def test_the_navigation_shows_where_the_page_is(page: Page, address: str, name: str) -> None:
+    """It is longer than the window, and scrolled so far that the entry of the page is in sight."""
+    page.goto(f"{address}/{name}.html", wait_until="load")
+    place = page.locator(".sidebar-tree .current-page > a").bounding_box()
+
+    assert place is not None
+    assert 0 < place["y"] < 900 - place["height"]
+
+
 def test_a_dark_page_is_dark(browser: Browser, seen: Seen, address: str) -> None:
     """Where the system asks for dark colours, text is lighter than what is behind it."""
     context = browser.new_context(color_scheme="dark")

@@ -123,7 +123,7 @@ class StructlogPropagator:
 
     @contextmanager
     def attach(self, captured: dict[str, Any]) -> Generator[None]:
-        """Return a block that binds it while a message is handled; what was bound before comes back.
+        """Return a block that binds it while a message is handled, and then what was bound before.
 
         Args:
             captured: what `capture` returned in the task of the sender.
