@@ -49,20 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build(tree: Path, to: Path, **environment: str) -> int:
     """Build the site of a tree; each warning is an error."""
-    done = _python(
-        tree,
-        "-m",
-        "sphinx",
-        "-W",
-        "-n",
-        "-q",
-        "--keep-going",
-        str(tree / "docs"),
-        str(to),
-        **environment,
-    )
-    shutil.rmtree(to / ".doctrees", ignore_errors=True)
-    return done
+    with tempfile.TemporaryDirectory() as scratch:
+        # myst_nb makes a folder beside that of the doctrees, too.
+        options = ["-W", "-n", "-q", "--keep-going", "-d", f"{scratch}/doctrees"]
+        folders = [str(tree / "docs"), str(to)]
+        return _python(tree, "-m", "sphinx", *options, *folders, **environment)
 
 
 def build_all(to: Path) -> int:

@@ -32,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, str(ROOT / "docs" / "build.py"), "--to", str(to)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert [to] == list(to.parent.iterdir())  # nothing is left beside it
     return to
 
 
