@@ -34,7 +34,7 @@ _USED = pytest.StashKey[bool]()
 
 @pytest.fixture
 async def otp_system(request: pytest.FixtureRequest) -> AsyncIterator[OtpSystem]:
-    """What runs in a test of servers: at the end it is stopped, and leaks and crashes are told."""
+    """The system of a test: stopped at its end; what leaks or crashes makes the test fail."""
     from trio_otp.testing.fixtures import system_of  # noqa: PLC0415 - see above
 
     async with system_of(request.node.name) as system:
@@ -55,7 +55,7 @@ def stop_supervised(otp_system: OtpSystem) -> StopSupervised:
 
 @pytest.fixture
 def probe(otp_system: OtpSystem) -> Probe:
-    """A process in the hand of the test; `otp_system.probe(name=...)` makes more."""
+    """A process that the test controls; `otp_system.probe(name=...)` makes more."""
     return otp_system.probe()
 
 

@@ -32,6 +32,7 @@ PAGES = {
     "CONTRIBUTING.md": "docs/project/contributing.md",
     "SECURITY.md": "docs/project/security.md",
 }
+FIXTURES = "trio_otp.pytest_plugin"
 FENCE = re.compile(r"^(```|:::).*?^\1 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 API = re.compile(r"^:::\{api\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
@@ -110,9 +111,11 @@ def directive(full: str) -> Iterator[str]:
     """Yield the lines of reStructuredText for a public name."""
     namespace = full.rpartition(".")[0]
     value = resolve_name(full)
-    if isinstance(value, ModuleType):
+    if full == FIXTURES:  # its docstring is for those who read the module
+        yield f".. py:module:: {full}"
+    elif isinstance(value, ModuleType):
         yield f".. automodule:: {full}"
-    elif namespace == "trio_otp.pytest_plugin":
+    elif namespace == FIXTURES:
         yield from fixture(full, inspect.unwrap(value))
     elif isinstance(value, FunctionType):
         yield f".. autofunction:: {full}"
