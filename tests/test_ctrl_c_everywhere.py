@@ -18,7 +18,7 @@ import trio
 from async_kit import CASES, world
 from inside import OrderedNursery
 from interrupt_programs import PROGRAMS, REAL
-from interrupt_sweep import Ended, Interrupt, run
+from interrupt_sweep import Counting, Ended, Interrupt, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,19 +58,24 @@ def run_with(name: str, interrupt: Interrupt) -> Ended:
     return run(in_world, interrupt, real=name in WAITS, prepares=True)
 
 
-def places(name: str) -> int:
+def counted(name: str) -> Counting:
     """Count the lines at which Ctrl-C can get in; the program has to end well without it."""
     for _ in range(2):  # what is imported and cached at first use is no part of it
-        ended = run_with(name, Interrupt(-1))
+        counting = Counting()
+        ended = run_with(name, counting)
     assert ended.error is None, ended.error
-    return ended.count
+    return counting
 
 
-def check(name: str, number: int, second: int = 0) -> None:
+def check(name: str, number: int, counting: Counting, second: int = 0) -> None:
     """Run a program with Ctrl-C at a line, and fail unless it ends by that."""
-    ended = run_with(name, Interrupt(number, second))
-    assert ended.pressed or name in WAITS, f"there is no line {number} any more"
-    assert is_interrupt(name, ended.error) or not ended.pressed, ended
+    if name in WAITS:  # for others, so that no two runs are the same
+        ended = run_with(name, Interrupt(number, second))
+        assert is_interrupt(name, ended.error) or not ended.pressed, ended
+        return
+    ended = run_with(name, Interrupt(number, second, like=counting))
+    assert [counting.places[number - 1]] == ended.places[:1], f"line {number} is another one now"
+    assert is_interrupt(name, ended.error), ended
 
 
 def is_interrupt(name: str, error: BaseException | None) -> bool:
@@ -84,39 +89,45 @@ def is_interrupt(name: str, error: BaseException | None) -> bool:
 @pytest.mark.parametrize("name", OURS)
 def test_ctrl_c_at_some_lines(name: str) -> None:
     """Wherever it gets in, the program ends by it, with every process ended."""
-    total = places(name)
-    assert total > 0
-    for number in random.Random(name).sample(range(1, total + 1), min(total, SOME)):
-        check(name, number)
+    counting = counted(name)
+    assert counting.count > 0
+    for number in chosen(random.Random(name), counting):
+        check(name, number, counting)
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_ctrl_c_twice(name: str) -> None:
     """A second one, at a line on the way to the end, changes nothing about that."""
-    total, chance = places(name), random.Random(name)
-    for number in chance.sample(range(1, total + 1), min(total, SOME)):
-        check(name, number, second=chance.randint(1, 60))
+    counting, chance = counted(name), random.Random(name)
+    for number in chosen(chance, counting):
+        check(name, number, counting, second=chance.randint(1, 60))
+
+
+def chosen(chance: random.Random, counting: Counting) -> list[int]:
+    return chance.sample(range(1, counting.count + 1), min(counting.count, SOME))
 
 
 def test_ctrl_c_at_every_line_of_a_small_program() -> None:
     """All of them, in every run of the tests."""
-    for number in range(1, places("small") + 1):
-        check("small", number)
+    counting = counted("small")
+    for number in range(1, counting.count + 1):
+        check("small", number, counting)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*OURS, *CASES])
 def test_ctrl_c_at_every_line(name: str) -> None:
     """Wherever it gets in, the program ends by it, with every process ended."""
-    for number in range(1, places(name) + 1):
-        check(name, number)
+    counting = counted(name)
+    for number in range(1, counting.count + 1):
+        check(name, number, counting)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_program_that_hangs_is_named() -> None:
     """If the closing of an ordered nursery were not protected, the sweep would find it."""
-    total = places("small")
+    total = counted("small").count
     trio.lowlevel.disable_ki_protection(OrderedNursery.close_after)
     try:
         with pytest.raises(

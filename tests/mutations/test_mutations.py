@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +39,35 @@ all_mutations = pytest.mark.parametrize(
 )
 
 
-def copy_package(to: Path) -> Path:
-    """Copy the package, with what is compiled of it, and give the copy."""
-    copy = to / "trio_otp"
-    shutil.copytree(PACKAGE, copy)
-    shutil.copy(PACKAGE.parent / "_trio_otp_pytest.py", to)  # which tests/conftest.py asks for
-    return copy
+class Copy:
+    """A copy of the package, with what is compiled of it; one file at a time is changed."""
+
+    def __init__(self, to: Path) -> None:
+        self.to = to
+        self.package = to / "trio_otp"
+        shutil.copytree(PACKAGE, self.package)
+        shutil.copy(PACKAGE.parent / "_trio_otp_pytest.py", to)  # which tests/conftest.py asks for
+        self.source = Source(self.package)
+
+    @contextmanager
+    def changed(self, mutation: Mutation) -> Iterator[None]:
+        """Have a change in it for a while."""
+        file, text = self.source.change(mutation.where, mutation.old, mutation.new)
+        before, stat = file.read_bytes(), file.stat()
+        try:
+            file.write_text(text)
+            # What is compiled is told apart by size and second alone; it is of use afterwards.
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 2_000_000_000))
+            yield
+        finally:
+            file.write_bytes(before)
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """One for all: to copy and to read the package takes as long as most of the tests."""
+    return Copy(tmp_path_factory.mktemp("mutated"))
 
 
 def environment(copied_to: Path) -> dict[str, str]:
@@ -105,24 +129,19 @@ def path_of(test: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_tests_pass_without_a_change(tmp_path: Path) -> None:
+def test_the_tests_pass_without_a_change(copy: Copy) -> None:
     """They run against the copy, and all is well with it."""
-    copy = copy_package(tmp_path)
     where = ["-c", "import trio_otp; print(trio_otp.__file__)"]
-    done = watched.run(where, ROOT, environment(tmp_path), LIMIT)
-    assert (0, f"{copy / '__init__.py'}\n") == done
-    status, output = run_tests(tmp_path, sorted({mutation.test for mutation in MUTATIONS}))
+    done = watched.run(where, ROOT, environment(copy.to), LIMIT)
+    assert (0, f"{copy.package / '__init__.py'}\n") == done
+    status, output = run_tests(copy.to, sorted({mutation.test for mutation in MUTATIONS}))
     assert 0 == status, output
 
 
 @pytest.mark.slow
 @all_mutations
-def test_the_change_is_noticed(mutation: Mutation, tmp_path: Path) -> None:
+def test_the_change_is_noticed(mutation: Mutation, copy: Copy) -> None:
     """Its test fails; it does not merely fail to run."""
-    source = Source(copy_package(tmp_path))
-    file, changed = source.change(mutation.where, mutation.old, mutation.new)
-    file.write_text(changed)
-    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
-        compiled.unlink()  # it is told apart by size and second alone
-    status, output = run_tests(tmp_path, [mutation.test], HANGS)
+    with copy.changed(mutation):
+        status, output = run_tests(copy.to, [mutation.test], HANGS)
     assert 1 == status, output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LOOKS: Final = 0.05  # seconds from one look at the command to the next
+LOOKS: Final = 0.25  # seconds from one look at what it has used to the next
 IDLE: Final = 5.0  # seconds; tests do not sleep, so what does nothing for so long waits for ever
 TICKS: Final = 2  # of processor time in that time, which a process that waits may use
 
@@ -52,16 +53,18 @@ def run(
 def _ended(process: subprocess.Popen[bytes], limit: float) -> int | None:
     """Wait for the end; return None as soon as nothing but a hang is left."""
     began = since = time.monotonic()
-    used = 0
-    while process.poll() is None:
-        now = time.monotonic()
-        ticks = sum(_ticks(process.pid))
-        if abs(ticks - used) > TICKS:  # less, too: one of its processes has ended
-            used, since = ticks, now
-        if now - since > IDLE or now - began > limit:
-            return None
-        time.sleep(LOOKS)
-    return process.returncode
+    used, end = 0, os.pidfd_open(process.pid)
+    try:
+        while not select.select([end], [], [], LOOKS)[0]:
+            now = time.monotonic()
+            ticks = sum(_ticks(process.pid))
+            if abs(ticks - used) > TICKS:  # less, too: one of its processes has ended
+                used, since = ticks, now
+            if now - since > IDLE or now - began > limit:
+                return None
+    finally:
+        os.close(end)
+    return process.wait()
 
 
 def _ticks(session: int) -> Iterator[int]:

@@ -2,6 +2,10 @@
 
 A run stands for a whole program. It has to end by the Ctrl-C, with nothing left: what hangs is
 found by the virtual clock, which has nothing to jump to, and named by the line.
+
+To watch each line takes ten times as long as to run them. So one run counts and notes the lines,
+and how many come before each step of a task; the runs for one of them, which go the same way, are
+watched from the step on that has it, and have to press Ctrl-C at the very line that was noted.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import contextlib
 import random
 import signal
 import sys
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,19 +51,25 @@ class Interrupt(trio.abc.Instrument):
     """Presses Ctrl-C before the n-th unprotected line, and keeps where that was.
 
     Args:
-        number: which line; -1 counts them.
+        number: which line, from 1.
         second: how many such lines later it is pressed again, if it comes to that.
-        users: a file whose lines count as well: the user's own code.
+        like: a run that went the same way and counted; without it each line is watched.
     """
 
-    def __init__(self, number: int, second: int = 0, users: str = LIBRARY) -> None:
+    def __init__(self, number: int, second: int = 0, like: Counting | None = None) -> None:
         self.number = number
-        self.ours = (LIBRARY, users)
         self.second = second
         self.count = 0
         self.places: list[str] = []
         self.active = False
+        self._unwatched = 0 if like is None else like.step_of(number)  # steps before we look
+        self._skipped = 0 if like is None else like.steps[self._unwatched]  # lines of these
         self._ours: dict[CodeType, int] = {}  # whose code is: most calls are of nobody's
+
+    def begin(self) -> None:
+        """Watch each line from here on, unless it is too early."""
+        if not self._unwatched:
+            sys.settrace(self.trace)
 
     def trace(self, frame: FrameType, _event: str, _: object) -> Any:
         """Begin with a frame, or go on with one that waited, as `sys.settrace` calls it.
@@ -78,24 +89,55 @@ class Interrupt(trio.abc.Instrument):
             self.count += 1
             if self.count > STEPS:
                 raise Hang("it runs in a circle")
-            if self.count in (self.number, self.number + self.second):
-                self._press(frame)
+            self.at(frame)
         return self._line
 
+    def at(self, frame: FrameType) -> None:
+        """Press Ctrl-C before a line, if it is the one."""
+        if self.count in (self.number, self.number + self.second):
+            self.places.append(place(frame))
+            signal.raise_signal(signal.SIGINT)
+
     def before_task_step(self, _: trio.lowlevel.Task) -> None:
-        """Go on counting: Python traces no more after a trace function has raised."""
-        if self.second and self.active:
+        """Begin to watch; and go on: Python traces no more after a trace function has raised."""
+        if self._unwatched:
+            self._unwatched -= 1
+            if not self._unwatched:
+                self.count = self._skipped
+                sys.settrace(self.trace)
+        elif self.second and self.active:
             sys.settrace(self.trace)
 
-    def _press(self, frame: FrameType) -> None:
-        code = frame.f_code
-        self.places.append(f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}")
-        signal.raise_signal(signal.SIGINT)
-
     def _owner(self, file: str) -> int:
-        if file.startswith(self.ours):
+        if file.startswith(LIBRARY):
             return OURS
         return HELPERS_OWN if file.startswith(HELPERS) else NOBODYS
+
+
+class Counting(Interrupt):
+    """Counts the lines, and notes what they are and how many come before each step of a task."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.steps = [0]
+
+    def at(self, frame: FrameType) -> None:
+        """Note a line."""
+        self.places.append(place(frame))
+
+    def before_task_step(self, _: trio.lowlevel.Task) -> None:
+        """Note how many lines there were before."""
+        self.steps.append(self.count)
+
+    def step_of(self, number: int) -> int:
+        """Return which step has a line: the first is 1, and 0 is what comes before."""
+        return bisect_left(self.steps, number) - 1
+
+
+def place(frame: FrameType) -> str:
+    """Say which line it is."""
+    code = frame.f_code
+    return f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}"
 
 
 def _is_traced(frame: FrameType | None) -> bool:
@@ -146,7 +188,7 @@ def run(
     error: BaseException | None = None
     with ordered(), limited(interrupt):
         before = sys.gettrace()
-        sys.settrace(interrupt.trace)
+        interrupt.begin()
         try:
             trio.run(main, clock=time, instruments=[interrupt])
         except BaseException as exc:
