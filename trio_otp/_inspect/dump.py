@@ -145,11 +145,12 @@ def _stacks(title: str, stacks: Iterable[tuple[str, Frames]]) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for who, frames in stacks:
         groups.setdefault(tuple(_lines(_places(frames))), []).append(who)
-    lines = [line for stack, who in groups.items() for line in (_names(who), *stack)]
+    lines = [line for stack, who in groups.items() for line in (names_text(who), *stack)]
     return [title, *lines] if lines else []
 
 
-def _names(who: list[str]) -> str:
+def names_text(who: list[str]) -> str:
+    """List some of those, and say how many more there are."""
     left = len(who) - NAMED
     return ", ".join(who[:NAMED]) + (f" and {left} more" if left > 0 else "")
 
@@ -165,7 +166,7 @@ def _of_processes(
 def _of_tasks(tables: Runtime, running: trio.lowlevel.Task | None) -> Iterator[tuple[str, Frames]]:
     """List the tasks that are not those of processes: of nurseries, of plain Trio code."""
     known = {process.task for process in tables.processes.values()}
-    for task in islice(_all_tasks(), LOOKED_AT):
+    for task in islice(all_tasks(), LOOKED_AT):
         if task not in known and task is not running:
             process = task.context.get(current_process)
             of = "" if process is None else f" of {process.pid!r}"
@@ -179,9 +180,15 @@ def _read(frames: Callable[[], Iterable[tuple[FrameType, int]]]) -> Frames:
         return []
 
 
-def _all_tasks() -> Iterator[trio.lowlevel.Task]:
+def all_tasks() -> Iterator[trio.lowlevel.Task]:
+    """Return the tasks of the run."""
     root = trio.lowlevel.current_root_task()
-    todo = [] if root is None else [root]
+    return iter(()) if root is None else tasks_below(root)
+
+
+def tasks_below(root: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    """Return a task and those in its nurseries, in theirs, and so on."""
+    todo = [root]
     while todo:
         task = todo.pop()
         yield task

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .receiving import assert_receive as assert_receive
     from .receiving import refute_receive as refute_receive
     from .server_machine import ServerMachine as ServerMachine
+    from .standstill import Standstill as Standstill
     from .storm import ChaosCrash as ChaosCrash
     from .storm import Hit as Hit
     from .storm import Storm as Storm
@@ -87,6 +88,7 @@ else:
             "probe": "Probe",
             "receiving": "assert_receive refute_receive",
             "server_machine": "ServerMachine",
+            "standstill": "Standstill",
             "storm": "ChaosCrash Hit Storm chaos replay",
             "system": "OtpSystem open_system",
             "tree_shape": "assert_tree",

@@ -6,6 +6,7 @@ Follows: Akka's `ManualTime`.
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, cast, final
 
 import trio
@@ -15,6 +16,7 @@ from .._process.checkpoints import checkpointed
 from .._timers.send_after import check_delay
 from .._util.copies import NoConstructor
 from .._util.public import public_in
+from .standstill import Lookout
 
 if TYPE_CHECKING:
     from trio.abc import Clock
@@ -29,7 +31,7 @@ class VirtualTime(NoConstructor, Clock):  # type: ignore[misc]  # a MockClock ha
 
     Time stands still while anything can happen, and jumps to the next deadline when the test and
     all processes wait. So a test that waits an hour takes no time, and one that does not wait sees
-    no time pass.
+    no time pass. One that would wait for ever fails with `Standstill`.
     """
 
     _origin: ClassVar[str] = "otp.testing.virtual_clock() returns one"
@@ -78,8 +80,12 @@ def virtual_clock() -> VirtualTime:
     3600.0 60
     """
     clock = trio.testing.MockClock(autojump_threshold=0)
-    # Trio lets no class extend its own, so the two functions are put on the instance.
-    vars(clock).update(advance=partial(_advance, clock), settle=partial(_settle, clock))
+    # Trio lets no class extend its own, so the functions are put on the instance.
+    vars(clock).update(
+        advance=partial(_advance, clock),
+        settle=partial(_settle, clock),
+        _autojump=partial(_jump_or_look, clock, Lookout()),
+    )
     return cast("VirtualTime", clock)
 
 
@@ -87,6 +93,14 @@ def rewind(clock: object) -> None:
     """Set such a clock to what it was when it was made: to 0, for a run of its own."""
     if isinstance(clock, trio.testing.MockClock) and "advance" in vars(clock):
         trio.testing.MockClock.__init__(clock, autojump_threshold=0)
+
+
+def _jump_or_look(clock: trio.testing.MockClock, lookout: Lookout) -> None:
+    """Jump to the next deadline, as Trio asks its clock to; if there is none, look why."""
+    if trio.lowlevel.current_statistics().seconds_to_next_deadline < inf:
+        type(clock)._autojump(clock)
+    else:
+        lookout.look()
 
 
 @checkpointed
