@@ -38,7 +38,7 @@ OTPS_NAMES = {
     "trio_otp.task.Exited": {"input"},  # {:exit, {input, reason}} with zip_input_on_exit
 }
 # Errors that are none of the library: what a test is told, or makes happen.
-OF_TESTS = {"Leaked", "InjectedCrash", "MachineCrash", "ChaosCrash"}
+OF_TESTS = {"Leaked", "Standstill", "InjectedCrash", "MachineCrash", "ChaosCrash"}
 CRASH = ValueError("bad")
 BUILTINS = vars(builtins).keys() - {"_"}  # which a prompt, and so a doctest, leaves there
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from observer_kit import LIMIT, Server, client_at, client_here
+from observer_kit import LIMIT, Blocked, Server, client_at, client_here
 
 import trio_otp as otp
 from trio_otp.observer.reading import info
@@ -367,11 +367,6 @@ async def test_info_while_the_loop_is_stuck(
     told = threading.Event()
     heard: list[Any] = []
 
-    class Blocked(otp.GenServer):
-        @otp.on_call
-        async def hold(self) -> bool:
-            return told.wait(LIMIT)
-
     def ask(path: Path) -> None:
         try:
             with BlockingClient(path, os.geteuid(), LIMIT) as client:
@@ -380,13 +375,13 @@ async def test_info_while_the_loop_is_stuck(
             told.set()
 
     async with (
-        otp.open_supervisor([otp.child(Blocked).having(name="b")], name="top"),
+        otp.open_supervisor([otp.child(Blocked, told).having(name="b")], name="top"),
         trio.open_nursery() as nursery,
     ):
         seen = await otp.observer.serve(nursery=nursery, port=None)
         assert seen.socket is not None
         threading.Thread(target=ask, args=[seen.socket], daemon=True).start()
-        assert await Blocked.at("b", timeout=None).hold()
+        assert await Blocked.hold("b")
         nursery.cancel_scope.cancel()
     assert len(QUESTIONS) == len(heard)
     assert all(answer.loop["where"].endswith(" in hold") for answer in heard)

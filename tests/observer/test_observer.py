@@ -24,6 +24,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from inside import loop_now, process_of, runtime
+from observer_kit import Blocked
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
@@ -117,22 +118,17 @@ async def test_it_shows_since_when_the_loop_is_stuck_and_where() -> None:
     shown, seen = io.StringIO(), threading.Event()
 
     def look() -> None:
-        while "in block" not in shown.getvalue():
+        while "in hold" not in shown.getvalue():
             time.sleep(0.01)
         seen.set()
 
-    class Blocked(otp.GenServer):
-        @otp.on_call
-        async def block(self) -> None:
-            assert seen.wait(10)
-
     async with (
-        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        otp.open_supervisor([otp.child(Blocked, seen).having(name="b")]),
         trio.open_nursery() as nursery,
     ):
         await otp.observer.start(nursery=nursery, stream=shown, interval=FAST)
         threading.Thread(target=look, daemon=True).start()
-        await Blocked.block("b")
+        assert await Blocked.hold("b")
         assert "THE LOOP HAS NOT ANSWERED FOR" in shown.getvalue()
         nursery.cancel_scope.cancel()
 

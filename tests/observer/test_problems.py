@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
-from observer_kit import LIMIT, Server, client_here
+from observer_kit import LIMIT, Blocked, Server, client_here
 from supervision_kit import Reports
 
 import trio_otp as otp
@@ -298,11 +298,6 @@ async def test_a_loop_that_is_stuck_is_the_one_problem() -> None:
     told = threading.Event()
     heard: list[Any] = []
 
-    class Blocked(otp.GenServer):
-        @otp.on_call
-        async def hold(self) -> bool:
-            return told.wait(LIMIT)
-
     def ask(path: Path) -> None:
         try:
             with BlockingClient(path, os.geteuid(), LIMIT) as client:
@@ -315,7 +310,7 @@ async def test_a_loop_that_is_stuck_is_the_one_problem() -> None:
         finally:
             told.set()
 
-    children = [otp.child(Blocked).having(name="b"), *SHOP]
+    children = [otp.child(Blocked, told).having(name="b"), *SHOP]
     async with otp.open_supervisor(children), trio.open_nursery() as nursery:
         seen = await otp.observer.serve(nursery=nursery, port=None)
         event = trio.Event()
@@ -324,7 +319,7 @@ async def test_a_loop_that_is_stuck_is_the_one_problem() -> None:
         assert seen.socket is not None
         thread = threading.Thread(target=ask, args=[seen.socket], daemon=True)
         thread.start()
-        assert await Blocked.at("b", timeout=None).hold()
+        assert await Blocked.hold("b")
         event.set()
         await trio.to_thread.run_sync(thread.join, LIMIT)
         assert not thread.is_alive()

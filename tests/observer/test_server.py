@@ -10,10 +10,12 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
+import observer_kit
 import pytest
 import trio
 import trio.testing
-from observer_kit import LIMIT, Server, client_at
+from inside import worker_thread
+from observer_kit import LIMIT, Blocked, Server, client_at
 
 import trio_otp as otp
 from trio_otp.observer import server
@@ -80,11 +82,6 @@ async def test_while_the_loop_is_stuck_it_says_where() -> None:
     told = threading.Event()
     heard: list[Any] = []
 
-    class Blocked(otp.GenServer):
-        @otp.on_call
-        async def hold(self) -> bool:
-            return told.wait(LIMIT)
-
     def look(path: Path) -> None:
         with (
             BlockingClient(path, os.geteuid(), LIMIT) as client,
@@ -99,19 +96,19 @@ async def test_while_the_loop_is_stuck_it_says_where() -> None:
                     return
 
     async with (
-        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        otp.open_supervisor([otp.child(Blocked, told).having(name="b")]),
         trio.open_nursery() as nursery,
     ):
         seen = await serve(nursery)
         thread = threading.Thread(target=look, args=[seen.socket], daemon=True)
         thread.start()
-        assert await Blocked.at("b", timeout=None).hold()
+        assert await Blocked.hold("b")
         await trio.to_thread.run_sync(thread.join, LIMIT)
         assert not thread.is_alive()
         nursery.cancel_scope.cancel()
     stuck, asked = heard
     for answer in (stuck, asked):
-        assert answer.loop["where"].startswith(__file__)
+        assert answer.loop["where"].startswith(observer_kit.__file__)
         assert answer.loop["where"].endswith(" in hold")
         assert "'b'" == answer.loop["name"]
         assert 0.3 < answer.loop["stuck"] < LIMIT
@@ -122,23 +119,18 @@ async def test_a_question_asked_once_hears_that_the_loop_is_stuck() -> None:
     told = threading.Event()
     heard: list[Any] = []
 
-    class Blocked(otp.GenServer):
-        @otp.on_call
-        async def hold(self) -> bool:
-            return told.wait(LIMIT)
-
     def ask(path: Path) -> None:
         with BlockingClient(path, os.geteuid(), LIMIT) as client:
             heard.append(client.ask("rows"))
         told.set()
 
     async with (
-        otp.open_supervisor([otp.child(Blocked).having(name="b")]),
+        otp.open_supervisor([otp.child(Blocked, told).having(name="b")]),
         trio.open_nursery() as nursery,
     ):
         seen = await serve(nursery)
         threading.Thread(target=ask, args=[seen.socket], daemon=True).start()
-        assert await Blocked.at("b", timeout=None).hold()
+        assert await Blocked.hold("b")
         nursery.cancel_scope.cancel()
     [answer] = heard
     assert answer.loop["where"].endswith(" in hold")
@@ -426,7 +418,7 @@ def test_its_thread_is_not_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However it is ended, and whatever the clock: the thread ends by itself, nothing is told."""
-    monkeypatch.setattr(server, "MOMENT", LIMIT)  # a machine may be slow
+    monkeypatch.setattr(worker_thread, "MOMENT", LIMIT)  # a machine may be slow
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:

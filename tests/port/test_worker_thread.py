@@ -14,7 +14,7 @@ import trio.testing
 from depth import few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inside import runtime
+from inside import runtime, worker_thread
 from supervision_kit import Reports, statuses
 
 import trio_otp as otp
@@ -226,6 +226,49 @@ async def test_one_that_may_be_left_behind_is_named_and_left(autojump_clock: Any
         await otp.restart_child(sup, "t")
         await gate.wait_entered()
         gate.leave.set()
+
+
+class Idle(trio.abc.Instrument):
+    """Tells a thread that the loop waits, or makes one pass after the other and jumps in time."""
+
+    def __init__(self) -> None:
+        self.seen = threading.Event()
+        self.passes = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.passes += 1
+        if timeout > 1 or self.passes > 100:
+            self.seen.set()
+
+
+@pytest.mark.parametrize("how", ["shutdown", "kill"])
+@pytest.mark.parametrize("abandon", [False, True])
+async def test_a_virtual_clock_gives_it_a_moment_in_which_the_loop_goes_on(
+    how: str, *, abandon: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
+) -> None:
+    """It ends in its time, although what it waits for meanwhile comes from a task."""
+    monkeypatch.setattr(worker_thread, "MOMENT", 10)  # a machine may be slow
+    gate, idle, token = Gate(), Idle(), trio.lowlevel.current_trio_token()
+
+    def obey_and_wait() -> None:
+        gate.obey()
+        assert idle.seen.wait(10)
+        token.run_sync_soon(gate.leave.set)
+        assert gate.leave.wait(10)
+
+    child = otp.child(otp.WorkerThread, obey_and_wait, abandon_on_cancel=abandon)
+    async with otp.open_supervisor([child.having(name="t", restart="temporary")]) as sup:
+        notices, reports = Reports("notice"), Reports("supervisor")
+        await gate.wait_entered()
+        began = trio.current_time()
+        trio.lowlevel.add_instrument(idle)
+        if how == "kill":
+            otp.exit("t", otp.KILL)
+        await otp.terminate_child(sup, "t")
+        assert began == trio.current_time()
+    assert gate.leave.is_set()
+    assert [] == notices
+    assert ([] if how == "shutdown" else [otp.KILLED]) == [each.reason for each in reports]
 
 
 async def test_one_that_may_be_left_behind_stops_by_the_event() -> None:

@@ -51,7 +51,7 @@ from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
 from trio_otp._net.pool_core import Limits as PoolLimits
 from trio_otp._net.pool_core import Start as PoolStart
 from trio_otp._net.pool_core import State as PoolState
-from trio_otp._port import os_group
+from trio_otp._port import os_group, worker_thread
 from trio_otp._port import output as port_output
 from trio_otp._port.output import MOST_WAITING, Lines
 from trio_otp._process import request

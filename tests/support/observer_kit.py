@@ -14,6 +14,7 @@ from trio_otp.observer.session.lines import Lines
 from trio_otp.observer.session.session import Session
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import AsyncIterable, AsyncIterator
 
 LIMIT = 20  # seconds of the real clock for what has to come
@@ -119,6 +120,17 @@ class Server(otp.GenServer):
     @otp.on_cast
     def note(self, number: int) -> None:
         """Do nothing with it."""
+
+
+class Blocked(otp.GenServer):
+    """Holds the loop until an event of a thread is set."""
+
+    def __init__(self, told: threading.Event) -> None:
+        self.told = told
+
+    @otp.on_call(timeout=None)
+    async def hold(self) -> bool:
+        return self.told.wait(LIMIT)
 
 
 @asynccontextmanager

@@ -545,6 +545,7 @@ ERRORS: dict[str, Callable[[], Any]] = {
     "testing.InjectedCrash": lambda: otp.testing.InjectedCrash("text"),
     "testing.MachineCrash": otp.testing.MachineCrash,
     "testing.ChaosCrash": lambda: otp.testing.ChaosCrash("text"),
+    "testing.Standstill": lambda: otp.testing.Standstill("everybody waits"),
     "testing.Leaked": lambda: otp.testing.Leaked("test", ["a process"]),
     "testing.LongScheduleWarning": lambda: otp.testing.LongScheduleWarning("text"),
     "of a user": lambda: Own(key="tea"),

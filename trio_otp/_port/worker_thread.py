@@ -31,9 +31,10 @@ Follows: Erlang's `supervisor_bridge`, Trio's `trio.to_thread.run_sync`.
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from .._process.process import Process
+
+MOMENT: Final = 0.1  # seconds that a thread has at least to end once it is told
 
 
 @public
@@ -104,6 +107,7 @@ class WorkerThread(Behaviour):
         self._event = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
+        self._moment = trio.CancelScope(shield=True)  # until the thread has ended
 
     # -- in the thread -------------------------------------------------------------------------
 
@@ -170,6 +174,7 @@ class WorkerThread(Behaviour):
                 )
             if grace.cancelled_caught and process.extras.thread is not None:
                 report_stack(process, "does not stop and is left behind; its thread sits in")
+            self._moment.cancel()
             nursery.cancel_scope.cancel()
         if crash is not None:
             raise crash
@@ -194,11 +199,13 @@ class WorkerThread(Behaviour):
                     self._tell(process)
                 finally:  # also if Ctrl-C breaks off a callback
                     self._let_stop(process, grace)
+                with self._moment:
+                    await _keep_virtual_time()  # noqa: ASYNC102 - it ends by itself
 
     def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
-        """Return a thread that may be left behind its time, until the kill, if it has any."""
+        """Give a thread that may be left behind its time, until the kill; after that a moment."""
         if process.pending_exit is KILLED:
-            grace.cancel()
+            grace.deadline = trio.current_time() + MOMENT
         elif process.runs_terminate:
             process.terminate_scope = grace  # the kill cancels it
         else:  # a signal of a stranger, who does not kill
@@ -215,6 +222,16 @@ class WorkerThread(Behaviour):
             except Exception as exc:
                 text = f"{process.pid!r}: {bounded(callback)} of on_stop raised {bounded(exc)}"
                 process.runtime.events.emit("notice", NoticeReport(process.pid, text))
+
+
+async def _keep_virtual_time() -> None:
+    """Keep a virtual clock from jumping for a moment of real time, which a thread needs to end.
+
+    Else it is at the end of any time that the thread has, before that has run at all.
+    """
+    testing = sys.modules.get("trio.testing")  # without it there is no such clock
+    if testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock):
+        await testing.wait_all_tasks_blocked(MOMENT)
 
 
 @contextmanager

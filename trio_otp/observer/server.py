@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger("trio_otp.observer")
 PORTS: Final = 65_536
-MOMENT: Final = 0.1  # seconds for which the loop is held at most while the thread ends
-NAP: Final = 0.0005  # seconds between two looks
 _APPLICATION: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")  # as `trio-otp run` takes it
 
 
@@ -135,16 +133,6 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
         process.own_extras().started = served
         if process.starting is not None:  # pragma: no branch - else it was ended meanwhile
             process.starting.ack()
-
-    def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
-        """Let the thread end first, which takes it a few real milliseconds, whatever the clock is.
-
-        Else a kill, and under a virtual clock any end, tells of a thread that is left behind.
-        """
-        until = time.monotonic() + MOMENT
-        while process.extras.thread is not None and time.monotonic() < until:
-            time.sleep(NAP)
-        super()._let_stop(process, grace)
 
     # -- in the thread -------------------------------------------------------------------------
 
