@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def places() -> Iterator[Path]:
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Have a runtime directory `run` and a temporary one `tmp`, which other users may search."""
+    tmp_path_factory.getbasetemp()  # that of all tests is not to be in there
     with own_places() as home:  # with a short name: the path of a socket has a limit
         yield home

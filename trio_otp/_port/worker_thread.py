@@ -203,7 +203,7 @@ class WorkerThread(Behaviour):
                     await _keep_virtual_time()  # noqa: ASYNC102 - it ends by itself
 
     def _let_stop(self, process: Process, grace: trio.CancelScope) -> None:
-        """Set how long a thread is waited for that may be left behind: until the kill, or a moment."""
+        """Set how long a thread is waited for that may be left behind."""
         if process.pending_exit is KILLED:
             grace.deadline = trio.current_time() + MOMENT
         elif process.runs_terminate:
