@@ -202,6 +202,27 @@ async def test_a_stop_that_cannot_be_sent_leaves_no_trace(
         assert otp.process_info(otp.self()).waits_for is None
 
 
+async def test_a_stop_that_may_have_arrived_says_so(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    async with played(net) as peer, trio.open_nursery() as nursery:
+        told: dict[str, bool] = {}
+
+        async def stop(which: str) -> None:
+            with pytest.raises(otp.NoConnection) as caught:
+                await otp.stop(NAMED)
+            told[which] = caught.value.sent
+
+        gate = peer.hold()
+        nursery.start_soon(stop, "on its way")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(stop, "waits behind it")
+        await trio.testing.wait_all_tasks_blocked()
+        otp.cluster.disconnect(PLAYED)
+        gate.set()
+    assert told == {"on its way": True, "waits behind it": False}
+
+
 async def test_a_stop_that_ends_otherwise_says_so(net: Net) -> None:
     slow = otp.child(Slow).having(name="server")
     with net.there(slow):

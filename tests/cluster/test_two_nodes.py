@@ -292,10 +292,11 @@ async def test_a_node_that_is_not_there_is_no_connection(net: Net) -> None:
         assert (caught.value.sent, caught.value.node) == (False, THERE)
         monitor = otp.monitor(COUNTER)
         assert await otp.receive() == otp.Down(monitor, COUNTER, otp.NOCONNECTION)
-        with pytest.raises(otp.NoConnection):
+        with pytest.raises(otp.NoConnection) as stopped:
             await otp.stop(COUNTER)
-        with pytest.raises(otp.NoConnection):
+        with pytest.raises(otp.NoConnection) as connected:
             await otp.cluster.connect(THERE)
+        assert (stopped.value.sent, connected.value.sent) == (False, False)
         otp.cast(COUNTER, 1)
 
 

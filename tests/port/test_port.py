@@ -50,6 +50,18 @@ async def test_its_exit_status_is_its_reason(code: str, expected: object) -> Non
     assert expected == await reason_of(otp.child(otp.Port, python(code)))
 
 
+async def test_what_is_none_of_its_methods_ends_no_program() -> None:
+    """An unknown call is its caller's error, and what else nobody expects is logged."""
+    async with otp.open_process():
+        pid = await otp.start_link(otp.child(otp.Port, ["cat"]))
+        with pytest.raises(TypeError, match="Port does not take the call 'nonsense'"):
+            await otp.call(pid, "nonsense")
+        otp.cast(pid, "nonsense")
+        otp.send(pid, "nonsense")
+        await otp.Port.command(pid, "still there\n")
+        await otp.stop(pid)
+
+
 def test_an_exit_status_tells_the_signal() -> None:
     """The signal has its name, if it has one."""
     assert None is otp.ExitStatus(3).signal

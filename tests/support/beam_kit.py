@@ -48,11 +48,11 @@ class Epmd:
     ) -> None:
         self.port = free_port() if port is None else port
         where = [] if address is None else ["-address", address]
-        command = [*prefix, "epmd", "-d", *where, "-port", str(self.port)]
+        command = [*prefix, "epmd", "-d", "-d", *where, "-port", str(self.port)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         assert self.process.stderr is not None
         said = self.process.stderr
-        while b"running" not in (line := said.readline()):
+        while b"select() loop" not in (line := said.readline()):  # it is running before it listens
             assert line, "epmd has not started"
         # It writes a line for each thing that it is asked, and waits if nobody reads.
         self._reader = threading.Thread(target=lambda: [None for _ in said], daemon=True)

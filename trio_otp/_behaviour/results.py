@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import outcome
 
 from .._exits.reasons import NORMAL
-from .._util.bounded import Printable
+from .._util.bounded import Printable, bounded
 from .._util.public import public
 from .._util.sent import Sent
 from .._util.unset import UNSET
@@ -107,3 +107,8 @@ def as_outcome(value: Any) -> outcome.Outcome[Any]:
     if kind is Sent:
         return outcome.Value(None)
     return outcome.Value(value.value if kind is outcome.Value else value)
+
+
+def refuse_call(who: str, request: object) -> Reply[Any]:
+    """Return the answer to a call that a server of the library does not take; the server lives."""
+    return Reply(outcome.Error(TypeError(f"{who} does not take the call {bounded(request)}")))

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
-import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.messages import log_unexpected
-from .._behaviour.results import Reply
+from .._behaviour.results import refuse_call
 from .._gen_server.server import GenServer
 from .._process.mailbox import Notification
 from .._process.runtime import need_process
@@ -98,8 +97,7 @@ class Scope(GenServer):
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call; a crash would lose the groups of others."""
-        error = TypeError(f"otp.pg.Scope does not take the call {bounded(request)}")
-        return Reply(outcome.Error(error))
+        return refuse_call("otp.pg.Scope", request)
 
     def handle_cast(self, message: Any) -> Any:
         """Log a cast."""

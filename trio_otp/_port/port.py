@@ -38,8 +38,8 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._behaviour.messages import Terminate
-from .._behaviour.results import Stop
+from .._behaviour.messages import Terminate, log_unexpected
+from .._behaviour.results import Stop, refuse_call
 from .._exits.nurseries import OwnNursery
 from .._exits.reasons import KILLED, NORMAL
 from .._gen_server.decorators import on_call_deferred
@@ -171,6 +171,29 @@ class Port(GenServer):
 
     def _owner_of(self, name: str) -> Owner | None:
         return self._owner if getattr(self._command, name) == "send" else None
+
+    def handle_call(self, request: Any, from_: From[Any]) -> Any:
+        """Refuse a call that is none of its methods; a crash would end the program.
+
+        Args:
+            request: what the caller sent.
+            from_: the caller, who gets a TypeError.
+
+        Returns:
+            `Reply(error)`.
+        """
+        return refuse_call(type(self).__name__, request)
+
+    def handle_cast(self, message: Any) -> Any:
+        """Log what nobody expects.
+
+        Args:
+            message: what the sender sent.
+
+        Returns:
+            None.
+        """
+        log_unexpected(self._process, message)
 
     def handle_info(self, message: Any) -> Any:
         """End with the processes it is linked to.

@@ -30,12 +30,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-import outcome
 from trio.lowlevel import enable_ki_protection
 
 from .._behaviour.behaviour import Behaviour
 from .._behaviour.messages import log_unexpected
-from .._behaviour.results import Reply
+from .._behaviour.results import refuse_call
 from .._exits.errors import AlreadyRegistered, OtpError
 from .._exits.reasons import SHUTDOWN
 from .._gen_server.server import GenServer
@@ -199,9 +198,7 @@ class Registry(GenServer):
 
     def handle_call(self, request: Any, from_: From[Any]) -> Any:
         """Refuse a call, as a supervisor does: it would end every holder of a key."""
-        return Reply(
-            outcome.Error(TypeError(f"Registry does not take the call {bounded(request)}"))
-        )
+        return refuse_call("Registry", request)
 
     def handle_cast(self, message: Any) -> Any:
         """Log a cast, as a supervisor does."""

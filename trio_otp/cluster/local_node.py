@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._exits.reasons import NOCONNECTION
@@ -23,8 +24,6 @@ from .wire.terms import Atom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import trio
 
     from .._process.process import Process
     from .._process.runtime import Runtime
@@ -52,6 +51,7 @@ class LocalNode:
         self.connect: Callable[[RemoteNode], object]
         self.hang_up: Callable[[RemoteNode, str], bool]
         self.serve: Callable[[trio.SocketListener], object]
+        self.closed: trio.Event = trio.Event()
         self.neighbours: Neighbours | None = None  # once a peer has been started
         self.peers: dict[str, RemoteNode] = {}
         self._watchers: dict[Process, None] = {}  # who hears of nodes that come and go
@@ -185,6 +185,7 @@ class LocalNode:
     @enable_ki_protection
     def close(self) -> None:
         """Stop being a node: everybody is told that the others are lost."""
+        self.closed.set()
         for peer in list(self.peers.values()):
             self.went_down(peer, "this node has ended")
         for process in list(self._watchers):

@@ -1,6 +1,8 @@
 """Nodes of one program, this one and its peers: they find each other without epmd and need no TLS.
 
-Each listens at a Unix socket, named after it, in a directory that belongs to their user alone.
+Each listens at a Unix socket, named after it, in a directory that belongs to their user alone. The
+first of them locks it. A program that is killed by SIGKILL leaves it behind, without its lock, and
+the next one that makes such a directory removes it.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ import os
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from hashlib import blake2s
 from pathlib import Path
 from typing import Final
 
 from .._exits.errors import StartError
 
-_COOKIE: Final = "cookie"
+_PREFIX: Final = "trio_otp-"
+_LOCK: Final = "lock"
 
 
 class Neighbours:
@@ -28,11 +32,7 @@ class Neighbours:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.names: set[str] = set()  # of the peers that run
-
-    @property
-    def cookie_file(self) -> Path:
-        """Where their cookie is."""
-        return self.directory / _COOKIE
+        self._lock: int | None = None  # the descriptor that holds the lock of the directory
 
     def path_of(self, node: str) -> str:
         """Return where a node listens: the path of a socket may not be long, so it has a hash."""
@@ -55,21 +55,20 @@ class Neighbours:
         Path(self.path_of(node)).unlink(missing_ok=True)
 
     @classmethod
-    def make(cls, node: str, cookie: bytes) -> tuple[Neighbours, socket.socket]:
+    def make(cls, node: str) -> tuple[Neighbours, socket.socket]:
         """Make their directory; return also what listens there for the first of them.
 
         Args:
             node: its name.
-            cookie: that of all of them.
 
         Raises:
             OSError: that cannot be done; nothing is left.
-            AttributeError: there are no Unix sockets here.
+            ImportError, AttributeError: there are no locks or Unix sockets here.
         """
-        made = cls(Path(tempfile.mkdtemp(prefix="trio_otp-")))  # for its owner alone
+        made = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))  # for its owner alone
         try:
-            made.cookie_file.touch(0o600)
-            made.cookie_file.write_bytes(cookie)
+            made._lock = _lock(made.directory)
+            _remove_left(made.directory.parent)
             listener = socket.socket(socket.AF_UNIX)
             try:
                 listener.bind(made.path_of(node))
@@ -85,3 +84,50 @@ class Neighbours:
     def remove(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self.directory, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(directory: Path) -> int:
+    """Lock a directory that is new; return the descriptor that holds the lock.
+
+    Raises:
+        OSError: that cannot be done.
+        ImportError: there are no such locks here.
+    """
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    made = directory / "new"
+    held = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        made.rename(directory / _LOCK)  # from now on it is looked at, and locked
+    except BaseException:
+        os.close(held)
+        raise
+    return held
+
+
+def _remove_left(parent: Path) -> None:
+    """Remove what programs of this user have left that were killed: their locks are gone."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError):
+            _remove_unlocked(lock)
+
+
+def _remove_unlocked(lock: Path) -> None:
+    """Remove a directory by its lock.
+
+    Raises:
+        OSError: it is held, or there is no such thing any more.
+    """
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    held = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(held).st_uid == os.geteuid():
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
+    finally:
+        os.close(held)

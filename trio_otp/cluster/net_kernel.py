@@ -1,6 +1,7 @@
 """The process `net_kernel`, which `Node.ping` monitors and asks.
 
-Its pid also stands for all that is no process: plain Trio code that calls or sends.
+Its pid also stands for all that is no process: plain Trio code that calls or sends. Every peer can
+end it, as any process; it is then started again, with another pid.
 
 Follows: Erlang's `net_kernel`, `net_adm:ping/1`.
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator
 
-    from .options import Allow, Listen, Resolve, Tls
+    from .options import Allow, Listen, Options, Resolve, Tls
 
 
 @public_in("cluster")
@@ -78,12 +78,20 @@ async def open_node(
         max_frame=max_frame,
         insecure=insecure,
     )
+    async with open_with(options):
+        yield name
+
+
+@block("async with open_with(options): ...")
+@enable_ki_protection
+async def open_with(options: Options) -> AsyncGenerator[None]:
+    """Do as `open_node`, with options that have been checked."""
     opening = Opening(options)
     try:
         async with OwnNursery() as nursery:
             try:
                 await opening.begin(nursery)
-                yield name
+                yield
             finally:
                 nursery.cancel_scope.cancel(reason="the node ends")
     finally:

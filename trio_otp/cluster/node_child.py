@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trio.lowlevel import enable_ki_protection
 
+from .._behaviour.messages import log_unexpected
+from .._behaviour.results import refuse_call
 from .._exits.nurseries import OwnNursery
 from .._gen_server.loop import ServerLoop
 from .._gen_server.server import GenServer
+from .._process.runtime import need_process
 from .._util.public import public_in
 from .opening import Opening
 from .options import DEFAULT_TICK, checked
@@ -83,6 +86,26 @@ class Node(GenServer):
     async def init(self) -> None:
         """Open the node."""
         await self._opening.begin(self._tasks)
+
+    def handle_call(self, request: Any, from_: object) -> Any:
+        """Refuse a call; a crash would lose all connections.
+
+        Args:
+            request: what the caller sent.
+            from_: the caller, who gets a TypeError.
+
+        Returns:
+            `Reply(error)`.
+        """
+        return refuse_call("Node", request)
+
+    def handle_cast(self, message: object) -> None:
+        """Log a cast.
+
+        Args:
+            message: what the sender sent.
+        """
+        log_unexpected(need_process("Node"), message)
 
     def _status(self) -> Any:
         """Return what reports show: the name and the nodes that are connected; no cookie."""

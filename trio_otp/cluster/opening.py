@@ -15,6 +15,8 @@ from .._process.names import need_living
 from .._process.runtime import runtime
 from .._start.child import child
 from .._start.functions import start
+from .._util.bounded import bounded
+from ..events import NoticeReport
 from .connections import Connections
 from .epmd_client import NameTaken, keep_registered, register
 from .local_node import LocalNode
@@ -23,6 +25,7 @@ from .peer_boot import imported_by_peer
 from .streams import Refused, close_all, open_listeners
 
 if TYPE_CHECKING:
+    from .._process.process import Process
     from .._process.runtime import Runtime
     from .options import Options
 
@@ -74,9 +77,27 @@ class Opening:
             await self._register(connections)
         except _FAILURES as exc:
             raise StartError(exc, f"node {node.name}") from exc
-        pid = await start(child(NetKernel).having(name="net_kernel"), nursery=nursery)
-        node.pid = need_living(pid).pid
+        kernel = await self._start_kernel(nursery)
+        connections.start(self._keep_kernel, kernel, nursery)
         connections.start(connections.listen, self._listeners)
+
+    @enable_ki_protection
+    async def _start_kernel(self, nursery: trio.Nursery) -> Process:
+        """Start what stands for all that is no process; return it."""
+        pid = await start(child(NetKernel).having(name="net_kernel"), nursery=nursery)
+        process = need_living(pid)
+        self.node.pid = process.pid
+        return process
+
+    @enable_ki_protection
+    async def _keep_kernel(self, kernel: Process, nursery: trio.Nursery) -> None:
+        """Start it again whenever it has ended: every peer can end it, and that ends no node."""
+        while True:
+            reason = await kernel.wait_dead()
+            kernel = await self._start_kernel(nursery)
+            text = f"net_kernel of node {self.node.name} has ended: {bounded(reason)}"
+            events = self.node.runtime.events
+            events.emit("notice", NoticeReport(kernel.pid, f"{text}; it was started again"))
 
     async def _register(self, connections: Connections) -> None:
         """Register at epmd; without it `resolve` has to say where the others are."""

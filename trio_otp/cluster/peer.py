@@ -42,13 +42,10 @@ from .._gen_server.decorators import on_call
 from .._gen_server.server import call, cast
 from .._port.os_process import ExitStatus
 from .._port.port import Port
-from .._process.links import monitor
 from .._process.receive import receive
 from .._process.runtime import need_process
-from .._process.signals import Down
 from .._util.bounded import bounded
 from .._util.public import public_in
-from .functions import monitor_nodes
 from .neighbours import Neighbours
 from .node_events import Nodedown, Nodeup
 from .opening import node_of_run
@@ -64,7 +61,8 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .local_node import LocalNode
 
-_GONE = object()
+_GONE = object()  # the program has ended
+_CLOSED = object()  # the node that it belongs to has
 
 
 @public_in("cluster")
@@ -113,10 +111,11 @@ class Peer(Port):
     @enable_ki_protection
     async def init(self) -> Any:
         """Start the program, and wait until what it runs has started."""
-        monitor_nodes()
-        self._kernel = monitor(node_of_run().pid)
-        boot = self._boot()
+        own = node_of_run()
+        own.watch(self._process, True)
+        boot = self._boot(own)
         self._tasks.start_soon(self._tell_gone)
+        self._tasks.start_soon(self._tell_closed, own)
         await super().init()
         assert self._os is not None
         try:
@@ -127,7 +126,7 @@ class Peer(Port):
         except (trio.BrokenResourceError, CallError):  # it has ended
             return Stop(self._end(await receive(self._is_gone)))
         finally:
-            monitor_nodes(False)
+            own.watch(self._process, False)
         return None
 
     async def _connected(self) -> None:
@@ -144,11 +143,10 @@ class Peer(Port):
 
     def _is_gone(self, message: Any) -> bool:
         """Check whether it says that the program has ended, or the node that it belongs to."""
-        return message is _GONE or (message.__class__ is Down and message.ref is self._kernel)
+        return message is _GONE or message is _CLOSED
 
-    def _boot(self) -> Boot:
+    def _boot(self, own: LocalNode) -> Boot:
         """Take the name of the node; return what it is told."""
-        own = node_of_run()
         neighbours = _neighbours_of(own)
         neighbours.take_name(self._node)
         self._neighbours = neighbours
@@ -156,6 +154,7 @@ class Peer(Port):
             main=self._main,
             node=self._node,
             parent=own.name,
+            cookie=own.options.cookie.decode("latin-1"),
             directory=str(neighbours.directory),
             tick=own.options.tick,
             max_frame=own.options.max_frame,
@@ -171,9 +170,14 @@ class Peer(Port):
         finally:
             self._neighbours.names.discard(self._node)
 
+    async def _tell_closed(self, node: LocalNode) -> None:
+        """Tell it of the end of the node that it belongs to."""
+        await node.closed.wait()
+        self._process.mailbox.put(_CLOSED)
+
     def _end(self, news: object) -> object:
         """Return why it has ended before it had started."""
-        if news is not _GONE:
+        if news is _CLOSED:
             return NOCONNECTION
         assert self._os is not None
         assert self._os.returncode is not None
@@ -190,7 +194,7 @@ class Peer(Port):
         """
         if message is _GONE or message.__class__ in {Nodeup, Nodedown}:  # of the start
             return None
-        if self._is_gone(message):
+        if message is _CLOSED:
             return Stop(NOCONNECTION)
         return super().handle_info(message)
 
@@ -215,8 +219,8 @@ def _neighbours_of(node: LocalNode) -> Neighbours:
     """
     if node.neighbours is None:
         try:
-            made, listener = Neighbours.make(node.name, node.options.cookie)
-        except (OSError, AttributeError) as exc:  # the latter of Windows
+            made, listener = Neighbours.make(node.name)
+        except (OSError, ImportError, AttributeError) as exc:  # the latter two of Windows
             raise StartError(exc, "the directory of peers") from exc
         node.neighbours = made  # from now on it goes with the node
         node.serve(trio.SocketListener(trio.socket.from_stdlib_socket(listener)))

@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._util.async_functions import gives_awaitable
@@ -37,6 +37,7 @@ class Boot:
         main: the function that it runs, as `module:function`.
         node: its name.
         parent: the name of the node that it belongs to.
+        cookie: that of all of them, its bytes as characters of Latin-1.
         directory: that of the neighbours.
         tick: seconds between two signs of life.
         max_frame: bytes of a frame.
@@ -46,6 +47,7 @@ class Boot:
     main: str
     node: str
     parent: str
+    cookie: str = field(repr=False)
     directory: str
     tick: float
     max_frame: int

@@ -10,23 +10,28 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .._behaviour.messages import log_unexpected
+from .._behaviour.results import refuse_call
 from .._gen_server.decorators import on_call_deferred, on_cast
 from .._gen_server.server import GenServer, reply
+from .._process.runtime import need_process
 from .._start.arguments import takes_task_status
 from .._start.child import child
 from .._supervisor.open_supervisor import open_supervisor
 from .functions import connect
 from .neighbours import Neighbours
-from .node_block import open_node
+from .node_block import open_with
+from .options import Options
 from .peer_boot import GATE, Boot, find_main
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .._behaviour.results import Reply
     from .._process.request import From
 
 
@@ -59,6 +64,14 @@ class Gate(GenServer):
         """Let `main` begin that says nothing of its start."""
         self._go.set()
 
+    def handle_call(self, request: object, from_: object) -> Reply[Any]:
+        """Refuse what is none of these; several crashes would end the peer."""
+        return refuse_call("the server of a peer", request)
+
+    def handle_cast(self, message: object) -> None:
+        """Log what is none of these."""
+        log_unexpected(need_process("Gate"), message)
+
     def _answer(self) -> None:
         while self._has_started and self._asking:
             reply(self._asking.pop(), None)
@@ -77,16 +90,16 @@ def run(line: bytes) -> None:
 async def run_peer(boot: Boot, main: Callable[..., Awaitable[object]]) -> None:
     """Open the node, and run `main` in it."""
     neighbours, go = Neighbours(Path(boot.directory)), trio.Event()
+    options = Options(
+        boot.node,
+        boot.cookie.encode("latin-1"),
+        listen=neighbours.path_of(boot.node),
+        resolve=neighbours.address_of,
+        tick=boot.tick,
+        max_frame=boot.max_frame,
+    )
     async with (
-        open_node(
-            boot.node,
-            cookie_file=neighbours.cookie_file,
-            listen=neighbours.path_of(boot.node),
-            epmd=False,
-            resolve=neighbours.address_of,
-            tick=boot.tick,
-            max_frame=boot.max_frame,
-        ),
+        open_with(options),
         open_supervisor([child(Gate, go).having(name=GATE)]),
         trio.open_nursery() as nursery,
     ):

@@ -139,7 +139,7 @@ class RemoteMailbox(Mailbox):
         process = self.process
         assert process.watch is not None  # it is what `incarnation` gives
         ref, sender = process.watch
-        process.node.add(self._encoded((SYSTEM, (sender, ref), (_TERMINATE, reason))))
+        process.asked = self._send((SYSTEM, (sender, ref), (_TERMINATE, reason)))
 
     def _tell_down(self, down: Down) -> None:
         """Tell a process there of the end of one here that it monitors."""

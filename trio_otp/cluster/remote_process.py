@@ -72,7 +72,7 @@ class RemoteProcess(Process):
         mailbox: makes what writes to the connection.
     """
 
-    __slots__ = ("__weakref__", "address", "node", "refs", "to", "watch")
+    __slots__ = ("__weakref__", "address", "asked", "node", "refs", "to", "was_asked", "watch")
 
     is_remote: ClassVar[bool] = True
 
@@ -92,6 +92,8 @@ class RemoteProcess(Process):
         if not isinstance(pid.address, WirePid):
             self.to = Atom(pid.address[0])
         self.watch: tuple[Reference, Pid] | None = None  # of what `incarnation` gives
+        self.asked: int | None = None  # the number of the frame that asks it to end
+        self.was_asked: bool = False  # whether that frame may have arrived, once this is dead
         self.mailbox: Mailbox = mailbox(self)
         self.requests: dict[From[Any], None] | None = OpenCalls(self)
         self.refs: dict[Monitor, Reference] = {}  # of monitors that processes here have set on it
@@ -223,7 +225,8 @@ class RemoteProcess(Process):
         if reason is NOPROC:
             return NoProcess(ref)
         if reason is NOCONNECTION:
-            return NoConnection(ref, node=self.node.name, sent=True, why=self.node.why_lost)
+            node = self.node
+            return NoConnection(ref, node=node.name, sent=self.was_asked, why=node.why_lost)
         return ServerExited(ref, reason)
 
     @enable_ki_protection
@@ -231,6 +234,7 @@ class RemoteProcess(Process):
         """End: answer the callers, tell links and monitors. No checkpoint in here."""
         if self.dead:
             return
+        self.was_asked = self.asked is not None and self.asked <= self.node.taken
         self.pending_exit: object = reason
         self.dead: bool = True
         if self.pid._process is self:

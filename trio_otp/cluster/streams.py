@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -16,6 +18,7 @@ from .._net.sockets import socket_of
 if TYPE_CHECKING:
     from .options import Listen, Options
 
+_AGAIN: Final = 0.01  # seconds between two attempts to listen
 _SECURE = "expected TLS with certificates on both sides, or insecure=True"
 
 
@@ -47,19 +50,53 @@ async def open_listeners(options: Options) -> list[trio.SocketListener]:
 
 
 async def _open_unix(path: str) -> trio.SocketListener:
-    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        await sock.bind(path)  # a file that is there already is another's
+    while True:
+        await trio.lowlevel.checkpoint()
         try:
-            await trio.Path(path).chmod(0o600)
-            sock.listen()
-            return trio.SocketListener(sock)
-        except BaseException:
+            return trio.SocketListener(trio.socket.from_stdlib_socket(_bind_alone(path)))
+        except BlockingIOError:  # somebody else does the same at this moment
+            await trio.sleep(_AGAIN)
+
+
+def _bind_alone(path: str) -> socket.socket:
+    """Listen at a path while nobody else begins to, so that who has bound there listens as well.
+
+    Raises:
+        BlockingIOError: somebody else begins to listen in the directory.
+        OSError: there is something that is not the socket of a node that was killed.
+    """
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    directory = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_left(path):
             _unlink(path)
-            raise
+        return _bind(path)
+    finally:
+        os.close(directory)
+
+
+def _bind(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(path)  # a file that is there already is another's
+        Path(path).chmod(0o600)
+        sock.listen()
     except BaseException:
         sock.close()
         raise
+    return sock
+
+
+def _is_left(path: str) -> bool:
+    """Check whether a path is that of a socket at which nobody listens any more."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.setblocking(False)  # one that has too many to serve does not let us wait
+                return sock.connect_ex(path) == errno.ECONNREFUSED
+    return False
 
 
 def close_all(listeners: list[trio.SocketListener], listen: Listen | None) -> None:

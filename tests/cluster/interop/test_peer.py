@@ -286,16 +286,33 @@ async def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ):
         (directory,) = tmp_path.glob("trio_otp-*")  # noqa: ASYNC240 - of this test alone
         assert directory.stat().st_mode & 0o777 == 0o700
-        assert (directory / "cookie").stat().st_mode & 0o777 == 0o600
+        files = [path for path in directory.iterdir() if not path.is_socket()]
+        assert [path.read_bytes() for path in files] == [b""]  # the cookie is in none
     assert list(tmp_path.glob("trio_otp-*")) == []  # noqa: ASYNC240 - as above
 
 
-async def test_it_ends_with_its_parent(tmp_path: Path) -> None:
-    """A program that is killed leaves none of its peers behind."""
+async def test_nonsense_ends_no_peer(parent: str) -> None:
+    """What is none of its calls is its caller's error, here and in its program."""
+    async with otp.open_supervisor([peer("serve")]):
+        pid = await ask(server(), OS_PID)
+        with pytest.raises(TypeError, match="Peer does not take the call 'nonsense'"):
+            await otp.call("w1", "nonsense")
+        otp.cast("w1", "nonsense")
+        gate = ("trio_otp.peer", "w1@127.0.0.1")
+        for _ in range(5):  # more crashes than its supervisor would stand
+            with pytest.raises(otp.cluster.RemoteError, match="does not take the call"):
+                await otp.call(gate, "nonsense", timeout=LIMIT)
+            otp.cast(gate, "nonsense")
+        assert await ask(server(), OS_PID) == pid
+
+
+async def test_it_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is killed leaves none of its peers behind, and the next one no directory."""
     (tmp_path / "peer_module.py").write_text(textwrap.dedent(MODULE))
     code = f"""
-import os, sys, trio, trio_otp as otp
+import os, sys, tempfile, trio, trio_otp as otp
 sys.path.insert(0, {str(tmp_path)!r})
+tempfile.tempdir = {str(tmp_path)!r}
 
 async def main():
     child = otp.child(otp.cluster.Peer, "peer_module:serve").having(name="w1")
@@ -316,7 +333,16 @@ trio.run(main)
             await trio.lowlevel.wait_readable(descriptor)  # the peer has ended
         finally:
             os.close(descriptor)
-    await process.stdout.aclose()
+        await process.stdout.aclose()
+        (left,) = tmp_path.glob("trio_otp-*")  # noqa: ASYNC240 - of this test alone
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        async with (
+            otp.cluster.open_node("parent@127.0.0.1", epmd=False),
+            otp.open_supervisor([peer("serve")]),
+        ):
+            (found,) = tmp_path.glob("trio_otp-*")  # noqa: ASYNC240 - as above
+            assert left != found
 
 
 async def test_39_four_peers_under_load(parent: str) -> None:

@@ -149,6 +149,7 @@ async def test_its_end_with_its_parent_needs_nobody_else(parent: str) -> None:
             main="ends_module:serve",
             node="alone@127.0.0.1",
             parent=own.name,
+            cookie=own.options.cookie.decode(),
             directory=str(neighbours.directory),
             tick=15.0,
             max_frame=2**20,
