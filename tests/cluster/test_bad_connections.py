@@ -215,3 +215,25 @@ async def test_who_is_told_to_wait_for_the_other_side_takes_its_connection(
         await trio.testing.wait_all_tasks_blocked()
         assert otp.cluster.nodes() == [PLAYED]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_is_closed_as_its_writer_wakes(
+    net: Net, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a `__del__` say: Trio would end the run if the writer was woken twice."""
+    really, closed = trio.lowlevel.reschedule, []
+
+    def close_and_wake(task: trio.lowlevel.Task) -> None:
+        closed.append(otp.cluster.disconnect(PLAYED))
+        really(task)
+
+    async with played(net), trio.open_nursery() as nursery:
+        await trio.testing.wait_all_tasks_blocked()  # the writer waits, too
+        monkeypatch.setattr("trio_otp.cluster.connection.reschedule", close_and_wake)
+        otp.cast(("server", PLAYED), "hello")
+        assert isinstance(await otp.receive(), otp.cluster.Nodedown)
+        assert closed == [True]
+        monkeypatch.undo()
+        await ScriptedPeer(nursery).connect(HERE)
+        assert await otp.receive() == otp.cluster.Nodeup(PLAYED)
+        nursery.cancel_scope.cancel()
