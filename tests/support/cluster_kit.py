@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from beam_kit import Epmd
 
-LIMIT = 30  # seconds for what takes a moment on a machine that is not busy
+LIMIT = 100  # seconds for what takes a moment where the machine is not busy and nothing traced
 HOST = "127.0.0.1"
 
 
