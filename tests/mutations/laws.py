@@ -149,7 +149,7 @@ MUTATIONS = [
         "MessageLoop._serve",
         "not is_in_greenlet()",
         "True",
-        "test_callers_turn.py::test_a_callback_that_waits_in_a_greenlet",
+        "test_greenlets.py::test_a_callback_that_waits_in_a_greenlet",
     ),
     Mutation(
         "a Ctrl-C is lost in the end of a server that was to end anyway",

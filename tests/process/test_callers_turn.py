@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import greenback
 import outcome
 import pytest
 import trio
@@ -779,42 +778,6 @@ async def test_a_call_that_is_resumed_by_hand_is_refused(
             assert part in text
         assert 1 == await Typed.at(second).get()
         assert await ask(first, "callers", lambda _server, _from: "as ever") == "as ever"
-
-
-# -- in a greenlet -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("is_everywhere", [True, False])
-def test_a_callback_that_waits_in_a_greenlet(
-    is_everywhere: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that greenback lets wait in a `def` does so in its own task, whoever calls it."""
-    monkeypatch.setattr(message_loop, "BURST_SECONDS", 1e6)
-
-    async def open_portal() -> otp.Reply[None]:
-        await greenback.ensure_portal()
-        return otp.Reply(None)
-
-    def wait_and_ask(other: otp.Pid[Any]) -> Any:
-        greenback.await_(trio.sleep(1))  # noqa: ASYNC105 - greenback awaits it
-        return greenback.await_(otp.call(other, lambda _server, _from: otp.self())), own()
-
-    async def main() -> None:
-        async with otp.open_process():
-            pid, other = await waiting(), await waiting()
-            if not is_everywhere:
-                await otp.call(pid, lambda _server, _from: open_portal())
-            for _ in range(3):
-                call = otp.call(pid, lambda _server, _from: wait_and_ask(other))
-                assert (other, True) == await call
-                await trio.testing.wait_all_tasks_blocked()
-            assert is_everywhere == await otp.call(other, lambda _server, _from: own())
-
-    async def everywhere() -> None:
-        await greenback.with_portal_run_tree(main)
-
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    trio.run(everywhere if is_everywhere else main, clock=clock)
 
 
 # -- what else a server may be -------------------------------------------------------------------
