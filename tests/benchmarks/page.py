@@ -76,13 +76,13 @@ def figures(report: Mapping[str, Any]) -> str:
             f"CPython {facts['python']}, trio {facts['trio']}, {facts['cores']} cores of "
             f"{facts['processor'] or facts['machine']}, {facts['date'][:10]}."
         ),
+        "Peers: " + ", ".join(f"{name} {text}" for name, text in facts["peers"].items()) + ".",
+        *(f"{name} took no part: {reason}." for name, reason in report["missing"].items()),
         "",
         *_targets(report),
     ]
     for race in report["races"]:
         lines.extend(_race(race))
-    for name, reason in report["missing"].items():
-        lines.append(f"{name} took no part: {reason}.")
     return "\n".join([*lines, ""])
 
 
@@ -114,6 +114,10 @@ def _race(race: Mapping[str, Any]) -> Iterator[str]:
         cells = [_cell(row, measure)]
         cells += [f"{_cell(o, measure)}<br>{o['ratios'][row['name']]:.2f}x" for o in others]
         yield f"| {row['title']} | " + " | ".join(cells) + " |"
+    for lane in race["lanes"]:
+        if lane["failure"]:
+            yield ""
+            yield f"{lane['name']} left this race: {lane['failure']}."
 
 
 def _cell(lane: Mapping[str, Any], measure: Measure) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .lanes import OURS, Kind
+from .peers import ELIXIR, PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +30,7 @@ def facts() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "trio": version("trio"),
         "trio_otp": version("trio_otp"),
+        "peers": _peers(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor(),
@@ -34,6 +39,19 @@ def facts() -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv[1:],
     }
+
+
+def _peers() -> dict[str, str]:
+    """Return the version of each peer that is there, whether or not it took part."""
+    there: dict[str, str] = {}
+    for package in dict.fromkeys(peer.package for peer in PEERS):
+        with suppress(PackageNotFoundError):
+            there[package] = version(package)
+    if elixir := shutil.which(ELIXIR):
+        command = [elixir, "--short-version"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        there[ELIXIR] = said.strip()
+    return there
 
 
 def _processor() -> str:

@@ -18,7 +18,7 @@ from .peers import PEERS
 from .peers.company import ROOT, Company, Worker
 from .report import as_json
 from .run import Result, Times, run_all, run_race
-from .targets import TARGETS, Target, Verdict, judge, part_of, to_floor, to_peers
+from .targets import TARGETS, Target, Verdict, judge, part_of, to_floor, to_peers, worst_to_peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +132,8 @@ def test_the_exponent_of_a_race_is_that_of_the_whole_time() -> None:
         (Target("", to_floor("cast", "plain", "F2"), least=0.6), Verdict.OPEN, None),
         (Target("", to_peers("call", "plain"), least=1), Verdict.REACHED, 4.0),
         (Target("", to_peers("call", "plain", "triotp"), least=1), Verdict.OPEN, None),
+        (Target("", worst_to_peers("pykka", "triotp"), least=1), Verdict.REACHED, 4.0),
+        (Target("", worst_to_peers("triotp"), least=1), Verdict.OPEN, None),
     ],
 )
 def test_a_target_is_judged_by_a_run(target: Target, verdict: Verdict, value: float | None) -> None:
@@ -241,6 +243,21 @@ def test_the_page_has_table_targets_and_charts(tmp_path: Path) -> None:
     assert ["call.svg"] == [path.name for path in (tmp_path / "performance").iterdir()]
     assert "title of plain | 50.0 /s ±0% | 100 /s ±0%<br>2.00x" in figures(report())
     assert ["call"] == [name for name, _ in charts(report())]
+
+
+def test_the_page_says_who_took_no_part_and_who_left() -> None:
+    """Nobody is left out silently, and those who took part have a version."""
+    gone = lane(Kind.PEER, "transitions", 0.0)
+    results = [result_of(OURS, PEER)]
+    results[0].times.append(Times(gone, failure="LaneFailed: its process has ended"))
+    told = as_json(results, judge(results), {"triotp": "it needs Python 3.13"})
+    told["facts"]["peers"] = {"pykka": "4.5.0", "elixir": "1.14.0"}
+
+    lines = figures(told).splitlines()
+    at = lines.index("Peers: pykka 4.5.0, elixir 1.14.0.")
+    assert ["triotp took no part: it needs Python 3.13.", ""] == lines[at + 1 : at + 3]
+    assert ["", "transitions left this race: LaneFailed: its process has ended."] == lines[-2:]
+    assert [] == [line for line in lines if line.startswith("|") and "transitions" in line]
 
 
 def test_a_peer_that_is_not_installed_is_reported() -> None:

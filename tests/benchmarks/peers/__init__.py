@@ -15,6 +15,11 @@ class Peer(NamedTuple):
     requirement: str  # for pip
     module: str
 
+    @property
+    def package(self) -> str:
+        """The name that it is installed by."""
+        return self.requirement.partition(">")[0]
+
 
 PEERS: Final = (
     Peer("triotp", "triotp>=0.3", "on_triotp"),
