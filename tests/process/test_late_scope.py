@@ -170,6 +170,29 @@ async def test_a_server_in_a_cancelled_nursery_serves_until_it_is_stopped(
     assert seen == [float("inf"), float("inf")]
 
 
+async def test_a_terminate_that_cannot_wait_has_no_scope(autojump_clock: object) -> None:
+    """A `def` sees the deadline around its server; an `async def` is shielded from it."""
+    seen: list[object] = []
+
+    class Plain(otp.GenServer):
+        def terminate(self, reason: object) -> None:
+            seen.append(trio.current_effective_deadline())
+
+    class Waiting(otp.GenServer):
+        async def terminate(self, reason: object) -> None:
+            await trio.sleep(1)
+            seen.append(trio.current_effective_deadline())
+
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = at = trio.current_time() + 9
+        await otp.stop(await otp.start(Plain, nursery=nursery))
+        await otp.start(Waiting, nursery=nursery)
+        await otp.start(Plain, nursery=nursery)
+    async with otp.open_supervisor([Plain]):
+        pass
+    assert seen == [at, float("-inf"), float("inf"), float("inf")]
+
+
 @pytest.mark.parametrize("reason", [otp.KILL, "boom"])
 async def test_a_signal_before_the_first_step_ends_the_start(
     reason: object, autojump_clock: object

@@ -13,12 +13,17 @@ Rules this file keeps:
 Watchers (`otp.sys`) and hooks (`otp.events`) are told on this path, by `_handle` and `_done`; a
 server that is watched has no path of its own.
 
+The loop runs in two kinds of turns. Its *own* ones are those of its task, as Trio resumes it. In a
+*caller's*, `runtime.turn` is the call, which has resumed the loop itself while the task waits, see
+`callers_turn`. What cannot be done there begins with `_leave_turn`, and goes on in the task.
+
 Follows: Erlang's `gen_server`, its `loop/7` and `decode_msg/9`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from sys import modules
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import trio
@@ -71,10 +76,12 @@ class MessageLoop(Life):
         self._internal: object = None  # what is to be handled before any message
         self._deadline: float | None = None  # of the idle time-out
         self._idle_timer: IdleTimer | None = None
-        self._budget = 0  # how many messages it may take before a checkpoint
-        self._until = 0.0
-        self._own_turns = 0  # how many turns are left to its task, before a caller's is tried
-        self._patience = 1  # how many were left the last time; more, while trying is in vain
+        self._budget = 0  # of a burst: how many messages it may take before a checkpoint
+        self._until = 0.0  # and until when
+        # After a caller's turn in vain some turns are its own before it is tried again: how many
+        # are left, and how many there were the last time, which are twice as many each time.
+        self._own_turns = 0
+        self._patience = 1
 
     @abstractmethod
     def _handle(self, message: object) -> Coroutine[object, object, object] | None:
@@ -110,8 +117,10 @@ class MessageLoop(Life):
     @disable_ki_protection
     async def _serve(self) -> None:  # noqa: PLR0912, PLR0915 - one frame, see below
         # Waiting for a message and taking one that is there happen in this one frame, because each
-        # further coroutine would cost some percent of a call. Ctrl-C may be raised at any line, and
-        # ends the server as a crash does; what others can see is changed by protected functions.
+        # further coroutine would cost some percent of a call. Each time round it waits if there is
+        # nothing to do, takes a message, does or passes over what is not for a callback, and has
+        # the callback called. Ctrl-C may be raised at any line, and ends the server as a crash
+        # does; what others can see is changed by protected functions.
         message: Any
         running: object
         process, now = self.process, self.process.runtime.now
@@ -123,26 +132,28 @@ class MessageLoop(Life):
                 message, self._internal = self._internal, None
                 await self._pause()
             else:
+                # -- wait, until a message, an exit signal or a caller comes
                 if not queue and self._deadline is None and process.pending_exit is UNSET:
                     # In a caller's turn it is idle since now: only a server that sleeps at once,
                     # and so has no such turns, could be so for long enough.
                     if self._idle_timer is not None and self._idle_timer.is_over():
                         return
-                    if runtime.turn is not None and not process.serves:  # it was cancelled
+                    own_turn = runtime.turn is None
+                    if not own_turn and not process.serves:  # it was cancelled meanwhile
                         await self._leave_turn()
                         continue
                     try:
-                        own_turn = runtime.turn is None
                         if own_turn:
                             mailbox.park(process.task)
                             process.serves = (
                                 self.serves_callers
                                 and self._own_turns == 0 < self._budget
-                                and not is_in_greenlet()
+                                and ("greenlet" not in modules or not is_in_greenlet())
                             )
-                        else:  # a caller's, and over; Trio sees none of this
+                        else:  # as if it had waited all along, which to Trio it has
                             mailbox._waiter, process.serves = process.task, self._budget > 0
                             self._patience = 1
+                        # A `__del__` may have run since it looked, and found nobody to wake.
                         if (queue or process.pending_exit is not UNSET) and self._is_awake():
                             continue
                         if own_turn:
@@ -154,7 +165,7 @@ class MessageLoop(Life):
                     except BaseException:  # Ctrl-C, before it waited
                         self._unpark()
                         raise
-                    if turn is TURN:
+                    if turn is TURN:  # which belongs to the burst of the last own one
                         assert runtime.turn is not None
                         process.since = since = runtime.turn._since
                         if since >= self._until:
@@ -175,8 +186,8 @@ class MessageLoop(Life):
                     timed = False
                     if runtime.turn is not None:
                         await self._leave_turn()
-                # The budget counts here what is taken without a checkpoint; `_next`, which makes
-                # one, begins a new burst.
+                # -- take a message. The budget counts what is taken without a checkpoint; `_next`,
+                # which makes one, begins a new burst.
                 if queue and self._budget > 0 and process.pending_exit is UNSET:
                     self._budget -= 1
                     message = queue.popleft()
@@ -188,6 +199,7 @@ class MessageLoop(Life):
                     if runtime.turn is not None:
                         await self._leave_turn()
                     message = await self._next()
+                # -- calls and casts are for callbacks, of other messages `_sort` knows
                 kind = message.__class__
                 if kind is not Cast or process.debug is not None:
                     if kind is not From or process.debug is not None:
@@ -198,12 +210,13 @@ class MessageLoop(Life):
                         message = UNSET
                         continue
                 self._deadline = None  # a message for a callback ends the idle time-out
+            # -- have it handled; a coroutine needs the task, and a scope that a kill can cancel
             process.current = message
             running = self._handle(message)
             if running is not None:
                 if runtime.turn is not None:
                     await self._leave_turn()
-                if process.scope is None:  # what a callback waits for has to end when it is killed
+                if process.scope is None:
                     process.enter_scope()
                 self._done(message, await running)
             # This frame lives as long as the server: it must not keep the last message alive.
@@ -284,11 +297,11 @@ class MessageLoop(Life):
         return self.process.mailbox.unpark()
 
     def _is_awake(self) -> bool:
-        """Stay awake, if nobody has woken it: a `__del__` came before it was there to be woken."""
+        """Stay awake, unless somebody has woken it, who found it waiting."""
         return self._unpark() is Abort.SUCCEEDED
 
     async def _leave_turn(self) -> None:
-        """Go on in its own task, with a new burst; the next messages are likely to need it too."""
+        """Go on in its own turn, with a new burst; the next messages are likely to need one too."""
         await leave_turn(self.process)
         self._own_turns = self._patience = min(2 * self._patience, 16 * BURST)
         self._budget = BURST

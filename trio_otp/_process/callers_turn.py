@@ -94,9 +94,12 @@ else:
 
 
 def is_in_greenlet() -> bool:
-    """Check whether what runs here may be left in the middle, as `greenback.await_` does."""
-    greenlet: Any = sys.modules.get("greenlet")
-    return greenlet is not None and greenlet.getcurrent().parent is not None
+    """Check whether what runs here could be left in the middle, as `greenback.await_` does.
+
+    Nobody is in one unless the package has been imported, which is for the caller to check.
+    """
+    greenlet: Any = sys.modules["greenlet"]
+    return greenlet.getcurrent().parent is not None
 
 
 async def refuse_nested(turn: From[Any]) -> NoReturn:

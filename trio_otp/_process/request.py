@@ -148,7 +148,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
                 raise
             self._caller = caller
         mailbox = server.mailbox
-        may = server.serves and at_once and mailbox._waiter is not None
+        may = at_once and server.serves and mailbox._waiter is not None
         if may and self.__class__ is From and is_free(task, server):
             return self._in_turn(server, task, abort)
         if server.requests is None:  # as `add_request`, to save a call
@@ -170,7 +170,11 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         task: trio.lowlevel.Task,
         abort: Callable[[RaiseCancelT], Abort] | None,
     ) -> T:
-        """Have a server that waits handle the request at once, see `callers_turn`; wait for it."""
+        """Have a server that waits handle the request at once, see `callers_turn`; wait for it.
+
+        It is one frame for the sake of speed. The answer is there when the server has handled the
+        call, or comes later, as that of any other.
+        """
         runtime, mailbox = server.runtime, server.mailbox
         try:
             await checkpoint_if_cancelled()
@@ -180,6 +184,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             mailbox.give_up(self)
             self._tell_end(exc)
             raise
+        # -- resume the server, to which Trio's task is as good as woken
         own: Any
         self._task, self._result, runtime.turn = task, None, self
         own, mailbox._waiter = mailbox._waiter, None
@@ -190,6 +195,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         finally:
             runtime.turn = None
         goes_on = mailbox._waiter is None  # in its task, which is to be before this one
+        # -- it is answered: what is left is the one checkpoint that each `await` owes
         if self._done:
             await checkpoint_if_cancelled()  # by the callback
             await cancel_shielded_checkpoint()
@@ -201,6 +207,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
                 return self.unwrap()
             finally:
                 self._result = None  # else the frame and the traceback keep each other alive
+        # -- it is not: wait, as `_wait` does
         server.add_request(self)
         if self._timeout is not None and self._timeout != math.inf:
             self._fifo = runtime.timers.limit(self, self._timeout, self._since)
