@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
+from async_cases_cluster import HERE, THERE
 from async_cases_watch import Gauge
 from async_world import App, Base, Listener, Slow, World, give, slow
 from inside import create
@@ -186,6 +187,12 @@ simply("start_link", otp.AlreadyStarted, lambda: otp.start_link(slow("up")))
 simply("start_link: of no child", otp.SpecError, lambda: otp.start_link(5))  # type: ignore[call-overload]  # that is the mistake
 simply("start_monitor", otp.AlreadyStarted, lambda: otp.start_monitor(slow("up")))
 simply("start_monitor: of no child", otp.SpecError, lambda: otp.start_monitor(5))  # type: ignore[call-overload]  # that is the mistake
+simply(
+    "cluster.open_node",
+    otp.StartError,
+    lambda: enter(otp.cluster.open_node(HERE, cookie_file="no such file", epmd=False)),
+)
+simply("cluster.connect", RuntimeError, lambda: otp.cluster.connect(THERE))
 simply("open_process", otp.AlreadyRegistered, lambda: enter(otp.open_process(name="up")))
 simply("open_supervisor", otp.AlreadyStarted, lambda: enter(otp.open_supervisor(name="up")))
 simply(

@@ -37,6 +37,7 @@ INSIDE_CLASSES = {"EventManager"}
 MODULES = {
     "alarm_handler": otp.alarm_handler,
     "application": otp.application,
+    "cluster": otp.cluster,
     "events": otp.events,
     "gen_event": otp.gen_event,
     "observer": otp.observer,

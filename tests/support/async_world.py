@@ -131,6 +131,7 @@ class World:
         assert 0 == runtime().timers.pending()
         assert {} == runtime().name_watchers
         assert not [process for process in self.before if process.extras.followers]
+        assert runtime().node is None
         await self._check_own()
 
     async def _check_own(self) -> None:
