@@ -90,6 +90,20 @@ async def test_a_node_that_connects_anew_is_told_of_after_its_old_self(
         nursery.cancel_scope.cancel()
 
 
+async def test_who_calls_a_successor_does_not_hear_of_its_predecessor(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    async with played(net) as peer:
+        requests = [otp.send_request(("there", PLAYED), number) for number in (1, 2)]
+        frames = [await peer.receive() for _ in range(4)]
+        first, second = frames[0].ref, frames[2].ref
+        await peer.send(c.MonitorExit(A("there"), frames[0].sender, first, A("bye")))
+        await peer.send(c.Send(frames[2].sender, (second, "from the next one")))
+        with pytest.raises(otp.ServerExited):
+            await otp.receive_response(requests[0])
+        assert await otp.receive_response(requests[1]) == "from the next one"
+
+
 async def test_a_pid_of_the_same_incarnation_works_again(
     net: Net, autojump_clock: trio.abc.Clock
 ) -> None:

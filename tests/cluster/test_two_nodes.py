@@ -247,6 +247,31 @@ async def test_a_link_to_the_dead_brings_an_exit(net: Net) -> None:
             assert (await otp.receive(otp.Exit)).reason in (otp.KILLED, otp.NOPROC)
 
 
+class Asker(otp.GenServer):
+    """Asks whom it is told to."""
+
+    async def handle_call(self, request: Any, from_: otp.From[Any]) -> Any:
+        match request:
+            case (name, node, *rest):
+                ref, more = (name.decode(), node.decode()), tuple(rest)
+                try:
+                    return otp.Reply(await otp.call(ref, more, timeout=0.1))
+                except otp.CallTimeout:
+                    return otp.Reply("nobody answers")
+            case _:
+                return otp.Reply("asked")
+
+
+async def test_a_circle_over_nodes_ends_by_its_time_out(net: Net) -> None:
+    with net.there(otp.child(Asker).having(name="there")):
+        async with net.here(), otp.open_supervisor([otp.child(Asker).having(name="here")]):
+            there, here = (b"there", THERE.encode()), (b"here", HERE.encode())
+            assert await otp.call("here", (*there,)) == "asked"
+            assert await otp.call("here", (*there, *here)) == "nobody answers"
+            assert await otp.call("here", ()) == "asked"  # and both go on
+            assert await otp.call(("there", THERE), ()) == "asked"
+
+
 async def test_stop_waits_for_the_end(net: Net) -> None:
     with net.there(counter()):
         async with net.here():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from beam_kit import Beam
-from cluster_kit import LIMIT, open_desks
+from beam_kit import Beam, Epmd
+from cluster_kit import HOST, LIMIT, eventually, open_desks
 from desk import Desk
 
 import trio_otp as otp
@@ -16,7 +16,7 @@ import trio_otp as otp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from beam_kit import Epmd, Orders
+    from beam_kit import Orders
 
 pytestmark = pytest.mark.interop
 
@@ -73,12 +73,16 @@ async def test_35_simultaneous_connect_of_ours(epmd: Epmd, cookie_file: Path, na
     assert done == {name: rounds, other: rounds}
 
 
-async def test_36_wrong_cookie(epmd: Epmd, cookie_file: Path, name: str) -> None:
+async def test_36_wrong_cookie(
+    epmd: Epmd, cookie_file: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A node with another cookie is refused, either way, and nothing else is hurt."""
     stranger = Beam(epmd, f"stranger_to_{name.partition('@')[0]}", cookie="other").wait_up()
     try:
         async with open_desks(name, cookie_file, epmd), stranger.open(PY=name) as ex:
             assert await ex.run("Node.ping(PY)") == ":pang"
+            assert "has refused" in caplog.text
+            assert "crumbs" not in caplog.text
             with pytest.raises(otp.NoConnection) as caught:
                 await otp.call(("desk", stranger.name), 1)
             assert not caught.value.sent
@@ -87,6 +91,26 @@ async def test_36_wrong_cookie(epmd: Epmd, cookie_file: Path, name: str) -> None
             assert otp.cluster.nodes() == []
     finally:
         stranger.close()
+
+
+async def test_an_epmd_that_is_started_anew(beam: Beam, cookie_file: Path, name: str) -> None:
+    """A node of ours registers again, as one of Elixir does, and is found again."""
+    epmd = Epmd()
+    try:
+        async with open_desks(name, cookie_file, epmd):
+            epmd.close()
+            epmd = Epmd(epmd.port)
+            await eventually(lambda: knows(epmd, name))
+    finally:
+        epmd.close()
+
+
+async def knows(epmd: Epmd, name: str) -> bool:
+    """Ask epmd for a node."""
+    async with await trio.open_tcp_stream(HOST, epmd.port) as asked:
+        alive = name.partition("@")[0].encode()
+        await asked.send_all((len(alive) + 1).to_bytes(2, "big") + b"z" + alive)
+        return bytes(await asked.receive_some())[1] == 0
 
 
 async def test_38_reconnect_storm(ex: Orders, beam: Beam) -> None:
