@@ -696,7 +696,7 @@ MUTATIONS = [
         "the intensity looks at the clock on the wall",
         6,
         "StaticLoop.child_exited",
-        "trio.current_time",
+        "self.process.runtime.now",
         "__import__('time').monotonic",
         "test_supervisor.py::test_restarts_are_forgotten_after_the_window",
     ),

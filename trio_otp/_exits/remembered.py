@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, cast
 
@@ -26,6 +26,7 @@ _TEXTS: Final = frozenset({str, bytes, bytearray})
 _CONTAINERS: Final = frozenset({tuple, list, set, frozenset})
 _USUAL: Final = (BaseException.__str__, KeyError.__str__)  # that show nothing but `args`
 _DESCRIPTORS: Final = (MemberDescriptorType, GetSetDescriptorType)
+_NAMED: Final = (enum.Enum, type)  # of which each value is one of few
 
 
 def remembered(reason: object) -> object:
@@ -74,10 +75,9 @@ def _portrait(exc: BaseException, depth: int) -> BaseException:
     return Exception(texts[0])
 
 
-def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
+def _made(exc: Any, kind: Any, depth: int) -> BaseException:
     """Make one of a class, past its own `__new__` and `__init__`, which may want anything."""
-    builtins = tuple(each for each in kind.__mro__ if each.__module__ == "builtins")
-    base: Any = builtins[0]
+    base, own_names = _of_python(kind)
     if issubclass(kind, BaseExceptionGroup):
         members = [_nested(member, depth) for member in exc.exceptions[:MOST]]
         portrait = base.__new__(kind, _slim(exc.message, 1), members)
@@ -91,7 +91,7 @@ def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     if HIDDEN in attributes:
         vars(portrait)[HIDDEN] = _slim(attributes[HIDDEN], depth)
         return cast("BaseException", portrait)
-    for name in (*_own_names(builtins), *attributes):
+    for name in (*own_names, *attributes):
         with suppress(AttributeError, TypeError):  # one that is not set, or read only
             value = _slim(getattr(exc, name), depth)
             if value.__class__ is not Note:
@@ -101,11 +101,12 @@ def _made(exc: Any, kind: type[Any], depth: int) -> BaseException:
     return cast("BaseException", portrait)
 
 
-@cache
-def _own_names(builtins: tuple[type[object], ...]) -> tuple[str, ...]:
-    """Return the attributes that classes of Python itself give an exception, but for `args`."""
+@lru_cache(maxsize=512)
+def _of_python(kind: type[Any]) -> tuple[Any, tuple[str, ...]]:
+    """Return the nearest class of Python itself, and what such ones give but for `args`."""
+    builtins = [each for each in kind.__mro__ if each.__module__ == "builtins"]
     own = (n for each in builtins for n, d in vars(each).items() if isinstance(d, _DESCRIPTORS))
-    return tuple(name for name in own if name[0] != "_" and name != "args")
+    return builtins[0], tuple(name for name in own if name[0] != "_" and name != "args")
 
 
 def _nested(exc: BaseException, depth: int) -> BaseException:
@@ -115,10 +116,10 @@ def _nested(exc: BaseException, depth: int) -> BaseException:
 def _slim(value: Any, depth: int) -> Any:
     """Return a value itself if it is small plain data; else its text."""
     kind = value.__class__
-    if kind in _PLAIN or kind is Note or isinstance(value, enum.Enum | type):
-        return value
     if kind in _TEXTS:
         return value if len(value) <= TEXT else kind(value[:TEXT])
+    if kind in _PLAIN or kind is Note or isinstance(value, _NAMED):
+        return value
     if isinstance(value, BaseException):
         return _nested(value, depth)
     if depth > 0 and kind in _CONTAINERS and len(value) <= MOST:

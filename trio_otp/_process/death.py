@@ -6,7 +6,7 @@ wait are answered, then exits go to links, then `Down` to monitors, and last the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .._util.bounded import bounded
 from ..events import NoticeReport
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .process import Process
+
+
+_ANSWERED: Final = (From, Exit, Down)  # and signals, which tell the dead nothing
 
 
 def let_go(process: Process) -> None:
@@ -78,6 +81,6 @@ def drop_what_is_left(process: Process) -> None:
     process.watchers = process.cleanups = process.timers = None
     for message in process.mailbox.drain():
         ours = isinstance(message, SystemMessage) and not message.from_user
-        if not ours and not isinstance(message, From | Exit | Down):
+        if not ours and not isinstance(message, _ANSWERED):
             process.runtime.drop(process.pid, message, "left when the process ended")
     process.mailbox.close()

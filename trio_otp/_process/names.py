@@ -93,9 +93,12 @@ class ViaModule(Protocol):
         """Send a plain message to the holders of the key."""
 
 
+_ATOMS: Final = (str, enum.Enum, type)
+
+
 def is_atom(value: object) -> bool:
     """Check whether a value can be a local name."""
-    return isinstance(value, str | enum.Enum | type)
+    return isinstance(value, _ATOMS)
 
 
 def has_pid(value: object) -> TypeGuard[HasPid]:

@@ -81,7 +81,7 @@ class Runtime:
         self.thread: int = get_ident()  # a thread is in one run at a time
         # Trio's own note of the task whose step is being made, under "task"; see `loop_now`
         self.loop: dict[str, Any] = {} if _OF_LOOP is None else vars(_OF_LOOP)
-        self.timers: Timers = Timers()
+        self.timers: Timers = Timers(self.now)
         self.events: Events = Events()
         self.extras: dict[object, Any] = {}  # {module: what it keeps per run}
         # {class of a server: messages that those handled that have ended}; of plain processes: None

@@ -79,7 +79,8 @@ class Timer(NoConstructor, Handle):
 class Timers:
     """The deadlines of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now  # as trio.current_time()
         self._fifos: dict[float, Fifo] = {}  # {time-out in seconds: what is limited}
         self._most = MOST_EMPTY_FIFOS  # so many of them there may be before the empty ones go
         self._heap: list[tuple[float, int, Timer]] = []
@@ -94,7 +95,7 @@ class Timers:
         Returns:
             What it is to be taken out of, by `pop(what, None)`.
         """
-        deadline = (trio.current_time() if now is None else now) + timeout
+        deadline = (self._now() if now is None else now) + timeout
         fifo = self._fifos.get(timeout)
         if fifo is None:
             fifo = self._new_fifo(timeout)
@@ -154,7 +155,7 @@ class Timers:
                 await trio.sleep_forever()
             # Whoever else wakes at this moment goes first: a reply then wins over its time-out.
             await trio.lowlevel.cancel_shielded_checkpoint()
-            self._fire_due(trio.current_time())
+            self._fire_due(self._now())
             self._armed = self._earliest()
 
     def _fire_due(self, now: float) -> None:

@@ -193,7 +193,7 @@ async def start_and_wait(start: Start) -> Process | None:
         AlreadyStarted: the name is taken.
     """
     spec = start.spec
-    need_task()
+    task = need_task()
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         if spec.name is not None:
@@ -209,7 +209,7 @@ async def start_and_wait(start: Start) -> Process | None:
     limit = None if spec.timeout == math.inf else spec.timeout
     fifo: Fifo | None = None
     try:
-        start.task = trio.lowlevel.current_task()
+        start.task = task
         if limit is not None:
             fifo = process.runtime.timers.limit(start, limit)
         started: Process | None = await wait_task_rescheduled(start.abort)

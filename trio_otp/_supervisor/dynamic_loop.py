@@ -120,7 +120,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
     async def stop_children(self, *, interrupt: bool) -> None:
         """Ask all to end at once, and kill each when its own time is over."""
         running = [slot for slot in self.slots.values() if slot.process is not None]
-        began = trio.current_time()
+        began = self.process.runtime.now()
         leaving = {slot.process: None for slot in running if slot.process is not None}
         for process in leaving:
             part_from(process, leaving)
@@ -162,7 +162,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         if slot is None or slot.pid is not pid:
             return
         slot.process = None
-        restart, now = slot.spec.restart, trio.current_time()
+        restart, now = slot.spec.restart, self.process.runtime.now()
         if slot.delays is not None:
             slot.delays.ended(now)
         again = restart == "permanent" or (restart == "transient" and not is_quiet(reason))
@@ -210,7 +210,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         slot.wait = None
 
     async def _restart(self, pid: Pid, slot: DelayedSlot, reason: object) -> None:
-        if not self.intensity.charge(trio.current_time()):
+        if not self.intensity.charge(self.process.runtime.now()):
             del self.slots[pid]
             raise self.reports.give_up(slot, reason)
         try:
@@ -220,7 +220,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
                 # Between the child's end and the news of it somebody has started it again here.
                 self.slots[exc.pid].restarts += self.slots.pop(pid).restarts + 1
                 return
-            delay = self._delay(pid, slot, exc.reason, trio.current_time())
+            delay = self._delay(pid, slot, exc.reason, self.process.runtime.now())
             self.reports.emit("start_error", slot, exc.reason, restart_in=delay)
             if delay is None:
                 self.process.mailbox.put(RetryLater(pid, exc.reason))
@@ -235,7 +235,7 @@ class DynamicLoop(SupervisorLoop[DynamicSupervisorSpec]):
         assert slot.pid is not None
         self.slots[slot.pid] = slot
         if slot.delays is not None:
-            slot.delays.started(trio.current_time())
+            slot.delays.started(self.process.runtime.now())
 
     async def start_child(self, wanted: object) -> Pid | None:
         """Start a child, as the last one."""

@@ -16,12 +16,13 @@ Follows: Erlang's `supervisor`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._behaviour.behaviour import Behaviour, finish, ignore
+from .._behaviour.behaviour import Behaviour, ignore
 from .._behaviour.messages import Terminate, log_unexpected
 from .._behaviour.results import IGNORE
 from .._behaviour.system_messages import SystemCall, handle_system
@@ -212,7 +213,7 @@ class SupervisorLoop(ABC, Generic[Spec]):
             except trio.WouldBlock:  # somebody has flushed the last one
                 continue
             process.current = message
-            process.since = trio.current_time()
+            process.since = process.runtime.now()
             if process.debug is not None and not isinstance(message, SystemCall):
                 process.debug.event("in", getattr(message, "message", message))
             if message.__class__ is From and message._server is process:
@@ -269,12 +270,13 @@ class SupervisorLoop(ABC, Generic[Spec]):
             name = type(self.instance).__name__
             error = TypeError(f"{name} does not take the call {bounded(command)}")
             from_._fail(error)
-        elif not command.void:
-            await self._answer(from_, command)
-
-    async def _answer(self, from_: From[Any], command: ManagementCommand) -> None:
+            return
+        if command.void:
+            return
         try:
-            value = await finish(self._handler(command)(self, command.argument))
+            value = self._handler(command)(self, command.argument)
+            if value.__class__ is CoroutineType:
+                value = await value
         except Ending:  # pragma: no cover - no command ends its supervisor so far
             raise
         except Exception as exc:  # also of an id that cannot be compared: the caller's mistake

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import trio
-
 from .._exits.errors import (
     AlreadyStarted,
     ChildAlreadyPresent,
@@ -156,17 +154,17 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         child_id = self.ids.pop(pid, None)
         if child_id is not None:
             self.slots[child_id].process = None
-            actions = self.policy.exited(child_id, reason, trio.current_time())
+            actions = self.policy.exited(child_id, reason, self.process.runtime.now())
             await self._carry_out(actions, pid)
             self._forget_if_dropped(child_id)
 
     async def retry(self, key: object, reason: object) -> None:
         """Try a failed restart again, unless it has been settled in the meantime."""
-        await self._carry_out(self.policy.retry(key, reason, trio.current_time()))
+        await self._carry_out(self.policy.retry(key, reason, self.process.runtime.now()))
 
     async def due(self, wait: Wait) -> None:
         """Restart what still waits for this."""
-        await self._carry_out(self.policy.due(wait, trio.current_time()))
+        await self._carry_out(self.policy.due(wait, self.process.runtime.now()))
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -210,7 +208,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         else:
             assert slot.pid is not None
             self.ids[slot.pid] = child_id
-            self.policy.started(child_id, trio.current_time())
+            self.policy.started(child_id, self.process.runtime.now())
             self.reports.emit_progress(slot)
 
     async def _start_again(self, slot: Slot) -> list[Action] | None:
@@ -219,7 +217,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
         try:
             await self._start(slot)
         except StartError as exc:
-            instead = self.policy.start_failed(child_id, exc.reason, trio.current_time())
+            instead = self.policy.start_failed(child_id, exc.reason, self.process.runtime.now())
             left = self._left(self.policy.table[child_id])
             self.reports.emit("start_error", slot, exc.reason, restart_in=left)
             return instead
@@ -240,7 +238,7 @@ class StaticLoop(SupervisorLoop[SupervisorSpec]):
 
     def _stopped(self, child_id: object) -> None:
         """Record in the policy that a child is down, and do what follows."""
-        void = self.policy.stopped(child_id, trio.current_time())
+        void = self.policy.stopped(child_id, self.process.runtime.now())
         if void is not None:
             self.timers.cancel(void)
         self._forget_if_dropped(child_id)

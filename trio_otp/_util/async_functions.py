@@ -36,6 +36,7 @@ _NEVER_AWAITED_NAMES: Final = frozenset(
 _ASYNC: Final = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
 _YIELDS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _CONSTANTS: Final = frozenset(["LOAD_CONST", "LOAD_SMALL_INT"])
+_CALLED_AS_THEY_ARE: Final = (FunctionType, BuiltinFunctionType, type)
 
 
 def gives_awaitable(function: object) -> bool | None:
@@ -62,7 +63,7 @@ def gives_awaitable(function: object) -> bool | None:
 
 def innermost(function: object) -> Any:
     """Return the function behind partials, methods and objects that can be called."""
-    while not isinstance(function, FunctionType | BuiltinFunctionType | type):
+    while not isinstance(function, _CALLED_AS_THEY_ARE):
         if isinstance(function, functools.partial):
             function = function.func
         elif isinstance(function, MethodType):
@@ -88,6 +89,9 @@ def check_async(function: object, args: tuple[Any, ...], line: str) -> None:
         TypeError: it cannot be called, makes a server, is known to be a plain function, or does not
             take `args`.
     """
+    if function.__class__ is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
+        check_arguments(function, args)  # as a rule
+        return
     made = function
     while isinstance(made, functools.partial):
         made = made.func
