@@ -50,10 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build(tree: Path, to: Path, **environment: str) -> int:
     """Build the site of a tree; each warning is an error."""
     with tempfile.TemporaryDirectory() as scratch:
-        # myst_nb makes a folder beside that of the doctrees, too.
+        built = Path(scratch) / "html"  # myst_nb makes a folder beside it
         options = ["-W", "-n", "-q", "--keep-going", "-d", f"{scratch}/doctrees"]
-        folders = [str(tree / "docs"), str(to)]
-        return _python(tree, "-m", "sphinx", *options, *folders, **environment)
+        folders = [str(tree / "docs"), str(built)]
+        done = _python(tree, "-m", "sphinx", *options, *folders, **environment)
+        if built.is_dir():
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(built, to)
+    return done
 
 
 def build_all(to: Path) -> int:

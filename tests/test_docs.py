@@ -236,6 +236,27 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [] == [link for link in local if not leads_somewhere(page, link)]
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    """Links lead from one to the next, where the repository is browsed and there is no sidebar."""
+    wanted = {page for page in SITE if "{root}" not in page.read_text(encoding="utf-8")}
+    wanted |= {page.with_suffix(".ipynb") for page in TUTORIALS}
+    reached = {README}
+    found = [README]
+    while found:
+        page = found.pop()
+        new = {target for target in linked_pages(page) if target in wanted} - reached
+        reached |= new
+        found += new
+
+    assert [] == sorted(page_id(page) for page in wanted - reached)
+
+
+def linked_pages(page: Path) -> set[Path]:
+    """Return what the links of a page lead to."""
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    return {(page.parent / link).resolve() for link in links}
+
+
 def test_every_error_is_explained() -> None:
     """The page of errors names every error of the library that a user can meet."""
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
