@@ -7,6 +7,7 @@ here these lead into the repository. `{api}` is a list of public names, which au
 
 from __future__ import annotations
 
+import enum
 import inspect
 import json
 import re
@@ -38,6 +39,8 @@ LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 API = re.compile(r"^:::\{api\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
 CLI = ":::{cli}\n:::\n"
 SHOWN = re.compile(r"^:::\{root\} (\S+)\n:::$", re.MULTILINE)
+# What the library asks of a behaviour, and users neither call nor override.
+INSIDE = ("run_process", "children_info", "item_ended")
 BLOCKS = {"AsyncGenerator": "async-with", "Generator": "with", "Iterator": "with"}
 
 
@@ -124,6 +127,9 @@ def directive(full: str) -> Iterator[str]:
         yield f".. autoclass:: {full}"
         yield from ["   :show-inheritance:"] * any(known_bases(value))
         yield f"   :members: {', '.join(members(value))}"
+    elif isinstance(value, enum.Enum) and len(type(value)) > 1:  # its docstring is that of all
+        yield f".. py:data:: {full.rpartition('.')[2]}"
+        yield f"   :module: {namespace}"
     else:
         yield f".. autodata:: {full}"
 
@@ -152,4 +158,4 @@ def members(cls: type[Any]) -> list[str]:
     for base in cls.__mro__:
         if base is cls or base.__module__.startswith("trio_otp._"):
             found |= dict.fromkeys(name for name in vars(base) if not name.startswith("_"))
-    return list(found)
+    return [name for name in found if name not in INSIDE]

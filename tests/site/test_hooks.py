@@ -66,12 +66,13 @@ def test_a_file_of_the_repository_is_a_page(hooks: Any) -> None:
     [
         ("call", [".. autofunction:: trio_otp.call"]),
         ("open_process", [".. autofunction:: trio_otp.open_process", "   :async-with:"]),
-        ("NORMAL", [".. autodata:: trio_otp.NORMAL"]),
+        ("NORMAL", [".. py:data:: NORMAL", "   :module: trio_otp"]),
+        ("Ref", [".. autodata:: trio_otp.Ref"]),
         ("sys", [".. automodule:: trio_otp.sys"]),
     ],
 )
 def test_a_name_is_explained_as_what_it_is(hooks: Any, name: str, expected: list[str]) -> None:
-    """A function, one that opens a block, a constant, a namespace."""
+    """A function, one that opens a block, a member of an enum, other data, a namespace."""
     assert expected == list(hooks("sources").directive(f"trio_otp.{name}"))
 
 
