@@ -1,5 +1,8 @@
 """One connection to another node, once the handshake is over: a reader, a writer and a clock.
 
+What is sent is written at the end of the turn, without the writer: it writes what the socket does
+not take at once, and all if there is no socket to write to but a stream, as with TLS.
+
 Every received byte is a sign of life, also in the middle of a long frame, and so is a frame that is
 still being decoded. A node that has given none for four ticks is lost.
 
@@ -21,6 +24,8 @@ from trio.lowlevel import (
 
 from .._exits.nurseries import OwnNursery
 from .._util.bounded import bounded
+from .remote_node import CHUNK
+from .streams import bare_socket
 from .wire.decode import LARGE
 from .wire.frames import TICK, FrameReader
 from .wire.terms import DecodeError
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .remote_node import RemoteNode
+    from .turn_end import TurnEnd
     from .wire.codec import Codec
 
 SILENT: Final = 4  # ticks without a sign of life
@@ -48,6 +54,7 @@ class Connection:
         stream: to it.
         codec: decodes what comes in.
         take: carries out a control message.
+        turn_end: calls what writes.
         tick: seconds between two signs of life.
         max_frame: bytes that a frame may have.
     """
@@ -58,14 +65,17 @@ class Connection:
         stream: trio.abc.Stream,
         codec: Codec,
         take: Callable[[Any], object],
+        turn_end: TurnEnd,
         *,
         tick: float,
         max_frame: int,
     ) -> None:
         self._node = node
-        self._stream = stream
+        self._stream, self._socket = bare_socket(stream)
         self._codec = codec
         self._take = take
+        self._turn_end = turn_end
+        self._token = trio.lowlevel.current_trio_token()
         self._tick = tick
         self._frames = FrameReader(4, limit=max_frame)
         self._received = 0  # how often there has been something
@@ -73,6 +83,7 @@ class Connection:
         self._decoding = False
         # A token of its own: those of the program may all be held by threads that wait for this.
         self._limiter = trio.CapacityLimiter(1)
+        self._rest = b""  # what the socket has not taken at the end of a turn
         self._writer: trio.lowlevel.Task | None = None  # while it waits
         self._scope = trio.CancelScope()
         self._why = ""
@@ -121,10 +132,20 @@ class Connection:
                 await self._take_frames()
             except DecodeError as exc:
                 raise ConnectionLost(f"it sent what is no message: {exc}") from None
-            data = bytes(await self._stream.receive_some(RECEIVE))
+            data = await self._receive()
             if not data:
                 raise ConnectionLost("it has closed the connection")
             self._received += 1
+
+    async def _receive(self) -> bytes:
+        if self._socket is None:
+            return bytes(await self._stream.receive_some(RECEIVE))
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return self._socket.recv(RECEIVE)
+            except BlockingIOError:  # pragma: no cover - a system may wake for nothing
+                continue
 
     async def _take_frames(self) -> None:
         done = 0
@@ -146,15 +167,39 @@ class Connection:
     async def _write(self) -> None:
         """Write what waits to be sent, oldest first."""
         node = self._node
-        node.wake = self._wake
+        node.wake = self._soon
         while True:
-            while node.frames:
-                data = node.take()
+            while node.frames or self._rest:
+                data, self._rest = self._rest or node.take(), b""
                 await self._stream.send_all(data)
                 self._written += 1
                 node.sent(len(data))
             self._writer = current_task()
             await wait_task_rescheduled(self._unpark)
+
+    def _soon(self, urgent: bool) -> None:
+        """Write what waits at the end of this turn, or in its own time if it is much."""
+        if self._socket is None or self._node.queued > CHUNK:
+            self._wake()
+        else:
+            self._turn_end.call_soon(self._flush, urgent=urgent)
+
+    @enable_ki_protection
+    def _flush(self) -> None:
+        """Write what waits, if the writer is not at it; it goes on with what the socket left."""
+        node = self._node
+        if self._writer is None or self._socket is None or not node.frames:
+            return
+        data = node.take()
+        try:
+            done = self._socket.send(data)
+        except OSError:  # it is full; or broken, which the writer tells
+            done = 0
+        self._written += 1
+        node.queued -= done  # nobody waits for room: that is asked for below `CHUNK`
+        if done < len(data):
+            self._rest = data[done:]
+            self._token.run_sync_soon(self._wake)  # as the turn is over
 
     def _wake(self) -> None:
         writer, self._writer = self._writer, None

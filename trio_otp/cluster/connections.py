@@ -302,6 +302,7 @@ class Connections:
             stream,
             node.new_codec(),
             node.arrivals(peer).take,
+            node.turn_end,
             tick=options.tick,
             max_frame=options.max_frame,
         )

@@ -17,6 +17,7 @@ from .remote_mailbox import RemoteMailbox
 from .remote_node import RemoteNode
 from .remote_pid import PidTable, RemotePid
 from .remote_process import RemoteProcess
+from .turn_end import TurnEnd
 from .wire.codec import Codec
 from .wire.handshake import is_node_name
 from .wire.opaque import WirePid
@@ -54,6 +55,7 @@ class LocalNode:
         self.closed: trio.Event = trio.Event()
         self.neighbours: Neighbours | None = None  # once a peer has been started
         self.peers: dict[str, RemoteNode] = {}
+        self.turn_end: TurnEnd = TurnEnd()
         self._watchers: dict[Process, None] = {}  # who hears of nodes that come and go
         self.take_creation(secrets.randbelow(2**32 - _OLDEST) + _OLDEST)
 
@@ -190,6 +192,7 @@ class LocalNode:
             self.went_down(peer, "this node has ended")
         for process in list(self._watchers):
             self.watch(process, False)
+        self.turn_end.close()
         if self.neighbours is not None:
             self.neighbours.remove()
         self.runtime.node = None

@@ -82,7 +82,7 @@ class RemoteNode:
         self.added: int = 0  # frames that have ever been added, and of these taken out to be sent
         self.taken: int = 0
         self.line: dict[From[Any], Callable[[], object]] = {}  # who waits for room: what sends it
-        self.wake: Callable[[], object] | None = None  # the writer of the connection, if it waits
+        self.wake: Callable[[bool], object] | None = None  # has the connection write, if it is up
         self.why_lost: str = ""  # the last connection, or the attempt to get one
         self._last_ref = self._last_unlink = 0
 
@@ -103,7 +103,7 @@ class RemoteNode:
     def end_wait(self, ref: Reference, sender: object, to: object) -> None:
         """Await a process no more under a reference."""
         del self.awaited[ref]
-        self.send(Demonitor(sender, to, ref))
+        self.add(self.own.encode(Demonitor(sender, to, ref)), urgent=False)
 
     # -- what goes out ---------------------------------------------------------------------------
 
@@ -115,13 +115,13 @@ class RemoteNode:
         """
         return self.add(self.own.encode(message))
 
-    def add(self, frame: bytes) -> int:
-        """Send a frame; return its number."""
+    def add(self, frame: bytes, *, urgent: bool = True) -> int:
+        """Send a frame; return its number. One that is not urgent goes along with the next."""
         self.frames.append(frame)
         self.queued += len(frame)
         self.added += 1
         if self.wake is not None:
-            self.wake()
+            self.wake(urgent)
         elif not self.is_up:
             self.own.connect_soon(self)
         if self.queued > MOST:

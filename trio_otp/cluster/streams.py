@@ -169,3 +169,14 @@ async def accept_stream(stream: trio.abc.Stream, options: Options) -> trio.abc.S
     secured = trio.SSLStream(stream, options.tls[0], server_side=True, https_compatible=True)
     await secured.do_handshake()
     return secured
+
+
+def bare_socket(stream: trio.abc.Stream) -> tuple[trio.abc.Stream, socket.socket | None]:
+    """Return a stream in the place of this one, and its socket, to be used beside it.
+
+    Only of a stream that is nothing but a socket; of others it is None.
+    """
+    if not isinstance(stream, trio.SocketStream):
+        return stream, None
+    bare = socket.socket(fileno=stream.socket.detach())
+    return trio.SocketStream(trio.socket.from_stdlib_socket(bare)), bare
