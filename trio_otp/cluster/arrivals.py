@@ -94,7 +94,7 @@ class Arrivals:
     def _answer(self, ref: Reference, value: object) -> bool:
         """Answer an open call; return whether the reference is one of this node."""
         node = self._node
-        request = node.awaited.get(ref)
+        request = node.awaited.get(ref._data)
         if request is None:
             if ref.node != node.own.name:
                 return False
@@ -134,7 +134,7 @@ class Arrivals:
 
     def monitor_exit(self, message: c.MonitorExit) -> None:
         """Tell who has called, monitored or stopped a process there of its end."""
-        entry = self._node.awaited.pop(message.ref, None) if _is_ref(message.ref) else None
+        entry = self._node.awaited.pop(message.ref._data, None) if _is_ref(message.ref) else None
         if isinstance(entry, From):
             _fail(entry, message.reason, self._node.name)
         elif entry is not None:

@@ -17,7 +17,7 @@ from .._process.request import new_request
 from .._util.bounded import bounded
 from ..events import NoticeReport
 from .remote_pid import RemotePid
-from .travelling import ERROR, GEN_CALL, GEN_CAST, OK, SYSTEM, typed_call, typed_cast
+from .travelling import ERROR, OK, typed_call, typed_cast
 from .wire.control import AliasSend, Send
 from .wire.opaque import Reference
 from .wire.reasons import error_reply, reason_of
@@ -180,6 +180,3 @@ def _status(status: Any) -> object:
     dictionary = [(bounded(key), bounded(value)) for key, value in status.dictionary.items()]
     misc = [dictionary, Atom(status.sys), status.parent, [], bounded(status.state, _KEPT)]
     return Atom("status"), status.pid, (Atom("module"), Atom(status.module)), misc
-
-
-__all__ = ["GEN_CALL", "GEN_CAST", "SYSTEM", "Answer", "deliver"]

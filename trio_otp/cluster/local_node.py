@@ -20,7 +20,7 @@ from .remote_process import RemoteProcess
 from .turn_end import TurnEnd
 from .wire.codec import Codec
 from .wire.handshake import is_node_name
-from .wire.opaque import WirePid
+from .wire.opaque import WirePid, reference_head
 from .wire.terms import Atom
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class LocalNode:
         """Take the incarnation that epmd gives, before anything is sent."""
         self.creation: int = creation
         self.pids: PidTable = PidTable(self.runtime, self.name, creation)
-        self._codec = self.new_codec()
+        self.codec: Codec = self.new_codec()
+        self.ref_head: bytes = reference_head(self.name, creation, 3)
 
     def new_codec(self) -> Codec:
         """Return what decodes for one connection."""
@@ -71,6 +72,7 @@ class LocalNode:
             load_pid=self.pids.load,
             dumps={Pid: self.pids.dump, RemotePid: _dump_remote},
             pids=(Pid,),
+            known_pid=self.pids.known,
         )
 
     def encode(self, message: Control) -> bytes:
@@ -79,7 +81,7 @@ class LocalNode:
         Raises:
             TypeError: something in the message has no form there.
         """
-        return self._codec.encode(message)
+        return self.codec.encode(message)
 
     # -- references ------------------------------------------------------------------------------
 

@@ -21,9 +21,9 @@ from .._process.room import RoomRequest, put_when_room
 from .._process.signals import Down
 from ..events import NoticeReport
 from .remote_process import sender_of
-from .travelling import GEN_CALL, GEN_CAST, SYSTEM, as_term
-from .wire.control import Monitor, MonitorExit, RegSend, Send
-from .wire.opaque import WirePid
+from .travelling import SYSTEM, as_term
+from .wire.control import MonitorExit
+from .wire.opaque import Reference, opaque
 from .wire.terms import Atom
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .remote_process import RemoteProcess
+    from .wire.heads import Heads
 
 _TERMINATE = Atom("terminate")
 
@@ -60,7 +61,7 @@ class RemoteMailbox(Mailbox):
             raise trio.BrokenResourceError("the connection to the process is lost")
         kind = message.__class__
         if kind is Cast:
-            self._send((GEN_CAST, as_term(message.message)))
+            self.process.node.add(self._heads.cast(as_term(message.message)))
         elif issubclass(kind, From):
             self._request(message)
         elif kind is Terminate:
@@ -91,15 +92,12 @@ class RemoteMailbox(Mailbox):
 
     # -- what is sent ----------------------------------------------------------------------------
 
-    def _send(self, message: object) -> int:
-        return self.process.node.add(self._encoded(message))
+    @property
+    def _heads(self) -> Heads:
+        return self.process.heads(sender_of(self.process.node))
 
-    def _encoded(self, message: object) -> bytes:
-        process = self.process
-        own, to = process.node.own, process.to
-        if isinstance(to, WirePid):
-            return own.encode(Send(to, message))
-        return own.encode(RegSend(sender_of(process.node), to, message))
+    def _send(self, message: object) -> int:
+        return self.process.node.add(self._heads.send(message))
 
     def _request(self, request: From[Any]) -> None:
         """Send a request, at once or when there is room for it; its caller waits for the answer."""
@@ -125,21 +123,21 @@ class RemoteMailbox(Mailbox):
             if isinstance(request, SystemCall):
                 raise TypeError(f"{request.message!r} has no form on another node")
             ref = node.new_ref()
-            frame = self._encoded((GEN_CALL, (sender, ref), as_term(request.message)))
+            frames = process.heads(sender).call(ref, as_term(request.message))
         except TypeError as exc:
             request._fail(exc)
             return
-        node.send(Monitor(sender, process.to, ref))
         requests[request] = (ref, node.added + 1, sender)  # type: ignore[assignment]  # OpenCalls
         node.awaited[ref] = request
-        node.add(frame)
+        node.add(frames)
 
     def _stop(self, reason: object) -> None:
         """Ask the process to end; that it says `ok` before it does so is not waited for."""
         process = self.process
         assert process.watch is not None  # it is what `incarnation` gives
         ref, sender = process.watch
-        process.asked = self._send((SYSTEM, (sender, ref), (_TERMINATE, reason)))
+        tag = sender, opaque(Reference, ref)
+        process.asked = self._send((SYSTEM, tag, (_TERMINATE, reason)))
 
     def _tell_down(self, down: Down) -> None:
         """Tell a process there of the end of one here that it monitors."""

@@ -7,12 +7,13 @@ connection is lost has not arrived for certain.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from .wire.control import Demonitor
-from .wire.opaque import Reference, make_reference
+from .wire.opaque import Reference, opaque
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from .._process.pid import Pid
     from .._process.request import From
     from .._process.signals import Monitor
+    from .wire.codec import Codec
     from .wire.control import Control
 
 BUSY: Final = 1024 * 1024  # bytes that wait to be sent, above which who can wait does
 MOST: Final = 64 * BUSY  # above which the connection is given up
 CHUNK: Final = 256 * 1024  # bytes that are written at once
+_NUMBERS: Final = struct.Struct(">III").pack
 
 
 class Awaited(Protocol):
@@ -44,8 +47,8 @@ class Proxy(Protocol):
 class OwnNode(Protocol):
     """The node of this run, as far as others need it."""
 
-    name: str
-    creation: int
+    ref_head: bytes  # of its references: what is before their three numbers
+    codec: Codec  # of what goes out
     pid: Pid  # of what stands for all that is no process
 
     def encode(self, message: Control) -> bytes:
@@ -73,13 +76,15 @@ class RemoteNode:
         self.creation: int | None = None  # its incarnation, as of the last connection
         self.is_up: bool = False
         self.proxies: WeakValueDictionary[object, Any] = WeakValueDictionary()
-        self.awaited: dict[Reference, From[Any] | Awaited] = {}
+        # What is awaited here, by the bytes of references: they are what Python hashes fastest.
+        self.awaited: dict[bytes, From[Any] | Awaited] = {}
         # Monitors that its processes have set on ours, by their references; and the other way.
         self.watching: dict[Reference, Monitor] = {}
         self.watches: dict[Monitor, tuple[Reference, object]] = {}
         self.frames: deque[bytes] = deque()
         self.queued: int = 0  # bytes in `frames`, and on their way into the socket
-        self.added: int = 0  # frames that have ever been added, and of these taken out to be sent
+        # How often something has been added, ever, and how much of that was taken out to be sent.
+        self.added: int = 0
         self.taken: int = 0
         self.line: dict[From[Any], Callable[[], object]] = {}  # who waits for room: what sends it
         self.wake: Callable[[bool], object] | None = None  # has the connection write, if it is up
@@ -88,22 +93,23 @@ class RemoteNode:
 
     # -- references ------------------------------------------------------------------------------
 
-    def new_ref(self) -> Reference:
-        """Return a reference of this node that has not been used."""
+    def new_ref(self) -> bytes:
+        """Return a reference of this node that has not been used, as it travels."""
         self._last_ref += 1
         number = self._last_ref
-        words = (number & 0x3FFFF, number >> 18 & 0xFFFF_FFFF, id(self) & 0xFFFF_FFFF)
-        return make_reference(self.own.name, self.own.creation, words)
+        numbers = _NUMBERS(number & 0x3FFFF, number >> 18 & 0xFFFF_FFFF, id(self) & 0xFFFF_FFFF)
+        return self.own.ref_head + numbers
 
     def next_unlink(self) -> int:
         """Return an id for the end of a link."""
         self._last_unlink += 1
         return self._last_unlink
 
-    def end_wait(self, ref: Reference, sender: object, to: object) -> None:
+    def end_wait(self, ref: bytes, sender: object, to: object) -> None:
         """Await a process no more under a reference."""
         del self.awaited[ref]
-        self.add(self.own.encode(Demonitor(sender, to, ref)), urgent=False)
+        message = Demonitor(sender, to, opaque(Reference, ref))
+        self.add(self.own.encode(message), urgent=False)
 
     # -- what goes out ---------------------------------------------------------------------------
 
@@ -116,7 +122,10 @@ class RemoteNode:
         return self.add(self.own.encode(message))
 
     def add(self, frame: bytes, *, urgent: bool = True) -> int:
-        """Send a frame; return its number. One that is not urgent goes along with the next."""
+        """Send a frame, or a call with its monitor; return its number.
+
+        What is not urgent goes along with the next frame, if there soon is one.
+        """
         self.frames.append(frame)
         self.queued += len(frame)
         self.added += 1
@@ -128,11 +137,10 @@ class RemoteNode:
             self.own.give_up(self, f"more than {MOST} bytes wait to be sent")
         return self.added
 
-    def take_back(self, count: int) -> None:
-        """Take out the newest frames, none of which has been taken out to be sent."""
-        for _ in range(count):
-            self.queued -= len(self.frames.pop())
-        self.added -= count
+    def take_back(self) -> None:
+        """Take out what was added last, which has not been taken out to be sent."""
+        self.queued -= len(self.frames.pop())
+        self.added -= 1
 
     def take(self) -> bytes:
         """Take out what is to be sent next, oldest first; `sent` is told when that is done."""

@@ -16,6 +16,8 @@ from .._util.public import public_in
 from .wire.opaque import WirePid, make_pid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._process.names import RemoteName
     from .._process.runtime import Runtime
 
@@ -65,25 +67,24 @@ class PidTable:
         self._node = node
         self._creation = creation
         self._lock = Lock()
-        self._remote: WeakValueDictionary[WirePid, RemotePid] = WeakValueDictionary()
-        self._own: WeakValueDictionary[WirePid, Pid] = WeakValueDictionary()
+        # Own ones and those of others, by their bytes: they are what Python hashes fastest.
+        self._pids: WeakValueDictionary[bytes, Pid] = WeakValueDictionary()
         self._wires: WeakKeyDictionary[Pid, WirePid] = WeakKeyDictionary()
+        self.known: Callable[[bytes], Pid | None] = self._pids.get
 
     def load(self, wire: WirePid) -> Pid:
         """Return the pid of this run that has come in as this one."""
         with self._lock:
-            return self._remote.get(wire) or self._own.get(wire) or self._new(wire)
+            return self._pids.setdefault(wire.data, self._new(wire))
 
     def _new(self, wire: WirePid) -> Pid:
         if wire.node != self._node:
-            remote = self._remote[wire] = create(RemotePid, wire)
-            return remote
+            return create(RemotePid, wire)
         number = wire.serial << SHIFT | wire.number
         process = self._runtime.processes.get(number)
         if process is not None and wire.creation == self._creation:
             return process.pid
-        gone = self._own[wire] = create(Pid, number, f"of {self._node}", None)  # dead for good
-        return gone
+        return create(Pid, number, f"of {self._node}", None)  # dead for good
 
     def dump(self, pid: Pid) -> WirePid:
         """Return what a pid of this run is on the wire."""
@@ -92,11 +93,12 @@ class PidTable:
             number, serial = pid._number & 0xFFFF_FFFF, pid._number >> SHIFT
             wire = self._wires[pid] = make_pid(self._node, number, serial, self._creation)
             with self._lock:
-                self._own[wire] = pid
+                self._pids[wire.data] = pid
         return wire
 
     def remember(self, pid: RemotePid) -> RemotePid:
         """Return the one object of the pid of another node: this one, unless there is another."""
         address: Any = pid.address
         with self._lock:
-            return self._remote.setdefault(address, pid)
+            found: Any = self._pids.setdefault(address.data, pid)
+        return found

@@ -24,7 +24,7 @@ from .._util.copies import create
 from .remote_pid import RemotePid
 from .wire.control import Exit, Exit2, Link, Unlink
 from .wire.control import Monitor as StartMonitor
-from .wire.opaque import Reference, WirePid
+from .wire.opaque import Reference, WirePid, opaque
 from .wire.terms import Atom
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .._process.signals import Monitor
     from .remote_node import RemoteNode
     from .remote_pid import Address
+    from .wire.codec import Codec
+    from .wire.heads import Heads
 
 
 class OpenCalls(dict[Any, Any]):
@@ -72,7 +74,17 @@ class RemoteProcess(Process):
         mailbox: makes what writes to the connection.
     """
 
-    __slots__ = ("__weakref__", "address", "asked", "node", "refs", "to", "was_asked", "watch")
+    __slots__ = (
+        "__weakref__",
+        "_last",
+        "address",
+        "asked",
+        "node",
+        "refs",
+        "to",
+        "was_asked",
+        "watch",
+    )
 
     is_remote: ClassVar[bool] = True
 
@@ -91,12 +103,14 @@ class RemoteProcess(Process):
         self.to: object = pid.address  # as control messages name it
         if not isinstance(pid.address, WirePid):
             self.to = Atom(pid.address[0])
-        self.watch: tuple[Reference, Pid] | None = None  # of what `incarnation` gives
+        # Of the last sender: its number, as nothing is to keep its pid alive, and the codec.
+        self._last: tuple[int, Codec | None, Any] = (0, None, None)
+        self.watch: tuple[bytes, Pid] | None = None  # of what `incarnation` gives
         self.asked: int | None = None  # the number of the frame that asks it to end
         self.was_asked: bool = False  # whether that frame may have arrived, once this is dead
         self.mailbox: Mailbox = mailbox(self)
         self.requests: dict[From[Any], None] | None = OpenCalls(self)
-        self.refs: dict[Monitor, Reference] = {}  # of monitors that processes here have set on it
+        self.refs: dict[Monitor, bytes] = {}  # of monitors that processes here have set on it
 
     @property
     def has_pid(self) -> bool:
@@ -111,16 +125,26 @@ class RemoteProcess(Process):
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def forget(self, ref: Reference, number: int, sender: object) -> None:
+    def forget(self, ref: bytes, number: int, sender: Pid) -> None:
         """Await the answer to a call no more; one that is not on its way is not sent."""
         node = self.node
         if ref not in node.awaited or self.dead:
             return
-        if number == node.added and node.added - node.taken >= 2:
-            node.take_back(2)
+        if number == node.added and node.added > node.taken:
+            node.take_back()
             del node.awaited[ref]
         else:
-            node.end_wait(ref, sender, self.to)
+            del node.awaited[ref]
+            node.add(self.heads(sender).demonitor(ref), urgent=False)
+
+    def heads(self, sender: Pid) -> Heads:
+        """Return what makes the frames of a sender; the last one is kept, as there often is one."""
+        number, codec = sender._number, self.node.own.codec
+        if self._last[0] == number and self._last[1] is codec:
+            return self._last[2]
+        made = codec.heads(sender, self.to)
+        self._last = number, codec, made
+        return made
 
     def _lost(self, request: From[Any]) -> NoConnection:
         """Return the error of a call whose connection is lost."""
@@ -144,7 +168,7 @@ class RemoteProcess(Process):
         ref = self.node.new_ref()
         self.refs[monitor] = ref
         self.node.awaited[ref] = _Watch(self, monitor)
-        self.node.send(StartMonitor(monitor.watcher.pid, self.to, ref))
+        self.node.send(StartMonitor(monitor.watcher.pid, self.to, opaque(Reference, ref)))
 
     @enable_ki_protection
     def remove_monitor(self, monitor: Monitor) -> None:
@@ -207,7 +231,7 @@ class RemoteProcess(Process):
         ref = self.node.new_ref()
         self.watch = ref, sender
         self.node.awaited[ref] = self
-        self.node.send(StartMonitor(sender, self.to, ref))
+        self.node.send(StartMonitor(sender, self.to, opaque(Reference, ref)))
 
     @enable_ki_protection
     def release(self) -> None:

@@ -18,8 +18,6 @@ from .wire.terms import Atom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GEN_CALL: Final = Atom("$gen_call")
-GEN_CAST: Final = Atom("$gen_cast")
 SYSTEM: Final = Atom("system")
 OK: Final = Atom("ok")
 ERROR: Final = Atom("error")

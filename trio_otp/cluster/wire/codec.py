@@ -14,6 +14,7 @@ from . import control as c
 from .decode import Decoder, Limits
 from .encode import Encoder
 from .frames import TICK
+from .heads import Heads
 from .opaque import Reference, WirePid
 from .reasons import exception_term, reason_as_text, reason_of, reason_term
 from .terms import Atom, DecodeError
@@ -40,6 +41,8 @@ class Codec:
         pids: the classes of what `load_pid` returns; other things in its place are refused.
         references: the same for `load_reference`.
         limits: what is refused of the peer.
+        known_pid: returns what `load_pid` has made of the pid of these bytes, None if nothing; it
+            is called in its place, as it is faster.
     """
 
     def __init__(
@@ -51,8 +54,9 @@ class Codec:
         pids: tuple[type[Any], ...] = (WirePid,),
         references: tuple[type[Any], ...] = (Reference,),
         limits: Limits | None = None,
+        known_pid: Callable[[bytes], object] = lambda data: None,
     ) -> None:
-        self._decoder = Decoder(load_pid, load_reference, limits or Limits())
+        self._decoder = Decoder(load_pid, load_reference, limits or Limits(), known_pid)
         self._encoder = Encoder(dumps or {}, exception_term)
         kinds: dict[str, Any] = {
             "p": pids,
@@ -128,6 +132,10 @@ class Codec:
             self._encoder.put(out, term)
         _LENGTH(out, 0, len(out) - 4)
         return bytes(out)
+
+    def heads(self, sender: object, to: object) -> Heads:
+        """Return what makes the frames from one process to another, or to a name."""
+        return Heads(self._encoder, sender, to)
 
     def encode_term(self, term: object) -> bytes:
         """Return one term by itself, with its version byte.

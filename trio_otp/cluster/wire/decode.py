@@ -60,6 +60,7 @@ class Decoder:
         load_pid: returns what a pid is here.
         load_reference: returns what a reference is here.
         limits: what is refused.
+        known_pid: returns what `load_pid` has made of the pid of these bytes, or None.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Decoder:
         load_pid: Callable[[WirePid], object],
         load_reference: Callable[[Reference], object],
         limits: Limits,
+        known_pid: Callable[[bytes], object],
     ) -> None:
         self._load_pid = load_pid
+        self._known_pid = known_pid
         self._load_reference = load_reference
         self._limits = limits
         self._atoms: dict[bytes, Any] = dict(_CONSTANTS)
@@ -122,7 +125,7 @@ class Decoder:
         self._left += _CONTAINER  # this one is in no container
         return self._some(1, depth + 1)[0]
 
-    def _some(self, count: int, depth: int) -> list[Any]:
+    def _some(self, count: int, depth: int) -> list[Any]:  # noqa: PLR0912 - see below
         # One loop for what is frequent, since a call of a function costs more than it does. A slice
         # that is cut off is found by the end, which is behind that of the data then.
         if not depth:
@@ -130,7 +133,7 @@ class Decoder:
         self._left -= count + _CONTAINER
         if self._left < 0 or count > self._size - self._at:
             raise DecodeError(f"{count} more terms, or bytes of them, are more than there can be")
-        data, atoms, size = self._data, self._atoms, self._size
+        data, atoms, size, pids = self._data, self._atoms, self._size, self._known_pid
         at: int = self._at
         found: list[Any] = []
         add = found.append
@@ -148,6 +151,9 @@ class Decoder:
                 self._at = at + 2
                 add(tuple(self._some(data[at + 1], depth - 1)))
                 at = self._at
+            elif tag == 88 and (known := pids(data[at : at + 15 + data[at + 2]])) is not None:
+                add(known)  # NEW_PID
+                at += 15 + data[at + 2]
             elif tag == 77 or tag == 109:  # BIT_BINARY, BINARY  # noqa: PLR1714 - it is faster
                 start = at + 6 if tag == 77 else at + 5
                 end = start + _U32(data, at + 1)[0]

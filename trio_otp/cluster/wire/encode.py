@@ -51,8 +51,13 @@ class Encoder:
         self._dumps: Mapping[Any, Callable[[Any], object]] = dumps
         self._exception = exception
 
-    def put(self, out: bytearray, term: Any) -> None:
+    def put(self, out: bytearray, term: Any, depth: int = DEPTH) -> None:
         """Append a term, without the version byte.
+
+        Args:
+            out: what it is appended to.
+            term: the term.
+            depth: levels of nesting that it may have.
 
         Raises:
             TypeError: the term, or what is in it, has no form on the wire.
@@ -60,9 +65,9 @@ class Encoder:
         try:
             if _type(term) is tuple:  # as most are: a step less
                 out += _tuple_head(len(term))
-                self._put_all(out, term, DEPTH - 1)
+                self._put_all(out, term, depth - 1)
             else:
-                self._put_all(out, (term,), DEPTH)
+                self._put_all(out, (term,), depth)
         except RecursionError:
             raise _too_deep(term) from None
 

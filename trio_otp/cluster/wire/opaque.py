@@ -168,8 +168,13 @@ def make_pid(node: str, number: int, serial: int, creation: int) -> WirePid:
 
 def make_reference(node: str, creation: int, numbers: tuple[int, ...]) -> Reference:
     """Return the reference of one to five numbers of 32 bits, of which each is used once."""
-    head = b"Z" + _U16.pack(len(numbers)) + atom_bytes(node)
-    return opaque(Reference, head + struct.pack(f">I{len(numbers)}I", creation, *numbers))
+    head = reference_head(node, creation, len(numbers))
+    return opaque(Reference, head + struct.pack(f">{len(numbers)}I", *numbers))
+
+
+def reference_head(node: str, creation: int, count: int) -> bytes:
+    """Return the bytes of a reference up to its numbers, of which there are so many."""
+    return b"Z" + _U16.pack(count) + atom_bytes(node) + creation.to_bytes(4, "big")
 
 
 def atom_bytes(name: str) -> bytes:
