@@ -103,6 +103,7 @@ from trio_otp._util.signature import Parameters, check_arguments, parameters_of
 from trio_otp._util.unset import UNSET
 from trio_otp.cli import _parser as parser
 from trio_otp.cluster import streams
+from trio_otp.cluster.turn_end import TurnEnd
 from trio_otp.testing import held_loop
 
 if TYPE_CHECKING:

@@ -39,14 +39,19 @@ class ScriptedPeer:
         nursery: where the node of the run serves the connection.
         name: its name.
         creation: its incarnation.
+        streams: its end of a connection, and that of the node of the run; else they are in memory.
     """
 
     def __init__(
-        self, nursery: trio.Nursery, name: str = "played@127.0.0.1", creation: int = 7
+        self,
+        nursery: trio.Nursery,
+        name: str = "played@127.0.0.1",
+        creation: int = 7,
+        streams: tuple[Any, Any] | None = None,
     ) -> None:
         self.name = name
         self.creation = creation
-        self.stream, self.far = trio.testing.memory_stream_pair()
+        self.stream, self.far = streams or trio.testing.memory_stream_pair()
         self.codec = Codec()
         self._frames = FrameReader(4)
         self._last = 0
@@ -163,7 +168,9 @@ async def answer_to(peer: ScriptedPeer, request: object, name: str = "server") -
 
 
 @asynccontextmanager
-async def played(net: Net, *children: Any, **options: Any) -> AsyncGenerator[ScriptedPeer]:
+async def played(
+    net: Net, *children: Any, streams: tuple[Any, Any] | None = None, **options: Any
+) -> AsyncGenerator[ScriptedPeer]:
     """Open a node with these children, connected to one that the test plays."""
     async with (
         net.here(limit=math.inf, tick=TICK, **options),
@@ -172,7 +179,7 @@ async def played(net: Net, *children: Any, **options: Any) -> AsyncGenerator[Scr
         otp.open_process(trap_exit=True),
     ):
         otp.cluster.monitor_nodes()
-        peer = ScriptedPeer(nursery)
+        peer = ScriptedPeer(nursery, streams=streams)
         await peer.connect(HERE)
         assert await otp.receive() == otp.cluster.Nodeup(PLAYED)
         yield peer

@@ -114,20 +114,21 @@ class Arrivals:
     def monitor(self, message: c.Monitor) -> None:
         """Watch a process here for one there."""
         node, watcher, ref, what = self._node, message.sender, message.ref, message.to
-        if not self._is_theirs(watcher) or not _is_ref(ref) or ref in node.watching:
+        if not self._is_theirs(watcher) or not _is_ref(ref) or ref._data in node.watching:
             return
         process = self._found(what)
         if process is None:
             node.send(c.MonitorExit(what, watcher, ref, NOPROC))
             return
         monitor = create(LocalMonitor, self._proxy(watcher), process.pid)
-        node.watching[ref] = monitor
+        node.watching[ref._data] = monitor
         node.watches[monitor] = (ref, what)
         process.add_monitor(monitor)
 
     def demonitor(self, message: c.Demonitor) -> None:
         """Watch it no more."""
-        monitor = self._node.watching.pop(message.ref, None) if _is_ref(message.ref) else None
+        ref = message.ref
+        monitor = self._node.watching.pop(ref._data, None) if _is_ref(ref) else None
         if monitor is not None:
             self._node.watches.pop(monitor, None)
             monitor._detach()

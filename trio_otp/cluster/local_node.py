@@ -98,7 +98,7 @@ class LocalNode:
         peer = self.peer(ref.node)
         if peer.creation is not None and peer.creation != address.creation:
             return None
-        return self._proxy(peer, address, self.pids.remember(ref))
+        return self._proxy(peer, address.data, self.pids.remember(ref))
 
     @enable_ki_protection
     def _proxy(self, peer: RemoteNode, key: object, pid: RemotePid | None) -> RemoteProcess:
@@ -128,7 +128,8 @@ class LocalNode:
         """Return what carries out the control messages of a node."""
 
         def proxy(pid: RemotePid) -> RemoteProcess:
-            return self._proxy(peer, pid.address, pid)
+            address: Any = pid.address  # what comes in has no name
+            return self._proxy(peer, address.data, pid)
 
         return Arrivals(self.runtime, peer, proxy)
 

@@ -143,7 +143,7 @@ class RemoteMailbox(Mailbox):
         """Tell a process there of the end of one here that it monitors."""
         node = self.process.node
         ref, what = node.watches.pop(down.ref)
-        node.watching.pop(ref, None)
+        node.watching.pop(ref._data, None)
         node.send(MonitorExit(what, self.process.pid, ref, down.reason))
 
     # -- who waits for room ----------------------------------------------------------------------

@@ -47,6 +47,7 @@ class Proxy(Protocol):
 class OwnNode(Protocol):
     """The node of this run, as far as others need it."""
 
+    name: str
     ref_head: bytes  # of its references: what is before their three numbers
     codec: Codec  # of what goes out
     pid: Pid  # of what stands for all that is no process
@@ -75,11 +76,12 @@ class RemoteNode:
         self.own: OwnNode = own
         self.creation: int | None = None  # its incarnation, as of the last connection
         self.is_up: bool = False
+        # By the bytes of their pids, or by their names.
         self.proxies: WeakValueDictionary[object, Any] = WeakValueDictionary()
         # What is awaited here, by the bytes of references: they are what Python hashes fastest.
         self.awaited: dict[bytes, From[Any] | Awaited] = {}
         # Monitors that its processes have set on ours, by their references; and the other way.
-        self.watching: dict[Reference, Monitor] = {}
+        self.watching: dict[bytes, Monitor] = {}
         self.watches: dict[Monitor, tuple[Reference, object]] = {}
         self.frames: deque[bytes] = deque()
         self.queued: int = 0  # bytes in `frames`, and on their way into the socket

@@ -140,11 +140,10 @@ class RemoteProcess(Process):
     def heads(self, sender: Pid) -> Heads:
         """Return what makes the frames of a sender; the last one is kept, as there often is one."""
         number, codec = sender._number, self.node.own.codec
-        if self._last[0] == number and self._last[1] is codec:
-            return self._last[2]
-        made = codec.heads(sender, self.to)
-        self._last = number, codec, made
-        return made
+        if self._last[0] != number or self._last[1] is not codec:
+            self._last = number, codec, codec.heads(sender, self.to)
+        heads: Heads = self._last[2]
+        return heads
 
     def _lost(self, request: From[Any]) -> NoConnection:
         """Return the error of a call whose connection is lost."""

@@ -96,7 +96,7 @@ def _with_text(
     function: Callable[..., Any], skipped: int, args: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """Decode the arguments for parameters that are annotated `str`."""
-    if not any(arg.__class__ is bytes for arg in args):
+    if bytes not in map(type, args):
         return args
     texts = _text_parameters(function, skipped)
     return tuple(

@@ -25,7 +25,7 @@ How the shell uses it, one connection after another:
     frames.feed(rest)
     while (payload := frames.next()) is not None: ...       # raises DecodeError if too long
 
-    # control.py: one frame is a control message, with what it carries; frozen dataclasses
+    # control.py: one frame is a control message, with what it carries; dataclasses
     link = Codec(load_pid=..., load_reference=..., dumps={Pid: ..., RemotePid: ...},
                  pids=(Pid, RemotePid), references=(...), limits=Limits())
     message = link.decode(payload)                          # Send, RegSend, Link, Exit, ... or Tick

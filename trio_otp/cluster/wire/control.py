@@ -1,6 +1,7 @@
 """Control messages: what one frame says, as data, in both directions.
 
 Reasons are those of this library already, see `reasons`. Names are atoms; a `str` will do to send.
+Nothing changes one; they are not frozen, as that makes them three times as expensive to make.
 
 Follows: `erl_dist_protocol`, "Protocol between Connected Nodes".
 """
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tick:
     """A sign of life."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """A message to a pid."""
 
@@ -24,7 +25,7 @@ class Send:
     message: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SendSender:
     """A message to a pid, that says who has sent it."""
 
@@ -33,7 +34,7 @@ class SendSender:
     message: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RegSend:
     """A message to a name."""
 
@@ -42,7 +43,7 @@ class RegSend:
     message: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AliasSend:
     """A message to an alias, which is a reference."""
 
@@ -51,7 +52,7 @@ class AliasSend:
     message: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
     """Link `sender` and `to`."""
 
@@ -59,7 +60,7 @@ class Link:
     to: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unlink:
     """Take the link off; to be answered by an `UnlinkAck` of the same `id`."""
 
@@ -68,7 +69,7 @@ class Unlink:
     to: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnlinkAck:
     """The link that an `Unlink` has named is gone on the other side, too."""
 
@@ -77,7 +78,7 @@ class UnlinkAck:
     to: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exit:
     """`sender`, which was linked, has ended; the link is gone by that."""
 
@@ -86,7 +87,7 @@ class Exit:
     reason: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exit2:
     """An exit signal that somebody has sent: `exit(pid, reason)`."""
 
@@ -95,7 +96,7 @@ class Exit2:
     reason: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Monitor:
     """Begin to monitor `to`, a pid or a name."""
 
@@ -104,7 +105,7 @@ class Monitor:
     ref: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Demonitor:
     """End it."""
 
@@ -113,7 +114,7 @@ class Demonitor:
     ref: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MonitorExit:
     """What was monitored, `sender`, has ended: the pid, or the name if that was monitored."""
 
@@ -123,7 +124,7 @@ class MonitorExit:
     reason: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GroupLeader:
     """Set the group leader of `to`, of which there is none here."""
 
@@ -131,7 +132,7 @@ class GroupLeader:
     to: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpawnRequest:
     """Start a function here; `function` is `(module, name, arity)`."""
 
@@ -143,7 +144,7 @@ class SpawnRequest:
     arguments: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpawnReply:
     """The answer: `result` is the pid, or an atom that says why there is none."""
 

@@ -95,7 +95,11 @@ class Decoder:
         self._data, self._size, self._at = data, len(data), at
         self._left = self._limits.terms
         try:
-            return self._all_terms(most)
+            found: list[Any] = []
+            while self._at < self._size and len(found) < most:
+                if data[self._at] != tags.VERSION:
+                    raise DecodeError(f"expected a term of version 131, got {data[self._at]}")
+                found.append(self._one(self._limits.depth))
         except _BROKEN as exc:
             raise DecodeError(f"the term is cut off or broken: {exc}") from None
         except RecursionError:
@@ -104,28 +108,21 @@ class Decoder:
             ) from None
         finally:
             self._data = b""
-
-    def _all_terms(self, most: int) -> list[Any]:
-        found: list[Any] = []
-        while self._at < self._size and len(found) < most:
-            if self._data[self._at] != tags.VERSION:
-                raise DecodeError(f"expected a term of version 131, got {self._data[self._at]}")
-            self._at += 1
-            found.append(self._one(self._limits.depth))
         if self._at != self._size or not found:
             raise DecodeError(f"expected 1 to {most} terms in {self._size} bytes, got other bytes")
         return found
 
     def _one(self, depth: int) -> Any:
-        """Return one term; most are small tuples, which need a step less."""
-        if self._data[self._at] == tags.SMALL_TUPLE:
+        """Return the term behind a version byte; most are small tuples, which need a step less."""
+        if self._data[self._at + 1] == tags.SMALL_TUPLE:
             self._left -= 1
-            self._at += 2
+            self._at += 3
             return tuple(self._some(self._data[self._at - 1], depth))
         self._left += _CONTAINER  # this one is in no container
+        self._at += 1
         return self._some(1, depth + 1)[0]
 
-    def _some(self, count: int, depth: int) -> list[Any]:  # noqa: PLR0912 - see below
+    def _some(self, count: int, depth: int) -> list[Any]:  # noqa: PLR0912, PLR0915 - see below
         # One loop for what is frequent, since a call of a function costs more than it does. A slice
         # that is cut off is found by the end, which is behind that of the data then.
         if not depth:
@@ -134,6 +131,7 @@ class Decoder:
         if self._left < 0 or count > self._size - self._at:
             raise DecodeError(f"{count} more terms, or bytes of them, are more than there can be")
         data, atoms, size, pids = self._data, self._atoms, self._size, self._known_pid
+        nodes, load_reference = self._nodes, self._load_reference
         at: int = self._at
         found: list[Any] = []
         add = found.append
@@ -154,6 +152,13 @@ class Decoder:
             elif tag == 88 and (known := pids(data[at : at + 15 + data[at + 2]])) is not None:
                 add(known)  # NEW_PID
                 at += 15 + data[at + 2]
+            elif (
+                tag == 90
+                and (end := at + 9 + data[at + 4] + 4 * data[at + 2]) <= size
+                and (data[at + 3 : at + 5 + data[at + 4]] in nodes and 0 < data[at + 2] <= 5)
+            ):  # NEWER_REFERENCE
+                add(load_reference(opaque(Reference, data[at:end])))
+                at = end
             elif tag == 77 or tag == 109:  # BIT_BINARY, BINARY  # noqa: PLR1714 - it is faster
                 start = at + 6 if tag == 77 else at + 5
                 end = start + _U32(data, at + 1)[0]

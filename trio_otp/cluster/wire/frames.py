@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final, Literal
 
 from .terms import DecodeError
@@ -21,6 +22,7 @@ class FrameReader:
 
     def __init__(self, width: Literal[2, 4] = 4, *, limit: int = FRAME_LIMIT) -> None:
         self._width = width
+        self._length = struct.Struct(">H" if width == 2 else ">I").unpack_from
         self._limit = limit
         self._bytes = bytearray()
         self._at = 0
@@ -40,7 +42,7 @@ class FrameReader:
         start = self._at + self._width
         if start > len(self._bytes):
             return None
-        length = int.from_bytes(self._bytes[self._at : start], "big")
+        length: int = self._length(self._bytes, self._at)[0]
         if length > self._limit:
             raise DecodeError(f"a frame of {length} bytes is longer than {self._limit}")
         end = start + length

@@ -1,0 +1,127 @@
+"""What was sent in one turn is written at its end, at once, and a demonitor along with a call."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+from inside import TurnEnd
+from scripted_peer import PLAYED, played
+
+import trio_otp as otp
+from trio_otp.cluster.wire import control as c
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from other_node import Net
+
+A = otp.cluster.Atom
+THERE = ("server", PLAYED)
+
+
+@pytest.fixture
+async def ends() -> AsyncGenerator[tuple[trio.SocketStream, trio.SocketStream]]:
+    """The two ends of a connection: of the node that the test plays, and of the other one."""
+    near, far = (trio.SocketStream(trio.socket.from_stdlib_socket(s)) for s in socket.socketpair())
+    yield near, far
+    near.socket.close()
+
+
+def in_one_piece(peer: Any) -> list[Any]:
+    """Return what has been written to a node that the test plays, in what was received at once."""
+    found = []
+    data = peer.stream.socket._sock.recv(1 << 20)  # now, without a turn of the scheduler
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        found.append(peer.codec.decode(data[4:end]))
+        data = data[end:]
+    return found
+
+
+async def test_what_is_sent_in_one_turn_is_written_at_its_end(net: Net, ends: Any) -> None:
+    async with played(net, streams=ends) as peer:
+        for number in range(3):
+            otp.cast(THERE, number)
+        with pytest.raises(BlockingIOError):
+            in_one_piece(peer)
+        await trio.lowlevel.checkpoint()
+        assert [each.message[1] for each in in_one_piece(peer)] == [0, 1, 2]
+
+
+async def test_a_demonitor_goes_along_with_the_next_call(net: Net, ends: Any) -> None:
+    async with played(net, streams=ends) as peer, trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            assert await otp.call(THERE, "first") == "one"
+            assert await otp.call(THERE, "second") == "two"
+
+        nursery.start_soon(ask)
+        for answer, kinds in (
+            ("one", [c.Monitor, c.RegSend]),
+            ("two", [c.Demonitor, c.Monitor, c.RegSend]),
+        ):
+            await trio.lowlevel.wait_readable(peer.stream.socket)
+            *_, call = got = in_one_piece(peer)
+            assert [type(each) for each in got] == kinds
+            caller, tag = call.message[1]
+            await peer.send(c.Send(caller, (tag, answer)))
+        assert isinstance(await peer.receive(), c.Demonitor)  # of the last one: nothing follows
+
+
+async def test_what_the_socket_does_not_take_is_written_behind_the_rest(
+    net: Net, ends: Any
+) -> None:
+    texts = [str(number) * 20_000 for number in range(20)]
+    ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    async with played(net, streams=ends) as peer:
+        for text in texts:
+            otp.cast(THERE, text)
+            await trio.testing.wait_all_tasks_blocked()
+        for text in texts:
+            assert (await peer.receive()).message == (A("$gen_cast"), text)
+
+
+async def test_a_connection_that_breaks_as_is_written_is_lost(net: Net, ends: Any) -> None:
+    async with played(net, streams=ends) as peer:
+        await peer.stream.aclose()
+        otp.cast(THERE, 1)
+        assert (await otp.receive(otp.cluster.Nodedown)).node == PLAYED
+
+
+async def test_trio_is_asked_for_the_ends_of_turns_only_while_there_is_something() -> None:
+    turn_end, calls = TurnEnd(), []
+    with pytest.raises(KeyError):
+        trio.lowlevel.remove_instrument(turn_end)
+    turn_end.call_soon(lambda: calls.append(1), urgent=True)
+    await trio.testing.wait_all_tasks_blocked()
+    assert calls == [1]
+    for _ in range(200):
+        await trio.lowlevel.checkpoint()
+    with pytest.raises(KeyError):
+        trio.lowlevel.remove_instrument(turn_end)
+    turn_end.close()
+    turn_end.call_soon(lambda: calls.append(2), urgent=True)
+    turn_end.call_soon(lambda: calls.append(3), urgent=False)
+    await trio.lowlevel.checkpoint()
+    assert calls == [1, 2, 3]
+    turn_end.close()
+    with pytest.raises(KeyError):
+        trio.lowlevel.remove_instrument(turn_end)
+
+
+async def test_what_is_not_urgent_waits_for_some_turns_and_never_for_the_loop() -> None:
+    turn_end, calls = TurnEnd(), []
+    turn_end.call_soon(lambda: calls.append(1), urgent=False)
+    await trio.lowlevel.checkpoint()
+    assert not calls  # another turn follows
+    for _ in range(5):
+        await trio.lowlevel.checkpoint()
+    assert calls == [1]
+    turn_end.call_soon(lambda: calls.append(2), urgent=False)
+    await trio.to_thread.run_sync(int)  # the loop waits for it
+    assert calls == [1, 2]
+    turn_end.close()
