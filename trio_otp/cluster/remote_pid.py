@@ -100,5 +100,6 @@ class PidTable:
         """Return the one object of the pid of another node: this one, unless there is another."""
         address: Any = pid.address
         with self._lock:
-            found: Any = self._pids.setdefault(address.data, pid)
+            known: Any = self._pids.setdefault(address.data, pid)
+        found: RemotePid = known
         return found
