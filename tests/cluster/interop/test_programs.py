@@ -195,6 +195,31 @@ async def test_the_example_of_all_cores(epmd: Epmd) -> None:
     ]
 
 
+def block_of_page(kind: str, containing: str) -> str:
+    """Return the block of the page about nodes that contains a text."""
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S)
+    (found,) = [block for block in blocks if containing in block]
+    return found
+
+
+async def test_the_page_about_certificates(
+    epmd: Epmd, app: Path, cookie_file: Path, name: str
+) -> None:
+    """What the page tells to type makes nodes, of ours and of Elixir, that trust each other."""
+    (app / "cookie").write_text(COOKIE)
+    shell = ["sh", "-e", "-c", block_of_page("sh", "openssl req")]
+    await trio.run_process(shell, cwd=app, capture_stdout=True, capture_stderr=True)
+    files = ["--tls-cert", "node.pem", "--tls-key", "node.key", "--tls-ca", "ca.pem"]
+    code = f"IO.inspect(GenServer.call({{:desk, :'{name}'}}, {{:add, 1, 2}}))"
+    theirs = block_of_page("sh", "ssl_dist_optfile").strip().replace("ex@", f"{name[:-10]}_ex@")
+    async with program(epmd, *run_app(name, cookie_file, *files), cwd=app) as process:
+        await read_until(process.stdout, f"begun {name}")
+        async with program(epmd, "sh", "-c", f'{theirs} -e "{code}"', cwd=app) as elixir:
+            assert (await read_until(elixir.stdout, "3\n")).strip() == "3"
+            assert await elixir.wait() == 0
+
+
 async def test_the_page_about_nodes(beam: Beam, epmd: Epmd, cookie_file: Path) -> None:
     """What the page shows of two nodes and of Elixir does what it says."""
     text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
