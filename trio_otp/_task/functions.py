@@ -15,7 +15,7 @@ from .._start.start import Start
 from .._util.copies import create
 from .._util.public import public_in
 from .handle import Task
-from .job import Job
+from .job import checked_job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .._process.pid import Pid
     from .._process.process import Process
+    from .job import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def start_async(
     owner = own_process()
     if deliver and owner is None:
         raise NotAProcess("otp.task.start_async(..., deliver=True) needs a process to deliver to")
-    job = Job(fn, args, label or "", link=owner is not None)
+    job = checked_job(fn, args, label, link=owner is not None)
     task: Task[T] = create(Task, None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     task._bind(_start_job(job, nursery, "otp.task.start_async", owner))
@@ -91,7 +92,7 @@ def start(
 
     Follows: `Task.start/1`.
     """
-    return _start_job(Job(fn, args, label or ""), nursery, "otp.task.start", own_process()).pid
+    return _start_job(checked_job(fn, args, label), nursery, "otp.task.start", own_process()).pid
 
 
 @public_in("task")
@@ -113,7 +114,9 @@ def start_link(fn: Callable[[*Ts], Awaitable[object]], *args: *Ts, label: str | 
     Follows: `Task.start_link/1`.
     """
     owner = need_process("otp.task.start_link")
-    return _start_job(Job(fn, args, label or "", link=True), None, "otp.task.start_link", owner).pid
+    return _start_job(
+        checked_job(fn, args, label, link=True), None, "otp.task.start_link", owner
+    ).pid
 
 
 def _start_job(

@@ -5,7 +5,7 @@ Follows: Elixir's `Task.Supervised`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trio.lowlevel import disable_ki_protection
@@ -55,15 +55,10 @@ class Job:
 
     fn: Callable[..., Awaitable[Any]]
     args: tuple[Any, ...]
-    label: str = ""
+    label: str
     sink: Sink | None = None
     link: bool = False
-    callers: tuple[Pid, ...] = field(default_factory=tuple["Pid", ...])
-
-    def __post_init__(self) -> None:
-        check_function(self.fn, self.args)
-        check_label(self.label)
-        self.label = self.label or label_of(self.fn)
+    callers: tuple[Pid, ...] = ()
 
     def __repr__(self) -> str:
         shown = ", ".join(bounded(arg, 60) for arg in self.args)
@@ -90,3 +85,17 @@ class Job:
             report = process.crash_report(reason, last_message=repr(self), client=client)
             events.emit("crash", report)
         raise ProcessExit(reason) from exc
+
+
+def checked_job(
+    fn: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...],
+    label: str | None = None,
+    *,
+    link: bool = False,
+    callers: tuple[Pid, ...] = (),
+) -> Job:
+    """Make a job; refuse, in the caller, what no task can run. It is called as its function is."""
+    check_function(fn, args)
+    check_label(label)
+    return Job(fn, args, label or label_of(fn), None, link, callers)

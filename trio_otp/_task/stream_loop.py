@@ -35,7 +35,7 @@ from .._process.runtime import calling_process, own_process, runtime
 from .._process.wait_edges import await_ends, leave_wait
 from .._start.spec import Runnable
 from .._start.start import Start
-from .._util.bounded import bounded
+from .._util.bounded import bounded, label_of
 from .._util.checks import check_choice, check_flag, check_whole, is_seconds
 from .._util.copies import Handle, NoConstructor, create
 from .._util.public import public_in
@@ -104,6 +104,18 @@ class Plan:
 class Item:
     """One element of a stream: its input, its process, and what came of it."""
 
+    __slots__ = (
+        "_fifo",
+        "given_up",
+        "owner",
+        "process",
+        "reply",
+        "result",
+        "stream",
+        "timed_out",
+        "value",
+    )
+
     def __init__(self, stream: TaskStream[Any], value: object) -> None:
         self.stream = stream
         self.value = value
@@ -156,6 +168,7 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
         self.closed: bool = False
         self._owner = own_process()
         self.owner: Pid | None = None if self._owner is None else self._owner.pid
+        self._label = label_of(plan.fn)
         self._items = iter(items)
         self._start = start
         self._again: list[Any] = []  # an input whose start was cancelled
@@ -215,7 +228,8 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
         if (item := self._take_input()) is None:
             return False
         callers = callers_for(self._owner)
-        job = Job(self.plan.fn, (item.value, *self.plan.args), sink=item, callers=callers)
+        plan = self.plan  # which has been checked
+        job = Job(plan.fn, (item.value, *plan.args), self._label, item, callers=callers)
         self._pending[item] = None
         self._running += 1
         try:

@@ -46,7 +46,7 @@ from .._supervisor.management import (
 from .._util.copies import create
 from .._util.public import public
 from .handle import Task
-from .job import Job
+from .job import Job, checked_job
 from .stream_loop import Plan, check_items, open_stream
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class TaskSupervisor(DynamicSupervisor):
 
         Follows: `Task.Supervisor.start_child/3`.
         """
-        job = Job(fn, args, callers=callers_for(own_process()))
+        job = checked_job(fn, args, callers=callers_for(own_process()))
         return await start_child(ref, _child_of(ref, job, restart, shutdown), timeout=timeout)
 
     @staticmethod
@@ -350,7 +350,7 @@ async def _start(
     owner = own_process()
     if deliver and owner is None:
         raise NotAProcess("deliver=True needs a process to deliver to")
-    job = Job(fn, args, link=link, callers=callers_for(owner))
+    job = checked_job(fn, args, link=link, callers=callers_for(owner))
     task: Task[T] = create(Task, None if owner is None else owner.pid, job.label, deliver=deliver)
     job.sink = task
     try:
