@@ -291,14 +291,18 @@ PEERS = {
 
 def _install_peers(session: nox.Session) -> dict[str, str]:
     """Install each peer that this Python can have; return {peer: why not} of the others."""
-    failed: dict[str, str] = {}
-    for name, requirement in PEERS.items():
-        # With what the library itself needs, so that no peer takes Trio back to an older one.
-        command = ["python", "-m", "pip", "install", "-q", requirement, "-e", "."]
-        said = session.run(*command, silent=True, success_codes=[0, 1]) or ""
-        if "ERROR:" in said:
-            failed[name] = _why(said)
-    return failed
+    if not _install_peer(session, *PEERS.values()):  # all at once, which is ten times as fast
+        return {}
+    said = {name: _install_peer(session, requirement) for name, requirement in PEERS.items()}
+    return {name: _why(text) for name, text in said.items() if text}
+
+
+def _install_peer(session: nox.Session, *requirements: str) -> str:
+    """Install peers; return what pip said if it cannot."""
+    # With what the library itself needs, so that no peer takes Trio back to an older one.
+    command = ["python", "-m", "pip", "install", "-q", *requirements, "-e", "."]
+    said = session.run(*command, silent=True, success_codes=[0, 1]) or ""
+    return said if "ERROR:" in said else ""
 
 
 def _why(said: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             lanes_of,
             quick=options.quick,
             rounds=options.rounds,
+            seconds=options.minutes * 60,
             progress=lambda result: print(render([result]), end="\n\n", flush=True),
         )
     judgements = judge(results)
@@ -82,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each race")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        metavar="N",
+        help="fewer rounds of what takes long, so that it is over in so many minutes",
+    )
     names = [race.name for race in RACES]
     parser.add_argument("--workload", nargs="+", metavar="NAME", choices=names)
     parser.add_argument("--contestant", nargs="+", metavar="NAME", help="trio_otp, F2, pykka ...")

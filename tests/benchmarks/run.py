@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gc
+import math
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .lanes import Kind, Lane, LaneFailed, Race
 from .statistics import Spread, difference, growth, ratio, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+FEWEST: Final = 3  # rounds of a race whose time is up
+SHARE: Final = 3  # of the time for a race, as for so many others: most of them need far less
 
 
 @dataclass
@@ -66,11 +70,18 @@ class Result:
         return [times for times in self.times if times.failure]
 
 
-def run_race(race: Race, lanes: Iterable[Lane], n: int, rounds: int) -> Result:
-    """Let lanes take turns, A B C A B C; a first turn of each, a warm-up, does not count."""
+def run_race(
+    race: Race, lanes: Iterable[Lane], n: int, rounds: int, limit: float = math.inf
+) -> Result:
+    """Let lanes take turns, A B C A B C; a first turn of each, a warm-up, does not count.
+
+    After so many seconds no new round begins, but for a few that there are in any case.
+    """
     result = Result(race, n, [Times(lane) for lane in lanes])
     watch = perf_counter()
     for number in range(0 if race.warm_up else 1, rounds + 1):
+        if number > FEWEST and perf_counter() - watch > limit:
+            break
         for times in result.times:
             if not times.failure:
                 _turn(race, times, n, counts=number > 0)
@@ -99,10 +110,12 @@ def run_all(
     *,
     quick: bool,
     rounds: int | None = None,
+    seconds: float = math.inf,
     progress: Callable[[Result], object] = lambda _: None,
 ) -> list[Result]:
-    """Run races one after the other."""
-    results = []
+    """Run races one after the other, all of them in so many seconds if a few rounds allow it."""
+    results, races = [], list(races)
+    end = perf_counter() + seconds
     gc.collect()
     gc.freeze()  # the modules that are loaded are nobody's garbage
     try:
@@ -110,7 +123,9 @@ def run_all(
             sizes = race.sizes
             n = sizes.quick if quick else sizes.full
             count = rounds or (sizes.quick_rounds if quick else sizes.rounds)
-            results.append(run_race(race, lanes_of(race), n, count))
+            others = len(races) - len(results) - 1
+            limit = (end - perf_counter()) * SHARE / (SHARE + others)
+            results.append(run_race(race, lanes_of(race), n, count, limit))
             progress(results[-1])
     finally:
         gc.unfreeze()

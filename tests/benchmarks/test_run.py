@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
 
-from . import table
+from . import run, table
 from .__main__ import main
 from .chart import Bar, chart
 from .lanes import Kind, Lane, Race, Sizes
@@ -113,6 +114,37 @@ def test_a_quick_run_does_less(*, quick: bool, n: int, rounds: int) -> None:
     (result,) = run_all([race(OURS)], lambda made: list(made.lanes), quick=quick)
 
     assert (n, rounds) == (result.n, len(result.times[0].figures))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counts"), [(math.inf, [9, 9]), (0, [3, 3]), (100, [6, 9])], ids=str
+)
+def test_a_run_with_little_time_has_fewer_rounds(
+    seconds: float, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A race takes no more than its share of what is left; all its lanes have as many rounds."""
+    clock = [0.0]
+    monkeypatch.setattr(run, "perf_counter", lambda: clock[0])
+
+    def takes(time: float) -> Callable[[int], Sample]:
+        def work(n: int) -> Sample:
+            clock[0] += time
+            return Sample(time, n)
+
+        return work
+
+    slow, fast = (
+        race(Lane(Kind.OURS, "a", "a", takes(time)), Lane(Kind.PEER, "b", "b", takes(time)))
+        for time in (6.0, 0.5)
+    )
+
+    results = run_all(
+        [slow, fast], lambda race: list(race.lanes), quick=False, rounds=9, seconds=seconds
+    )
+
+    assert [[count] * 2 for count in counts] == [
+        [len(times.figures) for times in result.times] for result in results
+    ]
 
 
 def test_the_exponent_of_a_race_is_that_of_the_whole_time() -> None:
