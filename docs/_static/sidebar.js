@@ -1,7 +1,7 @@
 // Scroll the navigation, which is longer than the window, to the entry of the page.
 "use strict";
 
-addEventListener("DOMContentLoaded", () => {
+addEventListener("load", () => { // when the style sheets are there
     const box = document.querySelector(".sidebar-scroll");
     const entry = document.querySelector(".sidebar-tree .current-page > a");
     if (entry === null) return;
