@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from inside import connection
 from net_kit import (
     LIMIT,
     Boom,
@@ -200,6 +201,46 @@ async def test_one_address_has_only_so_many_connections(answer: Any) -> None:
             assert 1 == counts("web").refused
         await until(lambda: not connections("web"))
         async with await there("127.0.0.1") as again:
+            assert b"D" == await ask(again, b"d")
+
+
+async def open_for_both() -> list[trio.SocketListener]:
+    """Listen with one socket to IPv6 and IPv4, whose clients it sees at `::ffff:...`."""
+    sock = trio.socket.socket(trio.socket.AF_INET6)
+    sock.setsockopt(trio.socket.IPPROTO_IPV6, trio.socket.IPV6_V6ONLY, 0)
+    await sock.bind(("::", 0))
+    sock.listen()
+    return [trio.SocketListener(sock)]
+
+
+async def test_by_ipv6_an_ipv4_address_counts_by_itself() -> None:
+    """All of them are in one network, which is no reason to refuse anybody."""
+    child = service(shout, opens=open_for_both, max_per_address=1, drain_timeout=0)
+    async with otp.open_supervisor([child]):
+        [listener] = otp.process_info("web").started
+        there = partial(connect_to, listener.socket.getsockname()[1])
+        async with await there("127.0.0.1") as one, await there("127.0.0.2") as two:
+            assert (b"A", b"B") == (await ask(one, b"a"), await ask(two, b"b"))
+            async with await there("127.0.0.2") as three:
+                with trio.fail_after(LIMIT):
+                    assert b"" == await three.receive_some()
+            assert 1 == counts("web").refused
+
+
+async def test_of_one_network_of_ipv6_so_many_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its addresses are one client; here each connection is told from where it is."""
+    hosts = iter(["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "2001:db8::2"])
+    monkeypatch.setattr(connection, "peer_of", lambda _: ("a client", next(hosts)))
+    child = service(shout, max_per_address=1, drain_timeout=0)
+    async with otp.open_supervisor([child]):
+        async with await connect() as one:
+            assert b"A" == await ask(one, b"a")
+            async with await connect() as two, await connect() as three:
+                with trio.fail_after(LIMIT):
+                    assert b"" == await two.receive_some()
+                assert b"C" == await ask(three, b"c")
+        await until(lambda: not connections("web"))
+        async with await connect() as again:
             assert b"D" == await ask(again, b"d")
 
 

@@ -46,7 +46,8 @@ from trio_otp._inspect.shown_stack import NAMERS, folded_stack
 from trio_otp._inspect.tree_formats import MERMAID_NODES, TreeNode, as_mermaid
 from trio_otp._inspect.tree_svg import BOXES, DEEPEST, as_svg
 from trio_otp._log.limit import Burst
-from trio_otp._net.connection_limits import MAX_ANSWERED, ConnectionLimits
+from trio_otp._net import connection
+from trio_otp._net.connection_limits import MAX_ANSWERED, ConnectionLimits, client_at
 from trio_otp._net.pool_core import End, Lend, PoolCore, Watch
 from trio_otp._net.pool_core import Limits as PoolLimits
 from trio_otp._net.pool_core import Start as PoolStart

@@ -83,7 +83,8 @@ class ConnectionSupervisor(SupervisorBehaviour):
         on_full: an async function of the stream. If it is given, connections beyond the limits are
             accepted, answered by it within `handshake_timeout`, and closed.
         max_per_address: how many of one address are served at a time; None for any number. More
-            are closed, after `on_full` if there is one.
+            are closed, after `on_full` if there is one. Of IPv6 all addresses of a network, a /64,
+            count as one, since each client has that many.
         mailbox: how many messages may wait in the mailbox of each connection, and what becomes of
             one too many; None for any number.
         handshake_timeout: seconds for the TLS handshake, and for an answer of `on_full`.
