@@ -555,9 +555,17 @@ MUTATIONS = [
         "test_shutdown_order.py::test_a_cancelled_nursery_stops_what_was_started_in_it_newest_first",
     ),
     Mutation(
+        "a listener that exits breaks off a death",
+        2,
+        "Holding.__enter__",
+        "self._events._held = []",
+        "pass",
+        "test_raising_in_a_death.py::test_so_it_is_with_whatever_is_no_exception",
+    ),
+    Mutation(
         "the dead and their tasks keep each other alive",
         1,
-        "Process.die",
+        "Process._let_go_of_life",
         "self.task = None",
         "pass",
         "test_cycles.py::test_the_dead_leave_no_circle",

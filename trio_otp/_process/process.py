@@ -40,6 +40,7 @@ from .._exits.reasons import (
 from .._exits.remembered import remembered
 from .._util.unset import UNSET
 from ..events import CrashReport
+from ..events.holding import Holding
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
 from .news import News
@@ -103,8 +104,10 @@ class Process(ProcessState):
         """Die of what came out of the body; raise what is not ours."""
         reason = reason_of(exc)
         try:
-            self._report(exc, reason)
-            self.die(reason)
+            try:
+                self._report(exc, reason)
+            finally:  # also if a listener raises what is no error of its own
+                self.die(reason)
             if passes_through(exc):
                 raise_bare(reason if isinstance(reason, BaseException) else exc)
         finally:
@@ -294,11 +297,16 @@ class Process(ProcessState):
         self.pending_exit = reason
         self.dead = True
         self.waits_for: Process | dict[Process, None] | AnyOf | None = None
-        let_go(self)
-        tell(self, reason)
-        if (hook := self.runtime.events.process_exit) is not None:
-            hook(self.pid, reason)
-        drop_what_is_left(self)
+        with Holding(self.runtime.events):
+            let_go(self)
+            tell(self, reason)
+            if (hook := self.runtime.events.process_exit) is not None:
+                hook(self.pid, reason)
+            drop_what_is_left(self)
+            self._let_go_of_life()
+
+    def _let_go_of_life(self) -> None:
+        """Refer to nothing that the process was about."""
         # Else a line of starters would keep all of it alive.
         self.parent: Process | None = None
         self.supervisor: Process | None = None

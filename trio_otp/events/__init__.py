@@ -9,7 +9,9 @@ On the way of a message two flags stand for all slots that are told of it, and f
 one test at the sender, one at the server.
 
 Listeners run synchronously in the task that causes the event and must not block. One that raises
-is detached and logged; it never hurts the process that emitted. Follows: Elixir's telemetry,
+is detached and logged; it never hurts the process that emitted. What is no `Exception`, such as
+SystemExit, leaves that task; if it comes while a process dies, after everybody has heard of the
+death, see `holding`. Follows: Elixir's telemetry,
 `:telemetry.attach/4`.
 """
 
@@ -20,6 +22,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from .._exits.log_text import place_of_crash
+from .._exits.reasons import ProcessExit
 from .._util.bounded import bounded
 from .._util.lazy import find
 from .._util.public import public_in
@@ -115,16 +118,28 @@ class _Dispatch:
         for listener in self.listeners:
             try:
                 listener(*args)
-            except Exception as exc:
-                self.events.detach(self.event, listener)
-                _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
+            except BaseException as exc:
+                self._failed(listener, exc)
+
+    def _failed(self, listener: Listener, exc: BaseException) -> None:
+        """Detach a listener that has raised; raise what is no error of its own, now or later."""
+        held = self.events._held
+        try:
+            if not isinstance(exc, (Exception, ProcessExit) if held is not None else Exception):
+                raise exc
+            self.events.detach(self.event, listener)
+            _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
+        except BaseException as raised:
+            if held is None:
+                raise
+            held.append(raised)
 
 
 def _is_in(propagators: tuple[Propagator, ...], one: Propagator) -> bool:
     return any(each is one for each in propagators)  # they may compare as they like
 
 
-def _tell(text: str, exc: Exception) -> None:
+def _tell(text: str, exc: BaseException) -> None:
     if _log.isEnabledFor(logging.ERROR):
         place = place_of_crash(exc) or (__file__, 1, "emit")
         deliver(_log, new_record(_log, logging.ERROR, text, exc, place))
@@ -134,7 +149,15 @@ def _tell(text: str, exc: Exception) -> None:
 class Events:
     """The hook slots of one run."""
 
-    __slots__ = (*EVENT_NAMES, "_carrier", "_on_call", "_on_handle", "_propagators", "_removed")
+    __slots__ = (
+        *EVENT_NAMES,
+        "_carrier",
+        "_held",
+        "_on_call",
+        "_on_handle",
+        "_propagators",
+        "_removed",
+    )
 
     process_start: _Dispatch | None
     process_exit: _Dispatch | None
@@ -161,6 +184,8 @@ class Events:
     def __init__(self) -> None:
         for name in EVENT_NAMES:
             setattr(self, name, None)
+        # What listeners raise while a process dies: it is raised when everybody has been told.
+        self._held: list[BaseException] | None = None
         self._propagators: tuple[Propagator, ...] = ()
         self._removed: tuple[Propagator, ...] = ()  # they have raised; messages may still have them
         self._carrier: Any = None  # the module `propagation`, once it is needed
