@@ -560,7 +560,7 @@ MUTATIONS = [
         "Holding.__enter__",
         "self._events._held = []",
         "pass",
-        "test_raising_in_a_death.py::test_so_it_is_with_whatever_is_no_exception",
+        "test_raising_in_a_death.py::test_two_listeners_may_raise",
     ),
     Mutation(
         "the dead and their tasks keep each other alive",
