@@ -89,7 +89,7 @@ def check_async(function: object, args: tuple[Any, ...], line: str) -> None:
         TypeError: it cannot be called, makes a server, is known to be a plain function, or does not
             take `args`.
     """
-    if function.__class__ is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
+    if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
         check_arguments(function, args)  # as a rule
         return
     made = function
