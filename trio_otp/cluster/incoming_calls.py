@@ -142,7 +142,7 @@ def _system(process: Process, ref: object, request: Any, answer: Answer) -> None
 def _system_request(request: Any) -> tuple[Any, Callable[[Any], object]] | None:
     match request:
         case Atom("get_state"):
-            return GetState(), lambda state: (OK, state)
+            return GetState(), lambda state: state
         case Atom("get_status"):
             return GetStatus(), _status
         case Atom("suspend"):
@@ -173,7 +173,7 @@ class _Translated:
         try:
             self._answer._send(self._translate(value.value))
         except TypeError:  # the state of a server is an object, as a rule
-            self._answer._send((OK, bounded(value.value, _KEPT)))
+            self._answer._send(bounded(value.value, _KEPT))
 
 
 def _status(status: Any) -> object:

@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import blake2s
 from pathlib import Path
 from typing import Final
@@ -100,12 +100,11 @@ def _lock(directory: Path) -> int:
 
     made = directory / "new"
     held = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, held)
         fcntl.flock(held, fcntl.LOCK_EX)
         made.rename(directory / _LOCK)  # from now on it is looked at, and locked
-    except BaseException:
-        os.close(held)
-        raise
+        stack.pop_all()  # it stays open
     return held
 
 

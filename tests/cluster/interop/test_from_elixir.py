@@ -327,6 +327,29 @@ async def test_19_genserver_stop(ex: Orders) -> None:
     assert await ex.run(code) == "{:ok, :shutdown, :noproc}"
 
 
+async def test_19_sys(ex: Orders) -> None:
+    """What `:sys` asks is answered, as far as it needs no function; what is not asks nobody."""
+    code = """
+    for _ <- 1..2, :ok = :sys.suspend({:desk, PY}), do: :ok = :sys.resume({:desk, PY})
+    {:status, pid, {:module, _}, [_, :running, _, [], text]} = :sys.get_status({:desk, PY})
+    refused = try do :sys.replace_state({:desk, PY}, & &1) catch :error, {why, _} -> why end
+    {:sys.get_state({:desk, PY}) =~ "Desk object", is_binary(text), refused,
+     pid == GenServer.call({:desk, PY}, :pid)}
+    """
+    assert await ex.run(code) == "{true, true, :unknown_system_msg, true}"
+
+
+async def test_19_what_needs_code_is_refused_at_once(ex: Orders) -> None:
+    """No code travels: the BEAM itself tells who wants to run some here."""
+    code = """
+    {:rpc.call(PY, :erlang, :node, []),
+     try do :erpc.call(PY, :erlang, :node, []) catch :error, why -> why end,
+     :erlang.spawn_request(PY, :erlang, :node, []) |> then(fn ref ->
+       receive do {:spawn_reply, ^ref, :error, why} -> why end end)}
+    """
+    assert await ex.run(code) == "{{:badrpc, :notsup}, {:erpc, :notsup}, :notsup}"
+
+
 async def test_20_gen_statem(ex: Orders) -> None:
     """`:gen_statem` calls and casts reach a machine of ours."""
     async with otp.open_supervisor([otp.child(Switch).having(name="switch")]):
