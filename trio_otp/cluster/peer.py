@@ -29,6 +29,7 @@ Follows: Erlang's `peer`.
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -61,8 +62,15 @@ if TYPE_CHECKING:
     from .._process.names import Ref
     from .local_node import LocalNode
 
-_GONE = object()  # the program has ended
-_CLOSED = object()  # the node that it belongs to has
+
+class _End(enum.Enum):
+    """What it hears of, and reports show as its last message."""
+
+    PROGRAM = "the program has ended"
+    NODE = "the node that it belongs to has ended"
+
+    def __repr__(self) -> str:
+        return f"<{self.value}>"
 
 
 @public_in("cluster")
@@ -143,7 +151,7 @@ class Peer(Port):
 
     def _is_gone(self, message: Any) -> bool:
         """Check whether it says that the program has ended, or the node that it belongs to."""
-        return message is _GONE or message is _CLOSED
+        return isinstance(message, _End)
 
     def _boot(self, own: LocalNode) -> Boot:
         """Take the name of the node; return what it is told."""
@@ -165,7 +173,7 @@ class Peer(Port):
         """Tell its own init of the end of the program; hold the name until the very end."""
         try:
             await self._gone.wait()
-            self._process.mailbox.put(_GONE)
+            self._process.mailbox.put(_End.PROGRAM)
             await trio.sleep_forever()
         finally:
             self._neighbours.names.discard(self._node)
@@ -173,11 +181,11 @@ class Peer(Port):
     async def _tell_closed(self, node: LocalNode) -> None:
         """Tell it of the end of the node that it belongs to."""
         await node.closed.wait()
-        self._process.mailbox.put(_CLOSED)
+        self._process.mailbox.put(_End.NODE)
 
     def _end(self, news: object) -> object:
         """Return why it has ended before it had started."""
-        if news is _CLOSED:
+        if news is _End.NODE:
             return NOCONNECTION
         assert self._os is not None
         assert self._os.returncode is not None
@@ -192,9 +200,9 @@ class Peer(Port):
         Returns:
             None or `Stop(reason)`.
         """
-        if message is _GONE or message.__class__ in {Nodeup, Nodedown}:  # of the start
+        if message is _End.PROGRAM or message.__class__ in {Nodeup, Nodedown}:  # of the start
             return None
-        if message is _CLOSED:
+        if message is _End.NODE:
             return Stop(NOCONNECTION)
         return super().handle_info(message)
 

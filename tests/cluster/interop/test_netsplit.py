@@ -158,9 +158,14 @@ async def test_a_long_frame_is_a_sign_of_life(epmd: Epmd, name: str, cookie_file
     try:
         async with relayed(node, epmd, name, cookie_file) as (relay, desk):
             await otp.call(desk, atom("pid"))
-            relay.drip = 0.01
-            data = bytes(64_000 * 300)
-            assert await otp.call(desk, (atom("echo"), data), timeout=LIMIT) == data
+            began = trio.current_time()
+            relay.drip = 0.05
+            data = bytes(64_000 * 60)
+            otp.cast(desk, (atom("note"), data))
+            assert await otp.call(desk, (atom("add"), 1, 2), timeout=LIMIT) == 3
+            assert trio.current_time() - began > 5 * TICK
+            relay.drip = 0
+            assert await otp.call(desk, atom("log")) == [data]
             assert relay.connections == 1
     finally:
         node.close()
