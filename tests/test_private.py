@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import pytest
 import trio
@@ -151,6 +152,92 @@ async def test_observers_do_not_show_it() -> None:
             screen.getvalue(),
         ]
         assert [] == [text for text in shown if SECRET in text]
+
+
+@dataclass(frozen=True)
+class Enter:
+    """A message with a secret: its class says so as that of a server does."""
+
+    user: str
+    password: str
+    private = ("password",)
+
+
+class EnterPlace(NamedTuple):
+    """Another kind of message."""
+
+    user: str
+    password: str
+    private = ("password",)
+
+
+@dataclass(frozen=True)
+class EnterAgain(Enter):
+    """What its base keeps private stays so."""
+
+    private = ("place",)
+    place: str = SECRET
+
+
+class Gate(otp.GenServer, restart="temporary"):
+    """Gets secrets by messages, puts calls off, or crashes."""
+
+    private = ("password", "token")
+
+    @otp.on_call
+    async def enter(self, user: str, password: str, *, token: str = "") -> None:
+        await trio.sleep_forever()
+
+    @otp.on_call_deferred
+    def wait(self, from_: otp.From[None], user: str, password: str) -> None:
+        raise ValueError("crash")
+
+    async def handle_call(self, request: Any, from_: Any) -> Any:
+        await trio.sleep_forever()
+
+
+SECRETS: list[Any] = [Enter("bob", SECRET), EnterPlace("bob", SECRET), EnterAgain("bob", SECRET)]
+CALLS: list[Any] = [
+    *(partial(otp.call, "gate", message, timeout=1) for message in SECRETS),
+    *(partial(otp.call, "gate", {"orders": [message]}, timeout=1) for message in SECRETS),
+    partial(Gate.at("gate", timeout=1).enter, "bob", SECRET),
+    partial(Gate.at("gate", timeout=1).enter, "bob", password=SECRET, token=SECRET),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_of_a_message_no_text_shows_it(call: Any, log: Log, autojump_clock: Any) -> None:
+    """Errors of callers, what is known of the server and its mailbox, the report of its crash."""
+    texts: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises(otp.CallError) as caught:
+            await call()
+        texts.append(str(caught.value))
+
+    async with otp.open_supervisor([otp.child(Gate).having(name="gate")]):
+        await otp.sys.log("gate", 10)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            texts.append(repr(otp.process_info("gate")))
+        otp.exit("gate", ValueError("crash"))
+        await trio.testing.wait_all_tasks_blocked()
+    assert 3 == len(texts)
+    assert all("'bob'" in text and "<private>" in text for text in texts)
+    assert SECRET not in "".join(texts) + log.text
+
+
+async def test_the_report_of_a_crash_does_not_show_it_of_the_message_in_hand(log: Log) -> None:
+    """Nor the error of who called; the other arguments are shown."""
+    async with otp.open_supervisor([otp.child(Gate).having(name="gate")]):
+        with pytest.raises(otp.ServerExited, match=r"request wait\('bob', <private>\)"):
+            await Gate.wait("gate", "bob", SECRET)
+        await trio.testing.wait_all_tasks_blocked()
+    assert "Last message: call wait('bob', <private>)" in log.text
+    assert SECRET not in log.text
 
 
 class Machine(otp.GenStatem[str], restart="temporary"):

@@ -14,7 +14,7 @@ from .._behaviour.messages import Handled
 from .._behaviour.results import NoReply, Reply
 from .._exits.bare import publish, unwrap
 from .._process.pid import Pid
-from .._util.bounded import bounded
+from .._util.private import private_names, shown_arguments
 from .._util.sent import Sent
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import MappingProxyType
 
     from .._process.request import From
+    from .method_signature import Outside
 
 _NONE: Final[dict[str, Any]] = {}
 
@@ -33,6 +34,7 @@ class Method(Protocol):
     function: Callable[..., Any]
     owner: type[Any]
     members: MappingProxyType[str, Any]  # of the owner
+    outside: Outside  # how clients call it
     raises: tuple[type[Exception], ...]
     skip_abandoned: bool  # whether a call is left unhandled once its caller has given up
 
@@ -53,9 +55,9 @@ class Message(Handled):
         self.kwargs: dict[str, Any] = kwargs or _NONE  # so that those who wait hold no empty ones
 
     def __repr__(self) -> str:
-        shown = [bounded(value) for value in self.args]
-        shown += [f"{name}={bounded(value)}" for name, value in self.kwargs.items()]
-        return f"{self.method.name}({', '.join(shown)})"
+        private = private_names(self.method.owner)
+        signature = self.method.outside.__signature__ if private else None
+        return f"{self.method.name}({shown_arguments(private, signature, self.args, self.kwargs)})"
 
     def called(self) -> str:
         """Return the name of the method, and whether there are arguments."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
-from .._start.arguments import shown_arguments
+from .._start.arguments import shown_child_arguments
 from .._util.async_functions import expect_awaitable, innermost
 from .._util.bounded import bounded, label_of
 from .._util.user_code import interruptible, wait_for
@@ -97,7 +97,7 @@ def _call_of(function: Open) -> str:
     """Show how the function is called."""
     made: Any = function
     args, kwargs = (made.args, made.keywords) if isinstance(made, partial) else ((), {})
-    return f"{label_of(function)}({shown_arguments(innermost(function), args, kwargs)})"
+    return f"{label_of(function)}({shown_child_arguments(innermost(function), args, kwargs)})"
 
 
 def _check_tls(listener: trio.abc.Listener[Any]) -> None:

@@ -5,12 +5,11 @@ A mistake is the `TypeError` of the author of the child.
 
 from __future__ import annotations
 
-from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from .._behaviour.child_options import CHECKS
-from .._util.bounded import WITHHELD, bounded, label_of
-from .._util.private import private_names
+from .._util.bounded import bounded, label_of
+from .._util.private import private_names, shown_arguments
 from .._util.signature import parameters_of, refuse
 
 if TYPE_CHECKING:
@@ -57,12 +56,8 @@ def takes_task_status(target: Callable[..., object]) -> bool:
     return signature is not None and "task_status" in signature.parameters
 
 
-def shown_arguments(target: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
-    """Render arguments, but those for parameters that have the name of a private attribute."""
+def shown_child_arguments(target: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    """Render the arguments of a child, but those that its class keeps private."""
     private = private_names(target)
     signature = parameters_of(target).signature if private else None
-    names = () if signature is None else islice(signature.parameters, len(args))
-    named = [*zip_longest(names, args), *kwargs.items()]
-    shown = [bounded(WITHHELD if name in private else value, 60) for name, value in named]
-    keys = ["" if number < len(args) else f"{named[number][0]}=" for number in range(len(named))]
-    return ", ".join(map("".join, zip(keys, shown, strict=True)))
+    return shown_arguments(private, signature, args, kwargs, 60)

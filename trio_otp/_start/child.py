@@ -31,7 +31,7 @@ from .._util.async_functions import expect_awaitable, gives_awaitable
 from .._util.bounded import bounded, label_of
 from .._util.copies import Mark
 from .._util.public import public
-from .arguments import check_child, shown_arguments, takes_task_status
+from .arguments import check_child, shown_child_arguments, takes_task_status
 from .spec import ChildSpec, Runnable
 from .start import acknowledge
 from .targets import behaviour_of, check_kind, is_behaviour, maker, unaliased
@@ -136,7 +136,7 @@ class Child(_Specified, Generic[S_co]):
         return runs
 
     def __repr__(self) -> str:
-        arguments = shown_arguments(self.target, self.args, self.kwargs)
+        arguments = shown_child_arguments(self.target, self.args, self.kwargs)
         options = "".join(f" {key}={bounded(value)}" for key, value in self.options.items())
         return f"<child {label_of(self.target)}({arguments}){options}>"
 

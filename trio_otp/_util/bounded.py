@@ -183,7 +183,7 @@ class _Walk(reprlib.Repr):
         return self._contents(x, kind, base, level)
 
     def _fields(self, x: object, names: Iterable[str], level: int) -> str:
-        private: Collection[str] = getattr(type(x), PRIVATE, ())
+        private = _private_fields(type(x))
         values = [(name, WITHHELD if name in private else getattr(x, name, None)) for name in names]
         shown = [f"{name}={self.repr1(value, level - 1)}" for name, value in values]
         return f"{type(x).__name__}({', '.join(shown)})"
@@ -234,6 +234,15 @@ def _name_of(kind: type[Any]) -> str:
     """Return the name of a class, also if its own class has another idea of names."""
     name: str = vars(type)["__name__"].__get__(kind)
     return name
+
+
+def _private_fields(kind: type[Any]) -> Collection[str]:
+    """Return the names that a class keeps private; one of a user, as that of a message, may too."""
+    known: Collection[str] | None = getattr(kind, PRIVATE, None)
+    if known is not None:
+        return known
+    lists: list[Any] = [vars(base).get("private") for base in kind.__mro__]
+    return [name for given in lists if given.__class__ is tuple for name in given]
 
 
 def _shown_fields(kind: Any) -> list[str] | None:
