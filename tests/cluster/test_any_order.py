@@ -36,7 +36,8 @@ pids = st.sampled_from(
 references = st.builds(
     make_reference, st.sampled_from([PLAYED, HERE]), st.just(7), st.tuples(st.integers(1, 4))
 )
-names = st.sampled_from([*map(Atom, ["server", "net_kernel", "nobody", ""])])
+OWN = ["registry", "supervisor", "port"]  # servers of the library
+names = st.sampled_from([*map(Atom, ["server", "net_kernel", *OWN, "nobody", ""])])
 tags = references | st.builds(lambda ref: ImproperList([Atom("alias")], ref), references)
 plain = st.none() | st.integers() | st.binary() | st.text() | references | st.just(())
 requests = plain | st.sampled_from(
@@ -89,15 +90,25 @@ def test_no_control_message_stops_a_server(sent: list[Any]) -> None:
 
 
 async def play(net: Net, sent: list[Any]) -> None:
-    async with played(net, server()) as peer:
+    async with played(net, server(), *servers_of_the_library()) as peer:
         before = otp.whereis("server")
+        others = [otp.whereis(name) for name in ("net_kernel", *OWN)]
         own = inside.dump_pid(before)
         await peer.send(*(with_server(each, own) for each in sent))
         await trio.testing.wait_all_tasks_blocked()
         await otp.sys.resume("server")
         assert otp.whereis("server") is before
+        assert [otp.whereis(name) for name in ("net_kernel", *OWN)] == others
         assert otp.cluster.nodes() == [PLAYED]
         assert await last_answer(peer) == "still here"
+
+
+def servers_of_the_library() -> list[otp.Child[Any]]:
+    return [
+        otp.child(otp.Registry).having(name="registry"),
+        otp.child(otp.DynamicSupervisor).having(name="supervisor"),
+        otp.child(otp.Port, ["cat"], stdout="discard").having(name="port"),
+    ]
 
 
 async def last_answer(peer: ScriptedPeer) -> Any:
