@@ -34,8 +34,11 @@ A = otp.cluster.Atom
 # -- signs of life -----------------------------------------------------------------------------
 
 
+CLOSED = f"node {HERE} has closed the connection to {PLAYED}: "
+
+
 async def test_a_silent_node_is_lost_after_four_to_five_ticks(
-    net: Net, autojump_clock: trio.abc.Clock
+    net: Net, autojump_clock: trio.abc.Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with played(net) as peer:
         await trio.sleep(TICK / 2)
@@ -44,6 +47,7 @@ async def test_a_silent_node_is_lost_after_four_to_five_ticks(
         down = await otp.receive(otp.cluster.Nodedown)
         assert 4 * TICK <= trio.current_time() - start <= 5 * TICK
         assert "no sign of life in 4 ticks" in down.why
+        assert caplog.text.count(CLOSED + down.why) == 1
 
 
 async def test_each_byte_of_a_long_frame_is_a_sign_of_life(
@@ -105,12 +109,13 @@ async def test_who_calls_a_successor_does_not_hear_of_its_predecessor(
 
 
 async def test_a_pid_of_the_same_incarnation_works_again(
-    net: Net, autojump_clock: trio.abc.Clock
+    net: Net, autojump_clock: trio.abc.Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with played(net) as peer, trio.open_nursery() as nursery:
         pid = inside.load_pid(peer.pid())
         await peer.stream.aclose()
         assert await otp.receive() == otp.cluster.Nodedown(PLAYED, "it has closed the connection")
+        assert CLOSED not in caplog.text  # nodes come and go
         again = ScriptedPeer(nursery)
         await again.connect(HERE)
         otp.send(pid, "hello")
@@ -234,7 +239,7 @@ async def test_net_kernel_answers_who_pings(net: Net, autojump_clock: trio.abc.C
     "data", [b"\0\0\0\4nope", b"\xff" * 8, b"\0\0\0\3p\x83\x50", b"\0\0\0\2p\x83"]
 )
 async def test_garbage_closes_that_connection_only(
-    net: Net, autojump_clock: trio.abc.Clock, data: bytes
+    net: Net, autojump_clock: trio.abc.Clock, data: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with played(net, server()) as peer, trio.open_nursery() as nursery:
         other = ScriptedPeer(nursery, name="other@127.0.0.1")
@@ -243,6 +248,7 @@ async def test_garbage_closes_that_connection_only(
         await peer.stream.send_all(data)
         down = await otp.receive(otp.cluster.Nodedown)
         assert "it sent what is no message" in down.why
+        assert caplog.text.count(CLOSED + down.why) == 1
         assert otp.cluster.nodes() == ["other@127.0.0.1"]
         assert await answer_to(other, 1) == 1
         nursery.cancel_scope.cancel()
@@ -380,7 +386,7 @@ async def _closed(end: Any) -> None:
 
 
 async def test_above_the_limit_the_connection_is_closed(
-    net: Net, autojump_clock: trio.abc.Clock
+    net: Net, autojump_clock: trio.abc.Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with played(net) as peer:
         peer.hold()
@@ -388,6 +394,7 @@ async def test_above_the_limit_the_connection_is_closed(
             otp.cast(("there", PLAYED), b"x" * 2_000_000)
         down = await otp.receive(otp.cluster.Nodedown)
         assert "67108864 bytes wait to be sent" in down.why
+        assert caplog.text.count(CLOSED + down.why) == 1
 
 
 async def test_waiting_calls_are_told_that_nothing_was_sent(

@@ -46,6 +46,10 @@ class ConnectionLost(Exception):
     """Ends the tasks of a connection; the text says why."""
 
 
+class Misbehaved(ConnectionLost):
+    """The other node does not do what it should: that is logged."""
+
+
 class Connection:
     """One connection.
 
@@ -87,12 +91,13 @@ class Connection:
         self._writer: trio.lowlevel.Task | None = None  # while it waits
         self._scope = trio.CancelScope()
         self._why = ""
+        self.is_logged: bool = False  # why it has ended
         self.over: trio.Event = trio.Event()  # when everybody has been told
 
-    def close(self, why: str) -> None:
+    def close(self, why: str, *, is_logged: bool = False) -> None:
         """End the connection."""
         if not self._why:
-            self._why = why
+            self._why, self.is_logged = why, is_logged
         self._scope.cancel(reason=why)
 
     async def run(self, rest: bytes) -> str:
@@ -118,7 +123,7 @@ class Connection:
         try:
             await task(*args)
         except ConnectionLost as exc:
-            self.close(str(exc))
+            self.close(str(exc), is_logged=isinstance(exc, Misbehaved))
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as exc:
             self.close(f"the connection broke: {bounded(exc)}")
 
@@ -131,7 +136,7 @@ class Connection:
             try:
                 await self._take_frames()
             except DecodeError as exc:
-                raise ConnectionLost(f"it sent what is no message: {exc}") from None
+                raise Misbehaved(f"it sent what is no message: {exc}") from None
             data = await self._receive()
             if not data:
                 raise ConnectionLost("it has closed the connection")
@@ -222,7 +227,7 @@ class Connection:
             else:
                 silent += 1
             if silent >= SILENT:
-                raise ConnectionLost(f"no sign of life in {SILENT} ticks of {self._tick:g} s")
+                raise Misbehaved(f"no sign of life in {SILENT} ticks of {self._tick:g} s")
             if self._written == written and not self._node.queued:
                 self._node.add(TICK)
             written = self._written

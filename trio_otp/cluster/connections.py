@@ -21,6 +21,7 @@ from .._util.bounded import bounded
 from ..events import NoticeReport
 from .connection import Connection
 from .epmd_client import NoSuchNode, port_of
+from .remote_node import MOST
 from .streams import Refused, accept_stream, open_stream
 from .wire.handshake import (
     Acceptor,
@@ -120,7 +121,7 @@ class Connections:
         """Close the connection, or end the attempt to get one; return whether there was one."""
         connection, dial = self._open.get(peer), self._dials.get(peer)
         if connection is not None:
-            connection.close(why)
+            connection.close(why, is_logged=peer.queued > MOST)
         if dial is not None:
             dial.why = why
             dial.scope.cancel(reason=why)
@@ -311,6 +312,8 @@ class Connections:
         why = "this node ends"
         try:
             why = await connection.run(made.rest)
+            if connection.is_logged:
+                self._note(f"has closed the connection to {peer.name}: {why}")
         finally:
             del self._open[peer]
             node.went_down(peer, why)
