@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .local_node import LocalNode
     from .options import Listen
     from .remote_node import RemoteNode
-    from .wire.handshake import Answer
+    from .wire.handshake import Answer, Event
 
 HANDSHAKE: Final = 7.0  # seconds from the first byte to the last
 POLITE: Final = 1.0  # seconds for which the handshake of who only says to be a node goes first
@@ -344,7 +344,8 @@ async def _shake(
     while True:
         events = list(events)
         while events:
-            match events.pop(0):
+            next_one: Event = events.pop(0)
+            match next_one:
                 case Send(data):
                     await stream.send_all(data)
                 case PeerNamed(peer):
@@ -357,8 +358,6 @@ async def _shake(
                         raise _ENDS[status](f"{peer.name} was told {status}")
                 case Connected() as connected:
                     return connected
-                case _:  # pragma: no cover - there are no others
-                    pass
         data = bytes(await stream.receive_some(_RECEIVE))
         if not data:
             raise Refused("it has closed the connection in the handshake")
