@@ -130,6 +130,8 @@ async def in_loop(
     match await task.wait(hub):
         case outcome.Value(text):
             return {"done": True, "text": text}
+        case outcome.Error(Refused() as refused):
+            raise refused
         case outcome.Error(OtpError() as error):
             raise Refused(type(error).__name__, str(error))
         case outcome.Error(error):
