@@ -15,7 +15,7 @@ import trio.lowlevel
 import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inside import Lines
+from inside import Lines, port_output
 from paths import ROOT, SUPPORT
 from port_kit import CLEANS_UP, FORKS, FREEZES, IGNORES, OBEYS, open_line, port, python
 from supervision_kit import Reports, kill, leftovers, statuses
@@ -286,8 +286,9 @@ async def test_a_flood_to_the_log_leaves_others_their_turns() -> None:
         assert {"p": "undefined"} == statuses(await otp.which_children(sup))
 
 
-async def test_a_flood_to_an_owner_waits_for_the_owner() -> None:
+async def test_a_flood_to_an_owner_waits_for_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than some hundred messages ever wait, and none is lost."""
+    monkeypatch.setattr(port_output, "PATIENCE", 60.0)  # this owner reads as fast as it can
     code = "for n in range(5000): print(n)"
     async with otp.open_process() as me:
         child = otp.child(otp.Port, python(code), stdout="send", owner=me)
