@@ -69,3 +69,19 @@ def test_directories_of_other_users_stay(parent: Path, monkeypatch: pytest.Monke
     listener.close()
     made.remove()
     assert theirs.exists()
+
+
+def test_a_directory_that_cannot_be_locked_does_not_stay(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is that of the system, as where a file system has no locks."""
+
+    def fail(descriptor: int, operation: int) -> None:
+        raise OSError(95, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208 - names alone
+    with pytest.raises(OSError, match="no locks here"):
+        Neighbours.make("a@h")
+    assert list(parent.iterdir()) == []
+    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208 - as above

@@ -522,3 +522,18 @@ async def test_metadata_outlives_who_put_it() -> None:
         REG.delete_meta("unknown")
         with pytest.raises(KeyError):
             REG.meta("m")
+
+
+async def test_who_waits_for_a_name_need_not_know_its_value(autojump_clock: Any) -> None:
+    """The value beside a key is no part of the name."""
+    async with running(), trio.open_nursery() as nursery:
+        found: list[Any] = []
+
+        async def wait() -> None:
+            found.append(await otp.wait_for_name(REG.via("k", "another"), timeout=5))
+
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        pid = await otp.start(otp.child(Holder).having(name=REG.via("k", "value")))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [pid] == found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -522,3 +523,11 @@ async def test_a_supervisor_can_be_stopped_like_a_server(reason: object) -> None
         await settle()
         assert ["-y", "=y", "-x", "=x", "+x", "+y"] == journal.take()
         assert [1] == [info.restarts for info in await otp.which_children(sup)]
+
+
+async def test_a_copy_of_the_list_of_children_is_a_plain_list() -> None:
+    """What a notebook shows as a table can be kept, and sent elsewhere."""
+    async with otp.open_supervisor([otp.child(trio.sleep_forever).having(id="a")]) as sup:
+        children = await otp.which_children(sup)
+        kept = copy.copy(children)
+        assert (list, children) == (type(kept), kept)
