@@ -102,7 +102,7 @@ def is_in_greenlet() -> bool:
     return greenlet.getcurrent().parent is not None
 
 
-async def refuse_nested(turn: From[Any]) -> NoReturn:
+async def refuse_nested(turn: From[Any]) -> NoReturn:  # noqa: ASYNC124 - in the place of a wait
     """Refuse a call out of the turn of a caller, where nothing waits: so without a checkpoint.
 
     Args:
