@@ -108,14 +108,16 @@ async def test_nohup() -> None:
     assert "SIGTERM: stopping" in run.errors
 
 
-async def test_sigusr1_that_was_ignored_at_the_start_stays_ignored() -> None:
-    """It was ignored when the program was started."""
-    async with operated("Desk", "sh", "-c", "trap '' USR1; exec \"$@\"", "sh") as run:
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGQUIT"])
+async def test_a_report_that_was_ignored_at_the_start_stays_ignored(name: str) -> None:
+    """The signal was ignored when the program was started."""
+    ignore = f"trap '' {name.removeprefix('SIG')}; exec \"$@\""
+    async with operated("Desk", "sh", "-c", ignore, "sh") as run:
         await run.read_until("up")
-        run.process.send_signal(signal.SIGUSR1)
+        run.process.send_signal(signal.Signals[name])
         run.process.send_signal(signal.SIGTERM)
         assert 0 == await run.end()
-    assert "SIGUSR1" not in run.errors
+    assert name not in run.errors
 
 
 IN_IMPORTS = """
