@@ -18,10 +18,9 @@ from .._util.bounded import bounded
 from ..events import NoticeReport
 from .remote_pid import RemotePid
 from .travelling import ERROR, OK, typed_call, typed_cast
-from .wire.control import AliasSend, Send
-from .wire.opaque import Reference
+from .wire.opaque import WirePid
 from .wire.reasons import error_reply, reason_of
-from .wire.terms import Atom, ImproperList
+from .wire.terms import Atom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +69,9 @@ class Answer:
             self._send(error_reply(exc))
 
     def _send(self, value: object) -> None:
-        tag = self._tag
-        answer = (tag, value)
-        if isinstance(tag, ImproperList) and isinstance(tag.tail, Reference):
-            self._node.send(AliasSend(self._process.pid, tag.tail, answer))
-        else:
-            self._node.send(Send(self.caller, answer))
+        node, to = self._node, self.caller.address
+        if isinstance(to, WirePid):  # pragma: no branch - as all that come in
+            node.add(node.own.codec.answer(self._process.pid, to, self._tag, value))
 
 
 def deliver(node: RemoteNode, process: Process, ref: object, message: Any) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_kit import ATOMS, CODEC, OTHER, PID, REF, TERMS
 
-from trio_otp.cluster import Atom
+from trio_otp.cluster import Atom, ImproperList
 from trio_otp.cluster.wire import control as c
 from trio_otp.cluster.wire.encode import DEPTH
 
@@ -35,6 +35,15 @@ def test_a_call_is_behind_its_monitor(to: Any, term: object) -> None:
 
     assert heads.call(REF.data, term) == CODEC.encode(c.Monitor(PID, to, REF)) + CODEC.encode(call)
     assert heads.demonitor(REF.data) == CODEC.encode(c.Demonitor(PID, to, REF))
+
+
+@given(TERMS)
+def test_an_answer_goes_to_the_alias_in_the_tag_or_to_the_caller(term: object) -> None:
+    alias = ImproperList([Atom("alias")], REF)
+
+    to_pid, to_alias = c.Send(OTHER, (REF, term)), c.AliasSend(PID, REF, (alias, term))
+    assert CODEC.answer(PID, OTHER, REF, term) == CODEC.encode(to_pid)
+    assert CODEC.answer(PID, OTHER, alias, term) == CODEC.encode(to_alias)
 
 
 @pytest.mark.parametrize(("make", "around"), [("send", 0), ("cast", 1)])

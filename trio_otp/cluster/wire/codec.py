@@ -17,7 +17,7 @@ from .frames import TICK
 from .heads import Heads
 from .opaque import Reference, WirePid
 from .reasons import exception_term, reason_as_text, reason_of, reason_term
-from .terms import Atom, DecodeError
+from .terms import Atom, DecodeError, ImproperList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,6 +130,25 @@ class Codec:
         for term in terms[1:]:
             out.append(131)
             self._encoder.put(out, term)
+        _LENGTH(out, 0, len(out) - 4)
+        return bytes(out)
+
+    def answer(self, sender: object, to: WirePid, tag: Any, value: object) -> bytes:
+        """Return the frame of an answer to a call: to its alias if the tag has one, else to a pid.
+
+        Args:
+            sender: the pid of who answers.
+            to: that of who has called.
+            tag: what the answer is known by.
+            value: the answer; a TypeError names what has no form.
+        """
+        out = bytearray(_HEAD)
+        if isinstance(tag, ImproperList) and isinstance(tag.tail, Reference):
+            self._encoder.put(out, (33, sender, tag.tail))
+        else:
+            out += b"h\3a\2w\0" + to._data
+        out.append(131)
+        self._encoder.put(out, (tag, value))
         _LENGTH(out, 0, len(out) - 4)
         return bytes(out)
 
