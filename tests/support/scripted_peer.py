@@ -131,6 +131,10 @@ class Server(otp.GenServer):
     def get(self) -> list[Any]:
         return self.seen
 
+    @otp.on_call
+    def count(self) -> int:
+        return len(self.seen)
+
     @otp.on_cast
     def put(self, text: str) -> None:
         self.seen.append(text)
@@ -149,6 +153,9 @@ class Server(otp.GenServer):
         return otp.Reply(request) if request not in ("later", "keep") else otp.NoReply()
 
     def handle_cast(self, message: Any) -> None:
+        self.seen.append(message)
+
+    def handle_info(self, message: Any) -> None:
         self.seen.append(message)
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hostile_terms import U32, colliding, hostile
 from hypothesis import given
 from wire_kit import CODEC, PID, REF, TERMS
 
@@ -20,7 +21,8 @@ from trio_otp.cluster.wire.decode import LARGE, Limits
 from trio_otp.cluster.wire.opaque import make_pid, make_reference
 from trio_otp.cluster.wire.terms import DecodeError
 
-U32 = struct.Struct(">I").pack
+MEBIBYTE = hostile(1 << 20)
+SMALL = hostile(LARGE)
 
 
 def term(data: bytes) -> Any:
@@ -191,13 +193,6 @@ def test_compressed_terms_are_not_unpacked() -> None:
         term(b"P" + U32(10_000_000) + bomb)
 
 
-def colliding(count: int, *, first: bytes = b"") -> bytes:
-    """Return a map of keys that Python's hash throws together: multiples of 2**61 - 1."""
-    keys = [CODEC.encode_term(number * ((1 << 61) - 1))[1:] for number in range(1, count + 1)]
-    pairs = first + b"".join(key + b"j" for key in keys)
-    return b"t" + U32(count + bool(first)) + pairs
-
-
 @pytest.mark.parametrize("first", [b"", b"l\0\0\0\1jjj"], ids=["dict", "map"])
 def test_keys_that_collide_are_refused(first: bytes) -> None:
     """They would cost the square of their number: 80,000 of them, 1 MiB, take half a minute."""
@@ -211,35 +206,6 @@ def test_many_keys_are_no_attack() -> None:
     table = {number: str(number) for number in range(-5000, 5000)}
 
     assert table == CODEC.decode_term(CODEC.encode_term(table))
-
-
-def hostile(size: int) -> dict[str, bytes]:
-    """Return terms of so many bytes, each of which costs much in its own way."""
-    lists = b"l" + U32(size) + b"j" * size + b"j"
-    numbers = range(size // 8)
-    return {
-        "empty lists": lists,
-        "nested tuples": b"h\1" * (size // 2),
-        "integers": b"l" + U32(size // 2) + b"a\1" * (size // 2) + b"j",
-        "colliding keys": colliding(size // 13),
-        "maps of colliding keys": b"l" + U32(size // 1300) + colliding(100) * (size // 1300) + b"j",
-        "empty maps": b"l" + U32(size // 5) + b"t\0\0\0\0" * (size // 5) + b"j",
-        "one integer": b"o" + U32(size) + b"\0" + b"\xff" * size,
-        "large integers": b"l" + U32(size // 518) + (b"o" + U32(512) + bytes(513)) * (size // 518),
-        "atoms": b"l" + U32(len(numbers)) + b"".join(b"w\6%06d" % each for each in numbers) + b"j",
-        "tails": b"l\0\0\0\1a\1" * (size // 7) + b"j",
-        "wide and deep": b"l\0\0\0\1" * 200 + lists + b"j" * 200,
-    }
-
-
-def without_hash(size: int) -> bytes:
-    """Return a map of so many bytes whose keys are lists, each another one."""
-    keys = [b"l\0\0\0\1b" + U32(number) + b"j" for number in range(size // 13)]
-    return b"t" + U32(len(keys)) + b"".join(key + b"a\1" for key in keys)
-
-
-MEBIBYTE = {**hostile(1 << 20), "keys without a hash": without_hash(1 << 20)}
-SMALL = {**hostile(LARGE), "keys without a hash": without_hash(LARGE)}
 
 
 def cost_of(data: bytes) -> tuple[float, float]:
