@@ -86,9 +86,10 @@ async def test_what_the_socket_does_not_take_is_written_behind_the_rest(
 
 
 async def test_a_connection_that_breaks_as_is_written_is_lost(net: Net, ends: Any) -> None:
-    async with played(net, streams=ends) as peer:
-        await peer.stream.aclose()
+    async with played(net, streams=ends):
+        await trio.testing.wait_all_tasks_blocked()
         otp.cast(THERE, 1)
+        ends[0].socket.close()
         assert (await otp.receive(otp.cluster.Nodedown)).node == PLAYED
 
 

@@ -31,8 +31,8 @@ How the shell uses it, one connection after another:
     message = link.decode(payload)                          # Send, RegSend, Link, Exit, ... or Tick
     data = link.encode(RegSend(me, "counter", term))        # a whole frame; a TypeError names what
                                                             # has no form, in the sender
-    heads = link.heads(me, Atom("counter"))                 # the same frames for what is frequent, made
-    data = heads.call(ref.data, term)                       # from what they have in common; `answer`
+    heads = link.heads(me, Atom("counter"))                 # for what is frequent, the same frames
+    data = heads.call(ref.data, term)                       # made of what they have in common
     # A payload of more than `LARGE` bytes is decoded in a thread, in the order of frames:
     message = await trio.to_thread.run_sync(link.decode, payload)
 

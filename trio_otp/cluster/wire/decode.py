@@ -27,7 +27,6 @@ LARGE: Final = 32 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
 _CONTAINER: Final = 15  # terms that a container counts as, beside itself
 _NODES: Final = 256  # nodes that pids are recognized of at once
-_NEW: Final = (tags.NEW_PID, tags.NEWER_REFERENCE)
 _SHORT: Final = 64  # bytes of an atom that is kept
 
 _U16: Final = struct.Struct(">H").unpack_from
@@ -283,7 +282,7 @@ class Decoder:
         return structs.loaded(found) if structs.NAME in found else found
 
     def _pid(self, _: int) -> object:
-        if length := self._known_node(1):
+        if length := self._known_node():
             return self._load_pid(opaque(WirePid, self._take(1 + length + 12)))
         old = self._data[self._at] == tags.PID
         node = self._node(1)
@@ -294,9 +293,6 @@ class Decoder:
         count = _U16(self._data, self._at + 1)[0]
         if not 0 < count <= 5:
             raise DecodeError(f"a reference has {count} numbers, not 1 to 5")
-        if length := self._known_node(3):
-            data = self._take(3 + length + 4 + 4 * count)
-            return self._load_reference(opaque(Reference, data))
         node = self._node(3)
         creation = self._ids(0, old=old)
         data = b"Z%c%c" % (0, count) + node + creation + self._take(4 * count)
@@ -308,15 +304,15 @@ class Decoder:
         self._take({tags.V4_PORT: 12, tags.NEW_PORT: 8, tags.PORT: 5}[tag])
         return opaque(Port, self._data[start : self._at])
 
-    def _known_node(self, skipped: int) -> int:
-        """Return the length of the name of a node, if it is that of one that is known; or 0.
+    def _known_node(self) -> int:
+        """Return the length of the name in a pid, if it is that of a node that is known; or 0.
 
-        Most pids and references begin so, and are what they are here already.
+        Most pids begin so, and are what they are here already.
         """
-        data, start = self._data, self._at + skipped
+        data, start = self._data, self._at + 1
         length = 2 + data[start + 1]
         known = data[start : start + length] in self._nodes
-        return length if known and data[self._at] in _NEW else 0
+        return length if known and data[self._at] == tags.NEW_PID else 0
 
     def _node(self, skipped: int) -> bytes:
         """Return the bytes of the atom that is the name of a node."""
