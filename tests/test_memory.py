@@ -1,7 +1,7 @@
 """What is over is let go at once, whatever else is still open; what is remembered holds no state.
 
 Each test keeps one thing open, for longer than the test, and looks for what was done behind it. The
-slow ones do so a million times, and count the blocks of memory that Python has in use.
+slow ones do so many times, and count the blocks of memory that Python has in use.
 """
 
 from __future__ import annotations
@@ -388,20 +388,20 @@ async def items(count: int) -> None:
 @pytest.mark.parametrize(
     ("rounds", "count"),
     [
-        (calls, 1_000_000),
-        (requests, 200_000),
-        (crashes, 100_000),
-        (restarts, 100_000),
-        (time_outs, 100_000),
-        (timers, 1_000_000),
-        (items, 100_000),
+        (calls, 300_000),
+        (requests, 100_000),
+        (crashes, 60_000),
+        (restarts, 60_000),
+        (time_outs, 60_000),
+        (timers, 300_000),
+        (items, 60_000),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_memory_stays_flat_beside_a_long_poll(
     rounds: Callable[[int], Awaitable[None]], count: int
 ) -> None:
-    """What is done a million times while one old call waits leaves nothing behind."""
+    """What is done so many times while one old call waits leaves nothing behind."""
     trio.run(measured, rounds, count, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
@@ -451,7 +451,7 @@ async def flood(count: int) -> None:
 
 
 async def flooded(count: int, on_full: Any) -> int:
-    """Return how many blocks of memory the last million messages have left behind."""
+    """Return how many blocks of memory the last messages have left behind."""
 
     class Held(otp.GenServer):
         async def handle_cast(self, message: Any) -> None:
@@ -471,7 +471,7 @@ async def flooded(count: int, on_full: Any) -> int:
 
 
 @pytest.mark.parametrize("on_full", ["reject", "wait", "drop_newest", "drop_oldest"])
-@pytest.mark.parametrize("count", [5_000, pytest.param(500_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2_000, pytest.param(60_000, marks=pytest.mark.slow)])
 def test_a_flood_against_a_bound_of_1000_leaves_memory_flat(on_full: str, count: int) -> None:
     """Twice as many messages, and calls that give up: none of them stays."""
     clock = trio.testing.MockClock(autojump_threshold=0)

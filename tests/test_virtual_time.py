@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from paths import SUPPORT, TESTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WAITS = {"trio.sleep", "trio.sleep_until", "trio.move_on_after", "trio.move_on_at"}
 # What gives a test a clock that jumps: fixtures, decorators, and what a plain test writes.
@@ -59,6 +63,7 @@ def waits(test: ast.AST) -> bool:
     """Check whether a test, or a function in it, waits for any time but none."""
     return any(
         isinstance(node, ast.Call)
+        and f"trio.{name_of(node.func)}" in WAITS
         and ast.unparse(node.func) in WAITS
         and not (isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
         for node in ast.walk(test)
@@ -87,11 +92,16 @@ def virtual_of(module: ast.Module) -> set[str]:
     kits = [node for node in module.body if isinstance(node, ast.ImportFrom)]
     return own.union(
         *(
-            {name.name for name in kit.names} & virtual_of(ast.parse(path.read_text("utf-8")))
+            {name.name for name in kit.names} & virtual_of_kit(path)
             for kit in kits
             if (path := SUPPORT / f"{kit.module}.py").exists()
         )
     )
+
+
+@cache
+def virtual_of_kit(path: Path) -> set[str]:
+    return virtual_of(ast.parse(path.read_text("utf-8")))
 
 
 def in_real_time(source: str) -> list[str]:

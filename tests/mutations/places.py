@@ -25,6 +25,7 @@ class Source:
 
     def __init__(self, package: Path) -> None:
         self.files: defaultdict[str, set[Path]] = defaultdict(set)
+        self._trees: dict[Path, ast.AST] = {}
         self.texts = {file: file.read_text() for file in package.rglob("*.py")}
         for file, text in self.texts.items():
             for name in ("", *_names(ast.parse(text))):
@@ -41,21 +42,28 @@ class Source:
         Raises:
             LookupError: `old` is not there, or more than once.
         """
-        file, tree = self.changed(where, old, new)
+        file = self.find(where, old, new)
+        tree = _Change(where, old, new).visit(ast.parse(self.texts[file]))
         return file, ast.unparse(ast.fix_missing_locations(tree))
 
-    def changed(self, where: str, old: str, new: str) -> tuple[Path, ast.AST]:
-        """Return what `change` does, as syntax: most of the time goes into writing it out."""
-        found = []
+    def find(self, where: str, old: str, new: str) -> Path:
+        """Return the file in which `change` makes a change, or raise as it does."""
+        found: list[Path] = []
         word = max(re.findall(r"\w+", old), key=len)
         for file in self.files.get(where, ()):
             if word in self.texts[file]:  # the others are not worth parsing
-                tree, change = ast.parse(self.texts[file]), _Change(where, old, new)
-                change.visit(tree)
-                found += [(file, tree)] * change.times
+                look = _Change(where, old, new, only_looks=True)
+                look.visit(self._tree(file))
+                found += [file] * look.times
         if len(found) != 1:
             raise LookupError(f"expected one such place in {where!r}, got {len(found)}")
         return found[0]
+
+    def _tree(self, file: Path) -> ast.AST:
+        """Return the syntax of a file, in which nothing may be changed."""
+        if file not in self._trees:
+            self._trees[file] = ast.parse(self.texts[file])
+        return self._trees[file]
 
 
 def _names(node: ast.AST, prefix: str = "") -> Iterator[str]:
@@ -69,10 +77,11 @@ def _names(node: ast.AST, prefix: str = "") -> Iterator[str]:
 
 
 class _Change(ast.NodeTransformer):
-    """Replaces what is equal to the old text, and counts how often it did."""
+    """Replaces what is equal to the old text, or only looks, and counts how often it is there."""
 
-    def __init__(self, where: str, old: str, new: str) -> None:
+    def __init__(self, where: str, old: str, new: str, *, only_looks: bool = False) -> None:
         self.times = 0
+        self._only_looks = only_looks
         self._where = where.split(".") if where else []
         self._path: list[str] = []
         self._old, self._new = ast.parse(old).body, ast.parse(new).body
@@ -107,11 +116,11 @@ class _Change(ast.NodeTransformer):
         old, new = (side[0].value for side in (self._old, self._new))  # type: ignore[attr-defined]
         if _equal(node, old):
             self.times += 1
-            return new
+            return node if self._only_looks else new
         text, part, other = (getattr(each, "value", None) for each in (node, old, new))
         if isinstance(text, str) and isinstance(part, str) and isinstance(other, str):
             self.times += text.count(part)
-            return ast.Constant(text.replace(part, other))
+            return node if self._only_looks else ast.Constant(text.replace(part, other))
         return self.generic_visit(node)
 
     def _replace_in(self, block: list[ast.stmt]) -> None:
@@ -119,8 +128,9 @@ class _Change(ast.NodeTransformer):
         for first in range(len(block) - length, -1, -1):
             part = block[first : first + length]
             if all(map(_equal, part, self._old)):
-                block[first : first + length] = self._new
                 self.times += 1
+                if not self._only_looks:
+                    block[first : first + length] = self._new
 
 
 def _equal(one: ast.AST, other: ast.AST) -> bool:

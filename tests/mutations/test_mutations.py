@@ -100,7 +100,7 @@ def test_the_changes_fit_the_source() -> None:
 def misfits(mutation: Mutation, source: Source) -> Iterator[str]:
     """Yield what of a mutation does not fit."""
     try:
-        source.changed(mutation.where, mutation.old, mutation.new)
+        source.find(mutation.where, mutation.old, mutation.new)
     except LookupError as exc:
         yield f"{mutation.name}: {exc}"
     try:
