@@ -43,7 +43,7 @@ RETURNS = ("Return", "Check whether", "List", "Count", "Make", "Whether", "As `"
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 BANNED_OPENINGS = ("Give", "Tell whether", "Say", "Be", "Note that")
 BANNED = re.compile(r"\b(accepted (?:is|are)|whoever|lest)\b", re.IGNORECASE)
-ODD = re.compile(rf"(?i:{BANNED.pattern})|\\b({'|'.join(BANNED_OPENINGS)}) ")
+ODD = re.compile(rf"(?i:{BANNED.pattern})|\b({'|'.join(BANNED_OPENINGS)}) ")
 
 
 # The inside of the library: what a behaviour, a reply, a registry or an event manager does for the
