@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from beam_kit import Beam, Epmd, free_port
+from beam_kit import COOKIE, Beam, Epmd, free_port
 from cluster_kit import HOST, LIMIT, DeskNode
 from netns_kit import Network, can_split
 from other_node import HERE, THERE
@@ -89,16 +89,18 @@ async def heal(desk: Any, pid: Any, node: str) -> None:
     assert node in otp.cluster.nodes()
 
 
-@pytest.fixture(params=["elixir", "python"])
+@pytest.fixture(scope="module", params=["elixir", "python"])
 def local(
-    request: pytest.FixtureRequest, epmd: Epmd, name: str, cookie_file: Path
+    request: pytest.FixtureRequest, epmd: Epmd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    """Another node of this machine."""
-    theirs = name.replace("py", "split")
+    """Another node of this machine, one for all tests: none of them ends it."""
     if request.param == "elixir":
-        node: Any = Beam(epmd, theirs.partition("@")[0], erl=TICKS).wait_up()
+        node: Any = Beam(epmd, "split", erl=TICKS).wait_up()
     else:
-        node = DeskNode(theirs, cookie_file, epmd, TICK).wait_up()
+        cookie = tmp_path_factory.mktemp("split") / "cookie"
+        cookie.touch(0o600)
+        cookie.write_text(COOKIE)
+        node = DeskNode(f"split@{HOST}", cookie, epmd, TICK).wait_up()
     yield node
     node.close()
 
