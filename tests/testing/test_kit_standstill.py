@@ -227,6 +227,39 @@ def test_a_thread_with_the_token_may_wake() -> None:
     trio.run(main, clock=idle.clock)
 
 
+def test_a_thread_may_wake_and_let_go_of_the_token_while_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever is looked at first: here it does so between the two."""
+    statistics, go_on, calls = trio.lowlevel.current_statistics, threading.Event(), 0
+
+    async def main() -> None:
+        nonlocal threads
+        event = trio.Event()
+
+        def work(token: trio.lowlevel.TrioToken) -> None:
+            go_on.wait(PATIENCE)
+            token.run_sync_soon(event.set)
+
+        threads = [threading.Thread(target=work, args=[trio.lowlevel.current_trio_token()])]
+        threads[0].start()
+        monkeypatch.setattr(trio.lowlevel, "current_statistics", counted)
+        await event.wait()
+
+    def counted() -> Any:
+        nonlocal calls
+        seen = statistics()
+        calls += 1
+        if calls == 2:
+            go_on.set()
+            threads[0].join(PATIENCE)
+        return seen
+
+    threads: list[threading.Thread] = []
+    trio.run(main, clock=virtual_clock())
+    assert calls >= 2
+
+
 def test_a_socket_may_wake() -> None:
     """Whoever has its other end; here a thread that knows nothing of Trio."""
     idle = Idle()

@@ -73,16 +73,14 @@ class Lookout:
 
 def _can_be_woken(runner: Any) -> bool:
     """Check whether anything from outside of the run may wake one of its tasks."""
+    # The token first: a thread may wake a task and let go of the token at any moment.
+    if runner.is_guest or _others_have_token():  # the other loop of a guest may wake tasks
+        return True
     waits = trio.lowlevel.current_statistics()
     io = waits.io_statistics
     counts = [getattr(io, name) for name in dir(io) if not name.startswith("_")]
     inputs = sum(count for count in counts if isinstance(count, int))
-    return bool(
-        runner.is_guest  # the other loop may wake tasks
-        or inputs > OWN_INPUT
-        or waits.run_sync_soon_queue_size
-        or _others_have_token()
-    )
+    return inputs > OWN_INPUT or waits.run_sync_soon_queue_size > 0
 
 
 def _others_have_token() -> bool:
