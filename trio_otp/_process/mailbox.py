@@ -138,7 +138,7 @@ class Mailbox(trio.abc.ReceiveChannel[Any]):
     @enable_ki_protection
     def take_back(self, message: object) -> None:
         """Take out the newest message if it is this one."""
-        if self.queue and self.queue[-1] is message:  # pragma: no branch - nothing ran in between
+        if self.queue and self.queue[-1] is message:  # nothing ran in between
             self.queue.pop()
 
     def open_end(self, end: object) -> None:

@@ -420,7 +420,7 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
         if self._fifo is not None:
             self._fifo.pop(self, None)
             self._fifo = None
-        if server.requests is not None:  # pragma: no branch - what is open is in there
+        if server.requests is not None:
             server.requests.pop(self, None)
         if self._caller is not None:
             self._caller.waits_for = None

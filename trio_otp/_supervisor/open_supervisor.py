@@ -52,7 +52,7 @@ class OpenSupervisor(NoConstructor, Handle):
         self._reason: object = UNSET  # of the end of the supervisor
         self._failure: SupervisorExited | None = None  # that ended the body
         process.add_watcher(self._ended)
-        if process.dead:  # pragma: no cover - it gave up in the turn in which it had started
+        if process.dead:  # it gave up in the turn in which it had started
             self._ended(process)
 
     @property

@@ -100,7 +100,7 @@ class Watch(NoConstructor, WatchedValue[T], Generic[T]):
     @enable_ki_protection
     def _fail(self, error: BaseException) -> None:
         """End the block with an error, the first one."""
-        if self._error is None:  # pragma: no branch - it is about to end already
+        if self._error is None:  # else it is about to end already
             self._error = error
             self._scope.cancel(reason=f"{self!r} has ended")
 
