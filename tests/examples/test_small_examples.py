@@ -107,7 +107,17 @@ def test_every_example_is_run() -> None:
     assert [] == [name for name in sorted(names) if f"({name}.py)" not in listed]
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_an_example_is_small(name: str) -> None:
-    """A small example can be read in one go."""
-    assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= 80
+def test_examples_and_recipes_are_small() -> None:
+    """Each can be read in one go."""
+    small = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("recipes/*.py")]
+    long = [path.name for path in small if len(path.read_text("utf-8").splitlines()) > 80]
+    assert [] == long
+
+
+def test_every_recipe_is_tested() -> None:
+    """Beside the tests of all recipes there is a file of its own for each."""
+    recipes = {path.name for path in EXAMPLES.glob("recipes/[a-z]*.py")}
+    tests = {
+        path.name.removeprefix("test_") for path in Path(__file__).parent.glob("recipes/test_*")
+    }
+    assert recipes == tests
