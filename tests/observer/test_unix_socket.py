@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from observed_kit import PACKAGE
+from observed_kit import PACKAGE, has_room
 from paths import SUPPORT
 
 from trio_otp.observer.socket import client, discovery
@@ -23,6 +22,7 @@ from trio_otp.observer.socket.discovery import NotChosen, Program, choose, progr
 from trio_otp.observer.socket.unix_socket import SUFFIX, identity_of, is_welcome, listen, remove
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 OTHER = 61234  # a user that nobody is
@@ -224,17 +224,6 @@ def test_only_a_refusal_means_that_nobody_is_there() -> None:
             pass
         waiting.callback(listen().close)
         assert made.path.is_socket()
-
-
-def has_room(path: Path, waiting: ExitStack) -> bool:
-    """Let one more connection wait, if it can."""
-    connection = waiting.enter_context(socket.socket(socket.AF_UNIX))
-    connection.setblocking(False)
-    try:
-        connection.connect(os.fspath(path))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def test_a_socket_that_leads_elsewhere_is_no_program(places: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,3 +96,14 @@ def observed(*words: str, application: str = "observed_app:App") -> Iterator[Obs
         watch.cancel()
         process.kill()
         process.communicate()
+
+
+def has_room(path: Path, waiting: ExitStack) -> bool:
+    """Let one more connection wait, if it can."""
+    connection = waiting.enter_context(socket.socket(socket.AF_UNIX))
+    connection.setblocking(False)
+    try:
+        connection.connect(os.fspath(path))
+    except BlockingIOError:
+        return False
+    return True

@@ -122,8 +122,8 @@ class Client:
         self.send({"id": self._number, "ask": what, **arguments})
         while True:
             message = self._receive()
-            if message.get("id") in {self._number, None}:  # None: a line that it cannot read
-                yield _answer_in(message)
+            if message.get("id") in (self._number, None):  # no set: it may be a list
+                yield _answer_in(message)  # None: to a line that it cannot read
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message."""
