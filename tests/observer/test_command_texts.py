@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from paths import ROOT
 
-from trio_otp.observer.commands import asking, show_stacks, show_tree
+from trio_otp.observer.commands import asking, show_crashes, show_programs, show_stacks, show_tree
 from trio_otp.observer.commands.table import Column, table
 from trio_otp.observer.socket.client import Answer, Unreachable
+from trio_otp.observer.socket.discovery import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,3 +158,47 @@ def test_branches_of_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
         "5 alone idle, worker",
         "... and 7 more nodes",
     ] == show_tree.lines({"nodes": nodes, "more": 7})
+
+
+def test_a_group_is_shown_whose_crashes_are_forgotten() -> None:
+    """A program keeps its last ones, and counts those before."""
+    group = {"count": 2, "names": ["'shop'"], "text": "KeyError: 'colour'", "where": None}
+    groups = [{**group, "number": 1}, {**group, "number": 2, "count": 1}]
+    lines = show_crashes.lines({"groups": groups, "crashes": []})
+    assert [
+        "2 crashes of 'shop': KeyError: 'colour'",
+        "",
+        "1 crash of 'shop': KeyError: 'colour'",
+    ] == lines
+
+
+@pytest.mark.parametrize(
+    ("ago", "shown"),
+    [
+        (0.0, "0 s"),
+        (59.0, "59 s"),
+        (90.0, "2 min"),
+        (7200.0, "2 h"),
+        (200_000.0, "2 d"),
+        (-9, "0 s"),
+    ],
+)
+def test_how_long_a_program_is_up(ago: float, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the largest unit; a clock that was set back gives no time below zero."""
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    assert shown == up_of(1e9 - ago)
+
+
+@pytest.mark.parametrize(
+    "started",
+    [None, "yesterday", [], -1, pytest.param(10**400, id="huge"), float("nan"), float("inf")],
+)
+def test_a_program_that_says_no_time(started: Any) -> None:
+    """Whatever it says instead."""
+    assert up_of(started) is None
+
+
+def up_of(started: Any) -> Any:
+    """Return what `list` shows of when a program has started."""
+    program = Program(Path("7-a.sock"), 0, {"pid": 7, "started": started})
+    return show_programs._row(program)["up"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -324,6 +325,23 @@ async def test_a_busy_server_is_shown_with_what_is_known(autojump_clock: Any) ->
         await trio.testing.wait_all_tasks_blocked()
         info = (await client.ask("info", ref="vault"))["info"]
         assert (None, "'red'") == (info["stale"], dict(info["state"]["items"])["colour"])
+
+
+async def test_what_has_not_come_up_has_not_answered(autojump_clock: Any) -> None:
+    """It handles nothing, so nothing is said to keep it busy."""
+
+    class Slow(otp.GenServer):
+        async def init(self) -> None:
+            await trio.sleep_forever()
+
+    async with client_here() as client, trio.open_nursery() as nursery:
+        slow = otp.child(Slow).having(name="slow", timeout=None)
+        nursery.start_soon(partial(otp.start, slow, nursery=nursery))
+        await trio.testing.wait_all_tasks_blocked()
+        info = (await client.ask("info", ref="slow"))["info"]
+        assert ("starting", None) == (info["status"], info["state"])
+        assert "stale: it has not answered" == info["stale"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_a_server_hides_is_not_shown() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 from observed_kit import LIMIT, PACKAGE, observed
 from paths import SUPPORT
 
+import trio_otp as otp
 from trio_otp import cli
+from trio_otp.observer.beside import observing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +97,34 @@ def test_a_directory_that_is_not_ours_is_no_reason_to_end(places: Path) -> None:
         assert "the observer is at http://" in (errors := program.end())
     assert "no socket" in errors
     assert "expected mode 0700, got 0755" in errors
+
+
+def test_an_observer_that_cannot_be_started_is_no_reason_to_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program runs as without it, and says in one line what was wrong."""
+
+    class Brief(otp.Application):
+        name = "brief"
+
+        def start(self) -> Any:
+            return otp.Supervisor.spec([otp.child(come_up).having(restart="temporary")])
+
+    async def come_up() -> None:
+        came_up.append(True)
+        signal.raise_signal(signal.SIGTERM)
+        await trio.sleep_forever()
+
+    async def no_listeners(*args: object, **options: object) -> list[trio.SocketListener]:
+        raise OSError("no address of this machine can be used")
+
+    came_up: list[bool] = []
+    monkeypatch.setattr(trio, "open_tcp_listeners", no_listeners)
+    with observing(actions=False):
+        otp.run(Brief)
+    assert [True] == came_up
+    [error] = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert "no address of this machine can be used" in error
 
 
 @pytest.mark.parametrize("words", [["--observe", "observed_app:App"], ["a:B", "--observe=all"]])

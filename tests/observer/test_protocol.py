@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from observer_messages import FILE, messages
 
-from trio_otp.observer.session.protocol import ARGUMENTS, parse
+from trio_otp.observer.session.protocol import ARGUMENTS, BadLine, parse
 
 KEPT = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
 
@@ -62,3 +62,11 @@ def test_differences_are_seen() -> None:
     assert [".b"] == differences({"a": 1}, {"a": 2.0, "b": 1})
     assert [".a[].b: number, str"] == differences({"a": [{"b": 1}]}, {"a": [{"b": 2}, {"b": "2"}]})
     assert [] == differences({"rows": {"1": {"pid": 1}}}, {"rows": {"2": {"pid": 2}}})
+
+
+@pytest.mark.parametrize("ask", [None, 1, ["rows"], "", "row", "__class__"])
+def test_a_question_that_there_is_not_is_answered_by_its_number(ask: Any) -> None:
+    """With what may be asked."""
+    with pytest.raises(BadLine, match=r"expected .*rows, .*tree") as caught:
+        parse(json.dumps({"id": "mine", "ask": ask}))
+    assert "mine" == caught.value.request_id

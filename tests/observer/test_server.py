@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import threading
@@ -16,6 +17,7 @@ import trio
 import trio.testing
 from inside import worker_thread
 from observer_kit import LIMIT, Blocked, Server, client_at
+from trio_websocket import open_websocket_url
 
 import trio_otp as otp
 from trio_otp.observer import server
@@ -49,6 +51,13 @@ async def test_what_is_served_says_who_it_is() -> None:
         await otp.stop(seen.pid)
         assert not seen.socket.exists()
         nursery.cancel_scope.cancel()
+
+
+def test_it_shows_what_it_has_and_nothing_else() -> None:
+    """What is imported at its first use is among that."""
+    names = [name for name in dir(otp.observer) if getattr(otp.observer, name) is not None]
+    assert {"Problem", "Served", "Server", "serve", "start"} <= set(names)
+    assert [name for name in names if name.startswith("_") or name in {"Any", "annotations"}] == []
 
 
 async def test_it_is_a_child_that_has_started_when_it_can_be_reached() -> None:
@@ -279,6 +288,48 @@ async def test_one_port_is_opened_where_any_would_do(
         told, other = opened
         assert f":{told.socket.getsockname()[1]}/" in f"{seen.address}/"
         assert -1 == other.socket.fileno()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_port_that_is_given_is_opened_at_each_address(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for it by the other one finds it there as well."""
+    opened: list[trio.SocketListener] = []
+    asked: list[int] = []
+    really = trio.open_tcp_listeners
+
+    async def two(port: int, *, host: str) -> list[trio.SocketListener]:
+        asked.append(port)  # which may be taken on this machine
+        opened.extend([*await really(0, host=host), *await really(0, host=host)])
+        return list(opened)
+
+    monkeypatch.setattr(trio, "open_tcp_listeners", two)
+    async with trio.open_nursery() as nursery:
+        await otp.observer.serve(nursery=nursery, port=4000)
+        assert [4000] == asked
+        for listener in opened:
+            port = listener.socket.getsockname()[1]
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_page_speaks_with_the_program() -> None:
+    """Over a WebSocket, which the token opens, in lines as over the other socket."""
+    async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        seen = await otp.observer.serve(nursery=nursery)
+        assert seen.address is not None
+        assert seen.url is not None
+        address = seen.address.replace("http://", "ws://")
+        origin = [("Origin", seen.address)]
+        async with open_websocket_url(f"{address}/socket", extra_headers=origin) as link:
+            await link.send_message(json.dumps({"token": seen.url.partition("token=")[2]}))
+            hello = json.loads(await link.get_message())["hello"]
+            assert os.getpid() == hello["pid"]
+            await link.send_message(json.dumps({"id": 1, "ask": "info", "ref": "shop"}))
+            assert "'shop'" == json.loads(await link.get_message())["result"]["info"]["name"]
         nursery.cancel_scope.cancel()
 
 

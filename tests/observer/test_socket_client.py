@@ -2,69 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from observed_kit import has_room
+from played_program import LIMIT, Line, played
 
 from trio_otp import cli
 from trio_otp.observer.socket import discovery, unix_socket
 from trio_otp.observer.socket.client import Client, Unreachable
-from trio_otp.observer.socket.directory import own_directory
+from trio_otp.observer.socket.directory import known_directories, own_directory
 from trio_otp.observer.socket.discovery import programs
 from trio_otp.observer.socket.unix_socket import UnixSocket, listen, sockets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 OTHER = 61234  # a user that nobody is
-LIMIT = 20  # seconds
-HELLO = {"hello": {"pid": 7, "version": 1, "program": "shop.app:Shop", "actions": True}}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
-
-class Line:
-    """One connection, at the side of a program that a test plays."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self._lines = connection.makefile("r", encoding="utf-8")
-
-    def say(self, **message: Any) -> None:
-        self.connection.sendall(json.dumps(message).encode() + b"\n")
-
-    def hear(self) -> dict[str, Any]:
-        """Read a question."""
-        question: dict[str, Any] = json.loads(self._lines.readline())
-        return question
-
-
-@contextmanager
-def played(*parts: Callable[[Line], object]) -> Iterator[UnixSocket]:
-    """Play a program: each part is one connection, which says hello first and ends with it."""
-    made = listen()
-
-    def play() -> None:
-        for part in parts:
-            connection, _ = made.listener.accept()
-            with connection:
-                line = Line(connection)
-                line.say(**HELLO)
-                part(line)
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    try:
-        yield made
-    finally:
-        thread.join(LIMIT)
-        made.close()
 
 
 def client_of(made: UnixSocket) -> Client:
@@ -176,6 +136,19 @@ def test_root_looks_into_the_runtime_directories_of_all(places: Path) -> None:
             directory.parent.mkdir(parents=True, exist_ok=True)
             listening.enter_context(bound_in(of_other(directory))).listen()
         assert [parents[0]] == [program.path.parent for program in programs()]
+
+
+@as_root
+def test_others_see_no_programs_but_their_own(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do they look where those of others may be."""
+    for user in (OTHER, OTHER + 1):
+        directory = places / "tmp" / f"trio-otp-{user}"
+        directory.mkdir(mode=0o700)
+        os.chown(directory, user, user)
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+    assert [(places / "tmp" / f"trio-otp-{OTHER}", OTHER)] == list(known_directories())
 
 
 def of_other(directory: Path) -> Path:

@@ -374,6 +374,7 @@ async def test_lines_go_both_ways() -> None:
         assert "heard one" == await opened.hear()
         await opened.send(ws.TextMessage(data="t", message_finished=False))
         await opened.send(ws.Ping(payload=b"now"))
+        await opened.send(ws.TextMessage(data="", message_finished=False))
         await opened.send(ws.TextMessage(data="wo"))
         assert "heard two" == await opened.hear()
         await opened.say("x" * 60_000)

@@ -31,7 +31,7 @@ class LoopTask:
         self.over: trio.Event = trio.Event()  # in the thread of the observer
         self._function = function
         self._here = trio.lowlevel.current_trio_token()
-        self._scope: trio.CancelScope | None = None  # in the loop of the program
+        self._scope = trio.CancelScope()  # in the loop of the program
         self._result: outcome.Outcome[Any] | None = None
 
     async def wait(self, hub: Hub, seconds: float = ANSWER) -> outcome.Outcome[Any] | None:
@@ -47,17 +47,14 @@ class LoopTask:
 
     def cancel(self) -> None:
         """Cancel it; in the loop of the program."""
-        if self._scope is not None:
-            self._scope.cancel(reason="the observer waits no longer")
+        self._scope.cancel(reason="the observer waits no longer")
 
     def _begin(self) -> None:
-        self._scope = trio.CancelScope()
         trio.lowlevel.spawn_system_task(self._run, name=NAME)
 
     @enable_ki_protection
     async def _run(self) -> None:
         """Call it; nothing that it raises may reach Trio, which would end the program."""
-        assert self._scope is not None
         try:
             with self._scope:
                 self._result = outcome.Value(await self._function())

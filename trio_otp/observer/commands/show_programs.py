@@ -23,6 +23,7 @@ COLUMNS: Final = (
     Column("USER", "owner", right=True),
     Column("SAYS", "says", least=10),
 )
+END_OF_TIME: Final = 1e12  # seconds since 1970, whatever a program says
 UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -58,8 +59,8 @@ def _row(program: Program) -> dict[str, Any]:
 
 
 def _duration(started: Any) -> str | None:
-    """Return how long ago that was, in its largest unit."""
-    if not isinstance(started, int | float):
+    """Return how long ago that was, in its largest unit; None for what is no time."""
+    if not isinstance(started, int | float) or not 0 <= started < END_OF_TIME:
         return None
     seconds = max(time.time() - started, 0.0)
     for unit, size in UNITS:

@@ -66,7 +66,7 @@ def _check(path: Path, found: os.stat_result) -> None:
     """Refuse what is no file of this user alone."""
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"token_file={bounded(path)}: expected a plain file")
-    if os.name != "posix":
+    if os.name != "posix":  # pragma: no cover - on Windows alone
         return
     if found.st_uid != (uid := os.geteuid()):
         raise ValueError(
