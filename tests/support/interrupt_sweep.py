@@ -79,7 +79,7 @@ class Interrupt(trio.abc.Instrument):
         ours = self._ours.get(frame.f_code)
         if ours is None:
             ours = self._ours[frame.f_code] = self._owner(frame.f_code.co_filename)
-        if ours == NOBODYS or (ours == HELPERS_OWN and not _is_traced(frame.f_back)):
+        if ours == NOBODYS or (ours == HELPERS_OWN and not self._watches(frame.f_back)):
             return None
         frame.f_trace_lines = not ki_protection_enabled(frame)
         return self._line
@@ -107,6 +107,10 @@ class Interrupt(trio.abc.Instrument):
                 sys.settrace(self.trace)
         elif self.second and self.active:
             sys.settrace(self.trace)
+
+    def _watches(self, frame: FrameType | None) -> bool:
+        """Check whether a frame is watched, and not by what measures coverage."""
+        return frame is not None and frame.f_trace == self._line
 
     def _owner(self, file: str) -> int:
         if file.startswith(LIBRARY):
@@ -138,10 +142,6 @@ def place(frame: FrameType) -> str:
     """Say which line it is."""
     code = frame.f_code
     return f"{Path(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}"
-
-
-def _is_traced(frame: FrameType | None) -> bool:
-    return frame is not None and frame.f_trace is not None
 
 
 class Ended:
