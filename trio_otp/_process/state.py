@@ -71,7 +71,7 @@ class Extras:
         self.started: object = None  # what it told its starter
         self.thread: int | None = None  # the worker thread that runs its function, if one does
         # Told when its init is over, when it runs another instance, and of events of a supervisor
-        self.followers: dict[Callable[[], object], None] | None = None
+        self.followers: Keys[Callable[[], object]] = None
         self.retired: bool = False  # it stops what lives in it, and then dies
         self.suspended: bool = False  # by `otp.sys`
         self.skip_abandoned: bool = False  # it leaves calls unhandled whose callers have given up
@@ -349,17 +349,13 @@ class ProcessState(Handle):
     def add_follower(self, follower: Callable[[], object]) -> None:
         """Call a function, which must not raise, when the visible state of the process changes."""
         extras = self.own_extras()
-        if extras.followers is None:
-            extras.followers = {}
-        extras.followers[follower] = None
+        extras.followers = with_key(extras.followers, follower)
 
     @enable_ki_protection
     def remove_follower(self, follower: Callable[[], object]) -> None:
         """Forget a function that `add_follower` was given."""
-        extras = self.extras
-        if extras.followers is not None:
-            extras.followers.pop(follower, None)
-            extras.followers = extras.followers or None
+        extras = self.own_extras()
+        extras.followers = without_key(extras.followers, follower) or None
 
     @enable_ki_protection
     def tell_followers(self) -> None:

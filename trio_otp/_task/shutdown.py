@@ -95,8 +95,7 @@ async def _end(
                 return ended
     finally:  # also when the caller is cancelled: then it does not wait
         leave_wait(waiter)
-        if not process.dead:
-            process.signal(task.owner, KILL)
+        process.signal(task.owner, KILL)  # which the dead do not hear
     await_ends(waiter, {process: None})
     try:
         return await process.wait_dead()
