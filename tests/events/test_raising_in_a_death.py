@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -149,6 +150,57 @@ def test_two_listeners_may_raise() -> None:
     assert isinstance(left, BaseExceptionGroup)
     assert [Boom] * 4 == [type(each) for each in left.exceptions]
     assert TOLD == case.told
+
+
+class Slow(otp.GenServer):
+    """Does not end in order."""
+
+    async def terminate(self, reason: object) -> None:
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("first", ["the killed", "the linked"])
+def test_a_death_may_bring_about_another(first: str) -> None:
+    """A kill takes along at once who is linked and about to end: everybody is told of both."""
+    told: list[object] = []
+    pids: dict[str, otp.Pid[Any]] = {}
+
+    async def be_about_to_end(told_to: trio.Event) -> None:
+        with suppress(otp.ProcessExited):
+            async with otp.open_process() as pid:
+                pids["the linked"] = pid
+                otp.link(pids["the killed"])
+                await otp.start_link(otp.child(Slow))
+                await told_to.wait()
+
+    async def hear() -> None:
+        with trio.CancelScope(shield=True), trio.move_on_after(60):
+            async with otp.open_process():
+                for pid in pids.values():
+                    otp.monitor(pid)
+                told.extend([await otp.receive(timeout=None) for _ in pids])
+
+    def listen(pid: otp.Pid[Any], _: object) -> None:
+        if pid == pids[first]:
+            raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            pids["the killed"] = otp.spawn(trio.sleep_forever, nursery=nursery)
+            nursery.start_soon(be_about_to_end, end := trio.Event())
+            await wait_all_tasks_blocked()
+            nursery.start_soon(hear)
+            await wait_all_tasks_blocked()
+            end.set()
+            await wait_all_tasks_blocked()
+            otp.events.attach("process_exit", listen)
+            otp.exit(pids["the killed"], otp.KILL)
+            await trio.sleep_forever()
+
+    with pytest.RaisesGroup(KeyboardInterrupt):  # of the nursery in which they lived
+        trio.run(main, clock=virtual_clock())
+    ends = {down.pid: down.reason for down in told if isinstance(down, otp.Down)}
+    assert ends == dict.fromkeys(pids.values(), otp.KILLED)
 
 
 async def test_a_listener_that_exits_ends_nobody_who_is_dead(

@@ -202,3 +202,21 @@ async def test_only_a_connection_supervisor_has_connections() -> None:
             counts("web")
     with pytest.raises(otp.NoProcess):
         connections("web")
+
+
+async def test_one_that_has_not_begun_has_no_connections() -> None:
+    """As who hears of its start may be told, in the middle of it."""
+    refused: list[str] = []
+
+    def ask_at_once(pid: otp.Pid[Any]) -> None:
+        if otp.process_info(pid).behaviour is otp.ConnectionSupervisor:
+            for ask in (counts, connections):
+                with pytest.raises(otp.NoProcess) as caught:
+                    ask(pid)
+                refused.append(str(caught.value))
+
+    otp.events.attach("process_start", ask_at_once)
+    async with otp.open_supervisor([service(shout)]):
+        otp.events.detach("process_start", ask_at_once)
+        assert otp.ConnectionCounts() == counts("web")
+    assert 2 == len(refused)
