@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from observed_kit import LIMIT, PACKAGE
 from played_program import Line, played
 
 from trio_otp import cli
@@ -35,20 +33,18 @@ def looked_at(line: Line) -> None:
 # -- the end of a command --------------------------------------------------------------------------
 
 
-def test_who_reads_may_have_had_enough() -> None:
-    """As `head`: that is no error, and there is no traceback."""
+def test_who_reads_may_have_had_enough(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `head`: that is no error, there is no traceback, and none at the end of Python."""
     ours, theirs = os.pipe()
     os.close(ours)
-    done = subprocess.run(
-        [sys.executable, "-m", "trio_otp", "list", "--json"],
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=LIMIT,
-        env={**os.environ, "PYTHONPATH": PACKAGE},
-    )
-    os.close(theirs)
-    assert (0, b"") == (done.returncode, done.stderr)
+    with os.fdopen(theirs, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert 0 == cli.main(["list", "--json"])
+        pipe.write("what was left")
+        pipe.flush()  # as Python does at its end
+    assert "" == capsys.readouterr().err
 
 
 def test_a_command_that_is_interrupted_ends_as_others_do(

@@ -310,15 +310,18 @@ async def test_a_port_that_is_given_is_opened_at_each_address(
         assert [4000] == asked
         for listener in opened:
             port = listener.socket.getsockname()[1]
-            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-                await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            with trio.fail_after(LIMIT):
+                async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                    await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
         nursery.cancel_scope.cancel()
 
 
 async def test_the_page_speaks_with_the_program() -> None:
     """Over a WebSocket, which the token opens, in lines as over the other socket."""
+    shown: list[str] = []
     async with otp.open_supervisor(CHILDREN), trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + LIMIT
         seen = await otp.observer.serve(nursery=nursery)
         assert seen.address is not None
         assert seen.url is not None
@@ -329,8 +332,9 @@ async def test_the_page_speaks_with_the_program() -> None:
             hello = json.loads(await link.get_message())["hello"]
             assert os.getpid() == hello["pid"]
             await link.send_message(json.dumps({"id": 1, "ask": "info", "ref": "shop"}))
-            assert "'shop'" == json.loads(await link.get_message())["result"]["info"]["name"]
+            shown.append(json.loads(await link.get_message())["result"]["info"]["name"])
         nursery.cancel_scope.cancel()
+    assert ["'shop'"] == shown
 
 
 async def test_a_token_of_somebody_else_is_refused(

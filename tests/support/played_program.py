@@ -46,7 +46,7 @@ def played(*parts: Callable[[Line], object]) -> Iterator[UnixSocket]:
                 line.say(**HELLO)
                 part(line)
 
-    thread = threading.Thread(target=play)
+    thread = threading.Thread(target=play, daemon=True)
     thread.start()
     try:
         yield made
