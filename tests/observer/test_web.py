@@ -374,13 +374,32 @@ async def test_lines_go_both_ways() -> None:
         assert "heard one" == await opened.hear()
         await opened.send(ws.TextMessage(data="t", message_finished=False))
         await opened.send(ws.Ping(payload=b"now"))
-        await opened.send(ws.TextMessage(data="", message_finished=False))
         await opened.send(ws.TextMessage(data="wo"))
         assert "heard two" == await opened.hear()
         await opened.say("x" * 60_000)
         assert 60_006 == len(await whole(opened, 60_006))
         await opened.send(ws.CloseConnection(code=1000))
         assert 1000 == await opened.hear()
+
+
+async def test_parts_with_nothing_in_them_are_not_kept() -> None:
+    """They have no length that could be too much, and need have no end."""
+    links: list[Any] = []
+
+    async def keep(link: web.Link) -> None:
+        links.append(link)
+        await echo(link)
+
+    async with served(keep) as port, tab(port) as opened:
+        assert "hello" == await opened.hear()
+        for part in ["t", *[""] * 100]:
+            await opened.send(ws.TextMessage(data=part, message_finished=False))
+        await opened.send(ws.Ping(payload=b"now"))
+        opened.protocol.receive_data(await opened.stream.receive_some())
+        assert [ws.Pong(payload=bytearray(b"now"))] == list(opened.protocol.events())
+        assert ["t"] == links[0]._parts
+        await opened.say("wo")
+        assert "heard two" == await opened.hear()
 
 
 async def whole(opened: Tab, size: int) -> str:
