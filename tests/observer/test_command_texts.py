@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from paths import ROOT
 
-from trio_otp.observer.commands import asking, show_crashes, show_programs, show_stacks, show_tree
+from trio_otp.observer.commands import (
+    asking,
+    show_crashes,
+    show_processes,
+    show_programs,
+    show_stacks,
+    show_tree,
+)
 from trio_otp.observer.commands.table import Column, table
 from trio_otp.observer.socket.client import Answer, Unreachable
 from trio_otp.observer.socket.discovery import Program
@@ -97,6 +104,16 @@ def test_an_answer_that_cannot_be_read(
     """It is an error in words, whatever a program has answered."""
     with pytest.raises(Unreachable, match="its answer cannot be read"):
         printed(capsys, Answer(result, None), show_stacks.lines)
+
+
+def test_a_number_beyond_all_bounds_is_an_error_in_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """JSON has such numbers, and a program may say anything."""
+    row = dict.fromkeys(("pid", "name", "status", "queue"), 1)
+    result = {"keys": ["1"], "rows": {"1": {**row, "oldest": 10**400}}, "matching": 1, "total": 1}
+    with pytest.raises(Unreachable, match="its answer cannot be read: OverflowError"):
+        printed(capsys, Answer(result, None), show_processes._lines)
 
 
 COLUMNS = (

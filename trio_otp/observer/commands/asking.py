@@ -92,7 +92,7 @@ def shown(
 def _readable(lines: Callable[[dict[str, Any]], list[str]], result: dict[str, Any]) -> list[str]:
     try:
         return lines(result)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as exc:
         raise Unreachable(f"its answer cannot be read: {bounded(exc)}") from None
 
 
