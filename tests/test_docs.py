@@ -159,7 +159,7 @@ def test_snippets_that_are_tests_do_what_is_shown(page: Path, tmp_path: Path) ->
     assert [name for name, block in files.items() if block.fails] == failed, ran.stdout + ran.stderr
     plain = ERROR.sub(lambda block: dedent(re.sub(r"^E", "", block[0], flags=re.M)), ran.stdout)
     plain = re.sub(r"^AssertionError: ", "", plain, flags=re.M)
-    plain = re.sub(r"\S*/test_\d+\.py", "test_cache.py", plain)
+    plain = re.sub(r"(?:\S*/)?test_\d+\.py", "test_cache.py", plain)
     for block, following in pairwise(blocks):
         if block.fails:
             assert following.kind == "text"

@@ -117,14 +117,14 @@ class Item:
     )
 
     def __init__(self, stream: TaskStream[Any], value: object) -> None:
-        self.stream = stream
-        self.value = value
-        self.owner: Pid | None = stream.owner
+        self.stream: TaskStream[Any] = stream
+        self.value: object = value
+        self.owner: Pid[Any] | None = stream.owner
         self.process: Process | None = None
         self.result: Outcome[Any] | None = None
         self.reply: Ok[Any] | None = None
         self.timed_out: bool = False
-        self.given_up = False  # its start was: should it come to run, it need not
+        self.given_up: bool = False  # its start was: should it come to run, it need not
         self._fifo: Fifo | None = None  # of its time-out
 
     @property
