@@ -118,7 +118,7 @@ class _Dispatch:
         for listener in self.listeners:
             try:
                 listener(*args)
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: ASYNC103 - `_failed` raises it, or holds it
                 self._failed(listener, exc)
 
     def _failed(self, listener: Listener, exc: BaseException) -> None:
@@ -129,7 +129,7 @@ class _Dispatch:
                 raise exc
             self.events.detach(self.event, listener)
             _tell(f"listener {bounded(listener)} of {self.event} raised; it is detached", exc)
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: ASYNC103 - `Holding` raises it
             if held is None:
                 raise
             held.append(raised)
