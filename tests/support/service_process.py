@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+def _free_port() -> int:
+    """Return a port that the system gives nobody who asks for any, as clients do."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class OsProcess:
     """The service as a program of its own.
 
@@ -29,8 +38,7 @@ class OsProcess:
     """
 
     def __init__(self, path: Path, *, wrapper: Sequence[str] = (), **settings: Any) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port: int = _free_port()
         self.log = path.with_name("service.log")
         self._wrapper = wrapper
         self._settings = {"port": self.port, "path": path, **settings}
