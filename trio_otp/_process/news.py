@@ -36,13 +36,13 @@ class News:
         self.reason: object = UNSET  # of the end of the process, of a crash the very exception
 
     def __call__(self, process: Process) -> None:
-        """Wake who waits: the process is dead."""
+        """Wake the task that waits: the process is dead."""
         self.reason = process.exit_reason
         self.come()
 
     @enable_ki_protection
     def come(self) -> None:
-        """Wake who waits, if anybody does."""
+        """Wake the task that waits, if one does."""
         task, self._task = self._task, None
         if task is not None:
             reschedule(task, WOKEN)

@@ -179,7 +179,7 @@ class Peer(Port):
             self._neighbours.names.discard(self._node)
 
     async def _tell_closed(self, node: LocalNode) -> None:
-        """Tell it of the end of the node that it belongs to."""
+        """Put a message into its own mailbox when the node that it belongs to has closed."""
         await node.closed.wait()
         self._process.mailbox.put(_End.NODE)
 
