@@ -378,7 +378,7 @@ async def test_a_callback_does_not_wait_for_its_own_application(mode: Any) -> No
                 await otp.application.ensure_all_started([Snake], mode=mode)
             refused.append(where)
 
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with otp.open_application(Snake):
             assert ["snake"] == running()
     assert ["start", "stop"] == refused

@@ -123,7 +123,7 @@ async def test_damaged_page_concerns_its_keyspace_alone(
 
 
 async def until_answered(redis: Client, *command: str) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while isinstance((await redis.ask_all([command]))[0], ReplyError):
             pass
 
@@ -162,7 +162,7 @@ async def test_damaged_page_refuses_no_other_write_of_its_commit(
 
 
 async def until_waiting(count: int) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while (await Repo.stats(Repo)).waiting < count:
             pass
 

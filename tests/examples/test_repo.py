@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def nursery() -> AsyncIterator[trio.Nursery]:
     """A nursery on the real clock, bounded."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             yield nursery
             nursery.cancel_scope.cancel()

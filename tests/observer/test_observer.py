@@ -56,7 +56,7 @@ CHILDREN = [otp.child(Server).having(name="shop"), otp.child(Server).having(name
 
 async def wait_for(shown: Any, *words: str) -> str:
     """Wait for the next picture with all of these words in one line."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while True:
             picture: str = shown.getvalue()
             for line in reversed(picture.splitlines()):

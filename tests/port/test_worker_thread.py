@@ -412,7 +412,7 @@ def test_however_threads_end_nothing_is_left(ends: list[str]) -> None:
     """Whatever ends each of some threads, its process dies for that reason and its thread ends."""
 
     async def main() -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with otp.open_process() as me:
                 otp.trap_exit()
                 for number, how in enumerate(ends):

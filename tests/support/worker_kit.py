@@ -27,7 +27,7 @@ NAME = KEYSPACES.via(0)
 
 async def until(happened: Callable[[], bool]) -> None:
     """Wait for what nobody tells of."""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while not happened():  # noqa: ASYNC110  # there is no event to wait for
             await trio.sleep(0.005)
 
@@ -66,7 +66,7 @@ class Outcomes:
 
 async def execute_at_last(*batch: KeyCommand) -> list[bytes]:
     """Try again, as a client does, until it is carried out."""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while True:
             try:
                 return await execute(0, batch)
