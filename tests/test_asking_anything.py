@@ -357,7 +357,7 @@ def in_a_run(name: str, ask: Callable[[otp.Pid[Any]], Awaitable[None]]) -> None:
 @pytest.mark.sampled(90)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", KINDS)
-def test_who_asks_is_answered(name: str, way: str) -> None:
+def test_every_question_is_answered(name: str, way: str) -> None:
     """By a value, by an error, or not in time; and then it can wait for other things."""
 
     async def ask(pid: otp.Pid[Any]) -> None:
@@ -372,7 +372,7 @@ def test_who_asks_is_answered(name: str, way: str) -> None:
 @pytest.mark.sampled(90)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", KINDS)
-def test_who_is_cancelled_waits_for_nobody(name: str, way: str) -> None:
+def test_a_cancelled_caller_waits_for_nobody(name: str, way: str) -> None:
     """Cancelled before it asks, it hears of that, or of what it could know beforehand."""
 
     async def ask(pid: otp.Pid[Any]) -> None:

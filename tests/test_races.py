@@ -95,7 +95,7 @@ async def test_many_who_ensure_a_child_get_the_same_one() -> None:
 
 
 @races
-async def test_who_calls_stops_or_kills_at_once_learns_of_the_end() -> None:
+async def test_calls_stops_and_kills_at_once_learn_of_the_end() -> None:
     """Each gets an answer or an error, whoever comes first."""
     async with trio.open_nursery() as nursery:
         await otp.start(otp.child(Echo).having(name="echo"), nursery=nursery)

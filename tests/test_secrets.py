@@ -158,7 +158,7 @@ async def test_nothing_of_a_secret_is_in_any_record(server: type[Login], log: Lo
 
 
 @pytest.mark.parametrize("server", [*WORKING, *BROKEN])
-async def test_who_called_has_the_crash_as_it_was(server: type[Login]) -> None:
+async def test_the_caller_has_the_crash_as_it_was(server: type[Login]) -> None:
     """What is shown changes, and nothing else: reason, cause and request are the very objects."""
     error = await crash(server)
     assert isinstance(error.reason, ValueError)

@@ -39,7 +39,7 @@ REAL = {
     "observer/test_server.py::test_while_nobody_looks_it_does_nothing": (
         "a thread that has nothing to do tells nobody"
     ),
-    "observer/test_hub.py::test_who_asks_may_be_cancelled": "a question from another thread",
+    "observer/test_hub.py::test_a_question_may_be_cancelled": "a question from another thread",
     "observer/test_web.py::test_a_tab_that_never_reads_delays_no_end": (
         "a socket that is full for ever tells nobody"
     ),
@@ -120,7 +120,7 @@ def in_real_time(source: str) -> list[str]:
     ]
 
 
-def test_who_waits_has_a_virtual_clock() -> None:
+def test_tests_that_wait_have_a_virtual_clock() -> None:
     """A reason that is no longer needed has to go as well."""
     found = {
         f"{path.relative_to(TESTS).as_posix()}::{name}"

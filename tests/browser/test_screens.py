@@ -179,7 +179,7 @@ def test_the_charts_and_lists_fill(shop: Program, open_page: Callable[..., Page]
     expect(page.get_by_label("filter")).to_have_value("status:idle")
 
 
-def test_who_may_only_look_sees_no_actions(
+def test_without_the_right_to_act_no_actions_are_shown(
     start: Callable[..., Program], open_page: Callable[..., Page]
 ) -> None:
     """Without `actions` there is no button and no key that acts."""

@@ -189,7 +189,7 @@ async def connect_to_nobody() -> None:
         await otp.cluster.connect(THERE)
 
 
-async def test_who_is_told_to_wait_for_the_other_side_takes_its_connection(
+async def test_a_node_told_to_wait_for_the_other_side_takes_its_connection(
     net: Net, autojump_clock: trio.abc.Clock
 ) -> None:
     """Of two nodes that connect at once, this one gives way when the other says so."""

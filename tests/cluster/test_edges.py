@@ -255,7 +255,7 @@ async def test_the_end_of_a_process_there_can_be_waited_for(
             assert ends.pop() == end
 
 
-async def test_who_waits_no_more_takes_the_monitor_back(
+async def test_a_caller_that_waits_no_more_takes_the_monitor_back(
     net: Net, autojump_clock: trio.abc.Clock
 ) -> None:
     async with played(net) as peer:
@@ -323,7 +323,7 @@ async def test_signals_to_the_dead_do_nothing(net: Net, autojump_clock: trio.abc
 # -- connections ---------------------------------------------------------------------------------
 
 
-async def test_who_is_not_allowed_gets_the_reason(net: Net) -> None:
+async def test_a_caller_that_is_not_allowed_gets_the_reason(net: Net) -> None:
     with net.there(allow=[]):
         async with net.here():
             with pytest.raises(otp.NoConnection, match="does not allow this node"):
@@ -376,7 +376,7 @@ async def test_a_node_listens_at_the_port_it_is_told(net: Net) -> None:
         assert net.addresses[HERE] == address
 
 
-async def test_who_watches_nodes_may_outlive_the_node(net: Net) -> None:
+async def test_a_watcher_of_nodes_may_outlive_the_node(net: Net) -> None:
     async with otp.open_process() as me:
         async with net.here():
             otp.cluster.monitor_nodes()

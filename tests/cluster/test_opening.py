@@ -273,7 +273,7 @@ async def test_what_leaves_the_block_is_bare(net: Net) -> None:
 # -- who is refused -----------------------------------------------------------------------------
 
 
-async def test_who_has_another_cookie_is_refused_and_logged(net: Net, caplog: Any) -> None:
+async def test_a_node_with_another_cookie_is_refused_and_logged(net: Net, caplog: Any) -> None:
     async with net.here(), trio.open_nursery() as nursery:
         peer = ScriptedPeer(nursery)
         with pytest.raises(trio.BrokenResourceError):
@@ -286,7 +286,7 @@ async def test_who_has_another_cookie_is_refused_and_logged(net: Net, caplog: An
 
 
 @pytest.mark.parametrize("allow", [["friend@127.0.0.1"], lambda name: name.startswith("friend")])
-async def test_who_is_not_allowed_is_refused(net: Net, allow: Any) -> None:
+async def test_a_node_that_is_not_allowed_is_refused(net: Net, allow: Any) -> None:
     async with net.here(allow=allow), trio.open_nursery() as nursery:
         with pytest.raises(Exception, match="does not allow this node"):
             await ScriptedPeer(nursery).connect(HERE)
@@ -314,7 +314,9 @@ async def test_a_handshake_has_seven_seconds_and_its_bytes(
     assert len(told) == 2
 
 
-async def test_who_gives_way_to_another_connection_is_no_stranger(net: Net, caplog: Any) -> None:
+async def test_a_node_that_gives_way_to_another_connection_is_no_stranger(
+    net: Net, caplog: Any
+) -> None:
     """Of two nodes that connect to each other at once, one ends its attempt."""
     async with net.here(), trio.open_nursery() as nursery:
         await ScriptedPeer(nursery).connect(HERE)

@@ -94,7 +94,7 @@ async def test_a_node_that_connects_anew_is_told_of_after_its_old_self(
         nursery.cancel_scope.cancel()
 
 
-async def test_who_calls_a_successor_does_not_hear_of_its_predecessor(
+async def test_callers_of_a_successor_do_not_hear_of_its_predecessor(
     net: Net, autojump_clock: trio.abc.Clock
 ) -> None:
     async with played(net) as peer:

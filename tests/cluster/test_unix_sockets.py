@@ -53,7 +53,7 @@ async def test_a_living_node_keeps_its_place(net: Net, tmp_path: Path) -> None:
             await otp.cluster.connect(THERE)
 
 
-async def test_who_has_too_much_to_do_keeps_its_place(net: Net, tmp_path: Path) -> None:
+async def test_a_busy_node_keeps_its_place(net: Net, tmp_path: Path) -> None:
     """It listens, and does not take any more connections for now."""
     path = tmp_path / "socket"
     with ExitStack() as stack:

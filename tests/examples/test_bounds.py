@@ -137,7 +137,7 @@ async def test_stranger_has_little_time(autojump_clock: MockClock) -> None:
         assert trio.current_time() == 60
 
 
-async def test_who_does_not_take_replies_has_its_time(autojump_clock: MockClock) -> None:
+async def test_a_client_that_takes_no_replies_has_its_time(autojump_clock: MockClock) -> None:
     """A client that reads no replies is disconnected; one that reads some now and then is not."""
     ask = encode(["ECHO", b"x" * 500_000])
     async with serving(pair="lockstep", stall_timeout=60.0) as (endpoint, client):

@@ -167,7 +167,7 @@ def counts() -> otp.ConnectionCounts:
     return otp.ConnectionSupervisor.counts("web")
 
 
-async def test_who_comes_in_and_reads_nothing_has_to_go() -> None:
+async def test_a_client_that_reads_nothing_has_to_go() -> None:
     """Also if it is what was said before that it does not read: else lines would pile up."""
     async with chat(send_timeout=0.2), browser("tea", "ada") as ada:
         for _ in range(20):
@@ -252,7 +252,7 @@ async def test_a_room_ends_by_itself_when_nobody_has_come_for_long(autojump_cloc
         assert [] == lines
 
 
-async def test_who_comes_in_at_the_moment_at_which_a_room_ends_finds_a_new_one(
+async def test_a_client_that_enters_as_a_room_ends_finds_a_new_one(
     autojump_clock: Any,
 ) -> None:
     """Or the old one; never none."""

@@ -253,7 +253,7 @@ async def give_up(seen: list[weakref.ref[Any]]) -> tuple[Any, otp.SupervisorExit
         return handle, exc
 
 
-async def test_who_is_told_that_a_supervisor_gave_up_has_the_crash_itself() -> None:
+async def test_the_reason_of_a_supervisor_that_gave_up_is_the_crash_itself() -> None:
     """The last crash is the cause, as it was raised; earlier ones say what they said."""
     log_nothing()
     seen: list[weakref.ref[Any]] = []

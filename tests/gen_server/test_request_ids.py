@@ -379,7 +379,7 @@ async def test_two_tasks_share_a_collection(
     assert [(None, outcome.Value(1)), (None, outcome.Value(2))] == got
 
 
-async def test_who_waits_hears_that_another_task_gives_up(
+async def test_a_waiting_task_hears_that_another_gives_up(
     desk: otp.Pid[Desk], autojump_clock: trio.testing.MockClock
 ) -> None:
     """A request given up in one task keeps no other waiting for ever."""

@@ -253,7 +253,7 @@ async def test_a_loop_is_watched_and_tells_of_more() -> None:
     assert [("in", 4), ("out", 8)] == [(event.kind, event.content) for event in events]
 
 
-async def test_who_cannot_be_special() -> None:
+async def test_processes_that_cannot_be_special() -> None:
     """Servers are already, plain Trio code is no process, and one object belongs to one process."""
 
     class Server(Tally):
@@ -386,7 +386,7 @@ async def test_a_process_goes_on_as_a_state_machine(autojump_clock: Any) -> None
         assert "locked" == (await otp.sys.get_state(pid))[0]
 
 
-async def test_who_cannot_enter_a_loop() -> None:
+async def test_processes_that_cannot_enter_a_loop() -> None:
     """A server, a block of plain Trio code; and what is no server's instance."""
 
     class Server(Tally):

@@ -74,7 +74,7 @@ def test_outside_of_a_run_there_is_nothing_to_see(use: Callable[[], object]) -> 
 # -- process_info ----------------------------------------------------------------------------------
 
 
-async def test_who_a_process_is() -> None:
+async def test_the_identity_of_a_process() -> None:
     """Names, labels, class, ancestors, links and monitors are told."""
     async with otp.open_process(name="me") as me:
         a = await otp.start_link(otp.child(Server).having(name="a"))
@@ -112,7 +112,7 @@ async def test_a_process_is_found_by_any_reference() -> None:
         assert info(sup) == info("top") == info(sup.pid)
 
 
-async def test_who_is_dead_is_nobody() -> None:
+async def test_a_dead_process_is_nobody() -> None:
     """A reference without a process is NoProcess, what is none a TypeError."""
     async with otp.open_process():
         a = await otp.start(Server)
@@ -411,7 +411,7 @@ outside of supervisors:
         assert "<Pid open_process> process, running" == shown(otp.tree(me)).splitlines()[0]
 
 
-async def test_who_outlives_its_starter_stands_by_itself() -> None:
+async def test_a_process_that_outlives_its_starter_stands_by_itself() -> None:
     """A starter that ended normally leaves the process it was linked to alive."""
 
     async def start_and_end() -> None:

@@ -161,7 +161,7 @@ def test_paths_are_short_and_frames_of_libraries_folded() -> None:
     ] == folded_stack(stack)
 
 
-def test_who_knows_better_names_of_files_is_asked() -> None:
+def test_better_names_of_files_are_asked_for() -> None:
     """As the notebook does, whose cells are files."""
 
     def name(file: str) -> str | None:

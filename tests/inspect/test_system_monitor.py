@@ -252,7 +252,7 @@ async def test_nobody_is_blamed_for_a_step_that_is_over(monkeypatch: pytest.Monk
     assert [] == told
 
 
-async def test_who_waits_in_a_debugger_is_not_told(reports: Reports) -> None:
+async def test_a_wait_in_a_debugger_is_not_told(reports: Reports) -> None:
     """Its frames are known; when they are left, monitoring goes on as before."""
     code = compile("def hold(*args): function(*args)", "/usr/lib/python3.11/bdb.py", "exec")
     space: dict[str, Any] = {"function": hold}

@@ -116,7 +116,7 @@ async def test_what_a_server_keeps_out_of_texts_is_in_no_record(
     assert f"`login(...)` to {pid!r} dropped: cast to a dead server" in texts
 
 
-async def test_who_does_not_ask_for_them_pays_for_no_text() -> None:
+async def test_no_text_is_made_when_nobody_asks_for_it() -> None:
     """At the default level nothing is rendered."""
 
     class Loud:

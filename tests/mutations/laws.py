@@ -174,7 +174,7 @@ MUTATIONS = [
         "Mailbox.close",
         "waiter is not None and self.queue is not NO_QUEUE",
         "False",
-        "test_mailbox_contract.py::test_who_waits_hears_that_it_is_closed",
+        "test_mailbox_contract.py::test_a_waiting_receiver_hears_that_it_is_closed",
     ),
     Mutation(
         "who is told to die in his sleep sleeps on",
@@ -334,7 +334,7 @@ MUTATIONS = [
         "LimitedMailbox._waits",
         "return True",
         "return False",
-        "test_bounded_behaviours.py::test_who_waits_for_room_learns_of_the_end_at_once",
+        "test_bounded_behaviours.py::test_senders_waiting_for_room_learn_of_the_end_at_once",
     ),
     Mutation(
         "what the system sends is dropped when there is no room",
@@ -1235,7 +1235,7 @@ MUTATIONS = [
         "Lending.check_out",
         "not lease.process.alive",
         "False",
-        "test_pool.py::test_who_gets_a_worker_that_dies_before_it_runs_gets_another",
+        "test_pool.py::test_a_caller_gets_another_worker_for_one_that_dies_before_it_runs",
     ),
     Mutation(
         "a worker is lent while it does something for its last client",
@@ -1299,7 +1299,7 @@ MUTATIONS = [
         "Lending.change",
         "self.carry_out(self.core.change(spec.limits, trio.current_time()))",
         "self.core.limits = spec.limits",
-        "test_pool_ends.py::test_who_waits_when_a_pool_is_given_more_room_gets_it",
+        "test_pool_ends.py::test_waiting_callers_get_the_room_a_pool_is_given",
     ),
     Mutation(
         "a worker that is one too many after a change comes back for ever",
@@ -1307,7 +1307,7 @@ MUTATIONS = [
         "PoolCore.change",
         "min(self._stay, limits.size)",
         "self._stay",
-        "test_pool_ends.py::test_who_waits_when_a_pool_is_given_more_room_gets_it",
+        "test_pool_ends.py::test_waiting_callers_get_the_room_a_pool_is_given",
     ),
     Mutation(
         "a wait that somebody can end is refused",
@@ -1440,7 +1440,7 @@ MUTATIONS = [
         "ConnectionsLoop.stop_children",
         "self.draining.begin()",
         "pass",
-        "test_draining.py::test_who_waits_for_a_request_ends_at_once",
+        "test_draining.py::test_a_connection_that_waits_for_a_request_ends_at_once",
     ),
     Mutation(
         "connections are not waited for",
@@ -1857,7 +1857,7 @@ MUTATIONS = [
         "is_welcome",
         "peer[1] in {uid, 0}",
         "True",
-        "test_unix_socket.py::test_who_is_welcome",
+        "test_unix_socket.py::test_users_that_are_let_in",
     ),
     Mutation(
         "an action needs no name",
@@ -2042,7 +2042,7 @@ MUTATIONS = [
         "_is_left",
         "errno.ECONNREFUSED",
         "errno.EAGAIN",
-        "test_unix_sockets.py::test_who_has_too_much_to_do_keeps_its_place",
+        "test_unix_sockets.py::test_a_busy_node_keeps_its_place",
     ),
     Mutation(
         "a node takes a socket that is not listened at yet",

@@ -83,7 +83,7 @@ async def test_a_port_that_somebody_else_has_taken_meanwhile_is_the_end_of_all(
             assert address != otp.process_info("web").started[0].socket.getsockname()
 
 
-async def test_who_resets_before_it_is_accepted_has_no_address_any_more() -> None:
+async def test_a_client_that_resets_before_it_is_accepted_has_no_address() -> None:
     """Nor a place: it has disconnected when its process begins."""
     labels: list[str | None] = []
 

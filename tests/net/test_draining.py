@@ -54,7 +54,7 @@ async def test_from_the_first_moment_nobody_is_let_in() -> None:
             refused.set()
 
 
-async def test_who_waits_for_a_request_ends_at_once(autojump_clock: Any) -> None:
+async def test_a_connection_that_waits_for_a_request_ends_at_once(autojump_clock: Any) -> None:
     """Idle connections cost a stop no time."""
     memory = Memory()
     async with otp.open_supervisor([service(polite, opens=memory.open)]) as sup:

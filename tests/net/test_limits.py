@@ -93,7 +93,7 @@ async def test_two_listeners_do_not_serve_more_than_one_would() -> None:
     assert [1] * 6 == peaks
 
 
-async def test_who_is_too_many_may_get_an_answer() -> None:
+async def test_a_client_over_the_limit_may_get_an_answer() -> None:
     """It is read to the end, whatever the client had sent before; then there is the end."""
     child = service(shout, max_connections=1, on_full=busy, drain_timeout=0)
     async with otp.open_supervisor([child]):
@@ -111,7 +111,7 @@ async def test_who_is_too_many_may_get_an_answer() -> None:
             assert b"C" == await ask(client, b"c")
 
 
-async def test_who_does_not_fetch_the_answer_is_closed_when_its_time_is_over(
+async def test_a_client_that_does_not_fetch_the_answer_is_closed_in_time(
     autojump_clock: Any,
 ) -> None:
     """It takes no place of a connection, and that of a refusal only for a limited time."""
@@ -244,7 +244,7 @@ async def test_of_one_network_of_ipv6_so_many_are_served(monkeypatch: pytest.Mon
             assert b"D" == await ask(again, b"d")
 
 
-async def test_who_sends_half_a_request_keeps_others_out_only_until_its_handler_gives_up(
+async def test_half_a_request_takes_a_place_until_its_handler_gives_up(
     autojump_clock: Any,
 ) -> None:
     """The time limit is the handler's own; when it ends, the next client is served."""

@@ -226,7 +226,7 @@ async def test_no_dead_worker_is_lent(autojump_clock: trio.abc.Clock) -> None:
             assert 4 <= await worker.who()
 
 
-async def test_who_gets_a_worker_that_dies_before_it_runs_gets_another(
+async def test_a_caller_gets_another_worker_for_one_that_dies_before_it_runs(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     """And does not lose its turn."""

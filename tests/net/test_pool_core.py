@@ -34,7 +34,7 @@ def test_nothing_starts_before_somebody_asks() -> None:
     assert math.inf == core.next_time()
 
 
-def test_who_asked_first_gets_the_first_that_is_free() -> None:
+def test_callers_are_served_in_the_order_in_which_they_asked() -> None:
     """Whichever worker that is."""
     core = with_workers(3)
     assert [] == core.ask("a", 0.0) == core.ask("b", 0.0)

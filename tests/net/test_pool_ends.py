@@ -268,7 +268,7 @@ async def test_a_plain_process_is_not_lent_before_it_has_taken_its_messages(
 # -- failures --------------------------------------------------------------------------------------
 
 
-async def test_who_waits_for_a_database_that_is_away_gets_it_when_it_is_back(
+async def test_a_waiting_caller_gets_the_database_when_it_is_back(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     """The pool tries after 1, 2, 4, ... seconds, one worker at a time; nothing else ends."""
@@ -503,7 +503,7 @@ async def test_a_pool_can_be_given_other_limits_while_it_runs(autojump_clock: An
             assert await second.who()
 
 
-async def test_who_waits_when_a_pool_is_given_more_room_gets_it(
+async def test_waiting_callers_get_the_room_a_pool_is_given(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     """At once, as nothing else may happen for long; a worker that then is too many ends."""

@@ -82,7 +82,7 @@ async def test_the_port_is_kept_and_stays_secure_when_it_is_bound_again() -> Non
 
 
 @pytest.mark.parametrize("what", [b"GET / HTTP/1.0\r\n\r\n", b"", None])
-async def test_who_does_not_complete_the_handshake_is_no_crash(
+async def test_a_handshake_that_is_not_completed_is_no_crash(
     what: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Plain HTTP, a scanner that leaves, a reset: one line for the log, no handler."""
@@ -135,7 +135,7 @@ async def test_a_broken_session_is_a_disconnection(how: str) -> None:
         await trio.aclose_forcefully(client)
 
 
-async def test_who_only_connects_is_closed_when_its_time_is_over(
+async def test_a_silent_client_is_closed_when_its_time_is_over(
     autojump_clock: Any,
 ) -> None:
     """A handshake has its own limit, as a client that sends nothing takes a place."""

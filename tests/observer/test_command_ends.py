@@ -33,7 +33,7 @@ def looked_at(line: Line) -> None:
 # -- the end of a command --------------------------------------------------------------------------
 
 
-def test_who_reads_may_have_had_enough(
+def test_a_reader_may_have_had_enough(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As `head`: that is no error, there is no traceback, and none at the end of Python."""

@@ -180,7 +180,7 @@ async def test_a_thread_reads_while_processes_come_and_go() -> None:
         stop.set()
 
 
-async def test_who_asks_may_be_cancelled() -> None:
+async def test_a_question_may_be_cancelled() -> None:
     """Then nothing is done either."""
     tables, token, done = runtime(), trio.lowlevel.current_trio_token(), threading.Event()
     called: list[str] = []

@@ -327,7 +327,7 @@ async def test_a_thread_reads_while_processes_come_and_go() -> None:
     assert {"-", "Server", "Supervisor"} >= {row.behaviour for one in taken for row in one.rows}
 
 
-async def test_who_looks_makes_no_table() -> None:
+async def test_looking_makes_no_table() -> None:
     """A thread that made one would replace what the loop has put into another one meanwhile."""
     tables = runtime()
 

@@ -63,7 +63,7 @@ async def test_a_handler_that_waits_for_ever_is_one_problem(autojump_clock: Any)
         assert [] == (await client.ask("problems"))["problems"]
 
 
-async def test_who_waits_for_an_answer_that_was_put_off(autojump_clock: Any) -> None:
+async def test_callers_that_wait_for_an_answer_that_was_put_off(autojump_clock: Any) -> None:
     """Is told with whom it waits for, who does nothing."""
 
     class Later(otp.GenServer):

@@ -257,7 +257,7 @@ def failing(path: Path) -> None:
         connection.ask("fail")
 
 
-def test_who_is_welcome() -> None:
+def test_users_that_are_let_in() -> None:
     """The same user and root, and nobody else; where the system does not tell, modes decide."""
     assert is_welcome((1, 1000), 1000)
     assert is_welcome((1, 0), 1000)

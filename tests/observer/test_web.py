@@ -478,7 +478,7 @@ async def test_a_failure_of_a_session_ends_its_connection_only(
 # -- those who wait ------------------------------------------------------------------------------
 
 
-async def test_who_says_nothing_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_silent_client_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
     """A connection without a request, or without a first frame, is closed after ten seconds."""
     endpoint = web.Web(TOKEN, echo)
     async with trio.open_nursery() as nursery:

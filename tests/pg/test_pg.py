@@ -108,7 +108,7 @@ async def test_scopes_share_nothing() -> None:
 # -- ends ------------------------------------------------------------------------------------------
 
 
-async def test_who_dies_has_left_before_anyone_hears_of_it() -> None:
+async def test_a_member_that_dies_has_left_before_anyone_hears_of_it() -> None:
     """All memberships of all groups are gone when the Down arrives, and before it is told of."""
     async with running():
         a, b = idle(), idle()

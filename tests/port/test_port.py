@@ -318,7 +318,7 @@ async def test_the_lines_for_an_owner_who_is_dead_are_dropped() -> None:
     assert 2 == len(dropped)
 
 
-async def test_who_got_away_with_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_descendant_that_keeps_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """The port ends with its program, also if somebody else still has its output open."""
     code = "import os, time; os.fork() or (os.setsid(), os.read(0, 1), os.write(1, b'x'))"
     async with otp.open_process():

@@ -143,7 +143,7 @@ async def test_an_owner_that_takes_no_lines_does_not_keep_a_program_from_its_end
         assert [me] * (100_000 - taken) == lost
 
 
-async def test_who_got_away_and_floods_the_pipe_is_not_waited_for() -> None:
+async def test_a_descendant_that_floods_the_pipe_is_not_waited_for() -> None:
     """The end is told while somebody else writes on and on."""
     away = "import os; os.setsid()\nwhile True: print('x' * 999)"
     code = f"import os, time; pid = os.fork()\nif not pid: exec({away!r})\ntime.sleep(0.1)"

@@ -376,7 +376,7 @@ async def test_a_suspended_server_keeps_its_bound(on_full: str) -> None:
 
 @pytest.mark.parametrize("end", ["kill", "signal", "stop"])
 @as_process
-async def test_who_waits_for_room_learns_of_the_end_at_once(end: str) -> None:
+async def test_senders_waiting_for_room_learn_of_the_end_at_once(end: str) -> None:
     """Callers, casts that wait and send ends, each with the reason or Trio's error (law 2)."""
     await start_desk(1, "wait")
     pid: Any = otp.whereis("desk")

@@ -72,7 +72,7 @@ async def test_it_is_a_checkpoint_with_and_without_room(channel: Channel) -> Non
         await channel.send.send(4)
 
 
-async def test_who_is_cancelled_while_waiting_has_sent_nothing(channel: Channel) -> None:
+async def test_a_sender_cancelled_while_waiting_has_sent_nothing(channel: Channel) -> None:
     """The next one is let in instead."""
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as scope:
@@ -106,7 +106,9 @@ async def test_an_end_that_is_closed_meanwhile_refuses_who_waits_on_it(channel: 
     assert [None] == sent
 
 
-async def test_who_waits_when_the_receiving_end_is_closed_is_refused(channel: Channel) -> None:
+async def test_waiting_senders_are_refused_when_the_receiving_end_is_closed(
+    channel: Channel,
+) -> None:
     """At once, all of them."""
     async with trio.open_nursery() as nursery:
         sent = [in_task(nursery, channel.send.send, number) for number in (3, 4)]

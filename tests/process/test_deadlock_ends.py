@@ -305,7 +305,7 @@ async def test_a_child_that_traps_exits_and_asks_for_its_own_end_is_killed(
     assert 3 == trio.current_time()
 
 
-async def test_who_asks_for_the_end_of_one_that_waits_for_him_is_told(autojump_clock: Any) -> None:
+async def test_stopping_a_process_that_waits_for_the_caller_is_told(autojump_clock: Any) -> None:
     """A server has a child stopped, that traps exits and waits for an answer of the server."""
     seen: list[Any] = []
     async with tree(child_c(seen, traps=True)):

@@ -78,7 +78,7 @@ async def test_a_busy_one_does_not_sleep(autojump_clock: Any) -> None:
         await asleep(pid)
 
 
-async def test_who_sleeps_leaves_no_timer(autojump_clock: Any) -> None:
+async def test_a_sleeping_process_leaves_no_timer(autojump_clock: Any) -> None:
     """A server that sleeps waits for no time; one that dies before leaves none either."""
 
     class Late(Sync):

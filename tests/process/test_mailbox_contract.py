@@ -93,7 +93,7 @@ async def test_iteration(channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("how", ["send", "send_nowait"])
-async def test_who_waits_is_woken(channel: Channel, how: str) -> None:
+async def test_a_waiting_receiver_is_woken(channel: Channel, how: str) -> None:
     """By the first message; another one that comes before it runs stays for the next."""
     async with trio.open_nursery() as nursery:
         got = await waiting(nursery, channel.receive)
@@ -193,7 +193,7 @@ async def test_the_receiving_end_is_closed(channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "aclose", "with", "async with", "its end"])
-async def test_who_waits_hears_that_it_is_closed(channel: Channel, how: str) -> None:
+async def test_a_waiting_receiver_hears_that_it_is_closed(channel: Channel, how: str) -> None:
     """It waits no longer for what cannot come."""
     async with trio.open_nursery() as nursery:
         got = await waiting(nursery, channel.receive)

@@ -234,7 +234,7 @@ async def test_a_thread_with_a_run_of_its_own_finds_it_broken() -> None:
             assert [] == await Cache.at(pid).read()
 
 
-async def test_who_waits_for_room_when_a_subscription_is_left_has_sent_nothing() -> None:
+async def test_a_sender_waiting_as_a_subscription_is_left_has_sent_nothing() -> None:
     """It hears that the end is broken, as whoever comes later."""
     broken: list[str] = []
 

@@ -262,7 +262,7 @@ async def test_a_task_of_a_stream_that_is_stuck_beyond_its_time_is_named(
     assert "in sit_here" in only_notice(notices)
 
 
-async def test_whoever_is_killed_by_hand_and_does_not_end_is_named(autojump_clock: Any) -> None:
+async def test_a_process_killed_by_hand_that_does_not_end_is_named(autojump_clock: Any) -> None:
     """Also when no supervisor waits for it; it is restarted when it is dead."""
     journal, hold = Journal(), Hold()
     async with otp.open_supervisor([stubborn(journal, hold)]):

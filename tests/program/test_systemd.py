@@ -160,7 +160,9 @@ async def test_a_manager_that_is_gone_is_told_of_once(tmp_path: Path) -> None:
         ({"WATCHDOG_USEC": "9" * 5000}, None),
     ],
 )
-def test_whom_the_watchdog_is_for(environment: dict[str, str], expected: float | None) -> None:
+def test_the_process_that_the_watchdog_is_for(
+    environment: dict[str, str], expected: float | None
+) -> None:
     """The variables may have been inherited from another program."""
     assert expected == watchdog_interval(environment, 7)
 

@@ -524,7 +524,7 @@ async def test_metadata_outlives_who_put_it() -> None:
             REG.meta("m")
 
 
-async def test_who_waits_for_a_name_need_not_know_its_value(autojump_clock: Any) -> None:
+async def test_waiting_for_a_name_needs_no_value(autojump_clock: Any) -> None:
     """The value beside a key is no part of the name."""
     async with running(), trio.open_nursery() as nursery:
         found: list[Any] = []

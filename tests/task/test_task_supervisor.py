@@ -42,7 +42,7 @@ async def test_a_supervised_task_gives_its_result(sup: otp.OpenSupervisor, start
         assert otp.Down(one.ref, one.pid, otp.NORMAL) == down
 
 
-async def test_whose_child_and_on_whose_behalf(sup: otp.OpenSupervisor) -> None:
+async def test_ancestors_and_callers_of_a_task(sup: otp.OpenSupervisor) -> None:
     """A supervised task is the supervisor's child and runs on behalf of its owner."""
 
     async def who() -> Any:

@@ -150,7 +150,7 @@ async def test_no_end(start_supervised: Any, virtual_time: Any) -> None:
     assert f"'counter' is alive after 1 s\n{tree}" == await failure(assert_down(ref))
 
 
-async def test_who_is_unknown_cannot_end(start_supervised: Any) -> None:
+async def test_an_unknown_process_cannot_end(start_supervised: Any) -> None:
     """A name that nobody has is a mistake of the test, and the error lists the names."""
     await start_supervised(COUNTER)
     text = "assert_down: no process behind 'contour'; names in use: 'counter'"
@@ -160,7 +160,7 @@ async def test_who_is_unknown_cannot_end(start_supervised: Any) -> None:
         await assert_down(7)  # type: ignore[arg-type]
 
 
-async def test_who_died_without_the_kit_is_unknown() -> None:
+async def test_a_process_that_died_without_the_kit_is_unknown() -> None:
     """Without a fixture nobody has noted why a process ended."""
     async with otp.open_process():
         pid = otp.spawn(trio.lowlevel.checkpoint)

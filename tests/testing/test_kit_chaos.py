@@ -111,7 +111,7 @@ OUTCOMES: list[tuple[Fault, float | None, Any, float]] = [
 
 @pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=repr)
-async def test_who_calls_a_server_that_is_hit_learns_of_it(
+async def test_callers_of_a_server_that_is_hit_learn_of_it(
     kind: str, outcome: tuple[Fault, float | None, Any, float], autojump_clock: Any
 ) -> None:
     """An answer or an error, at the time that the fault says, and the next caller is served."""

@@ -54,7 +54,7 @@ async def test_stop_supervised(start_supervised: Any, stop_supervised: Any) -> N
     assert not otp.is_alive(pid)
 
 
-async def test_who_was_not_started_cannot_be_stopped(
+async def test_what_was_not_started_cannot_be_stopped(
     start_supervised: Any, stop_supervised: Any
 ) -> None:
     """The error lists what there is."""
@@ -190,7 +190,7 @@ async def test_other_servers_crash_as_well(start_supervised: Any) -> None:
     await assert_call_fails(otp.call(pid, 1), InjectedCrash)
 
 
-async def test_who_cannot_crash(start_supervised: Any, probe: Any) -> None:
+async def test_processes_that_cannot_crash(start_supervised: Any, probe: Any) -> None:
     """A mistake of the test is an error at once."""
     with pytest.raises(UnknownServer, match="crash_next_call: no process behind 'x'; names in use"):
         crash_next_call("x")

@@ -204,7 +204,7 @@ def named(name: bytes, *, number: int = flags.OURS, tag: bytes = b"N", more: byt
         (b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", "garbage"),
     ],
 )
-def test_who_is_not_a_node_is_not_let_in(data: bytes, kind: str) -> None:
+def test_a_client_that_is_no_node_is_not_let_in(data: bytes, kind: str) -> None:
     """Before anything is sent to it."""
     acceptor = Acceptor(B)
     with pytest.raises(HandshakeError) as caught:
@@ -244,7 +244,7 @@ def test_somebody_else_at_the_other_end() -> None:
     assert "name" == caught.value.kind
 
 
-def test_who_finds_its_connection_takes_its_own_back() -> None:
+def test_a_node_that_finds_a_connection_takes_its_own_back() -> None:
     """After `alive`, the other side may say that it has found the connection that is up."""
     for word, kind in ((b"sfalse", "alive"), (b"sperhaps", "garbage")):
         acceptor = Acceptor(B)

@@ -84,7 +84,7 @@ async def test_a_load_that_fails_is_told_and_not_kept(autojump_clock: Any) -> No
         assert "milk 1" == await client.get("milk")
 
 
-async def test_who_gives_up_spoils_nothing(autojump_clock: Any) -> None:
+async def test_a_caller_that_gives_up_spoils_nothing(autojump_clock: Any) -> None:
     """The value is loaded for the next."""
     async with cache() as (client, database):
         with trio.move_on_after(0.5):

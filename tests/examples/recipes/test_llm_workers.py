@@ -124,7 +124,7 @@ async def test_an_answer_that_uses_up_the_budget_is_given(autojump_clock: Any) -
         assert "a" == await ask("q", Budget(tokens=10))
 
 
-async def test_who_gives_up_spends_nothing_more(autojump_clock: Any) -> None:
+async def test_a_caller_that_gives_up_spends_nothing_more(autojump_clock: Any) -> None:
     """By a cancel scope or as a process that is killed; the next one is served."""
     model = Model(Turn("a", "shout"))
     async with workers(model), otp.open_process():

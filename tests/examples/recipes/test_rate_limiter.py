@@ -57,7 +57,7 @@ async def test_a_pause_gives_a_new_burst_and_no_more(autojump_clock: Any) -> Non
         assert [True, False] == [await limiter.try_take() for _ in range(2)]
 
 
-async def test_who_gives_up_costs_nobody_a_turn(autojump_clock: Any) -> None:
+async def test_a_caller_that_gives_up_costs_nobody_a_turn(autojump_clock: Any) -> None:
     """Those behind it move up; and nobody overtakes those who wait."""
     got: list[Any] = []
     limiter = Limiter.at("limiter")
