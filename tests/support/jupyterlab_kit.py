@@ -94,15 +94,21 @@ class Notebook:
         return opened
 
     def _run_first(self) -> None:
-        """Run the first cell: JupyterLab drops what is run before it is connected to the kernel."""
+        """Run the first cell: JupyterLab drops what is run before it is connected to the kernel.
+
+        Or it asks for a kernel, or says that the server is late: such a dialog is accepted.
+        """
         from playwright.sync_api import TimeoutError
 
+        dialog = self.page.locator("dialog.jp-Dialog")
+        self.page.add_locator_handler(dialog, _accept)
         for _ in range(20):
             self.start(0)
             try:
                 self.wait_for_end(0, timeout=3000)
             except TimeoutError:
                 continue
+            self.page.remove_locator_handler(dialog)
             return
         raise AssertionError("the kernel runs no cell")
 
@@ -127,3 +133,9 @@ class Notebook:
     def interrupt(self) -> None:
         """Press the button."""
         self.page.locator("[data-jp-item-name=interrupt] *").first.click()
+
+
+def _accept(dialog: Locator) -> None:
+    """Press the last button of a dialog of JupyterLab, that agrees, and show what it said."""
+    print(dialog.inner_text())  # noqa: T201  (pytest shows it if the test fails)
+    dialog.locator(".jp-Dialog-button").last.click()
