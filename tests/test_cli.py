@@ -214,10 +214,11 @@ def run_without_repository(directory: Path, *words: str) -> subprocess.Completed
 
 
 def test_demo_without_the_repository(tmp_path: Path) -> None:
-    """An installed package has no demonstration, and does not offer one."""
+    """An installed package has no demonstration, and says where it is."""
     done = run_without_repository(tmp_path, "demo")
     assert (2, "") == (done.returncode, done.stdout)
-    assert "there is no command 'demo'" in done.stderr
+    assert "there is no command 'demo' here" in done.stderr
+    assert "in a clone of the repository" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -73,12 +73,17 @@ def _refuse_unknown_command(parser: argparse.ArgumentParser, argv: Sequence[str]
     """Suggest a command in place of one that there is not; argparse would only list them."""
     [commands] = (list(action.choices or ()) for action in parser._actions if action.required)
     if argv and not argv[0].startswith("-") and argv[0] not in commands:
-        near = nearest(argv[0], commands)
-        meant = "" if near is None else f"; did you mean {near!r}?"
         parser.error(
-            f"there is no command {visible(repr(argv[0]))}{meant}\n"
+            f"there is no command {visible(repr(argv[0]))}{_meant(argv[0], commands)}\n"
             f"the commands are: {', '.join(commands)}"
         )
+
+
+def _meant(word: str, commands: Sequence[str]) -> str:
+    if word == "demo":
+        return " here; it is with the examples: run it in a clone of the repository"
+    near = nearest(word, commands)
+    return "" if near is None else f"; did you mean {near!r}?"
 
 
 def _parser() -> argparse.ArgumentParser:

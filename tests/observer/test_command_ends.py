@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from played_program import Line, played
 
 from trio_otp import cli
@@ -21,8 +24,6 @@ from trio_otp.observer.socket.unix_socket import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 def looked_at(line: Line) -> None:
@@ -47,6 +48,37 @@ def test_a_reader_may_have_had_enough(
     assert "" == capsys.readouterr().err
 
 
+def test_output_that_cannot_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a full disk: one line instead of a traceback, and none at the end of Python."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert 2 == cli.main(["list", "--json"])
+        full.write("what was left")
+        full.flush()
+    why = os.strerror(errno.ENOSPC)
+    assert f"trio-otp: error: the output cannot be written: {why}\n" == capsys.readouterr().err
+
+
+def test_streams_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by `<&- >&- 2>&-`: a command does what it can, and its exit status says the rest."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+
+    def answer(line: Line) -> None:
+        none = {"keys": [], "rows": {}, "matching": 0, "total": 0}
+        line.say(id=line.hear()["id"], result=none)
+
+    def allow(line: Line) -> None:
+        line.say(id=line.hear()["id"], result={})
+
+    for word, play, status in (("ps", answer, 0), ("shell", allow, 0)):
+        with played(looked_at, play):
+            assert status == cli.main([word])
+    assert 2 == cli.main(["ps"])  # there is none
+
+
 def test_a_command_that_is_interrupted_ends_as_others_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +100,13 @@ def test_a_program_that_does_not_answer_is_named(
     assert "" == said.out
     assert f"program {os.getpid()} does not answer: it says nothing for 0.01 s" in said.err
     assert "it may be stopped" in said.err
+
+
+def test_only_a_silent_program_may_be_stopped(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that says something of no use is not."""
+    with played(lambda line: line.say(id=line.hear()["id"])):
+        assert 2 == cli.main(["ps"])
+    assert capsys.readouterr().err.endswith("does not answer: it answers without a result\n")
 
 
 def test_a_program_that_ends_before_it_is_asked_is_named(
@@ -163,6 +202,16 @@ def test_a_second_ctrl_c_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 # -- a terminal ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", ["-1", "x", ""])
+def test_rows_are_counted_from_0(count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no number of rows is a wrong command line."""
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["ps", "-n", count])
+    assert (
+        f"argument -n/--count: {count!r}: expected a whole number >= 0" in capsys.readouterr().err
+    )
 
 
 def test_as_many_rows_are_asked_for_as_a_terminal_has(monkeypatch: pytest.MonkeyPatch) -> None:

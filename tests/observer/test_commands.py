@@ -57,11 +57,10 @@ def say(capsys: pytest.CaptureFixture[str]) -> Any:
 
 def test_without_a_program_they_say_how_to_start_one(say: Any) -> None:
     """On standard error, with the line to type; `list --json` has an empty list."""
-    for words in (["ps"], ["url"], ["shell"], ["kill", "x", "--confirm", "x"]):
+    for words in (["list"], ["ps"], ["url"], ["shell"], ["kill", "x", "--confirm", "x"]):
         said = say(*words)
         assert (2, "") == (said.status, said.out)
         assert "trio-otp run shop.app:Shop --observe" in said.err
-    assert "trio-otp run shop.app:Shop --observe" in say("list").err
     assert [] == json.loads(say("list", "--json").out)
 
 

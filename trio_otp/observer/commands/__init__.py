@@ -6,11 +6,9 @@ nothing of the observer; the rest is imported when a command is carried out.
 
 from __future__ import annotations
 
+import argparse
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    import argparse
+from typing import Any, Final
 
 SORTS: Final = (
     "queue",
@@ -85,7 +83,13 @@ def _of_ps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("filter", nargs="*", help=what)
     parser.add_argument("--sort", choices=SORTS, default="queue", help="queue if left out")
     what = "how many rows; as many as the terminal has lines, or 1000, if left out"
-    parser.add_argument("-n", "--count", type=int, help=what)
+    parser.add_argument("-n", "--count", type=_count, help=what)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number >= 0")
+    return int(text)
 
 
 def _of_tree(parser: argparse.ArgumentParser) -> None:

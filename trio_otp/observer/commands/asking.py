@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.bounded import bounded
-from ..socket.client import Client, Refused, Unreachable
+from ..socket.client import Client, Refused, Silent, Unreachable
 from ..socket.discovery import NotChosen, choose, programs
 from .terminal import complain, write, write_json
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 SAID_NO: Final = 1  # exit status: the program answers with an error, or has problems
 FAILED: Final = 2  # exit status: the command could not be carried out
+WHY_SILENT: Final = "; it may be stopped, or code in C may hold the interpreter"
 INTERRUPTED: Final = 130  # exit status, as that of a program that Ctrl-C ends
 
 
 def carry_out(command: Callable[[], int]) -> int:
     """Carry out a command, and say what is wrong in a line instead of a traceback."""
+    _replace_closed()
     with suppress(AttributeError):  # a stream that somebody has put in the place of stdout
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # see above
     try:
@@ -39,11 +42,27 @@ def carry_out(command: Callable[[], int]) -> int:
         complain(exc.args)
         return FAILED
     except BrokenPipeError:  # as with `| head`: who reads has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return 0
+    except OSError as exc:  # no room where the output goes
+        _give_up_stdout()
+        complain([f"the output cannot be written: {exc.strerror or exc}"])
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _replace_closed() -> None:
+    """Put something in the place of streams that are closed, as by `>&-`; Python has None there."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
+
+
+def _give_up_stdout() -> None:
+    """Have nothing that is left be written at the end, which would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def chosen(given: argparse.Namespace) -> Program:
@@ -55,8 +74,8 @@ def chosen(given: argparse.Namespace) -> Program:
     """
     program = choose(programs(), pid=given.pid, name=given.name)
     if program.silent is not None:
-        why = f"{program.silent}; it may be stopped, or code in C may hold the interpreter"
-        raise Unreachable(f"program {program.pid} does not answer: {why}")
+        why = WHY_SILENT if isinstance(program.silent, Silent) else ""
+        raise Unreachable(f"program {program.pid} does not answer: {program.silent}{why}")
     return program
 
 

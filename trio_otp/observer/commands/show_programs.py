@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ..socket.discovery import HOW, programs
-from .asking import stuck_lines
+from .asking import FAILED, stuck_lines
 from .table import Column, table
 from .terminal import complain, width, write, write_json
 
@@ -37,11 +37,12 @@ def command(given: argparse.Namespace) -> int:
         write([*stuck, *table(COLUMNS, [_row(program) for program in found], width())])
     else:
         complain(HOW.splitlines())
-    return 0 if found or given.json else 1
+    return 0 if found or given.json else FAILED
 
 
 def _facts(program: Program) -> dict[str, Any]:
-    more = {"path": str(program.path), "silent": program.silent, "loop": program.loop}
+    silent = None if program.silent is None else str(program.silent)
+    more = {"path": str(program.path), "silent": silent, "loop": program.loop}
     return {**program.hello, **more}
 
 
@@ -54,7 +55,7 @@ def _row(program: Program) -> dict[str, Any]:
         "up": _duration(hello.get("started")),
         "actions": ("yes" if hello.get("actions") else "no") if answers else None,
         "owner": program.owner,
-        "says": program.silent or ("loop stuck" if program.loop else None),
+        "says": ("loop stuck" if program.loop else None) if answers else str(program.silent),
     }
 
 

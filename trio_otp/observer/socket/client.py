@@ -30,6 +30,10 @@ class Unreachable(Exception):
     """A program does not answer, or not as expected; the text says how."""
 
 
+class Silent(Unreachable):
+    """A program says nothing in the time that it has."""
+
+
 class Refused(Exception):
     """The program has answered that it cannot do what was asked.
 
@@ -151,7 +155,7 @@ class Client:
             self._socket.settimeout(max(until - time.monotonic(), 0.001))
             received = self._socket.recv(CHUNK)
         except TimeoutError:
-            raise Unreachable(f"it says nothing for {self._patience:g} s") from None
+            raise Silent(f"it says nothing for {self._patience:g} s") from None
         except OSError as exc:
             raise Unreachable(f"the connection is lost: {exc.strerror or exc}") from None
         if not received:

@@ -35,14 +35,14 @@ class Program(NamedTuple):
         path: its socket.
         owner: whose it is.
         hello: what it says of itself; without more than its `pid` if it does not answer.
-        silent: None, or why it does not answer.
+        silent: None, or how it fails to answer.
         loop: None, or since when its loop is stuck, and where.
     """
 
     path: Path
     owner: int
     hello: dict[str, Any]
-    silent: str | None = None
+    silent: Exception | None = None
     loop: dict[str, Any] | None = None
 
     @property
@@ -86,7 +86,7 @@ def _program_at(path: Path, identity: Identity, owner: int) -> Iterator[Program]
         if owner == os.geteuid():
             remove(path, identity)
     except (Unreachable, Refused, OSError) as exc:
-        yield Program(path, owner, {"pid": _pid_in(path)}, str(exc))
+        yield Program(path, owner, {"pid": _pid_in(path)}, exc)
 
 
 def _pid_in(path: Path) -> int:
