@@ -211,6 +211,30 @@ def test_commands_that_are_shown_exist() -> None:
             assert own or known[command].issuperset(options), f"{page.name}: {command}{rest}"
 
 
+def test_every_option_of_run_is_on_the_page_on_running() -> None:
+    """In the table of its options."""
+    page = (ROOT / "docs" / "running.md").read_text("utf-8").partition("## Settings")[0]
+    [run] = [sub.choices["run"] for sub in parser()._actions if isinstance(sub.choices, dict)]
+    known = [option for action in run._actions for option in action.option_strings]
+    options = [option for option in known if option not in {"-h", "--help"}]
+    assert options, "there are none"
+    assert not [option for option in options if f"`{option}" not in page]
+
+
+def test_every_variable_of_the_environment_is_in_the_settings() -> None:
+    """What the library reads of the environment is in their table."""
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    modules = [path.read_text("utf-8") for path in (ROOT / "trio_otp").rglob("*.py")]
+    names = {
+        name
+        for text in modules
+        if "os.environ" in text
+        for name in re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text)
+    }
+    assert {"XDG_RUNTIME_DIR", "ERL_EPMD_PORT"} < names
+    assert not [name for name in names - {"AF_UNIX"} if f"`{name}`" not in page]
+
+
 def test_casts_are_shown_as_plain_functions() -> None:
     """What looks like a function to await is awaited; a cast that waits for something shows it."""
     package = Path(otp.__file__).parent
