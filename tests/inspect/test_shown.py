@@ -147,7 +147,7 @@ def test_paths_are_short_and_frames_of_libraries_folded() -> None:
         f"{Path.home() / 'x.py'}:4 in <lambda>",
         f"{Path.cwd() / 'venv/lib/python/site/pkg/mod.py'}:5 in call",
         "/a/b/c/d/e.py:6 in far",
-        *ours,
+        ours[0],
         "what is no frame",
     ]
     assert [
@@ -156,7 +156,7 @@ def test_paths_are_short_and_frames_of_libraries_folded() -> None:
         "~/x.py:4 in <lambda>",
         "…/site/pkg/mod.py:5 in call",
         "…/c/d/e.py:6 in far",
-        "… 2 frames of Trio and trio_otp",
+        "… 1 frame of Trio and trio_otp",
         "what is no frame",
     ] == folded_stack(stack)
 

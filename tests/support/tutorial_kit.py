@@ -26,7 +26,7 @@ VARYING: Final = {
     re.compile(r"0x[0-9a-f]{6,}"): "0x...",
     re.compile(r"(127\.0\.0\.1(?:', |:))\d+"): r"\1PORT",
     re.compile(r"\d+\.\d{3} s\b|\bin \d+\.\d\ds\b"): "SECONDS",
-    re.compile(r"… \d+ frames of Trio"): "… frames of Trio",
+    re.compile(r"… \d+ frames? of Trio"): "… frames of Trio",
     re.compile(r'  File "[^"\n]*trio_otp/.*\n(?:    .*\n)*'): "",
 }
 # Where the library is installed, in a traceback; not to be stored.

@@ -30,10 +30,12 @@ def folded_stack(stack: Iterable[str]) -> list[str]:
     lines: list[str] = []
     for is_ours, frames in groupby(stack, lambda frame: frame.startswith(LIBRARIES)):
         found = list(frames)
-        lines += (
-            [f"… {len(found)} frames of Trio and trio_otp"] if is_ours else map(_short_frame, found)
-        )
+        lines += [_counted(len(found))] if is_ours else map(_short_frame, found)
     return lines
+
+
+def _counted(frames: int) -> str:
+    return f"… {frames} frame{'' if frames == 1 else 's'} of Trio and trio_otp"
 
 
 def _short_frame(frame: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 T = TypeVar("T")
+_NOTHING: Final = object()
 
 
 @public
@@ -80,10 +81,12 @@ async def take(process: Process, wanted: Callable[[Any], bool], timeout: float |
     try:
         message = process.mailbox.take_match(wanted)
     except trio.WouldBlock:
-        message = await _wait_for(process, wanted, timeout)
+        message = _NOTHING  # and wait below: here the time-out would be shown with a WouldBlock
     except Exception:  # of the user's function
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise
+    if message is _NOTHING:
+        message = await _wait_for(process, wanted, timeout)
     else:
         await trio.lowlevel.cancel_shielded_checkpoint()
     if process.extras.watch_idle is not None:
