@@ -1975,8 +1975,8 @@ MUTATIONS = [
     Mutation(
         "keys that are one there are sent",
         3,
-        "Encoder._put_dict",
-        "self._check_keys(term)",
+        "Encoder._put_odd",
+        "checking.check(term, pairs, depth)",
         "pass",
         "test_terms.py::test_what_has_no_form_is_named",
     ),

@@ -11,6 +11,8 @@ import pytest
 import trio
 from beam_kit import Beam
 from cluster_kit import HOST, LIMIT, DeskNode, Tls
+from hypothesis import given, settings
+from wire_kit import TERMS
 
 import trio_otp as otp
 
@@ -162,6 +164,20 @@ async def test_24_terms(other: Partner, term: Any) -> None:
     """What has a form comes back as it was, with its type."""
     answer = await otp.call(other.desk, (atom("echo"), term))
     assert (answer, type(answer)) == (term, type(term))
+
+
+async def test_24_what_has_a_form_is_read_there(other: Partner) -> None:
+    """Whatever it is: a term that Erlang does not take costs the connection, and all on it."""
+    terms: list[Any] = ["", [""], {"": ""}, ("", b""), ("x",) * 256, {(): None, 1.5: ""}]
+
+    @settings(max_examples=200, derandomize=True, database=None, deadline=None)
+    @given(TERMS)
+    def collect(term: Any) -> None:
+        terms.append(term)
+
+    collect()
+    for term in terms:
+        await otp.call(other.desk, (atom("echo"), term))
 
 
 async def test_24_atoms_and_texts(other: Partner) -> None:

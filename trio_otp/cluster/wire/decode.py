@@ -357,7 +357,7 @@ def _unknown(decoder: Decoder, _: int) -> object:
 
 def _bits(data: bytes, bits: int) -> str | BitString:
     """Return a bit string; one with all 8 bits of the last byte is a `str` of this library."""
-    if bits == 8:
+    if bits == (8 if data else 0):
         return data.decode()
     if not data or not 0 < bits < 8:
         raise DecodeError(f"a bit string has {len(data)} bytes and {bits} bits in the last one")

@@ -29,7 +29,10 @@ _I32: Final = struct.Struct(">bi").pack
 _F64: Final = struct.Struct(">bd").pack
 _U32: Final = struct.Struct(">bI").pack
 _BITS: Final = struct.Struct(">bIB").pack
-_PLAIN: Final = frozenset([int, float, str, bytes, Atom])  # keys of which no two are one in Erlang
+_HEAD: Final = 6  # bytes of it
+# Of keys of these classes that a dict holds apart no two are one in Erlang.
+_TEXTS: Final = frozenset([int, float, str, Atom])
+_BINARIES: Final = frozenset([int, float, bytes, Atom])
 
 
 _type: Final[Callable[[object], Any]] = type
@@ -125,33 +128,35 @@ class Encoder:
         self._put_all(out, items, depth - 1)
 
     def _put_dict(self, out: bytearray, term: Mapping[Any, Any], depth: int) -> None:
-        if not _PLAIN.issuperset(map(type, term)):
-            self._check_keys(term)
-        self._put_pairs(out, term.items(), depth)
+        if _TEXTS.issuperset(map(_type, term)) or _BINARIES.issuperset(map(_type, term)):
+            self._put_pairs(out, term, term.items(), depth)
+        else:
+            self._put_odd(out, term, term.items(), depth)
 
-    def _put_pairs(self, out: bytearray, pairs: Any, depth: int) -> None:
+    def _put_pairs(self, out: bytearray, term: object, pairs: Any, depth: int) -> None:
         if not depth:
-            raise _too_deep(dict(pairs))
+            raise _too_deep(term)
         out += _U32(116, len(pairs))
         for pair in pairs:
             self._put_all(out, pair, depth - 1)
 
-    def _check_keys(self, term: Mapping[Any, Any]) -> None:
-        """Refuse what are two keys here and one in Erlang, such as None and `Atom("nil")`."""
-        seen: dict[bytes, object] = {}
-        for key in term:
-            data = bytearray()
-            self.put(data, key)
-            other = seen.setdefault(bytes(data), key)
-            if other is not key:
-                text = f"the keys {bounded(other)} and {bounded(key)} are one key there"
-                raise TypeError(f"{bounded(term)} has no form on another node: {text}")
+    def _put_odd(self, out: bytearray, term: object, pairs: Any, depth: int) -> None:
+        """Append pairs with keys of which two may be one in Erlang, once that is seen not to be."""
+        if not depth:
+            raise _too_deep(term)
+        checking = _Checking(self._dumps, self._exception)
+        checking.check(term, pairs, depth)
+        keys = _Checked(self._dumps, self._exception)
+        out += _U32(116, len(pairs))
+        for key, value in pairs:
+            keys._put_all(out, (key,), depth - 1)
+            self._put_all(out, (value,), depth - 1)
 
     def _put_other(self, out: bytearray, term: Any, depth: int) -> None:
         """Append what is rare: terms of Erlang's own, structs, exceptions, subclasses."""
         match term:
             case Map(pairs=pairs):
-                self._put_pairs(out, pairs, depth)
+                self._put_odd(out, term, pairs, depth)
             case BitString(data=data, bits=bits):
                 out += _BITS(77, len(data), bits) + data
             case Shutdown(detail=detail):
@@ -159,9 +164,54 @@ class Encoder:
             case BaseException():
                 self._put_all(out, (self._exception(term),), depth)
             case _ if (fields := structs.dumped(term)) is not None:
-                self._put_pairs(out, fields.items(), depth)
+                self._put_dict(out, fields, depth)
             case _:
                 self._put_all(out, (_as_base(term),), depth)
+
+
+class _Checked(Encoder):
+    """Encodes keys that have been checked, with whatever maps are in them."""
+
+    _put_odd = Encoder._put_pairs
+
+
+class _Checking(Encoder):
+    """Encodes keys so that two have the same bytes if they are one in Erlang.
+
+    A text is a binary there, the pairs of a map have no order, and before OTP 27 there was one
+    zero. Maps in keys are checked as well, so each key is encoded twice, however deep it is.
+    """
+
+    def check(self, term: object, pairs: Any, depth: int) -> dict[bytes, tuple[object, object]]:
+        """Return pairs by the bytes of their keys; refuse two that are one, as None and `nil`."""
+        found: dict[bytes, tuple[object, object]] = {}
+        for key, value in pairs:
+            data = bytearray()
+            self._put_all(data, (key,), depth - 1)
+            other = found.setdefault(bytes(data), (key, value))
+            if other[0] is not key:
+                text = f"the keys {bounded(other[0])} and {bounded(key)} are one key there"
+                raise TypeError(f"{bounded(term)} has no form on another node: {text}")
+        return found
+
+    def _put_all(self, out: bytearray, terms: Sequence[Any], depth: int) -> None:
+        super()._put_all(out, list(map(_as_there, terms)), depth)
+
+    def _put_pairs(self, out: bytearray, term: object, pairs: Any, depth: int) -> None:
+        if not depth:
+            raise _too_deep(term)
+        out += _U32(116, len(pairs))
+        for data, (_, value) in sorted(self.check(term, pairs, depth).items()):
+            out += data
+            self._put_all(out, (value,), depth - 1)
+
+    _put_odd = _put_pairs
+
+
+def _as_there(term: Any) -> object:
+    if _type(term) is str:
+        return _string(term)[_HEAD:]
+    return term + 0.0 if _type(term) is float else term
 
 
 def _as_base(term: Any) -> object:
@@ -219,7 +269,7 @@ def _string(text: str) -> bytes:
     except UnicodeEncodeError:
         why = "UTF-8 cannot write all its characters"
         raise TypeError(f"{bounded(text)} has no form on another node: {why}") from None
-    return _BITS(77, len(data), 8) + data
+    return _BITS(77, len(data), 8 if data else 0) + data  # the BEAM takes no 8 bits of nothing
 
 
 def _atom(name: str) -> bytes:

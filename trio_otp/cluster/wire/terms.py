@@ -111,8 +111,9 @@ class Map(Frozen):
     Follows: `erl_ext_dist`, "MAP_EXT".
     """
 
-    __slots__ = ("_pairs", "_values")
+    __slots__ = ("_exact", "_pairs", "_values")
 
+    _exact: object  # found once, as a map may be in the keys of others, and those in further ones
     _pairs: tuple[tuple[Any, Any], ...]
     _values: dict[object, Any]
 
@@ -122,6 +123,8 @@ class Map(Frozen):
         _set(self, "_values", {exact(key): value for key, value in kept})
         if len(self._values) < len(kept):
             raise ValueError(f"pairs: expected each key once, got {bounded(kept)}")
+        values = [(key, exact(value)) for key, value in self._values.items()]
+        _set(self, "_exact", (Map, frozenset(values)))
 
     @property
     def pairs(self) -> tuple[tuple[Any, Any], ...]:
@@ -267,9 +270,9 @@ def exact(term: object) -> object:
         case tuple() | list():
             return kind, tuple(map(exact, of))
         case dict():
-            return Map, _exact_pairs(of.items())
-        case Map(pairs=pairs):
-            return Map, _exact_pairs(pairs)
+            return Map, frozenset((exact(key), exact(value)) for key, value in of.items())
+        case Map():
+            return term._exact
         case ImproperList(items=items, tail=tail):
             return ImproperList, exact(items), exact(tail)
         case float():
@@ -278,10 +281,6 @@ def exact(term: object) -> object:
             return kind, exact(_fields(of))
         case _:
             return kind, term
-
-
-def _exact_pairs(pairs: Iterable[tuple[object, object]]) -> frozenset[object]:
-    return frozenset((exact(key), exact(value)) for key, value in pairs)
 
 
 def _any(term: object) -> Any:
