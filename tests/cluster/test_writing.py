@@ -9,37 +9,16 @@ import pytest
 import trio
 import trio.testing
 from inside import TurnEnd
-from scripted_peer import PLAYED, played
+from scripted_peer import PLAYED, in_one_piece, played
 
 import trio_otp as otp
 from trio_otp.cluster.wire import control as c
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from other_node import Net
 
 A = otp.cluster.Atom
 THERE = ("server", PLAYED)
-
-
-@pytest.fixture
-async def ends() -> AsyncGenerator[tuple[trio.SocketStream, trio.SocketStream]]:
-    """The two ends of a connection: of the node that the test plays, and of the other one."""
-    near, far = (trio.SocketStream(trio.socket.from_stdlib_socket(s)) for s in socket.socketpair())
-    yield near, far
-    near.socket.close()
-
-
-def in_one_piece(peer: Any) -> list[Any]:
-    """Return what has been written to a node that the test plays, in what was received at once."""
-    found = []
-    data = peer.stream.socket._sock.recv(1 << 20)  # now, without a turn of the scheduler
-    while data:
-        end = 4 + int.from_bytes(data[:4], "big")
-        found.append(peer.codec.decode(data[4:end]))
-        data = data[end:]
-    return found
 
 
 async def test_what_is_sent_in_one_turn_is_written_at_its_end(net: Net, ends: Any) -> None:

@@ -121,6 +121,17 @@ class ScriptedPeer:
             self._frames.feed(data)
 
 
+def in_one_piece(peer: ScriptedPeer) -> list[Any]:
+    """Return what has been written to a node that the test plays, in what was received at once."""
+    found = []
+    data = peer.stream.socket._sock.recv(1 << 20)  # now, without a turn of the scheduler
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        found.append(peer.codec.decode(data[4:end]))
+        data = data[end:]
+    return found
+
+
 class Server(otp.GenServer):
     """Remembers what it is told."""
 

@@ -102,6 +102,26 @@ def is_in_greenlet() -> bool:
     return greenlet.getcurrent().parent is not None
 
 
+def resume(server: Process, call: From[Any]) -> None:
+    """Have a server that waits handle a call at once, for nobody who waits for the answer.
+
+    `From._in_turn` does the same for a caller, in its own frame.
+
+    Args:
+        server: a server that `is_free` has looked at.
+        call: to it.
+    """
+    runtime, mailbox = server.runtime, server.mailbox
+    own: Any
+    own, mailbox._waiter, runtime.turn = mailbox._waiter, None, call
+    try:
+        mailbox.offer(call)
+        if own is not None:  # else a `__del__` has woken it since
+            own.context.run(own.coro.send, TURN)
+    finally:
+        runtime.turn = None
+
+
 async def refuse_nested(turn: From[Any]) -> NoReturn:  # noqa: ASYNC124 - in the place of a wait
     """Refuse a call out of the turn of a caller, where nothing waits: so without a checkpoint.
 

@@ -32,7 +32,7 @@ from .._exits.call_errors import CallError, CallTimeout, ServerExited
 from .._util.copies import Handle, NoConstructor
 from .._util.public import public
 from .caller import Caller
-from .callers_turn import TURN, is_free, refuse_nested
+from .callers_turn import TURN, is_free, refuse_nested, resume
 from .doing import doing_text
 from .runtime import current_process, need_task
 from .status import shown_request, told_reason
@@ -264,14 +264,28 @@ class From(NoConstructor, Handle, Caller, Generic[T]):
             del error  # else the frame and the traceback keep each other alive
 
     @enable_ki_protection
-    def _post(self, deliver: Callable[[outcome.Outcome[T]], object]) -> None:
-        """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits."""
+    def _post(self, deliver: Callable[[outcome.Outcome[T]], object], at_once: bool = False) -> None:
+        """Put the request into the server's mailbox; `deliver` gets the answer, nobody waits.
+
+        Args:
+            deliver: gets the answer.
+            at_once: whether a server that waits is to handle it now, in the turn of this task.
+        """
+        server = self._server
         self._deliver = deliver
         self._since = trio.current_time()
-        if self._server.runtime.events._on_call:
+        if server.runtime.events._on_call:
             self._begin(None)
-        self._server.add_request(self)
-        self._server.mailbox.offer(self)
+        server.add_request(self)
+        waits = at_once and server.serves and server.mailbox._waiter is not None
+        if waits and is_free(current_task(), server):
+            self._result = None
+            resume(server, self)
+            if self._done:
+                result, self._result = self._result, None
+                self._keep(outcome.Value(self.unwrap()) if result is None else result)
+        else:
+            server.mailbox.offer(self)
 
     @enable_ki_protection
     def _abandon(self, error: BaseException | None = None) -> None:

@@ -1,7 +1,8 @@
 """One connection to another node, once the handshake is over: a reader, a writer and a clock.
 
-What is sent is written at the end of the turn, without the writer: it writes what the socket does
-not take at once, and all if there is no socket to write to but a stream, as with TLS.
+What is sent is written at the end of the turn, without the writer; what answers, before the reader
+waits again. The writer writes what the socket does not take at once, and all if there is no socket
+to write to but a stream, as with TLS.
 
 Every received byte is a sign of life, also in the middle of a long frame, and so is a frame that is
 still being decoded. A node that has given none for four ticks is lost.
@@ -137,6 +138,8 @@ class Connection:
                 await self._take_frames()
             except DecodeError as exc:
                 raise Misbehaved(f"it sent what is no message: {exc}") from None
+            if self._turn_end.is_urgent:
+                self._turn_end.call()
             data = await self._receive()
             if not data:
                 raise ConnectionLost("it has closed the connection")

@@ -105,7 +105,8 @@ def _call(process: Process, ref: object, request: object, answer: Answer) -> Non
     except (TypeError, ValueError) as exc:
         answer.send(error_reply(exc))
         return
-    new_request(process, ref, request, None)._post(answer)  # what is full says so by the answer
+    # What is full says so by the answer. A server that waits handles the call before this returns.
+    new_request(process, ref, request, None)._post(answer, at_once=True)
 
 
 def _cast(process: Process, request: object) -> None:

@@ -25,7 +25,7 @@ class TurnEnd:
 
     def __init__(self) -> None:
         self._due: dict[Callable[[], object], None] = {}
-        self._is_urgent = False
+        self.is_urgent: bool = False
         self._waited = 0
         self._idle = 0
         self._is_told = False
@@ -37,7 +37,7 @@ class TurnEnd:
         It is called in any case before the loop waits.
         """
         self._due[function] = None
-        self._is_urgent = self._is_urgent or urgent
+        self.is_urgent = self.is_urgent or urgent
         if not self._is_told:
             self._is_told = True
             trio.lowlevel.add_instrument(self)  # type: ignore[arg-type]  # the hooks it has will do
@@ -49,13 +49,18 @@ class TurnEnd:
             self._idle += 1
             if self._idle > _IDLE:
                 self.close()
-        elif self._is_urgent or timeout > 0 or self._waited == _PUT_OFF:
-            due, self._due = self._due, {}
-            self._is_urgent, self._waited, self._idle = False, 0, 0
-            for function in due:
-                function()
+        elif self.is_urgent or timeout > 0 or self._waited == _PUT_OFF:
+            self.call()
         else:
             self._waited += 1
+
+    @enable_ki_protection
+    def call(self) -> None:
+        """Call what is due, urgent or not."""
+        due, self._due = self._due, {}
+        self.is_urgent, self._waited, self._idle = False, 0, 0
+        for function in due:
+            function()
 
     @enable_ki_protection
     def close(self) -> None:
