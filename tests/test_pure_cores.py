@@ -77,7 +77,7 @@ print(len(epmd.port_request("a")), handshake.keeps_own("b@h", "a@h"))
     ("program", "printed"),
     [
         (POLICY, "True\n"),
-        (ENGINE, "['Consumed', 'Arm']\n"),
+        (ENGINE, "['Happening', 'Arm']\n"),
         (POOL, "[Start(worker=1)] [Lend(worker=1, waiter='client')]\n"),
         (LIMITS, "False True\n"),
         (WIRE, "True\n4 True\n"),

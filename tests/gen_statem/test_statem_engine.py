@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from inside import Answer, Arm, Become, Consumed, Disarm, Engine, Fail, Halt, Happening
+from inside import Answer, Arm, Become, Disarm, Engine, Fail, Halt, Happening
 
 import trio_otp as otp
 from tests.support.statem_model import RESULTS, Model
@@ -36,14 +36,14 @@ def machine(*actions: Any, callbacks: Any = Plain, state: Any = "a") -> Engine:
 
 
 def feed(engine: Engine, content: Any, result: Any, kind: Any = CAST) -> list[Any]:
-    """Let an idle machine receive an event and answer it; give the effects without `Consumed`."""
+    """Let an idle machine receive an event and answer it; give the effects but for the event."""
     engine.receive(kind, content)
     assert Happening(kind, content) == engine.next_event()
-    return without_consumed(engine.done(result))
+    return without_what_is_over(engine.done(result))
 
 
-def without_consumed(effects: list[Any]) -> list[Any]:
-    return [effect for effect in effects if not isinstance(effect, Consumed)]
+def without_what_is_over(effects: list[Any]) -> list[Any]:
+    return [effect for effect in effects if not isinstance(effect, Happening)]
 
 
 def rest(engine: Engine, limit: int = 20) -> list[Any]:
@@ -155,15 +155,15 @@ def test_postpone_in_init_means_nothing() -> None:
     assert None is engine.next_event()
 
 
-def test_an_event_that_is_over_is_consumed_once() -> None:
-    """`Consumed` comes when an event is over, not when it is postponed."""
+def test_an_event_is_over_once() -> None:
+    """It is among the effects when it is over, not when it is postponed."""
     engine = machine()
     engine.receive(CAST, "x")
     happening = engine.next_event()
     assert [] == engine.done(otp.KeepState(otp.Postpone()))
     feed(engine, "go", otp.NextState("b"))
     assert happening == engine.next_event()
-    assert [Consumed(Happening(CAST, "x"))] == engine.done(None)
+    assert [Happening(CAST, "x")] == engine.done(None)
 
 
 # -- enter calls -----------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_repeat_state_enters_again_and_is_no_change() -> None:
     feed(engine, "kept", otp.KeepState(otp.Postpone(), otp.StateTimeout(5)))
     assert [] == feed(engine, "again", otp.RepeatState())
     assert Happening(otp.Event.ENTER, "a") == engine.next_event()
-    assert [Consumed(Happening(CAST, "again"))] == engine.done(None)
+    assert [Happening(CAST, "again")] == engine.done(None)
 
     assert None is engine.next_event()
     assert [STATE] == list(engine.timeouts)
@@ -221,7 +221,7 @@ def test_an_enter_call_sets_time_outs_over_those_of_its_event() -> None:
     engine = entered()
     assert [] == feed(engine, "go", otp.NextState("b", otp.StateTimeout(1), otp.EventTimeout(2)))
     engine.next_event()
-    effects = without_consumed(engine.done(otp.KeepState(otp.StateTimeout(3))))
+    effects = without_what_is_over(engine.done(otp.KeepState(otp.StateTimeout(3))))
 
     assert [(EVENT, 2), (STATE, 3)] == [(arm.which, arm.seconds) for arm in effects]
 

@@ -28,7 +28,6 @@ from trio_otp._gen_statem.effects import (
     Answer,
     Arm,
     Become,
-    Consumed,
     Disarm,
     Fail,
     Halt,

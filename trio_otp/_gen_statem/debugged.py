@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from .._process.request import From
-from .effects import Answer, Arm, Become, Consumed, Fail, Halt
+from .effects import Answer, Arm, Become, Fail, Halt, Happening
 from .timeouts import Event
 
 if TYPE_CHECKING:
     from .._process.debug import Debug
-    from .effects import Effect, Happening
+    from .effects import Effect
     from .engine import Engine
 
 
@@ -43,14 +43,14 @@ class Watched:
             if which not in self._zero:
                 self._debug.event("insert_timeout", which, state=self._engine.state)
         over = self._engine.event is None
-        if over and not any(isinstance(effect, Consumed | Halt | Fail) for effect in effects):
+        if over and not any(isinstance(effect, Happening | Halt | Fail) for effect in effects):
             self._move("postpone")
 
     def _tell(self, effect: Effect) -> None:
         match effect:
             case Answer(from_, value):
                 self._debug.event("out", value, client=from_)
-            case Consumed():
+            case Happening():
                 self._move("consume")
             case Arm(which, _, seconds):
                 self._debug.event("start_timer", (which, seconds), state=self._engine.state)

@@ -1,5 +1,8 @@
 """What goes into the engine of a GenStatem and what comes out: events, and effects to carry out.
 
+Among the effects of an event is the event itself, once it is over and was not postponed: if it was
+a call, it is answered or will be.
+
 Follows: nothing of OTP; its `gen_statem` acts at once.
 """
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from .timeouts import Kind, Which
 
 
-# This and `Consumed` are not frozen, as there is one for each event: it would take twice as long.
+# This and `Answer` are not frozen, as there is one for each event: it would take twice as long.
 @dataclass(slots=True, unsafe_hash=True)
 class Happening:
     """An event: its kind, its content, and what has travelled with it."""
@@ -35,7 +38,7 @@ def label(kind: Kind) -> str:
     return f"timeout {bounded(kind.name)}" if isinstance(kind, TimeoutOf) else "call"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Answer:
     """Answer a call."""
 
@@ -67,13 +70,6 @@ class Become:
     callbacks: type[Any]
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Consumed:
-    """The event is over and was not postponed: if it was a call, it is answered or will be."""
-
-    happening: Happening
-
-
 @dataclass(frozen=True, slots=True)
 class Halt:
     """End with a reason."""
@@ -88,5 +84,5 @@ class Fail:
     error: Exception
 
 
-Deed: TypeAlias = Answer | Arm | Disarm | Become | Halt | Fail
-Effect: TypeAlias = Deed | Consumed
+Deed: TypeAlias = Arm | Disarm | Become | Halt | Fail
+Effect: TypeAlias = Answer | Deed | Happening

@@ -43,7 +43,7 @@ from .actions import (
     hint_for_action,
     hint_for_result,
 )
-from .effects import Answer, Become, Consumed, Fail, Halt, Happening
+from .effects import Answer, Become, Fail, Halt, Happening
 from .running_timeouts import RunningTimeouts
 from .timeouts import (
     CancelTimeout,
@@ -69,32 +69,6 @@ _KEEP: Final = KeepState()
 _ACCEPTED: Final = "NextState(state, ...), KeepState(...), RepeatState(...) or Stop(reason)"
 
 
-class _Plan:
-    """What an event and its enter calls have asked for so far."""
-
-    # Most ask for nothing of this, so it stays with the class until they do.
-    changed = False
-    postpone = False
-    inserted: list[Happening] | None = None
-    timeouts: dict[Which, Any] | None = None
-
-    def __init__(self, happening: Happening) -> None:
-        self.happening = happening
-
-    def time(self, action: Any) -> None:
-        """Record a time-out; the last one of a kind counts, in its place."""
-        if self.timeouts is None:
-            self.timeouts = {}
-        self.timeouts.pop(action.which, None)
-        self.timeouts[action.which] = action
-
-    def insert(self, happening: Happening) -> None:
-        """Record an inserted event."""
-        if self.inserted is None:
-            self.inserted = []
-        self.inserted.append(happening)
-
-
 class Engine:
     """One machine.
 
@@ -105,12 +79,16 @@ class Engine:
     """
 
     __slots__ = (
+        "_changed",
         "_entering",
+        "_inserted",
         "_old",
-        "_plan",
+        "_postpone",
         "_queue",
+        "_set",
         "_stack",
         "callbacks",
+        "event",
         "postponed",
         "state",
         "timeouts",
@@ -118,28 +96,35 @@ class Engine:
 
     def __init__(self, state: Any, callbacks: Any) -> None:
         self.state = state
-        self.callbacks = callbacks
+        self.callbacks: Any = callbacks
         self.postponed: list[Happening] = []  # oldest first
         self.timeouts = RunningTimeouts()
         self._queue: deque[Happening] = deque()
         self._stack: list[Any] = []  # of classes below `callbacks`
-        self._plan: _Plan | None = None  # of the event in hand
         self._entering = False  # an enter call is due, or in hand
         self._old: Any = None  # the state it comes from
+        # The event in hand, until its enter calls are over as well, and what they have asked for.
+        self.event: Happening | None = None
+        self._changed = False
+        self._postpone = False
+        self._inserted: list[Happening] = []
+        self._set: dict[Which, Any] = {}  # of time-outs the last action of a kind, in its place
 
     # -- events ------------------------------------------------------------------------------
 
     def begin(self, *actions: Any) -> list[Effect]:
         """Start with the actions of init; the first enter call comes from the state itself."""
         effects: list[Effect] = []
-        self._plan = _Plan(Happening(Event.INTERNAL, "init"))
+        self.event = Happening(Event.INTERNAL, "init")
         try:
             self._act(actions, effects)
         except BadReturn as exc:
             return [*effects, Fail(exc)]
-        self._plan.postpone = False
-        self._enter_or_settle(self.state, effects, wanted=True)
-        return [effect for effect in effects if not isinstance(effect, Consumed)]
+        self._postpone = False
+        self._entering, self._old = self.callbacks.state_enter, self.state
+        if not self._entering:
+            self._settle(effects)
+        return [effect for effect in effects if not isinstance(effect, Happening)]
 
     def next_event(self) -> Happening | None:
         """Return what is to be handled now: an enter call, a waiting event; None if nothing is."""
@@ -151,12 +136,12 @@ class Engine:
             happening = self.timeouts.take_zero()
         else:
             return None
-        self._plan = _Plan(happening)
+        self.event = happening
         return happening
 
     def pass_over(self) -> None:
         """Leave the event that `next_event` has given unhandled."""
-        self._plan = None
+        self.event = None
 
     def receive(self, kind: Kind, content: Any) -> None:
         """Take an event from outside."""
@@ -164,8 +149,7 @@ class Engine:
 
     def receive_now(self, kind: Kind, content: Any) -> Happening:
         """Take one that is handled at once, as `next_event` has said that nothing else waits."""
-        happening = Happening(kind, content)
-        self._plan = _Plan(happening)
+        self.event = happening = Happening(kind, content)
         return happening
 
     def fired(self, which: Which, generation: int) -> None:
@@ -178,11 +162,6 @@ class Engine:
     def queue(self) -> tuple[Happening, ...]:
         """The events that are handled before any new message."""
         return tuple(self._queue)
-
-    @property
-    def event(self) -> Happening | None:
-        """The event in hand, until its enter calls are over as well."""
-        return None if self._plan is None else self._plan.happening
 
     @property
     def zero(self) -> tuple[Which, ...]:
@@ -208,8 +187,7 @@ class Engine:
         return effects
 
     def _take(self, result: Any, effects: list[Effect]) -> None:
-        plan = self._in_hand()
-        if (result is None or result is SENT) and isinstance(plan.happening.kind, _NO_CALLS):
+        if (result is None or result is SENT) and isinstance(self._in_hand().kind, _NO_CALLS):
             result = _KEEP
         elif not isinstance(result, _RESULTS):
             if self._stops(result, effects):
@@ -217,12 +195,14 @@ class Engine:
             raise BadReturn(self._callback(), result, _ACCEPTED + hint_for_result(result))
         if result.actions:
             self._act(result.actions, effects)
-        old = self.state
+        old, self._changed = self.state, False
         if isinstance(result, NextState):
-            self.state = new = result.state
-            plan.changed = not same(old, new)
-        wanted = plan.changed or isinstance(result, RepeatState)
-        self._enter_or_settle(old, effects, wanted=wanted)
+            self.state = result.state
+            self._changed = not same(old, result.state)
+        if (self._changed or isinstance(result, RepeatState)) and self.callbacks.state_enter:
+            self._entering, self._old = True, old
+        else:
+            self._settle(effects)
 
     def _take_entered(self, result: Any, effects: list[Effect]) -> None:
         if self._stops(result, effects):
@@ -257,24 +237,25 @@ class Engine:
         what = f"enter call of {bounded(self.state)}" if self._entering else bounded(self.state)
         return f"{getattr(self.callbacks, '__name__', 'machine')} in {what}"
 
-    def _in_hand(self) -> _Plan:
-        if self._plan is None:
+    def _in_hand(self) -> Happening:
+        if self.event is None:
             raise RuntimeError("done() without an event of next_event()")
-        return self._plan
+        return self.event
 
     # -- actions -----------------------------------------------------------------------------
 
     def _act(self, actions: tuple[Any, ...], effects: list[Effect]) -> None:
-        plan = self._in_hand()
         for action in actions:
             if isinstance(action, _ANSWERS):
                 effects.append(self._answer(action))
             elif isinstance(action, _TIMEOUTS):
-                plan.time(action)
+                self._set.pop(action.which, None)
+                self._set[action.which] = action
             elif isinstance(action, Postpone) and not self._entering:
-                plan.postpone = action.on
+                self._postpone = action.on
             elif isinstance(action, NextEvent) and not self._entering:
-                plan.insert(Happening(action.kind, action.content, plan.happening.context))
+                context = self._in_hand().context
+                self._inserted.append(Happening(action.kind, action.content, context))
             elif isinstance(action, _BECOME):
                 effects.append(self._become(action))
             else:
@@ -288,7 +269,7 @@ class Engine:
     def _answer(self, action: Any) -> Answer:
         if isinstance(action, ReplyTo):
             return Answer(action.from_, action.value)
-        kind = self._in_hand().happening.kind
+        kind = self._in_hand().kind
         if isinstance(kind, _NO_CALLS):
             accepted = "ReplyTo(from_, value), since no call is being handled"
             raise BadReturn(self._callback(), action, accepted)
@@ -310,32 +291,29 @@ class Engine:
 
     # -- transitions -------------------------------------------------------------------------
 
-    def _enter_or_settle(self, old: Any, effects: list[Effect], *, wanted: bool) -> None:
-        if wanted and self.callbacks.state_enter:
-            self._entering, self._old = True, old
-        else:
-            self._settle(effects)
-
     def _settle(self, effects: list[Effect]) -> None:
         """Carry out what the event and its enter calls have asked for."""
-        plan = self._in_hand()
-        self._plan, self._entering, self._old = None, False, None
-        if plan.postpone:
-            self.postponed.append(plan.happening)
+        event = self._in_hand()
+        self.event, self._entering, self._old = None, False, None
+        if self._postpone:
+            self._postpone = False
+            self.postponed.append(event)
         else:
-            effects.append(Consumed(plan.happening))
-        if plan.changed and self.postponed:
+            effects.append(event)
+        if self._changed and self.postponed:
             self._queue.extendleft(reversed(self.postponed))
             self.postponed.clear()
         if self.timeouts:
-            if plan.changed:
+            if self._changed:
                 self.timeouts.cancel(Event.STATE_TIMEOUT, effects)
             self.timeouts.cancel(Event.EVENT_TIMEOUT, effects)
-        if plan.timeouts is not None:
-            for which, action in plan.timeouts.items():
+        if self._set:
+            for which, action in self._set.items():
                 self.timeouts.carry_out(which, action, effects)
-        if plan.inserted is not None:
-            self._queue.extendleft(reversed(plan.inserted))
+            self._set.clear()
+        if self._inserted:
+            self._queue.extendleft(reversed(self._inserted))
+            self._inserted.clear()
 
 
 def same(one: Any, other: Any) -> bool:

@@ -41,11 +41,11 @@ from .._util.sent import SENT
 from .._util.unset import UNSET
 from .actions import KeepState, NextState
 from .debugged import Watched
-from .effects import Answer, Arm, Become, Consumed, Disarm, Fail, Halt, Happening, label
+from .effects import Answer, Arm, Become, Disarm, Fail, Halt, Happening, label
 from .engine import Engine, same
 from .machine_state import MACHINE_STATE
 from .postponed import PostponedBound
-from .timeouts import Event
+from .timeouts import CAST, ENTER, INFO, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -151,11 +151,11 @@ class StatemLoop(MessageLoop):
             happening = message
             process.current = _as_message(happening)
         elif kind is Cast:
-            happening = engine.receive_now(Event.CAST, message.message)
+            happening = engine.receive_now(CAST, message.message)
         elif kind is From and message._server is process:
             happening = engine.receive_now(message, message.message)
         else:
-            happening = engine.receive_now(Event.INFO, message)
+            happening = engine.receive_now(INFO, message)
         self._happening = happening
         if process.debug is not None:
             self._watched = Watched(process.debug, engine, happening)
@@ -190,7 +190,7 @@ class StatemLoop(MessageLoop):
         process, engine, happening = self.process, self.engine, self._happening
         if process.pending_exit is not UNSET:
             return
-        if isinstance(result, NextState) and self._callbacks.transitions:
+        if isinstance(result, NextState) and engine.callbacks.transitions:
             self._check_declared(result)
         effects = engine.done(result) if self._bound is None else self._bound.done(engine, result)
         if self._watched is not None:
@@ -199,7 +199,7 @@ class StatemLoop(MessageLoop):
         self._perform(effects)
         if MACHINE_STATE._listeners:
             MACHINE_STATE._tell(self.instance, engine.state)
-        if happening.kind is not Event.ENTER:
+        if happening.kind is not ENTER:
             process.messages_handled += 1
         self._happening = None
         if (next_event := engine.next_event()) is not None:
@@ -241,17 +241,17 @@ class StatemLoop(MessageLoop):
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, Consumed):  # there is one for each event
-                if isinstance(effect.happening.kind, From):
-                    effect.happening.kind._defer()
+            if isinstance(effect, Happening):  # each event is over some time
+                if isinstance(effect.kind, From):
+                    effect.kind._defer()
+            elif isinstance(effect, Answer):  # and so is each call
+                self._answer(effect.from_, effect.value)
             else:
                 self._do(effect)
-        check_state(self._callbacks, self.engine.state)
+        check_state(self.engine.callbacks, self.engine.state)
 
     def _do(self, effect: Deed) -> None:
         match effect:
-            case Answer(from_, value):
-                self._answer(from_, value)
             case Arm():
                 self._arm(effect)
             case Disarm(which):

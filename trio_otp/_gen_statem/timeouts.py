@@ -53,6 +53,10 @@ class TimeoutOf(Printable):
     name: Any
 
 
+# Python 3.11 takes a function to find a member of an enum, which is felt for each event.
+CAST: Final = Event.CAST
+INFO: Final = Event.INFO
+ENTER: Final = Event.ENTER
 Which: TypeAlias = "Event | TimeoutOf"  # names a time-out
 Kind: TypeAlias = "Event | TimeoutOf | From[Any]"
 
