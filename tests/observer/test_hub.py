@@ -125,6 +125,43 @@ async def test_messages_of_the_dead_count() -> None:
         assert 6.0 <= hub.sampler.rate <= 8.0  # and a message or two of the supervisor
 
 
+async def test_an_end_does_not_count_twice() -> None:
+    """What a process had handled, and its restarts, are those of one process, also as it ends."""
+    children = [otp.child(Server).having(name="shop")]
+    async with otp.open_supervisor(children, max_restarts=99):
+        sampler = Hub(runtime()).sampler
+        for number in range(50):
+            Server.note("shop", number)
+        await trio.testing.wait_all_tasks_blocked()
+        seen: list[tuple[int, float]] = []
+        for now in range(10):
+            for _ in sampler.sample(float(now), 1.0):
+                pass
+            seen.append((sampler.restarts, sampler.rate))
+            otp.exit("shop", otp.KILL)
+            await trio.testing.wait_all_tasks_blocked()
+        assert list(range(10)) == [restarts for restarts, _ in seen]
+        assert all(rate <= 3 for _, rate in seen)  # messages of the supervisor
+
+
+async def test_the_restarts_of_a_child_that_is_down_count(autojump_clock: Any) -> None:
+    """So the chart has one restart when it is there again, and not all that it ever had."""
+    backoff = otp.Backoff(min_delay=10, factor=1, jitter=0)
+    static = otp.child(Server).having(name="shop", backoff=backoff)
+    dynamic = otp.child(otp.DynamicSupervisor, backoff=backoff).having(name="shops")
+    async with otp.open_supervisor([static, dynamic]):
+        await otp.start_child("shops", otp.child(Server).having(name="till"))
+        sampler = Hub(runtime()).sampler
+        for round in range(3):
+            for name in ("shop", "till"):
+                otp.exit(name, otp.KILL)
+            for wait, restarts in ((4, 2 * round), (4, 2 * round), (7, 2 * round + 2)):
+                await trio.sleep(wait)
+                for _ in sampler.sample(trio.current_time(), wait):
+                    pass
+                assert restarts == sampler.restarts
+
+
 async def test_a_sample_is_shared_by_those_who_ask_at_once(autojump_clock: Any) -> None:
     """And two that are compared are some time apart."""
     async with otp.open_supervisor([otp.child(Server)]):

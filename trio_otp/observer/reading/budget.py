@@ -8,6 +8,7 @@ from ..._exits.log_text import exception_text
 from ..._util.bounded import bounded
 
 if TYPE_CHECKING:
+    from ..._supervisor.data import Slot
     from ..._supervisor.intensity import Intensity
     from ..._supervisor.loop import SupervisorLoop
 
@@ -35,6 +36,15 @@ def budget_of(loop: SupervisorLoop[Any], now: float) -> Budget | None:
     limit = intensity.limit
     used = 0 if limit is None else limit - int(intensity.left(now))
     return Budget(used, limit, intensity.seconds)
+
+
+def restarts_of_children(loop: SupervisorLoop[Any]) -> int:
+    """Return how often a supervisor has started the children that it has again.
+
+    One that is down, and waits to be started, counts as well, so this grows with each restart.
+    """
+    slots: dict[Any, Slot] = getattr(loop, "slots", {})
+    return sum(slot.restarts for slot in list(slots.values()))
 
 
 def ends_of_children(

@@ -15,6 +15,7 @@ from ..._process.request import From
 from ..._process.wait_edges import awaited
 from ..._util.bounded import bounded, shown_text
 from ..._util.unset import UNSET
+from .budget import restarts_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -51,6 +52,7 @@ class Seen:
         "pid",
         "queue",
         "rate",
+        "restarted",
         "restarts",
         "rising",
         "round",
@@ -85,6 +87,7 @@ class Seen:
         self.handled: int = 0
         self.rate: float | None = None  # messages handled in a second
         self.restarts: int = 0
+        self.restarted: int = 0  # how often it has started its own children again
         self.since: float = 0.0  # when the message in hand was taken
         self.seconds: float | None = None  # for how long it has been in hand
         self.round: int = 0  # the sample that has seen it last
@@ -106,7 +109,7 @@ class Sampler:
         self.at: float = 0.0  # when the last one was taken, in seconds of the clock of the run
         self.handled: int = 0  # messages handled by all, the dead as well
         self.rate: float = 0.0  # in a second
-        self.restarts: int = 0  # of all children that live
+        self.restarts: int = 0  # of all children, also of one that is down just now
         self.queued: int = 0  # messages that wait in all mailboxes
 
     def forget(self) -> None:
@@ -132,8 +135,9 @@ class Sampler:
             self._look(process, now, elapsed)
         for seen in list(self.table.values()):
             if seen.round != self.rounds:
-                del self.table[seen.number]
-            restarts += seen.restarts
+                del self.table[seen.number]  # what it had handled is in the tables
+                continue
+            restarts += seen.restarted
             queued += seen.queue
             handled += seen.handled
         self.restarts, self.queued = restarts, queued
@@ -174,6 +178,8 @@ def _read(process: Process, seen: Seen, now: float, states: States) -> None:
     seen.killed = seen.killed + 1 if process.pending_exit is KILLED else 0
     slot = slot_of(process)
     seen.restarts = 0 if slot is None else slot.restarts
+    loop = loop_of(process)
+    seen.restarted = 0 if loop is None else restarts_of_children(loop)
     busy = process.current is not UNSET
     seen.since = process.since
     seen.seconds = max(now - process.since, 0.0) if busy else None
