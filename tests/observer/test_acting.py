@@ -19,7 +19,7 @@ async def act(client: Any, ref: str, action: str) -> Any:
     return answer["result"] if "result" in answer else tuple(answer["error"].values())[:2]
 
 
-async def test_an_action_that_there_is_not_is_named() -> None:
+async def test_an_action_that_there_is_not_is_named(autojump_clock: Any) -> None:
     async with otp.open_supervisor(SHOP), client_here() as client:
         client.hub.actions = True
         kind, text = await client.refused("act", ref="shop", action="sing", confirm="shop")
@@ -27,7 +27,7 @@ async def test_an_action_that_there_is_not_is_named() -> None:
         assert otp.is_alive("shop")
 
 
-async def test_a_child_that_would_not_come_back_is_not_restarted() -> None:
+async def test_a_child_that_would_not_come_back_is_not_restarted(autojump_clock: Any) -> None:
     """It is temporary; what a dynamic supervisor keeps comes back by being killed."""
     once = otp.child(Server).having(name="once", restart="temporary")
     dynamic = otp.child(otp.DynamicSupervisor, max_restarts=5).having(name="dynamic")

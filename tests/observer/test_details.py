@@ -114,7 +114,7 @@ async def test_the_tree_shows_a_child_that_is_down(autojump_clock: Any) -> None:
         assert not down["has_children"]
 
 
-async def test_a_chain_of_links_has_short_keys() -> None:
+async def test_a_chain_of_links_has_short_keys(autojump_clock: Any) -> None:
     """Also one that is deeper than a picture goes."""
 
     async def chain(left: int) -> None:
@@ -135,7 +135,7 @@ async def test_a_chain_of_links_has_short_keys() -> None:
 # -- one process -----------------------------------------------------------------------------------
 
 
-async def test_info_has_all_that_process_info_has() -> None:
+async def test_info_has_all_that_process_info_has(autojump_clock: Any) -> None:
     """And the state, as its `format_status` shows it, without what is private."""
     async with (
         otp.open_supervisor([otp.child(Vault).having(name="vault")], name="top") as sup,
@@ -344,7 +344,7 @@ async def test_what_has_not_come_up_has_not_answered(autojump_clock: Any) -> Non
         nursery.cancel_scope.cancel()
 
 
-async def test_what_a_server_hides_is_not_shown() -> None:
+async def test_what_a_server_hides_is_not_shown(autojump_clock: Any) -> None:
     """Of messages that its `format_status` decides about, only what they are."""
 
     class Hidden(otp.GenServer):
@@ -370,7 +370,7 @@ async def test_what_a_server_hides_is_not_shown() -> None:
         event.set()
 
 
-async def test_info_of_nobody_is_an_error() -> None:
+async def test_info_of_nobody_is_an_error(autojump_clock: Any) -> None:
     """Which says what there is."""
     async with otp.open_supervisor(SHOP), client_here() as client:
         kind, text = await client.refused("info", ref="shoop")
@@ -424,7 +424,7 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
 # -- stacks and crashes ----------------------------------------------------------------------------
 
 
-async def test_stacks_that_are_alike_are_one() -> None:
+async def test_stacks_that_are_alike_are_one(autojump_clock: Any) -> None:
     """With how many have it; those of tasks that are no processes too."""
     many = [otp.child(Server).having(id=number) for number in range(30)]
     async with otp.open_supervisor(many), client_here() as client:
@@ -500,7 +500,7 @@ async def test_what_is_gone_is_told_with_its_reason(autojump_clock: Any) -> None
         assert 1 == len(client.hub.records.ends)  # what is older is forgotten
 
 
-async def test_a_pid_of_the_dead_leads_nowhere() -> None:
+async def test_a_pid_of_the_dead_leads_nowhere(autojump_clock: Any) -> None:
     """It is shown, with that it is dead."""
     started: list[Any] = []
 

@@ -380,7 +380,7 @@ async def test_what_a_client_has_seen_has_a_limit(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_row_whose_process_changes_has_nothing_to_do(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
 ) -> None:
     """It is shown all the same."""
     from trio_otp.observer.session import asks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
-from observer_kit import Server, client_here
+from observer_kit import LIMIT, Server, client_here
 
 import trio_otp as otp
 from trio_otp.observer.reading.rows import SORTS, Changes, parse_filter, selected, window
@@ -93,7 +94,9 @@ async def test_an_old_message_is_known_by_its_place_at_the_head(autojump_clock: 
         event.set()
 
 
-async def test_a_question_that_is_wrong_is_answered_and_the_next_one_too() -> None:
+async def test_a_question_that_is_wrong_is_answered_and_the_next_one_too(
+    autojump_clock: Any,
+) -> None:
     """Whatever a client sends ends nothing."""
     async with client_here() as client:
         for line, text in [
@@ -113,7 +116,7 @@ async def test_a_question_that_is_wrong_is_answered_and_the_next_one_too() -> No
         assert 0 == (await client.ask("rows", filter="q>1"))["matching"]
 
 
-async def test_what_is_for_the_socket_alone_is_refused_elsewhere() -> None:
+async def test_what_is_for_the_socket_alone_is_refused_elsewhere(autojump_clock: Any) -> None:
     """A page cannot ask for it."""
     async with client_here(local=False) as client:
         assert False is client.hello["socket"]
@@ -258,21 +261,25 @@ def test_arguments_have_their_types_or_are_refused(given: dict[str, Any]) -> Non
     assert request.every is None or 0.25 <= request.every <= 60
 
 
-async def test_a_port_and_a_thread_say_what_they_run() -> None:
+async def test_a_port_and_a_thread_say_what_they_run(autojump_clock: Any) -> None:
     """The number of the program; that it is in a thread."""
+    began = threading.Event()
 
     def wait() -> None:
+        began.set()
         otp.WorkerThread.stop_event().wait()
 
     children = [otp.child(otp.Port, ["cat"]), otp.child(otp.WorkerThread, wait)]
     async with otp.open_supervisor(children), client_here() as client:
+        await trio.testing.wait_all_tasks_blocked()
+        assert began.wait(LIMIT)
         rows = (await client.ask("rows"))["rows"].values()
         doing = {row["behaviour"]: row["doing"] for row in rows}
         assert doing["Port"].startswith("os pid ")
         assert "in its thread" == doing["WorkerThread"]
 
 
-async def test_a_client_has_so_many_questions_open_and_no_more() -> None:
+async def test_a_client_has_so_many_questions_open_and_no_more(autojump_clock: Any) -> None:
     """One more is refused; the others go on."""
     async with client_here() as client:
         numbers = [await client.say("loop", every=60) for _ in range(33)]
@@ -282,7 +289,7 @@ async def test_a_client_has_so_many_questions_open_and_no_more() -> None:
 
 
 async def test_an_answer_that_fails_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, autojump_clock: Any
 ) -> None:
     """It is logged, and the next question is answered."""
     from trio_otp.observer.session.session import ANSWERERS

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
+import trio.testing
 
 import trio_otp as otp
 from trio_otp.observer.hub import Hub
@@ -78,6 +79,8 @@ class Client:
 @asynccontextmanager
 async def client_here(*, local: bool = True) -> AsyncIterator[Client]:
     """Open a client of a session that lives in this very run: time is that of its clock."""
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, trio.testing.MockClock), "an answer waits for samples: autojump_clock"
     tables, token = otp_tables(), trio.lowlevel.current_trio_token()
     hub = Hub(tables, token)
     to_session, lines = trio.open_memory_channel[str](10)
