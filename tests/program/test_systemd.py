@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -187,10 +187,31 @@ async def test_a_full_queue_holds_nobody_up_for_long(
     """A manager that does not read loses messages, which is logged; the watchdog never blocks."""
     path = str(tmp_path / "notify")
     with bound(path):
-        notifier = Notifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
-        with trio.move_on_after(1000):
+        environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"}
+        with closing(Notifier(environment)) as notifier, trio.move_on_after(1000):
             await notifier.watch()
         assert "nobody could be told WATCHDOG=1: [Errno 11]" in caplog.text  # it did not wait
-        notifier = Notifier({"NOTIFY_SOCKET": path})
-        notifier.ready()
+        with closing(Notifier({"NOTIFY_SOCKET": path})) as notifier:
+            notifier.ready()
     assert "nobody could be told READY=1: timed out" in caplog.text
+
+
+def test_the_watchdog_hears_of_a_program_without_free_file_descriptors(tmp_path: Path) -> None:
+    """Clients that take all of them must not have a manager restart what still turns."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    path = str(tmp_path / "notify")
+    taken: list[int] = []
+    with bound(path) as manager, closing(Notifier({"NOTIFY_SOCKET": path})) as notifier:
+        notifier.ready()
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+            with suppress(OSError):
+                while True:
+                    taken.append(os.dup(0))
+            notifier.stopping()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for number in taken:
+                os.close(number)
+        assert [b"READY=1", b"STOPPING=1"] == [manager.recv(100), manager.recv(100)]

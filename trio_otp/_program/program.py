@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -163,7 +163,7 @@ def run(
     }
     program = _Program(cls, options, log_format == "json", long_schedule)
     try:
-        with handling(program.handle):
+        with closing(program.notifier), handling(program.handle):
             return trio.run(program.main, instruments=instruments)
     finally:
         flush_errors()

@@ -27,7 +27,10 @@ PATIENCE: Final = 0.2  # seconds to wait if there is no room for another message
 
 
 class Notifier:
-    """Sends states of the program; without a socket it sends nothing.
+    """Sends states of the program, until it is closed; without `NOTIFY_SOCKET` it sends nothing.
+
+    Its socket stays open: a program whose clients have taken all file descriptors still turns, and
+    the watchdog has to hear so.
 
     Args:
         environment: the variables of the program.
@@ -35,6 +38,7 @@ class Notifier:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = address_of(environment.get("NOTIFY_SOCKET", ""))
+        self._socket: socket.socket | None = None  # from the first message on
         self.interval = watchdog_interval(environment, os.getpid())
         self._stopping = False
         self._unheard = False  # the last one reached nobody
@@ -65,6 +69,12 @@ class Notifier:
             self._send("WATCHDOG=1", patience=0.0)
             await trio.sleep(self.interval / 2)
 
+    def close(self) -> None:
+        """Close its socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     def _send(self, state: str, *, patience: float = PATIENCE) -> None:
         """Send a state; if that fails it is logged, once in a row.
 
@@ -74,9 +84,10 @@ class Notifier:
         if self._address is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-                sock.settimeout(patience)
-                sock.sendto(state.encode("utf-8", "replace"), self._address)
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.settimeout(patience)
+            self._socket.sendto(state.encode("utf-8", "replace"), self._address)
             self._unheard = False
         except OSError as exc:
             if not self._unheard:
