@@ -303,6 +303,22 @@ async def test_it_waits_for_sockets_when_the_system_has_no_more(
     assert {logging.ERROR} == {r.levelno for r in caplog.records if "accept gave" in r.getMessage()}
 
 
+async def test_a_lack_of_sockets_that_comes_and_goes_does_not_fill_the_log(
+    autojump_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the limit each client that leaves lets one more in: that is no new lack."""
+    memory = Memory()
+    async with otp.open_supervisor([service(shout, opens=memory.open, drain_timeout=0)]):
+        for _ in range(50):  # within 5 seconds
+            memory.fail(OSError(errno.EMFILE, "x"))
+            assert b"A" == await ask(memory.connect(), b"a")
+        assert 1 == len(records(caplog, "accept gave EMFILE"))
+        await trio.sleep(10)
+        memory.fail(OSError(errno.EMFILE, "x"))
+        assert b"A" == await ask(memory.connect(), b"a")
+    assert 2 == len(records(caplog, "accept gave EMFILE"))
+
+
 @pytest.mark.parametrize(
     "error", [OSError(errno.EINVAL, "x"), OSError("no number"), trio.ClosedResourceError(), Boom()]
 )

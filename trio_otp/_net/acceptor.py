@@ -6,6 +6,7 @@ Follows: `ranch_acceptor` of Ranch; `trio.serve_listeners` in the errors that it
 from __future__ import annotations
 
 import errno
+import math
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # The errors of accept when the system is out of resources, which it may have again later.
 CAPACITY_ERRNOS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
 RETRY_AFTER: Final = 0.1  # seconds, as trio.serve_listeners
-NOTICE_EVERY: Final = 100  # failures in a row: one notice in 10 s
+NOTICE_EVERY: Final = 10.0  # seconds, also if accept succeeds now and then
 
 
 @enable_ki_protection
@@ -45,7 +46,7 @@ async def acceptor(
 
 @enable_ki_protection
 async def _accept_from(service: Service, listener: trio.abc.Listener[Any]) -> None:
-    failures = 0  # in a row
+    noticed = -math.inf  # when that accept fails was last logged
     while True:
         await service.wait_for_room()
         try:
@@ -57,12 +58,11 @@ async def _accept_from(service: Service, listener: trio.abc.Listener[Any]) -> No
         except OSError as exc:
             if exc.errno not in CAPACITY_ERRNOS:
                 raise
-            if failures % NOTICE_EVERY == 0:
+            if trio.current_time() - noticed >= NOTICE_EVERY:
+                noticed = trio.current_time()
                 _notice(exc)
-            failures += 1
             await trio.sleep(RETRY_AFTER)
         else:
-            failures = 0
             await _begin(service, stream)
 
 
