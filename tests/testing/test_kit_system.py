@@ -150,6 +150,24 @@ async def test_crashes_that_do_not_come_as_expected(start_supervised: Any, otp_l
         pass
 
 
+async def test_a_start_that_fails_is_no_crash_and_the_failure_says_so(
+    start_supervised: Any, otp_log: Any, virtual_time: Any
+) -> None:
+    """It is logged as an error, too, so it is easily taken for one."""
+    worker = otp.child(otp.Agent, [].pop)
+    await start_supervised(otp.child(otp.Pool, worker, size=1).having(name="db"))
+
+    async def use() -> None:
+        async with otp.pool("db", otp.Agent).checkout(timeout=2.0):
+            raise AssertionError("there is no worker")
+
+    with pytest.raises(AssertionError) as caught, otp_log.expect_crash(IndexError):
+        await assert_call_fails(use(), otp.CheckoutTimeout)
+    text = str(caught.value)
+    assert "a start that fails is no crash and need not be expected; 3 failed" in text
+    assert text.endswith("the last was 'Agent': IndexError('pop from empty list')")
+
+
 async def test_an_error_in_the_block_comes_first(otp_log: Any) -> None:
     """What a test raises is not hidden by the crash that then did not come."""
     with pytest.raises(ZeroDivisionError), otp_log.expect_crash():

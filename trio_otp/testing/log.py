@@ -166,12 +166,14 @@ class _Expectation(AbstractContextManager["list[CrashReport]"]):
         self._of = of
         self._times = times
         self._before = 0
+        self._reports_before = 0
         self._found: list[CrashReport] = []
 
     def __enter__(self) -> list[CrashReport]:
         if not self._log._open:
             raise UsedAfterTest("otp_log", self._log._test)
         self._before = len(self._log.crashes)
+        self._reports_before = len(self._log.supervisor_reports)
         self._found = []
         runtime().events.attach("crash", self._listen)
         return self._found
@@ -193,7 +195,8 @@ class _Expectation(AbstractContextManager["list[CrashReport]"]):
         if error is None and not (count if times is None else count == times):
             text = _wanted(self._reason, self._of, times, count)
             there = crashes_text(self._log._crashes[self._before :])
-            raise AssertionError(f"{text}\n{there}")
+            starts = failed_starts_text(self._log._supervisor[self._reports_before :])
+            raise AssertionError(f"{text}\n{there}{starts}")
 
 
 def note_seen(reason: object) -> None:
@@ -217,6 +220,18 @@ def crashes_text(crashes: list[CrashReport]) -> str:
     if not crashes:
         return "there was no crash while the block ran"
     return "\n".join(["crashes:", *(f"  {crash_text(crash)}" for crash in crashes)])
+
+
+def failed_starts_text(reports: list[SupervisorReport]) -> str:
+    """Describe the last start that failed: it is logged as an error, but is no crash."""
+    failed = [report for report in reports if report.context == "start_error"]
+    if not failed:
+        return ""
+    last, number = failed[-1], len(failed)
+    return (
+        f"\na start that fails is no crash and need not be expected; {number} failed, see "
+        f"otp_log.supervisor_reports, the last was {bounded(last.child_id)}: {bounded(last.reason)}"
+    )
 
 
 def crash_text(crash: CrashReport) -> str:
