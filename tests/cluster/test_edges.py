@@ -166,7 +166,7 @@ async def test_send_ends_and_mailboxes_break_with_the_connection(
         nursery.start_soon(send)
         await trio.testing.wait_all_tasks_blocked()
         assert otp.cluster.disconnect(PLAYED)
-        assert otp.cluster.disconnect(PLAYED)
+        assert not otp.cluster.disconnect(PLAYED)
         await otp.receive(otp.cluster.Nodedown)
         with pytest.raises(trio.BrokenResourceError):
             end.send_nowait("three")
@@ -200,6 +200,34 @@ async def test_a_stop_that_cannot_be_sent_leaves_no_trace(
         with pytest.raises(TypeError, match="has no form on another node"):
             await otp.stop(NAMED, object())
         assert otp.process_info(otp.self()).waits_for is None
+
+
+async def test_nothing_comes_of_a_connection_behind_its_end(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    """What is received with the message at which it was closed is not carried out, nor answered."""
+    async with played(net, server()) as peer:
+        otp.events.attach("dropped", lambda *_: otp.cluster.disconnect(PLAYED))
+        pid = peer.pid()
+        nobody, cast = c.RegSend(pid, A("nobody"), 1), c.RegSend(pid, A("server"), "late")
+        await peer.send(nobody, cast, cast)
+        assert isinstance(await otp.receive(), otp.cluster.Nodedown)
+        with pytest.raises(trio.EndOfChannel):
+            await peer.receive()
+        assert await Server.at("server").get() == []
+
+
+async def test_what_is_sent_behind_an_end_is_for_the_next_connection(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    """Not for the one that is being closed, which still has a turn."""
+    async with played(net) as peer:
+        otp.cast(NAMED, "left")
+        otp.cluster.disconnect(PLAYED)
+        otp.cast(NAMED, "next")
+        assert isinstance(await otp.receive(), otp.cluster.Nodedown)
+        with pytest.raises(trio.EndOfChannel):
+            await peer.receive()
 
 
 async def test_a_stop_that_may_have_arrived_says_so(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trustme
+from inside import peer_tables
 from other_node import HERE, LIMIT, THERE, contexts
 from relay import Relay
 
@@ -204,6 +205,47 @@ async def test_an_attempt_to_connect_can_be_given_up(net: Net) -> None:
             assert otp.cluster.disconnect(THERE)
             assert not otp.cluster.disconnect("nobody@127.0.0.1")
     await listeners[0].aclose()
+
+
+async def test_the_next_use_connects_again_at_once(net: Net) -> None:
+    """However soon it comes: who hangs up need not wait until the socket is closed."""
+    with net.there(collector()):
+        async with net.here(), otp.open_process():
+            otp.cluster.monitor_nodes()
+            for number in range(10):
+                assert await otp.call(("collector", THERE), (number, 1), timeout=LIMIT)
+                assert await otp.receive() == otp.cluster.Nodeup(THERE)
+                assert otp.cluster.disconnect(THERE)
+                assert otp.cluster.nodes() == []
+                assert isinstance(await otp.receive(), otp.cluster.Nodedown)
+                otp.cast(("collector", THERE), "cast")
+                if number % 2:  # the attempt to connect, too
+                    assert otp.cluster.disconnect(THERE)
+                    assert not otp.cluster.disconnect(THERE)
+
+
+async def test_what_is_sent_as_a_connection_ends_goes_to_the_next(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the writer of the one that is closed still has its turn, and finds it there."""
+    really, large = trio.SocketStream.send_all, bytes(400_000)  # that is left to the writer
+    requests: list[Any] = []
+
+    async def send_all(stream: trio.SocketStream, data: Any) -> None:
+        await really(stream, data)
+        if len(data) > len(large) and not requests:
+            assert otp.cluster.disconnect(THERE)
+            requests.append(otp.send_request(("collector", THERE), "next"))
+
+    with net.there(collector()):
+        async with net.here(), otp.open_process():
+            otp.cluster.monitor_nodes()
+            await otp.cluster.connect(THERE)
+            monkeypatch.setattr(trio.SocketStream, "send_all", send_all)
+            otp.cast(("collector", THERE), large)
+            await otp.receive(otp.cluster.Nodedown)
+            assert await otp.receive_response(requests[0], timeout=LIMIT) == "next"
+            assert peer_tables(THERE).queued >= 0
 
 
 async def test_an_attempt_ends_with_the_node(net: Net) -> None:

@@ -165,6 +165,8 @@ class Connection:
                 self._decoding = False
             else:
                 message = self._codec.decode(payload)
+            if self._why:  # it was closed meanwhile
+                return
             self._take(message)
             done += 1
             if done % BURST == 0:
@@ -177,11 +179,12 @@ class Connection:
         node = self._node
         node.wake = self._soon
         while True:
-            while node.frames or self._rest:
+            while (node.frames or self._rest) and not self._why:
                 data, self._rest = self._rest or node.take(), b""
                 await self._stream.send_all(data)
                 self._written += 1
-                node.sent(len(data))
+                if not self._why:  # else what is queued is for the next connection
+                    node.sent(len(data))
             self._writer = current_task()
             await wait_task_rescheduled(self._unpark)
 
@@ -231,6 +234,6 @@ class Connection:
                 silent += 1
             if silent >= SILENT:
                 raise Misbehaved(f"no sign of life in {SILENT} ticks of {self._tick:g} s")
-            if self._written == written and not self._node.queued:
+            if self._written == written and not self._node.queued and not self._why:
                 self._node.add(TICK)
             written = self._written

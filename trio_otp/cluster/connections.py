@@ -108,7 +108,7 @@ class Connections:
     @enable_ki_protection
     def dial(self, peer: RemoteNode) -> Dial | None:
         """Begin to connect, unless that is going on; return the attempt, None if that is over."""
-        if peer in self._open:
+        if peer.is_up:
             return None
         dial = self._dials.get(peer)
         if dial is None:
@@ -120,12 +120,23 @@ class Connections:
     def hang_up(self, peer: RemoteNode, why: str) -> bool:
         """Close the connection, or end the attempt to get one; return whether there was one."""
         connection, dial = self._open.get(peer), self._dials.get(peer)
+        if not peer.is_up:  # the connection has been cut
+            connection = None
         if connection is not None:
             connection.close(why, is_logged=peer.queued > MOST)
         if dial is not None:
             dial.why = why
             dial.scope.cancel(reason=why)
         return connection is not None or dial is not None
+
+    @enable_ki_protection
+    def cut(self, peer: RemoteNode, why: str) -> bool:
+        """Do as `hang_up`, and tell everybody at once: who uses the node next connects anew."""
+        found = self.hang_up(peer, why)
+        self._dials.pop(peer, None)
+        if found:
+            self._node.went_down(peer, why)
+        return found
 
     @enable_ki_protection
     async def _dial(self, peer: RemoteNode, dial: Dial) -> None:
@@ -148,7 +159,7 @@ class Connections:
                 del self._dials[peer]
                 if made is None:
                     self._node.went_down(peer, dial.why or why)
-            elif made is not None:  # pragma: no cover - both are done in one step
+            elif made is not None:  # pragma: no cover - it was cut in the turn in which it was made
                 await trio.aclose_forcefully(made[0])
                 made = None
             dial.over.set()
@@ -156,6 +167,8 @@ class Connections:
             await self._serve(peer, *made)
 
     async def _reach(self, peer: RemoteNode, dial: Dial) -> tuple[trio.abc.Stream, Connected]:
+        while (old := self._open.get(peer)) is not None:  # it has been cut
+            await old.over.wait()
         while True:
             with trio.move_on_after(POLITE):
                 while peer.name in self._coming:
@@ -316,7 +329,8 @@ class Connections:
                 self._note(f"has closed the connection to {peer.name}: {why}")
         finally:
             del self._open[peer]
-            node.went_down(peer, why)
+            if peer.is_up:  # else everybody has been told
+                node.went_down(peer, why)
             connection.over.set()
 
 

@@ -87,7 +87,7 @@ def disconnect(name: str) -> bool:
     Follows: `Node.disconnect/1`.
     """
     here: LocalNode = node_of_run()
-    return here.give_up(here.peer(name), "it was disconnected")
+    return here.cut(here.peer(name), "it was disconnected")
 
 
 @public_in("cluster")

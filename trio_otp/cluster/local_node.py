@@ -51,6 +51,7 @@ class LocalNode:
         self.addresses: list[Any] = []  # where it listens
         self.connect: Callable[[RemoteNode], object]
         self.hang_up: Callable[[RemoteNode, str], bool]
+        self.cut: Callable[[RemoteNode, str], bool]
         self.serve: Callable[[trio.SocketListener], object]
         self.closed: trio.Event = trio.Event()
         self.neighbours: Neighbours | None = None  # once a peer has been started

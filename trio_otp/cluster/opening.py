@@ -65,6 +65,7 @@ class Opening:
         here.node = node  # nobody else may become one meanwhile
         connections = Connections(node, nursery)
         node.connect, node.hang_up = connections.dial, connections.hang_up
+        node.cut = connections.cut
 
         def serve(*listeners: trio.SocketListener) -> None:
             self._listeners += listeners
