@@ -254,6 +254,28 @@ async def test_calls_without_an_answer_and_messages_to_nobody(autojump_clock: An
         assert [] == (await client.ask("problems"))["problems"]
 
 
+async def test_calls_to_one_name_are_one_problem(autojump_clock: Any) -> None:
+    """However often its process was started again meanwhile; without a name each is its own."""
+    nameless = [otp.child(Server).having(id=number) for number in range(2)]
+
+    async def give_up(ref: Any) -> None:
+        with suppress(otp.CallTimeout):
+            await Server.at(ref, timeout=0.5).wait(trio.Event())
+        otp.exit(ref, otp.KILL)
+        await trio.testing.wait_all_tasks_blocked()
+
+    async with otp.open_supervisor([*SHOP, *nameless], max_restarts=99) as sup:
+        for ref in ("shop", "shop", "shop", *(await pids_of(sup, 0, 1))):
+            await give_up(ref)
+        found = [each for each in await otp.observer.problems() if each.kind == "call_timeouts"]
+        assert [3, 1, 1] == [problem.count for problem in found]
+        assert found[0].text.startswith("3 calls to 'shop' got no answer in time")
+
+
+async def pids_of(sup: otp.Pid, *ids: object) -> list[otp.Pid]:
+    return [each.pid for each in await otp.which_children(sup) if each.pid and each.id in ids]
+
+
 async def test_dropped_messages_are_told_by_who_has_listened() -> None:
     """By whom they were sent to, and why."""
     async with otp.open_supervisor(SHOP), trio.open_nursery() as nursery:

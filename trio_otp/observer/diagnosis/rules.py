@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..._process.doing import seconds_text
+from ..._util.bounded import bounded
 from ..._util.public import public_in
 
 if TYPE_CHECKING:
@@ -297,16 +298,19 @@ class _Rules:
             yield Problem("restart_limit", "warning", text, (seen.pid,), count=used)
 
     def _timeouts(self) -> Iterator[Problem]:
-        counts: dict[Pid, list[float]] = {}
+        # Those of one name are one problem, however often its process was started again.
+        found: dict[object, list[tuple[float, Pid]]] = {}
         for at, pid in self._sight.timed_out:
             if self._sight.now - at <= RECENT:
-                counts.setdefault(pid, []).append(self._sight.now - at)
-        for pid, ago in counts.items():
-            calls = f"{len(ago)} calls" if len(ago) > 1 else "a call"
+                whose = pid if pid._name is None else pid._name
+                found.setdefault(whose, []).append((self._sight.now - at, pid))
+        for whose, calls in found.items():
+            ago, pid = calls[-1]
+            count = f"{len(calls)} calls" if len(calls) > 1 else "a call"
             seen = self._table.get(pid._number)
-            who = repr(pid) if seen is None else seen.shown
-            text = f"{calls} to {who} got no answer in time, the last {seconds_text(ago[-1])} ago"
-            yield Problem("call_timeouts", "warning", text, (pid,), ago[-1], len(ago))
+            who = bounded(whose) if seen is None else seen.shown
+            text = f"{count} to {who} got no answer in time, the last {seconds_text(ago)} ago"
+            yield Problem("call_timeouts", "warning", text, (pid,), ago, len(calls))
 
     def _drops(self) -> Iterator[Problem]:
         for drop in self._sight.drops:
