@@ -17,6 +17,23 @@ from inside import runtime
 import trio_otp as otp
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "shown"),
+    [
+        (5.00103, "5 s"),
+        (0.301691, "0.3 s"),
+        (3600.5, "3600.5 s"),
+        (0.0012, "0.0012 s"),
+        (0.0, "0 s"),
+    ],
+)
+def test_the_text_has_no_more_digits_than_a_person_needs(elapsed: float, shown: str) -> None:
+    """The wait is always a little longer than its limit; `elapsed` has it in full."""
+    error = otp.CallTimeout("desk", "later", elapsed)
+    assert f"'desk' did not answer within {shown} (request 'later')" == str(error)
+    assert elapsed == error.elapsed
+
+
 async def test_fault_03_late_replies_change_nothing(autojump_clock: Any) -> None:
     """1,000 replies after the time-out leave server, mailbox and memory as they were."""
     async with otp.open_process():

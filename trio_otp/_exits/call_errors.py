@@ -111,7 +111,8 @@ class CallTimeout(CallError, TimedOut):
         doing: str = "",
     ) -> None:
         request = _about(message, shown)
-        text = f"{bounded(server)} did not answer within {elapsed:g} s{request}"
+        seconds = round(elapsed, 2) or elapsed  # "5 s", not "5.00103 s"
+        text = f"{bounded(server)} did not answer within {seconds:g} s{request}"
         super().__init__(f"{text}: {doing}" if doing else text, server, message, elapsed)
         self.reason = TIMEOUT
         self.doing: str = doing
