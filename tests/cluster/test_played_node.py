@@ -331,29 +331,6 @@ async def test_pids_and_proxies_that_nobody_holds_are_freed(
         assert not inside.peer_tables(PLAYED).proxies
 
 
-@pytest.mark.parametrize("by_name", [False, True])
-async def test_the_pids_of_the_last_senders_are_kept(
-    net: Net, autojump_clock: trio.abc.Clock, by_name: bool
-) -> None:
-    async with played(net) as peer:
-        otp.register("me", otp.self())
-        me = inside.dump_pid(otp.self())
-
-        async def hear_from(number: int) -> None:
-            who = peer.pid(number)
-            await peer.send(
-                c.RegSend(who, A("me"), "hello") if by_name else c.SendSender(who, me, "hello")
-            )
-            await otp.receive(str)
-
-        await hear_from(1)
-        weak = weakref.ref(inside.load_pid(peer.pid(1)))
-        assert weak() is not None
-        for number in range(2, 40):
-            await hear_from(number)
-        assert weak() is None
-
-
 async def test_a_dead_pid_of_ours_comes_back_as_the_same_object(
     net: Net, autojump_clock: trio.abc.Clock
 ) -> None:

@@ -8,7 +8,6 @@ Follows: `erl_dist_protocol`, "Protocol between Connected Nodes".
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from trio.lowlevel import enable_ki_protection
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from .remote_node import RemoteNode
     from .remote_process import RemoteProcess
 
-_SENDERS: Final = 16  # the last ones, of which the pids are kept
-
 
 class Arrivals:
     """Carries out the control messages of one node.
@@ -52,8 +49,6 @@ class Arrivals:
         self._runtime = runtime
         self._node = node
         self._proxy = proxy
-        # Who has sent something is likely to do so again, and its pid need not be made anew.
-        self._senders: deque[object] = deque(maxlen=_SENDERS)
 
     @enable_ki_protection
     def take(self, message: Any) -> None:
@@ -64,13 +59,8 @@ class Arrivals:
 
     # -- messages --------------------------------------------------------------------------------
 
-    def send_sender(self, message: c.SendSender) -> None:
-        """Pass a message on to a pid, or an answer to who has called."""
-        self._senders.append(message.sender)
-        self.send(message)
-
     def send(self, message: c.Send | c.SendSender) -> None:
-        """Do so with what does not say who has sent it."""
+        """Pass a message on to a pid, or an answer to who has called."""
         content = message.message
         if content.__class__ is tuple and len(content) == 2:
             tag = content[0]
@@ -81,7 +71,6 @@ class Arrivals:
 
     def reg_send(self, message: c.RegSend) -> None:
         """Pass a message on to a name."""
-        self._senders.append(message.sender)
         name = message.name
         process = self._named(name)
         self._deliver(process, name, message.message)
@@ -225,7 +214,7 @@ def _fail(request: From[Any], reason: object, node: str) -> None:
 
 _HANDLERS: Final[dict[type[Any], Callable[[Arrivals, Any], None]]] = {
     c.Send: Arrivals.send,
-    c.SendSender: Arrivals.send_sender,
+    c.SendSender: Arrivals.send,
     c.RegSend: Arrivals.reg_send,
     c.AliasSend: Arrivals.alias_send,
     c.Monitor: Arrivals.monitor,

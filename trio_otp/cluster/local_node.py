@@ -73,7 +73,6 @@ class LocalNode:
             load_pid=self.pids.load,
             dumps={Pid: self.pids.dump, RemotePid: _dump_remote},
             pids=(Pid,),
-            known_pid=self.pids.known,
         )
 
     def encode(self, message: Control) -> bytes:

@@ -16,8 +16,6 @@ from .._util.public import public_in
 from .wire.opaque import WirePid, make_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._process.names import RemoteName
     from .._process.runtime import Runtime
 
@@ -70,7 +68,6 @@ class PidTable:
         # Own ones and those of others, by their bytes: they are what Python hashes fastest.
         self._pids: WeakValueDictionary[bytes, Pid] = WeakValueDictionary()
         self._wires: WeakKeyDictionary[Pid, WirePid] = WeakKeyDictionary()
-        self.known: Callable[[bytes], Pid | None] = self._pids.get
 
     def load(self, wire: WirePid) -> Pid:
         """Return the pid of this run that has come in as this one."""

@@ -57,6 +57,21 @@ def test_forms_of_older_nodes(data: bytes, is_: object) -> None:
     assert (is_, type(is_)) == (term(data), type(term(data)))
 
 
+def test_the_pids_that_came_last_are_kept() -> None:
+    """What sends again and again is made once; of the others, no more than some are kept."""
+    made: list[int] = []
+
+    def load(pid: Any) -> object:
+        made.append(pid.number)
+        return pid
+
+    codec = Codec(load_pid=load)
+    for number in (1, 2, 1, 2, *range(3, 200), 1):
+        pid = make_pid("a@b", number, 2, 3)
+        assert codec.decode_term(CODEC.encode_term(pid)) == pid
+    assert made == [1, 2, *range(3, 200), 1]
+
+
 @pytest.mark.parametrize("data", [b"fw\3a@b\0\0\0\1\3", b"Yw\3a@b\0\0\0\1\0\0\0\3"])
 def test_ports_go_back_as_they_came(data: bytes) -> None:
     """Also those of older nodes."""

@@ -37,9 +37,12 @@ def test_a_call_is_behind_its_monitor(to: Any, term: object) -> None:
     assert heads.demonitor(REF.data) == CODEC.encode(c.Demonitor(PID, to, REF))
 
 
-@given(TERMS)
-def test_an_answer_goes_to_the_alias_in_the_tag_or_to_the_caller(term: object) -> None:
-    alias = ImproperList([Atom("alias")], REF)
+@pytest.mark.parametrize("items", [[Atom("alias")], ["alias"], [Atom("other")], [b"alias", 1]])
+@given(term=TERMS)
+def test_an_answer_goes_to_the_alias_in_the_tag_or_to_the_caller(
+    items: list[object], term: object
+) -> None:
+    alias = ImproperList(items, REF)
 
     to_pid, to_alias = c.Send(OTHER, (REF, term)), c.AliasSend(PID, REF, (alias, term))
     assert CODEC.answer(PID, OTHER, REF, term) == CODEC.encode(to_pid)
@@ -57,3 +60,13 @@ def test_no_message_is_nested_deeper_than_the_other_side_takes(make: str, around
         getattr(heads, make)((term,))
     with pytest.raises(TypeError, match="nested"):
         heads.call(REF.data, (term,) if around else ((term,),))
+
+
+def test_no_answer_is_nested_deeper_than_the_other_side_takes() -> None:
+    term: object = ()
+    for _ in range(DEPTH - 2):
+        term = (term,)
+
+    assert CODEC.decode(CODEC.answer(PID, OTHER, REF, term)[4:])
+    with pytest.raises(TypeError, match="nested"):
+        CODEC.answer(PID, OTHER, REF, (term,))

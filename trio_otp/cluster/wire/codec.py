@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..._util.bounded import bounded
 from . import control as c
 from .decode import Decoder, Limits
-from .encode import Encoder
+from .encode import DEPTH, Encoder
 from .frames import TICK
 from .heads import Heads
 from .opaque import Reference, WirePid
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PASS_THROUGH: Final = 112
 _HEAD: Final = b"\0\0\0\0p\x83"  # the length comes last
 _LENGTH: Final = struct.Struct(">I").pack_into
+_ALIAS: Final = b"l\0\0\0\1w\5alias"  # of the tag that Erlang's `gen` makes; a reference follows
 _NOBODY: Final = Atom("")  # where there was a cookie, long ago
 
 Build: TypeAlias = "Callable[..., c.Control]"
@@ -41,8 +42,6 @@ class Codec:
         pids: the classes of what `load_pid` returns; other things in its place are refused.
         references: the same for `load_reference`.
         limits: what is refused of the peer.
-        known_pid: returns what `load_pid` has made of the pid of these bytes, None if nothing; it
-            is called in its place, as it is faster.
     """
 
     def __init__(
@@ -54,9 +53,8 @@ class Codec:
         pids: tuple[type[Any], ...] = (WirePid,),
         references: tuple[type[Any], ...] = (Reference,),
         limits: Limits | None = None,
-        known_pid: Callable[[bytes], object] = lambda data: None,
     ) -> None:
-        self._decoder = Decoder(load_pid, load_reference, limits or Limits(), known_pid)
+        self._decoder = Decoder(load_pid, load_reference, limits or Limits())
         self._encoder = Encoder(dumps or {}, exception_term)
         kinds: dict[str, Any] = {
             "p": pids,
@@ -142,13 +140,18 @@ class Codec:
             tag: what the answer is known by.
             value: the answer; a TypeError names what has no form.
         """
-        out = bytearray(_HEAD)
-        if isinstance(tag, ImproperList) and isinstance(tag.tail, Reference):
-            self._encoder.put(out, (33, sender, tag.tail))
+        put, out = self._encoder.put, bytearray(_HEAD)
+        alias = tag.tail if tag.__class__ is ImproperList else None
+        if alias.__class__ is Reference:
+            put(out, (33, sender, alias))
         else:
             out += b"h\3a\2w\0" + to._data
-        out.append(131)
-        self._encoder.put(out, (tag, value))
+        out += b"\x83h\2"
+        if alias.__class__ is Reference and _is_alias(tag.items):
+            out += _ALIAS + alias._data
+        else:
+            put(out, tag, DEPTH - 1)
+        put(out, value, DEPTH - 1)
         _LENGTH(out, 0, len(out) - 4)
         return bytes(out)
 
@@ -173,6 +176,10 @@ class Codec:
             DecodeError: it is none.
         """
         return self._decoder.terms(data)[0]
+
+
+def _is_alias(items: tuple[Any, ...]) -> bool:
+    return len(items) == 1 and items[0].__class__ is Atom and items[0] == "alias"
 
 
 def _name(name: object) -> object:

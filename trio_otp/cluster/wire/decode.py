@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from . import structs, tags
 from .encode import BIG, DEPTH
 from .opaque import Export, Fun, Port, Reference, WirePid, atom_bytes, opaque
-from .terms import Atom, BitString, DecodeError, ImproperList, Map, exact
+from .terms import Atom, BitString, DecodeError, ImproperList, Map, exact, improper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ LARGE: Final = 32 * 1024  # bytes of a frame that is better decoded in a thread
 _COLLIDING: Final = 100  # keys of a map with a hash that another key has
 _CONTAINER: Final = 15  # terms that a container counts as, beside itself
 _NODES: Final = 256  # nodes that pids are recognized of at once
+_PIDS: Final = 128  # pids that are kept, so that a message does not make them anew
 _SHORT: Final = 64  # bytes of an atom that is kept
 
 _U16: Final = struct.Struct(">H").unpack_from
@@ -59,7 +60,6 @@ class Decoder:
         load_pid: returns what a pid is here.
         load_reference: returns what a reference is here.
         limits: what is refused.
-        known_pid: returns what `load_pid` has made of the pid of these bytes, or None.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Decoder:
         load_pid: Callable[[WirePid], object],
         load_reference: Callable[[Reference], object],
         limits: Limits,
-        known_pid: Callable[[bytes], object],
     ) -> None:
         self._load_pid = load_pid
-        self._known_pid = known_pid
         self._load_reference = load_reference
         self._limits = limits
         self._atoms: dict[bytes, Any] = dict(_CONSTANTS)
         self._nodes: set[bytes] = set()  # their names, as they travel
+        # The last ones: who has sent something, or was sent it, is likely to be named again.
+        self._pids: dict[bytes, object] = {}
         self._data = b""
         self._size: int = 0
         self._at: int = 0
@@ -129,7 +129,7 @@ class Decoder:
         self._left -= count + _CONTAINER
         if self._left < 0 or count > self._size - self._at:
             raise DecodeError(f"{count} more terms, or bytes of them, are more than there can be")
-        data, atoms, size, pids = self._data, self._atoms, self._size, self._known_pid
+        data, atoms, size, pids = self._data, self._atoms, self._size, self._pids.get
         nodes, load_reference = self._nodes, self._load_reference
         at: int = self._at
         found: list[Any] = []
@@ -264,8 +264,8 @@ class Decoder:
         if isinstance(tail, list):
             return items + tail
         if isinstance(tail, ImproperList) and items:
-            return ImproperList((*items, *tail.items), tail.tail)
-        return ImproperList(items, tail) if items else tail
+            return improper((*items, *tail.items), tail.tail)
+        return improper(tuple(items), tail) if items else tail
 
     def _map(self, depth: int) -> object:
         self._at += 5
@@ -283,10 +283,14 @@ class Decoder:
 
     def _pid(self, _: int) -> object:
         if length := self._known_node():
-            return self._load_pid(opaque(WirePid, self._take(1 + length + 12)))
-        old = self._data[self._at] == tags.PID
-        node = self._node(1)
-        return self._load_pid(opaque(WirePid, b"X" + node + self._ids(8, old=old)))
+            data = self._take(1 + length + 12)
+        else:
+            old = self._data[self._at] == tags.PID
+            data = b"X" + self._node(1) + self._ids(8, old=old)
+        if len(self._pids) == _PIDS:
+            self._pids.clear()
+        pid = self._pids[data] = self._load_pid(opaque(WirePid, data))
+        return pid
 
     def _reference(self, _: int) -> object:
         old = self._data[self._at] == tags.NEW_REFERENCE

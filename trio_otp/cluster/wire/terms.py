@@ -214,6 +214,18 @@ class ImproperList(Frozen):
         return ImproperList, (self.items, self.tail)
 
 
+def improper(items: tuple[Any, ...], tail: object) -> ImproperList:
+    """Make one of what has been checked."""
+    made = ImproperList.__new__(ImproperList)
+    _put_items(made, items)
+    _put_tail(made, tail)
+    return made
+
+
+_put_items: Final[Any] = vars(ImproperList)["items"].__set__  # the slots themselves
+_put_tail: Final[Any] = vars(ImproperList)["tail"].__set__
+
+
 @final
 @public_in("cluster")
 class BitString(Frozen):
