@@ -248,6 +248,27 @@ async def test_what_is_sent_as_a_connection_ends_goes_to_the_next(
             assert peer_tables(THERE).queued >= 0
 
 
+async def test_what_cannot_be_sent_is_counted_and_logged(
+    net: Net, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Casts and messages: who calls, or monitors, is told of it anyway."""
+    caplog.set_level("DEBUG", "trio_otp.dropped")
+    told: list[Any] = []
+    async with net.here(), otp.open_process():
+        otp.events.attach("dropped", lambda *args: told.append(args))
+        request = cast_and_ask(THERE, 1)
+        otp.send(("nobody", THERE), "message")
+        otp.monitor(("nobody", THERE))
+        with pytest.raises(otp.NoConnection) as caught:
+            await otp.receive_response(request)
+    assert not caught.value.sent
+    why = f"resolve knows no {THERE}, and there is no epmd to ask"
+    assert [(ref, text) for ref, _, text in told] == [(THERE, why)] * 4
+    assert [b"message" in frame for _, frame, _ in told] == [False, False, False, True]
+    assert len(caplog.messages) == 4
+    assert caplog.messages[0] == f"a message, bytes to {THERE!r} dropped: {why}"
+
+
 async def test_an_attempt_ends_with_the_node(net: Net) -> None:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     net.addresses[THERE] = listeners[0].socket.getsockname()

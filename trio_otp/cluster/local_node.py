@@ -163,9 +163,11 @@ class LocalNode:
     def went_down(self, peer: RemoteNode, why: str) -> None:
         """Tell everybody that a connection is lost, or an attempt has failed."""
         was_up = peer.is_up
-        peer.lost(NOCONNECTION, why)
+        left = peer.lost(NOCONNECTION, why)
         if was_up:
             self._tell(Nodedown(peer.name, why))
+        for frame in left:
+            self.runtime.drop(peer.name, frame, why)
 
     def _tell(self, message: Nodeup | Nodedown) -> None:
         for process in list(self._watchers):

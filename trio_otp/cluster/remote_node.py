@@ -28,6 +28,8 @@ BUSY: Final = 1024 * 1024  # bytes that wait to be sent, above which who can wai
 MOST: Final = 64 * BUSY  # above which the connection is given up
 CHUNK: Final = 256 * 1024  # bytes that are written at once
 _NUMBERS: Final = struct.Struct(">III").pack
+_NUMBER: Final = slice(9, 10)  # of a frame: where it says which control message it is
+_MESSAGES: Final = frozenset([b"\x02", b"\x06"])  # SEND, REG_SEND; a call begins with its monitor
 
 
 class Awaited(Protocol):
@@ -173,9 +175,14 @@ class RemoteNode:
         self.is_up = True
         self.creation = creation
 
-    def lost(self, reason: object, why: str) -> None:
-        """Tell everybody here that the connection is lost, or that there will be none."""
+    def lost(self, reason: object, why: str) -> list[bytes]:
+        """Tell everybody here that the connection is lost, or that there will be none.
+
+        Returns:
+            The frames of messages that were left: who has sent those is not told.
+        """
         self.is_up, self.wake, self.why_lost = False, None, why
+        left = [frame for frame in self.frames if frame[_NUMBER] in _MESSAGES]
         self.frames.clear()
         self.queued = 0
         proxies = list(self.proxies.values())
@@ -186,3 +193,4 @@ class RemoteNode:
         self.awaited.clear()
         self.watching.clear()
         self.watches.clear()
+        return left
