@@ -211,6 +211,13 @@ def test_commands_that_are_shown_exist() -> None:
             assert own or known[command].issuperset(options), f"{page.name}: {command}{rest}"
 
 
+def test_extras_are_quoted() -> None:
+    """A shell such as zsh takes brackets for a pattern, and refuses the command."""
+    texts = [*PAGES, *TUTORIALS, *(ROOT / "trio_otp").rglob("*.py")]
+    found = [re.findall(r".*[^'./]trio-otp\[.*", text.read_text("utf-8")) for text in texts]
+    assert not [line for lines in found for line in lines]
+
+
 def test_every_option_of_run_is_on_the_page_on_running() -> None:
     """In the table of its options."""
     page = (ROOT / "docs" / "running.md").read_text("utf-8").partition("## Settings")[0]

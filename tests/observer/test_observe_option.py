@@ -86,7 +86,7 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setattr("trio_otp.observer.server.find_spec", lambda name: None)
     assert 2 == cli.main(["run", "observed_app:App", "--observe"])
     error = capsys.readouterr().err
-    assert "pip install trio-otp[observer]" in error
+    assert "pip install 'trio-otp[observer]'" in error
     assert 1 == len(error.splitlines())
 
 

@@ -223,7 +223,7 @@ async def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPa
     async with trio.open_nursery() as nursery:
         with pytest.raises(otp.StartError) as caught:
             await otp.observer.serve(nursery=nursery)
-        assert "needs h11: pip install trio-otp[observer]" in str(caught.value.__cause__)
+        assert "needs h11: pip install 'trio-otp[observer]'" in str(caught.value.__cause__)
         assert (await serve(nursery)).socket is not None
         nursery.cancel_scope.cancel()
 

@@ -22,7 +22,7 @@ makes one and the same step for long, it says since when, and at which line.
 **What it is.** A process, a `WorkerThread`, and `temporary` where a supervisor has it: its errors
 are logged and end nothing else. While nobody looks it does nothing.
 
-**What it needs.** The page needs the extra, `pip install trio-otp[observer]`; the socket and the
+**What it needs.** The page needs the extra, `pip install 'trio-otp[observer]'`; the socket and the
 terminal need nothing. Nothing of it is imported before it is used.
 
 Follows: Erlang's `observer`, of which it is the system, process and application tabs.

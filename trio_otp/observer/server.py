@@ -247,7 +247,7 @@ def need_extra() -> None:
     if missing:
         raise ModuleNotFoundError(
             f"the page of the observer needs {' and '.join(missing)}: "
-            "pip install trio-otp[observer]; port=None serves the socket of the commands alone",
+            "pip install 'trio-otp[observer]'; port=None serves the socket of the commands alone",
             name=missing[0],
         )
 
