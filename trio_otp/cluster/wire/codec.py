@@ -141,7 +141,7 @@ class Codec:
             value: the answer; a TypeError names what has no form.
         """
         put, out = self._encoder.put, bytearray(_HEAD)
-        alias = tag.tail if tag.__class__ is ImproperList else None
+        alias: Any = tag.tail if tag.__class__ is ImproperList else None
         if alias.__class__ is Reference:
             put(out, (33, sender, alias))
         else:
