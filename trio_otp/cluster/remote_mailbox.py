@@ -102,12 +102,12 @@ class RemoteMailbox(Mailbox):
     def _request(self, request: From[Any]) -> None:
         """Send a request, at once or when there is room for it; its caller waits for the answer."""
         process = self.process
-        send = partial(self._post, request, sender_of(process.node))
+        sender = sender_of(process.node)
         waits = request._deliver is None or request._timeout is not None
         if waits and process.node.is_busy:
-            process.node.line[request] = send
+            process.node.line[request] = partial(self._post, request, sender)
         else:
-            send()
+            self._post(request, sender)
 
     def _post(self, request: Any, sender: Pid) -> None:
         """Send a call behind its monitor: two frames. What has no form is the caller's error."""

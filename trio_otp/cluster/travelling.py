@@ -36,7 +36,7 @@ def _as_tuple(message: Message) -> object:
     args: tuple[object, ...] = message.args
     if message.kwargs:
         args = _positional(message)
-    name = Atom(message.method.name)
+    name = _atom(message.method.name)
     return (name, *args) if args else name
 
 
@@ -52,6 +52,9 @@ def _positional(message: Message) -> tuple[object, ...]:
         text = f"{message!r}: {names} has no position, and arguments travel by position"
         raise TypeError(text)
     return bound.args[len(given) : last + 1]
+
+
+_atom: Final = lru_cache(maxsize=1024)(Atom)
 
 
 @lru_cache(maxsize=1024)
