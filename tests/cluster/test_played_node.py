@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable  # noqa: TC003 - of annotations that are looked up
 from typing import TYPE_CHECKING, Any
 
 import inside
@@ -137,6 +138,54 @@ async def test_text_is_decoded_for_parameters_that_are_annotated_so(
         await peer.send(c.RegSend(peer.pid(), A("server"), (A("$gen_cast"), (A("put"), b"a"))))
         await peer.send(c.RegSend(peer.pid(), A("server"), (A("$gen_cast"), (A("put"),))))
         assert await answer_to(peer, A("get")) == ["a"]
+
+
+class Words(otp.GenServer):
+    """Played by the other node, which answers each call with a binary."""
+
+    @otp.on_call
+    def text(self) -> str | otp.Reply[str]: ...  # type: ignore[empty-body]
+
+    @otp.on_call
+    def either(self) -> str | bytes: ...  # type: ignore[empty-body]
+
+    @otp.on_call
+    def function(self) -> Callable[[int], str]: ...  # type: ignore[empty-body]
+
+
+async def test_a_binary_is_decoded_for_a_method_that_returns_text(
+    net: Net, autojump_clock: trio.abc.Clock
+) -> None:
+    """As its annotation says, which is what the caller's type checker goes by."""
+    words: Any = Words.at(("there", PLAYED))
+    answers: list[object] = []
+    async with played(net) as peer, trio.open_nursery() as nursery:
+
+        async def ask(method: Any) -> None:
+            try:
+                answers.append(await method())
+            except ValueError as exc:
+                answers.append(str(exc))
+
+        async def answer(method: Any, data: bytes) -> None:
+            nursery.start_soon(ask, method)
+            while not isinstance(call := await peer.receive(), c.RegSend):
+                pass  # monitors, and their ends
+            _, (caller, tag), _ = call.message
+            await peer.send(c.Send(caller, (tag, data)))
+            await trio.testing.wait_all_tasks_blocked()
+
+        await answer(words.text, "é".encode())
+        await answer(words.either, b"a")
+        await answer(words.function, b"f")
+        await answer(words.text, b"\xff")
+        nursery.cancel_scope.cancel()
+    assert answers == [
+        "é",
+        b"a",
+        b"f",
+        "b'\\xff' is no text; what the method returns is annotated str",
+    ]
 
 
 async def test_a_full_mailbox_refuses_calls_and_drops_casts(

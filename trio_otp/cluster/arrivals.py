@@ -21,6 +21,7 @@ from .._process.signals import Monitor as LocalMonitor
 from .._util.copies import create
 from . import incoming_calls
 from .remote_pid import RemotePid
+from .travelling import typed_answer
 from .wire import control as c
 from .wire.opaque import Reference
 from .wire.reasons import error_in
@@ -103,11 +104,19 @@ class Arrivals:
         if not isinstance(request, From):  # of a stop, which waits for the end
             return True
         error = error_in(value)
-        if error is None:
+        if error is None and value.__class__ is bytes:
+            self._answer_with_bytes(request, value)
+        elif error is None:
             request._answer(value)
         else:
             request._fail(error)
         return True
+
+    def _answer_with_bytes(self, request: From[Any], value: Any) -> None:
+        try:
+            request._answer(typed_answer(request.message, value))
+        except ValueError as exc:
+            request._fail(exc)
 
     # -- monitors --------------------------------------------------------------------------------
 

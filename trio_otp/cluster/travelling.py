@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
+from .._behaviour.results import Reply
 from .._gen_server.method_messages import Message
 from .._gen_server.methods import CallMethod, CastMethod, DeferredMethod
 from .._util.bounded import bounded
@@ -62,6 +64,17 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def typed_answer(content: object, value: bytes) -> bytes | str:
+    """Return what a binary is that answers a call: text, if the method is annotated so.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    if isinstance(content, Message) and _is_text(_hints(content.method.function).get("return")):
+        return _text(value, "what the method returns")
+    return value
+
+
 # -- what comes in -----------------------------------------------------------------------------
 
 
@@ -103,29 +116,35 @@ def _with_text(
         return args
     texts = _text_parameters(function, skipped)
     return tuple(
-        _text(arg) if arg.__class__ is bytes and index in texts else arg
+        _text(arg, "the parameter") if arg.__class__ is bytes and index in texts else arg
         for index, arg in enumerate(args)
     )
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes, what: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{bounded(data)} is no text; the parameter is annotated str") from None
+        raise ValueError(f"{bounded(data)} is no text; {what} is annotated str") from None
 
 
 @lru_cache(maxsize=1024)
 def _text_parameters(function: Callable[..., Any], skipped: int) -> frozenset[int]:
     """Return the positions, without those of the first ones, of what is annotated `str`."""
-    try:
-        hints = get_type_hints(function)
-    except Exception:  # what an annotation names may not be there
-        return frozenset()
+    hints = _hints(function)
     names = list(_signature(function).parameters)[skipped:]
-    return frozenset(
-        index
-        for index, name in enumerate(names)
-        if str in {hints.get(name), *get_args(hints.get(name))}
-        and bytes not in get_args(hints.get(name))
-    )
+    return frozenset(index for index, name in enumerate(names) if _is_text(hints.get(name)))
+
+
+@lru_cache(maxsize=1024)
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except Exception:  # what an annotation names may not be there
+        return {}
+
+
+def _is_text(hint: Any) -> bool:
+    """Check whether an annotation is `str`, alone or beside others, of which none is `bytes`."""
+    among = get_args(hint) if get_origin(hint) in {Union, UnionType, Reply} else (hint,)
+    return str in among and bytes not in among
