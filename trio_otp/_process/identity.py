@@ -114,7 +114,8 @@ def get_label(ref: Ref) -> str | None:
 def is_alive(ref: Ref) -> bool:
     """Check whether a living process is behind a reference.
 
-    A process with an exit signal on its way counts as dead, as in OTP.
+    A process with an exit signal on its way counts as dead, as in OTP. Of one on another node only
+    a monitor or a call tells: this is True as long as that node may be the one it lived on.
 
     Args:
         ref: a pid, a name, a via tuple, or a handle that has a `pid`.
