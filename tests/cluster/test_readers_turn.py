@@ -48,6 +48,10 @@ class Server(otp.GenServer):
         self.tasks.append(trio.lowlevel.current_task())
         return {}[key]
 
+    @otp.on_call
+    async def look(self) -> bool:
+        return trio.lowlevel.current_task() is process_of(otp.self()).task
+
 
 @pytest.fixture(params=["reader", "server"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -102,6 +106,17 @@ async def test_an_error_that_is_the_answer(net: Net, way: str) -> None:
         error = await answer_to(peer, (A("fetch"), "key"))
         assert (error[0], error[1]["message"]) == ("error", "KeyError: 'key'")
         assert was_handled_by(way, server, own)
+
+
+async def test_a_method_that_needs_the_task_of_the_server_is_not_tried_without(
+    net: Net, way: str
+) -> None:
+    async with played(net, child(lambda _server, _from: otp.Reply(7))) as peer:
+        server, own = await waiting()
+        assert await answer_to(peer, A("look")) is True
+        await trio.testing.wait_all_tasks_blocked()
+        assert await answer_to(peer, "ask") == 7
+        assert was_handled_by(way, server, own)  # having been in vain costs some turns
 
 
 async def test_an_answer_that_comes_later(net: Net, way: str) -> None:

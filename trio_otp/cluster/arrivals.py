@@ -129,7 +129,7 @@ class Arrivals:
         if process is None:
             node.send(c.MonitorExit(what, watcher, ref, NOPROC))
             return
-        monitor = create(LocalMonitor, self._proxy(watcher), process.pid)
+        monitor = create(LocalMonitor, watcher._process or self._proxy(watcher), process.pid)
         node.watching[ref._data] = monitor
         node.watches[monitor] = (ref, what)
         process.add_monitor(monitor)

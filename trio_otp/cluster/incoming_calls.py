@@ -12,6 +12,7 @@ import outcome
 from .._behaviour.messages import Cast
 from .._behaviour.system_messages import SystemCall
 from .._behaviour.system_requests import End, GetState, GetStatus, Resume, Suspend
+from .._gen_server.method_messages import Message
 from .._process.names import send_to_all, takes_messages
 from .._process.request import new_request
 from .._util.bounded import bounded
@@ -85,13 +86,13 @@ def deliver(node: RemoteNode, process: Process, ref: object, message: Any) -> No
     """
     if message.__class__ is tuple and message and message[0].__class__ is Atom:
         match message:
-            case (Atom("$gen_call"), (RemotePid() as caller, tag), request):
+            case ("$gen_call", (RemotePid() as caller, tag), request):
                 _call(process, ref, request, Answer(node, process, caller, tag))
                 return
-            case (Atom("$gen_cast"), request):
+            case ("$gen_cast", request):
                 _cast(process, request)
                 return
-            case (Atom("system"), (RemotePid() as caller, tag), request):
+            case ("system", (RemotePid() as caller, tag), request):
                 _system(process, ref, request, Answer(node, process, caller, tag))
                 return
             case _:  # a message of a user
@@ -101,12 +102,14 @@ def deliver(node: RemoteNode, process: Process, ref: object, message: Any) -> No
 
 def _call(process: Process, ref: object, request: object, answer: Answer) -> None:
     try:
-        request = typed_call(process.behaviour, request)
+        asked: Any = typed_call(process.behaviour, request)
     except (TypeError, ValueError) as exc:
         answer.send(error_reply(exc))
         return
-    # What is full says so by the answer. A server that waits handles the call before this returns.
-    new_request(process, ref, request, None)._post(answer, at_once=True)
+    # What is full says so by the answer. A server that waits handles the call before this returns,
+    # unless it is known to need its own task for that.
+    at_once = not issubclass(asked.__class__, Message) or asked.method.at_once
+    new_request(process, ref, asked, None)._post(answer, at_once)
 
 
 def _cast(process: Process, request: object) -> None:
