@@ -407,6 +407,24 @@ def test_the_search_finds_what_a_game_finds() -> None:
     assert refused > 300
 
 
+def test_a_client_of_a_large_pool_does_not_look_at_all_its_holders() -> None:
+    """One that goes on is enough; each client that waits would look at each holder."""
+    looked_at: list[Waiting] = []
+
+    class Holding(Waiting):
+        @property
+        def waits_for(self) -> Any:
+            looked_at.append(self)
+            return worker
+
+        @waits_for.setter
+        def waits_for(self, _: Any) -> None: ...
+
+    worker = Waiting()
+    assert not is_stuck(Waiting(), Choice(*(Holding() for _ in range(1000))))
+    assert 1 == len(looked_at)
+
+
 def test_a_circle_of_ends_is_not_permanent() -> None:
     """Such a wait ends, by a limit at the latest; what waits for those in it is not stuck."""
     a, b, c = (Waiting() for _ in range(3))

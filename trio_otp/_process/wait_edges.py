@@ -111,7 +111,10 @@ def is_stuck(waiter: Waiter, wait: object) -> bool:
         waiter: who is about to wait.
         wait: for whom: a process, several of whom each has to end, or `AnyOf` several.
     """
-    waits = {waiter: _as_pair(wait)}
+    any_will_do, targets = waits_for = _as_pair(wait)
+    if any_will_do and any(_goes_on(target, waiter) for target in targets):
+        return False  # as nearly always; to look at all holders of a large pool takes long
+    waits = {waiter: waits_for}
     todo = [waiter]
     while todo:
         for target in waits[todo.pop()][1]:
@@ -124,6 +127,20 @@ def is_stuck(waiter: Waiter, wait: object) -> bool:
         stuck = {each for each in stuck if _is_held(waits[each], stuck)}
         stuck = _leading_to(waiter, {each: waits[each][1] for each in stuck})
     return waiter in stuck
+
+
+def _goes_on(node: Waiter, waiter: Waiter) -> bool:
+    """Check whether one waits for nobody, or for a single other one who goes on."""
+    seen = {waiter}
+    while node not in seen:
+        wait = node.waits_for
+        if wait is None:
+            return True
+        if wait.__class__ is dict or isinstance(wait, AnyOf):
+            return False
+        seen.add(node)
+        node = wait
+    return False
 
 
 def _as_pair(wait: Any) -> tuple[bool, Sequence[Waiter]]:
