@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 from wire_kit import CODEC
 
@@ -16,6 +17,7 @@ def colliding(count: int, *, first: bytes = b"") -> bytes:
     return b"t" + U32(count + bool(first)) + pairs
 
 
+@cache
 def hostile(size: int) -> dict[str, bytes]:
     """Return terms of so many bytes, each of which costs much in its own way."""
     lists = b"l" + U32(size) + b"j" * size + b"j"
