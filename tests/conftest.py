@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ pytest_plugins = ["pytester", "trio_otp.pytest_plugin"]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say how deep random tests look, before they are imported."""
+    # Each of the programs that tests start would compile the library anew, for a third of a second.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     depth.deep = "not slow" not in str(config.option.markexpr)
     # A limit per example in real time would make slow machines fail.
     settings.register_profile("trio_otp", deadline=None, max_examples=depth.few(100))
