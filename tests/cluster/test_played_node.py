@@ -144,13 +144,13 @@ class Words(otp.GenServer):
     """Played by the other node, which answers each call with a binary."""
 
     @otp.on_call
-    def text(self) -> str | otp.Reply[str]: ...  # type: ignore[empty-body]
+    def text(self) -> str | otp.Reply[str]: ...
 
     @otp.on_call
-    def either(self) -> str | bytes: ...  # type: ignore[empty-body]
+    def either(self) -> str | bytes: ...
 
     @otp.on_call
-    def function(self) -> Callable[[int], str]: ...  # type: ignore[empty-body]
+    def function(self) -> Callable[[int], str]: ...
 
 
 async def test_a_binary_is_decoded_for_a_method_that_returns_text(

@@ -123,7 +123,10 @@ def test_what_is_nested_too_deeply_has_no_form() -> None:
     tuples: tuple[Any, ...] = ()
     for _ in range(257):
         tuples = (tuples,)
-    for term in ([deep], (deep,), {1: deep}, tuples, ring, table):
+    values = keys = Map()
+    for _ in range(257):
+        values, keys = Map([(1, values)]), Map([(keys, 1)])
+    for term in ([deep], (deep,), {1: deep}, tuples, ring, table, values, keys, {keys: 1}):
         with pytest.raises(TypeError, match="nested at most 256 deep, and in no circle"):
             CODEC.encode_term(term)
 

@@ -142,8 +142,6 @@ class Encoder:
 
     def _put_odd(self, out: bytearray, term: object, pairs: Any, depth: int) -> None:
         """Append pairs with keys of which two may be one in Erlang, once that is seen not to be."""
-        if not depth:
-            raise _too_deep(term)
         checking = _Checking(self._dumps, self._exception)
         checking.check(term, pairs, depth)
         keys = _Checked(self._dumps, self._exception)
@@ -184,6 +182,8 @@ class _Checking(Encoder):
 
     def check(self, term: object, pairs: Any, depth: int) -> dict[bytes, tuple[object, object]]:
         """Return pairs by the bytes of their keys; refuse two that are one, as None and `nil`."""
+        if not depth:
+            raise _too_deep(term)
         found: dict[bytes, tuple[object, object]] = {}
         for key, value in pairs:
             data = bytearray()
@@ -198,8 +198,6 @@ class _Checking(Encoder):
         super()._put_all(out, list(map(_as_there, terms)), depth)
 
     def _put_pairs(self, out: bytearray, term: object, pairs: Any, depth: int) -> None:
-        if not depth:
-            raise _too_deep(term)
         out += _U32(116, len(pairs))
         for data, (_, value) in sorted(self.check(term, pairs, depth).items()):
             out += data
