@@ -187,7 +187,7 @@ def test_a_path_that_is_too_long_is_refused_in_words(
     deep = places / ("x" * 90)
     deep.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", os.fspath(deep))
-    with pytest.raises(OSError, match="expected a path of at most 100 bytes"):
+    with pytest.raises(OSError, match="expected a path of at most 100 bytes; set XDG_RUNTIME_DIR"):
         listen()
 
 

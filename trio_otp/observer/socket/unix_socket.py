@@ -72,7 +72,8 @@ def listen() -> UnixSocket:
     name = f"{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
     path, hidden = directory / name, directory / f".{name}"
     if len(os.fsencode(hidden)) > LONGEST:
-        raise OSError(f"{path}: expected a path of at most {LONGEST} bytes; set TMPDIR")
+        how = "set XDG_RUNTIME_DIR to a shorter directory of yours, with mode 0700"
+        raise OSError(f"{path}: expected a path of at most {LONGEST} bytes; {how}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(os.fspath(hidden))
