@@ -117,6 +117,9 @@ def test_the_keyboard_alone_kills_a_process(shop: Program, open_page: Callable[.
     page.keyboard.press("Enter")
     expect(page.locator("dialog")).to_have_count(0)
     expect(inspector).to_have_class(re.compile("gone"))
+    expect(inspector).to_contain_text(f"process {before} has ended: KILLED")
+    expect(inspector).not_to_contain_text("It has ended")
+    expect(inspector.locator("button[data-key]")).to_have_count(0)
     expect(page.locator("tr[data-pid]:not(.gone)")).not_to_have_attribute("data-pid", before or "")
 
 

@@ -72,10 +72,11 @@ export class Inspector {
   }
 
   failed(error) {
+    if (this.root.classList.contains("gone")) return; // the first error says why it has ended
     this.root.classList.add("gone");
     setStatus(this.state, "dead");
-    if (this.info === null) put(this.now, error.text);
-    else put(this.now, `It has ended. ${error.text}`);
+    put(this.now, error.text);
+    redraw(this.actions, [], () => []);
   }
 
   show(info) {
