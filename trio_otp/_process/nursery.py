@@ -42,7 +42,7 @@ class OrderedNursery:
     def add(self, process: Process) -> None:
         """Start the task of a process here, in a blank context: nothing surprising is inherited."""
         run = process.run_hosting if process.hosts else process.run
-        name = task_name(process.label)
+        name = task_name(process.pid._label)
         start_soon: Callable[..., None] = self.trio_nursery.start_soon
         contextvars.Context().run(start_soon, run, name=name)
         self.processes[process] = None

@@ -169,6 +169,8 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
         self._owner = own_process()
         self.owner: Pid | None = None if self._owner is None else self._owner.pid
         self._label = label_of(plan.fn)
+        self._callers = callers_for(self._owner)
+        self._most = plan.most
         self._items = iter(items)
         self._start = start
         self._again: list[Any] = []  # an input whose start was cancelled
@@ -200,8 +202,8 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
                 raise trio.ClosedResourceError("the block of this stream has been left")
             if self._failure is not None:
                 raise self._failure
-            if (item := self._ready()) is not None:
-                return self._give(item)
+            if (result := self._take_ready()) is not None:
+                return result
             if await self._start_next():
                 continue
             if not self._pending:
@@ -209,27 +211,23 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
             self._news = trio.Event()
             await self._news.wait()
 
-    def _ready(self) -> Item | None:
+    def _take_ready(self) -> Outcome[T] | None:
         if not self._ended:
             return None
         item = next(iter(self._pending)) if self.plan.ordered else self._ended[0]
-        return item if item.result is not None else None
-
-    def _give(self, item: Item) -> Outcome[T]:
-        self._ended.remove(item)
-        del self._pending[item]
-        assert item.result is not None
+        if item.result is not None:
+            self._ended.remove(item)
+            del self._pending[item]
         return item.result
 
     async def _start_next(self) -> bool:
         """Start a task if there may be one more, and an input for it."""
-        if self._running >= self.plan.max_concurrency or len(self._pending) >= self.plan.most:
+        if self._running >= self.plan.max_concurrency or len(self._pending) >= self._most:
             return False
         if (item := self._take_input()) is None:
             return False
-        callers = callers_for(self._owner)
         plan = self.plan  # which has been checked
-        job = Job(plan.fn, (item.value, *plan.args), self._label, item, callers=callers)
+        job = Job(plan.fn, (item.value, *plan.args), self._label, item, False, self._callers)
         self._pending[item] = None
         self._running += 1
         try:
