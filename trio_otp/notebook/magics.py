@@ -43,7 +43,7 @@ class Loaded:
         if getattr(self.shell, "kernel", None) is None:
             raise ValueError(
                 f"{name} --watch: a terminal cannot change what it has shown; "
-                "`await otp.observer.start(nursery=nursery)` draws there"
+                "`await otp.observer.start()` draws there"
             )
         self.unwatch(name)
         watch = self.watches[name] = Watch(self.shell, self.loop, draw)
