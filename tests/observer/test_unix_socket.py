@@ -18,7 +18,7 @@ from paths import SUPPORT
 from trio_otp.observer.socket import client, discovery
 from trio_otp.observer.socket.client import Client, Unreachable
 from trio_otp.observer.socket.directory import UnsafeDirectory, own_directory
-from trio_otp.observer.socket.discovery import NotChosen, Program, choose, programs
+from trio_otp.observer.socket.discovery import NotChosen, Program, choose, one_of_each_run, programs
 from trio_otp.observer.socket.unix_socket import SUFFIX, identity_of, is_welcome, listen, remove
 
 if TYPE_CHECKING:
@@ -375,6 +375,19 @@ def program(pid: int, name: str) -> Program:
 
 
 SHOPS = [program(1, "shop.app:Shop"), program(2, "shop.app:Shop"), program(3, "till:Till")]
+
+
+def test_two_observers_of_one_run_are_one_program() -> None:
+    """As of `--observe` and of a server in the tree; two runs in one process are two."""
+
+    def observer(path: str, run: str, *, actions: bool = False) -> Program:
+        hello = {"pid": 1, "program": "shop", "trio_run": run, "actions": actions}
+        return Program(Path(path), 0, hello)
+
+    looks, acts = observer("a", "first"), observer("b", "first", actions=True)
+    other = observer("d", "second")
+    assert [acts] == one_of_each_run([looks, acts]) == one_of_each_run([acts, looks])
+    assert [looks, other] == one_of_each_run([looks, observer("c", "first"), other])
 
 
 def test_choose() -> None:

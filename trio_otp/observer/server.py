@@ -223,6 +223,8 @@ class Server(WorkerThread, restart="temporary", shutdown=1.0):
             "program": program_name(),
             "pid": os.getpid(),
             "run": secrets.token_hex(4),
+            # The same for all observers of one run.
+            "trio_run": self._tables.extras.setdefault(__name__, secrets.token_hex(4)),
             "python": platform.python_version(),
             "trio": trio.__version__,
             "trio_otp": __version__,

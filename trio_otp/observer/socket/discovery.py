@@ -11,7 +11,7 @@ from .directory import known_directories
 from .unix_socket import remove, sockets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from .unix_socket import Identity
@@ -71,7 +71,7 @@ def programs() -> list[Program]:
         for path, identity in sockets_in(directory)
         for program in _program_at(path, identity, owner)
     }
-    return sorted(found.values(), key=lambda program: (program.pid, program.path))
+    return sorted(one_of_each_run(found.values()), key=lambda program: (program.pid, program.path))
 
 
 def _program_at(path: Path, identity: Identity, owner: int) -> Iterator[Program]:
@@ -114,3 +114,16 @@ def choose(found: list[Program], *, pid: int | None = None, name: str | None = N
         return fits[0]
     what = "no program fits; there are" if not fits else "more than one program; pick with --pid"
     raise NotChosen(f"{what}:", *(f"  {p.pid}  {p.name}" for p in fits or found))
+
+
+def one_of_each_run(found: Iterable[Program]) -> list[Program]:
+    """Leave out further observers of a run, as of `--observe` and of one in the tree as well.
+
+    One that allows actions is kept before one that does not.
+    """
+    runs: dict[object, Program] = {}
+    for program in found:
+        run = (program.pid, program.hello.get("trio_run", program.path))
+        if run not in runs or program.hello.get("actions"):
+            runs[run] = program
+    return list(runs.values())
