@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from inside import MessageLoop, message_loop, process_of
+from inside import MessageLoop, message_loop, process_of, request
 from scripted_peer import PLAYED, ScriptedPeer, answer_to, in_one_piece, played
 
 import trio_otp as otp
@@ -202,6 +202,34 @@ async def test_a_server_that_its_callback_kills(net: Net, way: str) -> None:
         await peer.send(c.Monitor(peer.pid(), A("server"), ref), call(peer, "ask", ref))
         assert (await peer.receive()).reason is otp.KILLED
         assert was_handled_by(way, server, own)
+
+
+@pytest.mark.parametrize("exits", [True, False])
+async def test_a_server_that_is_woken_before_the_turn_begins(
+    net: Net, monkeypatch: pytest.MonkeyPatch, exits: bool
+) -> None:
+    """As by a `__del__`: what it was sent comes first, and its task goes on."""
+    real = request.is_free
+
+    def wake(*args: Any) -> bool:
+        monkeypatch.setattr(request, "is_free", real)
+        if exits:
+            otp.exit(pid, "left")
+        else:
+            otp.cast(pid, "before")
+        return real(*args)
+
+    async with played(net, child(lambda _server, _from: otp.Reply("yes"))) as peer:
+        server, own = await waiting()
+        pid: Any = otp.whereis("server")
+        monkeypatch.setattr(request, "is_free", wake)
+        ref = peer.ref()
+        await peer.send(c.Monitor(peer.pid(), A("server"), ref), call(peer, "ask", ref))
+        told = await peer.receive()
+        if exits:
+            assert (told.ref, told.reason, server.log) == (ref, "left", [])
+        else:
+            assert (told.message[1], server.log, server.tasks) == ("yes", ["before", "ask"], [own])
 
 
 async def test_those_who_listen_are_told_of_a_call_and_its_end(net: Net, way: str) -> None:
