@@ -232,6 +232,10 @@ def test_help_names_the_demo_where_it_is(
         with pytest.raises(SystemExit):
             cli.main(["--help"])
         assert offered is ("demo" in capsys.readouterr().out)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["demo"])
+    assert "there is no command 'demo' here; it is with the examples" in capsys.readouterr().err
 
 
 def test_demo_in_the_repository(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ async def test_calls_to_one_name_are_one_problem(autojump_clock: Any) -> None:
         assert found[0].text.startswith("3 calls to 'shop' got no answer in time")
 
 
-async def pids_of(sup: otp.Pid, *ids: object) -> list[otp.Pid]:
+async def pids_of(sup: otp.Ref, *ids: object) -> list[otp.Pid[Any]]:
     return [each.pid for each in await otp.which_children(sup) if each.pid and each.id in ids]
 
 
