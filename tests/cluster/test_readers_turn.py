@@ -54,7 +54,11 @@ class Server(otp.GenServer):
 
 
 @pytest.fixture(params=["reader", "server"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def way(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.abc.Clock,  # so that a call without an answer is not waited for
+) -> str:
     """Whose turn it is: that of the reader, or that of the server, as if there were no other."""
     monkeypatch.setattr(MessageLoop, "serves_callers", request.param == "reader")
     monkeypatch.setattr(message_loop, "BURST_SECONDS", 1e6)  # however slow this machine is

@@ -409,6 +409,14 @@ MUTATIONS = [
         "test_two_nodes.py::test_a_missing_server_is_no_process",
     ),
     Mutation(
+        "an answer to another node that is given at once is lost",
+        2,
+        "From._post",
+        "self._keep(outcome.Value(self.unwrap()) if result is None else result)",
+        "pass",
+        "test_readers_turn.py::test_an_answer",
+    ),
+    Mutation(
         "an attempt that gives way loses what was to be sent",
         2,
         "Connections._give_way",
