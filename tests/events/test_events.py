@@ -258,5 +258,5 @@ async def test_a_listener_that_raises_while_logging_is_broken(
 
 def test_slots_and_names_agree() -> None:
     """Every event has a slot; beside them there are what propagates and what the hot path tests."""
-    others = ("_carrier", "_held", "_on_call", "_on_handle", "_propagators", "_removed")
+    others = ("_carrier", "_holding", "_on_call", "_on_handle", "_propagators", "_removed")
     assert (*EVENT_NAMES, *others) == Events.__slots__

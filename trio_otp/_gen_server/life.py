@@ -205,9 +205,11 @@ class Life(ABC):
             raise ProcessExit(self.process.pending_exit)
 
     def _report(self, reason: object) -> None:
+        if is_quiet(reason):
+            return
         process = self.process
         heard = process.runtime.events.is_heard("crash")
-        if is_quiet(reason) or not (heard or takes_status(self.instance)):
+        if not heard and not takes_status(self.instance):
             return
         message = process.current
         status = formatted(

@@ -40,7 +40,6 @@ from .._exits.reasons import (
 from .._exits.remembered import remembered
 from .._util.unset import UNSET
 from ..events import CrashReport
-from ..events.holding import Holding
 from .crash_facts import behaviour_name, initial_call, neighbours_of
 from .death import drop_what_is_left, let_go, tell
 from .news import News
@@ -297,7 +296,7 @@ class Process(ProcessState):
         self.pending_exit = reason
         self.dead = True
         self.waits_for: Process | dict[Process, None] | AnyOf | None = None
-        with Holding(self.runtime.events):
+        with self.runtime.events._holding:
             let_go(self)
             tell(self, reason)
             if (hook := self.runtime.events.process_exit) is not None:

@@ -21,7 +21,6 @@ from .._process.signals import Down
 from .._process.state import ProcessState
 from .._util.bounded import bounded
 from .._util.copies import create
-from ..events.holding import Holding
 from .remote_pid import RemotePid
 from .wire.control import Exit, Exit2, Link, Unlink
 from .wire.control import Monitor as StartMonitor
@@ -265,7 +264,7 @@ class RemoteProcess(Process):
             self.pid._process = None
         for monitor in list(self.monitors or ()):
             monitor._detach()
-        with Holding(self.runtime.events):
+        with self.runtime.events._holding:
             for request in list(self.requests or ()):
                 request._fail(self._lost(request))
             tell(self, reason)

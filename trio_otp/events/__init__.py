@@ -36,6 +36,7 @@ from .data import (
     SupervisorReport,
 )
 from .delivery import deliver, new_record
+from .holding import Holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ class _Dispatch:
 
     def _failed(self, listener: Listener, exc: BaseException) -> None:
         """Detach a listener that has raised; raise what is no error of its own, now or later."""
-        held = self.events._held
+        held = self.events._holding.held
         try:
             if not isinstance(exc, (Exception, ProcessExit) if held is not None else Exception):
                 raise exc
@@ -152,7 +153,7 @@ class Events:
     __slots__ = (
         *EVENT_NAMES,
         "_carrier",
-        "_held",
+        "_holding",
         "_on_call",
         "_on_handle",
         "_propagators",
@@ -185,7 +186,7 @@ class Events:
         for name in EVENT_NAMES:
             setattr(self, name, None)
         # What listeners raise while a process dies: it is raised when everybody has been told.
-        self._held: list[BaseException] | None = None
+        self._holding = Holding()
         self._propagators: tuple[Propagator, ...] = ()
         self._removed: tuple[Propagator, ...] = ()  # they have raised; messages may still have them
         self._carrier: Any = None  # the module `propagation`, once it is needed
