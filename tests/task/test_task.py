@@ -514,7 +514,10 @@ async def test_every_wait_is_a_checkpoint() -> None:
                 await wait()  # type: ignore[no-untyped-call]
         with pytest.raises(otp.TaskTimeout), trio.testing.assert_checkpoints():
             await gone
-        async with task.async_stream([1], give) as results:
+        async with task.async_stream([1, 2], give) as results:
+            with trio.testing.assert_checkpoints():
+                await anext(results)
+            await settle()
             with trio.testing.assert_checkpoints():
                 await anext(results)
             with pytest.raises(StopAsyncIteration), trio.testing.assert_checkpoints():

@@ -191,8 +191,13 @@ class TaskStream(NoConstructor, Handle, Generic[T]):
             raise trio.BusyResourceError("another task waits for the next result of this stream")
         self._busy = True
         try:
-            await trio.lowlevel.checkpoint()
-            return await self._next()
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self._news = None
+            try:
+                return await self._next()
+            finally:
+                if self._news is None:  # it has not waited
+                    await trio.lowlevel.cancel_shielded_checkpoint()
         finally:
             self._busy = False
 
