@@ -231,7 +231,8 @@ def test_every_option_of_run_is_on_the_page_on_running() -> None:
 def test_every_variable_of_the_environment_is_in_the_settings() -> None:
     """What the library reads of the environment is in their table."""
     page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
-    modules = [path.read_text("utf-8") for path in (ROOT / "trio_otp").rglob("*.py")]
+    package = Path(otp.__file__).parent
+    modules = [path.read_text("utf-8") for path in package.rglob("*.py")]
     names = {
         name
         for text in modules
