@@ -143,6 +143,21 @@ async def test_an_early_end_closes_the_input(
             assert before == others
 
 
+@pytest.mark.parametrize("way", ["async_stream", "async_stream_nolink"])
+async def test_a_cancelled_start_loses_no_item(way: str, autojump_clock: trio.abc.Clock) -> None:
+    """An item whose task had not begun, since the supervisor was suspended, is the next one."""
+    async with (
+        otp.open_supervisor([otp.child(otp.TaskSupervisor).having(name="tasks")]),
+        under(way)([1, 2, 3], nap, max_concurrency=1) as results,
+    ):
+        await otp.sys.suspend("tasks")
+        with trio.move_on_after(1) as scope:
+            await anext(results)
+        await otp.sys.resume("tasks")
+        assert scope.cancelled_caught
+        assert [task.Ok(number) for number in (1, 2, 3)] == [each async for each in results]
+
+
 async def test_a_generator_that_is_passed_is_closed_as_well() -> None:
     """A halted stream runs the after function of its input, whoever holds that."""
     source = Source()
