@@ -224,6 +224,19 @@ async def test_the_next_use_connects_again_at_once(net: Net) -> None:
                     assert not otp.cluster.disconnect(THERE)
 
 
+async def test_a_connection_that_is_cut_as_it_comes_up_takes_nothing(net: Net) -> None:
+    """What is sent while it ends is for the next one, though its writer has not begun yet."""
+    with net.there(collector()):
+        async with net.here():
+            for number in range(60):
+                await otp.cluster.connect(THERE)
+                assert otp.cluster.disconnect(THERE)
+                for _ in range(number % 3):  # the turns in which its tasks begin and end
+                    await trio.lowlevel.checkpoint()
+                assert await otp.call(("collector", THERE), number, timeout=LIMIT) == number
+                assert otp.cluster.disconnect(THERE)
+
+
 async def test_what_is_sent_as_a_connection_ends_goes_to_the_next(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,8 @@ class Connection:
         Args:
             rest: what has been received behind the handshake.
         """
+        if not self._why:  # it may be cut before its writer begins: then the next one is woken
+            self._node.wake = self._soon
         try:
             with self._scope:
                 async with OwnNursery() as nursery:
@@ -177,7 +179,6 @@ class Connection:
     async def _write(self) -> None:
         """Write what waits to be sent, oldest first."""
         node = self._node
-        node.wake = self._soon
         while True:
             while (node.frames or self._rest) and not self._why:
                 data, self._rest = self._rest or node.take(), b""
