@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 from inside import TurnEnd
-from scripted_peer import PLAYED, in_one_piece, played
+from scripted_peer import PLAYED, in_one_piece, played, server
 
 import trio_otp as otp
 from trio_otp.cluster.wire import control as c
@@ -62,6 +62,20 @@ async def test_what_the_socket_does_not_take_is_written_behind_the_rest(
             await trio.testing.wait_all_tasks_blocked()
         for text in texts:
             assert (await peer.receive()).message == (A("$gen_cast"), text)
+
+
+async def test_an_answer_does_not_overtake_what_the_socket_has_left(net: Net, ends: Any) -> None:
+    """Though it is given in the turn in which the writer is woken to write the rest."""
+    ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    async with played(net, server(), streams=ends) as peer:
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(20):
+            text, me = str(number) * 20_000, peer.pid()
+            call = (A("$gen_call"), (me, peer.ref()), number)
+            ends[0].socket._sock.send(peer.codec.encode(c.RegSend(me, A("server"), call)))
+            otp.cast(THERE, text)
+            assert (await peer.receive()).message == (A("$gen_cast"), text)
+            assert (await peer.receive()).message[1] == number
 
 
 async def test_a_connection_that_breaks_as_is_written_is_lost(net: Net, ends: Any) -> None:

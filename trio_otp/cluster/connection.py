@@ -200,7 +200,7 @@ class Connection:
     def _flush(self) -> None:
         """Write what waits, if the writer is not at it; it goes on with what the socket left."""
         node = self._node
-        if self._writer is None or self._socket is None or not node.frames:
+        if self._writer is None or self._socket is None or self._rest or not node.frames:
             return
         data = node.take()
         try:
