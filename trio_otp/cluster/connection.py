@@ -107,8 +107,6 @@ class Connection:
         Args:
             rest: what has been received behind the handshake.
         """
-        if not self._why:  # it may be cut before its writer begins: then the next one is woken
-            self._node.wake = self._soon
         try:
             with self._scope:
                 async with OwnNursery() as nursery:
@@ -116,7 +114,6 @@ class Connection:
                     nursery.start_soon(self._run, self._watch)
                     await self._run(self._read, rest)
         finally:
-            self._node.wake = None
             await trio.aclose_forcefully(self._stream)
         return self._why
 
@@ -189,7 +186,7 @@ class Connection:
             self._writer = current_task()
             await wait_task_rescheduled(self._unpark)
 
-    def _soon(self, urgent: bool) -> None:
+    def write_soon(self, urgent: bool) -> None:
         """Write what waits at the end of this turn, or in its own time if it is much."""
         if self._socket is None or self._node.queued > CHUNK:
             self._wake()

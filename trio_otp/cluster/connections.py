@@ -321,7 +321,7 @@ class Connections:
             max_frame=options.max_frame,
         )
         self._open[peer] = connection
-        node.came_up(peer, made.peer.creation)
+        node.came_up(peer, made.peer.creation, connection.write_soon)
         why = "this node ends"
         try:
             why = await connection.run(made.rest)

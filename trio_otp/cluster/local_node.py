@@ -154,9 +154,9 @@ class LocalNode:
         return self.hang_up(peer, why)
 
     @enable_ki_protection
-    def came_up(self, peer: RemoteNode, creation: int) -> None:
+    def came_up(self, peer: RemoteNode, creation: int, wake: Callable[[bool], object]) -> None:
         """Take note of a connection, and tell who wants to know."""
-        peer.came_up(creation)
+        peer.came_up(creation, wake)
         self._tell(Nodeup(peer.name))
 
     @enable_ki_protection

@@ -170,9 +170,12 @@ class RemoteNode:
 
     # -- its connections -------------------------------------------------------------------------
 
-    def came_up(self, creation: int) -> None:
-        """Take note of a connection."""
-        self.is_up = True
+    def came_up(self, creation: int, wake: Callable[[bool], object]) -> None:
+        """Take note of a connection, and of what has it write; `lost` forgets both.
+
+        Its own tasks may not set either: they may begin after it was cut.
+        """
+        self.is_up, self.wake = True, wake
         self.creation = creation
 
     def lost(self, reason: object, why: str) -> list[bytes]:
