@@ -327,6 +327,22 @@ async def test_a_thread_reads_while_processes_come_and_go() -> None:
     assert {"-", "Server", "Supervisor"} >= {row.behaviour for one in taken for row in one.rows}
 
 
+async def test_what_a_process_does_is_named_and_not_shown() -> None:
+    """The repr of what it handles may take long."""
+    tables = runtime()
+
+    class Slow(otp.GenServer):
+        async def handle_info(self, message: Any) -> None:
+            await trio.sleep_forever()
+
+    async with otp.open_process():
+        pid = await otp.start_link(Slow)
+        otp.send(pid, ["a message"])
+        await trio.testing.wait_all_tasks_blocked()
+        row = next(row for row in take(tables, 0.0, None).rows if row.pid == pid._number)
+        assert row.doing.startswith("list for ")
+
+
 async def test_looking_makes_no_table() -> None:
     """A thread that made one would replace what the loop has put into another one meanwhile."""
     tables = runtime()
