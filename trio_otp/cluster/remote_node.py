@@ -135,7 +135,7 @@ class RemoteNode:
         self.added += 1
         if self.wake is not None:
             self.wake(urgent)
-        elif not self.is_up:
+        else:
             self.own.connect_soon(self)
         if self.queued > MOST:
             self.own.give_up(self, f"more than {MOST} bytes wait to be sent")
