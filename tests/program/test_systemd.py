@@ -215,3 +215,15 @@ def test_the_watchdog_hears_of_a_program_without_free_file_descriptors(tmp_path:
             for number in taken:
                 os.close(number)
         assert [b"READY=1", b"STOPPING=1"] == [manager.recv(100), manager.recv(100)]
+
+
+def test_a_program_that_stops_is_not_ready_any_more(tmp_path: Path) -> None:
+    """Whatever it was about to report when it was asked to stop."""
+    path = str(tmp_path / "notify")
+    with bound(path) as manager, closing(Notifier({"NOTIFY_SOCKET": path})) as notifier:
+        notifier.stopping()
+        notifier.ready()
+        notifier.stopping()
+        assert manager.recv(100) == b"STOPPING=1"
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
